@@ -1,0 +1,65 @@
+// GGUF files, read through a memory map and written whole. The format: a header of typed key/value metadata, a table of
+// tensors, then aligned tensor data. Files come from the internet: every length and offset is checked against the file
+// before it is used, and a bad one throws Error("invalid_file") naming the field.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace spark {
+
+// ggml's numbers for the types we read.
+enum class TensorType : uint32_t { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30 };
+
+const char* tensor_type_name(uint32_t type);  // "F16", or "type 99"
+
+struct GgufTensor {
+  std::string name;
+  std::vector<int64_t> shape;  // row-major, outermost first: a weight is (rows, columns)
+  TensorType type = TensorType::F32;
+  const std::byte* data = nullptr;  // into the map
+  size_t bytes = 0;
+};
+
+class GgufFile {
+ public:
+  static std::shared_ptr<GgufFile> open(const std::string& path);
+  virtual ~GgufFile() = default;
+
+  virtual const std::string& path() const = 0;
+  virtual const GgufTensor* find(const std::string& name) const = 0;  // null when absent
+  virtual const std::vector<GgufTensor>& tensors() const = 0;
+  // Metadata. The typed getters throw invalid_file when the key has another type, and the `require_` ones when absent.
+  virtual bool has(const std::string& key) const = 0;
+  virtual int64_t require_int(const std::string& key) const = 0;
+  virtual int64_t get_int(const std::string& key, int64_t fallback) const = 0;
+  virtual double get_float(const std::string& key, double fallback) const = 0;
+  virtual std::string require_string(const std::string& key) const = 0;
+  virtual std::string get_string(const std::string& key, const std::string& fallback) const = 0;
+  virtual int64_t array_length(const std::string& key) const = 0;  // -1 when absent
+};
+
+// To fp32. `data` holds `count` values of `type`; count is a multiple of the type's block.
+void dequantize(TensorType type, const std::byte* data, float* out, int64_t count);
+size_t tensor_bytes(TensorType type, int64_t count);
+
+// A GGUF with F32 tensors and string / float metadata: what a LoRA adapter needs.
+struct GgufWriter {
+  std::map<std::string, std::variant<std::string, float, uint32_t>> metadata;
+  struct Entry {
+    std::string name;
+    std::vector<int64_t> shape;  // row-major, outermost first
+    std::span<const float> data;
+  };
+  std::vector<Entry> tensors;
+  // Writes to a temporary file beside `path`, flushes, renames: never a half file. Throws io_error / disk_full, and
+  // invalid_argument when `path` exists.
+  void write(const std::string& path) const;
+};
+
+}  // namespace spark

@@ -1,0 +1,136 @@
+// The facade that bindings and native programs use. Mirrors src/engine/types.ts one to one; read the meaning of every
+// field there. Nothing here knows which backend computes.
+//
+// Threading: calls on one Model (and on the adapters and critics it made) must not overlap; the bindings enforce that.
+// Every long call takes `cancel`: when it turns true the call stops at the next layer and throws Error("interrupted").
+// A cancelled accumulate call leaves the gradients as they were before the call.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace spark {
+
+using Cancel = const std::atomic<bool>*;  // may be null
+
+struct ModelOptions {
+  std::string path;
+  std::string backend = "auto";  // auto | cpu | cuda
+  int threads = 0;               // 0: all cores
+};
+
+struct ModelInfo {
+  std::string path, architecture, backend;
+  int threads = 0;
+  int64_t width = 0, layers = 0, heads = 0, kv_heads = 0, head_size = 0, feed_forward = 0, vocabulary = 0;
+  int64_t context_length = 0, parameters = 0;
+  std::map<std::string, int> tensor_types;
+};
+
+struct LoraOptions {
+  int rank = 8;
+  float alpha = 16.0f;
+  std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
+  uint64_t seed = 0;
+};
+
+struct CriticOptions : LoraOptions {
+  int64_t hidden = 0;  // 0: C
+};
+
+// Views; the caller keeps the memory alive during the call. Empty spans are absent fields.
+struct Batch {
+  std::span<const int32_t> tokens;           // (N)
+  std::span<const int32_t> cu_seqlens;       // (B + 1)
+  std::span<const uint8_t> loss_mask;        // (N)
+  std::span<const float> old_logprobs;       // (N)
+  std::span<const float> ref_logprobs;       // (N)
+  std::span<const float> advantages;         // (N)
+  std::span<const int32_t> step_ids;         // (N)
+  std::span<const int32_t> value_positions;  // (T)
+  std::span<const float> returns;            // (T)
+};
+
+struct PolicyOptions {
+  double normalizer = 1;
+  float clip = 0.2f;
+  float kl_coefficient = 0.1f;
+  bool step_ratio = false;
+};
+
+struct SftMetrics {
+  int64_t tokens = 0;
+  double loss_sum = 0;
+};
+
+struct PolicyMetrics {
+  int64_t tokens = 0;
+  double clip_loss_sum = 0, kl_loss_sum = 0, k1_sum = 0, k2_sum = 0, k3_sum = 0, ratio_sum = 0, ratio_max = 0;
+  int64_t clipped_count = 0;
+};
+
+struct ValueMetrics {
+  int64_t count = 0;
+  double loss_sum = 0;
+};
+
+struct OptimizerOptions {
+  float learning_rate = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0.0f, max_grad_norm = 1.0f;
+};
+
+struct OptimizerMetrics {
+  double grad_norm = 0;
+  int64_t step = 0;
+};
+
+struct NamedTensor {
+  std::string name;  // blk.0.attn_q.weight.lora_a, value_head.fc1.weight, …
+  std::vector<int64_t> shape;
+  std::vector<float> data;
+};
+
+// What actor and critic share: a set of fp32 parameters with gradients and AdamW moments.
+class Trainable {
+ public:
+  virtual ~Trainable() = default;
+  virtual const LoraOptions& lora() const = 0;
+  virtual int64_t parameter_count() const = 0;
+  virtual OptimizerMetrics optimizer_step(const OptimizerOptions& options) = 0;
+  virtual void zero_grad() = 0;
+  virtual void save_state(const std::string& path) = 0;  // safetensors
+  virtual void load_state(const std::string& path) = 0;
+  virtual std::vector<NamedTensor> tensors(bool gradients) = 0;
+};
+
+class Adapter : public Trainable {
+ public:
+  virtual SftMetrics accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) = 0;
+  virtual PolicyMetrics accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) = 0;
+  virtual void save_gguf(const std::string& path) = 0;
+  virtual void save_peft(const std::string& folder) = 0;
+};
+
+class Critic : public Trainable {
+ public:
+  virtual std::vector<float> values(const Batch& batch, Cancel cancel) = 0;  // (T)
+  virtual ValueMetrics accumulate_value(const Batch& batch, double normalizer, Cancel cancel) = 0;
+};
+
+class Model {
+ public:
+  static std::shared_ptr<Model> open(const ModelOptions& options, Cancel cancel = nullptr);
+  virtual ~Model() = default;
+  virtual const ModelInfo& info() const = 0;
+  // Adapters and critics keep the model alive.
+  virtual std::shared_ptr<Adapter> create_adapter(const LoraOptions& options) = 0;
+  virtual std::shared_ptr<Critic> create_critic(const CriticOptions& options) = 0;
+  virtual std::shared_ptr<Adapter> load_adapter(const std::string& path) = 0;
+  virtual std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) = 0;  // (N)
+};
+
+}  // namespace spark

@@ -1,0 +1,173 @@
+/** The native engine as TypeScript sees it. All calls run off the event loop and can be aborted. */
+
+/**
+ * B sequences packed without padding into N tokens. Position i of every (N) array speaks of tokens[i]: its log-prob is
+ * that of tokens[i] given the tokens before it in its sequence, so the first token of a sequence has none.
+ */
+export interface Batch {
+  /** (N) */
+  readonly tokens: Int32Array;
+  /** (B + 1), from 0 to N, strictly increasing */
+  readonly cuSeqlens: Int32Array;
+  /** (N) 1 where the policy wrote the token and it carries a loss; 0 at the first token of a sequence */
+  readonly lossMask: Uint8Array;
+  /** (N) natural log, read where lossMask is 1 */
+  readonly oldLogprobs?: Float32Array;
+  /** (N) */
+  readonly refLogprobs?: Float32Array;
+  /** (N) A_t of the step that token belongs to */
+  readonly advantages?: Float32Array;
+  /** (N) index of the step a token belongs to, unique over the batch; needed for `ratio: 'step'` */
+  readonly stepIds?: Int32Array;
+  /** (T) packed positions at which V(s_t) is read, ascending */
+  readonly valuePositions?: Int32Array;
+  /** (T) R_t */
+  readonly returns?: Float32Array;
+}
+
+export type LoraTarget = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
+
+export interface OpenModelOptions {
+  readonly backend?: 'auto' | 'cpu' | 'cuda';
+  /** 0 or absent: all cores. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface AdapterOptions {
+  /** R, default 8 */
+  readonly rank?: number;
+  /** default 16; the adapter's scale is alpha / R */
+  readonly alpha?: number;
+  readonly targets?: readonly LoraTarget[];
+  readonly seed?: number;
+}
+
+export interface CriticOptions extends AdapterOptions {
+  /** Width of the value head's hidden layer; default C. */
+  readonly hidden?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** `normalizer` divides the summed loss: N_a or T of the whole optimizer batch, which may span several calls. */
+export interface AccumulateOptions extends CallOptions {
+  readonly normalizer: number;
+}
+
+export interface PolicyOptions extends AccumulateOptions {
+  /** ε, default 0.2 */
+  readonly clip?: number;
+  /** β, default 0.1 */
+  readonly klCoefficient?: number;
+  /** default `token` */
+  readonly ratio?: 'token' | 'step';
+}
+
+/** Sums over the call's loss tokens (not means): divide by `tokens`, or by the total over several calls. */
+export interface SftMetrics {
+  readonly tokens: number;
+  /** −Σ lp */
+  readonly lossSum: number;
+}
+
+export interface PolicyMetrics {
+  readonly tokens: number;
+  /** Σ −min(r A, clip(r) A) */
+  readonly clipLossSum: number;
+  /** Σ ½ (lp − lp_ref)², without β */
+  readonly klLossSum: number;
+  /** Estimates of KL(π‖ref) with Δ = lp_ref − lp: k1 = −Δ, k2 = ½Δ², k3 = e^Δ − 1 − Δ */
+  readonly k1Sum: number;
+  readonly k2Sum: number;
+  readonly k3Sum: number;
+  /** tokens whose ratio left [1 − ε, 1 + ε] on the side where the clip bites */
+  readonly clippedCount: number;
+  readonly ratioSum: number;
+  readonly ratioMax: number;
+}
+
+export interface ValueMetrics {
+  /** T of this call */
+  readonly count: number;
+  /** Σ (V − R)² */
+  readonly lossSum: number;
+}
+
+export interface OptimizerOptions extends CallOptions {
+  readonly learningRate: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  readonly weightDecay?: number;
+  /** Global-norm clip; default 1.0, 0 turns it off. */
+  readonly maxGradNorm?: number;
+}
+
+export interface OptimizerMetrics {
+  /** Global norm before clipping. */
+  readonly gradNorm: number;
+  /** Optimizer steps taken so far. */
+  readonly step: number;
+}
+
+export interface ModelInfo {
+  readonly path: string;
+  readonly architecture: string;
+  readonly backend: 'cpu' | 'cuda';
+  readonly threads: number;
+  /** C, L, H, K, D, F, V of DESIGN.md's naming */
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly feedForward: number;
+  readonly vocabulary: number;
+  readonly contextLength: number;
+  readonly parameters: number;
+  /** GGUF tensor types met, with counts: { F16: 14, F32: 5 } */
+  readonly tensorTypes: Readonly<Record<string, number>>;
+}
+
+export interface Model {
+  readonly info: ModelInfo;
+  createAdapter(options?: AdapterOptions): Promise<Adapter>;
+  createCritic(options?: CriticOptions): Promise<Critic>;
+  /** Reads a GGUF LoRA file or a PEFT folder. */
+  loadAdapter(path: string, options?: CallOptions): Promise<Adapter>;
+  /** (N) log-prob where lossMask is 1, 0 elsewhere. `adapter` null: the base model. */
+  logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
+  dispose(): void;
+}
+
+interface Trainable {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: readonly LoraTarget[];
+  readonly parameterCount: number;
+  optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics>;
+  /** Drops accumulated gradients. */
+  zeroGrad(): Promise<void>;
+  /** Weights, AdamW moments and step counter, for a bit-exact resume. */
+  saveState(path: string): Promise<void>;
+  loadState(path: string): Promise<void>;
+  /** Named copies of weights and accumulated gradients, for tests and inspection. */
+  tensors(which: 'value' | 'grad'): Promise<Readonly<Record<string, { shape: number[]; data: Float32Array }>>>;
+  dispose(): void;
+}
+
+export interface Adapter extends Trainable {
+  accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics>;
+  accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;
+  /** `gguf`: one file for llama.cpp. `peft`: a folder for Hugging Face PEFT. Refuses to overwrite. */
+  save(path: string, format: 'gguf' | 'peft'): Promise<void>;
+}
+
+export interface Critic extends Trainable {
+  /** (T) V at batch.valuePositions */
+  values(batch: Batch, options?: CallOptions): Promise<Float32Array>;
+  accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics>;
+}

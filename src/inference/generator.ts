@@ -1,0 +1,57 @@
+/**
+ * Base-model inference, token in and token out. Implementations batch the sequences that are open at the same time.
+ */
+export interface Generator {
+  /** Names model and adapter by content, so that a cache or a trajectory says exactly what wrote it. */
+  readonly id: string;
+  /** Most tokens one sequence can hold. */
+  readonly contextSize: number;
+  /** Most sequences that can be open at once. */
+  readonly sequences: number;
+  /** Jinja chat template of the model, or null for a completion model. */
+  readonly chatTemplate: string | null;
+  /** Text of the beginning-of-sequence token when the model wants one, else ''. */
+  readonly bosText: string;
+  /** False when the model's metadata (`spark.instructions`) says it was trained without written instructions. */
+  readonly wantsInstructions: boolean;
+  /** `special`: let control tokens be parsed out of the text. Never for text a model, a user or a tool wrote. */
+  tokenize(text: string, special: boolean): number[];
+  detokenize(tokens: readonly number[]): string;
+  /** Waits for a free slot. */
+  open(signal?: AbortSignal): Promise<GeneratorSequence>;
+  dispose(): Promise<void>;
+}
+
+export interface GenerateOptions {
+  /** Generation ends as soon as the text holds one of these. */
+  readonly stop: readonly string[];
+  readonly maxTokens: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Generated {
+  /** Ids as generated, the stop text's own tokens included. */
+  readonly tokens: number[];
+  /** Text before the stop. */
+  readonly text: string;
+  /** `stop`: a stop text came. `length`: token limit. `end`: the model ended its turn (that token is not included). */
+  readonly finish: 'stop' | 'length' | 'end';
+}
+
+/** One growing token sequence. Throws `context_overflow` when it would pass `contextSize`. */
+export interface GeneratorSequence {
+  /** Every token so far. */
+  readonly tokens: readonly number[];
+  append(tokens: readonly number[]): void;
+  /** Generates and appends. */
+  generate(options: GenerateOptions): Promise<Generated>;
+  /**
+   * Lets the model choose among token strings: walks their trie, taking the likeliest child (temperature 0) or
+   * sampling; appends the chosen tokens and returns the option's index.
+   */
+  choose(options: readonly (readonly number[])[], sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<number>;
+  dispose(): void;
+}

@@ -1,0 +1,40 @@
+/**
+ * A tool the model may call. Input is text a model wrote: untrusted. A tool never throws for bad input; it returns
+ * `ok: false` with a short message for the model to read and a code for us to count. It throws only when aborted.
+ */
+export interface Tool {
+  /** Lower-case, unique in the registry, one word: it is what the model writes between `<action>` tags. */
+  readonly name: string;
+  /** One sentence for prompts and the judge. */
+  readonly description: string;
+  /** What the input looks like, with one example: `an expression, e.g. 3 km / 2 h to m/s`. */
+  readonly inputHint: string;
+  run(input: string, context: ToolContext): Promise<ToolResult>;
+}
+
+export interface ToolContext {
+  readonly signal?: AbortSignal;
+  /** Wall-clock limit in milliseconds. */
+  readonly timeoutMs: number;
+  /** Longest observation in characters; the tool cuts and marks the cut with `…`. */
+  readonly maxObservationChars: number;
+}
+
+export type ToolResult =
+  | { readonly ok: true; readonly observation: string }
+  | { readonly ok: false; readonly code: 'tool_input' | 'tool_timeout' | 'tool_failed'; readonly observation: string };
+
+/** The built-in tools, in the order prompts list them. */
+export const BUILTIN_TOOLS = [
+  'calculator',
+  'python',
+  'algebra',
+  'logic',
+  'statistics',
+  'chemistry',
+  'encyclopedia',
+  'search',
+] as const;
+
+/** The ninth action: chain of thought, no observation. */
+export const THINK = 'think';
