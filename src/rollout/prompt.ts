@@ -1,0 +1,132 @@
+/**
+ * Append-only rendering. A trajectory is one growing text: every piece below is only ever added at its end, so each
+ * state is a prefix of the next and one pass over the tokens serves all steps.
+ *
+ *   {head}<thought>…</thought><action>calculator</action><input>37 * 24</input><observation>888</observation>\n
+ *   <answer>The answer is (C).</answer>
+ *
+ * Who writes what: at a step's start the policy opens `<thought>` or `<answer>`; it writes the thought, the name of the
+ * action and the tool's input, each with its closing tag. All else is template. The opening tag of thought and answer
+ * belongs to the policy (it decides when to answer), those of action, input and observation to the template.
+ */
+import { LETTERS, type Question } from '../questions/question.js';
+import { THINK } from '../tools/tool.js';
+
+export const TAG = {
+  thought: '<thought>',
+  thoughtEnd: '</thought>',
+  action: '<action>',
+  actionEnd: '</action>',
+  input: '<input>',
+  inputEnd: '</input>',
+  observation: '<observation>',
+  observationEnd: '</observation>\n',
+  answer: '<answer>',
+  answerEnd: '</answer>',
+} as const;
+
+/** The tags as bare words; a tokenizer made for this format keeps each as one token. */
+export const TAG_TEXTS = [
+  '<thought>',
+  '</thought>',
+  '<action>',
+  '</action>',
+  '<input>',
+  '</input>',
+  '<observation>',
+  '</observation>',
+  '<answer>',
+  '</answer>',
+] as const;
+
+export interface PromptAction {
+  readonly name: string;
+  readonly description: string;
+  readonly inputHint?: string;
+}
+
+/** Text that a model, a user or a tool wrote must not be able to open or close a block of ours. */
+export function neutralizeTags(text: string): string {
+  return text.replace(/<(\/?(?:thought|action|input|observation|answer)>)/gi, '‹$1');
+}
+
+/** `Question:` and `Options:` as MMLU-Pro prints them; `N/A` options are dropped, letters stay. */
+export function renderQuestion(question: Question): string {
+  const options = question.options
+    .map((option, index) => ({ option, letter: LETTERS[index] }))
+    .filter(({ option }) => option !== 'N/A')
+    .map(({ option, letter }) => `${letter}. ${neutralizeTags(option)}`)
+    .join('\n');
+  return `Question:\n${neutralizeTags(question.question)}\nOptions:\n${options}\n`;
+}
+
+/** What a general model needs to be told once; a model trained on the format is spared it. */
+export function renderInstructions(actions: readonly PromptAction[], maxSteps: number): string {
+  const list = actions
+    .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
+    .join('\n');
+  return `You answer multiple-choice questions step by step and may use tools.
+
+A step is written like this, with nothing around it:
+${TAG.thought}what to find out next, in one or two sentences${TAG.thoughtEnd}${TAG.action}name of one action${TAG.actionEnd}${TAG.input}input for that action${TAG.inputEnd}
+The result then appears between ${TAG.observation} and </observation>. The actions:
+${list}
+The input of ${THINK} is your own reasoning; it has no observation.
+
+After at most ${maxSteps} steps, or as soon as you know, finish with:
+${TAG.answer}The answer is (X).${TAG.answerEnd}
+where X is the letter of the correct option.`;
+}
+
+/** A run of prompt text. `special`: written by us or by the model's own chat template, control tokens allowed. */
+export interface PromptPiece {
+  readonly text: string;
+  readonly special: boolean;
+}
+
+export interface PromptSettings {
+  readonly bosText: string;
+  /** Renders the model's chat template; null for a completion model. */
+  readonly chat: ((system: string, user: string) => string) | null;
+  /** Null: the model needs none. */
+  readonly instructions: string | null;
+}
+
+// Stand-ins that no template alters: the template is rendered around them, then cut there, so that what a user wrote is
+// tokenised without control tokens whatever it says.
+const SYSTEM_MARK = 'SPARKSYSTEMTEXT';
+const USER_MARK = 'SPARKUSERTEXT';
+
+/** s_0 as pieces to tokenise one by one. */
+export function renderHead(question: Question, settings: PromptSettings): PromptPiece[] {
+  const user = renderQuestion(question);
+  if (settings.chat === null) {
+    const before = settings.instructions === null ? '' : `${settings.instructions}\n\n`;
+    return pieces([
+      { text: settings.bosText, special: true },
+      { text: before + user, special: false },
+    ]);
+  }
+  const marks = settings.instructions === null ? [USER_MARK] : [SYSTEM_MARK, USER_MARK];
+  const contents = settings.instructions === null ? [user] : [settings.instructions, user];
+  let rest = settings.chat(settings.instructions === null ? '' : SYSTEM_MARK, USER_MARK);
+  const out: PromptPiece[] = [];
+  marks.forEach((mark, index) => {
+    const at = rest.indexOf(mark);
+    // A template that drops the system message gets the instructions in front of the question instead.
+    if (at < 0) return;
+    out.push({ text: rest.slice(0, at), special: true }, { text: contents[index]!, special: false });
+    rest = rest.slice(at + mark.length);
+  });
+  out.push({ text: rest, special: true });
+  const systemDropped = settings.instructions !== null && !out.some((p) => p.text === settings.instructions);
+  return pieces(
+    systemDropped
+      ? out.map((p) => (p.text === user ? { text: `${settings.instructions}\n\n${user}`, special: false } : p))
+      : out,
+  );
+}
+
+function pieces(list: PromptPiece[]): PromptPiece[] {
+  return list.filter((piece) => piece.text !== '');
+}
