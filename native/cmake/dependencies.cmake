@@ -1,0 +1,43 @@
+# Every outside library, and for each one that is missing the command that brings it.
+
+function(spark_missing what debian fedora brew)
+  message(FATAL_ERROR
+    "${what} was not found. Install it and run this again:\n"
+    "  Debian, Ubuntu:  sudo apt-get install -y ${debian}\n"
+    "  Fedora:          sudo dnf install -y ${fedora}\n"
+    "  macOS:           brew install ${brew}\n")
+endfunction()
+
+find_package(OpenMP COMPONENTS CXX QUIET)
+if(NOT OpenMP_CXX_FOUND)
+  spark_missing("OpenMP for this compiler" "g++ libgomp1" "gcc-c++ libgomp" "libomp")
+endif()
+
+find_package(nlohmann_json CONFIG QUIET)
+if(NOT nlohmann_json_FOUND)
+  spark_missing("The nlohmann/json headers" "nlohmann-json3-dev" "json-devel" "nlohmann-json")
+endif()
+
+# oneDNN: header and library where the system keeps them, then its package file (an upstream build under dnnl_DIR). This
+# order because Debian's package file demands OpenCL headers that its package does not bring and that we do not use.
+add_library(spark_onednn INTERFACE)
+find_path(SPARK_DNNL_INCLUDE NAMES dnnl.hpp)
+find_library(SPARK_DNNL_LIBRARY NAMES dnnl)
+if(SPARK_DNNL_INCLUDE AND SPARK_DNNL_LIBRARY)
+  target_include_directories(spark_onednn SYSTEM INTERFACE ${SPARK_DNNL_INCLUDE})
+  target_link_libraries(spark_onednn INTERFACE ${SPARK_DNNL_LIBRARY})
+else()
+  find_package(dnnl CONFIG QUIET)
+  if(NOT TARGET DNNL::dnnl)
+    spark_missing("oneDNN (dnnl.hpp and libdnnl)" "libdnnl-dev" "onednn-devel" "onednn")
+  endif()
+  target_link_libraries(spark_onednn INTERFACE DNNL::dnnl)
+endif()
+
+if(SPARK_BUILD_TESTS)
+  find_path(SPARK_DOCTEST_INCLUDE NAMES doctest/doctest.h)
+  if(NOT SPARK_DOCTEST_INCLUDE)
+    spark_missing("The doctest header (needed for the native tests; -DSPARK_BUILD_TESTS=OFF builds without them)"
+                  "doctest-dev" "doctest-devel" "doctest")
+  endif()
+endif()

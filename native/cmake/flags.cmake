@@ -1,0 +1,29 @@
+# spark_flags: what every object of the library and its users must agree on. spark_warnings(): for our own code only.
+include(CheckCXXCompilerFlag)
+
+add_library(spark_flags INTERFACE)
+
+if(SPARK_NATIVE_ARCH)
+  check_cxx_compiler_flag(-march=native SPARK_HAS_MARCH_NATIVE)
+  if(SPARK_HAS_MARCH_NATIVE)
+    target_compile_options(spark_flags INTERFACE -march=native)
+  else()  # clang on Apple silicon
+    check_cxx_compiler_flag(-mcpu=native SPARK_HAS_MCPU_NATIVE)
+    if(SPARK_HAS_MCPU_NATIVE)
+      target_compile_options(spark_flags INTERFACE -mcpu=native)
+    endif()
+  endif()
+endif()
+
+# Neither changes a result: they let the compiler vectorise sqrt and the like, whose errno and traps nobody reads.
+target_compile_options(spark_flags INTERFACE -fno-math-errno -fno-trapping-math)
+
+if(SPARK_SANITIZE)
+  target_compile_options(spark_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1)
+  target_link_options(spark_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+function(spark_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow $<$<BOOL:${SPARK_WERROR}>:-Werror>)
+endfunction()
