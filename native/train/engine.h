@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "core/named_tensor.h"
+
 namespace spark {
 
 using Cancel = const std::atomic<bool>*;  // may be null
@@ -86,12 +88,6 @@ struct OptimizerOptions {
 struct OptimizerMetrics {
   double grad_norm = 0;
   int64_t step = 0;
-};
-
-struct NamedTensor {
-  std::string name;  // blk.0.attn_q.weight.lora_a, value_head.fc1.weight, …
-  std::vector<int64_t> shape;
-  std::vector<float> data;
 };
 
 // What actor and critic share: a set of fp32 parameters with gradients and AdamW moments.
