@@ -1,0 +1,79 @@
+/**
+ * A trajectory as a loss sees it. State tokens, observations and template tokens never enter a loss: only tokens that
+ * the policy wrote (SPEC.md, Losses). The name of the action is one of them even where the judge's scores chose it in
+ * the rollout: that choice is the action a_t whose probability PPO is to change.
+ */
+import { stepReward } from '../reward.js';
+import type { SegmentKind, Trajectory } from './trajectory.js';
+
+export interface Sample {
+  readonly id: string;
+  /** (N) */
+  readonly tokens: Int32Array;
+  /** (N) 1 where the token carries a loss */
+  readonly lossMask: Uint8Array;
+  /** (N) index into the T rows below for tokens that carry a loss, else −1 */
+  readonly stepOf: Int32Array;
+  /** (T) position of the last token of s_t */
+  readonly valuePositions: Int32Array;
+  /** (T) R_t */
+  readonly returns: Float32Array;
+  /** Σ lossMask */
+  readonly lossTokens: number;
+}
+
+const STEP_KINDS: ReadonlySet<SegmentKind> = new Set<SegmentKind>(['thought', 'action', 'input']);
+
+/** Every token the policy wrote, the answer included. */
+export function sftSample(trajectory: Trajectory): Sample {
+  return build(trajectory, (kind) => STEP_KINDS.has(kind) || kind === 'answer', null);
+}
+
+/**
+ * The tokens of every step that has a reward. A step whose verdict is missing has none: its tokens stay as state for
+ * the later steps but carry no loss. Null when no step has a reward.
+ */
+export function ppoSample(trajectory: Trajectory, rho: number): Sample | null {
+  const rewards = trajectory.steps.map((step) => stepReward(step, rho)?.reward ?? null);
+  const sample = build(trajectory, (kind) => STEP_KINDS.has(kind), rewards);
+  return sample.returns.length === 0 || sample.lossTokens === 0 ? null : sample;
+}
+
+function build(
+  trajectory: Trajectory,
+  carriesLoss: (kind: SegmentKind) => boolean,
+  rewards: readonly (number | null)[] | null,
+): Sample {
+  const tokens = Int32Array.from(trajectory.tokens);
+  const lossMask = new Uint8Array(tokens.length);
+  const stepOf = new Int32Array(tokens.length).fill(-1);
+  const rows = new Map<number, number>();
+  const valuePositions: number[] = [];
+  const returns: number[] = [];
+  trajectory.steps.forEach((step, index) => {
+    const reward = rewards?.[index] ?? null;
+    if (reward === null) return;
+    rows.set(step.index, returns.length);
+    valuePositions.push(step.stateEnd - 1);
+    returns.push(reward);
+  });
+  let lossTokens = 0;
+  for (const segment of trajectory.segments) {
+    const row = rows.get(segment.step) ?? -1;
+    if (!carriesLoss(segment.kind) || (rewards !== null && row < 0)) continue;
+    // The first token of a sequence has nothing before it to be predicted from.
+    const start = Math.max(1, segment.start);
+    lossMask.fill(1, start, segment.end);
+    stepOf.fill(row, start, segment.end);
+    lossTokens += Math.max(0, segment.end - start);
+  }
+  return {
+    id: trajectory.id,
+    tokens,
+    lossMask,
+    stepOf,
+    valuePositions: Int32Array.from(valuePositions),
+    returns: Float32Array.from(returns),
+    lossTokens,
+  };
+}
