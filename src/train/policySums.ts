@@ -1,0 +1,74 @@
+/** Metrics of one optimizer step: sums over its micro-batches, then masked means over action tokens or steps. */
+import type { PolicyMetrics, ValueMetrics } from '../engine/types.js';
+
+export interface StepReport {
+  /** N_a */
+  readonly tokens: number;
+  /** L_clip + β L_kl */
+  readonly loss: number;
+  /** L_clip */
+  readonly policyLoss: number;
+  /** L_kl / β: the mean squared form ½ (lp − lp_ref)² */
+  readonly klPenalty: number;
+  readonly k1: number;
+  readonly k2: number;
+  readonly k3: number;
+  readonly clipFraction: number;
+  readonly ratioMean: number;
+  readonly ratioMax: number;
+  readonly gradNorm: number;
+  /** L_v */
+  readonly valueLoss: number;
+  readonly valueGradNorm: number;
+  readonly [key: string]: number;
+}
+
+export class PolicySums {
+  #tokens = 0;
+  #steps = 0;
+  #clipLoss = 0;
+  #klLoss = 0;
+  #k1 = 0;
+  #k2 = 0;
+  #k3 = 0;
+  #clipped = 0;
+  #ratio = 0;
+  #ratioMax = 0;
+  #valueLoss = 0;
+
+  addPolicy(metrics: PolicyMetrics): void {
+    this.#tokens += metrics.tokens;
+    this.#clipLoss += metrics.clipLossSum;
+    this.#klLoss += metrics.klLossSum;
+    this.#k1 += metrics.k1Sum;
+    this.#k2 += metrics.k2Sum;
+    this.#k3 += metrics.k3Sum;
+    this.#clipped += metrics.clippedCount;
+    this.#ratio += metrics.ratioSum;
+    this.#ratioMax = Math.max(this.#ratioMax, metrics.ratioMax);
+  }
+
+  addValue(metrics: ValueMetrics): void {
+    this.#steps += metrics.count;
+    this.#valueLoss += metrics.lossSum;
+  }
+
+  report(klCoefficient: number, gradNorm: number, valueGradNorm: number): StepReport {
+    const perToken = (sum: number) => sum / this.#tokens;
+    return {
+      tokens: this.#tokens,
+      loss: perToken(this.#clipLoss + klCoefficient * this.#klLoss),
+      policyLoss: perToken(this.#clipLoss),
+      klPenalty: perToken(this.#klLoss),
+      k1: perToken(this.#k1),
+      k2: perToken(this.#k2),
+      k3: perToken(this.#k3),
+      clipFraction: perToken(this.#clipped),
+      ratioMean: perToken(this.#ratio),
+      ratioMax: this.#ratioMax,
+      gradNorm,
+      valueLoss: this.#valueLoss / this.#steps,
+      valueGradNorm,
+    };
+  }
+}
