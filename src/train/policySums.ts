@@ -16,6 +16,7 @@ export interface StepReport {
   readonly clipFraction: number;
   readonly ratioMean: number;
   readonly ratioMax: number;
+  readonly learningRate: number;
   readonly gradNorm: number;
   /** L_v */
   readonly valueLoss: number;
@@ -53,7 +54,7 @@ export class PolicySums {
     this.#valueLoss += metrics.lossSum;
   }
 
-  report(klCoefficient: number, gradNorm: number, valueGradNorm: number): StepReport {
+  report(klCoefficient: number, learningRate: number, gradNorm: number, valueGradNorm: number): StepReport {
     const perToken = (sum: number) => sum / this.#tokens;
     return {
       tokens: this.#tokens,
@@ -66,6 +67,7 @@ export class PolicySums {
       clipFraction: perToken(this.#clipped),
       ratioMean: perToken(this.#ratio),
       ratioMax: this.#ratioMax,
+      learningRate,
       gradNorm,
       valueLoss: this.#valueLoss / this.#steps,
       valueGradNorm,

@@ -12,32 +12,191 @@
  */
 import type { Config } from '../config.js';
 import type { Adapter, Critic } from '../engine/types.js';
-import { SparkError, throwIfAborted } from '../errors.js';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { stepReward } from '../reward.js';
 import { microBatches, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
 import { ppoSample, type Sample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
-import { Checkpoints, fingerprint } from './checkpoint.js';
+import { type Checkpoints, fingerprint } from './checkpoint.js';
 import { PolicySums, type StepReport } from './policySums.js';
 import { learningRateAt } from './schedule.js';
-import { callOptions, saveOnInterrupt, type TrainContext } from './trainer.js';
+import { callOptions, openCheckpoints, type TrainContext } from './trainer.js';
 
 export interface PpoResult {
   readonly steps: number;
   readonly samples: number;
+  /** Epochs cut short by the target KL. */
   readonly epochsStopped: number;
+  /** Mean k3 and L_v of the last step. */
   readonly finalKl: number;
   readonly finalValueLoss: number;
 }
 
-/** What the current iteration holds on to, one array per sample. */
+export interface PpoInput {
+  readonly actor: Adapter;
+  readonly critic: Critic;
+  readonly trajectories: readonly Trajectory[];
+  /** ρ of the reward; 0 for PPO without diversity */
+  readonly rho: number;
+  readonly settings: Config['ppo'];
+  readonly context: TrainContext;
+}
+
+export async function trainPpo(input: PpoInput): Promise<PpoResult> {
+  const { settings, context } = input;
+  const samples = ppoSamples(input);
+  logRewards(input);
+  const learner = new Learner(input, samples);
+  const at = (await learner.resume()) ?? startPosition();
+  try {
+    while (at.iteration < settings.iterations) {
+      throwIfAborted(context.signal);
+      if (at.epoch === 0 && at.batch === 0) await learner.takeBuffers();
+      const report = await learner.step(at);
+      record(at, report, context);
+      advance(at, settings, learner.batchesPerEpoch, klPassed(at, settings.targetKl, context));
+      if (at.steps % context.checkpointEvery === 0) await learner.save(at);
+    }
+  } catch (error) {
+    const failure = toSparkError(error);
+    if (failure.code === 'interrupted') await learner.save(at);
+    throw failure;
+  }
+  const { steps, epochsStopped, finalKl, finalValueLoss } = at;
+  return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
+}
+
+/** SPEC.md, Training sets: all steps with a verdict, or only those of coherent or of right trajectories. */
+export function ppoTrajectories(trajectories: readonly Trajectory[], filter: Config['ppo']['filter']): Trajectory[] {
+  if (filter === 'ok') return trajectories.filter((t) => t.steps.every((step) => step.processOk === true));
+  if (filter === 'correct') return trajectories.filter((t) => t.correct);
+  return [...trajectories];
+}
+
+function ppoSamples({ trajectories, settings, rho }: PpoInput): Sample[] {
+  const samples = ppoTrajectories(trajectories, settings.filter)
+    .map((trajectory) => ppoSample(trajectory, rho))
+    .filter((sample) => sample !== null);
+  if (samples.length > 0) return samples;
+  throw new SparkError(
+    'no_data',
+    `no step to learn from: PPO wants steps with a judge's verdict, and none of ${trajectories.length} trajectories ` +
+      `has one (filter: ${settings.filter}); generate rollouts with a judge first`,
+  );
+}
+
+/** What an iteration holds on to, one array per sample. */
 interface Buffers {
   readonly oldLogprobs: readonly Float32Array[]; // (N) each
   readonly refLogprobs: readonly Float32Array[]; // (N) each
   readonly values: readonly Float32Array[]; // (T) each
 }
 
+/** Actor, critic and the samples they learn from. */
+class Learner {
+  readonly batchesPerEpoch: number;
+  readonly #input: PpoInput;
+  readonly #samples: readonly Sample[];
+  readonly #checkpoints: Checkpoints | null;
+  #buffers: Buffers | null = null;
+
+  constructor(input: PpoInput, samples: readonly Sample[]) {
+    const { settings, rho, context } = input;
+    this.#input = input;
+    this.#samples = samples;
+    this.#checkpoints = openCheckpoints(context, fingerprint(samples, { settings, rho, seed: context.seed }));
+    this.batchesPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
+  }
+
+  /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
+  async takeBuffers(): Promise<void> {
+    const { actor, critic, settings, context } = this.#input;
+    const oldLogprobs: Float32Array[] = [];
+    const values: Float32Array[] = [];
+    for (const run of microBatches(this.#samples, settings.microBatchTokens)) {
+      const batch = pack(run);
+      oldLogprobs.push(...unpackTokens(run, await context.model.logprobs(batch, actor, callOptions(context))));
+      values.push(...unpackSteps(run, await critic.values(batch, callOptions(context))));
+      context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
+    }
+    this.#buffers = { oldLogprobs, values, refLogprobs: this.#buffers?.refLogprobs ?? oldLogprobs };
+  }
+
+  /** One optimizer step of actor and critic on one batch of trajectories. */
+  async step(at: Position): Promise<StepReport> {
+    const { actor, critic, settings, context } = this.#input;
+    const rows = this.#batch(at);
+    const tokens = rows.reduce((sum, row) => sum + row.lossTokens, 0); // N_a
+    const steps = rows.reduce((sum, row) => sum + row.returns.length, 0); // T
+    const { clip, klCoefficient, ratio, weightDecay, maxGradNorm } = settings;
+    const sums = new PolicySums();
+    await actor.zeroGrad();
+    await critic.zeroGrad();
+    for (const run of microBatches(rows, settings.microBatchTokens)) {
+      const batch = pack(
+        run,
+        run.map((row) => row.columns),
+      );
+      const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
+      sums.addPolicy(await actor.accumulatePolicy(batch, policy));
+      sums.addValue(await critic.accumulateValue(batch, { normalizer: steps, ...callOptions(context) }));
+    }
+    const share = this.#rateShare(at);
+    const rates = { actor: share * settings.learningRate, critic: share * settings.criticLearningRate };
+    const actorStep = await actor.optimizerStep({ learningRate: rates.actor, weightDecay, maxGradNorm });
+    const criticStep = await critic.optimizerStep({ learningRate: rates.critic, weightDecay, maxGradNorm });
+    return sums.report(klCoefficient, rates.actor, actorStep.gradNorm, criticStep.gradNorm);
+  }
+
+  async resume(): Promise<Position | null> {
+    const { actor, critic } = this.#input;
+    const saved = await this.#checkpoints?.load<Position>({ actor, critic });
+    if (!saved) return null;
+    if (saved.arrays.refLogprobs !== undefined) this.#buffers = saved.arrays as unknown as Buffers;
+    return saved.position;
+  }
+
+  async save(position: Position): Promise<void> {
+    const { actor, critic } = this.#input;
+    const arrays = { ...(this.#buffers ?? {}) };
+    await this.#checkpoints?.save({ position, arrays, trainables: { actor, critic } }, `step-${position.steps}`);
+  }
+
+  #batch(at: Position) {
+    const { batchTrajectories, whiten } = this.#input.settings;
+    const buffers = this.#buffers!;
+    const advantages = advantagesOf(this.#samples, buffers.values, whiten);
+    const order = seededOrder(this.#samples.length, mixSeeds(this.#input.context.seed, at.iteration, at.epoch));
+    return order.slice(at.batch * batchTrajectories, (at.batch + 1) * batchTrajectories).map((index) => ({
+      ...this.#samples[index]!,
+      columns: {
+        oldLogprobs: buffers.oldLogprobs[index]!,
+        refLogprobs: buffers.refLogprobs[index]!,
+        advantages: advantages[index]!,
+      },
+    }));
+  }
+
+  /** The schedule runs over the steps planned: an epoch cut short does not stretch the later ones. */
+  #rateShare(at: Position): number {
+    const { iterations, epochs, warmup } = this.#input.settings;
+    const planned = (at.iteration * epochs + at.epoch) * this.batchesPerEpoch + at.batch;
+    return learningRateAt(planned, iterations * epochs * this.batchesPerEpoch, 1, warmup);
+  }
+}
+
+/** A_t = R_t − V_old(s_t); whitened over all steps when asked. (T) per sample. */
+function advantagesOf(samples: readonly Sample[], values: readonly Float32Array[], whiten: boolean): Float32Array[] {
+  const advantages = samples.map((sample, index) => sample.returns.map((r, t) => r - values[index]![t]!));
+  if (!whiten) return advantages;
+  const all = advantages.flatMap((array) => [...array]);
+  const mean = all.reduce((sum, a) => sum + a, 0) / all.length;
+  const deviation = Math.sqrt(all.reduce((sum, a) => sum + (a - mean) ** 2, 0) / all.length);
+  return advantages.map((array) => array.map((a) => (a - mean) / (deviation + 1e-8)));
+}
+
+/** The batch that comes next, and what has been counted so far. */
 interface Position {
   iteration: number;
   epoch: number;
@@ -51,170 +210,36 @@ interface Position {
   finalValueLoss: number;
 }
 
-/** SPEC.md, Training sets: all steps with a verdict, or only those of coherent or of right trajectories. */
-export function ppoTrajectories(trajectories: readonly Trajectory[], filter: Config['ppo']['filter']): Trajectory[] {
-  if (filter === 'ok') return trajectories.filter((t) => t.steps.every((step) => step.processOk === true));
-  if (filter === 'correct') return trajectories.filter((t) => t.correct);
-  return [...trajectories];
+function startPosition(): Position {
+  return {
+    iteration: 0,
+    epoch: 0,
+    batch: 0,
+    steps: 0,
+    epochsStopped: 0,
+    epochKl: 0,
+    epochTokens: 0,
+    finalKl: 0,
+    finalValueLoss: 0,
+  };
 }
 
-export async function trainPpo(
-  actor: Adapter,
-  critic: Critic,
-  trajectories: readonly Trajectory[],
-  rho: number,
-  settings: Config['ppo'],
-  context: TrainContext,
-): Promise<PpoResult> {
-  const samples = ppoTrajectories(trajectories, settings.filter)
-    .map((trajectory) => ppoSample(trajectory, rho))
-    .filter((sample) => sample !== null);
-  if (samples.length === 0) {
-    throw new SparkError(
-      'no_data',
-      `no step to learn from: PPO wants steps with a judge's verdict, and none of ${trajectories.length} trajectories ` +
-        `has one (filter: ${settings.filter}); generate rollouts with a judge first`,
-    );
-  }
-  logRewards(trajectories, rho, context);
-  const checkpoints =
-    context.checkpointFolder === null
-      ? null
-      : new Checkpoints(context.checkpointFolder, fingerprint(samples, { settings, rho, seed: context.seed }));
-  const trainables = { actor, critic };
-  const saved = await checkpoints?.load<Position>(trainables);
-  const at: Position = saved?.position ?? start();
-  let buffers = saved === null || saved === undefined ? null : (saved.arrays as unknown as Buffers);
-  const state = () => ({
-    position: at,
-    arrays: (buffers ?? {}) as Record<string, readonly Float32Array[]>,
-    trainables,
-  });
-
-  const batchesPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
-  const totalSteps = settings.iterations * settings.epochs * batchesPerEpoch;
-  try {
-    for (; at.iteration < settings.iterations; Object.assign(at, { iteration: at.iteration + 1, epoch: 0 })) {
-      const midIteration = buffers !== null && (at.epoch > 0 || at.batch > 0);
-      if (!midIteration) buffers = await takeBuffers(actor, critic, samples, buffers, settings, context);
-      const advantages = advantagesOf(samples, buffers!.values, settings.whiten);
-      for (
-        ;
-        at.epoch < settings.epochs;
-        Object.assign(at, { epoch: at.epoch + 1, batch: 0, epochKl: 0, epochTokens: 0 })
-      ) {
-        const order = seededOrder(samples.length, mixSeeds(context.seed, at.iteration, at.epoch));
-        while (at.batch < batchesPerEpoch) {
-          throwIfAborted(context.signal);
-          const first = at.batch * settings.batchTrajectories;
-          const indexes = order.slice(first, first + settings.batchTrajectories);
-          const planned = (at.iteration * settings.epochs + at.epoch) * batchesPerEpoch + at.batch;
-          const rateShare = learningRateAt(planned, totalSteps, 1, settings.warmup);
-          const report = await ppoStep(
-            actor,
-            critic,
-            samples,
-            indexes,
-            buffers!,
-            advantages,
-            rateShare,
-            settings,
-            context,
-          );
-          record(at, report, context, rateShare * settings.learningRate);
-          if (klPassed(at, settings.targetKl, context)) at.batch = batchesPerEpoch;
-          if (checkpoints !== null && at.steps % context.checkpointEvery === 0) {
-            await checkpoints.save(state(), `step-${at.steps}`);
-          }
-        }
-      }
-    }
-  } catch (error) {
-    throw await saveOnInterrupt(error, checkpoints, state(), `step-${at.steps}`);
-  }
-  const { steps, epochsStopped, finalKl, finalValueLoss } = at;
-  return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
-}
-
-/** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
-async function takeBuffers(
-  actor: Adapter,
-  critic: Critic,
-  samples: readonly Sample[],
-  before: Buffers | null,
-  settings: Config['ppo'],
-  context: TrainContext,
-): Promise<Buffers> {
-  const oldLogprobs: Float32Array[] = [];
-  const values: Float32Array[] = [];
-  for (const run of microBatches(samples, settings.microBatchTokens)) {
-    const batch = pack(run);
-    oldLogprobs.push(...unpackTokens(run, await context.model.logprobs(batch, actor, callOptions(context))));
-    values.push(...unpackSteps(run, await critic.values(batch, callOptions(context))));
-    context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${samples.length}`);
-  }
-  return { oldLogprobs, values, refLogprobs: before?.refLogprobs ?? oldLogprobs };
-}
-
-/** A_t = R_t − V_old(s_t); whitened over all steps when asked. */
-function advantagesOf(samples: readonly Sample[], values: readonly Float32Array[], whiten: boolean): Float32Array[] {
-  const advantages = samples.map((sample, index) => sample.returns.map((r, t) => r - values[index]![t]!));
-  if (!whiten) return advantages;
-  const all = advantages.flatMap((array) => [...array]);
-  const mean = all.reduce((sum, a) => sum + a, 0) / all.length;
-  const deviation = Math.sqrt(all.reduce((sum, a) => sum + (a - mean) ** 2, 0) / all.length);
-  return advantages.map((array) => array.map((a) => (a - mean) / (deviation + 1e-8)));
-}
-
-/** One optimizer step of actor and critic on one batch of trajectories. */
-async function ppoStep(
-  actor: Adapter,
-  critic: Critic,
-  samples: readonly Sample[],
-  indexes: readonly number[],
-  buffers: Buffers,
-  advantages: readonly Float32Array[],
-  rateShare: number,
-  settings: Config['ppo'],
-  context: TrainContext,
-): Promise<StepReport> {
-  const rows = indexes.map((index) => ({
-    ...samples[index]!,
-    columns: {
-      oldLogprobs: buffers.oldLogprobs[index]!,
-      refLogprobs: buffers.refLogprobs[index]!,
-      advantages: advantages[index]!,
-    },
-  }));
-  const sums = new PolicySums();
-  const tokens = rows.reduce((sum, row) => sum + row.lossTokens, 0); // N_a
-  const steps = rows.reduce((sum, row) => sum + row.returns.length, 0); // T
-  await actor.zeroGrad();
-  await critic.zeroGrad();
-  for (const run of microBatches(rows, settings.microBatchTokens)) {
-    const columns = run.map((row) => row.columns);
-    const batch = pack(run, columns);
-    const { clip, klCoefficient, ratio } = settings;
-    const options = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
-    sums.addPolicy(await actor.accumulatePolicy(batch, options));
-    sums.addValue(await critic.accumulateValue(batch, { normalizer: steps, ...callOptions(context) }));
-  }
-  const { weightDecay, maxGradNorm } = settings;
-  const shared = { weightDecay, maxGradNorm };
-  const actorStep = await actor.optimizerStep({ learningRate: rateShare * settings.learningRate, ...shared });
-  const criticStep = await critic.optimizerStep({ learningRate: rateShare * settings.criticLearningRate, ...shared });
-  return sums.report(settings.klCoefficient, actorStep.gradNorm, criticStep.gradNorm);
-}
-
-function record(at: Position, report: StepReport, context: TrainContext, learningRate: number): void {
-  at.steps += 1;
+/** To the next batch, and over into the next epoch and iteration. */
+function advance(at: Position, settings: Config['ppo'], batchesPerEpoch: number, epochOver: boolean): void {
   at.batch += 1;
+  if (!epochOver && at.batch < batchesPerEpoch) return;
+  Object.assign(at, { batch: 0, epoch: at.epoch + 1, epochKl: 0, epochTokens: 0 });
+  if (at.epoch === settings.epochs) Object.assign(at, { epoch: 0, iteration: at.iteration + 1 });
+}
+
+function record(at: Position, report: StepReport, context: TrainContext): void {
+  at.steps += 1;
   at.epochKl += report.k3 * report.tokens;
   at.epochTokens += report.tokens;
   at.finalKl = report.k3;
   at.finalValueLoss = report.valueLoss;
   const { iteration, epoch, steps } = at;
-  context.metrics({ stage: context.stage, iteration, epoch, step: steps, learningRate, ...report });
+  context.metrics({ stage: context.stage, iteration, epoch, step: steps, ...report });
   context.log.progress(
     `${context.stage} step ${steps}  policy ${report.policyLoss.toFixed(4)}  kl ${report.k3.toFixed(4)}  value ${report.valueLoss.toFixed(4)}`,
   );
@@ -228,14 +253,14 @@ function klPassed(at: Position, targetKl: number, context: TrainContext): boolea
   const { iteration, epoch, batch } = at;
   context.metrics({ stage: context.stage, event: 'target_kl', iteration, epoch, batch, epochKl });
   context.log.warn(
-    `${context.stage}: iteration ${iteration}, epoch ${epoch} stopped after ${batch} batches: mean KL ${epochKl.toFixed(3)} ` +
+    `${context.stage}: iteration ${iteration}, epoch ${epoch} stopped after batch ${batch}: mean KL ${epochKl.toFixed(3)} ` +
       `passed the target ${targetKl}; a lower learning rate or a higher klCoefficient keeps it longer`,
   );
   return true;
 }
 
 /** Both terms apart, always (SPEC.md, Reward). */
-function logRewards(trajectories: readonly Trajectory[], rho: number, context: TrainContext): void {
+function logRewards({ trajectories, rho, context }: PpoInput): void {
   const rewards = trajectories.flatMap((t) => t.steps.map((step) => stepReward(step, rho)));
   const known = rewards.filter((reward) => reward !== null);
   const mean = (pick: (reward: (typeof known)[number]) => number) =>
@@ -250,18 +275,4 @@ function logRewards(trajectories: readonly Trajectory[], rho: number, context: T
     rewardCoherence: mean((reward) => reward.coherence),
     reward: mean((reward) => reward.reward),
   });
-}
-
-function start(): Position {
-  return {
-    iteration: 0,
-    epoch: 0,
-    batch: 0,
-    steps: 0,
-    epochsStopped: 0,
-    epochKl: 0,
-    epochTokens: 0,
-    finalKl: 0,
-    finalValueLoss: 0,
-  };
 }

@@ -4,14 +4,14 @@
  */
 import type { Config } from '../config.js';
 import type { Adapter } from '../engine/types.js';
-import { SparkError, throwIfAborted } from '../errors.js';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
-import { Checkpoints, fingerprint } from './checkpoint.js';
+import { fingerprint } from './checkpoint.js';
 import { learningRateAt } from './schedule.js';
-import { callOptions, saveOnInterrupt, type TrainContext } from './trainer.js';
+import { callOptions, openCheckpoints, type TrainContext } from './trainer.js';
 
 /** Right answer, every step coherent. A missing verdict is not a good one. */
 export function sftTrajectories(trajectories: readonly Trajectory[]): Trajectory[] {
@@ -42,7 +42,7 @@ export async function trainSft(
         'generate more, or check the judge and the generator',
     );
   }
-  const checkpoints = openCheckpoints(samples, settings, context);
+  const checkpoints = openCheckpoints(context, fingerprint(samples, { settings, seed: context.seed }));
   const stepsPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   const totalSteps = settings.epochs * stepsPerEpoch;
   const saved = await checkpoints?.load<{ step: number; loss: number }>({ actor: adapter });
@@ -76,7 +76,10 @@ export async function trainSft(
       }
     }
   } catch (error) {
-    throw await saveOnInterrupt(error, checkpoints, state(), `step-${step}`);
+    const failure = toSparkError(error);
+    // Weights are always those of a finished optimizer step, so what an interruption leaves can be kept.
+    if (failure.code === 'interrupted') await checkpoints?.save(state(), `step-${step}`);
+    throw failure;
   }
   return { steps: step, samples: samples.length, finalLoss: loss };
 }
@@ -102,13 +105,4 @@ async function sftStep(
     maxGradNorm: settings.maxGradNorm,
   });
   return { loss: lossSum / normalizer, tokens: normalizer, gradNorm };
-}
-
-function openCheckpoints(
-  samples: readonly Sample[],
-  settings: Config['sft'],
-  context: TrainContext,
-): Checkpoints | null {
-  if (context.checkpointFolder === null) return null;
-  return new Checkpoints(context.checkpointFolder, fingerprint(samples, { settings, seed: context.seed }));
 }

@@ -1,8 +1,7 @@
-/** What SFT and PPO have in common: the context they run in and the bookkeeping of an interruptible loop. */
+/** What SFT and PPO have in common: the context they run in. */
 import type { Model } from '../engine/types.js';
-import { type SparkError, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { CheckpointState, Checkpoints } from './checkpoint.js';
+import { Checkpoints } from './checkpoint.js';
 
 export interface TrainContext {
   readonly model: Model;
@@ -19,16 +18,9 @@ export interface TrainContext {
   readonly signal?: AbortSignal;
 }
 
-/** Weights are always those of a finished optimizer step, so the state can be saved whenever a step was interrupted. */
-export async function saveOnInterrupt<Position>(
-  error: unknown,
-  checkpoints: Checkpoints | null,
-  state: CheckpointState<Position>,
-  label: string,
-): Promise<SparkError> {
-  const failure = toSparkError(error);
-  if (failure.code === 'interrupted' && checkpoints !== null) await checkpoints.save(state, label);
-  return failure;
+/** Where a stage keeps its checkpoints; null when it keeps none. */
+export function openCheckpoints(context: TrainContext, dependsOn: string): Checkpoints | null {
+  return context.checkpointFolder === null ? null : new Checkpoints(context.checkpointFolder, dependsOn);
 }
 
 /** Passing the signal only where there is one keeps exactOptionalPropertyTypes content. */
