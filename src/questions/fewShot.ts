@@ -1,0 +1,54 @@
+/**
+ * The official MMLU-Pro prompt: k worked examples of the question's category with their chains of thought, then the
+ * question (TIGER-AI-Lab/MMLU-Pro, evaluate_from_local.py). Generation stops at `STOP`, where a base model would go on
+ * to invent the next question.
+ */
+import { SparkError } from '../errors.js';
+import { LETTERS, type Question } from './question.js';
+
+/** Generation ends before this text. */
+export const STOP = 'Question:';
+
+/** Examples in the official prompt. */
+export const SHOTS = 5;
+
+const THINK_STEP_BY_STEP = "Let's think step by step.";
+
+/**
+ * `validation` holds rows with `cot_content`; the first `count` of the question's category become the examples, and with
+ * none of them the prompt is zero-shot. A caller whose context is short lowers `count`, as the official script does.
+ */
+export function fewShotPrompt(question: Question, validation: readonly Question[] = [], count = SHOTS): string {
+  const shots = validation
+    .filter((row) => row.category === question.category && row.question_id !== question.question_id)
+    .slice(0, count);
+  return `${header(question.category)}${shots.map(renderShot).join('')}${renderItem(question)}Answer: ${THINK_STEP_BY_STEP}`;
+}
+
+// The official instruction file ends with blank lines of its own, and the script adds one more line break.
+function header(category: string): string {
+  return (
+    `The following are multiple choice questions (with answers) about ${category}. Think step by step and then finish ` +
+    'your answer with "the answer is (X)" where X is the correct letter choice.\n\n\n\n'
+  );
+}
+
+/** `N/A` options are dropped before the letters are given out. */
+function renderItem(question: Question): string {
+  const options = question.options.filter((option) => option !== 'N/A');
+  const lines = options.map((option, index) => `${LETTERS[index]}. ${option}\n`);
+  return `Question:\n${question.question}\nOptions:\n${lines.join('')}`;
+}
+
+function renderShot(shot: Question): string {
+  if (shot.cot_content.trim() === '') {
+    throw new SparkError(
+      'invalid_question',
+      `question_id ${shot.question_id} cannot be an example: expected a worked answer in cot_content, got an empty one; ` +
+        "use the dataset's validation split for the shots",
+    );
+  }
+  // The dataset writes `A:`, the question to answer ends with `Answer:`; the official script makes them alike.
+  const worked = shot.cot_content.replaceAll(`A: ${THINK_STEP_BY_STEP}`, `Answer: ${THINK_STEP_BY_STEP}`);
+  return `${renderItem(shot)}${worked}\n\n`;
+}

@@ -1,0 +1,69 @@
+/** Picks questions so that every category is equally served, however few are taken. */
+import { SparkError } from '../errors.js';
+import { mixSeeds, seededOrder } from '../random.js';
+import type { Question } from './question.js';
+
+export interface FilterOptions {
+  /** Categories to keep; empty or absent: all. */
+  readonly categories?: readonly string[];
+  /** At most this many; 0 or absent: all. */
+  readonly limit?: number;
+  /** Leave out this many of the selection's beginning, so that (seed, offset) pages never overlap. */
+  readonly offset?: number;
+  /** Shuffles within each category; absent: file order. */
+  readonly seed?: number;
+}
+
+/**
+ * One question of each category in turn (categories by name), until they run out: 28 of MMLU-Pro are 2 of each of the
+ * 14. With no limit, offset or seed the file's own order stays. The order is a function of questions and seed alone,
+ * so `limit 100` is the beginning of `limit 200`.
+ */
+export function filterQuestions(questions: readonly Question[], options: FilterOptions = {}): Question[] {
+  const { categories = [], limit = 0, offset = 0, seed } = options;
+  for (const [name, value] of Object.entries({ limit, offset })) {
+    if (!Number.isInteger(value) || value < 0) {
+      throw new SparkError('invalid_argument', `${name}: expected a whole number from 0 on, got ${value}`);
+    }
+  }
+  const kept = keepCategories(questions, categories);
+  if (limit === 0 && offset === 0 && seed === undefined) return kept;
+  if (offset >= kept.length && kept.length > 0) {
+    throw new SparkError('invalid_argument', `offset: expected less than the ${kept.length} questions, got ${offset}`);
+  }
+  return roundRobin(kept, seed).slice(offset, limit === 0 ? undefined : offset + limit);
+}
+
+function keepCategories(questions: readonly Question[], categories: readonly string[]): Question[] {
+  if (categories.length === 0) return [...questions];
+  const present = new Set(questions.map((question) => question.category));
+  const unknown = categories.filter((category) => !present.has(category));
+  if (unknown.length > 0) {
+    throw new SparkError(
+      'invalid_argument',
+      `categories: expected some of ${[...present].sort().join(', ')}; got ${unknown.join(', ')}`,
+    );
+  }
+  const wanted = new Set(categories);
+  return questions.filter((question) => wanted.has(question.category));
+}
+
+function roundRobin(questions: readonly Question[], seed: number | undefined): Question[] {
+  const categories = [...new Set(questions.map((question) => question.category))].sort();
+  const queues = categories.map((category) => {
+    const group = questions.filter((question) => question.category === category);
+    if (seed === undefined) return group;
+    // The seed depends on the name, not on its place, so that leaving out a category does not reshuffle the others.
+    const order = seededOrder(group.length, mixSeeds(seed, ...Buffer.from(category)));
+    return order.map((position) => group[position]!);
+  });
+  const longest = Math.max(0, ...queues.map((queue) => queue.length));
+  const order: Question[] = [];
+  for (let turn = 0; turn < longest; turn++) {
+    for (const queue of queues) {
+      const question = queue[turn];
+      if (question !== undefined) order.push(question);
+    }
+  }
+  return order;
+}
