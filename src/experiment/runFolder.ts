@@ -19,7 +19,7 @@ export class RunFolder {
 
   /** Opens `runs/<name>` (or any path with a slash), making it when it is not there. */
   static open(name: string, base = 'runs'): RunFolder {
-    const root = name.includes(path.sep) ? path.resolve(name) : path.resolve(base, name);
+    const root = rootOf(name, base);
     try {
       for (const folder of ['', 'judge-cache', 'adapters', 'checkpoints', 'eval']) {
         mkdirSync(path.join(root, folder), { recursive: true });
@@ -30,9 +30,15 @@ export class RunFolder {
     return new RunFolder(root);
   }
 
+  /** The configuration stored in a run, or null; makes nothing. */
+  static peek(name: string, base = 'runs'): (Config & { run?: unknown }) | null {
+    const root = rootOf(name, base);
+    return existsSync(path.join(root, 'config.json')) ? new RunFolder(root).readConfig() : null;
+  }
+
   /** Opens a run that must already be there. */
   static existing(name: string, base = 'runs'): RunFolder {
-    const root = name.includes(path.sep) ? path.resolve(name) : path.resolve(base, name);
+    const root = rootOf(name, base);
     if (!existsSync(path.join(root, 'config.json'))) {
       throw new SparkError(
         'no_data',
@@ -119,6 +125,10 @@ export class RunFolder {
       throw new SparkError('invalid_file', `${file} is not JSON; move it away and run again`, { cause: error });
     }
   }
+}
+
+function rootOf(name: string, base: string): string {
+  return name.includes(path.sep) ? path.resolve(name) : path.resolve(base, name);
 }
 
 /** Temporary file, then rename: readers see the old content or the new, never half. */

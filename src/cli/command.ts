@@ -1,0 +1,43 @@
+/** A yargs module made from plain data, so that a command's file holds its options, its work and nothing else. */
+import type { Argv, CommandModule, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
+import { type CommandContext, type CommandResult, type OutputOptions, runCommand } from './run.js';
+
+type Named<T> = Record<string, T>;
+
+export interface CommandSpec<P extends Named<PositionalOptions & Options>, O extends Named<Options>> {
+  /** Name with its positional arguments, as yargs writes them: `train <method>` */
+  readonly command: string;
+  readonly describe: string;
+  readonly positionals?: P;
+  readonly options: O;
+  readonly examples?: readonly (readonly [command: string, meaning: string])[];
+  run(args: InferredOptionTypes<O> & InferredOptionTypes<P>, context: CommandContext): Promise<CommandResult>;
+}
+
+export const outputOptions = {
+  json: { type: 'boolean', default: false, describe: 'print one JSON document on stdout' },
+  quiet: { type: 'boolean', default: false, describe: 'no progress on stderr' },
+} as const satisfies Named<Options>;
+
+export function defineCommand<const P extends Named<PositionalOptions & Options>, const O extends Named<Options>>(
+  spec: CommandSpec<P, O>,
+): CommandModule {
+  return {
+    command: spec.command,
+    describe: spec.describe,
+    builder(yargs) {
+      const options: Named<Options> = { ...spec.options, ...outputOptions };
+      let parser: Argv = yargs.options(options);
+      for (const [name, positional] of Object.entries(spec.positionals ?? {})) {
+        parser = parser.positional(name, positional);
+      }
+      for (const [example, meaning] of spec.examples ?? []) parser = parser.example(example, meaning);
+      return parser;
+    },
+    handler(args) {
+      // yargs has checked the arguments against the same declarations that the type is inferred from.
+      const typed = args as unknown as InferredOptionTypes<O> & InferredOptionTypes<P> & OutputOptions;
+      return runCommand(typed, (context) => spec.run(typed, context));
+    },
+  };
+}

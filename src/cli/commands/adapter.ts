@@ -1,0 +1,55 @@
+import { openModel } from '../../engine/index.js';
+import type { Adapter } from '../../engine/types.js';
+import { SparkError } from '../../errors.js';
+import { defineCommand } from '../command.js';
+import { configFromArgs, configOptions } from '../options.js';
+
+export const adapterCommand = defineCommand({
+  command: 'adapter <action> <path>',
+  describe: 'Look into a LoRA adapter, or write it in another format',
+  positionals: {
+    action: { choices: ['inspect', 'export'], demandOption: true },
+    path: { type: 'string', demandOption: true, describe: 'GGUF LoRA file or PEFT folder' },
+  },
+  options: {
+    ...configOptions,
+    out: { type: 'string', describe: 'for export: file or folder to write; must not exist yet' },
+    format: { choices: ['gguf', 'peft'], describe: 'for export: llama.cpp file or Hugging Face PEFT folder' },
+  },
+  examples: [['$0 adapter export runs/quickstart/adapters/spark-40.gguf --format peft --out spark-peft', '']],
+  async run(args, { signal }) {
+    const config = await configFromArgs(args);
+    const model = await openModel(config.model.path, { backend: config.model.backend, signal });
+    try {
+      const adapter = await model.loadAdapter(args.path, { signal });
+      return args.action === 'inspect' ? await inspect(adapter, args.path) : await exportTo(adapter, args);
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+async function inspect(adapter: Adapter, path: string) {
+  const tensors = await adapter.tensors('value');
+  const rows = Object.entries(tensors).map(([name, { shape, data }]) => ({ name, shape, norm: norm(data) }));
+  const { rank, alpha, targets, parameterCount } = adapter;
+  const lines = [
+    `${path}: rank ${rank}, alpha ${alpha}, targets ${targets.join(' ')}, ${parameterCount} parameters`,
+    ...rows.map(
+      (row) => `  ${row.name.padEnd(44)} ${row.shape.join(' x ').padStart(12)}   norm ${row.norm.toFixed(6)}`,
+    ),
+  ];
+  return { json: { path, rank, alpha, targets, parameterCount, tensors: rows }, text: lines.join('\n') };
+}
+
+async function exportTo(adapter: Adapter, args: { path: string; out: string | undefined; format: string | undefined }) {
+  if (args.out === undefined || args.format === undefined) {
+    throw new SparkError('invalid_argument', 'adapter export expects --format gguf|peft and --out PATH');
+  }
+  await adapter.save(args.out, args.format as 'gguf' | 'peft');
+  return { json: { from: args.path, to: args.out, format: args.format }, text: `written ${args.out}` };
+}
+
+function norm(data: Float32Array): number {
+  return Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
+}

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { openModel } from '../../engine/index.js';
+import type { Batch, Model } from '../../engine/types.js';
+import { SparkError } from '../../errors.js';
+import { defineCommand } from '../command.js';
+import { configFromArgs, configOptions } from '../options.js';
+
+const ids = z.array(z.number().int().min(0)).min(2);
+const tokensSchema = z.union([ids, z.array(ids).min(1)]);
+
+export const logprobsCommand = defineCommand({
+  command: 'logprobs',
+  describe: 'Natural-log probability of every next token, from our own engine',
+  options: {
+    ...configOptions,
+    tokens: { type: 'string', demandOption: true, describe: 'JSON file: a list of token ids, or a list of such lists' },
+    adapter: { type: 'string', describe: 'GGUF LoRA file or PEFT folder' },
+  },
+  examples: [['$0 logprobs --model m.gguf --tokens t.json --json', '{"logprobs": [[…]]}; entry i is of token i + 1']],
+  async run(args, { signal }) {
+    const config = await configFromArgs(args);
+    const sequences = await readTokens(args.tokens);
+    const model = await openModel(config.model.path, { ...pick(config.model), signal });
+    try {
+      const logprobs = await score(model, sequences, args.adapter, signal);
+      return { json: { model: config.model.path, adapter: args.adapter ?? null, logprobs }, text: asText(logprobs) };
+    } finally {
+      model.dispose();
+    }
+  },
+});
+
+async function readTokens(file: string): Promise<number[][]> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new SparkError('invalid_file', `${file}: expected JSON with token ids; ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const tokens = tokensSchema.safeParse(parsed);
+  if (!tokens.success) {
+    throw new SparkError(
+      'invalid_file',
+      `${file}: expected a list of at least two token ids, or a list of such lists, like [128000, 791, 4320]`,
+    );
+  }
+  return Array.isArray(tokens.data[0]) ? (tokens.data as number[][]) : [tokens.data as number[]];
+}
+
+async function score(
+  model: Model,
+  sequences: readonly number[][],
+  adapterPath: string | undefined,
+  signal: AbortSignal,
+): Promise<number[][]> {
+  const adapter = adapterPath === undefined ? null : await model.loadAdapter(adapterPath, { signal });
+  const out: number[][] = [];
+  for (const tokens of sequences) {
+    const lossMask = new Uint8Array(tokens.length).fill(1, 1);
+    const cuSeqlens = Int32Array.of(0, tokens.length);
+    const batch: Batch = { tokens: Int32Array.from(tokens), cuSeqlens, lossMask };
+    out.push([...(await model.logprobs(batch, adapter, { signal }))].slice(1));
+  }
+  return out;
+}
+
+function asText(logprobs: readonly number[][]): string {
+  return logprobs.map((row) => row.map((lp) => lp.toFixed(6)).join(' ')).join('\n');
+}
+
+function pick({ backend, threads }: { backend: 'auto' | 'cpu' | 'cuda'; threads: number }) {
+  return { backend, threads };
+}

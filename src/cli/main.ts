@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/**
+ * spark-rl: one yargs module per command. Results go to stdout (one JSON document with --json), everything else to
+ * stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
+ */
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { packageVersion } from '../package.js';
+import { adapterCommand } from './commands/adapter.js';
+import { configCommand } from './commands/config.js';
+import { doctorCommand } from './commands/doctor.js';
+import { evalCommand } from './commands/eval.js';
+import { generateCommand } from './commands/generate.js';
+import { ladderCommand } from './commands/ladder.js';
+import { logprobsCommand } from './commands/logprobs.js';
+import { questionsCommand } from './commands/questions.js';
+import { quickstartCommand } from './commands/quickstart.js';
+import { reportCommand } from './commands/report.js';
+import { trainCommand } from './commands/train.js';
+import { EXIT_USAGE } from './run.js';
+
+await yargs(hideBin(process.argv))
+  .scriptName('spark-rl')
+  .usage('$0 <command>\n\nTeaches a language model to use rare tools: offline step-wise PPO (SPaRK, arXiv 2507.11371).')
+  .command(quickstartCommand)
+  .command(doctorCommand)
+  .command(questionsCommand)
+  .command(generateCommand)
+  .command(trainCommand)
+  .command(evalCommand)
+  .command(ladderCommand)
+  .command(reportCommand)
+  .command(adapterCommand)
+  .command(logprobsCommand)
+  .command(configCommand)
+  .demandCommand(1, 'Name a command; start with: spark-rl quickstart')
+  .strict()
+  .recommendCommands()
+  .version(packageVersion())
+  .help()
+  .alias({ h: 'help' })
+  .wrap(Math.min(120, process.stdout.columns ?? 100))
+  .fail((message, error, parser) => {
+    // Commands report their own failures (run.ts); what arrives here is a command line that could not be understood.
+    if (error) throw error;
+    parser.showHelp('error');
+    process.stderr.write(`\n${message}\n`);
+    process.exit(EXIT_USAGE);
+  })
+  .parseAsync();

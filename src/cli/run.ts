@@ -1,0 +1,65 @@
+/** What every command shares: signals, result output, failure output, exit codes. */
+import { type SparkError, toSparkError } from '../errors.js';
+import { createLog, type Log, silentLog } from '../log.js';
+
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_INTERRUPTED = 130;
+
+const USAGE_CODES: ReadonlySet<string> = new Set(['invalid_argument', 'invalid_config']);
+
+export interface CommandContext {
+  readonly log: Log;
+  /** Fires at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+/** A command's outcome: what --json prints, and how a person reads it. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly text: string;
+  /** For checks that ran and found something wrong. */
+  readonly failed?: boolean;
+}
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** Runs a command's body and turns whatever happens into output and an exit code. */
+export async function runCommand(
+  output: OutputOptions,
+  body: (context: CommandContext) => Promise<CommandResult>,
+): Promise<void> {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    process.stderr.write('\nstopping: saving what is finished (again to stop at once)\n');
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    const log = output.quiet ? silentLog : createLog();
+    const result = await body({ log, signal: controller.signal });
+    process.stdout.write(
+      output.json ? `${JSON.stringify(result.json)}\n` : result.text === '' ? '' : `${result.text}\n`,
+    );
+    if (result.failed) process.exitCode = EXIT_FAILED;
+  } catch (error) {
+    reportFailure(toSparkError(error), output);
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+function reportFailure(error: SparkError, output: OutputOptions): void {
+  if (output.json) process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`);
+  process.stderr.write(`error [${error.code}]: ${error.message}\n`);
+  if (error.code === 'internal' && error.stack) process.stderr.write(`${error.stack}\n`);
+  if (error.code === 'interrupted') process.stderr.write('run the same command again to go on from here\n');
+  process.exitCode =
+    error.code === 'interrupted' ? EXIT_INTERRUPTED : USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
+}
