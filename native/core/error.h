@@ -1,5 +1,5 @@
-// Every failure leaves native code as spark::Error: a stable code (the same strings as src/errors.ts) and a message that
-// says what was expected and what came. Nothing in native/ calls exit() or abort().
+// Every failure leaves native code as spark::Error: a stable code (the same strings as src/errors.ts) and a message
+// that says what was expected and what came. Nothing in native/ calls exit() or abort().
 #pragma once
 
 #include <stdexcept>

@@ -1,5 +1,5 @@
-// Names and sizes of the tensor types of a GGUF file. Source of the block sizes: the ggml format, where a quantised row is
-// a run of fixed-size blocks.
+// Names and sizes of the tensor types of a GGUF file. Source of the block sizes: the ggml format, where a quantised row
+// is a run of fixed-size blocks.
 #include "core/tensor_type.h"
 
 #include "core/error.h"
@@ -16,8 +16,8 @@ struct TypeInfo {
 };
 
 constexpr TypeInfo kTypes[] = {
-    {TensorType::F32, "F32", 1, 4},        {TensorType::F16, "F16", 1, 2},        {TensorType::BF16, "BF16", 1, 2},
-    {TensorType::Q4_0, "Q4_0", 32, 18},    {TensorType::Q8_0, "Q8_0", 32, 34},    {TensorType::Q4_K, "Q4_K", 256, 144},
+    {TensorType::F32, "F32", 1, 4},       {TensorType::F16, "F16", 1, 2},       {TensorType::BF16, "BF16", 1, 2},
+    {TensorType::Q4_0, "Q4_0", 32, 18},   {TensorType::Q8_0, "Q8_0", 32, 34},   {TensorType::Q4_K, "Q4_K", 256, 144},
     {TensorType::Q5_K, "Q5_K", 256, 176}, {TensorType::Q6_K, "Q6_K", 256, 210},
 };
 
@@ -56,8 +56,8 @@ const char* tensor_type_name(uint32_t type) {
 size_t tensor_bytes(TensorType type, int64_t count) {
   const TypeInfo& info = require_type(type);
   if (count < 0 || count % info.block != 0) {
-    throw Error("invalid_argument", std::string("expected a multiple of ") + std::to_string(info.block) + " values for " +
-                                        info.name + ", got " + std::to_string(count));
+    throw Error("invalid_argument", std::string("expected a multiple of ") + std::to_string(info.block) +
+                                        " values for " + info.name + ", got " + std::to_string(count));
   }
   return static_cast<size_t>(count / info.block) * info.block_size;
 }

@@ -1,7 +1,7 @@
 // LoRA adapters on disk, in the two formats the world reads: llama.cpp's GGUF LoRA and a Hugging Face PEFT folder.
-// In memory an adapter is the GGUF form: names `blk.N.attn_q.weight.lora_a`, lora_a (R, C_in), lora_b (C_out, R), and the
-// rows of q and k ordered for interleaved rotary pairs, as in the base weights. PEFT wants them in Hugging Face's order
-// (first halves, then second halves of each head): save_peft and load_lora permute lora_b of q and k.
+// In memory an adapter is the GGUF form: names `blk.N.attn_q.weight.lora_a`, lora_a (R, C_in), lora_b (C_out, R), and
+// the rows of q and k ordered for interleaved rotary pairs, as in the base weights. PEFT wants them in Hugging Face's
+// order (first halves, then second halves of each head): save_peft and load_lora permute lora_b of q and k.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ struct LoraTensors {
 // The target's name in a GGUF block: q → attn_q. Throws invalid_argument for a name that is no target.
 std::string lora_target_tensor(const std::string& target);
 
-// All three check names, shapes and rank against `shapes` (adapter_mismatch, naming the tensor) and refuse a value that is
-// not finite. The savers write beside `path` and rename, and throw invalid_argument when `path` exists.
+// All three check names, shapes and rank against `shapes` (adapter_mismatch, naming the tensor) and refuse a value that
+// is not finite. The savers write beside `path` and rename, and throw invalid_argument when `path` exists.
 void save_gguf_lora(const std::string& path, const LoraTensors& lora, const LoraShapes& shapes);
 void save_peft(const std::string& folder, const LoraTensors& lora, const LoraShapes& shapes);
 // A folder is read as PEFT, a file as GGUF. Tensors of every type core/gguf.h reads come back as fp32.
