@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { patchFromAssignment, readConfigFile, resolveConfig } from '../../src/config.js';
+
+describe('resolveConfig', () => {
+  it('has the defaults of the paper', () => {
+    const config = resolveConfig({});
+    expect(config.rollout.tau).toBe(6);
+    expect(config.rollout.maxSteps).toBe(5);
+    expect(config.reward.rho).toBe(0.5);
+    expect(config.ppo).toMatchObject({ clip: 0.2, klCoefficient: 0.1, targetKl: 0.2, ratio: 'token', whiten: false });
+    expect(config.lora).toMatchObject({ rank: 8, alpha: 16 });
+  });
+
+  it('asks the oracle about mini and a judge model about anything else', () => {
+    expect(resolveConfig({}).judge.kind).toBe('oracle');
+    expect(resolveConfig({ questions: { train: 'x.parquet' } }).judge.kind).toBe('api');
+    expect(resolveConfig({ questions: { train: 'x.parquet' }, judge: { kind: 'oracle' } }).judge.kind).toBe('oracle');
+  });
+
+  it('lets later patches win, key by key', () => {
+    const config = resolveConfig({ ppo: { epochs: 7, clip: 0.1 } }, patchFromAssignment('ppo.epochs=3'), {
+      ppo: { epochs: undefined },
+    });
+    expect(config.ppo.epochs).toBe(3);
+    expect(config.ppo.clip).toBe(0.1);
+  });
+
+  it('names every wrong key', () => {
+    expect(() => resolveConfig({ rollout: { tau: 11 }, ppo: { epoch: 3 } })).toThrow(/rollout\.tau[\s\S]*epoch/);
+    expect(() => patchFromAssignment('ppo.epochs')).toThrow(/key=value/);
+  });
+
+  it('reads the shipped configurations by name', async () => {
+    for (const name of ['quickstart', 'llama31-8b']) {
+      expect(resolveConfig(await readConfigFile(name)).name).toBe(name);
+    }
+    await expect(readConfigFile('no-such-config')).rejects.toMatchObject({ code: 'invalid_config' });
+  });
+});

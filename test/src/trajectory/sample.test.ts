@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { microBatches, pack, unpackSteps, unpackTokens } from '../../../src/trajectory/pack.js';
+import { ppoSample, sftSample } from '../../../src/trajectory/sample.js';
+import { exampleTrajectory, TWO_STEPS } from './example.js';
+
+const masked = (mask: Uint8Array) => [...mask.keys()].filter((index) => mask[index] === 1);
+
+describe('samples', () => {
+  it('SFT learns every token the policy wrote and no other', () => {
+    const sample = sftSample(exampleTrajectory(TWO_STEPS, [{}, {}]));
+    expect(masked(sample.lossMask)).toEqual([5, 6, 7, 9, 10, 12, 13, 18, 19, 20, 22, 23, 25, 26, 31, 32, 33]);
+    expect(sample.lossTokens).toBe(17);
+  });
+
+  it('PPO learns the steps, not the answer, and reads V at the last token of each state', () => {
+    const sample = ppoSample(exampleTrajectory(TWO_STEPS, [{}, { processOk: false }]), 0.5)!;
+    expect(masked(sample.lossMask)).toEqual([5, 6, 7, 9, 10, 12, 13, 18, 19, 20, 22, 23, 25, 26]);
+    expect([...sample.valuePositions]).toEqual([4, 17]);
+    // ρ (9 − 7) = 1; the second step pays (1 − ρ) for being incoherent.
+    expect([...sample.returns]).toEqual([1, 0.5]);
+    expect(sample.stepOf[5]).toBe(0);
+    expect(sample.stepOf[26]).toBe(1);
+    expect(sample.stepOf[8]).toBe(-1);
+  });
+
+  it('a step without a verdict stays as state but carries no loss', () => {
+    const sample = ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, {}]), 0.5)!;
+    expect(masked(sample.lossMask)).toEqual([18, 19, 20, 22, 23, 25, 26]);
+    expect([...sample.valuePositions]).toEqual([17]);
+    expect(sample.stepOf[18]).toBe(0);
+    expect(ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, { scores: null }]), 0.5)).toBeNull();
+  });
+
+  it('the first token of a sequence never carries a loss', () => {
+    const sample = sftSample(exampleTrajectory([['thought', 0, 4]], [{}]));
+    expect(masked(sample.lossMask)).toEqual([1, 2, 3]);
+  });
+});
+
+describe('packing', () => {
+  const a = ppoSample(exampleTrajectory(TWO_STEPS, [{}, {}]), 0.5)!;
+  const b = ppoSample(exampleTrajectory(TWO_STEPS.slice(0, 7), [{ processOk: false }]), 0.5)!;
+
+  it('puts sequences side by side and unpacks what comes back', () => {
+    const batch = pack([a, b]);
+    const n = a.tokens.length + b.tokens.length;
+    expect([...batch.cuSeqlens]).toEqual([0, a.tokens.length, n]);
+    expect([...batch.valuePositions!]).toEqual([4, 17, a.tokens.length + 4]);
+    expect([...batch.tokens.subarray(a.tokens.length)]).toEqual([...b.tokens]);
+    const perToken = Float32Array.from({ length: n }, (_, index) => index);
+    expect(unpackTokens([a, b], perToken).map((part) => part.length)).toEqual([a.tokens.length, b.tokens.length]);
+    expect(unpackTokens([a, b], perToken)[1]![0]).toBe(a.tokens.length);
+    expect(unpackSteps([a, b], Float32Array.of(1, 2, 3)).map((part) => [...part])).toEqual([[1, 2], [3]]);
+  });
+
+  it('gives each token the advantage of its own step, and step ids unique over the batch', () => {
+    const columns = [a, b].map((sample, index) => ({
+      oldLogprobs: new Float32Array(sample.tokens.length),
+      refLogprobs: new Float32Array(sample.tokens.length),
+      advantages: index === 0 ? Float32Array.of(10, 20) : Float32Array.of(30),
+    }));
+    const batch = pack([a, b], columns);
+    expect(batch.advantages![5]).toBe(10);
+    expect(batch.advantages![18]).toBe(20);
+    expect(batch.advantages![a.tokens.length + 5]).toBe(30);
+    expect(batch.advantages![0]).toBe(0);
+    expect([batch.stepIds![5], batch.stepIds![18], batch.stepIds![a.tokens.length + 5], batch.stepIds![0]]).toEqual([
+      0, 1, 2, -1,
+    ]);
+  });
+
+  it('fills micro-batches up to the budget and gives a longer sample one of its own', () => {
+    const samples = [5, 5, 20, 3, 3, 3].map((length) => ({ ...a, tokens: new Int32Array(length) }));
+    const runs = microBatches(samples, 10).map((run) => run.map((sample) => sample.tokens.length));
+    expect(runs).toEqual([[5, 5], [20], [3, 3, 3]]);
+  });
+});
