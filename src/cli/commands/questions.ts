@@ -2,7 +2,7 @@ import { SparkError } from '../../errors.js';
 import { exportQuestions } from '../../questions/export.js';
 import { filterQuestions } from '../../questions/filter.js';
 import { loadQuestions } from '../../questions/load.js';
-import { makeMini } from '../../questions/mini/index.js';
+import { makeMini } from '../../questions/mini.js';
 import type { Question } from '../../questions/question.js';
 import { CATEGORIES } from '../../questions/question.js';
 import { defineCommand } from '../command.js';
