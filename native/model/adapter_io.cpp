@@ -53,20 +53,20 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text + ")";
 }
 
-[[noreturn]] void mismatch(const std::string& source, const std::string& tensor, const std::string& problem) {
+[[noreturn]] void throw_mismatch(const std::string& source, const std::string& tensor, const std::string& problem) {
   throw Error("adapter_mismatch",
               source + ": tensor " + tensor + ": " + problem + "; the adapter belongs to another model or is damaged");
 }
 
 void check_tensor(const std::string& source, const NamedTensor& tensor, const std::vector<int64_t>& expected) {
   if (tensor.shape != expected) {
-    mismatch(source, tensor.name, "expected shape " + shape_text(expected) + ", got " + shape_text(tensor.shape));
+    throw_mismatch(source, tensor.name, "expected shape " + shape_text(expected) + ", got " + shape_text(tensor.shape));
   }
   int64_t count = 1;
   for (int64_t d : expected) count *= d;
   if (static_cast<size_t>(count) != tensor.data.size()) {
-    mismatch(source, tensor.name,
-             "expected " + std::to_string(count) + " values, got " + std::to_string(tensor.data.size()));
+    throw_mismatch(source, tensor.name,
+                   "expected " + std::to_string(count) + " values, got " + std::to_string(tensor.data.size()));
   }
   for (float value : tensor.data) {
     if (!std::isfinite(value)) {
@@ -85,7 +85,8 @@ LoraTensors check_lora(const std::string& source, LoraTensors lora, const LoraSh
   std::map<std::string, NamedTensor> by_name;
   for (NamedTensor& tensor : lora.tensors) {
     const std::string name = tensor.name;
-    if (!by_name.emplace(name, std::move(tensor)).second) mismatch(source, name, "expected it once, got it twice");
+    if (!by_name.emplace(name, std::move(tensor)).second)
+      throw_mismatch(source, name, "expected it once, got it twice");
   }
   lora.targets.clear();
   lora.tensors.clear();
@@ -106,7 +107,8 @@ LoraTensors check_lora(const std::string& source, LoraTensors lora, const LoraSh
         const std::string name = lora_tensor_name(layer, layout, b);
         const auto node = by_name.extract(name);
         if (node.empty()) {
-          mismatch(source, name, "expected it in every one of " + std::to_string(shapes.layers) + " layers, got none");
+          throw_mismatch(source, name,
+                         "expected it in every one of " + std::to_string(shapes.layers) + " layers, got none");
         }
         check_tensor(source, node.mapped(),
                      b ? std::vector<int64_t>{size.out, lora.rank} : std::vector<int64_t>{lora.rank, size.in});
@@ -115,8 +117,9 @@ LoraTensors check_lora(const std::string& source, LoraTensors lora, const LoraSh
     }
   }
   if (!by_name.empty()) {
-    mismatch(source, by_name.begin()->first,
-             "expected LoRA pairs of q, k, v, o, gate, up, down in layers 0 to " + std::to_string(shapes.layers - 1));
+    throw_mismatch(
+        source, by_name.begin()->first,
+        "expected LoRA pairs of q, k, v, o, gate, up, down in layers 0 to " + std::to_string(shapes.layers - 1));
   }
   if (lora.tensors.empty()) throw Error("adapter_mismatch", source + ": expected LoRA tensors, got none");
   return lora;
