@@ -1,5 +1,5 @@
 /** Parquet in and out, in MMLU-Pro's own columns and types, so that a file goes to Hugging Face and back unchanged. */
-import { type AsyncBuffer, parquetMetadata, parquetReadObjects } from 'hyparquet';
+import { parquetMetadata, parquetReadObjects, type SchemaElement } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SparkError } from '../errors.js';
@@ -7,7 +7,7 @@ import { type Question, questionSchema } from './question.js';
 import type { RawRow } from './rawRow.js';
 
 const MAGIC = 'PAR1';
-const COLUMNS = Object.keys(questionSchema.shape);
+const COLUMNS = Object.keys(questionSchema.shape) as (keyof Question)[];
 
 export function isParquet(bytes: Uint8Array): boolean {
   return ascii(bytes.subarray(0, 4)) === MAGIC || ascii(bytes.subarray(0, 4)) === 'PARE';
@@ -44,7 +44,7 @@ async function decodeRows(bytes: Uint8Array, source: string): Promise<Record<str
         `${source}: expected the columns ${COLUMNS.join(', ')}, got none named ${missing.join(', ')}`,
       );
     }
-    return await parquetReadObjects({ file: file as AsyncBuffer, metadata, columns: COLUMNS, compressors });
+    return await parquetReadObjects({ file, metadata, columns: COLUMNS, compressors });
   } catch (error) {
     if (error instanceof SparkError) throw error;
     throw new SparkError(
@@ -66,47 +66,33 @@ function safeNumber(value: unknown): unknown {
   return Number.isSafeInteger(number) ? number : value;
 }
 
+const required = { repetition_type: 'REQUIRED' } as const;
+const int64 = { ...required, type: 'INT64' } as const;
+const text = { ...required, type: 'BYTE_ARRAY', converted_type: 'UTF8' } as const;
+
 /** Column types as TIGER-Lab publishes them: int64 for numbers, a list of strings for options. */
+const SCHEMA: SchemaElement[] = [
+  { name: 'root', num_children: COLUMNS.length },
+  { name: 'question_id', ...int64 },
+  { name: 'question', ...text },
+  { name: 'options', ...required, converted_type: 'LIST', num_children: 1 },
+  { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+  { name: 'element', ...text },
+  { name: 'answer', ...text },
+  { name: 'answer_index', ...int64 },
+  { name: 'cot_content', ...text },
+  { name: 'category', ...text },
+  { name: 'src', ...text },
+];
+
 export function questionsToParquet(questions: readonly Question[]): Uint8Array {
-  const text = (name: keyof Question) => ({
-    name,
-    data: questions.map((question) => question[name] as string),
-    type: 'STRING' as const,
-    nullable: false,
-  });
-  const int64 = (name: 'question_id' | 'answer_index') => ({
-    name,
-    data: questions.map((question) => BigInt(question[name])),
-    type: 'INT64' as const,
-    nullable: false,
-  });
-  const list = { name: 'options', data: questions.map((question) => question.options) };
-  const buffer = parquetWriteBuffer({
-    columnData: [
-      int64('question_id'),
-      text('question'),
-      list,
-      text('answer'),
-      int64('answer_index'),
-      text('cot_content'),
-      text('category'),
-      text('src'),
-    ],
-    schema: [
-      { name: 'root', num_children: 8 },
-      { name: 'question_id', type: 'INT64', repetition_type: 'REQUIRED' },
-      { name: 'question', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-      { name: 'options', converted_type: 'LIST', repetition_type: 'REQUIRED', num_children: 1 },
-      { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-      { name: 'element', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-      { name: 'answer', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-      { name: 'answer_index', type: 'INT64', repetition_type: 'REQUIRED' },
-      { name: 'cot_content', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-      { name: 'category', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-      { name: 'src', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
-    ],
-  });
-  return new Uint8Array(buffer);
+  const columnData = COLUMNS.map((name) => ({ name, data: questions.map((question) => columnValue(question[name])) }));
+  return new Uint8Array(parquetWriteBuffer({ columnData, schema: SCHEMA }));
+}
+
+/** int64 columns are written from BigInt. */
+function columnValue(value: Question[keyof Question]): unknown {
+  return typeof value === 'number' ? BigInt(value) : value;
 }
 
 function ascii(bytes: Uint8Array): string {

@@ -1,0 +1,71 @@
+/** Accuracy with the interval it deserves: overall and for each category. */
+
+/** One scored answer. */
+export interface Scored {
+  readonly category: string;
+  readonly correct: boolean;
+  /** False where no letter could be read; such an answer may still be right by a protocol's guess. */
+  readonly parsed: boolean;
+}
+
+export interface Accuracy {
+  readonly questions: number;
+  readonly correct: number;
+  /** correct / questions; 0 of none */
+  readonly accuracy: number;
+  /** 95 % Wilson interval of the accuracy */
+  readonly low: number;
+  readonly high: number;
+  readonly unparsedRate: number;
+}
+
+export interface CategoryAccuracy extends Accuracy {
+  readonly category: string;
+}
+
+// 97.5 % quantile of the standard normal distribution.
+const Z = 1.959963984540054;
+
+/**
+ * 95 % Wilson score interval of `correct` out of `count` (Wilson 1927). Unlike ±1.96 σ it stays inside [0, 1] and keeps
+ * its coverage at the ends, where small categories live. Of nothing nothing is known: [0, 1].
+ */
+export function wilson(correct: number, count: number): { readonly low: number; readonly high: number } {
+  if (count === 0) return { low: 0, high: 1 };
+  const p = correct / count;
+  const spread = Z * Math.sqrt((p * (1 - p)) / count + (Z * Z) / (4 * count * count));
+  const center = p + (Z * Z) / (2 * count);
+  const scale = 1 + (Z * Z) / count;
+  // At the ends the exact value is 0 or 1; rounding must not push it past them.
+  return {
+    low: correct === 0 ? 0 : Math.max(0, (center - spread) / scale),
+    high: correct === count ? 1 : Math.min(1, (center + spread) / scale),
+  };
+}
+
+export function accuracyOf(answers: readonly Scored[]): Accuracy {
+  const questions = answers.length;
+  const correct = answers.filter((answer) => answer.correct).length;
+  const unparsed = answers.filter((answer) => !answer.parsed).length;
+  const share = (count: number) => (questions === 0 ? 0 : count / questions);
+  return { questions, correct, accuracy: share(correct), ...wilson(correct, questions), unparsedRate: share(unparsed) };
+}
+
+/** Categories by name. */
+export function accuracyByCategory(answers: readonly Scored[]): CategoryAccuracy[] {
+  return [...groupBy(answers, (answer) => answer.category)].map(([category, group]) => ({
+    category,
+    ...accuracyOf(group),
+  }));
+}
+
+/** Groups in the order of their sorted keys. */
+export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return new Map([...groups].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

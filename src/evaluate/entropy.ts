@@ -1,0 +1,42 @@
+/** How evenly the actions are used: H = −Σ p log₂ p over the nine of them (SPEC.md, Evaluation). */
+import { THINK } from '../tools/tool.js';
+
+export interface ActionEntropy {
+  /** Steps counted. */
+  readonly steps: number;
+  /** H in bits; 0 of no steps */
+  readonly entropyBits: number;
+  /** H / log₂ of the number of actions there are to choose from, in [0, 1] */
+  readonly entropyNormalized: number;
+  /** 2^H, "effective actions": as many equally used ones would give this entropy. 0 of no steps. */
+  readonly effectiveActions: number;
+  /** Share of `think` */
+  readonly thinkShare: number;
+}
+
+/** Steps per action name, a zero for every name that was never taken; names beyond `actionNames` are kept too. */
+export function countActions(actions: readonly string[], actionNames: readonly string[]): Record<string, number> {
+  // A name is a model's or a user's text: a Map, for `__proto__` must count like any other.
+  const counts = new Map<string, number>(actionNames.map((name) => [name, 0]));
+  for (const action of actions) counts.set(action, (counts.get(action) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}
+
+export function actionEntropy(counts: Readonly<Record<string, number>>): ActionEntropy {
+  const values = Object.values(counts);
+  const steps = values.reduce((sum, count) => sum + count, 0);
+  if (steps === 0) {
+    return { steps, entropyBits: 0, entropyNormalized: 0, effectiveActions: 0, thinkShare: 0 };
+  }
+  const entropyBits = values.reduce((bits, count) => {
+    const p = count / steps;
+    return p === 0 ? bits : bits - p * Math.log2(p);
+  }, 0);
+  return {
+    steps,
+    entropyBits,
+    entropyNormalized: values.length < 2 ? 0 : entropyBits / Math.log2(values.length),
+    effectiveActions: 2 ** entropyBits,
+    thinkShare: (counts[THINK] ?? 0) / steps,
+  };
+}

@@ -1,0 +1,52 @@
+/** One stage of the ladder in numbers: how often it is right, and how evenly it uses its actions. */
+import type { Trajectory } from '../trajectory/trajectory.js';
+import { accuracyByCategory, accuracyOf, type CategoryAccuracy, groupBy } from './accuracy.js';
+import { type ActionEntropy, actionEntropy, countActions } from './entropy.js';
+
+export interface CategoryEntropy extends ActionEntropy {
+  readonly category: string;
+}
+
+/** Plain data: what `eval --json` prints and the report draws. */
+export interface StageEvaluation {
+  readonly questions: number;
+  readonly correct: number;
+  readonly accuracy: number;
+  /** 95 % Wilson interval */
+  readonly low: number;
+  readonly high: number;
+  readonly unparsedRate: number;
+  readonly perCategory: readonly CategoryAccuracy[];
+  /** Steps per action name, zeros included */
+  readonly actions: Readonly<Record<string, number>>;
+  readonly entropyBits: number;
+  readonly entropyNormalized: number;
+  readonly effectiveActions: number;
+  readonly thinkShare: number;
+  readonly perCategoryEntropy: readonly CategoryEntropy[];
+}
+
+/** `actionNames`: every action the model could take, taken or not; they set what an even use would be. */
+export function summarize(trajectories: readonly Trajectory[], actionNames: readonly string[]): StageEvaluation {
+  const scored = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));
+  const actions = countActions(actionsOf(trajectories), actionNames);
+  const { entropyBits, entropyNormalized, effectiveActions, thinkShare } = actionEntropy(actions);
+  const byCategory = groupBy(trajectories, (trajectory) => trajectory.category);
+  return {
+    ...accuracyOf(scored),
+    perCategory: accuracyByCategory(scored),
+    actions,
+    entropyBits,
+    entropyNormalized,
+    effectiveActions,
+    thinkShare,
+    perCategoryEntropy: [...byCategory].map(([category, group]) => ({
+      category,
+      ...actionEntropy(countActions(actionsOf(group), Object.keys(actions))),
+    })),
+  };
+}
+
+function actionsOf(trajectories: readonly Trajectory[]): string[] {
+  return trajectories.flatMap((trajectory) => trajectory.steps.map((step) => step.action));
+}
