@@ -102,6 +102,11 @@ export class Checkpoints {
   }
 }
 
+/** Whether a stage was interrupted and can go on. */
+export function hasCheckpoint(folder: string): boolean {
+  return existsSync(path.join(folder, 'latest.json'));
+}
+
 /** What a training run depends on: the tokens and losses of its samples, in order, and its settings. */
 export function fingerprint(samples: readonly Sample[], settings: unknown): string {
   const hash = createHash('sha256').update(JSON.stringify(settings));

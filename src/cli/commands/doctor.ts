@@ -1,0 +1,19 @@
+import { diagnose } from '../../experiment/diagnose.js';
+import { defineCommand } from '../command.js';
+import { configFromArgs, configOptions, judgeOptions } from '../options.js';
+
+const MARK = { ok: 'ok    ', failed: 'FAILED', note: 'note  ' } as const;
+
+export const doctorCommand = defineCommand({
+  command: 'doctor',
+  describe: 'Try every part once and say what works, what does not and what to do',
+  options: { ...configOptions, ...judgeOptions },
+  async run(args, { signal }) {
+    const findings = await diagnose(await configFromArgs(args), signal);
+    return {
+      json: { findings },
+      text: findings.map((f) => `${MARK[f.state]}  ${f.name.padEnd(16)} ${f.detail}`).join('\n'),
+      failed: findings.some((finding) => finding.state === 'failed'),
+    };
+  },
+});

@@ -1,0 +1,149 @@
+/** One training stage of a run: stored trajectories in, an adapter out, resumable at every optimizer step. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { openModel } from '../engine/index.js';
+import type { Adapter, Model } from '../engine/types.js';
+import { SparkError } from '../errors.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import { hasCheckpoint } from '../train/checkpoint.js';
+import { type PpoResult, trainPpo } from '../train/ppo.js';
+import { type SftResult, trainSft } from '../train/sft.js';
+import type { TrainContext } from '../train/trainer.js';
+import { readTrajectories } from '../trajectory/store.js';
+import type { Trajectory } from '../trajectory/trajectory.js';
+import type { Session } from './session.js';
+
+/** A stage is a method with its data and reward: SPEC.md, Training sets. */
+export interface StageSpec {
+  /** Name in files, metrics and tables. */
+  readonly name: string;
+  readonly method: 'sft' | 'ppo';
+  /** Rollouts of this policy are learned from. */
+  readonly policy: Trajectory['policy'];
+  /** ρ; not used by SFT */
+  readonly rho: number;
+  /** `base`, `sft` (the run's own), or the path of an adapter. */
+  readonly init: string;
+}
+
+/** A finished stage, as `stages.json` remembers it. */
+export interface StageRecord {
+  /** GGUF file, relative to the run folder */
+  readonly adapter: string;
+  readonly dependsOn: string;
+  readonly result: SftResult | PpoResult;
+}
+
+const CHECKPOINT_EVERY = 20;
+
+/** Trains the stage, or returns what is there when nothing it depends on has changed. */
+export async function trainStage(session: Session, spec: StageSpec): Promise<StageRecord> {
+  const { run, config, log } = session;
+  const trajectories = await stageTrajectories(session, spec);
+  const init = resolveInit(session, spec);
+  const dependsOn = await stageHash(session, spec, trajectories, init);
+  const done = session.stages()[spec.name];
+  if (done?.dependsOn === dependsOn && existsSync(path.join(run.root, done.adapter))) {
+    log.info(`${spec.name}: already trained, ${done.adapter}`);
+    return done;
+  }
+  const { backend, threads } = config.model;
+  const model = await openModel(config.model.path, { backend, threads, signal: session.signal });
+  try {
+    const started = performance.now();
+    const adapter = init === null ? await freshAdapter(model, session) : await model.loadAdapter(init);
+    const result = await learn(session, spec, model, adapter, trajectories);
+    const file = freeName(run.adapterFile(spec.name, result.steps));
+    await adapter.save(file, 'gguf');
+    await adapter.save(file.replace(/\.gguf$/, '-peft'), 'peft');
+    const record = { adapter: path.relative(run.root, file), dependsOn, result };
+    await session.recordStage(spec.name, record);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    log.info(`${spec.name}: ${result.samples} trajectories, ${result.steps} steps in ${seconds} s`);
+    return record;
+  } finally {
+    model.dispose();
+  }
+}
+
+async function learn(
+  session: Session,
+  spec: StageSpec,
+  model: Model,
+  adapter: Adapter,
+  trajectories: readonly Trajectory[],
+): Promise<SftResult | PpoResult> {
+  const { run, config } = session;
+  const context: TrainContext = {
+    model,
+    stage: spec.name,
+    seed: config.seed,
+    log: session.log,
+    metrics: (row) => run.metrics(row),
+    checkpointFolder: run.checkpointFolder(spec.name),
+    checkpointEvery: CHECKPOINT_EVERY,
+    signal: session.signal,
+  };
+  const resumed = hasCheckpoint(run.checkpointFolder(spec.name));
+  run.metrics({ stage: spec.name, event: 'start', method: spec.method, policy: spec.policy, rho: spec.rho, resumed });
+  if (spec.method === 'sft') return trainSft(adapter, trajectories, config.sft, context);
+  const hidden = config.ppo.criticHidden;
+  const critic = await model.createCritic({
+    ...config.lora,
+    seed: config.seed,
+    ...(hidden === null ? {} : { hidden }),
+  });
+  return trainPpo({ actor: adapter, critic, trajectories, rho: spec.rho, settings: config.ppo, context });
+}
+
+async function stageTrajectories({ run }: Session, spec: StageSpec): Promise<Trajectory[]> {
+  const all = existsSync(run.trajectoriesFile) ? await readTrajectories(run.trajectoriesFile) : [];
+  const chosen = all.filter((trajectory) => trajectory.policy === spec.policy);
+  if (chosen.length > 0) return chosen;
+  throw new SparkError(
+    'no_data',
+    `${run.trajectoriesFile} holds no ${spec.policy} trajectory; make some with: spark-rl generate --run ${run.root} --policy ${spec.policy}`,
+  );
+}
+
+/** Path of the adapter to start from, or null for a fresh one. */
+function resolveInit(session: Session, spec: StageSpec): string | null {
+  if (spec.init === 'base') return null;
+  if (spec.init !== 'sft') return path.resolve(spec.init);
+  const sft = session.stageAdapter('sft');
+  if (sft !== null) return sft;
+  throw new SparkError(
+    'no_data',
+    `${session.run.root} has no SFT adapter to start from; run spark-rl train sft first, or pass --init base or --init PATH`,
+  );
+}
+
+function freshAdapter(model: Model, { config }: Session): Promise<Adapter> {
+  return model.createAdapter({ ...config.lora, seed: config.seed });
+}
+
+/** Everything that decides what the stage's adapter will be. */
+async function stageHash(
+  { config }: Session,
+  spec: StageSpec,
+  trajectories: readonly Trajectory[],
+  init: string | null,
+): Promise<string> {
+  const model = await fileSha256(config.model.path);
+  // A PEFT folder goes by its path; a file by what is in it.
+  const start = init?.endsWith('.gguf') ? await fileSha256(init) : init;
+  const { seed, lora } = config;
+  const settings = { spec, start, seed, lora, method: config[spec.method], model };
+  const hash = createHash('sha256').update(JSON.stringify(settings));
+  for (const trajectory of trajectories) hash.update(JSON.stringify(trajectory));
+  return hash.digest('hex');
+}
+
+/** An adapter file is never overwritten: llama.cpp keeps what it has read by its path. */
+function freeName(file: string): string {
+  for (let attempt = 1; ; attempt++) {
+    const name = attempt === 1 ? file : file.replace(/\.gguf$/, `-${attempt}.gguf`);
+    if (!existsSync(name) && !existsSync(name.replace(/\.gguf$/, '-peft'))) return name;
+  }
+}
