@@ -1,0 +1,226 @@
+// LoRA adapters on disk: both formats give back what was saved, PEFT in Hugging Face's row order; another model's
+// adapter is refused with the tensor's name.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/gguf.h"
+#include "core/safetensors.h"
+#include "model/adapter_io.h"
+#include "support.h"
+
+using namespace spark;
+using namespace spark_test;
+
+namespace {
+
+constexpr int kRank = 2;
+
+LoraShapes shapes() {
+  LoraShapes result;
+  result.layers = 2;
+  result.width = 8;
+  result.heads = 2;
+  result.kv_heads = 1;
+  result.head_size = 4;
+  result.feed_forward = 12;
+  return result;
+}
+
+NamedTensor counted(const std::string& name, std::vector<int64_t> shape) {
+  NamedTensor tensor{name, std::move(shape), {}};
+  tensor.data.resize(static_cast<size_t>(tensor.shape[0] * tensor.shape[1]));
+  for (size_t i = 0; i < tensor.data.size(); ++i) tensor.data[i] = static_cast<float>(i) + 0.25f * name.size();
+  return tensor;
+}
+
+LoraTensors adapter(const std::vector<std::string>& targets) {
+  LoraTensors lora{kRank, 16.0f, targets, {}};
+  for (int layer = 0; layer < 2; ++layer) {
+    for (const std::string& target : targets) {
+      const std::string name = "blk." + std::to_string(layer) + "." + lora_target_tensor(target) + ".weight.lora_";
+      const int64_t in = target == "down" ? 12 : 8;
+      const int64_t out = target == "k" || target == "v" ? 4 : target == "gate" || target == "up" ? 12 : 8;
+      lora.tensors.push_back(counted(name + "a", {kRank, in}));
+      lora.tensors.push_back(counted(name + "b", {out, kRank}));
+    }
+  }
+  return lora;
+}
+
+const std::vector<std::string> kAll = {"q", "k", "v", "o", "gate", "up", "down"};
+
+void check_equal(const LoraTensors& actual, const LoraTensors& expected) {
+  CHECK(actual.rank == expected.rank);
+  CHECK(actual.alpha == expected.alpha);
+  CHECK(actual.targets == expected.targets);
+  REQUIRE(actual.tensors.size() == expected.tensors.size());
+  for (size_t i = 0; i < actual.tensors.size(); ++i) {
+    CHECK(actual.tensors[i].name == expected.tensors[i].name);
+    CHECK(actual.tensors[i].shape == expected.tensors[i].shape);
+    CHECK(actual.tensors[i].data == expected.tensors[i].data);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a GGUF adapter has llama.cpp's keys and reads back the same") {
+  TemporaryDirectory dir;
+  for (const auto& targets : {kAll, std::vector<std::string>{"q", "v"}}) {
+    const std::string path = dir.file("a" + std::to_string(targets.size()) + ".gguf");
+    const LoraTensors lora = adapter(targets);
+    save_gguf_lora(path, lora, shapes());
+    check_equal(load_lora(path, shapes()), lora);
+    const auto file = GgufFile::open(path);
+    CHECK(file->require_string("general.type") == "adapter");
+    CHECK(file->require_string("general.architecture") == "llama");
+    CHECK(file->require_string("adapter.type") == "lora");
+    CHECK(file->get_float("adapter.lora.alpha", 0) == 16.0);
+  }
+}
+
+TEST_CASE("a PEFT folder has Hugging Face's names and row order and reads back the same") {
+  TemporaryDirectory dir;
+  const std::string path = dir.file("peft");
+  const LoraTensors lora = adapter(kAll);
+  save_peft(path + "/", lora, shapes());
+  CHECK(dir.entries() == 1);
+  check_equal(load_lora(path, shapes()), lora);
+
+  const auto config = nlohmann::json::parse(read_bytes(path + "/adapter_config.json"));
+  CHECK(config["peft_type"] == "LORA");
+  CHECK(config["r"] == kRank);
+  CHECK(config["lora_alpha"] == 16);
+  CHECK(config["target_modules"] ==
+        nlohmann::json({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}));
+
+  const auto file = SafetensorsFile::read(path + "/adapter_model.safetensors");
+  CHECK(file.tensors.size() == 28);
+  CHECK(file.tensors.at("base_model.model.model.layers.1.mlp.down_proj.lora_A.weight").shape ==
+        std::vector<int64_t>{kRank, 12});
+  // Interleaved pairs (0, 1), (2, 3) of each head of four become halves (0, 2), (1, 3): rows 0 2 1 3 | 4 6 5 7.
+  const auto& q = file.tensors.at("base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight");
+  const auto& ours = lora.tensors[1];
+  REQUIRE(ours.name == "blk.0.attn_q.weight.lora_b");
+  const int order[] = {0, 2, 1, 3, 4, 6, 5, 7};
+  for (int row = 0; row < 8; ++row) {
+    for (int r = 0; r < kRank; ++r) CHECK(q.data[row * kRank + r] == ours.data[order[row] * kRank + r]);
+  }
+  // Only q and k are rotated.
+  CHECK(file.tensors.at("base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight").data == lora.tensors[5].data);
+}
+
+TEST_CASE("nothing that exists is overwritten, nothing half-made stays") {
+  TemporaryDirectory dir;
+  const LoraTensors lora = adapter({"q"});
+  save_gguf_lora(dir.file("a.gguf"), lora, shapes());
+  save_peft(dir.file("peft"), lora, shapes());
+  CHECK(thrown([&] { save_gguf_lora(dir.file("a.gguf"), lora, shapes()); }).code == "invalid_argument");
+  CHECK(thrown([&] { save_peft(dir.file("peft"), lora, shapes()); }).code == "invalid_argument");
+  CHECK(thrown([&] { save_peft(dir.file("a.gguf"), lora, shapes()); }).code == "invalid_argument");
+  CHECK(thrown([&] { save_peft(dir.file("no/where"), lora, shapes()); }).code == "io_error");
+  CHECK(dir.entries() == 2);
+}
+
+TEST_CASE("another model's adapter is refused with the tensor's name") {
+  TemporaryDirectory dir;
+  const std::string path = dir.file("a.gguf");
+  save_gguf_lora(path, adapter(kAll), shapes());
+  const auto refused = [&](const LoraShapes& other, const std::string& name) {
+    const Thrown e = thrown([&] { load_lora(path, other); });
+    CAPTURE(e.message);
+    CHECK(e.code == "adapter_mismatch");
+    CHECK(e.says(name));
+  };
+  LoraShapes other = shapes();
+  other.width = 16;
+  refused(other, "blk.0.attn_q.weight.lora_a: expected shape (2, 16), got (2, 8)");
+  other = shapes();
+  other.layers = 3;
+  refused(other, "blk.2.attn_q.weight.lora_a");
+  other = shapes();
+  other.layers = 1;
+  refused(other, "blk.1.");
+  other = shapes();
+  other.architecture = "qwen2";
+  refused(other, "general.architecture");
+}
+
+TEST_CASE("a damaged set of tensors is refused on saving and loading alike") {
+  TemporaryDirectory dir;
+  const auto refused = [&](const LoraTensors& lora, const std::string& code, const std::string& name) {
+    const Thrown e = thrown([&] { save_gguf_lora(dir.file("x.gguf"), lora, shapes()); });
+    CAPTURE(e.message);
+    CHECK(e.code == code);
+    CHECK(e.says(name));
+  };
+  LoraTensors lora = adapter(kAll);
+  lora.tensors.pop_back();
+  refused(lora, "adapter_mismatch", "blk.1.ffn_down.weight.lora_b");
+  lora = adapter(kAll);
+  lora.tensors.push_back(lora.tensors[0]);
+  refused(lora, "adapter_mismatch", "twice");
+  lora = adapter(kAll);
+  lora.tensors[3].name = "output.weight.lora_a";
+  refused(lora, "adapter_mismatch", "blk.0.attn_k.weight.lora_b");
+  lora = adapter(kAll);
+  lora.tensors[2].data[1] = NAN;
+  refused(lora, "not_finite", "blk.0.attn_k.weight.lora_a");
+  lora = adapter(kAll);
+  lora.rank = 0;
+  refused(lora, "adapter_mismatch", "rank");
+  refused({kRank, 16, {}, {}}, "adapter_mismatch", "expected LoRA tensors");
+  CHECK(dir.entries() == 0);
+  CHECK(thrown([] { lora_target_tensor("embed"); }).code == "invalid_argument");
+}
+
+TEST_CASE("GGUF files that are no LoRA adapter") {
+  TemporaryDirectory dir;
+  const auto refused = [&](GgufWriter writer, const std::string& code, const std::string& says) {
+    const std::string path = dir.file(says + ".gguf");
+    writer.write(path);
+    const Thrown e = thrown([&] { load_lora(path, shapes()); });
+    CHECK(e.code == code);
+    CHECK(e.says(says));
+  };
+  const std::string llama = "llama", kind = "adapter", lora = "lora";
+  refused({{{"general.architecture", llama}}, {}}, "adapter_mismatch", "general.type");
+  refused({{{"general.type", kind}, {"general.architecture", llama}, {"adapter.type", std::string("control")}}, {}},
+          "adapter_mismatch", "adapter.type");
+  refused({{{"general.type", kind}, {"general.architecture", llama}, {"adapter.type", lora}}, {}}, "invalid_file",
+          "adapter.lora.alpha");
+  CHECK(thrown([&] { load_lora(dir.file("absent"), shapes()); }).code == "io_error");
+}
+
+TEST_CASE("PEFT settings we do not compute are refused, rsLoRA's scale is kept") {
+  TemporaryDirectory dir;
+  const LoraTensors lora = adapter({"q", "down"});
+  save_peft(dir.file("p"), lora, shapes());
+  const std::string path = dir.file("p") + "/adapter_config.json";
+  const auto original = nlohmann::json::parse(read_bytes(path));
+  const auto loading = [&](const char* key, const nlohmann::json& value) {
+    auto config = original;
+    config[key] = value;
+    write_bytes(path, config.dump());
+    return thrown([&] { load_lora(dir.file("p"), shapes()); });
+  };
+  CHECK(loading("use_dora", true).code == "unsupported_file");
+  CHECK(loading("bias", "all").code == "unsupported_file");
+  CHECK(loading("peft_type", "IA3").code == "unsupported_file");
+  CHECK(loading("rank_pattern", {{"q_proj", 4}}).says("rank_pattern"));
+  CHECK(loading("modules_to_save", {"lm_head"}).code == "unsupported_file");
+  CHECK(loading("modules_to_save", nullptr).code == "nothing thrown");
+  CHECK(loading("rank_pattern", nlohmann::json::object()).code == "nothing thrown");
+  CHECK(loading("r", "two").code == "invalid_file");
+  CHECK(loading("r", 4).code == "adapter_mismatch");
+  CHECK(loading("use_rslora", true).code == "nothing thrown");
+  CHECK(load_lora(dir.file("p"), shapes()).alpha == doctest::Approx(16.0 * std::sqrt(2.0)));
+  write_bytes(path, "{");
+  CHECK(thrown([&] { load_lora(dir.file("p"), shapes()); }).code == "invalid_file");
+  std::filesystem::remove(path);
+  CHECK(thrown([&] { load_lora(dir.file("p"), shapes()); }).code == "io_error");
+}
