@@ -1,0 +1,99 @@
+/**
+ * The judge behind any OpenAI-compatible server. Prompt, call and reading of the reply are files of their own; here
+ * they are put together.
+ */
+import pLimit from 'p-limit';
+import { SparkError, throwIfAborted } from '../errors.js';
+import { abortable } from './abortable.js';
+import { Budget } from './budget.js';
+import { ChatCaller } from './chatCall.js';
+import { type Environment, resolveEndpoint } from './endpoint.js';
+import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
+import { type Price, priceOf, requirePrice } from './prices.js';
+import { PROMPT_ID, renderMessages, responseSchema, wantsScores } from './prompt.js';
+import { JudgeStats } from './stats.js';
+import { readVerdict } from './verdict.js';
+
+export interface ApiJudgeOptions {
+  readonly model: string;
+  /** Default: OPENAI_BASE_URL, then OpenAI itself. */
+  readonly baseUrl?: string | null;
+  /** Default: OPENAI_API_KEY. Servers on this machine or in this network need none. */
+  readonly apiKey?: string | null;
+  /** Default 0. */
+  readonly temperature?: number;
+  /** Milliseconds for one HTTP request. Default 60,000. */
+  readonly timeoutMs?: number;
+  /** Further HTTP requests after a 429, a 5xx or a broken connection. Default 4. */
+  readonly maxRetries?: number;
+  /** Calls at the same time; the rest wait. Default 16. */
+  readonly concurrency?: number;
+  /** Longest reply in tokens. Default 512; a model that thinks before it answers needs more. */
+  readonly maxTokens?: number;
+  /** Default: the built-in table. */
+  readonly price?: Price | null;
+  /** Hard cap in US dollars over the life of this judge. Default: none. */
+  readonly maxCostUsd?: number | null;
+  /** Shared with the cache, so that one object counts both. */
+  readonly stats?: JudgeStats;
+  readonly env?: Environment;
+}
+
+/** A judge, its counters and its bill. */
+export interface ApiJudge extends Judge {
+  readonly stats: JudgeStats;
+  readonly budget: Budget;
+}
+
+/** Throws `judge_key_missing` or `invalid_config` at once, before anything is generated. */
+export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
+  const settings = {
+    endpoint: resolveEndpoint(options.baseUrl, options.apiKey, options.env ?? process.env),
+    model: options.model,
+    temperature: options.temperature ?? 0,
+    timeoutMs: options.timeoutMs ?? 60_000,
+    maxRetries: options.maxRetries ?? 4,
+    maxTokens: options.maxTokens ?? 512,
+  };
+  const cap = options.maxCostUsd ?? null;
+  const price = cap === null ? priceOf(settings.model, options.price) : requirePrice(settings.model, options.price);
+  const budget = new Budget({ price, maxCostUsd: cap });
+  const stats = options.stats ?? new JudgeStats();
+  stats.costUsd = budget.spentUsd;
+  const caller = new ChatCaller(settings, budget, stats);
+  const limit = pLimit(options.concurrency ?? 16);
+
+  const ask = async (request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> => {
+    throwIfAborted(signal);
+    stats.calls++;
+    try {
+      const reply = await caller.ask(renderMessages(request), responseSchema(request), signal);
+      const { verdict, unknownKeys } = readVerdict(reply, request);
+      stats.unknownKeys += unknownKeys;
+      stats.verdict(verdict, request.steps.length > 0);
+      return verdict;
+    } catch (error) {
+      if (!(error instanceof SparkError && error.code === 'interrupted')) stats.failure(error);
+      throw error;
+    }
+  };
+
+  return {
+    id: judgeId(settings),
+    stats,
+    budget,
+    async judge(request, { signal }) {
+      // A trajectory that answered at once has no step to judge.
+      if (!wantsScores(request) && request.steps.length === 0) return { scores: {}, processOk: null };
+      return abortable(
+        limit(() => ask(request, signal)),
+        signal,
+      );
+    },
+  };
+}
+
+/** All that a verdict depends on besides the request. The key is no part of it. */
+function judgeId(s: { endpoint: { baseUrl: string }; model: string; temperature: number; maxTokens: number }): string {
+  return `api:${s.model}@${s.endpoint.baseUrl}#t=${s.temperature},max=${s.maxTokens},prompt=${PROMPT_ID}`;
+}

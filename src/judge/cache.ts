@@ -1,0 +1,182 @@
+/**
+ * Verdicts kept in a run's `judge-cache/verdicts.jsonl`, keyed by content: a second run asks nothing. Append-only, one
+ * verdict a line; a line torn by a kill is left out and costs one call.
+ */
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { isNodeError, SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { abortable } from './abortable.js';
+import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
+import type { JudgeStats } from './stats.js';
+
+const FILE = 'verdicts.jsonl';
+
+const lineSchema = z.object({
+  key: z.string().length(64),
+  judge: z.string(),
+  verdict: z.object({
+    scores: z.record(z.string(), z.number().min(0).max(10).nullable()),
+    processOk: z.boolean().nullable(),
+  }),
+});
+
+export interface CachedJudge extends Judge {
+  /** Verdicts known, those on disk at the start included. */
+  readonly size: number;
+  /** Lines of the file that could not be read. */
+  readonly skippedLines: number;
+}
+
+/** A call in flight that several callers wait for. It is aborted when the last of them has gone. */
+interface SharedCall {
+  readonly verdict: Promise<JudgeVerdict>;
+  readonly abort: AbortController;
+  waiting: number;
+}
+
+/** `stats` counts the hits; give the judge's own. */
+export function withCache(judge: Judge, folder: string, options: { readonly stats?: JudgeStats } = {}): CachedJudge {
+  const file = path.join(folder, FILE);
+  const store = new VerdictFile(file);
+  const inFlight = new Map<string, SharedCall>();
+
+  const call = (key: string, request: JudgeRequest): SharedCall => {
+    const abort = new AbortController();
+    const verdict = judge
+      .judge(request, { signal: abort.signal })
+      .then((given) => {
+        if (isWorthKeeping(given, request)) store.add(key, judge.id, given);
+        return given;
+      })
+      .finally(() => {
+        if (inFlight.get(key)?.abort === abort) inFlight.delete(key);
+      });
+    // Callers that were aborted no longer listen.
+    verdict.catch(() => {});
+    const shared = { verdict, abort, waiting: 0 };
+    inFlight.set(key, shared);
+    return shared;
+  };
+
+  const hit = (verdict: JudgeVerdict, request: JudgeRequest): JudgeVerdict => {
+    if (options.stats) {
+      options.stats.cacheHits++;
+      options.stats.verdict(verdict, request.steps.length > 0);
+    }
+    return verdict;
+  };
+
+  return {
+    id: judge.id,
+    get size() {
+      return store.size;
+    },
+    skippedLines: store.skippedLines,
+    async judge(request, { signal }) {
+      throwIfAborted(signal);
+      const key = requestKey(judge.id, request);
+      const known = store.get(key);
+      if (known !== undefined) return hit(known, request);
+      const running = inFlight.get(key);
+      const shared = running ?? call(key, request);
+      shared.waiting++;
+      try {
+        const verdict = await abortable(shared.verdict, signal);
+        return running === undefined ? verdict : hit(verdict, request);
+      } finally {
+        shared.waiting--;
+        if (shared.waiting === 0 && signal?.aborted) {
+          // Nobody may join a call that is being given up.
+          if (inFlight.get(key) === shared) inFlight.delete(key);
+          shared.abort.abort(signal.reason);
+        }
+      }
+    },
+  };
+}
+
+/** sha256 over the judge and everything it was told, whatever the order of an object's keys. */
+export function requestKey(judgeId: string, request: JudgeRequest): string {
+  return createHash('sha256').update(judgeId).update('\n').update(canonicalJson(request)).digest('hex');
+}
+
+/** A verdict that says nothing is no verdict: kept, it would make every retry of its step pointless. */
+function isWorthKeeping(verdict: JudgeVerdict, request: JudgeRequest): boolean {
+  if (request.thought === null) return verdict.processOk !== null;
+  return Object.values(verdict.scores).some((score) => score !== null);
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+class VerdictFile {
+  readonly #file: string;
+  readonly #known = new Map<string, JudgeVerdict>();
+  readonly skippedLines: number;
+  #torn: boolean;
+
+  constructor(file: string) {
+    this.#file = file;
+    const text = readIfThere(file);
+    let skipped = 0;
+    for (const line of text.split('\n')) {
+      if (line === '') continue;
+      const entry = parseLine(line);
+      if (entry === null) skipped++;
+      else this.#known.set(entry.key, entry.verdict);
+    }
+    this.skippedLines = skipped;
+    this.#torn = text !== '' && !text.endsWith('\n');
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get(key: string): JudgeVerdict | undefined {
+    return this.#known.get(key);
+  }
+
+  /** Synchronous, so that a kill loses no verdict that was paid for. */
+  add(key: string, judge: string, verdict: JudgeVerdict): void {
+    this.#known.set(key, verdict);
+    try {
+      // A torn last line is ended first, or it would swallow this one.
+      appendFileSync(this.#file, `${this.#torn ? '\n' : ''}${JSON.stringify({ key, judge, verdict })}\n`);
+      this.#torn = false;
+    } catch (error) {
+      throw cacheError(error, this.#file);
+    }
+  }
+}
+
+function readIfThere(file: string): string {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  } catch (error) {
+    throw cacheError(error, file);
+  }
+}
+
+function parseLine(line: string): { key: string; verdict: JudgeVerdict } | null {
+  try {
+    const parsed = lineSchema.safeParse(JSON.parse(line));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}
+
+function cacheError(error: unknown, file: string): SparkError {
+  if (isNodeError(error) && error.code === 'ENOSPC') return toSparkError(error);
+  return new SparkError('io_error', `cannot use the judge cache ${file}: ${(error as Error).message}`, {
+    cause: error,
+  });
+}

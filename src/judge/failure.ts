@@ -1,0 +1,79 @@
+/** Turns what the openai client throws into the judge's coded errors: which URL, what it said, what to do. */
+import { isNodeError, SparkError, toSparkError } from '../errors.js';
+import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from '../inference/openai.js';
+import { type Endpoint, KEY_VARIABLE } from './endpoint.js';
+
+export interface FailureContext {
+  readonly endpoint: Endpoint;
+  readonly model: string;
+  readonly timeoutMs: number;
+  /** HTTP requests made for this call. */
+  readonly attempts: number;
+}
+
+/** Failures that the next call will meet as well: a run stops on them instead of dropping question after question. */
+export function isFatalJudgeError(error: unknown): boolean {
+  if (!(error instanceof SparkError)) return false;
+  return ['judge_key_missing', 'judge_unreachable', 'judge_budget', 'invalid_config', 'disk_full'].includes(error.code);
+}
+
+export function judgeFailure(error: unknown, context: FailureContext): SparkError {
+  if (error instanceof SparkError) return error;
+  const { endpoint, timeoutMs } = context;
+  const tries = `${context.attempts} ${context.attempts === 1 ? 'request' : 'requests'}`;
+  if (error instanceof APIUserAbortError) {
+    return new SparkError('interrupted', 'interrupted by the caller', { cause: error });
+  }
+  if (error instanceof APIConnectionTimeoutError) {
+    const message = `the judge at ${endpoint.baseUrl} did not answer within ${timeoutMs / 1000} s (${tries}): see whether it is overloaded, or raise judge.timeoutMs`;
+    return new SparkError('judge_unreachable', message, { cause: error });
+  }
+  if (error instanceof APIConnectionError) {
+    const message = `cannot reach the judge at ${endpoint.baseUrl} (${tries}): ${rootCause(error)}. Start the server, or correct judge.baseUrl`;
+    return new SparkError('judge_unreachable', message, { cause: error });
+  }
+  if (error instanceof APIError) return statusFailure(error, context, tries);
+  if (error instanceof SyntaxError) return notACompletion(endpoint, error);
+  return toSparkError(error);
+}
+
+/** A server that answers 200 with something else: a proxy's login page, another API. */
+export function notACompletion(endpoint: Endpoint, cause: unknown): SparkError {
+  const message = `the server at ${endpoint.baseUrl} answered with something that is no chat completion: expected an OpenAI-compatible API; see judge.baseUrl (most end in /v1)`;
+  return new SparkError('judge_unparsable', message, { cause });
+}
+
+function statusFailure(error: APIError, context: FailureContext, tries: string): SparkError {
+  const { endpoint, model } = context;
+  const status = error.status as number | undefined;
+  const said = redact(error.message, endpoint.apiKey);
+  if (status === 401 || status === 403) {
+    const given = endpoint.apiKey === 'none' ? 'no key was sent' : 'a key was sent';
+    const message = `the judge at ${endpoint.baseUrl} refused access (${said}); ${given}: expected a valid one in ${KEY_VARIABLE}`;
+    return new SparkError('judge_key_missing', message, { cause: error });
+  }
+  if (status === 404) {
+    const message = `the judge at ${endpoint.baseUrl} knows no such thing (${said}): see judge.model (now "${model}") and judge.baseUrl (most end in /v1)`;
+    return new SparkError('judge_unreachable', message, { cause: error });
+  }
+  if (status === undefined || status === 408 || status === 409 || status === 429 || status >= 500) {
+    const wait = error.headers?.get('retry-after');
+    const patience = wait ? `; it asks to wait ${wait} s` : '';
+    const message = `the judge at ${endpoint.baseUrl} gave no verdict (${tries}, the last one: ${said}${patience}). Run again later, lower judge.concurrency, or raise judge.maxRetries`;
+    return new SparkError('judge_unreachable', message, { cause: error });
+  }
+  return new SparkError('judge_refused', `the judge at ${endpoint.baseUrl} refused the request: ${said}`, {
+    cause: error,
+  });
+}
+
+function rootCause(error: unknown): string {
+  let deepest: unknown = error;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  if (isNodeError(deepest)) return `${deepest.code}${deepest.message ? ` (${deepest.message})` : ''}`;
+  return deepest instanceof Error ? deepest.message : String(deepest);
+}
+
+function redact(text: string, key: string): string {
+  return key.length < 6 ? text : text.replaceAll(key, '***');
+}

@@ -1,0 +1,24 @@
+/** From the `judge` section of a configuration to a judge that is ready: price, cap, cache and counters in place. */
+import type { Config } from '../config.js';
+import { type ApiJudge, createApiJudge } from './apiJudge.js';
+import { type CachedJudge, withCache } from './cache.js';
+import type { Environment } from './endpoint.js';
+import { JudgeStats } from './stats.js';
+
+export interface OpenedApiJudge {
+  readonly judge: CachedJudge;
+  readonly stats: JudgeStats;
+  readonly budget: ApiJudge['budget'];
+}
+
+/** `cacheFolder`: a run's `judge-cache/`. Throws `judge_key_missing` or `invalid_config` before any work is done. */
+export function openApiJudge(
+  settings: Config['judge'],
+  cacheFolder: string,
+  env: Environment = process.env,
+): OpenedApiJudge {
+  const stats = new JudgeStats();
+  const { model, baseUrl, timeoutMs, maxRetries, concurrency, price, maxCostUsd } = settings;
+  const api = createApiJudge({ model, baseUrl, timeoutMs, maxRetries, concurrency, price, maxCostUsd, stats, env });
+  return { judge: withCache(api, cacheFolder, { stats }), stats, budget: api.budget };
+}

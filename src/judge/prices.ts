@@ -1,0 +1,112 @@
+/** What a judge's tokens cost, and what a run will cost before it starts. */
+import { SparkError } from '../errors.js';
+import type { Question } from '../questions/question.js';
+import type { ActionInfo, JudgedStep } from './judge.js';
+import { renderMessages, responseSchema } from './prompt.js';
+
+/** US dollars per million tokens. */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
+  /** For input the server had cached; default `input`. */
+  readonly cachedInput?: number;
+}
+
+/** When the table below was last looked at. A price given in the configuration always wins. */
+export const PRICES_AS_OF = '2026-05';
+
+const PRICES: Readonly<Record<string, Price>> = {
+  'gpt-4o': { input: 2.5, output: 10, cachedInput: 1.25 },
+  'gpt-4o-2024-05-13': { input: 5, output: 15 },
+  'gpt-4o-2024-08-06': { input: 2.5, output: 10, cachedInput: 1.25 },
+  'gpt-4o-2024-11-20': { input: 2.5, output: 10, cachedInput: 1.25 },
+  'gpt-4o-mini': { input: 0.15, output: 0.6, cachedInput: 0.075 },
+  'gpt-4o-mini-2024-07-18': { input: 0.15, output: 0.6, cachedInput: 0.075 },
+};
+
+/** The given price, else the table's, else null: unknown is unknown, not free. */
+export function priceOf(model: string, given: Price | null | undefined): Price | null {
+  return given ?? (Object.hasOwn(PRICES, model) ? PRICES[model]! : null);
+}
+
+/** As `priceOf`, for a cap or an estimate, which mean nothing without one. */
+export function requirePrice(model: string, given: Price | null | undefined): Price {
+  const price = priceOf(model, given);
+  if (price !== null) return price;
+  throw new SparkError(
+    'invalid_config',
+    `no price is known for the judge model "${model}" (known, as of ${PRICES_AS_OF}: ${Object.keys(PRICES).join(', ')}): ` +
+      'set judge.price: { input: …, output: … } in dollars per million tokens, 0 for a server of your own',
+  );
+}
+
+export interface TokenUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Part of `inputTokens`. */
+  readonly cachedTokens: number;
+}
+
+export function costOf(usage: TokenUsage, price: Price): number {
+  const cached = usage.cachedTokens * (price.cachedInput ?? price.input);
+  const fresh = (usage.inputTokens - usage.cachedTokens) * price.input;
+  return (cached + fresh + usage.outputTokens * price.output) / 1e6;
+}
+
+export interface CostEstimate {
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Null when no price is known. */
+  readonly usd: number | null;
+}
+
+/** English prose and JSON, in the tokenizers of the models judged with. */
+const CHARS_PER_TOKEN = 4;
+/** A thought, an input and an observation at their configured limits would be longer; these are usual lengths. */
+const USUAL: JudgedStep = {
+  thought: 'x'.repeat(300),
+  action: 'calculator',
+  input: 'x'.repeat(40),
+  observation: 'x'.repeat(120),
+}; // prettier-ignore
+const USUAL_QUESTION: Question = {
+  question_id: 0,
+  question: 'x'.repeat(400),
+  options: Array.from({ length: 10 }, () => 'x'.repeat(40)),
+  answer: 'A',
+  answer_index: 0,
+  cot_content: '',
+  category: 'computer science',
+  src: '',
+};
+
+/**
+ * What judging `questions` rollouts of `steps` steps each will take: one call per step, one for the end. The prompts are
+ * the real ones around a question and steps of usual length, so this is an estimate, not a bound.
+ */
+export function estimateCost(
+  questions: number,
+  steps: number,
+  options: { readonly actions: readonly ActionInfo[]; readonly price: Price | null },
+): CostEstimate {
+  let input = 0;
+  let output = 0;
+  for (let done = 0; done <= steps; done++) {
+    const last = done === steps;
+    const request = {
+      question: USUAL_QUESTION,
+      steps: Array.from({ length: done }, () => USUAL),
+      thought: last ? null : USUAL.thought,
+      answer: last ? 'The answer is (A).' : null,
+      actions: options.actions,
+    };
+    const text = JSON.stringify([renderMessages(request), responseSchema(request)]);
+    input += Math.ceil(text.length / CHARS_PER_TOKEN);
+    // A key takes about four tokens, its number, quotes and comma about four more.
+    output += last ? 10 : 15 + 8 * options.actions.length;
+  }
+  const usage = { inputTokens: input * questions, outputTokens: output * questions, cachedTokens: 0 };
+  const usd = options.price === null ? null : costOf(usage, options.price);
+  return { calls: questions * (steps + 1), inputTokens: usage.inputTokens, outputTokens: usage.outputTokens, usd };
+}

@@ -1,0 +1,102 @@
+/** Counts what the judge did: for metrics, for the report, and for the warning that a judge is going blind. */
+import { SparkError } from '../errors.js';
+import type { JudgeVerdict } from './judge.js';
+import type { TokenUsage } from './prices.js';
+
+interface Tally {
+  asked: number;
+  missing: number;
+}
+
+/** Above this share of missing scores the choice of rare actions is no longer the judge's. */
+const MISSING_WARNING = 0.1;
+/** Shares of fewer scores than this say nothing. */
+const ENOUGH = 20;
+
+export class JudgeStats {
+  /** Verdicts asked of the server, whatever came of it. */
+  calls = 0;
+  cacheHits = 0;
+  /** HTTP requests beyond the first of a call: the client's retries and the fall-backs to simpler formats. */
+  retries = 0;
+  /** Keys in replies that name no action. */
+  unknownKeys = 0;
+  inputTokens = 0;
+  outputTokens = 0;
+  /** Null: no price is known. */
+  costUsd: number | null = 0;
+  readonly failures = new Map<string, number>();
+  readonly #scores = new Map<string, Tally>();
+  readonly #process: Tally = { asked: 0, missing: 0 };
+
+  usage(usage: TokenUsage): void {
+    this.inputTokens += usage.inputTokens;
+    this.outputTokens += usage.outputTokens;
+  }
+
+  /** One verdict delivered, from the server or the cache. `stepJudged`: a process_ok was to be expected. */
+  verdict(verdict: JudgeVerdict, stepJudged: boolean): void {
+    for (const [action, score] of Object.entries(verdict.scores)) {
+      const tally = this.#scores.get(action) ?? { asked: 0, missing: 0 };
+      tally.asked++;
+      if (score === null) tally.missing++;
+      this.#scores.set(action, tally);
+    }
+    if (!stepJudged) return;
+    this.#process.asked++;
+    if (verdict.processOk === null) this.#process.missing++;
+  }
+
+  failure(error: unknown): void {
+    const code = error instanceof SparkError ? error.code : 'internal';
+    this.failures.set(code, (this.failures.get(code) ?? 0) + 1);
+  }
+
+  /** Share of scores that are missing, of one action or of all; null before the first verdict. */
+  missingRate(action?: string): number | null {
+    const tallies =
+      action === undefined ? [...this.#scores.values()] : [this.#scores.get(action) ?? { asked: 0, missing: 0 }];
+    const asked = tallies.reduce((sum, tally) => sum + tally.asked, 0);
+    const missing = tallies.reduce((sum, tally) => sum + tally.missing, 0);
+    return asked === 0 ? null : missing / asked;
+  }
+
+  /** Flat, as metrics.jsonl has it. */
+  snapshot(): Record<string, number | null> {
+    const row: Record<string, number | null> = {
+      judge_calls: this.calls,
+      judge_cache_hits: this.cacheHits,
+      judge_retries: this.retries,
+      judge_unknown_keys: this.unknownKeys,
+      judge_input_tokens: this.inputTokens,
+      judge_output_tokens: this.outputTokens,
+      judge_cost_usd: this.costUsd,
+      judge_missing_rate: this.missingRate(),
+      judge_process_missing_rate: this.#process.asked === 0 ? null : this.#process.missing / this.#process.asked,
+    };
+    for (const action of this.#scores.keys()) row[`judge_missing_rate_${action}`] = this.missingRate(action);
+    for (const [code, count] of this.failures) row[`judge_failures_${code}`] = count;
+    return row;
+  }
+
+  /** One sentence for each thing that a person should look at. */
+  warnings(): string[] {
+    const out: string[] = [];
+    for (const [action, { asked, missing }] of this.#scores) {
+      if (asked < ENOUGH || missing / asked <= MISSING_WARNING) continue;
+      out.push(
+        `the judge gave no score for ${action} in ${missing} of ${asked} verdicts; such a step cannot choose it`,
+      );
+    }
+    const { asked, missing } = this.#process;
+    if (asked >= ENOUGH && missing / asked > MISSING_WARNING) {
+      out.push(`the judge did not say whether the step was coherent in ${missing} of ${asked} verdicts`);
+    }
+    const failed = [...this.failures.values()].reduce((sum, count) => sum + count, 0);
+    if (this.calls >= ENOUGH && failed / this.calls > MISSING_WARNING) {
+      const codes = [...this.failures].map(([code, count]) => `${code} ${count}`).join(', ');
+      out.push(`${failed} of ${this.calls} judge calls gave no verdict (${codes})`);
+    }
+    return out;
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * An OpenAI-compatible server on 127.0.0.1 for tests and examples: /v1/chat/completions and /v1/models, with a script of
+ * good and bad behaviour. Its good scores are drawn from a hash of the conversation, so every run sees the same ones.
+ *
+ *   node test/loopback/openaiServer.mjs --port 8123 --behaviour good
+ *   node test/loopback/openaiServer.mjs --behaviour rateLimit,good     one after the other; the last one stays
+ */
+import { createHash } from 'node:crypto';
+import { createServer } from 'node:http';
+import { pathToFileURL } from 'node:url';
+
+/**
+ * @typedef {import('./openaiServer.d.mts').Behaviour} Behaviour
+ * @typedef {import('./openaiServer.d.mts').LoopbackOptions} LoopbackOptions
+ * @typedef {import('./openaiServer.d.mts').LoopbackServer} LoopbackServer
+ * @typedef {{ messages: { role: string, content: string }[], model: string, response_format?: { type: string } }} ChatBody
+ * @typedef {{ body: ChatBody, response: import('node:http').ServerResponse, options: LoopbackOptions }} Turn
+ */
+
+/** @type {Record<Behaviour, (turn: Turn) => void>} */
+const BEHAVIOURS = {
+  good: (turn) => reply(turn, JSON.stringify(goodVerdict(turn.body))),
+  prose: (turn) => reply(turn, 'All of these actions look promising to me, and the step before was fine.'),
+  proseAround: (turn) =>
+    reply(
+      turn,
+      `Let me see {not json}.\n\`\`\`json\n${JSON.stringify(goodVerdict(turn.body))}\n\`\`\`\nI hope that helps.`,
+    ),
+  wrongKeys: (turn) => reply(turn, JSON.stringify({ scores: mapScores(turn.body, (_, i) => [`tool_${i}`, 7]) })),
+  nulls: (turn) =>
+    reply(turn, JSON.stringify({ scores: mapScores(turn.body, (name) => [name, null]), process_ok: null })),
+  outOfRange: (turn) => {
+    const bad = [-1, 10.5, 11, '7', true, [5], 1e9, {}, 6];
+    reply(turn, JSON.stringify({ scores: mapScores(turn.body, (name, i) => [name, bad[i % 9]]), process_ok: 'yes' }));
+  },
+  refusal: (turn) => reply(turn, null, { refusal: 'I cannot help with that.' }),
+  contentFilter: (turn) => reply(turn, '', { finish: 'content_filter' }),
+  cutOff: (turn) => reply(turn, '{"scores": {"calcul', { finish: 'length' }),
+  empty: (turn) => reply(turn, ''),
+  noUsage: (turn) => reply(turn, JSON.stringify(goodVerdict(turn.body)), { usage: false }),
+  rateLimit: (turn) =>
+    fail(turn, 429, 'Rate limit reached', { 'retry-after': String(turn.options.retryAfterSeconds ?? 0.2) }),
+  quota: (turn) => fail(turn, 429, 'You exceeded your current quota', {}, 'insufficient_quota'),
+  serverError: (turn) => fail(turn, 500, 'The server had an error', { 'retry-after-ms': '20' }),
+  badKey: (turn) => fail(turn, 401, 'Incorrect API key provided', {}, 'invalid_api_key'),
+  noModel: (turn) => fail(turn, 404, `The model '${turn.body.model}' does not exist`, {}, 'model_not_found'),
+  tooLong: (turn) => fail(turn, 400, "This model's maximum context length is 8", {}, 'context_length_exceeded'),
+  notJson: ({ response }) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"choices": [tr'),
+  loginPage: ({ response }) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Log in</html>'),
+  /** Takes the request and says nothing. */
+  hang: () => {},
+  /** Sends headers and the first bytes, then nothing. */
+  hangInBody: ({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"id": "chatcmpl-0", ');
+  },
+  reset: ({ response }) => response.socket?.resetAndDestroy(),
+  noSchema: (turn) =>
+    turn.body.response_format?.type === 'json_schema'
+      ? fail(turn, 400, "'response_format' of type 'json_schema' is not supported with this model")
+      : BEHAVIOURS.good(turn),
+  noFormat: (turn) =>
+    turn.body.response_format === undefined
+      ? BEHAVIOURS.proseAround(turn)
+      : fail(turn, 400, 'Unrecognized request argument supplied: response_format'),
+  reasoningModel: (turn) => {
+    const body = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (turn.body));
+    if ('max_tokens' in body)
+      return fail(turn, 400, "Unsupported parameter: 'max_tokens'; use 'max_completion_tokens'");
+    if ('temperature' in body) return fail(turn, 400, "Unsupported value: 'temperature' does not support 0");
+    const draft = '<think>Maybe {"scores": {"calculator": 1}}? No.</think>';
+    return reply(turn, draft + JSON.stringify(goodVerdict(turn.body)));
+  },
+};
+
+/** @param {LoopbackOptions} [options] @returns {Promise<LoopbackServer>} */
+export async function startOpenAiServer(options = {}) {
+  let script = [...(options.behaviours ?? ['good'])];
+  /** @type {LoopbackServer['requests']} */
+  const requests = [];
+  const server = createServer((request, response) => {
+    let text = '';
+    request.setEncoding('utf8');
+    request.on('data', (chunk) => {
+      text += chunk;
+    });
+    request.on('end', () => {
+      if (request.method === 'GET' && request.url === '/v1/models') {
+        return sendJson(response, 200, {
+          object: 'list',
+          data: [{ id: 'loopback', object: 'model', owned_by: 'test' }],
+        });
+      }
+      if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
+        return sendJson(response, 404, { error: { message: `nothing at ${request.url}` } });
+      }
+      const body = parseBody(text);
+      if (body === null) return sendJson(response, 400, { error: { message: 'the body is no chat request' } });
+      const behaviour = /** @type {Behaviour} */ (script.length > 1 ? script.shift() : script[0]);
+      requests.push({ headers: request.headers, body, behaviour, at: Date.now() });
+      const act = () => BEHAVIOURS[behaviour]({ body, response, options });
+      if (options.delayMs) setTimeout(act, options.delayMs);
+      else act();
+    });
+  });
+  await new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', () => resolve(undefined));
+  });
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    requests,
+    setBehaviours(...behaviours) {
+      script = behaviours;
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/**
+ * The names to score, as the request asks for them: from its schema, or from the shape written into its instructions.
+ * @param {ChatBody} body
+ * @returns {string[] | null} null at the end of a trajectory, where only process_ok is wanted
+ */
+function actionNames(body) {
+  const format = /** @type {any} */ (body.response_format);
+  if (format?.type === 'json_schema') {
+    const scores = format.json_schema.schema.properties.scores;
+    return scores ? Object.keys(scores.properties) : null;
+  }
+  const shape = /\{"scores": \{(.*?)\}, "process_ok"/.exec(body.messages[0]?.content ?? '')?.[1];
+  return shape === undefined ? null : [...shape.matchAll(/"([^"]+)": </g)].map((match) => String(match[1]));
+}
+
+/** Scores in halves, spread evenly over 0–10; four steps of five are coherent. @param {ChatBody} body */
+function goodVerdict(body) {
+  const draw = (/** @type {string} */ what) =>
+    createHash('sha256').update(JSON.stringify(body.messages)).update(what).digest().readUInt32BE(0) / 2 ** 32;
+  const names = actionNames(body);
+  const process_ok = draw('process_ok') < 0.8;
+  if (names === null) return { process_ok };
+  return { scores: Object.fromEntries(names.map((name) => [name, Math.floor(draw(name) * 21) / 2])), process_ok };
+}
+
+/** @param {ChatBody} body @param {(name: string, index: number) => [string, unknown]} entry */
+function mapScores(body, entry) {
+  return Object.fromEntries((actionNames(body) ?? []).map(entry));
+}
+
+/** @param {Turn} turn @param {string | null} content @param {{ refusal?: string, finish?: string, usage?: boolean }} [extra] */
+function reply({ body, response }, content, extra = {}) {
+  const input = Math.ceil(JSON.stringify(body.messages).length / 4);
+  const output = Math.ceil((content ?? extra.refusal ?? '').length / 4);
+  sendJson(response, 200, {
+    id: 'chatcmpl-loopback',
+    object: 'chat.completion',
+    created: 0,
+    model: body.model,
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content, refusal: extra.refusal ?? null },
+        finish_reason: extra.finish ?? 'stop',
+      },
+    ],
+    ...(extra.usage === false
+      ? {}
+      : { usage: { prompt_tokens: input, completion_tokens: output, total_tokens: input + output } }),
+  });
+}
+
+/** @param {Turn} turn @param {number} status @param {string} message @param {Record<string, string>} [headers] @param {string | null} [code] */
+function fail({ response }, status, message, headers = {}, code = null) {
+  sendJson(response, status, { error: { message, type: 'invalid_request_error', param: null, code } }, headers);
+}
+
+/** @param {import('node:http').ServerResponse} response @param {number} status @param {unknown} value @param {Record<string, string>} [headers] */
+function sendJson(response, status, value, headers = {}) {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
+}
+
+/** @param {string} text @returns {ChatBody | null} */
+function parseBody(text) {
+  try {
+    const body = JSON.parse(text);
+    return Array.isArray(body?.messages) && typeof body.model === 'string' ? body : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string[]} argv */
+async function main(argv) {
+  const value = (/** @type {string} */ flag) => (argv.includes(flag) ? argv[argv.indexOf(flag) + 1] : undefined);
+  const behaviours = /** @type {Behaviour[]} */ ((value('--behaviour') ?? 'good').split(','));
+  const unknown = behaviours.filter((name) => !Object.hasOwn(BEHAVIOURS, name));
+  if (unknown.length > 0) {
+    console.error(`unknown behaviour ${unknown.join(', ')}: expected some of ${Object.keys(BEHAVIOURS).join(', ')}`);
+    process.exit(2);
+  }
+  const server = await startOpenAiServer({ port: Number(value('--port') ?? 0), behaviours });
+  console.log(server.baseUrl);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close());
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main(process.argv.slice(2));
