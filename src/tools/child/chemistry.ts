@@ -1,0 +1,109 @@
+/** Formulas, masses, elements and structures; atomic masses and structure properties are OpenChemLib's. */
+import * as OCL from 'openchemlib';
+import type { Evaluate } from '../hostProtocol.js';
+import { ELEMENT_NAMES } from './elements.js';
+import { parseFormula } from './formula.js';
+
+const HELP = 'write e.g. mass H2O, formula C6H12O6, smiles CCO, or element Fe';
+const COMMAND =
+  /^(molar\s*mass|molecular\s*weight|mass|weight|formula|composition|smiles|element)\b\s*(?:of\s+)?[:=]?\s*(.*)$/is;
+
+export function createChemistry(): Evaluate {
+  OCL.Resources.registerFromNodejs();
+  const masses = new Map<string, number>();
+  const mass = (symbol: string): number => {
+    const known = masses.get(symbol);
+    if (known !== undefined) return known;
+    const value = OCL.Molecule.fromSmiles(`[${symbol}]`).getMolecularFormula().relativeWeight;
+    masses.set(symbol, value);
+    return value;
+  };
+  return (input) => {
+    const match = COMMAND.exec(input.trim().replace(/^["'`]|["'`]$/g, ''));
+    const [verb, argument] = match === null ? ['mass', input.trim()] : [match[1]!.toLowerCase(), unwrap(match[2]!)];
+    if (argument === '') throw new Error(HELP);
+    switch (verb) {
+      case 'formula':
+      case 'composition':
+        return composition(argument, mass);
+      case 'smiles':
+        return structure(argument);
+      case 'element':
+        return element(argument, mass);
+      default:
+        return molarMass(argument, mass);
+    }
+  };
+}
+
+function unwrap(text: string): string {
+  const inner = /^\((.*)\)$/s.exec(text.trim())?.[1];
+  // Only a pair that closes at the end is an argument list: `(NH4)2SO4` starts and `Ca(OH)2` ends otherwise.
+  const balanced =
+    inner !== undefined &&
+    [...inner].reduce((depth, c) => (depth < 0 ? depth : depth + Number(c === '(') - Number(c === ')')), 0) === 0;
+  return (balanced ? inner : text).trim().replace(/^["'`]|["'`]$/g, '');
+}
+
+const isElement = (symbol: string): boolean => SYMBOLS.has(symbol);
+const SYMBOLS: ReadonlyMap<string, number> = new Map(ELEMENT_NAMES.map(([symbol], index) => [symbol, index + 1]));
+
+function molarMass(text: string, mass: (symbol: string) => number): string {
+  const { atoms } = read(text);
+  const total = [...atoms].reduce((sum, [symbol, number]) => sum + number * mass(symbol), 0);
+  return `${text.replace(/\s+/g, '')}: ${total.toFixed(3)} g/mol`;
+}
+
+function composition(text: string, mass: (symbol: string) => number): string {
+  const { atoms, charge } = read(text);
+  const total = [...atoms].reduce((sum, [symbol, number]) => sum + number * mass(symbol), 0);
+  const parts = [...atoms].map(([symbol, n]) => `${symbol} ${n} (${((100 * n * mass(symbol)) / total).toFixed(2)}%)`);
+  const sign = charge === 0 ? '' : `, charge ${charge > 0 ? '+' : ''}${charge}`;
+  return `${text.replace(/\s+/g, '')}: ${parts.join(', ')}${sign}; ${total.toFixed(3)} g/mol`;
+}
+
+function read(text: string): ReturnType<typeof parseFormula> {
+  try {
+    return parseFormula(text, isElement);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}; ${HELP}`);
+  }
+}
+
+function element(text: string, mass: (symbol: string) => number): string {
+  const key = text.toLowerCase();
+  const index = ELEMENT_NAMES.findIndex(
+    ([symbol, name], i) => symbol.toLowerCase() === key || name.toLowerCase() === key || String(i + 1) === key,
+  );
+  if (index < 0) throw new Error(`no element ${text}; ${HELP}`);
+  const [symbol, name] = ELEMENT_NAMES[index]!;
+  return `${symbol}: ${name}, atomic number ${index + 1}, atomic mass ${Number(mass(symbol).toFixed(4))} g/mol`;
+}
+
+function structure(smiles: string): string {
+  let molecule: OCL.Molecule;
+  try {
+    molecule = OCL.Molecule.fromSmiles(smiles);
+  } catch (error) {
+    throw new Error(
+      `not a SMILES string: ${String((error as Error).message).replace(/^.*SmilesParser:\s*/, '')}; ${HELP}`,
+    );
+  }
+  if (molecule.getAllAtoms() === 0) throw new Error(`not a SMILES string: ${smiles}; ${HELP}`);
+  const formula = molecule.getMolecularFormula();
+  const properties = new OCL.MoleculeProperties(molecule);
+  const rings = molecule.getRingSet();
+  const aromatic = Array.from({ length: rings.getSize() }, (_, i) => rings.isAromatic(i)).filter(Boolean).length;
+  const facts = [
+    `formula ${formula.formula}`,
+    `mass ${formula.relativeWeight.toFixed(3)} g/mol`,
+    `rings ${rings.getSize()} (${aromatic} aromatic)`,
+    `H-bond donors ${properties.donorCount}`,
+    `H-bond acceptors ${properties.acceptorCount}`,
+    `logP ${properties.logP.toFixed(2)}`,
+    `polar surface ${properties.polarSurfaceArea.toFixed(1)} A^2`,
+    `rotatable bonds ${properties.rotatableBondCount}`,
+    `stereo centres ${properties.stereoCenterCount}`,
+  ];
+  return `${smiles}: ${facts.join(', ')}`;
+}

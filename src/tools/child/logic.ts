@@ -1,0 +1,90 @@
+/** z3 through its string API (SMT-LIB 2), one context per call. */
+import { createRequire } from 'node:module';
+import type { Evaluate } from '../hostProtocol.js';
+import { entailment, isInfix } from './propositional.js';
+
+interface Z3 {
+  mk_config(): unknown;
+  del_config(config: unknown): void;
+  mk_context(config: unknown): unknown;
+  del_context(context: unknown): void;
+  global_param_set(name: string, value: string): void;
+  eval_smtlib2_string(context: unknown, script: string): Promise<string>;
+}
+
+/** z3 gives up with `memout` beyond this, well before the process limit. */
+const MEMORY_MB = 512;
+
+export async function createLogic(): Promise<Evaluate> {
+  const require = createRequire(import.meta.url);
+  const { init } = require('z3-solver') as { init(): Promise<{ Z3: Z3 }> };
+  const { Z3 } = await init();
+  Z3.global_param_set('memory_max_size', String(MEMORY_MB));
+  const session = async (work: (run: (script: string) => Promise<string>) => Promise<string>): Promise<string> => {
+    const config = Z3.mk_config();
+    const context = Z3.mk_context(config);
+    Z3.del_config(config);
+    try {
+      return await work(async (script) => checked(await Z3.eval_smtlib2_string(context, script)));
+    } finally {
+      Z3.del_context(context);
+    }
+  };
+  // The first query pays for z3's worker threads: pay before the child says that it is ready.
+  await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
+  return (input) => session((run) => (isInfix(input) ? proposition(input, run) : script(input, run)));
+}
+
+async function script(input: string, run: (script: string) => Promise<string>): Promise<string> {
+  if (input.includes('(check-sat')) return tidy(await run(input)) || 'no output';
+  const printed = tidy(await run(input));
+  const verdict = tidy(await run('(check-sat)'));
+  const model = verdict === 'sat' ? readModel(await run('(get-model)')) : '';
+  const answer = model === '' ? verdict : `${verdict}: ${model}`;
+  return printed === '' ? answer : `${printed}\n${answer}`;
+}
+
+async function proposition(input: string, run: (script: string) => Promise<string>): Promise<string> {
+  const { declarations, premises, conclusion } = entailment(input);
+  const given = premises.map((premise) => `(assert ${premise})`).join('');
+  if (conclusion === null) {
+    const verdict = tidy(await run(`${declarations}${given}(check-sat)`));
+    return verdict === 'sat' ? `satisfiable: ${readModel(await run('(get-model)'))}` : 'unsatisfiable';
+  }
+  const verdict = tidy(await run(`${declarations}${given}(assert (not ${conclusion}))(check-sat)`));
+  if (verdict === 'unsat') return 'valid';
+  return `not valid: ${readModel(await run('(get-model)'), '=')}`;
+}
+
+/** z3 reports errors in its output, and goes on: the first one is the answer. */
+function checked(output: string): string {
+  const error = /\(error "((?:[^"]|"")*)"\)/.exec(output);
+  if (error !== null) throw new Error(error[1]!.replaceAll('""', '"'));
+  return output;
+}
+
+function tidy(output: string): string {
+  return output.trim().replace(/\n\s+/g, ' ').replace(/\( \(/g, '((').replace(/\) \)/g, '))');
+}
+
+/** `(define-fun x () Int (- 3))` → `x = -3`; functions and arrays stay as z3 prints them. */
+export function readModel(output: string, equals = ' = '): string {
+  const body = tidy(output);
+  const simple = [
+    ...body.matchAll(/\(define-fun (\|[^|]*\||\S+) \(\) (\w+) ((?:\((?:[^()]|\([^()]*\))*\))|[^()\s]+)\)/g),
+  ];
+  if (simple.length === 0 || simple.length !== (body.match(/\(define-fun /g) ?? []).length) return body;
+  return simple
+    .map((match) => [match[1]!.replaceAll('|', ''), plainNumber(match[3]!)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}${equals}${value}`)
+    .join(', ');
+}
+
+function plainNumber(value: string): string {
+  return value
+    .replace(/(\d)\.0\b/g, '$1')
+    .replace(/\(\/ (\d+) (\d+)\)/g, '$1/$2')
+    .replace(/\(- ([\d./]+)\)/g, '-$1')
+    .replace(/\(\/ (-\d+) (\d+)\)/g, '$1/$2');
+}

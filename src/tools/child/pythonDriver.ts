@@ -1,0 +1,98 @@
+/**
+ * Python's side: runs one source in a fresh namespace, collects stdout up to a limit, appends the repr of a last
+ * expression, and puts back what a call may have changed (builtins, modules, path, working folder, files in home).
+ */
+export const DRIVER = String.raw`
+def _make_driver():
+    import ast, builtins, gc, json, os, random, sys, textwrap, traceback
+
+    class Output:
+        encoding = 'utf-8'
+        def __init__(self, limit):
+            self.parts, self.size, self.limit = [], 0, limit + 2
+        def write(self, text):
+            room = self.limit - self.size
+            if room > 0:
+                self.parts.append(text[:room])
+                self.size += min(len(text), room)
+            return len(text)
+        def flush(self): pass
+        def isatty(self): return False
+        def writable(self): return True
+        def getvalue(self): return ''.join(self.parts)
+
+    for name in ('js', 'pyodide_js'): sys.modules.pop(name, None)
+    saved_builtins = dict(builtins.__dict__)
+    saved_path, saved_argv, saved_environ = list(sys.path), [''], dict(os.environ)
+    saved_meta, saved_hooks = list(sys.meta_path), list(sys.path_hooks)
+    saved_modules = dict(sys.modules)
+    home = os.getcwd()
+
+    def restore():
+        builtins.__dict__.clear()
+        builtins.__dict__.update(saved_builtins)
+        for name in list(sys.modules):
+            if name not in saved_modules: del sys.modules[name]
+        sys.modules.update(saved_modules)
+        sys.path[:], sys.argv[:] = saved_path, saved_argv
+        sys.meta_path[:], sys.path_hooks[:] = saved_meta, saved_hooks
+        os.environ.clear(); os.environ.update(saved_environ)
+        sys.settrace(None); sys.setprofile(None)
+        sys.setrecursionlimit(1000)
+        sys.excepthook, sys.displayhook = sys.__excepthook__, sys.__displayhook__
+        os.chdir(home)
+        for root, folders, files in os.walk(home, topdown=False):
+            for name in files: os.unlink(os.path.join(root, name))
+            for name in folders: os.rmdir(os.path.join(root, name))
+
+    def describe(error):
+        if isinstance(error, SyntaxError):
+            return f'SyntaxError: {error.msg} (line {error.lineno})'
+        if isinstance(error, SystemExit):
+            return f'SystemExit: {error.code}'
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == '<input>']
+        text = traceback.format_exception_only(type(error), error)[-1].strip()
+        return f'{text} (line {lines[-1]})' if lines else text
+
+    def clean(source):
+        lines = source.strip('\n').rstrip().split('\n')
+        if lines and lines[0].strip().startswith(chr(96) * 3): lines = lines[1:]
+        if lines and lines[-1].strip() == chr(96) * 3: lines = lines[:-1]
+        return textwrap.dedent('\n'.join(lines))
+
+    def execute(source, output):
+        tree = ast.parse(clean(source), '<input>')
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        namespace = {'__name__': '__main__', '__builtins__': builtins}
+        exec(compile(tree, '<input>', 'exec'), namespace)
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), '<input>', 'eval'), namespace)
+            if value is not None:
+                text = output.getvalue()
+                if text and not text.endswith('\n'): output.write('\n')
+                output.write(repr(value))
+
+    def run(source, limit):
+        output = Output(limit)
+        sys.stdout, sys.stderr, sys.stdin = output, Output(limit), None
+        random.seed(0)
+        ok = True
+        try:
+            execute(source, output)
+            text = output.getvalue().rstrip() or 'no output (print the result)'
+        except SystemExit as error:
+            ok = error.code in (None, 0)
+            text = output.getvalue().rstrip() or ('no output (print the result)' if ok else describe(error))
+        except BaseException as error:
+            ok = False
+            text = describe(error)
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+            restore()
+        gc.collect()
+        return json.dumps({'ok': ok, 'text': text})
+
+    return run
+
+_make_driver()
+`;

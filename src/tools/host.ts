@@ -1,0 +1,180 @@
+import { throwIfAborted } from '../errors.js';
+import { HostProcess } from './hostProcess.js';
+import type { HostKind, HostReply } from './hostProtocol.js';
+import { clip, oneLine, printable } from './observation.js';
+import type { ToolContext, ToolResult } from './tool.js';
+
+export interface ToolHostOptions {
+  readonly kind: HostKind;
+  /** Children that may run at once; further calls wait their turn. */
+  readonly size: number;
+  /** A child is replaced after this many calls, so that nothing one call left behind lives for ever. */
+  readonly retireAfter: number;
+  /** Longest time a child may take to load its libraries. */
+  readonly startTimeoutMs: number;
+  /** Resident memory at which a child is killed (Linux), in MB. */
+  readonly maxRssMb: number;
+}
+
+interface Job {
+  readonly tool: string;
+  readonly input: string;
+  readonly context: ToolContext;
+  readonly settle: (result: ToolResult) => void;
+  readonly fail: (error: unknown) => void;
+  readonly detach: () => void;
+}
+
+const MAX_START_FAILURES = 2;
+
+/**
+ * Runs tool calls in sandboxed children, one call per child at a time. The deadline of a call begins when a ready child
+ * takes it: neither the queue nor a cold start eats the tool's time. At the deadline the child is killed and a fresh
+ * one is started for the next call.
+ */
+export class ToolHost {
+  private readonly children = new Set<HostProcess>();
+  private readonly queue: Job[] = [];
+  private readonly running = new Map<HostProcess, Job>();
+  private startFailures = 0;
+  private lastFailure = '';
+  private disposed = false;
+
+  constructor(private readonly options: ToolHostOptions) {}
+
+  /** Starts a child in the background; resolves when it is ready, or when it could not start. */
+  async warm(): Promise<void> {
+    if (this.children.size === 0) this.spawn();
+    await Promise.all([...this.children].map((child) => child.ready.catch(() => undefined)));
+  }
+
+  run(tool: string, input: string, context: ToolContext): Promise<ToolResult> {
+    throwIfAborted(context.signal);
+    if (this.disposed) return Promise.resolve(failed(`${tool} has been shut down`));
+    return new Promise<ToolResult>((resolve, reject) => {
+      const onAbort = () => this.abort(job);
+      const job: Job = {
+        ...{ tool, input, context },
+        settle: resolve,
+        fail: reject,
+        detach: () => context.signal?.removeEventListener('abort', onAbort),
+      };
+      context.signal?.addEventListener('abort', onAbort, { once: true });
+      this.queue.push(job);
+      this.pump();
+    });
+  }
+
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    for (const job of this.queue.splice(0)) this.finish(job, failed(`${job.tool} has been shut down`));
+    const children = [...this.children];
+    for (const child of children) child.kill();
+    await Promise.all(children.map((child) => child.exited));
+  }
+
+  /** Hands queued jobs to idle children, and starts children while there is more work than hands. */
+  private pump(): void {
+    for (const child of this.children) {
+      if (this.queue.length === 0) return;
+      if (child.state === 'idle') this.assign(child, this.queue.shift()!);
+    }
+    let starting = [...this.children].filter((child) => child.state === 'starting').length;
+    while (!this.disposed && this.children.size < this.options.size && starting < this.queue.length) {
+      this.spawn();
+      starting += 1;
+    }
+  }
+
+  private spawn(): void {
+    const child = new HostProcess(this.options.kind, this.options.startTimeoutMs);
+    this.children.add(child);
+    child.ready.then(
+      () => {
+        this.startFailures = 0;
+        this.pump();
+      },
+      (error: unknown) => this.startFailed(error),
+    );
+    void child.exited.then((reason) => {
+      this.children.delete(child);
+      const job = this.running.get(child);
+      this.running.delete(child);
+      if (job !== undefined) this.finish(job, failed(`${job.tool} stopped: ${reason}`));
+      // A busy host gets its next child at once, so that the next call finds it warm.
+      if (!this.disposed && child.calls > 0 && this.children.size === 0) this.spawn();
+      this.pump();
+    });
+  }
+
+  private startFailed(error: unknown): void {
+    this.startFailures += 1;
+    this.lastFailure = error instanceof Error ? error.message : String(error);
+    if (this.startFailures < MAX_START_FAILURES) return;
+    this.startFailures = 0;
+    for (const job of this.queue.splice(0)) {
+      this.finish(job, failed(`${job.tool} could not start: ${oneLine(this.lastFailure)}`));
+    }
+  }
+
+  private assign(child: HostProcess, job: Job): void {
+    this.running.set(child, job);
+    const { timeoutMs, maxObservationChars } = job.context;
+    const timer = setTimeout(() => {
+      this.running.delete(child);
+      child.kill();
+      this.finish(job, { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` });
+    }, timeoutMs);
+    const watch = child.watchMemory(this.options.maxRssMb);
+    const request = { tool: job.tool, input: job.input, maxChars: maxObservationChars };
+    void child
+      .request(request)
+      .then((reply) => {
+        this.running.delete(child);
+        if (child.calls >= this.options.retireAfter || ('retire' in reply && reply.retire === true)) child.kill();
+        this.finish(job, toResult(reply, maxObservationChars));
+        this.pump();
+      })
+      // The child ended first: its `exited` handler settles the job.
+      .catch(() => undefined)
+      .finally(() => {
+        clearTimeout(timer);
+        watch.stop();
+      });
+  }
+
+  private abort(job: Job): void {
+    const queued = this.queue.indexOf(job);
+    if (queued >= 0) this.queue.splice(queued, 1);
+    for (const [child, current] of this.running) {
+      if (current !== job) continue;
+      this.running.delete(child);
+      child.kill();
+    }
+    job.detach();
+    try {
+      throwIfAborted(job.context.signal);
+    } catch (error) {
+      job.fail(error);
+    }
+  }
+
+  private finish(job: Job, result: ToolResult): void {
+    job.detach();
+    job.settle(result);
+  }
+}
+
+function toResult(reply: Exclude<HostReply, { ready: true }>, maxChars: number): ToolResult {
+  const text = printable(String(reply.observation));
+  if (reply.ok) return { ok: true, observation: clip(text, maxChars) };
+  return {
+    ok: false,
+    code: reply.code === 'tool_failed' ? 'tool_failed' : 'tool_input',
+    observation: clip(oneLine(text), maxChars),
+  };
+}
+
+function failed(observation: string): ToolResult {
+  return { ok: false, code: 'tool_failed', observation };
+}

@@ -1,0 +1,158 @@
+import { SparkError, throwIfAborted } from '../errors.js';
+import { CORPUS_FOLDER, CorpusIndex, loadCorpus } from './corpus.js';
+import { encyclopediaTool } from './encyclopedia.js';
+import { ToolHost } from './host.js';
+import { HOSTED, hostedTool } from './hosted.js';
+import type { HostKind } from './hostProtocol.js';
+import { clip, oneLine } from './observation.js';
+import { localSearch, type SearchBackend, searchTool } from './search.js';
+import { BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
+
+/** What prompts and the judge are told of an action. The same shape as the judge's ActionInfo. */
+export interface ActionDescription {
+  readonly name: string;
+  readonly description: string;
+  /** What the input looks like; empty for `think`. */
+  readonly inputHint: string;
+}
+
+const NAME = /^[a-z][a-z0-9_]{0,31}$/;
+/** No tool needs more, and a child should not be handed megabytes. */
+const MAX_INPUT_CHARS = 20_000;
+
+/** The tools a run may use, in the order prompts list them. Own it: `dispose()` ends the tools' processes. */
+export class ToolRegistry {
+  private readonly tools = new Map<string, Tool>();
+  private readonly hosts: ToolHost[] = [];
+
+  register(tool: Tool): this {
+    if (!NAME.test(tool.name)) {
+      throw new SparkError(
+        'invalid_argument',
+        `expected a tool name like my_tool (${NAME.source}), got "${tool.name}"`,
+      );
+    }
+    if (tool.name === THINK) {
+      throw new SparkError('invalid_argument', `expected a tool name other than ${THINK}: that action needs no tool`);
+    }
+    if (this.tools.has(tool.name)) {
+      throw new SparkError('invalid_argument', `expected a new tool name, "${tool.name}" is registered already`);
+    }
+    this.tools.set(tool.name, tool);
+    return this;
+  }
+
+  /** Ties a host's life to this registry. */
+  own(host: ToolHost): this {
+    this.hosts.push(host);
+    return this;
+  }
+
+  get(name: string): Tool | undefined {
+    return this.tools.get(name);
+  }
+
+  get names(): readonly string[] {
+    return [...this.tools.keys()];
+  }
+
+  /** The tools, then `think`. */
+  actions(): readonly ActionDescription[] {
+    const tools = [...this.tools.values()].map(({ name, description, inputHint }) => ({
+      name,
+      description,
+      inputHint,
+    }));
+    return [
+      ...tools,
+      { name: THINK, description: 'Thinks on without a tool; there is no observation.', inputHint: '' },
+    ];
+  }
+
+  /** Runs a tool. Whatever goes wrong is in the result, except an abort, which throws `interrupted`. */
+  async run(name: string, input: string, context: ToolContext): Promise<ToolResult> {
+    throwIfAborted(context.signal);
+    const tool = this.tools.get(name);
+    const fail = (code: 'tool_input' | 'tool_failed', text: string): ToolResult => ({
+      ...{ ok: false, code },
+      observation: clip(oneLine(text), context.maxObservationChars),
+    });
+    if (tool === undefined)
+      return fail('tool_input', `no tool named ${oneLine(name, 32)}; the tools are ${this.names.join(', ')}`);
+    if (input.trim() === '') return fail('tool_input', `empty input; write ${tool.inputHint}`);
+    if (input.length > MAX_INPUT_CHARS)
+      return fail('tool_input', `input too long: ${input.length} characters, at most ${MAX_INPUT_CHARS}`);
+    try {
+      const result = await tool.run(input, context);
+      return { ...result, observation: clip(result.observation, context.maxObservationChars) };
+    } catch (error) {
+      throwIfAborted(context.signal);
+      return fail('tool_failed', `${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  /** Starts the tools' processes now instead of at their first call. Resolves when they are ready. */
+  async warm(): Promise<void> {
+    await Promise.all(this.hosts.map((host) => host.warm()));
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.hosts.map((host) => host.dispose()));
+  }
+}
+
+export interface BuiltinOptions {
+  /** Which of the eight, default all; the order is always the same. */
+  readonly tools?: readonly string[];
+  /** Processes per kind of sandboxed tool; further calls queue. */
+  readonly processes?: number;
+  /** Folder of .jsonl articles for `encyclopedia` and `search`; default: the corpus of the package. */
+  readonly corpus?: string;
+  /** What `search` asks; default: the same corpus. */
+  readonly searchBackend?: SearchBackend;
+}
+
+/** Calls after which a child is replaced. Python is where a call could leave most behind. */
+const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 200, logic: 500, math: 1000 };
+const START_TIMEOUT_MS = 60_000;
+const MAX_RSS_MB = 1024;
+
+/** The eight tools of the paper's set-up. No process is started before the first call or `warm()`. */
+export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
+  const wanted = new Set<string>(options.tools ?? BUILTIN_TOOLS);
+  for (const name of wanted) {
+    if (!(BUILTIN_TOOLS as readonly string[]).includes(name)) {
+      throw new SparkError('invalid_config', `expected built-in tools of ${BUILTIN_TOOLS.join(', ')}, got "${name}"`);
+    }
+  }
+  const registry = new ToolRegistry();
+  const hosts = new Map<HostKind, ToolHost>();
+  const hostOf = (kind: HostKind): ToolHost => {
+    let host = hosts.get(kind);
+    if (host === undefined) {
+      const size = options.processes ?? 1;
+      host = new ToolHost({
+        kind,
+        size,
+        retireAfter: RETIRE_AFTER[kind],
+        startTimeoutMs: START_TIMEOUT_MS,
+        maxRssMb: MAX_RSS_MB,
+      });
+      hosts.set(kind, host);
+      registry.own(host);
+    }
+    return host;
+  };
+  let index: CorpusIndex | undefined;
+  const corpus = () => {
+    index ??= new CorpusIndex(loadCorpus(options.corpus ?? CORPUS_FOLDER));
+    return index;
+  };
+  for (const name of BUILTIN_TOOLS) {
+    if (!wanted.has(name)) continue;
+    if (name === 'encyclopedia') registry.register(encyclopediaTool(corpus));
+    else if (name === 'search') registry.register(searchTool(options.searchBackend ?? localSearch(corpus)));
+    else registry.register(hostedTool(name, hostOf(HOSTED[name]!.host)));
+  }
+  return registry;
+}
