@@ -30,21 +30,32 @@ export const rolloutOptions = {
 } as const satisfies Record<string, Options>;
 
 export type ConfigArgs = InferredOptionTypes<typeof configOptions>;
-type SharedArgs = ConfigArgs &
-  Partial<InferredOptionTypes<typeof judgeOptions>> &
-  Partial<InferredOptionTypes<typeof rolloutOptions>>;
+type SharedArgs = Partial<
+  ConfigArgs & InferredOptionTypes<typeof judgeOptions> & InferredOptionTypes<typeof rolloutOptions>
+>;
 
 /**
- * Flags over --set over --config over the configuration the run folder was made with, over the defaults.
+ * Flags over --set over --config over the configuration the run folder was made with, over the defaults. `extra` holds
+ * what a command's own flags say.
  */
 export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}): Promise<Config> {
-  const patches: ConfigPatch[] = [];
-  const stored = args.run === undefined ? null : storedConfig(args.run);
-  if (stored !== null) patches.push(stored);
-  if (args.config !== undefined) patches.push(await readConfigFile(args.config));
-  patches.push(extra);
-  for (const assignment of args.set ?? []) patches.push(patchFromAssignment(assignment));
-  patches.push({
+  const file = args.config === undefined ? {} : await readConfigFile(args.config);
+  const name = args.run ?? file.name;
+  const config = resolveConfig(
+    storedConfig(typeof name === 'string' ? name : 'run', extra),
+    file,
+    extra,
+    ...(args.set ?? []).map(patchFromAssignment),
+    flagPatch(args),
+  );
+  if (!existsSync(config.model.path)) {
+    throw new SparkError('invalid_config', `model.path: no file at ${config.model.path}; expected a GGUF model`);
+  }
+  return config;
+}
+
+function flagPatch(args: SharedArgs): ConfigPatch {
+  return {
     name: args.run,
     seed: args.seed,
     model: { path: args.model, backend: args.backend, threads: args.threads },
@@ -55,17 +66,15 @@ export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}):
       maxCostUsd: args['max-cost'],
     },
     rollout: { policy: args.policy, tau: args.tau, maxSteps: args.steps, temperature: args.temperature },
-  });
-  const config = resolveConfig(...patches);
-  if (!existsSync(config.model.path)) {
-    throw new SparkError('invalid_config', `model.path: no file at ${config.model.path}; expected a GGUF model`);
-  }
-  return config;
+  };
 }
 
-function storedConfig(run: string): ConfigPatch | null {
-  const folder = RunFolder.peek(run);
-  if (folder === null) return null;
-  const { run: _facts, ...config } = folder;
-  return config;
+/** What the run was made with. Other questions may want another judge, so that choice is made anew for them. */
+function storedConfig(name: string, extra: ConfigPatch): ConfigPatch {
+  const stored = RunFolder.peek(name);
+  if (stored === null) return {};
+  const { run: _facts, ...config } = stored;
+  const questions = extra.questions as Record<string, unknown> | undefined;
+  const sameQuestions = (questions?.train ?? questions?.test) === undefined;
+  return sameQuestions ? config : { ...config, judge: { ...config.judge, kind: 'auto' } };
 }

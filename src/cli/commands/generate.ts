@@ -1,0 +1,40 @@
+import { generateStage, priceOfGeneration } from '../../experiment/generateStage.js';
+import { Session } from '../../experiment/session.js';
+import { defineCommand } from '../command.js';
+import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
+
+export const generateCommand = defineCommand({
+  command: 'generate',
+  describe: 'Roll out trajectories: every step judged, the rarest good action taken, tools really run',
+  options: {
+    ...configOptions,
+    ...judgeOptions,
+    ...rolloutOptions,
+    questions: { type: 'string', describe: 'mini, or a Parquet / JSONL file with MMLU-Pro’s columns' },
+    limit: { type: 'number', describe: 'so many questions, balanced over the categories; 0: all' },
+    category: { type: 'string', array: true, describe: 'only these categories (repeatable)' },
+    'dry-run': { type: 'boolean', default: false, describe: 'price the judge’s calls and stop' },
+  },
+  examples: [
+    ['$0 generate --run my --questions test.parquet --limit 2500 --model m.gguf', 'SPaRK’s data, judged by gpt-4o'],
+    ['$0 generate --run my --policy max-score', 'the same run’s data for SFT and PPO without diversity'],
+  ],
+  async run(args, { log, signal }) {
+    const config = await configFromArgs(args, {
+      questions: { train: args.questions, trainLimit: args.limit, trainCategories: args.category },
+    });
+    if (args['dry-run']) return priced(await priceOfGeneration(config));
+    const summary = await generateStage(await Session.open(config, log, signal));
+    const { written, already, skipped, questions, policy, seconds } = summary;
+    const text =
+      `${policy}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
+      `in ${seconds.toFixed(1)} s\n${summary.file}`;
+    return { json: summary, text, failed: written + already === 0 };
+  },
+});
+
+function priced(price: Awaited<ReturnType<typeof priceOfGeneration>>) {
+  const dollars =
+    price.dollars === null ? 'nothing: this judge is not paid' : `at most about $${price.dollars.toFixed(2)}`;
+  return { json: price, text: `${price.questions} questions, at most ${price.calls} judge calls: ${dollars}` };
+}
