@@ -1,0 +1,34 @@
+// Frozen projection: y = x Wᵀ, dx = dy W, both through oneDNN's sgemm. It is bit-exact for a fixed number of threads.
+#include <dnnl.hpp>
+
+#include <string>
+
+#include "core/error.h"
+#include "cpu/cpu_backend.h"
+
+namespace spark {
+
+void cpu_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float scale, const float* a,
+              int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  const dnnl_status_t status =
+      dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, scale, a, lda, b, ldb, beta, c, ldc);
+  if (status == dnnl_out_of_memory) {
+    throw Error("out_of_memory", "oneDNN found no memory for a product of " + std::to_string(m) + " x " +
+                                     std::to_string(n) + " x " + std::to_string(k) + ": use a smaller batch");
+  }
+  if (status != dnnl_success) {
+    throw Error("internal", "oneDNN refused a product of " + std::to_string(m) + " x " + std::to_string(n) + " x " +
+                                std::to_string(k) + " with status " + std::to_string(status));
+  }
+}
+
+void CpuBackend::linear_forward(float* y, const float* x, const Weight& w, int64_t M) {
+  cpu_gemm(false, true, M, w.rows, w.cols, 1.0f, x, w.cols, w.data, w.cols, 0.0f, y, w.rows);
+}
+
+void CpuBackend::linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) {
+  cpu_gemm(false, false, M, w.cols, w.rows, 1.0f, dy, w.rows, w.data, w.cols, accumulate ? 1.0f : 0.0f, dx, w.cols);
+}
+
+}  // namespace spark

@@ -1,0 +1,47 @@
+// Log-prob of one target per row, and its gradient written over the logits.
+//   lse = max + log Σ exp(logit − max),  lp = logit[target] − lse,  dlogit_j = dlp (1[j = target] − exp(logit_j − lse))
+// The output projection around it goes by chunks of rows (model/output_head.cpp): (N, V) never exists.
+#include <cmath>
+#include <limits>
+
+#include "cpu/cpu_backend.h"
+#include "cpu/vector.h"
+
+namespace spark {
+
+namespace {
+
+SPARK_CLONES float log_sum_exp(const float* logits, int64_t V) {
+  float largest = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : largest)
+  for (int64_t j = 0; j < V; ++j) largest = logits[j] > largest ? logits[j] : largest;
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < V; ++j) sum += exp_fast(logits[j] - largest);
+  return largest + std::log(sum);
+}
+
+SPARK_CLONES void backward_row(float* logits, float dlp, float lse, int64_t target, int64_t V) {
+#pragma omp simd
+  for (int64_t j = 0; j < V; ++j) logits[j] = -dlp * exp_fast(logits[j] - lse);
+  logits[target] += dlp;
+}
+
+}  // namespace
+
+void CpuBackend::logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
+                                 int64_t V) {
+#pragma omp parallel for schedule(static) if (M * V > kParallelWork)
+  for (int64_t m = 0; m < M; ++m) {
+    lse[m] = log_sum_exp(logits + m * V, V);
+    lp[m] = logits[m * V + targets[m]] - lse[m];
+  }
+}
+
+void CpuBackend::logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
+                                  int64_t V) {
+#pragma omp parallel for schedule(static) if (M * V > kParallelWork)
+  for (int64_t m = 0; m < M; ++m) backward_row(logits + m * V, dlp[m], lse[m], targets[m], V);
+}
+
+}  // namespace spark

@@ -1,0 +1,52 @@
+// Value head of the critic:  z = W1 x + b1,  h = silu(z),  v = w2 · h + b2
+//   db2 += Σ dv,  dw2 += Σ dv h,  dz = dv w2 ⊙ silu'(z),  db1 += Σ dz,  dW1 += dzᵀ x,  dx = dz W1
+// Only the T rows where a state ends come here, a handful per trajectory: the sums over rows stay on one thread, in
+// order.
+#include "cpu/cpu_backend.h"
+#include "cpu/vector.h"
+
+namespace spark {
+
+namespace {
+
+SPARK_CLONES float forward_row(float* z, const float* b1, const float* w2, int64_t E) {
+  float v = 0;
+#pragma omp simd reduction(+ : v)
+  for (int64_t e = 0; e < E; ++e) {
+    z[e] += b1[e];
+    v += w2[e] * z[e] / (1.0f + exp_fast(-z[e]));
+  }
+  return v;
+}
+
+// z becomes dz
+SPARK_CLONES void backward_row(float* z, float* db1, float* dw2, float dv, const float* w2, int64_t E) {
+#pragma omp simd
+  for (int64_t e = 0; e < E; ++e) {
+    const float sigmoid = 1.0f / (1.0f + exp_fast(-z[e]));
+    dw2[e] += dv * z[e] * sigmoid;
+    const float dz = dv * w2[e] * sigmoid * (1.0f + z[e] * (1.0f - sigmoid));
+    db1[e] += dz;
+    z[e] = dz;
+  }
+}
+
+}  // namespace
+
+void CpuBackend::value_head_forward(float* v, float* z, const float* x, const ValueHeadParameters& p, int64_t M,
+                                    int64_t C, int64_t E) {
+  cpu_gemm(false, true, M, E, C, 1.0f, x, C, p.w1, C, 0.0f, z, E);
+  for (int64_t m = 0; m < M; ++m) v[m] = forward_row(z + m * E, p.b1, p.w2, E) + p.b2[0];
+}
+
+void CpuBackend::value_head_backward(float* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
+                                     const float* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) {
+  for (int64_t m = 0; m < M; ++m) {
+    gradients.b2[0] += dv[m];
+    backward_row(z + m * E, gradients.b1, gradients.w2, dv[m], p.w2, E);
+  }
+  cpu_gemm(true, false, E, C, M, 1.0f, z, E, x, C, 1.0f, gradients.w1, C);
+  cpu_gemm(false, false, M, C, E, 1.0f, z, E, p.w1, C, 0.0f, dx, C);
+}
+
+}  // namespace spark

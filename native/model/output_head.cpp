@@ -1,0 +1,103 @@
+#include "model/output_head.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace spark {
+
+namespace {
+
+// Logits of a chunk: small enough to stay in a shared cache at small vocabularies; at 128 k tokens 128 rows keep the
+// product from being a matter of reading W again and again.
+int64_t chunk_rows(int64_t V) {
+  constexpr int64_t kLogits = 1 << 20, kFewest = 128;
+  return std::max(kFewest, kLogits / V);
+}
+
+}  // namespace
+
+void output_logprobs(const Llama& model, Arena& arena, float* lp, const float* x, const LossRows& rows, float* dx,
+                     const LogprobGradient& gradient, const std::atomic<bool>* cancel) {
+  Backend& backend = model.backend();
+  const LlamaWeights& weights = model.weights();
+  const int64_t C = model.config().width, V = model.config().vocabulary;
+  const int64_t chunk = std::min(chunk_rows(V), rows.count);
+  const Arena::Scope scope(arena);
+  float* gathered = arena.floats(chunk * C);   // (chunk, C)
+  float* normed = arena.floats(chunk * C);     // (chunk, C)
+  float* dgathered = arena.floats(chunk * C);  // (chunk, C)
+  float* logits = arena.floats(chunk * V);     // (chunk, V), then their gradient
+  float* rstd = arena.floats(chunk);           // (chunk)
+  float* lse = arena.floats(chunk);            // (chunk)
+  float* dlp = arena.floats(chunk);            // (chunk)
+  for (int64_t first = 0; first < rows.count; first += chunk) {
+    if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
+    const int64_t M = std::min(chunk, rows.count - first);
+    backend.gather_rows(gathered, x, rows.rows + first, M, C);
+    backend.rmsnorm_forward(normed, rstd, gathered, weights.output_norm, model.config().norm_epsilon, M);
+    backend.linear_forward(logits, normed, weights.output, M);
+    backend.logprob_forward(lp + first, lse, logits, rows.targets + first, M, V);
+    if (!gradient) continue;
+    gradient(dlp, lp + first, first, M);
+    backend.logprob_backward(logits, dlp, lse, rows.targets + first, M, V);
+    backend.linear_backward(normed, logits, weights.output, M, false);  // normed becomes its gradient
+    backend.fill(dgathered, 0.0f, M * C);
+    backend.rmsnorm_backward(dgathered, normed, gathered, rstd, weights.output_norm, M);
+    backend.scatter_rows(dx, dgathered, rows.rows + first, M, C);
+  }
+}
+
+void add_value_head_parameters(ParameterLayout& layout, int64_t width, int64_t hidden) {
+  layout.add("value_head.fc1.weight", {hidden, width});
+  layout.add("value_head.fc1.bias", {hidden});
+  layout.add("value_head.fc2.weight", {1, hidden});
+  layout.add("value_head.fc2.bias", {1});
+}
+
+void initialize_value_head(ParameterSet& parameters, uint64_t seed) {
+  const std::vector<Parameter>& all = parameters.layout().parameters();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].name != "value_head.fc1.weight") continue;
+    const double deviation = 1.0 / std::sqrt(static_cast<double>(all[i].shape[1]));
+    parameters.upload(ParameterSet::Value, static_cast<int>(i),
+                      normal_values(seed, all[i].name, all[i].count, deviation).data());
+  }
+}
+
+ValueHead::ValueHead(const ParameterSet& parameters, int first, int64_t hidden) : hidden_(hidden) {
+  const auto view = [&](ParameterSet::Kind kind) {
+    return ValueHeadParameters{parameters.at(kind, first), parameters.at(kind, first + 1),
+                               parameters.at(kind, first + 2), parameters.at(kind, first + 3)};
+  };
+  values_ = view(ParameterSet::Value);
+  gradients_ = view(ParameterSet::Pending);
+}
+
+ValueHead::Saved ValueHead::forward(const Llama& model, Arena& arena, float* v, const float* x,
+                                    const ValueRows& rows) const {
+  Backend& backend = model.backend();
+  const int64_t C = model.config().width, T = rows.count;
+  const Saved saved{arena.floats(T * C), arena.floats(T), arena.floats(T * C), arena.floats(T * hidden_)};
+  backend.gather_rows(saved.gathered, x, rows.rows, T, C);
+  backend.rmsnorm_forward(saved.normed, saved.rstd, saved.gathered, model.weights().output_norm,
+                          model.config().norm_epsilon, T);
+  backend.value_head_forward(v, saved.z, saved.normed, values_, T, C, hidden_);
+  return saved;
+}
+
+void ValueHead::backward(const Llama& model, Arena& arena, float* dx, const float* dv, const Saved& saved,
+                         const ValueRows& rows) const {
+  Backend& backend = model.backend();
+  const int64_t C = model.config().width, T = rows.count;
+  const Arena::Scope scope(arena);
+  float* dnormed = arena.floats(T * C);    // (T, C)
+  float* dgathered = arena.floats(T * C);  // (T, C)
+  backend.value_head_backward(dnormed, gradients_, saved.z, dv, saved.normed, values_, T, C, hidden_);
+  backend.fill(dgathered, 0.0f, T * C);
+  backend.rmsnorm_backward(dgathered, dnormed, saved.gathered, saved.rstd, model.weights().output_norm, T);
+  backend.scatter_rows(dx, dgathered, rows.rows, T, C);
+}
+
+}  // namespace spark

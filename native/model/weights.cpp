@@ -1,0 +1,138 @@
+#include "model/weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace spark {
+
+namespace {
+
+constexpr const char* kTargets[kProjections] = {"q", "k", "v", "o", "gate", "up", "down"};
+constexpr const char* kTensors[kProjections] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
+                                                "ffn_gate", "ffn_up", "ffn_down"};
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+const GgufTensor& require_tensor(const GgufFile& file, const std::string& name, const std::vector<int64_t>& shape) {
+  const GgufTensor* tensor = file.find(name);
+  if (!tensor) {
+    throw Error("invalid_file", "tensor " + name + ": expected shape " + shape_text(shape) + ", got none in " +
+                                    file.path() + "; the file is not a complete Llama model");
+  }
+  if (tensor->shape != shape) {
+    throw Error("invalid_file",
+                "tensor " + name + ": expected shape " + shape_text(shape) + ", got " + shape_text(tensor->shape));
+  }
+  return *tensor;
+}
+
+class Loader {
+ public:
+  Loader(Backend& backend, const GgufFile& file, const std::atomic<bool>* cancel)
+      : backend_(backend), file_(file), cancel_(cancel) {}
+
+  Weight matrix(const std::string& name, int64_t rows, int64_t cols) {
+    return load(require_tensor(file_, name, {rows, cols}), rows, cols);
+  }
+  Weight vector(const std::string& name, int64_t size) { return load(require_tensor(file_, name, {size}), 1, size); }
+  int64_t parameters() const { return parameters_; }
+
+ private:
+  Weight load(const GgufTensor& tensor, int64_t rows, int64_t cols) {
+    if (cancel_ && cancel_->load()) throw Error("interrupted", "interrupted while opening the model");
+    parameters_ += rows * cols;
+    return backend_.load(tensor.type, tensor.data, rows, cols);
+  }
+
+  Backend& backend_;
+  const GgufFile& file_;
+  const std::atomic<bool>* cancel_;
+  int64_t parameters_ = 0;
+};
+
+// A bias we ignored would make every log-prob silently wrong.
+void refuse_biases(const GgufFile& file) {
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.name.ends_with(".bias")) {
+      throw Error("unsupported_file",
+                  "tensor " + tensor.name + ": expected a model without biases, as Llama 2 and 3 are");
+    }
+  }
+}
+
+std::vector<float> rope_factors(const GgufFile& file, const LlamaConfig& config) {
+  if (!file.find("rope_freqs.weight")) return {};
+  const GgufTensor& tensor = require_tensor(file, "rope_freqs.weight", {config.rotary / 2});
+  std::vector<float> factors(static_cast<size_t>(config.rotary / 2));
+  dequantize(tensor.type, tensor.data, factors.data(), config.rotary / 2);
+  for (const float factor : factors) {
+    if (std::isfinite(factor) && factor > 0) continue;
+    throw Error("invalid_file", "tensor rope_freqs.weight: expected positive factors, got " + std::to_string(factor));
+  }
+  return factors;
+}
+
+}  // namespace
+
+const char* projection_target(Projection p) { return kTargets[static_cast<int>(p)]; }
+const char* projection_tensor(Projection p) { return kTensors[static_cast<int>(p)]; }
+
+ProjectionShape projection_shape(const LlamaConfig& c, Projection p) {
+  switch (p) {
+    case Projection::Q:
+      return {c.q_width(), c.width};
+    case Projection::K:
+    case Projection::V:
+      return {c.kv_width(), c.width};
+    case Projection::O:
+      return {c.width, c.q_width()};
+    case Projection::Gate:
+    case Projection::Up:
+      return {c.feed_forward, c.width};
+    case Projection::Down:
+      return {c.width, c.feed_forward};
+  }
+  throw Error("internal", "no such projection");
+}
+
+LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, LlamaConfig& config,
+                          const std::atomic<bool>* cancel) {
+  const GgufTensor* embedding = file->find("token_embd.weight");
+  if (!embedding || embedding->shape.size() != 2 || embedding->shape[0] < 1) {
+    throw Error("invalid_file", "tensor token_embd.weight: expected shape (V, " + std::to_string(config.width) +
+                                    "), got " + (embedding ? shape_text(embedding->shape) : "none"));
+  }
+  config.vocabulary = embedding->shape[0];
+  refuse_biases(*file);
+
+  LlamaWeights weights;
+  Loader loader(backend, *file, cancel);
+  weights.embedding = loader.matrix("token_embd.weight", config.vocabulary, config.width);
+  weights.output =
+      file->find("output.weight") ? loader.matrix("output.weight", config.vocabulary, config.width) : weights.embedding;
+  weights.output_norm = loader.vector("output_norm.weight", config.width);
+  weights.rope_factors = rope_factors(*file, config);
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    const std::string prefix = "blk." + std::to_string(layer) + ".";
+    BlockWeights& block = weights.blocks.emplace_back();
+    block.attention_norm = loader.vector(prefix + "attn_norm.weight", config.width);
+    block.feed_forward_norm = loader.vector(prefix + "ffn_norm.weight", config.width);
+    for (int p = 0; p < kProjections; ++p) {
+      const ProjectionShape shape = projection_shape(config, static_cast<Projection>(p));
+      block.projections[p] = loader.matrix(prefix + kTensors[p] + ".weight", shape.out, shape.in);
+    }
+  }
+  weights.parameters = loader.parameters();
+  weights.file = std::move(file);
+  return weights;
+}
+
+}  // namespace spark

@@ -1,0 +1,155 @@
+// The contract of a compute backend: one pure virtual per op. model/ and train/ are written once over it.
+//
+// Reading it. Every pointer is memory of the backend (a CUDA pointer on a CUDA backend), row-major fp32 unless it says
+// otherwise; only `upload` and `download` touch host memory. Outputs come first. "=" overwrites, "+=" adds. Names of
+// sizes: B sequences, N packed tokens, M rows of any kind, C width, H heads, K key/value heads, D head size, F feed
+// forward, V vocabulary, R rank. The gradient of a loss by x is dx.
+//
+// Every op gives the same bits for the same inputs and the same number of threads: resume depends on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/gguf.h"
+
+namespace spark {
+
+// A frozen matrix or vector as the backend keeps it. `data` points into the file's map when it can be used as it lies
+// there, else into `owned`.
+struct Weight {
+  const float* data = nullptr;  // (rows, cols)
+  int64_t rows = 0, cols = 0;
+  std::shared_ptr<void> owned;
+};
+
+// Where the packed sequences begin and what place each token has in its own.
+struct Packing {
+  int64_t tokens = 0, sequences = 0, longest = 0;  // N, B, longest sequence
+  const int32_t* cu_seqlens = nullptr;             // (B + 1), from 0 to N
+  const int32_t* positions = nullptr;              // (N), 0 at the first token of a sequence
+};
+
+struct AttentionShape {
+  int64_t heads = 0, kv_heads = 0, head_size = 0;  // H, K, D; query head h reads key/value head h / (H / K)
+};
+
+// ε, β and 1 / N_a of SPEC.md's actor loss.
+struct PolicyCoefficients {
+  float clip = 0, kl = 0;
+  double inverse_normalizer = 1;
+};
+
+struct AdamwCoefficients {
+  float learning_rate = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0;
+  float grad_scale = 1;  // global-norm clip: multiplies every gradient
+  int64_t step = 1;      // 1 at the first update: bias correction
+};
+
+// The trained head V(x) = w2 · silu(W1 x + b1) + b2 with E hidden units; also names its gradients.
+struct ValueHeadParameters {
+  float* w1 = nullptr;  // (E, C)
+  float* b1 = nullptr;  // (E)
+  float* w2 = nullptr;  // (1, E)
+  float* b2 = nullptr;  // (1)
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const char* name() const = 0;
+  virtual int threads() const = 0;
+  // To be called on the thread that will issue ops, before the first of them (OpenMP's and CUDA's settings are per
+  // thread).
+  virtual void enter() = 0;
+
+  // ---- memory. allocate throws Error("out_of_memory"); a pointer is aligned for the widest vector of the machine.
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void release(void* memory) = 0;
+  virtual void upload(void* to, const void* host, size_t bytes) = 0;
+  virtual void download(void* host, const void* from, size_t bytes) = 0;
+  virtual void fill(float* x, float value, int64_t count) = 0;     // x = value
+  virtual void copy(float* y, const float* x, int64_t count) = 0;  // y = x
+  virtual void add(float* y, const float* x, int64_t count) = 0;   // y += x
+  virtual Weight load(TensorType type, const std::byte* data, int64_t rows, int64_t cols) = 0;
+
+  // ---- rows
+  // y (N, C) = table[tokens]; tokens (N) lie inside the table (checked before the batch reaches a backend)
+  virtual void embedding(float* y, const Weight& table, const int32_t* tokens, int64_t N) = 0;
+  // y (M, C) = x[rows]
+  virtual void gather_rows(float* y, const float* x, const int32_t* rows, int64_t M, int64_t C) = 0;
+  // dx[rows] (., C) += dy (M, C); rows are distinct
+  virtual void scatter_rows(float* dx, const float* dy, const int32_t* rows, int64_t M, int64_t C) = 0;
+
+  // ---- normalisation: y = x / rms(x) ⊙ w
+  // y (M, C) =, rstd (M) =
+  virtual void rmsnorm_forward(float* y, float* rstd, const float* x, const Weight& w, float epsilon, int64_t M) = 0;
+  // dx (M, C) += ; w is frozen, so there is no dw
+  virtual void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Weight& w,
+                                int64_t M) = 0;
+
+  // ---- rotary position: pairs (x[2i], x[2i+1]) of each head turn by table[position][i] = (cos, sin); the first
+  // rotary/2 pairs of D only. x (N, heads, D) is rewritten in place. The backward turn is the inverse.
+  virtual void rope_forward(float* x, const float* table, const Packing& packing, int64_t heads, int64_t D,
+                            int64_t rotary) = 0;
+  virtual void rope_backward(float* dx, const float* table, const Packing& packing, int64_t heads, int64_t D,
+                             int64_t rotary) = 0;
+
+  // ---- causal attention inside each sequence, softmax(q kᵀ / √D) v, tile by tile: no (N, N) matrix exists
+  // o (N, H, D) =, lse (N, H) = log Σ exp of the scaled scores
+  virtual void attention_forward(float* o, float* lse, const float* q, const float* k, const float* v,
+                                 const Packing& packing, const AttentionShape& shape) = 0;
+  // dq (N, H, D) =, dk (N, K, D) =, dv (N, K, D) =
+  virtual void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
+                                  const float* v, const float* o, const float* lse, const Packing& packing,
+                                  const AttentionShape& shape) = 0;
+
+  // ---- feed forward: y = silu(gate) ⊙ up
+  virtual void swiglu_forward(float* y, const float* gate, const float* up, int64_t count) = 0;  // y =
+  // dgate =, dup = ; each may be the very buffer it belongs to (gate, up)
+  virtual void swiglu_backward(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+                               int64_t count) = 0;
+
+  // ---- frozen projection, W (out, in): no gradient of W exists
+  virtual void linear_forward(float* y, const float* x, const Weight& w, int64_t M) = 0;  // y (M, out) = x Wᵀ
+  // dx (M, in) = dy W, or += when `accumulate`
+  virtual void linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) = 0;
+
+  // ---- LoRA beside it: A (R, in), B (out, R)
+  // u (M, R) = x Aᵀ; y (M, out) += scale · u Bᵀ
+  virtual void lora_forward(float* y, float* u, const float* x, const float* a, const float* b, float scale, int64_t M,
+                            int64_t in, int64_t out, int64_t R) = 0;
+  // du (M, R) = scale · dy B; dA (R, in) += duᵀ x; dB (out, R) += scale · dyᵀ u; dx (M, in) += du A unless dx is null
+  virtual void lora_backward(float* dx, float* da, float* db, float* du, const float* dy, const float* x,
+                             const float* u, const float* a, const float* b, float scale, int64_t M, int64_t in,
+                             int64_t out, int64_t R) = 0;
+
+  // ---- log-prob of one target per row
+  // lp (M) = logits[target] − lse, lse (M) = log Σ exp logits; logits (M, V)
+  virtual void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
+                               int64_t V) = 0;
+  // logits (M, V) become dlogits = dlp · (onehot(target) − softmax), in place
+  virtual void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
+                                int64_t V) = 0;
+  // dlp (M) = gradient of the actor's loss by each token's log-prob (ops/objective.h); reference may be null when kl is
+  // 0
+  virtual void policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
+                               const float* advantage, const PolicyCoefficients& c, int64_t M) = 0;
+
+  // ---- value head
+  // v (M) =, z (M, E) = W1 x + b1, kept for the backward pass; x (M, C)
+  virtual void value_head_forward(float* v, float* z, const float* x, const ValueHeadParameters& p, int64_t M,
+                                  int64_t C, int64_t E) = 0;
+  // dx (M, C) =, gradients += ; z becomes dz; dv (M)
+  virtual void value_head_backward(float* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
+                                   const float* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) = 0;
+
+  // ---- parameters
+  virtual double sum_of_squares(const float* x, int64_t count) = 0;  // on the host; NaN or ∞ when x holds one
+  // m, v, w updated in place: decoupled weight decay, bias correction (Loshchilov & Hutter 2019)
+  virtual void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c,
+                     int64_t count) = 0;
+};
+
+}  // namespace spark

@@ -1,0 +1,171 @@
+#include "train/adapter.h"
+
+#include <cmath>
+#include <unordered_map>
+#include <utility>
+
+#include "core/error.h"
+#include "model/adapter_io.h"
+#include "train/objectives.h"
+
+namespace spark {
+
+namespace {
+
+LoraShapes shapes_of(const LlamaConfig& c) {
+  LoraShapes shapes;
+  shapes.layers = c.layers, shapes.width = c.width, shapes.heads = c.heads, shapes.kv_heads = c.kv_heads;
+  shapes.head_size = c.head_size, shapes.feed_forward = c.feed_forward;
+  shapes.architecture = c.architecture, shapes.base_name = c.name;
+  return shapes;
+}
+
+std::unique_ptr<TrainedParameters> make_parameters(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
+  ParameterLayout layout;
+  add_lora_parameters(layout, core->llama.config(), lora_spec(options));
+  return std::make_unique<TrainedParameters>(std::move(core), "adapter", options, std::move(layout));
+}
+
+LoraTensors tensors_of(TrainedParameters& trained) {
+  return {trained.options().rank, trained.options().alpha, trained.options().targets, trained.tensors(false)};
+}
+
+void check_policy(const PolicyOptions& options) {
+  check_normalizer(options.normalizer);
+  const auto require = [](const char* name, float value) {
+    if (std::isfinite(value) && value >= 0) return;
+    throw Error("invalid_argument",
+                std::string(name) + ": expected a number of at least 0, got " + std::to_string(value));
+  };
+  require("clip", options.clip);
+  require("klCoefficient", options.kl_coefficient);
+}
+
+}  // namespace
+
+std::shared_ptr<LoraAdapter> LoraAdapter::create(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
+  core->begin_call();
+  auto adapter = std::make_shared<LoraAdapter>(make_parameters(std::move(core), options));
+  initialize_lora(adapter->trained().parameters(), options.seed);
+  return adapter;
+}
+
+std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core, const std::string& path) {
+  core->begin_call();
+  const LoraTensors file = load_lora(path, shapes_of(core->llama.config()));
+  LoraOptions options;
+  options.rank = file.rank, options.alpha = file.alpha, options.targets = file.targets;
+  auto adapter = std::make_shared<LoraAdapter>(make_parameters(std::move(core), options));
+  std::unordered_map<std::string, const NamedTensor*> by_name;
+  for (const NamedTensor& tensor : file.tensors) by_name[tensor.name] = &tensor;
+  ParameterSet& parameters = adapter->trained().parameters();
+  const std::vector<Parameter>& all = parameters.layout().parameters();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto found = by_name.find(all[i].name);
+    if (found == by_name.end()) {
+      throw Error("adapter_mismatch",
+                  path + ": expected tensor " + all[i].name + ", got none; every layer needs the same targets");
+    }
+    parameters.upload(ParameterSet::Value, static_cast<int>(i), found->second->data.data());
+  }
+  return adapter;
+}
+
+std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
+                                     const std::vector<BlockActivations>& saved, const float* x, int64_t N) {
+  std::vector<float> host(losses.positions.size());
+  core.backend->download(host.data(), lp, host.size() * sizeof(float));
+  for (size_t m = 0; m < host.size(); ++m) {
+    if (std::isfinite(host[m])) continue;
+    const std::string culprit = core.llama.first_not_finite(saved, x, N);
+    throw Error("not_finite", "log-prob at packed position " + std::to_string(losses.positions[m]) +
+                                  ": expected a finite number, got " + std::to_string(host[m]) +
+                                  (culprit.empty() ? " (output logits)" : "; first bad tensor: " + culprit));
+  }
+  return host;
+}
+
+std::vector<float> LoraAdapter::run(const Batch& batch, const LossPositions& losses, const LogprobGradient& gradient,
+                                    const AllSlopes& two_pass, Cancel cancel) {
+  EngineCore& core = trained_->core();
+  Backend& backend = *core.backend;
+  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
+  trained_->begin_gradients();
+  const PackedTokens packed = upload_tokens(backend, core.arena, batch);
+  const LossRows rows = upload_losses(backend, core.arena, losses);
+  float* lp = core.arena.floats(rows.count);  // (M)
+  float* dx = core.arena.floats(N * C);       // (N, C)
+  std::vector<BlockActivations> saved;
+  const float* x = core.llama.forward(core.arena, packed, &trained_->lora(), &saved, cancel);
+  backend.fill(dx, 0.0f, N * C);
+  output_logprobs(core.llama, core.arena, lp, x, rows, dx, two_pass ? LogprobGradient() : gradient, cancel);
+  const std::vector<float> host = download_logprobs(core, lp, losses, saved, x, N);
+  if (two_pass) {
+    const std::vector<float> slopes = two_pass(host);
+    const auto copy = [&](float* dlp, const float*, int64_t first, int64_t count) {
+      backend.upload(dlp, slopes.data() + first, static_cast<size_t>(count) * sizeof(float));
+    };
+    output_logprobs(core.llama, core.arena, lp, x, rows, dx, copy, cancel);
+  }
+  core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
+  return host;
+}
+
+SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) {
+  EngineCore& core = trained_->core();
+  check_normalizer(normalizer);
+  check_batch(batch, core.llama.config(), {.loss_mask = true});
+  core.begin_call();
+  const LossPositions losses = find_losses(batch);
+  SftMetrics metrics;
+  metrics.tokens = losses.count();
+  if (metrics.tokens == 0) return metrics;
+  const auto gradient = [&](float* dlp, const float*, int64_t, int64_t count) {
+    core.backend->fill(dlp, static_cast<float>(-1.0 / normalizer), count);
+  };
+  for (const float lp : run(batch, losses, gradient, nullptr, cancel)) metrics.loss_sum -= lp;
+  trained_->commit_gradients();
+  return metrics;
+}
+
+PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) {
+  EngineCore& core = trained_->core();
+  check_policy(options);
+  const bool reference = options.kl_coefficient > 0 || !batch.ref_logprobs.empty();
+  check_batch(batch, core.llama.config(),
+              {.loss_mask = true,
+               .old_logprobs = true,
+               .ref_logprobs = reference,
+               .advantages = true,
+               .step_ids = options.step_ratio});
+  core.begin_call();
+  const LossPositions losses = find_losses(batch);
+  if (losses.count() == 0) return {};
+  Backend& backend = *core.backend;
+  const float* old_lp = upload_at(backend, core.arena, batch.old_logprobs, losses);  // (M)
+  const float* ref_lp = reference ? upload_at(backend, core.arena, batch.ref_logprobs, losses) : nullptr;
+  const float* advantage = upload_at(backend, core.arena, batch.advantages, losses);
+  const PolicyCoefficients c{options.clip, options.kl_coefficient, 1.0 / options.normalizer};
+  const auto token_slopes = [&](float* dlp, const float* lp, int64_t first, int64_t count) {
+    backend.policy_backward(dlp, lp, old_lp + first, ref_lp ? ref_lp + first : nullptr, advantage + first, c, count);
+  };
+  const auto step_slopes = [&](const std::vector<float>& lp) {
+    return step_ratio_slopes(batch, losses, lp, policy_ratios(batch, losses, lp, true), options);
+  };
+  const std::vector<float> lp =
+      run(batch, losses, token_slopes, options.step_ratio ? AllSlopes(step_slopes) : nullptr, cancel);
+  const PolicyMetrics metrics =
+      policy_metrics(batch, losses, lp, policy_ratios(batch, losses, lp, options.step_ratio), options);
+  trained_->commit_gradients();
+  return metrics;
+}
+
+void LoraAdapter::save_gguf(const std::string& path) {
+  save_gguf_lora(path, tensors_of(*trained_), shapes_of(trained_->core().llama.config()));
+}
+
+void LoraAdapter::save_peft(const std::string& folder) {
+  spark::save_peft(folder, tensors_of(*trained_), shapes_of(trained_->core().llama.config()));
+}
+
+}  // namespace spark

@@ -1,0 +1,181 @@
+#include "train/batch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <unordered_map>
+
+#include "core/error.h"
+
+namespace spark {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& field, const std::string& expected, const std::string& got) {
+  throw Error("invalid_argument", "batch." + field + ": expected " + expected + ", got " + got);
+}
+
+std::string at(const std::string& field, size_t index) { return field + "[" + std::to_string(index) + "]"; }
+
+void require_length(const std::string& field, size_t got, size_t expected, const std::string& what) {
+  if (got == expected) return;
+  refuse(field, std::to_string(expected) + " values (" + what + ")", std::to_string(got));
+}
+
+void check_sequences(const Batch& batch, const LlamaConfig& config) {
+  const auto& cu = batch.cu_seqlens;
+  if (cu.empty()) refuse("cuSeqlens", "B + 1 values starting with 0", "none");
+  if (cu.front() != 0) refuse("cuSeqlens[0]", "0", std::to_string(cu.front()));
+  for (size_t i = 1; i < cu.size(); ++i) {
+    if (cu[i] <= cu[i - 1]) {
+      refuse(at("cuSeqlens", i), "more than the value before it, " + std::to_string(cu[i - 1]), std::to_string(cu[i]));
+    }
+    if (static_cast<size_t>(cu[i]) > batch.tokens.size()) {
+      refuse(at("cuSeqlens", i), "at most the number of tokens, " + std::to_string(batch.tokens.size()),
+             std::to_string(cu[i]));
+    }
+    if (cu[i] - cu[i - 1] > config.context_length) {
+      throw Error("context_overflow", "sequence " + std::to_string(i - 1) + ": expected at most " +
+                                          std::to_string(config.context_length) + " tokens, the model's context, got " +
+                                          std::to_string(cu[i] - cu[i - 1]) + "; shorten the trajectory");
+    }
+  }
+  if (static_cast<size_t>(cu.back()) != batch.tokens.size()) {
+    refuse(at("cuSeqlens", cu.size() - 1), "the number of tokens, " + std::to_string(batch.tokens.size()),
+           std::to_string(cu.back()));
+  }
+}
+
+void check_loss_mask(const Batch& batch) {
+  require_length("lossMask", batch.loss_mask.size(), batch.tokens.size(), "one for each token");
+  for (size_t i = 0; i < batch.loss_mask.size(); ++i) {
+    if (batch.loss_mask[i] > 1) refuse(at("lossMask", i), "0 or 1", std::to_string(batch.loss_mask[i]));
+  }
+  for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
+    const size_t first = static_cast<size_t>(batch.cu_seqlens[s]);
+    if (batch.loss_mask[first]) refuse(at("lossMask", first), "0 at the first token of a sequence", "1");
+  }
+}
+
+// (N) values that are read where lossMask is 1.
+void check_token_floats(const std::string& field, std::span<const float> values, const Batch& batch) {
+  require_length(field, values.size(), batch.tokens.size(), "one for each token");
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (batch.loss_mask[i] && !std::isfinite(values[i])) {
+      refuse(at(field, i), "a finite number where lossMask is 1", std::to_string(values[i]));
+    }
+  }
+}
+
+// One ratio belongs to one step of one trajectory: an id met in two sequences is a packing mistake.
+void check_steps(const Batch& batch) {
+  require_length("stepIds", batch.step_ids.size(), batch.tokens.size(), "one for each token");
+  std::unordered_map<int32_t, size_t> sequence_of;
+  for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
+    for (size_t i = static_cast<size_t>(batch.cu_seqlens[s]); i < static_cast<size_t>(batch.cu_seqlens[s + 1]); ++i) {
+      if (!batch.loss_mask[i]) continue;
+      const auto [entry, fresh] = sequence_of.try_emplace(batch.step_ids[i], s);
+      if (!fresh && entry->second != s) {
+        refuse(at("stepIds", i), "an id unique over the batch",
+               std::to_string(batch.step_ids[i]) + ", which sequence " + std::to_string(entry->second) + " has too");
+      }
+    }
+  }
+}
+
+void check_values(const Batch& batch, bool returns) {
+  const auto& positions = batch.value_positions;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (positions[i] < 0 || static_cast<size_t>(positions[i]) >= batch.tokens.size()) {
+      refuse(at("valuePositions", i), "a position below " + std::to_string(batch.tokens.size()),
+             std::to_string(positions[i]));
+    }
+    if (i && positions[i] <= positions[i - 1]) {
+      refuse(at("valuePositions", i), "more than the position before it, " + std::to_string(positions[i - 1]),
+             std::to_string(positions[i]));
+    }
+  }
+  if (!returns) return;
+  require_length("returns", batch.returns.size(), positions.size(), "one for each of valuePositions");
+  for (size_t i = 0; i < batch.returns.size(); ++i) {
+    if (!std::isfinite(batch.returns[i])) {
+      refuse(at("returns", i), "a finite number", std::to_string(batch.returns[i]));
+    }
+  }
+}
+
+}  // namespace
+
+void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds& needs) {
+  check_sequences(batch, config);
+  for (size_t i = 0; i < batch.tokens.size(); ++i) {
+    if (batch.tokens[i] < 0 || batch.tokens[i] >= config.vocabulary) {
+      refuse(at("tokens", i), "a token below the vocabulary's size " + std::to_string(config.vocabulary),
+             std::to_string(batch.tokens[i]));
+    }
+  }
+  if (needs.loss_mask) check_loss_mask(batch);
+  if (needs.old_logprobs) check_token_floats("oldLogprobs", batch.old_logprobs, batch);
+  if (needs.ref_logprobs) check_token_floats("refLogprobs", batch.ref_logprobs, batch);
+  if (needs.advantages) check_token_floats("advantages", batch.advantages, batch);
+  if (needs.step_ids) check_steps(batch);
+  if (needs.value_positions) check_values(batch, needs.returns);
+}
+
+void check_normalizer(double normalizer) {
+  if (std::isfinite(normalizer) && normalizer > 0) return;
+  throw Error("invalid_argument", "normalizer: expected a positive number, got " + std::to_string(normalizer));
+}
+
+LossPositions find_losses(const Batch& batch) {
+  LossPositions losses;
+  for (size_t i = 0; i < batch.loss_mask.size(); ++i) {
+    if (!batch.loss_mask[i]) continue;
+    losses.positions.push_back(static_cast<int32_t>(i));
+    losses.rows.push_back(static_cast<int32_t>(i) - 1);
+    losses.targets.push_back(batch.tokens[i]);
+  }
+  return losses;
+}
+
+const int32_t* upload_ints(Backend& backend, Arena& arena, const int32_t* host, int64_t count) {
+  int32_t* memory = arena.ints(count);
+  backend.upload(memory, host, static_cast<size_t>(count) * sizeof(int32_t));
+  return memory;
+}
+
+float* upload_floats(Backend& backend, Arena& arena, const float* host, int64_t count) {
+  float* memory = arena.floats(count);
+  backend.upload(memory, host, static_cast<size_t>(count) * sizeof(float));
+  return memory;
+}
+
+float* upload_at(Backend& backend, Arena& arena, std::span<const float> values, const LossPositions& losses) {
+  std::vector<float> chosen;
+  chosen.reserve(losses.positions.size());
+  for (const int32_t position : losses.positions) chosen.push_back(values[static_cast<size_t>(position)]);
+  return upload_floats(backend, arena, chosen.data(), losses.count());
+}
+
+PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch) {
+  std::vector<int32_t> positions(batch.tokens.size());
+  Packing packing;
+  packing.tokens = static_cast<int64_t>(batch.tokens.size());
+  packing.sequences = static_cast<int64_t>(batch.cu_seqlens.size()) - 1;
+  for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
+    const int32_t first = batch.cu_seqlens[s], last = batch.cu_seqlens[s + 1];
+    packing.longest = std::max<int64_t>(packing.longest, last - first);
+    for (int32_t i = first; i < last; ++i) positions[static_cast<size_t>(i)] = i - first;
+  }
+  packing.cu_seqlens =
+      upload_ints(backend, arena, batch.cu_seqlens.data(), static_cast<int64_t>(batch.cu_seqlens.size()));
+  packing.positions = upload_ints(backend, arena, positions.data(), packing.tokens);
+  return {upload_ints(backend, arena, batch.tokens.data(), packing.tokens), packing};
+}
+
+LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses) {
+  return {losses.count(), upload_ints(backend, arena, losses.rows.data(), losses.count()),
+          upload_ints(backend, arena, losses.targets.data(), losses.count())};
+}
+
+}  // namespace spark

@@ -1,0 +1,43 @@
+// A batch from outside: checked rule by rule, then placed on the backend. The rules are those of Batch in
+// src/engine/types.ts, and errors use its field names, because that is what users wrote.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/llama.h"
+#include "model/output_head.h"
+#include "ops/buffer.h"
+#include "train/engine.h"
+
+namespace spark {
+
+// Which fields a call reads beside tokens and cuSeqlens.
+struct BatchNeeds {
+  bool loss_mask = false, old_logprobs = false, ref_logprobs = false, advantages = false, step_ids = false;
+  bool value_positions = false, returns = false;
+};
+
+// Throws invalid_argument naming the field, what was expected and what came; context_overflow for a sequence longer
+// than the model's context.
+void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds& needs);
+void check_normalizer(double normalizer);
+
+// Where the losses are, on the host. Row r predicts token r + 1.
+struct LossPositions {
+  std::vector<int32_t> positions;  // (M) where lossMask is 1
+  std::vector<int32_t> rows;       // (M) positions − 1
+  std::vector<int32_t> targets;    // (M) tokens at the positions
+  int64_t count() const { return static_cast<int64_t>(positions.size()); }
+};
+LossPositions find_losses(const Batch& batch);
+
+// Copies into the arena.
+PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch);
+LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses);
+const int32_t* upload_ints(Backend& backend, Arena& arena, const int32_t* host, int64_t count);
+float* upload_floats(Backend& backend, Arena& arena, const float* host, int64_t count);
+// values[positions] as (M) floats
+float* upload_at(Backend& backend, Arena& arena, std::span<const float> values, const LossPositions& losses);
+
+}  // namespace spark

@@ -1,0 +1,80 @@
+#include "train/model.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "train/adapter.h"
+#include "train/core.h"
+#include "train/critic.h"
+
+namespace spark {
+
+namespace {
+
+ModelInfo describe(const EngineCore& core, const GgufFile& file) {
+  const LlamaConfig& c = core.llama.config();
+  ModelInfo info;
+  info.path = file.path();
+  info.architecture = c.architecture;
+  info.backend = core.backend->name();
+  info.threads = core.backend->threads();
+  info.width = c.width, info.layers = c.layers, info.heads = c.heads, info.kv_heads = c.kv_heads;
+  info.head_size = c.head_size, info.feed_forward = c.feed_forward, info.vocabulary = c.vocabulary;
+  info.context_length = c.context_length;
+  info.parameters = core.llama.weights().parameters;
+  for (const GgufTensor& tensor : file.tensors())
+    ++info.tensor_types[tensor_type_name(static_cast<uint32_t>(tensor.type))];
+  return info;
+}
+
+class EngineModel final : public Model {
+ public:
+  EngineModel(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend, Cancel cancel)
+      : core_(std::make_shared<EngineCore>(std::move(backend), file, cancel)), info_(describe(*core_, *file)) {}
+
+  const ModelInfo& info() const override { return info_; }
+  std::shared_ptr<Adapter> create_adapter(const LoraOptions& options) override {
+    return LoraAdapter::create(core_, options);
+  }
+  std::shared_ptr<Critic> create_critic(const CriticOptions& options) override {
+    return LoraCritic::create(core_, options);
+  }
+  std::shared_ptr<Adapter> load_adapter(const std::string& path) override { return LoraAdapter::load(core_, path); }
+  std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) override;
+
+ private:
+  std::shared_ptr<EngineCore> core_;
+  ModelInfo info_;
+};
+
+std::vector<float> EngineModel::logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) {
+  const LoraView* lora = nullptr;
+  if (adapter) {
+    auto* own = dynamic_cast<LoraAdapter*>(adapter);
+    if (!own || &own->trained().core() != core_.get()) {
+      throw Error("adapter_mismatch", "adapter: expected one made by this model (" + info_.path + "), got another's");
+    }
+    lora = &own->trained().lora();
+  }
+  check_batch(batch, core_->llama.config(), {.loss_mask = true});
+  core_->begin_call();
+  std::vector<float> result(batch.tokens.size(), 0.0f);
+  const LossPositions losses = find_losses(batch);
+  if (losses.count() == 0) return result;
+  const PackedTokens packed = upload_tokens(*core_->backend, core_->arena, batch);
+  const LossRows rows = upload_losses(*core_->backend, core_->arena, losses);
+  float* lp = core_->arena.floats(rows.count);  // (M)
+  const float* x = core_->llama.forward(core_->arena, packed, lora, nullptr, cancel);
+  output_logprobs(core_->llama, core_->arena, lp, x, rows, nullptr, nullptr, cancel);
+  const std::vector<float> host = download_logprobs(*core_, lp, losses, {}, x, packed.packing.tokens);
+  for (size_t m = 0; m < host.size(); ++m) result[static_cast<size_t>(losses.positions[m])] = host[m];
+  return result;
+}
+
+}  // namespace
+
+std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend, Cancel cancel) {
+  return std::make_shared<EngineModel>(std::move(file), std::move(backend), cancel);
+}
+
+}  // namespace spark

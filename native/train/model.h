@@ -1,0 +1,15 @@
+// A model over any GGUF source and any backend: what Model::open (factory.cpp) builds, and what tests build in memory.
+#pragma once
+
+#include <memory>
+
+#include "core/gguf.h"
+#include "ops/backend.h"
+#include "train/engine.h"
+
+namespace spark {
+
+std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend,
+                                  Cancel cancel = nullptr);
+
+}  // namespace spark

@@ -1,0 +1,69 @@
+// A set of parameters under training: LoRA, for a critic also its value head, with gradients, AdamW and saved state.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/lora.h"
+#include "model/parameters.h"
+#include "train/core.h"
+#include "train/engine.h"
+
+namespace spark {
+
+// Checks rank, alpha and targets (invalid_argument).
+LoraSpec lora_spec(const LoraOptions& options);
+
+class TrainedParameters {
+ public:
+  // kind is `adapter` or `critic`; `layout` begins with the LoRA parameters of `options`.
+  TrainedParameters(std::shared_ptr<EngineCore> core, std::string kind, LoraOptions options, ParameterLayout layout);
+
+  EngineCore& core() const { return *core_; }
+  const LoraOptions& options() const { return options_; }
+  ParameterSet& parameters() { return parameters_; }
+  const LoraView& lora() const { return view_; }
+  int64_t count() const { return parameters_.layout().count(); }
+
+  // A call's gradients gather in Pending and join only when all of them are finite and the call has not failed.
+  void begin_gradients() { parameters_.clear(ParameterSet::Pending); }
+  void commit_gradients();
+
+  OptimizerMetrics optimizer_step(const OptimizerOptions& options);
+  void zero_grad();
+  void save_state(const std::string& path);
+  // Everything is checked before anything changes. Gradients are dropped.
+  void load_state(const std::string& path);
+  std::vector<NamedTensor> tensors(bool gradients);
+
+ private:
+  std::shared_ptr<EngineCore> core_;
+  std::string kind_;
+  LoraOptions options_;
+  ParameterSet parameters_;
+  LoraView view_;
+  int64_t step_ = 0;
+};
+
+// Implements the Trainable half of Adapter and Critic.
+template <class Interface>
+class TrainableOver : public Interface {
+ public:
+  explicit TrainableOver(std::unique_ptr<TrainedParameters> trained) : trained_(std::move(trained)) {}
+  const LoraOptions& lora() const override { return trained_->options(); }
+  int64_t parameter_count() const override { return trained_->count(); }
+  OptimizerMetrics optimizer_step(const OptimizerOptions& options) override {
+    return trained_->optimizer_step(options);
+  }
+  void zero_grad() override { trained_->zero_grad(); }
+  void save_state(const std::string& path) override { trained_->save_state(path); }
+  void load_state(const std::string& path) override { trained_->load_state(path); }
+  std::vector<NamedTensor> tensors(bool gradients) override { return trained_->tensors(gradients); }
+  TrainedParameters& trained() { return *trained_; }
+
+ protected:
+  std::unique_ptr<TrainedParameters> trained_;
+};
+
+}  // namespace spark
