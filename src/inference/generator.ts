@@ -12,6 +12,8 @@ export interface Generator {
   readonly chatTemplate: string | null;
   /** Text of the beginning-of-sequence token when the model wants one, else ''. */
   readonly bosText: string;
+  /** Text of the end-of-sequence token, which chat templates ask for; '' when the model has none. */
+  readonly eosText: string;
   /** False when the model's metadata (`spark.instructions`) says it was trained without written instructions. */
   readonly wantsInstructions: boolean;
   /** `special`: let control tokens be parsed out of the text. Never for text a model, a user or a tool wrote. */
@@ -52,6 +54,9 @@ export interface GeneratorSequence {
    * Lets the model choose among token strings: walks their trie, taking the likeliest child (temperature 0) or
    * sampling; appends the chosen tokens and returns the option's index.
    */
-  choose(options: readonly (readonly number[])[], sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<number>;
+  choose(
+    options: readonly (readonly number[])[],
+    sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
+  ): Promise<number>;
   dispose(): void;
 }

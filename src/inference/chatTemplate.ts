@@ -1,0 +1,69 @@
+/** Renders a model's own chat template, the same on every day. */
+import { Template } from '@huggingface/jinja';
+import { SparkError } from '../errors.js';
+
+/**
+ * Llama 3.1's template writes the date into the prompt. It is pinned to the value the template itself falls back on:
+ * with today's date every cache and every parity check would break at midnight.
+ */
+const PINNED_DATE = '26 Jul 2024';
+
+interface Message {
+  readonly role: 'system' | 'user';
+  readonly content: string;
+}
+
+/**
+ * Up to and with the header of the assistant's turn. An empty `system` means none. A template that refuses system
+ * messages is rendered without one: `renderHead` then puts the instructions before the question.
+ */
+export function renderChat(
+  template: string,
+  bosText: string,
+  eosText: string,
+): (system: string, user: string) => string {
+  const parsed = compile(template);
+  const render = (messages: readonly Message[]): string => {
+    const text = parsed.render({
+      messages,
+      add_generation_prompt: true,
+      bos_token: bosText,
+      eos_token: eosText,
+      date_string: PINNED_DATE,
+      strftime_now: () => PINNED_DATE,
+    });
+    return bosText !== '' && !text.startsWith(bosText) ? bosText + text : text;
+  };
+  return (system, user) => {
+    const turn: Message = { role: 'user', content: user };
+    try {
+      if (system !== '') {
+        try {
+          return render([{ role: 'system', content: system }, turn]);
+        } catch {
+          // Gemma's template, for one, raises an exception on this role.
+        }
+      }
+      return render([turn]);
+    } catch (error) {
+      throw unusable(error);
+    }
+  };
+}
+
+function compile(template: string): Template {
+  try {
+    return new Template(template);
+  } catch (error) {
+    throw unusable(error);
+  }
+}
+
+function unusable(error: unknown): SparkError {
+  return new SparkError(
+    'unsupported_file',
+    `expected a chat template this program can render, but the model's fails with: ${(error as Error).message}; ` +
+      'use a GGUF with another template, or one without',
+    { cause: error },
+  );
+}

@@ -1,0 +1,393 @@
+/**
+ * A GGUF model, with or without a LoRA adapter, through llama.cpp. The only importer of node-llama-cpp. Nothing is
+ * downloaded or built: the library's prebuilt binaries come as npm packages.
+ */
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import {
+  type GgufFileInfo,
+  getLlama,
+  type Llama,
+  type LlamaContext,
+  type LlamaContextSequence,
+  LlamaLogLevel,
+  type LlamaModel,
+  readGgufFileInfo,
+  type Token,
+} from 'node-llama-cpp';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { fileSha256 } from './fileHash.js';
+import type { Generator, GeneratorSequence } from './generator.js';
+import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
+import { Rounds } from './rounds.js';
+import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
+import { Slots } from './slots.js';
+
+export interface LlamaCppOptions {
+  readonly modelPath: string;
+  /** GGUF LoRA file. The library keeps an adapter by its path: a changed adapter needs a name of its own. */
+  readonly adapterPath?: string | undefined;
+  /** Sequences evaluated at the same time, default 1. */
+  readonly sequences?: number;
+  /** Tokens a sequence can hold; default what the model was trained for, at most 8192. */
+  readonly contextSize?: number;
+  /** 0 or absent: as many cores as pay for a model of this size. */
+  readonly threads?: number;
+  /** llama.cpp's GPU back end; default false. */
+  readonly gpu?: boolean | 'auto';
+  /** F32 makes log-probs comparable with exact arithmetic to about 3e-5; the default F16 to about 1e-3. */
+  readonly kvCacheType?: 'F16' | 'F32';
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LlamaCppGenerator extends Generator {
+  /**
+   * (N) natural-log probability of tokens[i] given those before it; entry 0 is 0, as nothing comes before it. Summed in
+   * double precision over all logits.
+   */
+  scoreTokens(tokens: readonly number[], signal?: AbortSignal): Promise<Float64Array>;
+}
+
+/** Names a model and adapter by content, without loading them: what `Generator.id` will be. */
+export async function generatorHash(modelPath: string, adapterPath?: string, signal?: AbortSignal): Promise<string> {
+  const model = `sha256:${await fileSha256(modelPath, signal)}`;
+  return adapterPath === undefined ? model : `${model}+lora:${await fileSha256(adapterPath, signal)}`;
+}
+
+export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
+  const { signal } = options;
+  throwIfAborted(signal);
+  // GGUF files come from the internet: whatever is wrong with one is said here, where it cannot end the process.
+  const info = await checkModelFile(options.modelPath, readGgufInfo, signal);
+  if (options.adapterPath !== undefined) await checkAdapterFile(options.adapterPath, info, readGgufInfo, signal);
+  const id = await generatorHash(options.modelPath, options.adapterPath, signal);
+  const llama = await sharedLlama(options.gpu ?? false);
+  const contextSize = options.contextSize ?? Math.min(8192, info.trainContextSize ?? 8192);
+  let model: LlamaModel | undefined;
+  try {
+    model = await llama.loadModel({
+      modelPath: path.resolve(options.modelPath),
+      ...(signal === undefined ? {} : { loadSignal: signal }),
+    });
+    const context = await createContext(model, options, contextSize, info.bytes);
+    return new LlamaCpp(id, model, context, contextSize, options.sequences ?? 1, info);
+  } catch (error) {
+    await model?.dispose();
+    throwIfAborted(signal);
+    throw loadFailure(error, options, model !== undefined);
+  }
+}
+
+/**
+ * llama.cpp's threads wait for each other by spinning, several times a layer. A 20 MB model on two busy cores took
+ * 1.1 ms a token with one thread and 187 ms with two: a small model gets one thread for every 32 MB.
+ */
+function threadsFor(bytes: number): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.ceil(bytes / 2 ** 25)));
+}
+
+async function createContext(
+  model: LlamaModel,
+  options: LlamaCppOptions,
+  contextSize: number,
+  bytes: number,
+): Promise<LlamaContext> {
+  const threads = options.threads === undefined || options.threads === 0 ? threadsFor(bytes) : options.threads;
+  const kv = options.kvCacheType ?? 'F16';
+  return model.createContext({
+    sequences: options.sequences ?? 1,
+    // The library starts to forget at one token less than it was asked for; our limit comes first.
+    contextSize: contextSize + 1,
+    threads,
+    ...(kv === 'F32' ? { flashAttention: false } : {}),
+    experimentalKvCacheKeyType: kv,
+    experimentalKvCacheValueType: kv,
+    failedCreationRemedy: false,
+    ...(options.adapterPath === undefined
+      ? {}
+      : { lora: { adapters: [{ filePath: path.resolve(options.adapterPath) }] } }),
+    ...(options.signal === undefined ? {} : { createSignal: options.signal }),
+  });
+}
+
+function readGgufInfo(file: string, signal: AbortSignal | undefined): Promise<GgufFileInfo> {
+  return readGgufFileInfo(file, {
+    sourceType: 'filesystem',
+    logWarnings: false,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+const llamas = new Map<boolean | 'auto', Promise<Llama>>();
+
+/** One instance per GPU setting and process: it only holds the loaded binary. */
+async function sharedLlama(gpu: boolean | 'auto'): Promise<Llama> {
+  let llama = llamas.get(gpu);
+  if (llama === undefined) {
+    llama = getLlama({
+      gpu: gpu === false ? false : 'auto',
+      build: 'never',
+      skipDownload: true,
+      progressLogs: false,
+      logLevel: LlamaLogLevel.error,
+      // Failures come back as exceptions; what llama.cpp writes beside them is for its own developers.
+      logger: () => undefined,
+      maxThreads: 0,
+    });
+    llamas.set(gpu, llama);
+  }
+  try {
+    return await llama;
+  } catch (error) {
+    llamas.delete(gpu);
+    throw new SparkError(
+      'backend_unavailable',
+      `expected node-llama-cpp's prebuilt binary for ${process.platform}-${process.arch}, but it did not load: ` +
+        `${(error as Error).message}; reinstall with npm install --include=optional`,
+      { cause: error },
+    );
+  }
+}
+
+function loadFailure(error: unknown, options: LlamaCppOptions, modelLoaded: boolean): SparkError {
+  const text = error instanceof Error ? error.message : String(error);
+  if (modelLoaded && /lora|adapter/i.test(text)) {
+    return new SparkError(
+      'adapter_mismatch',
+      `expected a LoRA adapter of ${options.modelPath}, but llama.cpp does not take ${options.adapterPath}: ${text}`,
+      { cause: error },
+    );
+  }
+  if (/memory|VRAM|too large/i.test(text)) {
+    return new SparkError(
+      'out_of_memory',
+      `not enough memory for ${options.modelPath} with ${options.sequences ?? 1} sequences: ${text}; ` +
+        'lower inference.sequences or inference.contextSize, or use a smaller model',
+      { cause: error },
+    );
+  }
+  if (modelLoaded) return toSparkError(error, 'inference_failed');
+  return new SparkError(
+    'invalid_file',
+    `expected a GGUF model that llama.cpp can load, but it refuses ${options.modelPath}: ${text}; ` +
+      'the file may be damaged or newer than this llama.cpp: download it again, or update node-llama-cpp',
+    { cause: error },
+  );
+}
+
+class LlamaCpp implements LlamaCppGenerator {
+  readonly id: string;
+  readonly contextSize: number;
+  readonly sequences: number;
+  readonly chatTemplate: string | null;
+  readonly bosText: string;
+  readonly eosText: string;
+  readonly wantsInstructions: boolean;
+  readonly #model: LlamaModel;
+  readonly #context: LlamaContext;
+  readonly #slots: Slots;
+  readonly #rounds = new Rounds();
+  readonly #open = new Set<GrowingSequence>();
+  #disposing: Promise<void> | null = null;
+
+  constructor(
+    id: string,
+    model: LlamaModel,
+    context: LlamaContext,
+    contextSize: number,
+    sequences: number,
+    info: { readonly chatTemplate: string | null; readonly wantsInstructions: boolean },
+  ) {
+    this.id = id;
+    this.contextSize = contextSize;
+    this.sequences = sequences;
+    this.chatTemplate = info.chatTemplate;
+    this.wantsInstructions = info.wantsInstructions;
+    this.bosText = model.tokens.shouldPrependBosToken ? (model.tokens.bosString ?? '') : '';
+    this.eosText = model.tokens.eosString ?? '';
+    this.#model = model;
+    this.#context = context;
+    this.#slots = new Slots(sequences);
+  }
+
+  tokenize(text: string, special: boolean): number[] {
+    this.#checkUsable();
+    // A piece of a longer text: a tokenizer that puts a space before every text must not do so here.
+    return this.#model.tokenize(text, special, 'trimLeadingSpace') as number[];
+  }
+
+  detokenize(tokens: readonly number[]): string {
+    this.#checkUsable();
+    // With control tokens: a tokenizer made for the step format has its tags as such.
+    return this.#model.detokenize(tokens as Token[], true);
+  }
+
+  async open(signal?: AbortSignal): Promise<GeneratorSequence> {
+    this.#checkUsable();
+    await this.#slots.take(signal);
+    const sequence: GrowingSequence = new GrowingSequence(
+      new LlamaEvaluator(this.#context.getSequence(), this.#rounds),
+      {
+        contextSize: this.contextSize,
+        detokenize: (tokens) => this.detokenize(tokens),
+        isEnd: (token) => this.#model.isEogToken(token as Token),
+      },
+      () => {
+        this.#open.delete(sequence);
+        this.#slots.give();
+      },
+    );
+    this.#open.add(sequence);
+    return sequence;
+  }
+
+  async scoreTokens(tokens: readonly number[], signal?: AbortSignal): Promise<Float64Array> {
+    this.#checkUsable();
+    if (tokens.length > this.contextSize) {
+      throw new SparkError(
+        'context_overflow',
+        `expected at most ${this.contextSize} tokens to score, got ${tokens.length}; open the model with a larger contextSize`,
+      );
+    }
+    await this.#slots.take(signal);
+    const sequence = this.#context.getSequence();
+    try {
+      const out = new Float64Array(tokens.length);
+      for (let at = 0; at + 1 < tokens.length; at++) {
+        throwIfAborted(signal);
+        const logits = await this.#rounds.run(() => allLogits(sequence, tokens[at]!));
+        out[at + 1] = logProbability(logits, tokens[at + 1]!);
+      }
+      return out;
+    } catch (error) {
+      throw toSparkError(error, 'inference_failed');
+    } finally {
+      await sequence.dispose();
+      this.#slots.give();
+    }
+  }
+
+  dispose(): Promise<void> {
+    this.#disposing ??= this.#shutDown();
+    return this.#disposing;
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#slots.close(this.#disposedError());
+    for (const sequence of this.#open) sequence.dispose();
+    await this.#rounds.idle();
+    await this.#context.dispose();
+    await this.#model.dispose();
+  }
+
+  #checkUsable(): void {
+    if (this.#disposing !== null) throw this.#disposedError();
+  }
+
+  #disposedError(): SparkError {
+    return new SparkError('disposed', 'this generator was disposed; open the model again');
+  }
+}
+
+/** One sequence of the library's context. Its place in the batch is the lockstep round's. */
+class LlamaEvaluator implements Evaluator {
+  readonly #sequence: LlamaContextSequence;
+  readonly #rounds: Rounds;
+
+  constructor(sequence: LlamaContextSequence, rounds: Rounds) {
+    this.#sequence = sequence;
+    this.#rounds = rounds;
+  }
+
+  sampler(temperature: number, seed: number): Sampler {
+    return new LlamaSampler(this.#sequence, this.#rounds, temperature, seed);
+  }
+
+  async logits(tokens: readonly number[], candidates: readonly number[]): Promise<number[]> {
+    const next = await this.#last(tokens, { logits: { filter: { tokens: candidates as Token[] } } });
+    return candidates.map((token) => {
+      const logit = next.logits?.get(token as Token);
+      if (logit === undefined || Number.isNaN(logit)) {
+        throw new SparkError(
+          'inference_failed',
+          `llama.cpp gave no logit for token ${token}; it may be outside the vocabulary`,
+        );
+      }
+      return logit;
+    });
+  }
+
+  undo(): Promise<void> {
+    const end = this.#sequence.nextTokenIndex;
+    return this.#rounds.run(() => this.#sequence.eraseContextTokenRanges([{ start: end - 1, end }]));
+  }
+
+  dispose(): Promise<void> {
+    return this.#sequence.dispose();
+  }
+
+  async #last(tokens: readonly number[], generateNext: GenerateNext) {
+    const input: ControlledInput = tokens.slice(0, -1) as Token[];
+    input.push([tokens.at(-1)! as Token, { generateNext }]);
+    try {
+      const results = await this.#rounds.run(() => this.#sequence.controlledEvaluate(input));
+      return results.at(-1)!.next;
+    } catch (error) {
+      throw toSparkError(error, 'inference_failed');
+    }
+  }
+}
+
+/** One native sampler for a whole run of tokens: making one per token costs as much as the sampling. */
+class LlamaSampler implements Sampler {
+  readonly #start: (tokens: readonly number[]) => Tokens;
+  readonly #rounds: Rounds;
+  #tokens: Tokens | null = null;
+
+  constructor(sequence: LlamaContextSequence, rounds: Rounds, temperature: number, seed: number) {
+    // The whole distribution, without the library's default cut-offs: what is sampled is the policy itself. `null` is
+    // "no top-k stage"; 0 would sort the whole vocabulary to keep all of it.
+    const options = { temperature, seed, topK: null as unknown as number, topP: 1, minP: 0, yieldEogToken: true };
+    this.#start = (tokens) => sequence.evaluate(tokens as Token[], options);
+    this.#rounds = rounds;
+  }
+
+  async next(tokens: readonly number[]): Promise<number> {
+    const started = this.#tokens;
+    this.#tokens ??= this.#start(tokens);
+    const iterator = this.#tokens;
+    try {
+      const step = await this.#rounds.run(() =>
+        started === null ? iterator.next() : iterator.next(tokens as Token[]),
+      );
+      if (step.done !== true) return step.value;
+    } catch (error) {
+      throw toSparkError(error, 'inference_failed');
+    }
+    throw new SparkError(
+      'inference_failed',
+      'llama.cpp gave no next token; the model may hold values that are not finite',
+    );
+  }
+
+  async end(): Promise<void> {
+    await this.#tokens?.return();
+  }
+}
+
+type Tokens = ReturnType<LlamaContextSequence['evaluate']>;
+type ControlledInput = Parameters<LlamaContextSequence['controlledEvaluate']>[0];
+type GenerateNext = NonNullable<Extract<ControlledInput[number], readonly unknown[]>[1]['generateNext']>;
+
+async function allLogits(sequence: LlamaContextSequence, token: number): Promise<ReadonlyMap<Token, number>> {
+  const results = await sequence.controlledEvaluate([[token as Token, { generateNext: { logits: true } }]]);
+  return results[0]!.next.logits!;
+}
+
+function logProbability(logits: ReadonlyMap<Token, number>, token: number): number {
+  let max = Number.NEGATIVE_INFINITY;
+  for (const logit of logits.values()) if (logit > max) max = logit;
+  let sum = 0;
+  for (const logit of logits.values()) sum += Math.exp(logit - max);
+  return logits.get(token as Token)! - max - Math.log(sum);
+}

@@ -1,0 +1,215 @@
+/**
+ * One growing token sequence over an evaluator: what has been evaluated stays in its cache, and a token is evaluated
+ * only when something has to be known about what follows it. The last token written is therefore always still to do.
+ */
+import { SparkError, throwIfAborted } from '../errors.js';
+import { mixSeeds, seededRandom } from '../random.js';
+import type { Generated, GenerateOptions, GeneratorSequence } from './generator.js';
+import { StopMatcher } from './stopMatcher.js';
+import { buildTrie } from './tokenTrie.js';
+
+/** The evaluated part of a sequence, as an inference library holds it. */
+export interface Evaluator {
+  /** A run of samples drawn with one seeded stream. Temperature 0 takes the likeliest. */
+  sampler(temperature: number, seed: number): Sampler;
+  /** Adds `tokens` (at least one) and returns the logits of `candidates` after the last one, in their order. */
+  logits(tokens: readonly number[], candidates: readonly number[]): Promise<number[]>;
+  /** Takes the last token out again. */
+  undo(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface Sampler {
+  /** Adds `tokens` (at least one) and draws what follows the last one. */
+  next(tokens: readonly number[]): Promise<number>;
+  end(): Promise<void>;
+}
+
+/** What a sequence has to know about its model. */
+export interface SequenceModel {
+  readonly contextSize: number;
+  detokenize(tokens: readonly number[]): string;
+  /** The model ends its turn with this token. */
+  isEnd(token: number): boolean;
+}
+
+export class GrowingSequence implements GeneratorSequence {
+  readonly #evaluator: Evaluator;
+  readonly #model: SequenceModel;
+  readonly #onDisposed: () => void;
+  readonly #tokens: number[] = [];
+  #evaluated = 0;
+  #busy = false;
+  #inFlight: Promise<unknown> = Promise.resolve();
+  #broken: unknown = null;
+  #disposed = false;
+
+  constructor(evaluator: Evaluator, model: SequenceModel, onDisposed: () => void) {
+    this.#evaluator = evaluator;
+    this.#model = model;
+    this.#onDisposed = onDisposed;
+  }
+
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  append(tokens: readonly number[]): void {
+    this.#checkUsable();
+    this.#checkRoom(tokens.length);
+    for (const token of tokens) this.#tokens.push(token);
+  }
+
+  async generate(options: GenerateOptions): Promise<Generated> {
+    return this.#exclusively(async () => {
+      const matcher = new StopMatcher(options.stop, this.#model.detokenize);
+      const tokens: number[] = [];
+      // A stream of its own: what is drawn depends on this sequence alone, not on who shares its batches.
+      const sampler = this.#evaluator.sampler(options.temperature, mixSeeds(options.seed, this.#tokens.length));
+      try {
+        const finish = await this.#sampleInto(tokens, matcher, sampler, options);
+        return { tokens, text: matcher.text(), finish };
+      } finally {
+        // Not awaited: after an abort an evaluation may still run, and the sampler ends when it is done.
+        this.#inFlight = this.#inFlight.then(() => sampler.end()).catch(() => undefined);
+      }
+    });
+  }
+
+  async #sampleInto(
+    tokens: number[],
+    matcher: StopMatcher,
+    sampler: Sampler,
+    options: GenerateOptions,
+  ): Promise<Generated['finish']> {
+    while (tokens.length < options.maxTokens) {
+      this.#checkRoom(1);
+      const token = await this.#evaluate(options.signal, (pending) => sampler.next(pending));
+      if (this.#model.isEnd(token)) return 'end';
+      this.#tokens.push(token);
+      tokens.push(token);
+      if (matcher.push(token)) return 'stop';
+    }
+    return 'length';
+  }
+
+  async choose(
+    options: readonly (readonly number[])[],
+    sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
+  ): Promise<number> {
+    return this.#exclusively(async () => {
+      let node = buildTrie(options);
+      this.#checkRoom(Math.max(...options.map((option) => option.length)));
+      const random = seededRandom(mixSeeds(sampling.seed, this.#tokens.length));
+      while (node.option === null) {
+        const candidates = [...node.children.keys()];
+        const token =
+          candidates.length === 1
+            ? candidates[0]!
+            : await this.#pick(candidates, sampling.temperature, random, sampling.signal);
+        this.#tokens.push(token);
+        node = node.children.get(token)!;
+      }
+      return node.option;
+    });
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    // An evaluation that was given up still runs: its place is free only when it is done.
+    void this.#inFlight
+      .catch(() => undefined)
+      .then(() => this.#evaluator.dispose())
+      .catch(() => undefined)
+      .then(this.#onDisposed);
+  }
+
+  async #pick(
+    candidates: readonly number[],
+    temperature: number,
+    random: () => number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const logits = await this.#evaluate(signal, (pending) => this.#evaluator.logits(pending, candidates));
+    return candidates[drawIndex(logits, temperature, random)]!;
+  }
+
+  /** Hands all tokens that are not evaluated yet to `work`; gives up at once when aborted. */
+  async #evaluate<T>(signal: AbortSignal | undefined, work: (pending: readonly number[]) => Promise<T>): Promise<T> {
+    throwIfAborted(signal);
+    const job = this.#inFlight.then(async () => {
+      if (this.#tokens.length === this.#evaluated) {
+        // All is evaluated, as after an end of turn: what follows the last token is no longer known, so do that again.
+        await this.#evaluator.undo();
+        this.#evaluated -= 1;
+      }
+      const pending = this.#tokens.slice(this.#evaluated);
+      const result = await work(pending);
+      this.#evaluated += pending.length;
+      return result;
+    });
+    this.#inFlight = job.catch((error: unknown) => {
+      this.#broken = error;
+    });
+    return raceAbort(job, signal);
+  }
+
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkUsable();
+    if (this.#tokens.length === 0) {
+      throw new SparkError('invalid_argument', 'expected at least one token before anything is generated; append some');
+    }
+    this.#busy = true;
+    try {
+      return await work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #checkUsable(): void {
+    if (this.#disposed) throw new SparkError('disposed', 'this sequence was disposed; open another');
+    if (this.#busy) {
+      throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
+    }
+    if (this.#broken !== null) {
+      throw new SparkError('inference_failed', 'an earlier evaluation of this sequence failed; open another', {
+        cause: this.#broken,
+      });
+    }
+  }
+
+  #checkRoom(count: number): void {
+    const { contextSize } = this.#model;
+    if (this.#tokens.length + count <= contextSize) return;
+    throw new SparkError(
+      'context_overflow',
+      `expected at most ${contextSize} tokens in a sequence, got ${this.#tokens.length + count}; ` +
+        'raise inference.contextSize, or lower rollout.maxSteps or the token limits',
+    );
+  }
+}
+
+/** Index drawn with probability softmax(logits / temperature); the largest, the first of equals, at temperature 0. */
+export function drawIndex(logits: readonly number[], temperature: number, random: () => number): number {
+  const max = Math.max(...logits);
+  if (temperature <= 0) return logits.indexOf(max);
+  const weights = logits.map((logit) => Math.exp((logit - max) / temperature));
+  let left = random() * weights.reduce((sum, weight) => sum + weight, 0);
+  for (let index = 0; index < weights.length; index++) {
+    left -= weights[index]!;
+    if (left < 0) return index;
+  }
+  return weights.length - 1;
+}
+
+async function raceAbort<T>(job: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return job;
+  return new Promise<T>((resolve, reject) => {
+    const stop = () =>
+      reject(new SparkError('interrupted', 'interrupted by the caller', { cause: signal.reason as unknown }));
+    signal.addEventListener('abort', stop, { once: true });
+    job.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
