@@ -90,11 +90,12 @@ function renderData(request: JudgeRequest): string {
 }
 
 /**
- * `<|im_start|>`, `</s>`, `<start_of_turn>`, `[INST]` and their kind start with `<` or `[` and no space after it. As JSON
+ * `<|im_start|>`, `</s>`, `<start_of_turn>`, `[INST]` and their kind (some with a full-width bar,
+ * U+FF5C) start with `<` or `[` and no space after it. As JSON
  * escapes they read the same and are no control tokens; "a < b" and lists of numbers stay as they are.
  */
 function escapeControl(json: string): string {
-  return json.replace(/<(?=[|/\p{L}<|])/gu, '\\u003c').replace(/\[(?=\/?[A-Z_]{2,}\])/g, '\\u005b');
+  return json.replace(/<(?=[|\uff5c/<\p{L}])/gu, '\\u003c').replace(/\[(?=\/?[A-Z_]{2,}\])/g, '\\u005b');
 }
 
 function oneLine(text: string): string {

@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
  * @typedef {import('./openaiServer.d.mts').LoopbackOptions} LoopbackOptions
  * @typedef {import('./openaiServer.d.mts').LoopbackServer} LoopbackServer
  * @typedef {{ messages: { role: string, content: string }[], model: string, response_format?: { type: string } }} ChatBody
- * @typedef {{ body: ChatBody, response: import('node:http').ServerResponse, options: LoopbackOptions }} Turn
+ * @typedef {{ body: ChatBody, authorization: string, response: import('node:http').ServerResponse, options: LoopbackOptions }} Turn
  */
 
 /** @type {Record<Behaviour, (turn: Turn) => void>} */
@@ -42,7 +42,8 @@ const BEHAVIOURS = {
     fail(turn, 429, 'Rate limit reached', { 'retry-after': String(turn.options.retryAfterSeconds ?? 0.2) }),
   quota: (turn) => fail(turn, 429, 'You exceeded your current quota', {}, 'insufficient_quota'),
   serverError: (turn) => fail(turn, 500, 'The server had an error', { 'retry-after-ms': '20' }),
-  badKey: (turn) => fail(turn, 401, 'Incorrect API key provided', {}, 'invalid_api_key'),
+  /** Careless, as some servers are: it repeats the key. */
+  badKey: (turn) => fail(turn, 401, `Incorrect API key provided: ${turn.authorization}`, {}, 'invalid_api_key'),
   noModel: (turn) => fail(turn, 404, `The model '${turn.body.model}' does not exist`, {}, 'model_not_found'),
   tooLong: (turn) => fail(turn, 400, "This model's maximum context length is 8", {}, 'context_length_exceeded'),
   notJson: ({ response }) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"choices": [tr'),
@@ -98,7 +99,8 @@ export async function startOpenAiServer(options = {}) {
       if (body === null) return sendJson(response, 400, { error: { message: 'the body is no chat request' } });
       const behaviour = /** @type {Behaviour} */ (script.length > 1 ? script.shift() : script[0]);
       requests.push({ headers: request.headers, body, behaviour, at: Date.now() });
-      const act = () => BEHAVIOURS[behaviour]({ body, response, options });
+      const act = () =>
+        BEHAVIOURS[behaviour]({ body, authorization: request.headers.authorization ?? '', response, options });
       if (options.delayMs) setTimeout(act, options.delayMs);
       else act();
     });

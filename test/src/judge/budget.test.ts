@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ApiJudgeOptions, createApiJudge } from '../../../src/judge/apiJudge.js';
+import { Budget } from '../../../src/judge/budget.js';
+import { costOf, estimateCost, priceOf, requirePrice } from '../../../src/judge/prices.js';
+import { type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
+import { ACTIONS, endRequest, thoughtRequest } from './requests.js';
+
+const tokens = (inputTokens: number, outputTokens = 0, cachedTokens = 0) => ({
+  inputTokens,
+  outputTokens,
+  cachedTokens,
+});
+const dollarPerToken = { input: 1e6, output: 1e6 };
+
+describe('prices', () => {
+  it('are taken from the configuration, then from the table, and are never made up', () => {
+    expect(priceOf('gpt-4o', null)).toMatchObject({ input: 2.5, output: 10 });
+    expect(priceOf('gpt-4o', { input: 1, output: 2 })).toEqual({ input: 1, output: 2 });
+    expect(priceOf('constructor', null)).toBeNull();
+    expect(() => requirePrice('llama', null)).toThrow(/no price is known for the judge model "llama".*judge\.price/);
+  });
+
+  it('cached input is cheaper where the table says so', () => {
+    const price = { input: 2, output: 10, cachedInput: 1 };
+    expect(costOf(tokens(1_000_000, 100_000, 400_000), price)).toBeCloseTo(0.6 * 2 + 0.4 * 1 + 0.1 * 10);
+  });
+});
+
+describe('a budget', () => {
+  it('stops before the call that could pass it', async () => {
+    const budget = new Budget({ price: dollarPerToken, maxCostUsd: 10 });
+    (await budget.reserve(tokens(6))).settle(tokens(2, 2));
+    expect(budget.spentUsd).toBe(4);
+    await expect(budget.reserve(tokens(7))).rejects.toMatchObject({ code: 'judge_budget' });
+    (await budget.reserve(tokens(6))).lose();
+    expect(budget.spentUsd).toBe(10);
+  });
+
+  it('calls at the same time cannot pass it together: the second waits for the first one to be settled', async () => {
+    const budget = new Budget({ price: dollarPerToken, maxCostUsd: 10 });
+    const first = await budget.reserve(tokens(8));
+    let second: string | undefined;
+    const waiting = budget.reserve(tokens(8)).then(() => {
+      second = 'in';
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(second).toBeUndefined();
+    first.settle(tokens(2));
+    await waiting;
+    expect(second).toBe('in');
+    // Ending a reservation twice changes nothing.
+    first.lose();
+    expect(budget.spentUsd).toBe(2);
+  });
+
+  it('one that waits can be aborted, or learns that the money is gone', async () => {
+    const budget = new Budget({ price: dollarPerToken, maxCostUsd: 10 });
+    const first = await budget.reserve(tokens(8));
+    const controller = new AbortController();
+    const aborted = budget.reserve(tokens(5), controller.signal);
+    const late = budget.reserve(tokens(5));
+    controller.abort();
+    await expect(aborted).rejects.toMatchObject({ code: 'interrupted' });
+    first.settle(tokens(8));
+    await expect(late).rejects.toMatchObject({ code: 'judge_budget' });
+  });
+
+  it('a cap without a price is a mistake', () => {
+    expect(() => new Budget({ price: null, maxCostUsd: 1 })).toThrow(/needs a price/);
+    expect(new Budget({ price: null, maxCostUsd: null }).spentUsd).toBeNull();
+  });
+});
+
+describe('the judge and its bill', () => {
+  let server: LoopbackServer;
+  beforeEach(async () => {
+    server = await startOpenAiServer();
+  });
+  afterEach(() => server.close());
+  const judgeWith = (options: Partial<ApiJudgeOptions>) =>
+    createApiJudge({ baseUrl: server.baseUrl, model: 'gpt-4o', timeoutMs: 3000, env: {}, ...options });
+
+  it('adds up what the server says it used', async () => {
+    const judge = judgeWith({});
+    await judge.judge(thoughtRequest(), {});
+    await judge.judge(thoughtRequest({ thought: 'Else.' }), {});
+    const { inputTokens, outputTokens, costUsd } = judge.stats;
+    const sent = server.requests.map(({ body }) => Math.ceil(JSON.stringify(body.messages).length / 4));
+    expect(inputTokens).toBe(sent[0]! + sent[1]!);
+    expect(outputTokens).toBeGreaterThan(40);
+    expect(costUsd).toBeCloseTo((inputTokens * 2.5 + outputTokens * 10) / 1e6, 12);
+    expect(judge.stats.snapshot().judge_cost_usd).toBe(costUsd);
+  });
+
+  it('the cap holds with many calls at once, and the call that would pass it is never sent', async () => {
+    const maxCostUsd = 0.05;
+    const judge = judgeWith({ maxCostUsd, concurrency: 8 });
+    const calls = Array.from({ length: 40 }, (_, i) => judge.judge(thoughtRequest({ thought: `Thought ${i}` }), {}));
+    const settled = await Promise.allSettled(calls);
+    const failed = settled.filter((result) => result.status === 'rejected');
+    expect(failed.length).toBeGreaterThan(0);
+    for (const { reason } of failed) expect(reason).toMatchObject({ code: 'judge_budget' });
+    expect(server.requests).toHaveLength(40 - failed.length);
+    expect(server.requests.length).toBeGreaterThan(5);
+    expect(judge.budget.spentUsd).toBeLessThanOrEqual(maxCostUsd);
+    // What is left could not have paid for the dearest next call.
+    expect(judge.budget.spentUsd).toBeGreaterThan(maxCostUsd - 0.03);
+  });
+
+  it('what a server does not say it used counts at its most', async () => {
+    server.setBehaviours('noUsage');
+    const judge = judgeWith({});
+    await judge.judge(thoughtRequest(), {});
+    const bytes = JSON.stringify(server.requests[0]!.body).length;
+    expect(judge.budget.spentUsd).toBeGreaterThan((bytes * 2.5 + 512 * 10) / 1e6 - 1e-9);
+    expect(judge.stats.inputTokens).toBe(0);
+  });
+
+  it('a request that timed out may have been worked on; one that was turned away was not', async () => {
+    server.setBehaviours('hang');
+    const judge = judgeWith({ timeoutMs: 100, maxRetries: 0 });
+    await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_unreachable' });
+    expect(judge.budget.spentUsd).toBeGreaterThan(0.005);
+    server.setBehaviours('serverError');
+    const other = judgeWith({ maxRetries: 1 });
+    await expect(other.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_unreachable' });
+    expect(other.budget.spentUsd).toBe(0);
+  });
+
+  it('a retry that the money no longer allows is not sent', async () => {
+    server.setBehaviours('hang', 'good');
+    const judge = judgeWith({ timeoutMs: 100, maxRetries: 3, maxCostUsd: 0.02 });
+    await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_budget' });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('a cap on a model of unknown price is refused at once', () => {
+    expect(() => judgeWith({ model: 'mystery', maxCostUsd: 1 })).toThrow(
+      expect.objectContaining({ code: 'invalid_config' }),
+    );
+    expect(judgeWith({ model: 'mystery' }).stats.costUsd).toBeNull();
+  });
+});
+
+describe('the estimate for a dry run', () => {
+  const estimate = (questions: number, steps: number) =>
+    estimateCost(questions, steps, { actions: ACTIONS, price: priceOf('gpt-4o', null) });
+
+  it('counts one call a step and one for the end', () => {
+    expect(estimate(10, 5).calls).toBe(60);
+    expect(estimate(20, 5).usd).toBeCloseTo(2 * estimate(10, 5).usd!);
+    expect(estimateCost(1, 1, { actions: ACTIONS, price: null }).usd).toBeNull();
+  });
+
+  it('grows faster than the steps, as the transcript does', () => {
+    expect(estimate(1, 5).inputTokens).toBeGreaterThan(2.5 * estimate(1, 2).inputTokens - estimate(1, 1).inputTokens);
+    expect(estimate(1, 5).inputTokens - estimate(1, 4).inputTokens).toBeGreaterThan(
+      estimate(1, 2).inputTokens - estimate(1, 1).inputTokens,
+    );
+  });
+
+  it('is near what a real rollout of such steps sends', async () => {
+    const server = await startOpenAiServer();
+    try {
+      const judge = createApiJudge({ baseUrl: server.baseUrl, model: 'gpt-4o', env: {} });
+      await judge.judge(thoughtRequest({ steps: [] }), {});
+      await judge.judge(endRequest(), {});
+      const { inputTokens } = judge.stats;
+      // The question and steps of this test are shorter than usual ones, and its counter leaves the schema out.
+      expect(estimate(1, 1).inputTokens).toBeGreaterThan(inputTokens);
+      expect(estimate(1, 1).inputTokens).toBeLessThan(inputTokens * 2);
+    } finally {
+      await server.close();
+    }
+  });
+});
