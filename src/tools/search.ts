@@ -28,7 +28,7 @@ export function localSearch(index: () => CorpusIndex): SearchBackend {
   };
 }
 
-/** Query in, the three best passages out, each with its title and a fair share of the observation. */
+/** Query in, the three best passages out, each with its title. */
 export function searchTool(backend: SearchBackend): Tool {
   return {
     name: 'search',
@@ -54,13 +54,17 @@ export function searchTool(backend: SearchBackend): Tool {
   };
 }
 
-/** Short passages leave their room to the ones after them. */
+/** What the second and third passage are sure of: a title and the first words. */
+const LEAST_CHARS = 32;
+
+/** The best passage is given as whole as fits; the ones after it share what it leaves. */
 function layOut(passages: readonly Passage[], maxChars: number): string {
   const lines: string[] = [];
   let left = maxChars;
   passages.forEach(({ title, text }, index) => {
-    const share = Math.floor(left / (passages.length - index));
-    const line = clip(printable(`${index + 1}. ${title}: ${text}`).replace(/\s*\n\s*/g, ' '), Math.max(0, share - 1));
+    const after = passages.length - index - 1;
+    const room = index === 0 ? left - after * (LEAST_CHARS + 1) : Math.floor((left - after) / (after + 1));
+    const line = clip(printable(`${index + 1}. ${title}: ${text}`).replace(/\s*\n\s*/g, ' '), Math.max(0, room));
     lines.push(line);
     left -= line.length + 1;
   });
