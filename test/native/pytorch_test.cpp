@@ -1,0 +1,156 @@
+// Our engine against PyTorch (transformers + peft), from the fixtures of test/fixtures/make_llama_fixture.py: log-probs,
+// values, every gradient by name, and ten AdamW steps of each objective. Two models: see the script.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <string>
+
+#include "compare.h"
+#include "core/safetensors.h"
+#include "train/engine.h"
+
+using namespace spark;
+using spark_test::distance;
+using spark_test::OwnedBatch;
+
+namespace {
+
+constexpr double kTight = 1e-5;   // of the largest value of a tensor: fp32 against PyTorch, whose norms are fp32 too
+constexpr double kTenSteps = 5e-5;  // rounding carried through ten updates
+
+struct Fixture {
+  std::string name;
+  SafetensorsFile expected;
+  std::shared_ptr<Model> model;
+  OwnedBatch batch;
+
+  static std::string path(const std::string& file) { return std::string(SPARK_FIXTURES) + "/llama/" + file; }
+
+  explicit Fixture(const std::string& n) : name(n), expected(SafetensorsFile::read(path(n + ".safetensors"))) {
+    ModelOptions options;
+    options.path = path(name + ".gguf");
+    options.backend = "cpu";
+    options.threads = 2;
+    model = Model::open(options);
+    batch.tokens = ints("tokens");
+    batch.cu_seqlens = ints("cu_seqlens");
+    batch.step_ids = ints("step_ids");
+    batch.value_positions = ints("value_positions");
+    for (const float x : floats("loss_mask")) batch.loss_mask.push_back(x != 0);
+    batch.old_logprobs = floats("old_logprobs");
+    batch.ref_logprobs = floats("ref_logprobs");
+    batch.advantages = floats("advantages");
+    batch.returns = floats("returns");
+  }
+  const std::vector<float>& floats(const std::string& key) const { return expected.tensors.at(key).data; }
+  std::vector<int32_t> ints(const std::string& key) const { return {floats(key).begin(), floats(key).end()}; }
+  std::shared_ptr<Adapter> adapter() const { return model->load_adapter(path(name + "-adapter.gguf")); }
+  std::shared_ptr<Critic> critic() const {
+    CriticOptions options;
+    options.rank = 4, options.alpha = 8, options.hidden = 20;
+    auto critic = model->create_critic(options);
+    critic->load_state(path(name + "-critic.safetensors"));
+    return critic;
+  }
+  // PyTorch's log-probs where there is a loss, 0 elsewhere.
+  std::vector<float> masked(const std::string& key) const {
+    std::vector<float> values = floats(key);
+    for (size_t i = 0; i < values.size(); ++i) values[i] *= batch.loss_mask[i];
+    return values;
+  }
+};
+
+void check_gradients(const Fixture& f, Trainable& trainable, const std::string& key) {
+  const auto tensors = trainable.tensors(true);
+  CHECK(tensors.size() >= 28);
+  for (const NamedTensor& t : tensors) {
+    CAPTURE(t.name);
+    const auto& expected = f.expected.tensors.at(key + "." + t.name);
+    CHECK(t.shape == expected.shape);
+    CHECK(distance(t.data, expected.data) < kTight);
+  }
+}
+
+// `accumulate` returns the loss before each update.
+template <class Accumulate>
+void check_ten_steps(const Fixture& f, Trainable& trainable, const std::string& key, Accumulate accumulate) {
+  OptimizerOptions options;
+  options.learning_rate = 5e-3f, options.epsilon = 1e-6f, options.weight_decay = 0.01f, options.max_grad_norm = 0.5f;
+  std::vector<double> losses, norms;
+  for (int step = 0; step < 10; ++step) {
+    losses.push_back(accumulate());
+    const OptimizerMetrics metrics = trainable.optimizer_step(options);
+    CHECK(metrics.step == step + 1);
+    norms.push_back(metrics.grad_norm);
+  }
+  CHECK(distance(losses, f.floats(key + ".losses")) < kTenSteps);
+  CHECK(distance(norms, f.floats(key + ".norms")) < kTenSteps);
+  CHECK(f.floats(key + ".losses").back() < f.floats(key + ".losses").front());
+}
+
+void check_actor(const Fixture& f, bool step_ratio) {
+  const std::string key = step_ratio ? "step" : "token";
+  auto adapter = f.adapter();
+  PolicyOptions options;
+  options.normalizer = f.batch.loss_tokens();
+  options.step_ratio = step_ratio;
+  const auto loss_of = [&](const PolicyMetrics& m) {
+    return (m.clip_loss_sum + options.kl_coefficient * m.kl_loss_sum) / options.normalizer;
+  };
+  const PolicyMetrics metrics = adapter->accumulate_policy(f.batch.view(), options, nullptr);
+  check_gradients(f, *adapter, key);
+  CHECK(metrics.tokens == static_cast<int64_t>(f.batch.loss_tokens()));
+  if (!step_ratio) CHECK(metrics.clipped_count == static_cast<int64_t>(f.floats("clipped_count")[0]));
+  CHECK(distance(std::vector<double>{metrics.k1_sum, metrics.k2_sum, metrics.k3_sum}, f.floats("kl_sums")) < kTight);
+  CHECK(metrics.kl_loss_sum == doctest::Approx(metrics.k2_sum));
+  adapter->zero_grad();
+  check_ten_steps(f, *adapter, key, [&] { return loss_of(adapter->accumulate_policy(f.batch.view(), options, nullptr)); });
+}
+
+}  // namespace
+
+TEST_CASE("log-probs of base and adapter") {
+  for (const char* name : {"tied", "untied"}) {
+    CAPTURE(name);
+    const Fixture f(name);
+    CHECK(distance(f.model->logprobs(f.batch.view(), nullptr, nullptr), f.masked("logprobs.base")) < kTight);
+    auto adapter = f.adapter();
+    CHECK(distance(f.model->logprobs(f.batch.view(), adapter.get(), nullptr), f.masked("logprobs.adapter")) < kTight);
+  }
+}
+
+TEST_CASE("SFT: gradients and ten steps") {
+  for (const char* name : {"tied", "untied"}) {
+    CAPTURE(name);
+    const Fixture f(name);
+    auto adapter = f.adapter();
+    const double n = f.batch.loss_tokens();
+    adapter->accumulate_sft(f.batch.view(), n, nullptr);
+    check_gradients(f, *adapter, "sft");
+    adapter->zero_grad();
+    check_ten_steps(f, *adapter, "sft", [&] { return adapter->accumulate_sft(f.batch.view(), n, nullptr).loss_sum / n; });
+  }
+}
+
+TEST_CASE("actor, one ratio per token: gradients and ten steps") {
+  for (const char* name : {"tied", "untied"}) check_actor(Fixture(name), false);
+}
+
+TEST_CASE("actor, one ratio per step: gradients and ten steps") {
+  for (const char* name : {"tied", "untied"}) check_actor(Fixture(name), true);
+}
+
+TEST_CASE("critic: values, gradients and ten steps") {
+  for (const char* name : {"tied", "untied"}) {
+    CAPTURE(name);
+    const Fixture f(name);
+    auto critic = f.critic();
+    CHECK(distance(critic->values(f.batch.view(), nullptr), f.floats("values")) < kTight);
+    const double n = static_cast<double>(f.batch.returns.size());
+    critic->accumulate_value(f.batch.view(), n, nullptr);
+    check_gradients(f, *critic, "value");
+    critic->zero_grad();
+    check_ten_steps(f, *critic, "value",
+                    [&] { return critic->accumulate_value(f.batch.view(), n, nullptr).loss_sum / n; });
+  }
+}
