@@ -108,7 +108,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 };
 
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  const registry = createBuiltinRegistry({ enabled: config.tools.enabled });
+  const registry = createBuiltinRegistry({ tools: config.tools.enabled });
   try {
     const broken: string[] = [];
     for (const name of registry.names) {

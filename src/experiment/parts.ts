@@ -1,0 +1,42 @@
+/** The parts a configuration names, opened: generator, tools, judge. */
+import type { Config } from '../config.js';
+import type { Generator } from '../inference/generator.js';
+import { openLlamaCpp } from '../inference/llamaCpp.js';
+import type { Judge } from '../judge/judge.js';
+import { openApiJudge } from '../judge/open.js';
+import { createOracle } from '../judge/oracle.js';
+import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
+import type { MetricRow } from './runFolder.js';
+import type { Session } from './session.js';
+
+export interface OpenedJudge {
+  readonly judge: Judge;
+  /** Counters for metrics.jsonl; empty for a judge that cannot fail. */
+  counters(): MetricRow;
+  warnings(): readonly string[];
+}
+
+export function openJudge({ config, run }: Session): OpenedJudge {
+  if (config.judge.kind === 'oracle') return { judge: createOracle(), counters: () => ({}), warnings: () => [] };
+  const { judge, stats } = openApiJudge(config.judge, run.judgeCacheFolder);
+  return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings() };
+}
+
+export function openTools(config: Config): ToolRegistry {
+  return createBuiltinRegistry({ tools: config.tools.enabled });
+}
+
+/** `adapterPath` null: the base model alone. */
+export function openGenerator({ config, signal }: Session, adapterPath: string | null): Promise<Generator> {
+  const { sequences, contextSize, gpu, kvCacheType } = config.inference;
+  return openLlamaCpp({
+    modelPath: config.model.path,
+    adapterPath: adapterPath ?? undefined,
+    sequences,
+    ...(contextSize === 'auto' ? {} : { contextSize }),
+    threads: config.model.threads,
+    gpu,
+    kvCacheType,
+    signal,
+  });
+}
