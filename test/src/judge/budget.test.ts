@@ -127,11 +127,27 @@ describe('the judge and its bill', () => {
     expect(other.budget.spentUsd).toBe(0);
   });
 
-  it('a retry that the money no longer allows is not sent', async () => {
+  it('so may one that was given up, or answered with something unreadable', async () => {
+    server.setBehaviours('loginPage');
+    const unread = judgeWith({});
+    await expect(unread.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_unparsable' });
+    expect(unread.budget.spentUsd).toBeGreaterThan(0.005);
+    server.setBehaviours('hang');
+    const left = judgeWith({});
+    await expect(left.judge(thoughtRequest(), { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({
+      code: 'interrupted',
+    });
+    expect(left.budget.spentUsd).toBeGreaterThan(0.005);
+  });
+
+  it('a retry that the money no longer allows is not sent, and not waited for', async () => {
     server.setBehaviours('hang', 'good');
-    const judge = judgeWith({ timeoutMs: 100, maxRetries: 3, maxCostUsd: 0.02 });
+    const judge = judgeWith({ timeoutMs: 100, maxRetries: 4, maxCostUsd: 0.02 });
+    const start = Date.now();
     await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_budget' });
     expect(server.requests).toHaveLength(1);
+    // The client's own pauses before three more retries would take over five seconds.
+    expect(Date.now() - start).toBeLessThan(3000);
   });
 
   it('a cap on a model of unknown price is refused at once', () => {
