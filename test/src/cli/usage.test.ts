@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { runCli, temporaryFolder } from './runCli.js';
+
+const COMMANDS = ['quickstart', 'doctor', 'questions', 'generate', 'train', 'eval', 'ladder', 'report', 'adapter'];
+
+describe('command line', () => {
+  it('explains every command', { timeout: 120_000 }, async () => {
+    const all = await runCli(['--help']);
+    expect(all.code).toBe(0);
+    for (const command of [...COMMANDS, 'logprobs', 'config']) {
+      expect(all.stdout).toContain(`spark-rl ${command}`);
+      const help = await runCli([command, '--help']);
+      expect(help.code).toBe(0);
+      expect(help.stdout).toContain('--json');
+    }
+  });
+
+  it('ends with 2 on wrong usage and names what is wrong', async () => {
+    for (const [args, words] of [
+      [[], 'Name a command'],
+      [['generat'], 'Unknown'],
+      [['train', 'dpo'], 'Invalid values'],
+      [['config', 'print', '--set', 'ppo.epoch=3'], 'epoch'],
+      [['config', 'print', '--tau', '12'], 'rollout.tau'],
+      [['config', 'print', '--model', '/no/such.gguf'], '/no/such.gguf'],
+    ] as const) {
+      const done = await runCli(args);
+      expect(done.stderr).toContain(words);
+      expect(done.code).toBe(2);
+    }
+  });
+
+  it('ends with 1 on failure, with the code in both outputs', async () => {
+    const done = await runCli(['report', '--run', `${temporaryFolder()}/none`, '--json']);
+    expect(done.code).toBe(1);
+    expect(done.json()).toMatchObject({ error: { code: 'no_data' } });
+    expect(done.stderr).toContain('error [no_data]');
+  });
+
+  it('prints one JSON document on stdout', async () => {
+    const done = await runCli(['config', 'print', '--tau', '7', '--set', 'ppo.epochs=3', '--json']);
+    expect(done.json()).toMatchObject({ rollout: { tau: 7 }, ppo: { epochs: 3 } });
+    expect(done.stderr).toBe('');
+  });
+
+  it('makes and checks question files', async () => {
+    const out = `${temporaryFolder()}/mini.parquet`;
+    const made = await runCli(['questions', 'make-mini', '--per-category', '3', '--out', out, '--json']);
+    expect(made.json()).toMatchObject({ questions: 42 });
+    const read = await runCli(['questions', 'import', out, '--limit', '14', '--json']);
+    expect(read.json()).toMatchObject({ questions: 14, perCategory: { math: 1, law: 1 } });
+  });
+});
