@@ -1,0 +1,127 @@
+/**
+ * The judge of the built-in `mini` questions. It knows their rules (which tools answer, what a sensible input names,
+ * what the answer is) and judges what really happened: the text that was sent and the text that came back.
+ *
+ * Scores of a state start from the question's own (`MiniRules.scores`) and move with the steps so far:
+ * - once an observation holds the answer, another tool is worth 3.2 less and `think`, to draw the conclusion, 8.4;
+ * - an action that was tried and did not help is worth 2.6 less each time, so that a dead end is left;
+ * - `think` without anything to think about loses 1 each time it is repeated.
+ */
+import { SparkError, throwIfAborted } from '../errors.js';
+import { type MiniRules, type MiniTool, miniRules } from '../questions/mini.js';
+import type { Question } from '../questions/question.js';
+import { THINK } from '../tools/tool.js';
+import type { Score } from '../trajectory/trajectory.js';
+import type { Judge, JudgedStep, JudgeRequest, JudgeVerdict } from './judge.js';
+
+const KNOWN_ALREADY = 3.2;
+const TRIED = 2.6;
+const IDLE = 1;
+const CONCLUDE = 8.4;
+/** Worth of a conclusion that has been drawn already. */
+const CONCLUDED = 4.8;
+/** From this base worth on, using a tool for the question makes sense. */
+const SENSIBLE = 5;
+/** A tool of the user's own: nothing is known about it. */
+const UNKNOWN_TOOL = 1;
+
+/** How the built-in tools say that they could not do it; a result that holds the answer is never a failure. */
+const FAILURE =
+  /\b(error|expected|unexpected|undefined|invalid|cannot|could not|not available|no article|nothing found|no such|no tool|no element|no solution|no output|has no|unknown|unsupported|timed out|empty input|too long|failed|is not|write e\.g)\b|Error\b/i;
+
+export function createOracle(): Judge {
+  return { id: 'oracle:1', judge: async (request, { signal }) => verdict(request, signal) };
+}
+
+function verdict(request: JudgeRequest, signal: AbortSignal | undefined): JudgeVerdict {
+  throwIfAborted(signal);
+  const rules = miniRules(request.question);
+  if (rules === null) {
+    throw new SparkError(
+      'judge_refused',
+      `the oracle judges the built-in mini questions only, got question ${request.question.question_id} ` +
+        `(src "${request.question.src}"); use judge.kind: api for other questions`,
+    );
+  }
+  const last = request.steps.at(-1);
+  const processOk = last === undefined ? null : coherent(last, request.steps.slice(0, -1), request.question, rules);
+  if (request.answer !== null) return { scores: {}, processOk };
+  const scores = request.actions.map(({ name }) => [name, scoreOf(name, request.steps, rules)] as const);
+  return { scores: Object.fromEntries(scores), processOk };
+}
+
+function scoreOf(action: string, steps: readonly JudgedStep[], rules: MiniRules): Score {
+  const base = rules.scores[action as MiniTool | 'think'] ?? UNKNOWN_TOOL;
+  const known = steps.some((step) => holdsAnswer(step, rules));
+  const times = steps.filter((step) => step.action === action).length;
+  if (action === THINK) {
+    if (!known) return rounded(base - IDLE * times);
+    return rounded(steps.some((step) => concludes(step, rules)) ? CONCLUDED : CONCLUDE + (base - 4.6));
+  }
+  return rounded(base - (known ? KNOWN_ALREADY : 0) - TRIED * times);
+}
+
+const rounded = (score: number): number => Math.round(10 * Math.min(10, Math.max(0, score))) / 10;
+
+/** Whether one finished step made sense where it stood. */
+function coherent(step: JudgedStep, before: readonly JudgedStep[], question: Question, rules: MiniRules): boolean {
+  const repeated = before.some((other) => other.action === step.action && same(other.input, step.input));
+  if (repeated) return false;
+  if (step.action === THINK) return coherentThinking(step, before, question, rules);
+  const base = rules.scores[step.action as MiniTool] ?? UNKNOWN_TOOL;
+  return base >= SENSIBLE && !failed(step, rules) && relevant(step.input, rules);
+}
+
+/**
+ * Thinking is coherent when it is about this question and claims nothing false: it may plan, or name the answer once
+ * it is known; it may not pick an option out of thin air.
+ */
+function coherentThinking(
+  step: JudgedStep,
+  before: readonly JudgedStep[],
+  question: Question,
+  rules: MiniRules,
+): boolean {
+  const text = `${step.thought} ${step.input}`;
+  const given = rules.subjects.map(plain);
+  const claimed = question.options.filter((option) => mentions(step.input, option) && !given.includes(plain(option)));
+  if (claimed.some((option) => option !== rules.answer)) return false;
+  if (claimed.length > 0) return before.some((other) => holdsAnswer(other, rules));
+  return rules.subjects.some((subject) => mentions(text, subject));
+}
+
+/** An observation that shows the correct option and none of the others; a list of passages may show several. */
+export function holdsAnswer(step: JudgedStep, rules: MiniRules): boolean {
+  return step.observation !== null && mentions(step.observation, rules.answer);
+}
+
+const concludes = (step: JudgedStep, rules: MiniRules): boolean =>
+  step.action === THINK && mentions(step.input, rules.answer);
+
+const failed = (step: JudgedStep, rules: MiniRules): boolean =>
+  step.observation === null || (!holdsAnswer(step, rules) && FAILURE.test(step.observation));
+
+/**
+ * The input names every operand, or the subject. Where the ideal input spells them another way (atomic masses for a
+ * formula) that spelling counts too.
+ */
+function relevant(input: string, rules: MiniRules): boolean {
+  if (rules.subjects.every((subject) => mentions(input, subject))) return true;
+  return Object.values(rules.inputs).some((ideal) => same(ideal, input));
+}
+
+const same = (a: string, b: string): boolean => a.replace(/\s+/g, '') === b.replace(/\s+/g, '');
+
+/** Lower case, single spaces; Python's 18.0 is 18. */
+const plain = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/(\d)\.0+(?!\d)/g, '$1')
+    .replace(/\s+/g, ' ')
+    .trim();
+
+/** Case and spacing aside, and not as a part of a longer word or number: 88 is not in 888, nor in 88.5. */
+export function mentions(text: string, part: string): boolean {
+  const escaped = plain(part).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?<![\\p{L}\\p{N}]|\\d\\.)${escaped}(?![\\p{L}\\p{N}]|\\.\\d)`, 'u').test(plain(text));
+}

@@ -1,0 +1,147 @@
+/**
+ * The built-in question set: MMLU-Pro's 14 categories and ten options, made from a seed, and made so that a tiny model
+ * can learn it and that several tools answer every question. Train and test never share a question, whatever the seeds:
+ * the split is a hash of the question itself.
+ */
+import { SparkError } from '../errors.js';
+import { argumentTemplates } from './mini/arguments.js';
+import { chemistryTemplates } from './mini/chemistry.js';
+import { factTemplates } from './mini/facts.js';
+import { numberTemplates } from './mini/numbers.js';
+import { hashText, type Random, randomOf, unitOf } from './mini/random.js';
+import type { MiniProblem, MiniTemplate, MiniTool } from './mini/template.js';
+import { CATEGORIES, LETTERS, type Question } from './question.js';
+
+export type { MiniTool } from './mini/template.js';
+
+export type MiniSplit = 'train' | 'test';
+
+export interface MiniOptions {
+  readonly seed: number;
+  /** Questions in each of the 14 categories. */
+  readonly perCategory: number;
+  readonly split: MiniSplit;
+}
+
+/** What is known about a `mini` question beyond its text: enough to judge any step towards it. */
+export interface MiniRules {
+  /** Text of the correct option. */
+  readonly answer: string;
+  /** Worth of every action in the first state, 0–10, varied a little by question. */
+  readonly scores: Readonly<Record<MiniTool | 'think', number>>;
+  /** The ideal input of each tool that answers the question. */
+  readonly inputs: Readonly<Partial<Record<MiniTool, string>>>;
+  /** What an input has to name to be about this question: its operands, formula or subject. */
+  readonly subjects: readonly string[];
+  /** What is to be found out, in one short sentence. */
+  readonly goal: string;
+}
+
+let families: readonly MiniTemplate[] | undefined;
+
+function templates(): readonly MiniTemplate[] {
+  families ??= [...numberTemplates, ...chemistryTemplates, ...argumentTemplates, ...factTemplates()];
+  return families;
+}
+
+/** One question in four is kept for testing. */
+const TEST_SHARE = 0.25;
+
+/** Worth of an action that does not answer the question. */
+const USELESS: Readonly<Record<MiniTool | 'think', number>> = {
+  calculator: 2.2,
+  python: 3.1,
+  algebra: 1.8,
+  logic: 1.2,
+  statistics: 1.5,
+  chemistry: 0.8,
+  encyclopedia: 2.4,
+  search: 3.3,
+  think: 4.6,
+};
+
+const keyOf = (template: MiniTemplate, args: readonly string[]): string =>
+  `mini-${template.name}:${[template.category, ...args].join('|')}`;
+
+const splitOf = (key: string): MiniSplit => (unitOf(`split ${key}`) < TEST_SHARE ? 'test' : 'train');
+
+/** Questions of one split, category by category; a pure function of its arguments. */
+export function makeMini(options: MiniOptions): Question[] {
+  const { seed, perCategory, split } = options;
+  if (!Number.isInteger(perCategory) || perCategory < 1 || perCategory > 2000) {
+    throw new SparkError(
+      'invalid_argument',
+      `mini: expected perCategory from 1 to 2000, got ${perCategory}; ask for fewer questions`,
+    );
+  }
+  return CATEGORIES.flatMap((category) => {
+    const random = randomOf(`mini ${seed} ${split} ${category}`);
+    const used = new Set<string>();
+    return Array.from({ length: perCategory }, () => drawQuestion(category, split, random, used));
+  });
+}
+
+/** The next question of a category that is of this split and not in `used`. */
+function drawQuestion(category: string, split: MiniSplit, random: Random, used: Set<string>): Question {
+  let left = templates().filter((template) => template.category === category);
+  while (left.length > 0) {
+    const template = random.pick(left);
+    for (let tries = 0; tries < 200; tries += 1) {
+      const args = template.draw(random);
+      const key = keyOf(template, args);
+      if (used.has(key) || splitOf(key) !== split) continue;
+      used.add(key);
+      return toQuestion(key, category, template.build(args), random);
+    }
+    // A small family (facts, formulas) is used up: the category's others carry on.
+    left = left.filter((other) => other !== template);
+  }
+  throw new SparkError('invalid_argument', `mini: ${category} has no more ${split} questions; ask for fewer`);
+}
+
+function toQuestion(key: string, category: string, problem: MiniProblem, random: Random): Question {
+  const index = random.int(0, 9);
+  const options = problem.wrong(random);
+  if (options.length < 9) throw new SparkError('internal', `mini: ${key} has only ${options.length} wrong options`);
+  options.splice(9);
+  options.splice(index, 0, problem.answer);
+  return {
+    question_id: hashText(key) & 0x7fffffff,
+    question: problem.text,
+    options,
+    answer: LETTERS[index]!,
+    answer_index: index,
+    cot_content: '',
+    category,
+    src: key,
+  };
+}
+
+/** The rules of a `mini` question, made again from its `src`; null for any other question. */
+export function miniRules(question: Question): MiniRules | null {
+  const match = /^mini-([a-z]+):(.*)$/.exec(question.src);
+  if (match === null) return null;
+  const [category, ...args] = match[2]!.split('|');
+  const template = templates().find((t) => t.name === match[1] && t.category === category);
+  if (template === undefined) return null;
+  const problem = template.build(args);
+  if (problem.text !== question.question) return null;
+  return {
+    answer: problem.answer,
+    scores: scoresOf(question.src, template),
+    inputs: problem.inputs,
+    subjects: problem.subjects,
+    goal: problem.goal,
+  };
+}
+
+/** Base worth, moved by up to ±0.7 by a hash, in steps of 0.1: the rarest viable action differs between questions. */
+function scoresOf(key: string, template: MiniTemplate): Record<MiniTool | 'think', number> {
+  const worth: Partial<Record<string, number>> = template.worth;
+  return Object.fromEntries(
+    Object.entries(USELESS).map(([action, useless]) => {
+      const base = (worth[action] ?? useless) + 1.4 * (unitOf(`${key} ${action}`) - 0.5);
+      return [action, Math.round(10 * Math.min(10, Math.max(0, base))) / 10];
+    }),
+  ) as Record<MiniTool | 'think', number>;
+}

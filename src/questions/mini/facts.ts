@@ -1,0 +1,74 @@
+/** Facts of the reference corpus: looked up by title (encyclopedia), found by words (search), or asked of chemistry. */
+import { type FactArticle, factArticles } from './articles.js';
+import type { Random } from './random.js';
+import type { MiniProblem, MiniTemplate } from './template.js';
+
+/** Every value of a relation anywhere in the corpus: the pool wrong options come from. */
+function valuesByRelation(articles: readonly FactArticle[]): Map<string, string[]> {
+  const out = new Map<string, string[]>();
+  for (const { relation, value } of articles.flatMap((article) => article.facts)) {
+    const list = out.get(relation) ?? [];
+    if (!list.includes(value)) list.push(value);
+    out.set(relation, list);
+  }
+  return out;
+}
+
+/** Years that share their first three digits look the same to a small model's tokenizer. */
+const lookOf = (value: string): string => (/^\d{3}/.test(value) ? value.slice(0, 3) : value);
+
+function wrongValues(pool: readonly string[], value: string, random: Random): string[] {
+  const seen = new Set([lookOf(value)]);
+  return random
+    .shuffle(pool)
+    .filter((other) => {
+      const look = lookOf(other);
+      return !seen.has(look) && seen.add(look);
+    })
+    .slice(0, 9);
+}
+
+/** A relation needs this many values to fill ten options. */
+const ENOUGH = 10;
+
+function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]>, args: readonly string[]) {
+  const [title, relation] = args as [string, string];
+  const value = articles.find((a) => a.title === title)?.facts.find((f) => f.relation === relation)?.value;
+  if (value === undefined) throw new RangeError(`no ${relation} of ${title} in the corpus`);
+  const atom = relation === 'symbol' || relation === 'atomic number';
+  const problem: MiniProblem = {
+    text: `${title}: what is its ${relation}?`,
+    answer: value,
+    wrong: (random) => wrongValues(pools.get(relation)!, value, random),
+    inputs: {
+      ...(atom ? { chemistry: `element ${title}` } : {}),
+      ...{ encyclopedia: title, search: `${title} ${relation}` },
+    },
+    subjects: [title],
+    goal: `Find the ${relation} of ${title}.`,
+  };
+  return problem;
+}
+
+/** One family per category that has facts. */
+export function factTemplates(): MiniTemplate[] {
+  const articles = factArticles();
+  const pools = valuesByRelation(articles);
+  return [...new Set(articles.map((article) => article.category))].flatMap((category): MiniTemplate[] => {
+    const known = articles
+      .filter((article) => article.category === category)
+      .flatMap((article) => article.facts.map(({ relation }) => [article.title, relation] as const))
+      .filter(([, relation]) => pools.get(relation)!.length >= ENOUGH);
+    if (known.length === 0) return [];
+    const worth = { encyclopedia: 8.3, search: 7.1, ...(category === 'chemistry' ? { chemistry: 8.6 } : {}) };
+    return [
+      {
+        name: 'fact',
+        category,
+        worth,
+        draw: (random) => [...random.pick(known)],
+        build: (args) => buildFact(articles, pools, args),
+      },
+    ];
+  });
+}
