@@ -2,6 +2,7 @@
 include(CheckCXXCompilerFlag)
 
 add_library(spark_flags INTERFACE)
+target_compile_features(spark_flags INTERFACE cxx_std_20)
 
 if(SPARK_NATIVE_ARCH)
   check_cxx_compiler_flag(-march=native SPARK_HAS_MARCH_NATIVE)

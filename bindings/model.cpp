@@ -1,0 +1,124 @@
+#include "model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "arguments.h"
+#include "core/error.h"
+#include "handles.h"
+#include "worker.h"
+
+namespace spark_node {
+
+namespace {
+
+// A new adapter or critic, registered with its model; the model may have been disposed while it was being made.
+std::shared_ptr<TrainableState> adopt(const std::shared_ptr<ModelState>& owner, std::shared_ptr<spark::Adapter> adapter,
+                                      std::shared_ptr<spark::Critic> critic) {
+  if (owner->disposed) throw spark::Error("disposed", "the model was disposed during the call");
+  auto state = std::make_shared<TrainableState>(owner, std::move(adapter), std::move(critic));
+  std::erase_if(owner->children, [](const auto& child) { return child.expired(); });
+  owner->children.push_back(state);
+  return state;
+}
+
+Napi::Object info_object(Napi::Env env, const spark::ModelInfo& info) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto number = [&](const char* key, int64_t value) {
+    object.Set(key, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  object.Set("path", info.path);
+  object.Set("architecture", info.architecture);
+  object.Set("backend", info.backend);
+  number("threads", info.threads);
+  number("width", info.width);
+  number("layers", info.layers);
+  number("heads", info.heads);
+  number("kvHeads", info.kv_heads);
+  number("headSize", info.head_size);
+  number("feedForward", info.feed_forward);
+  number("vocabulary", info.vocabulary);
+  number("contextLength", info.context_length);
+  number("parameters", info.parameters);
+  Napi::Object types = Napi::Object::New(env);
+  for (const auto& [name, count] : info.tensor_types) types.Set(name, Napi::Number::New(env, count));
+  object.Set("tensorTypes", types);
+  return object;
+}
+
+}  // namespace
+
+Napi::Value open_model(const Napi::CallbackInfo& info) {
+  const spark::ModelOptions options = model_options(info[0]);
+  return run<std::shared_ptr<spark::Model>>(
+      info.Env(), {"openModel", nullptr, optional_cancel(info[1])},
+      [options](spark::Cancel cancel) { return spark::Model::open(options, cancel); },
+      [](Napi::Env env, std::shared_ptr<spark::Model>&& model) {
+        auto state = std::make_shared<ModelState>();
+        state->model = std::move(model);
+        return model_handle(env, std::move(state));
+      });
+}
+
+Napi::Value model_info(const Napi::CallbackInfo& info) {
+  const auto state = require_model(info[0]);
+  if (state->disposed) throw spark::Error("disposed", "info: expected an open model, got one that was disposed");
+  return info_object(info.Env(), state->model->info());
+}
+
+Napi::Value create_adapter(const Napi::CallbackInfo& info) {
+  const spark::LoraOptions options = lora_options(info[1]);
+  const auto state = require_model(info[0]);
+  return run<std::shared_ptr<spark::Adapter>>(
+      info.Env(), {"createAdapter", state, optional_cancel(info[2])},
+      [model = state->model, options](spark::Cancel) { return model->create_adapter(options); },
+      [state](Napi::Env env, std::shared_ptr<spark::Adapter>&& adapter) {
+        return adapter_handle(env, adopt(state, std::move(adapter), nullptr));
+      });
+}
+
+Napi::Value create_critic(const Napi::CallbackInfo& info) {
+  const spark::CriticOptions options = critic_options(info[1]);
+  const auto state = require_model(info[0]);
+  return run<std::shared_ptr<spark::Critic>>(
+      info.Env(), {"createCritic", state, optional_cancel(info[2])},
+      [model = state->model, options](spark::Cancel) { return model->create_critic(options); },
+      [state](Napi::Env env, std::shared_ptr<spark::Critic>&& critic) {
+        return critic_handle(env, adopt(state, nullptr, std::move(critic)));
+      });
+}
+
+Napi::Value load_adapter(const Napi::CallbackInfo& info) {
+  const std::string path = require_path(info[1], "path");
+  const auto state = require_model(info[0]);
+  return run<std::shared_ptr<spark::Adapter>>(
+      info.Env(), {"loadAdapter", state, optional_cancel(info[2])},
+      [model = state->model, path](spark::Cancel) { return model->load_adapter(path); },
+      [state](Napi::Env env, std::shared_ptr<spark::Adapter>&& adapter) {
+        return adapter_handle(env, adopt(state, std::move(adapter), nullptr));
+      });
+}
+
+Napi::Value logprobs(const Napi::CallbackInfo& info) {
+  auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
+  const auto state = require_model(info[0]);
+  std::shared_ptr<spark::Adapter> adapter;
+  if (!info[2].IsNull()) {
+    const auto adapter_state = require_adapter(info[2]);
+    if (adapter_state->disposed()) {
+      throw spark::Error("disposed", "logprobs: expected a live adapter, got one that was disposed");
+    }
+    if (adapter_state->owner != state) {
+      throw spark::Error("invalid_argument", "adapter: expected an Adapter of this model, got another model's");
+    }
+    adapter = adapter_state->adapter;
+  }
+  return run<std::vector<float>>(
+      info.Env(), {"logprobs", state, optional_cancel(info[3])},
+      [model = state->model, adapter, batch](spark::Cancel cancel) {
+        return model->logprobs(batch->view(), adapter.get(), cancel);
+      },
+      [](Napi::Env env, std::vector<float>&& values) { return float_array(env, std::move(values)); });
+}
+
+}  // namespace spark_node
