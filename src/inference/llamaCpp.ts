@@ -29,7 +29,7 @@ export interface LlamaCppOptions {
   readonly adapterPath?: string | undefined;
   /** Sequences evaluated at the same time, default 1. */
   readonly sequences?: number;
-  /** Tokens a sequence can hold; default what the model was trained for, at most 8192. */
+  /** Tokens a sequence can hold; default what the model was trained for, at most 4096. */
   readonly contextSize?: number;
   /** 0 or absent: as many cores as pay for a model of this size. */
   readonly threads?: number;
@@ -62,7 +62,7 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   if (options.adapterPath !== undefined) await checkAdapterFile(options.adapterPath, info, readGgufInfo, signal);
   const id = await generatorHash(options.modelPath, options.adapterPath, signal);
   const llama = await sharedLlama(options.gpu ?? false);
-  const contextSize = options.contextSize ?? Math.min(8192, info.trainContextSize ?? 8192);
+  const contextSize = options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096);
   let model: LlamaModel | undefined;
   try {
     model = await llama.loadModel({

@@ -1,0 +1,84 @@
+/** The evaluation without tools: one chain of thought under the official MMLU-Pro prompt. A trajectory without steps. */
+import { SparkError } from '../errors.js';
+import type { Generator, GeneratorSequence } from '../inference/generator.js';
+import { extractAnswer } from '../questions/extraction.js';
+import { fewShotPrompt, SHOTS, STOP } from '../questions/fewShot.js';
+import type { Question } from '../questions/question.js';
+import { mixSeeds } from '../random.js';
+import type { Skip, Trajectory } from '../trajectory/trajectory.js';
+import { renderQuestion } from './prompt.js';
+import { withSequence } from './rollout.js';
+import { trajectoryId } from './settings.js';
+import { Transcript } from './transcript.js';
+
+export interface PlainDeps {
+  readonly generator: Generator;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PlainSettings {
+  /** Rows whose chains of thought are the examples; empty: zero-shot. */
+  readonly validation: readonly Question[];
+  readonly temperature: number;
+  readonly maxChainTokens: number;
+  readonly seed: number;
+  readonly attempt: number;
+}
+
+export async function rolloutWithoutTools(
+  question: Question,
+  deps: PlainDeps,
+  settings: PlainSettings,
+): Promise<Trajectory | Skip> {
+  return withSequence(question, deps, async (sequence) => {
+    const { generator, signal } = deps;
+    const transcript = new Transcript(generator, sequence);
+    transcript.write('prompt', -1, generator.bosText, true);
+    transcript.write('prompt', -1, fittingPrompt(question, generator, sequence, settings), false);
+    const { text } = await transcript.generate('answer', -1, {
+      stop: [STOP],
+      // The prompt was made to leave that much room.
+      maxTokens: Math.min(settings.maxChainTokens, generator.contextSize - sequence.tokens.length),
+      temperature: settings.temperature,
+      seed: mixSeeds(settings.seed, question.question_id, settings.attempt),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const answer = extractAnswer(text, 'lm-eval-harness').letter;
+    return {
+      id: trajectoryId(question.question_id, 'model', settings.attempt),
+      questionId: question.question_id,
+      category: question.category,
+      policy: 'model',
+      generator: generator.id,
+      judge: null,
+      seed: settings.seed,
+      steps: [],
+      answerText: text,
+      answer,
+      correct: answer === question.answer,
+      end: 'answered',
+      ...transcript.finish(),
+    };
+  });
+}
+
+/** As many examples as leave room for the chain: the official script lowers their number the same way. */
+function fittingPrompt(
+  question: Question,
+  generator: Generator,
+  sequence: GeneratorSequence,
+  settings: PlainSettings,
+): string {
+  // A model trained on the format alone has never seen the official header.
+  if (!generator.wantsInstructions) return `${renderQuestion(question)}Answer: Let's think step by step.`;
+  const room = generator.contextSize - sequence.tokens.length - settings.maxChainTokens;
+  for (let count = Math.min(SHOTS, settings.validation.length); count >= 0; count--) {
+    const prompt = fewShotPrompt(question, settings.validation, count);
+    if (generator.tokenize(prompt, false).length <= room) return prompt;
+  }
+  throw new SparkError(
+    'context_overflow',
+    `expected room for the question and ${settings.maxChainTokens} tokens of thought in ${generator.contextSize}, but the ` +
+      'question alone is too long; raise inference.contextSize or lower eval.maxChainTokens',
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * A question to a trajectory (SPEC.md, Generating trajectories). What a question gives depends on the seed, the
+ * question's id and the attempt, and on the judge; not on the other questions of the run, with two exceptions: ties
+ * between equal scores (and `least-used`) go by how often actions were taken so far in the run, and the run's rollouts
+ * end in whatever order they end; and the inference library's rounding differs a little with what shares a batch.
+ */
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import type { GeneratorSequence } from '../inference/generator.js';
+import { extractAnswer } from '../questions/extraction.js';
+import type { Question } from '../questions/question.js';
+import type { Skip, Trajectory } from '../trajectory/trajectory.js';
+import { askForLastVerdict, endsTheRun } from './ask.js';
+import { renderHead, TAG } from './prompt.js';
+import { promptSettings, type RolloutDeps, type RolloutSettings, trajectoryId } from './settings.js';
+import { judgedSteps, type RolloutState, sampling, writeStep } from './step.js';
+import { Transcript } from './transcript.js';
+
+/** Segments of prompt and answer belong to no step. */
+const NO_STEP = -1;
+
+/** A trajectory, or the recorded reason why there is none. Throws what ends the whole run: see `endsTheRun`. */
+export async function rolloutQuestion(
+  question: Question,
+  deps: RolloutDeps,
+  settings: RolloutSettings,
+): Promise<Trajectory | Skip> {
+  if (deps.judge === null && settings.policy !== 'model') {
+    throw new SparkError('invalid_argument', `expected a judge for the policy ${settings.policy}, got none`);
+  }
+  return withSequence(question, deps, async (sequence) => {
+    const transcript = new Transcript(deps.generator, sequence);
+    const state: RolloutState = { question, deps, settings, transcript, steps: [] };
+    const head = promptSettings(deps.generator, deps.tools.actions(), settings.maxSteps);
+    for (const { text, special } of renderHead(question, head)) transcript.write('prompt', NO_STEP, text, special);
+    const ending = await writeSteps(state);
+    await judgeLastStep(state, ending.answerText);
+    return assemble(state, ending);
+  });
+}
+
+export function isTrajectory(result: Trajectory | Skip): result is Trajectory {
+  return 'tokens' in result;
+}
+
+/** Opens a sequence for the question; a failure that concerns this question alone becomes a skip. */
+export async function withSequence(
+  question: Question,
+  deps: Pick<RolloutDeps, 'generator' | 'signal'>,
+  work: (sequence: GeneratorSequence) => Promise<Trajectory>,
+): Promise<Trajectory | Skip> {
+  const sequence = await deps.generator.open(deps.signal);
+  try {
+    return await work(sequence);
+  } catch (error) {
+    throwIfAborted(deps.signal);
+    const failure = toSparkError(error);
+    if (endsTheRun(failure)) throw failure;
+    return { questionId: question.question_id, code: failure.code, message: failure.message };
+  } finally {
+    sequence.dispose();
+  }
+}
+
+interface Ending {
+  readonly end: Trajectory['end'];
+  readonly answerText: string;
+  /** Tokens that belong to the trajectory. */
+  readonly length: number;
+}
+
+/** Steps until the model answers, or must. Out of context: what is finished counts, the broken piece does not. */
+async function writeSteps(state: RolloutState): Promise<Ending> {
+  const { transcript, steps, settings } = state;
+  for (;;) {
+    const stateEnd = transcript.length;
+    try {
+      const forced = steps.length >= settings.maxSteps;
+      if (forced || (await transcript.chooseOpening(steps.length, sampling(state, steps.length, 'opening'))))
+        return await writeAnswer(state, forced);
+      await writeStep(state, stateEnd);
+    } catch (error) {
+      if (!(error instanceof SparkError) || error.code !== 'context_overflow') throw error;
+      return { end: 'context_overflow', answerText: '', length: stateEnd };
+    }
+  }
+}
+
+async function writeAnswer(state: RolloutState, forced: boolean): Promise<Ending> {
+  const { transcript, settings } = state;
+  if (forced) transcript.template(TAG.answer, NO_STEP);
+  const options = {
+    ...sampling(state, state.steps.length, 'answer'),
+    stop: [TAG.answerEnd],
+    maxTokens: settings.maxAnswerTokens,
+  };
+  const { text } = await transcript.generate('answer', NO_STEP, options);
+  return { end: forced ? 'forced' : 'answered', answerText: text, length: transcript.length };
+}
+
+async function judgeLastStep({ question, deps, steps }: RolloutState, answer: string): Promise<void> {
+  const last = steps.at(-1);
+  // Out of context, the verdict may have come with the scores of the step that was broken off.
+  if (deps.judge === null || last === undefined || last.processOk !== null) return;
+  const request = { question, steps: judgedSteps(steps), thought: null, answer, actions: deps.tools.actions() };
+  const processOk = await askForLastVerdict(deps.judge, request, deps.signal);
+  steps.splice(-1, 1, { ...last, processOk });
+}
+
+function assemble({ question, deps, settings, transcript, steps }: RolloutState, ending: Ending): Trajectory {
+  // The format's own answer sentence, no guessing: unreadable stays null.
+  const answer = extractAnswer(ending.answerText, 'lm-eval-harness').letter;
+  return {
+    id: trajectoryId(question.question_id, settings.policy, settings.attempt),
+    questionId: question.question_id,
+    category: question.category,
+    policy: settings.policy,
+    generator: deps.generator.id,
+    judge: deps.judge?.id ?? null,
+    seed: settings.seed,
+    steps,
+    answerText: ending.answerText,
+    answer,
+    correct: answer === question.answer,
+    end: ending.end,
+    ...transcript.finish(ending.length),
+  };
+}

@@ -1,0 +1,106 @@
+/** Many questions at once: as many as the generator has sequences, so that it stays busy while judge and tools wait. */
+import { SparkError, toSparkError } from '../errors.js';
+import type { Question } from '../questions/question.js';
+import type { Skip, Trajectory } from '../trajectory/trajectory.js';
+import { isTrajectory, rolloutQuestion } from './rollout.js';
+import type { RolloutDeps, RolloutSettings } from './settings.js';
+
+export interface RunSummary {
+  readonly trajectories: number;
+  readonly skips: number;
+  /** Skips by code. */
+  readonly skipCodes: Readonly<Record<string, number>>;
+}
+
+export type ResultHandler = (result: Trajectory | Skip) => void | Promise<void>;
+
+/** A judge that cannot be reached any more would turn a whole run into skips. */
+const MOST_UNREACHABLE_IN_A_ROW = 16;
+
+/**
+ * Rolls out every question; `onResult` gets the results one by one as they come, and a rollout counts as done when it
+ * returns. On an abort or an error that ends the run, what is finished has been handed over and the rest is given up.
+ */
+export function runRollouts(
+  questions: readonly Question[],
+  deps: RolloutDeps,
+  settings: RolloutSettings,
+  onResult: ResultHandler,
+): Promise<RunSummary> {
+  return runAll(
+    questions,
+    deps,
+    (question, signal) => rolloutQuestion(question, { ...deps, signal }, settings),
+    onResult,
+  );
+}
+
+/** The same for any way to roll out one question. */
+export async function runAll(
+  questions: readonly Question[],
+  deps: Pick<RolloutDeps, 'generator' | 'signal'>,
+  rollOut: (question: Question, signal: AbortSignal) => Promise<Trajectory | Skip>,
+  onResult: ResultHandler,
+): Promise<RunSummary> {
+  const stop = new AbortController();
+  const signal = deps.signal === undefined ? stop.signal : AbortSignal.any([deps.signal, stop.signal]);
+  const tally = new Tally();
+  const queue = questions.values();
+  let handled: Promise<void> = Promise.resolve();
+  let failure: SparkError | null = null;
+
+  const worker = async (): Promise<void> => {
+    for (const question of queue) {
+      if (signal.aborted) return;
+      const result = await rollOut(question, signal);
+      // One after the other: a store that appends must not be entered twice.
+      handled = handled.then(() => onResult(result));
+      await handled;
+      tally.add(result);
+    }
+  };
+  const guarded = async (): Promise<void> => {
+    try {
+      await worker();
+    } catch (error) {
+      // The first failure stops the others; theirs are only its echo.
+      failure ??= toSparkError(error);
+      stop.abort(failure);
+    }
+  };
+  const workers = Math.min(deps.generator.sequences, questions.length);
+  await Promise.all(Array.from({ length: workers }, guarded));
+  if (failure !== null) throw failure;
+  if (deps.signal?.aborted) {
+    throw new SparkError('interrupted', 'interrupted by the caller', { cause: deps.signal.reason as unknown });
+  }
+  return tally.summary();
+}
+
+class Tally {
+  #trajectories = 0;
+  #unreachable = 0;
+  readonly #skipCodes = new Map<string, number>();
+
+  add(result: Trajectory | Skip): void {
+    if (isTrajectory(result)) {
+      this.#trajectories += 1;
+      this.#unreachable = 0;
+      return;
+    }
+    this.#skipCodes.set(result.code, (this.#skipCodes.get(result.code) ?? 0) + 1);
+    this.#unreachable = result.code === 'judge_unreachable' ? this.#unreachable + 1 : 0;
+    if (this.#unreachable >= MOST_UNREACHABLE_IN_A_ROW) {
+      throw new SparkError(
+        'judge_unreachable',
+        `the judge could not be reached for ${this.#unreachable} questions in a row; the last said: ${result.message}. ` +
+          'What is finished is kept: run the same command again when the judge is back',
+      );
+    }
+  }
+
+  summary(): RunSummary {
+    const skips = [...this.#skipCodes.values()].reduce((sum, count) => sum + count, 0);
+    return { trajectories: this.#trajectories, skips, skipCodes: Object.fromEntries(this.#skipCodes) };
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Rarity-first selection (SPEC.md, Generating trajectories, step 3):
+ *   viable = { a : score_a ≥ τ }
+ *   min-score    the lowest score among the viable            SPaRK
+ *   max-score    the highest score                            the baseline without diversity
+ *   least-used   the viable action used least in this run     frequency instead of score
+ * Nothing viable: the highest score, marked `fallback`. Ties go to the action used least so far, then to a seeded draw.
+ * A missing score makes an action no candidate: it is never 0.
+ */
+import type { Score, Step } from '../trajectory/trajectory.js';
+
+export type SelectionRule = 'min-score' | 'max-score' | 'least-used';
+
+export interface SelectionSettings {
+  readonly rule: SelectionRule;
+  /** τ */
+  readonly tau: number;
+  /** Times an action was taken so far in this run. */
+  readonly used: (action: string) => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Selection {
+  readonly action: string;
+  readonly selection: Exclude<Step['selection'], 'policy'>;
+}
+
+interface Candidate {
+  readonly action: string;
+  readonly score: number;
+}
+
+/** Null when no action has a score. `actions` fixes the order, so that the draw depends on nothing else. */
+export function selectAction(
+  actions: readonly string[],
+  scores: Readonly<Record<string, Score>>,
+  settings: SelectionSettings,
+): Selection | null {
+  const candidates = actions.flatMap((action): Candidate[] => {
+    const score = Object.hasOwn(scores, action) ? scores[action] : null;
+    return typeof score === 'number' && Number.isFinite(score) ? [{ action, score }] : [];
+  });
+  if (candidates.length === 0) return null;
+  const viable = candidates.filter(({ score }) => score >= settings.tau);
+  const best =
+    viable.length === 0
+      ? lowest(candidates, ({ score }) => -score)
+      : lowest(viable, preference(settings.rule, settings.used));
+  const tied = lowest(best, ({ action }) => settings.used(action));
+  const drawn = tied[Math.floor(settings.random() * tied.length)]!;
+  return { action: drawn.action, selection: viable.length === 0 ? 'fallback' : 'viable' };
+}
+
+/** What the rule wants least of. */
+function preference(rule: SelectionRule, used: (action: string) => number): (candidate: Candidate) => number {
+  switch (rule) {
+    case 'min-score':
+      return ({ score }) => score;
+    case 'max-score':
+      return ({ score }) => -score;
+    case 'least-used':
+      return ({ action }) => used(action);
+  }
+}
+
+/** All candidates at the minimum of `key`. */
+function lowest(candidates: readonly Candidate[], key: (candidate: Candidate) => number): Candidate[] {
+  const minimum = Math.min(...candidates.map(key));
+  return candidates.filter((candidate) => key(candidate) === minimum);
+}

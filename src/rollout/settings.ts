@@ -1,0 +1,67 @@
+/** What a rollout is made with. The names and defaults are those of the configuration. */
+
+import { renderChat } from '../inference/chatTemplate.js';
+import type { Generator } from '../inference/generator.js';
+import type { Judge } from '../judge/judge.js';
+import type { ToolContext, ToolResult } from '../tools/tool.js';
+import type { Trajectory } from '../trajectory/trajectory.js';
+import { type PromptAction, type PromptSettings, renderInstructions } from './prompt.js';
+import type { ActionUsage } from './usage.js';
+
+/** The part of the tool registry that a rollout uses. */
+export interface Tools {
+  /** The tools, then `think`. */
+  actions(): readonly (PromptAction & { readonly description: string })[];
+  run(name: string, input: string, context: ToolContext): Promise<ToolResult>;
+}
+
+export interface RolloutDeps {
+  readonly generator: Generator;
+  /** Null: nobody scores (evaluation); the policy then has to be `model`. */
+  readonly judge: Judge | null;
+  readonly tools: Tools;
+  /** Shared by all rollouts of a run. */
+  readonly usage: ActionUsage;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RolloutSettings {
+  /** Who chooses the action: a rule over the judge's scores, or the model itself. */
+  readonly policy: Trajectory['policy'];
+  /** τ */
+  readonly tau: number;
+  readonly maxSteps: number;
+  readonly temperature: number;
+  readonly maxThoughtTokens: number;
+  readonly maxInputTokens: number;
+  readonly maxAnswerTokens: number;
+  readonly stepRetries: number;
+  readonly toolTimeoutMs: number;
+  readonly maxObservationChars: number;
+  readonly seed: number;
+  /** Tells several rollouts of one question apart; 0 for the first. */
+  readonly attempt: number;
+}
+
+/** How the head of the prompt is rendered for this model. */
+export function promptSettings(
+  generator: Generator,
+  actions: readonly PromptAction[],
+  maxSteps: number,
+): PromptSettings {
+  const { bosText, eosText, chatTemplate, wantsInstructions } = generator;
+  return {
+    bosText,
+    chat: chatTemplate === null ? null : renderChat(chatTemplate, bosText, eosText),
+    instructions: wantsInstructions ? renderInstructions(actions, maxSteps) : null,
+  };
+}
+
+export function trajectoryId(questionId: number, policy: Trajectory['policy'], attempt: number): string {
+  return `${questionId}:${policy}:${attempt}`;
+}
+
+/** Same as passing the signal, where there is one. */
+export function signalOf(deps: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
+  return deps.signal === undefined ? {} : { signal: deps.signal };
+}

@@ -1,0 +1,137 @@
+/**
+ * One step of a rollout: thought, scores, action, input, observation. Its tokens are only ever added at the end of the
+ * transcript (prompt.ts has the format).
+ */
+import { SparkError } from '../errors.js';
+import type { GenerateOptions } from '../inference/generator.js';
+import type { JudgedStep } from '../judge/judge.js';
+import type { Question } from '../questions/question.js';
+import { mixSeeds, seededRandom } from '../random.js';
+import { THINK } from '../tools/tool.js';
+import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
+import { askForScores } from './ask.js';
+import { neutralizeTags, TAG } from './prompt.js';
+import { type Selection, selectAction } from './select.js';
+import { type RolloutDeps, type RolloutSettings, signalOf } from './settings.js';
+import type { Transcript } from './transcript.js';
+
+/** What the next draw is for: each has a seeded stream of its own. */
+const DRAW = { opening: 0, thought: 1, selection: 2, action: 3, input: 4, answer: 5 } as const;
+
+export interface RolloutState {
+  readonly question: Question;
+  readonly deps: RolloutDeps;
+  readonly settings: RolloutSettings;
+  readonly transcript: Transcript;
+  /** Finished steps. The verdict on the last one comes with the next request to the judge. */
+  readonly steps: Step[];
+}
+
+export function sampling(
+  { question, deps, settings }: RolloutState,
+  step: number,
+  draw: keyof typeof DRAW,
+): Omit<GenerateOptions, 'stop' | 'maxTokens'> {
+  const seed = mixSeeds(settings.seed, question.question_id, settings.attempt, step, DRAW[draw]);
+  return { temperature: settings.temperature, seed, ...signalOf(deps) };
+}
+
+export function judgedSteps(steps: readonly Step[]): JudgedStep[] {
+  return steps.map(({ thought, action, input, observation }) => ({ thought, action, input, observation }));
+}
+
+/** Writes a step whose `<thought>` is open already. */
+export async function writeStep(state: RolloutState, stateEnd: number): Promise<void> {
+  const { transcript, steps, deps } = state;
+  const index = steps.length;
+  const thought = await writeBlock(state, 'thought', index, state.settings.maxThoughtTokens);
+  const scores = await judgeStep(state, thought.text);
+  transcript.template(TAG.action, index);
+  const chosen = await chooseAction(state, index, scores);
+  transcript.template(TAG.input, index);
+  const input = await writeBlock(state, 'input', index, state.settings.maxInputTokens);
+  const { observation, toolError } = await observe(state, index, chosen.action, input.text);
+  deps.usage.add(chosen.action);
+  steps.push({
+    index,
+    stateEnd,
+    thought: thought.text,
+    scores,
+    action: chosen.action,
+    selection: chosen.selection,
+    input: input.text,
+    observation,
+    toolError,
+    truncated: thought.truncated || input.truncated,
+    processOk: null,
+  });
+}
+
+/** The model writes up to the closing tag; where it does not come, the template closes the block. */
+async function writeBlock(
+  state: RolloutState,
+  kind: Extract<SegmentKind, 'thought' | 'input'>,
+  step: number,
+  maxTokens: number,
+): Promise<{ text: string; truncated: boolean }> {
+  const closing = kind === 'thought' ? TAG.thoughtEnd : TAG.inputEnd;
+  const options = { ...sampling(state, step, kind), stop: [closing], maxTokens };
+  const { text, finish } = await state.transcript.generate(kind, step, options);
+  const truncated = finish !== 'stop';
+  if (truncated) state.transcript.template(closing, step);
+  return { text, truncated };
+}
+
+/** Scores for the open step; the same reply says whether the step before it was coherent. */
+async function judgeStep(state: RolloutState, thought: string): Promise<Readonly<Record<string, Score>> | null> {
+  const { deps, question, settings, steps } = state;
+  if (deps.judge === null) return null;
+  const request = { question, steps: judgedSteps(steps), thought, answer: null, actions: deps.tools.actions() };
+  const verdict = await askForScores(deps.judge, request, settings.stepRetries, deps.signal);
+  const last = steps.pop();
+  if (last !== undefined) steps.push({ ...last, processOk: verdict.processOk });
+  return verdict.scores;
+}
+
+/**
+ * The name of the action is an action token even where the judge's scores forced it: that choice is the a_t whose
+ * probability PPO is to change. Forced and chosen names are tokenised alike.
+ */
+async function chooseAction(
+  state: RolloutState,
+  step: number,
+  scores: Readonly<Record<string, Score>> | null,
+): Promise<Selection | { action: string; selection: 'policy' }> {
+  const { deps, settings, transcript } = state;
+  const names = deps.tools.actions().map(({ name }) => name);
+  const texts = names.map((name) => `${name}${TAG.actionEnd}`);
+  if (scores === null || settings.policy === 'model') {
+    const index = await transcript.choose('action', step, texts, sampling(state, step, 'action'));
+    return { action: names[index]!, selection: 'policy' };
+  }
+  const selection = selectAction(names, scores, {
+    rule: settings.policy,
+    tau: settings.tau,
+    used: (action) => deps.usage.count(action),
+    random: seededRandom(sampling(state, step, 'selection').seed),
+  });
+  if (selection === null) throw new SparkError('internal', 'expected a verdict with at least one score, got none');
+  transcript.write('action', step, texts[names.indexOf(selection.action)]!, true);
+  return selection;
+}
+
+async function observe(
+  { deps, settings, transcript }: RolloutState,
+  step: number,
+  action: string,
+  input: string,
+): Promise<Pick<Step, 'observation' | 'toolError'>> {
+  if (action === THINK) return { observation: null, toolError: null };
+  const { toolTimeoutMs: timeoutMs, maxObservationChars } = settings;
+  const result = await deps.tools.run(action, input, { timeoutMs, maxObservationChars, ...signalOf(deps) });
+  const observation = neutralizeTags(result.observation);
+  transcript.template(TAG.observation, step);
+  transcript.write('observation', step, observation, false);
+  transcript.template(TAG.observationEnd, step);
+  return { observation, toolError: result.ok ? null : result.code };
+}

@@ -1,0 +1,78 @@
+/** Trajectories as they come out of a file: checked, because a file may have been edited, cut or made elsewhere. */
+import { z } from 'zod';
+import type { Skip, Trajectory } from './trajectory.js';
+
+const count = z.number().int().min(0);
+
+const segmentSchema = z.object({
+  kind: z.enum(['prompt', 'template', 'thought', 'action', 'input', 'observation', 'answer']),
+  step: z.number().int().min(-1),
+  start: count,
+  end: count,
+});
+
+const stepSchema = z.object({
+  index: count,
+  stateEnd: z.number().int().positive(),
+  thought: z.string(),
+  scores: z.record(z.string(), z.number().min(0).max(10).nullable()).nullable(),
+  action: z.string().min(1),
+  selection: z.enum(['viable', 'fallback', 'policy']),
+  input: z.string(),
+  observation: z.string().nullable(),
+  toolError: z.string().nullable(),
+  truncated: z.boolean(),
+  processOk: z.boolean().nullable(),
+});
+
+export const trajectorySchema = z
+  .object({
+    id: z.string().min(1),
+    questionId: z.number().int(),
+    category: z.string().min(1),
+    policy: z.enum(['min-score', 'max-score', 'least-used', 'model']),
+    generator: z.string().min(1),
+    judge: z.string().nullable(),
+    seed: z.number().int(),
+    steps: z.array(stepSchema),
+    answerText: z.string(),
+    answer: z.string().nullable(),
+    correct: z.boolean(),
+    end: z.enum(['answered', 'forced', 'context_overflow']),
+    tokens: z.array(z.number().int().min(0).max(0x7fffffff)),
+    segments: z.array(segmentSchema),
+  })
+  .superRefine((trajectory, context) => {
+    for (const message of inconsistencies(trajectory)) context.addIssue({ code: 'custom', message });
+  });
+
+export const skipSchema = z.object({ questionId: z.number().int(), code: z.string().min(1), message: z.string() });
+
+/** What a trajectory says of itself has to fit together, or a loss would fall on the wrong tokens. */
+function inconsistencies(trajectory: Trajectory): string[] {
+  const { tokens, segments, steps } = trajectory;
+  const problems: string[] = [];
+  let at = 0;
+  for (const { start, end, step } of segments) {
+    if (start !== at || end <= start)
+      problems.push(`segment [${start}, ${end}) expected to start at ${at} and not be empty`);
+    if (step >= steps.length) problems.push(`segment [${start}, ${end}) belongs to step ${step} of ${steps.length}`);
+    at = end;
+  }
+  if (at !== tokens.length) problems.push(`segments expected to cover ${tokens.length} tokens, but they end at ${at}`);
+  steps.forEach((step, index) => {
+    if (step.index !== index) problems.push(`step ${index} expected index ${index}, got ${step.index}`);
+    const first = segments.find((segment) => segment.step === index);
+    if (first?.start !== step.stateEnd) {
+      problems.push(
+        `step ${index} expected to begin at its state's end ${step.stateEnd}, begins at ${first?.start ?? 'nowhere'}`,
+      );
+    }
+  });
+  return problems;
+}
+
+type Check<A extends B, B> = A;
+// The schema and the type say the same; the compiler holds them together.
+export type SchemaMatchesTrajectory = Check<z.infer<typeof trajectorySchema>, Trajectory>;
+export type SchemaMatchesSkip = Check<z.infer<typeof skipSchema>, Skip>;
