@@ -19,7 +19,10 @@ std::string describe(const Napi::Value& value) {
     }
     return text;
   }
-  if (value.IsString()) return "\"" + value.As<Napi::String>().Utf8Value().substr(0, 100) + "\"";
+  if (value.IsString()) {
+    std::string text = value.As<Napi::String>().Utf8Value().substr(0, 100);
+    return std::string("\"").append(text).append("\"");
+  }
   if (value.IsTypedArray()) {
     constexpr const char* kNames[] = {"Int8Array",    "Uint8Array",    "Uint8ClampedArray", "Int16Array",
                                       "Uint16Array",  "Int32Array",    "Uint32Array",       "Float32Array",

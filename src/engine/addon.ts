@@ -1,0 +1,112 @@
+/** Loads the native addon, once, on first use. Its exports are listed in bindings/addon.cpp; nobody else imports it. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { SparkError } from '../errors.js';
+import type {
+  AdapterOptions,
+  Batch,
+  CriticOptions,
+  LoraTarget,
+  ModelInfo,
+  OptimizerMetrics,
+  OptimizerOptions,
+  PolicyMetrics,
+  PolicyOptions,
+  SftMetrics,
+  ValueMetrics,
+} from './types.js';
+
+declare const kind: unique symbol;
+/** Opaque native objects; the type only keeps them apart. */
+export interface Handle<Kind extends string = string> {
+  readonly [kind]: Kind;
+}
+export type ModelHandle = Handle<'model'>;
+export type AdapterHandle = Handle<'adapter'>;
+export type CriticHandle = Handle<'critic'>;
+export type CancelHandle = Handle<'cancel'>;
+type Cancel = CancelHandle | undefined;
+
+export interface TrainableInfo {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: readonly LoraTarget[];
+  readonly parameterCount: number;
+}
+
+export type NamedTensors = Record<string, { shape: number[]; data: Float32Array }>;
+
+export interface Addon {
+  openModel(options: { path: string; backend?: string; threads?: number }, cancel: Cancel): Promise<ModelHandle>;
+  modelInfo(model: ModelHandle): ModelInfo;
+  createAdapter(model: ModelHandle, options: AdapterOptions, cancel: Cancel): Promise<AdapterHandle>;
+  createCritic(model: ModelHandle, options: CriticOptions, cancel: Cancel): Promise<CriticHandle>;
+  loadAdapter(model: ModelHandle, path: string, cancel: Cancel): Promise<AdapterHandle>;
+  logprobs(model: ModelHandle, batch: Batch, adapter: AdapterHandle | null, cancel: Cancel): Promise<Float32Array>;
+  trainableInfo(handle: AdapterHandle | CriticHandle): TrainableInfo;
+  accumulateSft(
+    adapter: AdapterHandle,
+    batch: Batch,
+    options: { normalizer: number },
+    cancel: Cancel,
+  ): Promise<SftMetrics>;
+  accumulatePolicy(
+    adapter: AdapterHandle,
+    batch: Batch,
+    options: PolicyOptions,
+    cancel: Cancel,
+  ): Promise<PolicyMetrics>;
+  saveAdapter(adapter: AdapterHandle, path: string, format: 'gguf' | 'peft', cancel: Cancel): Promise<void>;
+  values(critic: CriticHandle, batch: Batch, cancel: Cancel): Promise<Float32Array>;
+  accumulateValue(
+    critic: CriticHandle,
+    batch: Batch,
+    options: { normalizer: number },
+    cancel: Cancel,
+  ): Promise<ValueMetrics>;
+  optimizerStep(
+    handle: AdapterHandle | CriticHandle,
+    options: OptimizerOptions,
+    cancel: Cancel,
+  ): Promise<OptimizerMetrics>;
+  zeroGrad(handle: AdapterHandle | CriticHandle, cancel: Cancel): Promise<void>;
+  saveState(handle: AdapterHandle | CriticHandle, path: string, cancel: Cancel): Promise<void>;
+  loadState(handle: AdapterHandle | CriticHandle, path: string, cancel: Cancel): Promise<void>;
+  tensors(handle: AdapterHandle | CriticHandle, which: 'value' | 'grad', cancel: Cancel): Promise<NamedTensors>;
+  dispose(handle: Handle): void;
+  createCancel(): CancelHandle;
+  cancel(flag: CancelHandle): void;
+  cancelAll(): void;
+}
+
+/** From src/engine and from dist/engine alike, the package's root is two folders up. */
+export const addonPath = fileURLToPath(new URL('../../build/Release/spark_rl.node', import.meta.url));
+
+let loaded: Addon | undefined;
+
+/** Throws `addon_missing` with the command that mends it, when the addon is not built or does not load. */
+export function loadAddon(path: string = addonPath): Addon {
+  if (loaded !== undefined && path === addonPath) return loaded;
+  if (!existsSync(path)) {
+    throw new SparkError(
+      'addon_missing',
+      `expected the native addon at ${path}, got none; build it: npx cmake-js build`,
+    );
+  }
+  let addon: Addon;
+  try {
+    addon = createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SparkError(
+      'addon_missing',
+      `the native addon at ${path} does not load: ${reason}; build it again for this machine: npx cmake-js rebuild`,
+      { cause },
+    );
+  }
+  // process.exit() joins the thread pool: without this it would wait for the call in flight to compute to its end.
+  process.once('exit', () => addon.cancelAll());
+  loaded = addon;
+  return addon;
+}

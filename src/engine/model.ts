@@ -1,0 +1,172 @@
+/**
+ * Model, Adapter and Critic over native handles. Arguments are checked where they are read, in bindings/: these classes
+ * only pass them on, so that a rule is written once.
+ */
+
+import type { NamedTensors, TrainableInfo } from './addon.js';
+import {
+  type AdapterHandle,
+  type Addon,
+  type CriticHandle,
+  type Handle,
+  loadAddon,
+  type ModelHandle,
+} from './addon.js';
+import { call, toEngineError } from './call.js';
+import type {
+  AccumulateOptions,
+  Adapter,
+  AdapterOptions,
+  Batch,
+  CallOptions,
+  Critic,
+  CriticOptions,
+  LoraTarget,
+  Model,
+  ModelInfo,
+  OpenModelOptions,
+  OptimizerMetrics,
+  OptimizerOptions,
+  PolicyMetrics,
+  PolicyOptions,
+  SftMetrics,
+  ValueMetrics,
+} from './types.js';
+
+/** Every wrapper's native handle; kept here so that no property of a wrapper can be mistaken for one. */
+const handles = new WeakMap<object, Handle>();
+
+/** The handle of one of our objects; anything else goes to the addon as it is, which says what it expected. */
+function handleOf<H extends Handle>(value: unknown): H {
+  const handle = typeof value === 'object' && value !== null ? handles.get(value) : undefined;
+  return (handle ?? value) as H;
+}
+
+/**
+ * Opens a Llama GGUF. The file is memory-mapped and must stay as it is while the model is open.
+ * Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`.
+ */
+export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Model> {
+  const addon = loadAddon();
+  return call(options?.signal, async (cancel) => {
+    const handle = await addon.openModel({ ...options, path }, cancel);
+    return new NativeModel(addon, handle);
+  });
+}
+
+class NativeModel implements Model {
+  readonly info: ModelInfo;
+  readonly #addon: Addon;
+  readonly #handle: ModelHandle;
+
+  constructor(addon: Addon, handle: ModelHandle) {
+    this.#addon = addon;
+    this.#handle = handle;
+    this.info = addon.modelInfo(handle);
+    handles.set(this, handle);
+  }
+
+  createAdapter(options: AdapterOptions = {}): Promise<Adapter> {
+    return call(undefined, async () => {
+      return new NativeAdapter(this.#addon, await this.#addon.createAdapter(this.#handle, options, undefined));
+    });
+  }
+
+  createCritic(options: CriticOptions = {}): Promise<Critic> {
+    return call(undefined, async () => {
+      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, options, undefined));
+    });
+  }
+
+  loadAdapter(path: string, options?: CallOptions): Promise<Adapter> {
+    return call(options?.signal, async (cancel) => {
+      return new NativeAdapter(this.#addon, await this.#addon.loadAdapter(this.#handle, path, cancel));
+    });
+  }
+
+  logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
+    return call(options?.signal, async (cancel) =>
+      this.#addon.logprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+    );
+  }
+
+  dispose(): void {
+    this.#addon.dispose(this.#handle);
+  }
+}
+
+abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: readonly LoraTarget[];
+  readonly parameterCount: number;
+  protected readonly addon: Addon;
+  protected readonly handle: H;
+
+  constructor(addon: Addon, handle: H) {
+    this.addon = addon;
+    this.handle = handle;
+    handles.set(this, handle);
+    const info: TrainableInfo = describe(addon, handle);
+    this.rank = info.rank;
+    this.alpha = info.alpha;
+    this.targets = info.targets;
+    this.parameterCount = info.parameterCount;
+  }
+
+  optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics> {
+    return call(options?.signal, async (cancel) => this.addon.optimizerStep(this.handle, options, cancel));
+  }
+
+  zeroGrad(): Promise<void> {
+    return call(undefined, async () => this.addon.zeroGrad(this.handle, undefined));
+  }
+
+  saveState(path: string): Promise<void> {
+    return call(undefined, async () => this.addon.saveState(this.handle, path, undefined));
+  }
+
+  loadState(path: string): Promise<void> {
+    return call(undefined, async () => this.addon.loadState(this.handle, path, undefined));
+  }
+
+  tensors(which: 'value' | 'grad'): Promise<NamedTensors> {
+    return call(undefined, async () => this.addon.tensors(this.handle, which, undefined));
+  }
+
+  dispose(): void {
+    this.addon.dispose(this.handle);
+  }
+}
+
+function describe(addon: Addon, handle: AdapterHandle | CriticHandle): TrainableInfo {
+  try {
+    return addon.trainableInfo(handle);
+  } catch (error) {
+    throw toEngineError(error);
+  }
+}
+
+class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
+  accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics> {
+    return call(options?.signal, async (cancel) => this.addon.accumulateSft(this.handle, batch, options, cancel));
+  }
+
+  accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics> {
+    return call(options?.signal, async (cancel) => this.addon.accumulatePolicy(this.handle, batch, options, cancel));
+  }
+
+  save(path: string, format: 'gguf' | 'peft'): Promise<void> {
+    return call(undefined, async () => this.addon.saveAdapter(this.handle, path, format, undefined));
+  }
+}
+
+class NativeCritic extends NativeTrainable<CriticHandle> implements Critic {
+  values(batch: Batch, options?: CallOptions): Promise<Float32Array> {
+    return call(options?.signal, async (cancel) => this.addon.values(this.handle, batch, cancel));
+  }
+
+  accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics> {
+    return call(options?.signal, async (cancel) => this.addon.accumulateValue(this.handle, batch, options, cancel));
+  }
+}
