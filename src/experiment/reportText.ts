@@ -1,0 +1,66 @@
+/** Numbers and words as tables show them, escaped for where they go. */
+import type { StageResult } from '../evaluate/warnings.js';
+
+/** Text that anyone may have written, made harmless in HTML text and in attributes. */
+export function escapeHtml(text: string): string {
+  const named: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replace(/[&<>"']/g, (character) => named[character]!);
+}
+
+/** Control characters could move a terminal's cursor or break a line; neither belongs in a name. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** Column heads of the ladder, the same on a terminal and in the report. */
+export const LADDER_COLUMNS = [
+  'stage',
+  'questions',
+  'accuracy',
+  '95 % interval',
+  'unparsed',
+  'entropy',
+  'H / max',
+  'effective',
+  'think',
+] as const;
+
+/** One row of the ladder. A stage that took no action (tools off) has no entropy: a dash, not a zero. */
+export function ladderCells({ name, evaluation: e }: StageResult): string[] {
+  const acted = e.effectiveActions > 0;
+  return [
+    oneLine(name),
+    String(e.questions),
+    percent(e.accuracy),
+    `${(100 * e.low).toFixed(1)} – ${(100 * e.high).toFixed(1)}`,
+    percent(e.unparsedRate),
+    acted ? `${e.entropyBits.toFixed(2)} bit` : '–',
+    acted ? e.entropyNormalized.toFixed(2) : '–',
+    acted ? e.effectiveActions.toFixed(1) : '–',
+    acted ? percent(e.thinkShare) : '–',
+  ];
+}
+
+/** The ladder for a terminal: names to the left, numbers to the right. Ends with a line break. */
+export function renderLadderTable(stages: readonly StageResult[]): string {
+  const rows = [[...LADDER_COLUMNS], ...stages.map(ladderCells)];
+  const widths = LADDER_COLUMNS.map((_, column) => Math.max(...rows.map((row) => width(row[column]!))));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => {
+        const space = ' '.repeat(widths[column]! - width(cell));
+        return column === 0 ? cell + space : space + cell;
+      })
+      .join('  ')
+      .trimEnd();
+  const rule = widths.map((columns) => '─'.repeat(columns)).join('  ');
+  return `${[line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')}\n`;
+}
+
+function width(text: string): number {
+  return [...text].length;
+}
