@@ -1,0 +1,114 @@
+/** The test questions answered by one stage, greedily, into eval/<stage>.jsonl; an interrupted evaluation goes on. */
+import { existsSync, rmSync } from 'node:fs';
+import { type StageEvaluation, summarize } from '../evaluate/summary.js';
+import { generatorHash } from '../inference/llamaCpp.js';
+import type { Question } from '../questions/question.js';
+import { rolloutWithoutTools } from '../rollout/plain.js';
+import { isTrajectory } from '../rollout/rollout.js';
+import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
+import { trajectoryId } from '../rollout/settings.js';
+import { ActionUsage } from '../rollout/usage.js';
+import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
+import { rolloutSettings } from './generateStage.js';
+import { openGenerator, openTools } from './parts.js';
+import type { Session } from './session.js';
+import { shotQuestions, testQuestions } from './splits.js';
+
+export interface StageToEvaluate {
+  /** Name of the file and of the row in tables. */
+  readonly name: string;
+  /** GGUF LoRA file; null: the base model alone. */
+  readonly adapterPath: string | null;
+  /** False: one chain of thought under the official prompt. */
+  readonly tools: boolean;
+}
+
+export async function evaluateStage(session: Session, stage: StageToEvaluate): Promise<StageEvaluation> {
+  const { config, run, log, signal } = session;
+  const questions = await testQuestions(config);
+  const file = run.evalFile(stage.name);
+  const generator = await generatorHash(config.model.path, stage.adapterPath ?? undefined, signal);
+  await dropOutdated(session, stage, generator);
+  const store = await TrajectoryStore.open(file, { log });
+  const done = new Map(store.stored.map((trajectory) => [trajectory.questionId, trajectory]));
+  const todo = questions.filter((question) => !store.has(trajectoryId(question.question_id, 'model', 0)));
+  const started = performance.now();
+  let skips = 0;
+  try {
+    if (todo.length > 0) {
+      const summary = await answer(session, stage, todo, (result) => {
+        if (isTrajectory(result)) {
+          store.append(result);
+          done.set(result.questionId, result);
+        } else {
+          store.appendSkip(result);
+        }
+        log.progress(`eval ${stage.name} ${done.size}/${questions.length}`);
+      });
+      skips = summary.skips;
+    }
+  } finally {
+    store.close();
+  }
+  const answered = questions.map((question) => done.get(question.question_id)).filter((t) => t !== undefined);
+  const evaluation = summarize(answered, actionNames(session));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const skipped = skips === 0 ? '' : `, ${skips} questions skipped (eval/${stage.name}.skips.jsonl says why)`;
+  const { accuracy, entropyBits } = evaluation;
+  log.info(
+    `eval ${stage.name}: ${(100 * accuracy).toFixed(1)} % of ${answered.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
+  );
+  return evaluation;
+}
+
+/** What an earlier evaluation left, or null. */
+export async function readEvaluation(session: Session, name: string): Promise<StageEvaluation | null> {
+  const file = session.run.evalFile(name);
+  if (!existsSync(file)) return null;
+  const trajectories = await readTrajectories(file);
+  return trajectories.length === 0 ? null : summarize(trajectories, actionNames(session));
+}
+
+async function answer(
+  session: Session,
+  stage: StageToEvaluate,
+  todo: readonly Question[],
+  handle: ResultHandler,
+): Promise<RunSummary> {
+  const { config, signal } = session;
+  const { temperature, maxChainTokens } = config.eval;
+  const generator = await openGenerator(session, stage.adapterPath);
+  const tools = openTools(config);
+  try {
+    if (!stage.tools) {
+      const validation = await shotQuestions(config);
+      const settings = { validation, temperature, maxChainTokens, seed: config.seed, attempt: 0 };
+      const chain = (question: Question, stop: AbortSignal) =>
+        rolloutWithoutTools(question, { generator, signal: stop }, settings);
+      return await runAll(todo, { generator, signal }, chain, handle);
+    }
+    await tools.warm();
+    const deps = { generator, judge: null, tools, usage: new ActionUsage(), signal };
+    return await runRollouts(todo, deps, rolloutSettings(config, 'model', temperature), handle);
+  } finally {
+    await tools.dispose();
+    await generator.dispose();
+  }
+}
+
+/** Answers given by another model or adapter, or under other settings, say nothing about this evaluation. */
+async function dropOutdated({ config, run }: Session, stage: StageToEvaluate, generator: string): Promise<void> {
+  const file = run.evalFile(stage.name);
+  const marker = file.replace(/\.jsonl$/, '.settings.json');
+  const { rollout, tools, eval: settings, seed, inference } = config;
+  const asked = JSON.stringify([generator, stage.tools, rollout, tools, settings, seed, inference.contextSize]);
+  if (existsSync(file) && run.readJson<string>(marker) !== asked) {
+    rmSync(file);
+    rmSync(skipsFile(file), { force: true });
+  }
+  await run.writeJson(marker, asked);
+}
+
+function actionNames({ config }: Session): string[] {
+  return [...config.tools.enabled, 'think'];
+}
