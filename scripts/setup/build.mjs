@@ -1,0 +1,116 @@
+/** The npm packages and the addon: whether they are up to date, and making them so. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { run, SetupError, say } from './run.mjs';
+import { addToStamp, hashOf, readStamp } from './stamp.mjs';
+import { typescriptHash, typescriptOutput } from './typescript.mjs';
+
+const ADDON = 'build/Release/spark_rl.node';
+
+/** @param {string} root */
+export function readNeeds(root) {
+  const stamp = readStamp(root);
+  return {
+    packages:
+      stamp.packages !== packagesHash(root) || !existsSync(path.join(root, 'node_modules/cmake-js/package.json')),
+    addon: stamp.addon !== addonHash(root) || !existsSync(path.join(root, ADDON)),
+    typescript: stamp.typescript !== typescriptHash(root) || !existsSync(path.join(root, typescriptOutput)),
+  };
+}
+
+/** @param {string} root */
+const packagesHash = (root) => hashOf(root, ['package-lock.json']);
+
+/** The addon uses every instruction of the processor it was built on: a folder moved to another one is built again. */
+function addonHash(/** @type {string} */ root) {
+  const machine = [process.platform, process.arch, os.cpus()[0]?.model ?? ''];
+  return hashOf(root, ['native', 'bindings', 'CMakeLists.txt'], [...machine, lockedVersion(root, 'node-addon-api')]);
+}
+
+/** @param {string} root @param {string} name */
+function lockedVersion(root, name) {
+  return readLock(path.join(root, 'package-lock.json'))?.[`node_modules/${name}`]?.version ?? '';
+}
+
+/** @param {string} file @returns {Record<string, { version?: string, optional?: boolean, devOptional?: boolean }> | null} */
+function readLock(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} root */
+export async function installPackages(root) {
+  const before = readStamp(root);
+  const hash = packagesHash(root);
+  if (isInstalled(root)) {
+    say('npm packages: already those of package-lock.json');
+  } else {
+    // When npm started us, the same npm; else the one on the PATH.
+    const npm = process.env.npm_execpath;
+    const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
+    // No package here needs its install script, and newer npm versions run none: so nobody's should be relied on.
+    const args = [...first, 'ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
+    await run('installing npm packages', command, args, {
+      cwd: root,
+      code: 'setup_npm',
+      advice: 'See that the package registry can be reached (npm ping) and run this again.',
+    });
+  }
+  // npm has emptied node_modules, and with it the record of the other steps, whose results are still there.
+  addToStamp(root, { ...before, packages: hash });
+}
+
+/**
+ * npm writes its own record of what it put into node_modules as its last act. When that agrees with the lock file there
+ * is nothing to do, whoever installed it.
+ * @param {string} root
+ */
+function isInstalled(root) {
+  const wanted = readLock(path.join(root, 'package-lock.json'));
+  const present = readLock(path.join(root, 'node_modules/.package-lock.json'));
+  if (wanted === null)
+    throw new SetupError('setup_npm', 'package-lock.json is missing or damaged: git checkout package-lock.json');
+  if (present === null) return false;
+  return Object.entries(wanted).every(([at, { version, optional, devOptional }]) => {
+    if (at === '') return true;
+    // Other platforms' binaries are in the lock file, but not on the disk.
+    if (present[at] === undefined) return optional === true || devOptional === true;
+    return present[at].version === version && existsSync(path.join(root, at, 'package.json'));
+  });
+}
+
+/** @param {string} root */
+export async function buildAddon(root) {
+  const hash = addonHash(root);
+  const cmakeJs = path.join(root, 'node_modules/cmake-js/bin/cmake-js');
+  dropForeignCache(root);
+  const args = [cmakeJs, 'build', '--parallel', String(buildJobs())];
+  await run('building the addon (C++)', process.execPath, args, {
+    cwd: root,
+    code: 'setup_addon',
+    advice:
+      'If the compiler or a library has changed since the last build, remove the folder build/ and run this again.',
+  });
+  if (!existsSync(path.join(root, ADDON))) {
+    throw new SetupError('setup_addon', `the build ended well but made no ${ADDON}: remove build/ and run this again`);
+  }
+  addToStamp(root, { addon: hash });
+}
+
+/** CMake refuses a build folder that was made under another path, as in a copied or moved clone. @param {string} root */
+function dropForeignCache(root) {
+  const build = path.join(root, 'build');
+  const cache = path.join(build, 'CMakeCache.txt');
+  if (!existsSync(cache)) return;
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1];
+  if (home !== undefined && path.resolve(home) !== root) rmSync(build, { recursive: true, force: true });
+}
+
+/** A compiler process takes up to a gigabyte. */
+function buildJobs() {
+  return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 2 ** 30)));
+}

@@ -1,0 +1,93 @@
+/** Running commands with a sign of life, and saying what went wrong. Everything goes to stderr: stdout is for results. */
+import { spawn, spawnSync } from 'node:child_process';
+
+const started = Date.now();
+const tty = process.stderr.isTTY === true;
+/** Between two signs of life where nobody sees a line change. */
+const HEARTBEAT_MS = 15_000;
+const TAIL_LINES = 40;
+
+/** A failure that the user can do something about. */
+export class SetupError extends Error {
+  /** @param {string} code @param {string} message what was expected, what came instead, what to do */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export function elapsed() {
+  return `${((Date.now() - started) / 1000).toFixed(1)} s`;
+}
+
+/** @param {string} message */
+export function say(message) {
+  process.stderr.write(`setup ${elapsed().padStart(8)}  ${message}\n`);
+}
+
+/**
+ * Runs a command to its end. Its last line of output shows as progress; all of its last lines show when it fails.
+ * @param {string} what what it does, for people
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ cwd: string, code: string, advice: string, env?: NodeJS.ProcessEnv }} options `code`, `advice`: of its failure
+ * @returns {Promise<void>}
+ */
+export async function run(what, command, args, options) {
+  say(`${what} …`);
+  const begun = Date.now();
+  /** @type {string[]} */
+  const tail = [];
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const seconds = () => ((Date.now() - begun) / 1000).toFixed(0);
+  const heartbeat = setInterval(() => say(`${what} … ${seconds()} s  ${tail.at(-1) ?? ''}`), HEARTBEAT_MS);
+  if (tty) clearInterval(heartbeat);
+  for (const stream of [child.stdout, child.stderr]) {
+    onLines(stream, (line) => {
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+      if (tty)
+        process.stderr.write(`\r\u001b[K${`  ${seconds()} s  ${line}`.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    });
+  }
+  /** @type {number | string} */
+  const end = await new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (status, signal) => resolve(status ?? signal ?? 'unknown'));
+  });
+  clearInterval(heartbeat);
+  if (tty) process.stderr.write('\r\u001b[K');
+  if (end === 0) return say(`${what}: done in ${seconds()} s`);
+  const output = tail.length === 0 ? '  (no output)' : tail.map((line) => `  ${line}`).join('\n');
+  throw new SetupError(
+    options.code,
+    `${what} failed (${end}). The command was\n  ${[command, ...args].join(' ')}\nand its last lines were\n${output}\n${options.advice}`,
+  );
+}
+
+/** @param {import('node:stream').Readable} stream @param {(line: string) => void} use */
+function onLines(stream, use) {
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk) => {
+    const lines = (rest + chunk).split(/\r?\n|\r/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') use(line);
+  });
+  stream.on('end', () => {
+    if (rest.trim() !== '') use(rest);
+  });
+}
+
+/**
+ * Output of a short command, or null when it is not there or fails.
+ * @param {string} command @param {string[]} args @param {string} [input]
+ */
+export function output(command, args, input = '') {
+  const done = spawnSync(command, args, { input, encoding: 'utf8', timeout: 60_000 });
+  return done.status === 0 ? done.stdout : null;
+}
