@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors.js';
+import { SparkError, throwIfAborted } from '../errors.js';
 import { HostProcess } from './hostProcess.js';
 import type { HostKind, HostReply } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
@@ -23,6 +23,8 @@ interface Job {
   readonly settle: (result: ToolResult) => void;
   readonly fail: (error: unknown) => void;
   readonly detach: () => void;
+  /** Settled, one way or the other. */
+  closed: boolean;
 }
 
 const MAX_START_FAILURES = 2;
@@ -39,12 +41,15 @@ export class ToolHost {
   private startFailures = 0;
   private lastFailure = '';
   private disposed = false;
+  /** Children never keep the parent alive; calls in progress do, through this timer. */
+  private hold: NodeJS.Timeout | null = null;
+  private open = 0;
 
   constructor(private readonly options: ToolHostOptions) {}
 
   /** Starts a child in the background; resolves when it is ready, or when it could not start. */
   async warm(): Promise<void> {
-    if (this.children.size === 0) this.spawn();
+    if (this.children.size === 0 && !this.disposed) this.spawn();
     await Promise.all([...this.children].map((child) => child.ready.catch(() => undefined)));
   }
 
@@ -55,11 +60,14 @@ export class ToolHost {
       const onAbort = () => this.abort(job);
       const job: Job = {
         ...{ tool, input, context },
+        closed: false,
         settle: resolve,
         fail: reject,
         detach: () => context.signal?.removeEventListener('abort', onAbort),
       };
       context.signal?.addEventListener('abort', onAbort, { once: true });
+      this.open += 1;
+      this.hold ??= setInterval(() => {}, 2 ** 30);
       this.queue.push(job);
       this.pump();
     });
@@ -96,7 +104,9 @@ export class ToolHost {
       },
       (error: unknown) => this.startFailed(error),
     );
-    void child.exited.then((reason) => {
+    void child.exited.then(async (reason) => {
+      // After a failed start, `startFailed` has counted before anything is started again.
+      await child.ready.catch(() => undefined);
       this.children.delete(child);
       const job = this.running.get(child);
       this.running.delete(child);
@@ -151,17 +161,23 @@ export class ToolHost {
       this.running.delete(child);
       child.kill();
     }
-    job.detach();
-    try {
-      throwIfAborted(job.context.signal);
-    } catch (error) {
-      job.fail(error);
-    }
+    this.close(job);
+    job.fail(new SparkError('interrupted', 'interrupted by the caller', { cause: job.context.signal?.reason }));
   }
 
   private finish(job: Job, result: ToolResult): void {
-    job.detach();
+    this.close(job);
     job.settle(result);
+  }
+
+  private close(job: Job): void {
+    if (job.closed) return;
+    job.closed = true;
+    job.detach();
+    this.open -= 1;
+    if (this.open > 0 || this.hold === null) return;
+    clearInterval(this.hold);
+    this.hold = null;
   }
 }
 

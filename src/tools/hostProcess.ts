@@ -14,7 +14,7 @@ let exitHook = false;
 
 /** One sandboxed child. It never keeps the parent alive while idle, and never outlives it. */
 export class HostProcess {
-  state: 'starting' | 'idle' | 'busy' | 'dead' = 'starting';
+  state: 'starting' | 'idle' | 'busy' | 'dying' | 'dead' = 'starting';
   /** Requests sent so far. */
   calls = 0;
   readonly ready: Promise<void>;
@@ -42,7 +42,6 @@ export class HostProcess {
     this.state = 'busy';
     this.calls += 1;
     const id = this.calls;
-    keepAlive(child, true);
     return new Promise((resolve, reject) => {
       this.pending = { id, resolve, reject };
       child.send({ id, ...request } satisfies HostRequest, (error) => {
@@ -51,8 +50,14 @@ export class HostProcess {
     });
   }
 
+  /** Process id, once it runs. The launcher's words replace themselves, so it is Node's own. */
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
   kill(reason = 'killed'): void {
     this.killed = true;
+    if (this.state !== 'dead') this.state = 'dying';
     this.reason ||= reason;
     this.child?.kill('SIGKILL');
   }
@@ -84,11 +89,11 @@ export class HostProcess {
     const child = this.launch(plan);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => this.kill(`it was not ready after ${timeoutMs / 1000} s`), timeoutMs);
+      timer.unref();
       child.on('message', (message: HostReply) => {
         if ('ready' in message) {
           clearTimeout(timer);
           if (this.state === 'starting') this.state = 'idle';
-          keepAlive(child, false);
           resolve();
         } else this.receive(message);
       });
@@ -108,6 +113,7 @@ export class HostProcess {
     this.child = child;
     alive.add(child);
     killAllAtExit();
+    unref(child);
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-2000);
     });
@@ -121,7 +127,6 @@ export class HostProcess {
     if (pending === null || message.id !== pending.id || typeof message.observation !== 'string') return;
     this.pending = null;
     if (this.state === 'busy') this.state = 'idle';
-    if (this.child !== null) keepAlive(this.child, false);
     pending.resolve(message);
   }
 
@@ -141,12 +146,9 @@ function exitReason(code: number | null, signal: NodeJS.Signals | null, stderr: 
   return `its process ended (${signal ?? `exit code ${code}`})${last === '' ? '' : `: ${last.trim()}`}`;
 }
 
-/** Idle children let the parent exit; a child that is starting or busy keeps it until the answer is there. */
-function keepAlive(child: ChildProcess, keep: boolean): void {
-  for (const handle of [child, child.channel, child.stderr as unknown as { ref(): void; unref(): void }]) {
-    if (keep) handle?.ref();
-    else handle?.unref();
-  }
+/** A child never keeps the parent alive; ToolHost does, while a call is open. */
+function unref(child: ChildProcess): void {
+  for (const handle of [child, child.channel, child.stderr as unknown as { unref(): void } | null]) handle?.unref();
 }
 
 function killAllAtExit(): void {

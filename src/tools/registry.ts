@@ -4,7 +4,7 @@ import { encyclopediaTool } from './encyclopedia.js';
 import { ToolHost } from './host.js';
 import { HOSTED, hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
-import { clip, oneLine } from './observation.js';
+import { clip, oneLine, printable } from './observation.js';
 import { localSearch, type SearchBackend, searchTool } from './search.js';
 import { BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
 
@@ -84,7 +84,7 @@ export class ToolRegistry {
       return fail('tool_input', `input too long: ${input.length} characters, at most ${MAX_INPUT_CHARS}`);
     try {
       const result = await tool.run(input, context);
-      return { ...result, observation: clip(result.observation, context.maxObservationChars) };
+      return { ...result, observation: clip(printable(result.observation), context.maxObservationChars) };
     } catch (error) {
       throwIfAborted(context.signal);
       return fail('tool_failed', `${name} failed: ${error instanceof Error ? error.message : String(error)}`);

@@ -43,13 +43,21 @@ export function createCalculator(): Evaluate {
     if (value === undefined || value === null) throw new Error('the expression has no value');
     if (typeof value === 'function')
       throw new Error('the expression defines a function; write an expression with a value');
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw new Error(`the result is not a finite number (${value}); numbers reach up to 1.8e308`);
+    }
     return formatValue(math, trigNoise(expression, value));
   };
 }
 
 /** What people and models write for the operators mathjs knows. */
 export function normalise(input: string): string {
-  return input
+  // 1,000 is a thousand where no comma can separate arguments.
+  const text = /[([]/.test(input)
+    ? input
+    : input.replace(/\b\d{1,3}(?:,\d{3})+\b/g, (digits) => digits.replaceAll(',', ''));
+  return text
+    .replace(/%\s+of\s+/gi, '% * ')
     .replace(/[×·∙⋅]/g, '*')
     .replace(/÷/g, '/')
     .replace(/[−–]/g, '-')

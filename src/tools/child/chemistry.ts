@@ -100,7 +100,8 @@ function structure(smiles: string): string {
     `rings ${rings.getSize()} (${aromatic} aromatic)`,
     `H-bond donors ${properties.donorCount}`,
     `H-bond acceptors ${properties.acceptorCount}`,
-    `logP ${properties.logP.toFixed(2)}`,
+    // OpenChemLib answers -999 where it has no increments, as for salts.
+    ...(properties.logP > -900 ? [`logP ${properties.logP.toFixed(2)}`] : []),
     `polar surface ${properties.polarSurfaceArea.toFixed(1)} A^2`,
     `rotatable bonds ${properties.rotatableBondCount}`,
     `stereo centres ${properties.stereoCenterCount}`,

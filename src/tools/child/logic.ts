@@ -40,7 +40,7 @@ async function script(input: string, run: (script: string) => Promise<string>): 
   const printed = tidy(await run(input));
   const verdict = tidy(await run('(check-sat)'));
   const model = verdict === 'sat' ? readModel(await run('(get-model)')) : '';
-  const answer = model === '' ? verdict : `${verdict}: ${model}`;
+  const answer = withModel(verdict, model);
   return printed === '' ? answer : `${printed}\n${answer}`;
 }
 
@@ -49,11 +49,17 @@ async function proposition(input: string, run: (script: string) => Promise<strin
   const given = premises.map((premise) => `(assert ${premise})`).join('');
   if (conclusion === null) {
     const verdict = tidy(await run(`${declarations}${given}(check-sat)`));
-    return verdict === 'sat' ? `satisfiable: ${readModel(await run('(get-model)'))}` : 'unsatisfiable';
+    if (verdict !== 'sat') return verdict === 'unsat' ? 'unsatisfiable' : verdict;
+    return withModel('satisfiable', readModel(await run('(get-model)'), '='));
   }
   const verdict = tidy(await run(`${declarations}${given}(assert (not ${conclusion}))(check-sat)`));
   if (verdict === 'unsat') return 'valid';
-  return `not valid: ${readModel(await run('(get-model)'), '=')}`;
+  if (verdict !== 'sat') return verdict;
+  return withModel('not valid', readModel(await run('(get-model)'), '='));
+}
+
+function withModel(verdict: string, model: string): string {
+  return model === '' ? verdict : `${verdict}: ${model}`;
 }
 
 /** z3 reports errors in its output, and goes on: the first one is the answer. */
@@ -70,6 +76,7 @@ function tidy(output: string): string {
 /** `(define-fun x () Int (- 3))` → `x = -3`; functions and arrays stay as z3 prints them. */
 export function readModel(output: string, equals = ' = '): string {
   const body = tidy(output);
+  if (/^\(\s*\)$/.test(body)) return '';
   const simple = [
     ...body.matchAll(/\(define-fun (\|[^|]*\||\S+) \(\) (\w+) ((?:\((?:[^()]|\([^()]*\))*\))|[^()\s]+)\)/g),
   ];

@@ -40,7 +40,7 @@ export async function createPython(): Promise<Evaluate> {
   });
   loading = false;
   // Needed for the start only; gone before any foreign code runs.
-  for (const name of ['read', 'readbuffer', 'load', 'os', 'location']) {
+  for (const name of ['read', 'readbuffer', 'load', 'location']) {
     Reflect.deleteProperty(globals, name);
     runInRealm(realm, `delete globalThis.${name}`, 'cleanup');
   }

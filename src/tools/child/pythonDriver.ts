@@ -4,7 +4,7 @@
  */
 export const DRIVER = String.raw`
 def _make_driver():
-    import ast, builtins, gc, json, os, random, sys, textwrap, traceback
+    import ast, asyncio, builtins, gc, json, os, random, sys, textwrap, time, traceback
 
     class Output:
         encoding = 'utf-8'
@@ -21,7 +21,34 @@ def _make_driver():
         def writable(self): return True
         def getvalue(self): return ''.join(self.parts)
 
-    for name in ('js', 'pyodide_js'): sys.modules.pop(name, None)
+    for name in list(sys.modules):
+        if name == 'js' or name.split('.')[0] == 'pyodide_js': del sys.modules[name]
+
+    # Pyodide's own event loop belongs to JavaScript and cannot be run to its end from here: one that only sleeps.
+    class Selector:
+        def select(self, timeout):
+            time.sleep(timeout or 0)
+            return []
+        def close(self): pass
+
+    class Loop(asyncio.BaseEventLoop):
+        def __init__(self):
+            super().__init__()
+            self._selector = Selector()
+        def _process_events(self, events): pass
+        def _write_to_self(self): pass
+
+    def asyncio_run(main, *, debug=None):
+        running = asyncio.events._get_running_loop()
+        asyncio.events._set_running_loop(None)
+        loop = Loop()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            loop.close()
+            asyncio.events._set_running_loop(running)
+    asyncio.run = asyncio_run
+
     saved_builtins = dict(builtins.__dict__)
     saved_path, saved_argv, saved_environ = list(sys.path), [''], dict(os.environ)
     saved_meta, saved_hooks = list(sys.meta_path), list(sys.path_hooks)
@@ -41,9 +68,10 @@ def _make_driver():
         sys.setrecursionlimit(1000)
         sys.excepthook, sys.displayhook = sys.__excepthook__, sys.__displayhook__
         os.chdir(home)
-        for root, folders, files in os.walk(home, topdown=False):
-            for name in files: os.unlink(os.path.join(root, name))
-            for name in folders: os.rmdir(os.path.join(root, name))
+        for folder in (home, '/tmp'):
+            for root, folders, files in os.walk(folder, topdown=False):
+                for name in files: os.unlink(os.path.join(root, name))
+                for name in folders: os.rmdir(os.path.join(root, name))
 
     def describe(error):
         if isinstance(error, SyntaxError):

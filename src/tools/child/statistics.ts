@@ -10,10 +10,7 @@ export function createStatistics(): Evaluate {
   const { math, evaluate } = createArithmetic();
   const table = functions();
   return (input) => {
-    const lines = input
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('#'));
+    const lines = statements(input);
     if (lines.length === 0) throw new Error('a call expected, e.g. mean(1, 2, 3)');
     const scope: Record<string, unknown> = { ...table };
     const values: string[] = [];
@@ -27,6 +24,20 @@ export function createStatistics(): Evaluate {
     }
     return values.join('\n') || 'no output';
   };
+}
+
+/** One statement a line; a line goes on while a bracket is open. `#` starts a comment. */
+function statements(input: string): string[] {
+  const out: string[] = [];
+  let current = '';
+  for (const line of input.split('\n').map((text) => text.replace(/#.*$/, '').trim())) {
+    current = current === '' ? line : `${current} ${line}`;
+    const depth = [...current].reduce((sum, c) => sum + Number('(['.includes(c)) - Number(')]'.includes(c)), 0);
+    if (depth > 0) continue;
+    if (current !== '') out.push(current);
+    current = '';
+  }
+  return current === '' ? out : [...out, current];
 }
 
 function functions(): Record<string, (...args: unknown[]) => unknown> {
