@@ -27,6 +27,11 @@ export interface Chart {
 const WIDTH = 460;
 const WIDE = 960;
 
+/** An ablation has many stages; seven is what a narrow chart can label. */
+function widthFor(stages: readonly unknown[]): number {
+  return stages.length > 7 ? WIDE : WIDTH;
+}
+
 /** Accuracy of every stage as a point with its 95 % Wilson interval. */
 export function accuracyChart(stages: readonly StageResult[]): Chart {
   const rows = stages.map(({ evaluation: e }, index) => [index, 100 * e.accuracy, 100 * e.low, 100 * e.high]);
@@ -39,9 +44,9 @@ export function accuracyChart(stages: readonly StageResult[]): Chart {
   return {
     title: 'Accuracy',
     note: 'Point: share of right answers. Bar: 95 % Wilson interval.',
-    svg: draw(option, WIDTH, 260),
+    svg: draw(option, widthFor(stages), 260),
     key: [],
-    wide: false,
+    wide: widthFor(stages) === WIDE,
   };
 }
 
@@ -85,7 +90,8 @@ export function entropyChart(acting: readonly StageResult[]): Chart {
   const option = {
     grid: { left: 44, right: 12, top: 26, bottom: 40 },
     xAxis: stageAxis(acting),
-    yAxis: valueAxis({ min: 0, max: Math.ceil(most * 2) / 2 }),
+    // Room above the line for the number on a bar that reaches it.
+    yAxis: valueAxis({ min: 0, max: Math.ceil(most * 1.12 * 2) / 2 }),
     series: [
       {
         type: 'bar',
@@ -93,16 +99,16 @@ export function entropyChart(acting: readonly StageResult[]): Chart {
         data: acting.map(({ evaluation }) => evaluation.entropyBits),
         itemStyle: { color: PAINT.s1, borderRadius: [4, 4, 0, 0] },
         label: { show: true, position: 'top', color: PAINT.ink, fontSize: 12, formatter: twoDigits },
-        markLine: limitLine(most, `even use: ${most.toFixed(2)}`),
+        markLine: limitLine(most, ''),
       },
     ],
   };
   return {
     title: 'Action entropy',
-    note: 'Bits over all actions; 2 to its power is the number of effective actions.',
-    svg: draw(option, WIDTH, 260),
+    note: `Bits over all actions. Dashed: an even use of them all, ${most.toFixed(2)} bits.`,
+    svg: draw(option, widthFor(acting), 260),
     key: [],
-    wide: false,
+    wide: widthFor(acting) === WIDE,
   };
 }
 
@@ -124,7 +130,7 @@ export function actionChart(acting: readonly StageResult[]): Chart {
       itemStyle: { color: color(name, index) },
       label: {
         show: true,
-        color: '#fff',
+        color: PAINT.onbar,
         fontSize: 11,
         // A number that does not fit its piece would cover the neighbour's.
         formatter: ({ value }: { value: number }) => (value >= 4 ? value.toFixed(0) : ''),
@@ -212,7 +218,7 @@ export function trainingCharts(training: readonly StageTraining[], targetKl: num
       },
       yAxis: valueAxis({
         scale: true,
-        max: limit ? ({ max }: { max: number }) => Math.max(max, targetKl! * 1.1) : undefined,
+        max: limit ? ({ max }: { max: number }) => (max > targetKl! ? null : roomAbove(targetKl!)) : undefined,
       }),
       series: lines.map(({ stage, points: data }, index) => ({
         type: 'line',
@@ -275,6 +281,11 @@ function points(rows: readonly TrainingRow[], x: string, y: string): [number, nu
   });
 }
 
+/** An axis end above a limit that the curves do not reach, so that the limit is seen all the same. */
+function roomAbove(limit: number): number {
+  return Number((limit * 1.25).toPrecision(2));
+}
+
 function twoDigits({ value }: { value: number }): string {
   return value.toFixed(2);
 }
@@ -290,7 +301,7 @@ function stageAxis(stages: readonly { readonly name: string }[]) {
     axisLabel: {
       ...label(),
       interval: 0,
-      width: Math.floor((WIDTH - 60) / Math.max(1, stages.length)) - 6,
+      width: Math.floor((widthFor(stages) - 60) / Math.max(1, stages.length)) - 6,
       overflow: 'break',
     },
     axisTick: { show: false },
@@ -328,13 +339,14 @@ function draw(option: object, width: number, height: number): string {
 }
 
 /**
- * Drops what only a script could use (hover rules, series marks), numbers that differ between two runs of the program,
- * and the fixed size. Text of the chart cannot match: echarts escapes its quotes.
+ * Drops what only a script could use (hover rules, series marks), clip paths (every point lies inside its axes, and their
+ * ids count up over the life of the program) and the fixed size. Text of the chart cannot match: its quotes are escaped.
  */
 function clean(svg: string): string {
   const bare = svg
     .replace(/<style[\s\S]*?<\/style>/g, '')
-    .replace(/ (?:class|ecmeta_\w+|pointer-events)="[^"]*"/g, '')
+    .replace(/<defs[\s\S]*?<\/defs>/g, '')
+    .replace(/ (?:class|ecmeta_\w+|pointer-events|clip-path)="[^"]*"/g, '')
     .replace(/^<svg width="\d+" height="\d+"/, '<svg role="img"')
     .replaceAll('font-family:sans-serif;', '')
     .replace(/\n+/g, '\n');

@@ -9,7 +9,7 @@ export const PAINT = {
   soft: '#0a0002',
   line: '#0a0003',
   think: '#0a0004',
-  alarm: '#0a0005',
+  onbar: '#0a0005',
   s1: '#0b0001',
   s2: '#0b0002',
   s3: '#0b0003',
@@ -29,10 +29,10 @@ export function paintWithVariables(svg: string): string {
 
 export const STYLE = `
 :root{color-scheme:light dark;--page:#f7f7f5;--card:#fff;--ink:#1b1d21;--soft:#5d636d;--line:#e1e2e0;--alarm:#b3261e;
---alarm-back:#fdf0ee;--good:#1a7f4b;--tint:#2a78d6;--think:#9a9c9f;--s1:#2a78d6;--s2:#e8743b;--s3:#19a979;--s4:#945ecf;
---s5:#e6a700;--s6:#c94f8a;--s7:#13a4b4;--s8:#6c8893}
+--alarm-back:#fdf0ee;--good:#1a7f4b;--tint:#2a78d6;--think:#85888c;--onbar:#fff;--s1:#2a78d6;--s2:#d9622b;--s3:#128a62;--s4:#945ecf;
+--s5:#b98300;--s6:#c94f8a;--s7:#0d8795;--s8:#6c8893}
 @media (prefers-color-scheme:dark){:root{--page:#131518;--card:#1b1e22;--ink:#e9eaec;--soft:#a0a6b0;--line:#30343a;
---alarm:#ff8a80;--alarm-back:#3a2220;--good:#5fd39a;--tint:#4c95ea;--think:#74787f;--s1:#5a9ff0;--s2:#f08a55;--s3:#3cc497;
+--alarm:#ff8a80;--alarm-back:#3a2220;--good:#5fd39a;--tint:#4c95ea;--think:#8b9098;--onbar:#14171a;--s1:#5a9ff0;--s2:#f08a55;--s3:#3cc497;
 --s4:#b088e6;--s5:#f0bb33;--s6:#e277a8;--s7:#42c2d0;--s8:#90a8b2}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -53,13 +53,13 @@ th:first-child{text-align:left;position:sticky;left:0;background:var(--card);max
 td small{color:var(--soft)}
 td.main{font-weight:650}
 td.heat{background:color-mix(in srgb,var(--tint) calc(var(--v)*42%),transparent)}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:14px}
+.grid{display:grid;margin-top:14px;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:14px}
 figure{margin:0;padding:14px 14px 8px}
 figure.wide{grid-column:1/-1}
 figcaption{padding:0 4px 4px}
 figcaption p{margin:2px 0 0}
 figure svg{display:block;width:100%;height:auto;font-family:inherit}
-figure.wide svg{max-height:420px}
+figure.wide svg{min-width:640px}
 .alarms{list-style:none;margin:0;padding:0;display:grid;gap:8px}
 .alarms li{background:var(--alarm-back);border-left:3px solid var(--alarm);border-radius:6px;padding:9px 13px;overflow-wrap:anywhere}
 .alarms code{color:var(--alarm)}
