@@ -48,6 +48,7 @@ export async function checkModelFile(
         `${type === 'adapter' ? '; give an adapter as an adapter, beside its base model' : ''}`,
     );
   }
+  checkVocabulary(file, header.metadata);
   const contextLength = lookUp(header.metadata, architecture, 'context_length');
   return {
     bytes,
@@ -57,6 +58,22 @@ export async function checkModelFile(
     trainContextSize: contextLength === undefined ? null : Number(contextLength),
     tensors: new Map((header.tensorInfo ?? []).map((tensor) => [tensor.name, tensor.dimensions.map(Number)])),
   };
+}
+
+/** llama.cpp asserts that token texts differ, and a failed assertion of its ends the process. */
+function checkVocabulary(file: string, metadata: object): void {
+  const tokens = lookUp(metadata, 'tokenizer', 'ggml', 'tokens');
+  if (!Array.isArray(tokens) || tokens.length === 0) {
+    throw damaged(file, 'tokenizer.ggml.tokens is missing: a model without its vocabulary');
+  }
+  const different = new Set(tokens).size;
+  if (different < tokens.length) throw damaged(file, `${tokens.length - different} token texts occur twice`);
+  for (const name of ['token_type', 'scores']) {
+    const list = lookUp(metadata, 'tokenizer', 'ggml', name);
+    if (Array.isArray(list) && list.length !== tokens.length) {
+      throw damaged(file, `expected ${tokens.length} entries in tokenizer.ggml.${name}, got ${list.length}`);
+    }
+  }
 }
 
 /** Throws `adapter_mismatch` when the adapter's matrices do not fit the model's. */

@@ -1,0 +1,202 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { SparkError } from '../../../src/errors.js';
+import { renderQuestion } from '../../../src/rollout/prompt.js';
+import { isTrajectory, rolloutQuestion } from '../../../src/rollout/rollout.js';
+import type { RolloutDeps } from '../../../src/rollout/settings.js';
+import { ActionUsage } from '../../../src/rollout/usage.js';
+import { createBuiltinRegistry } from '../../../src/tools/registry.js';
+import { trajectorySchema } from '../../../src/trajectory/schema.js';
+import type { Skip, Trajectory } from '../../../src/trajectory/trajectory.js';
+import { continuations, type Script, ScriptedGenerator, type ScriptedOptions } from '../inference/scripted.js';
+import { question, SETTINGS, tableJudge, textsOf } from './parts.js';
+
+const tools = createBuiltinRegistry({ tools: ['calculator'] });
+afterAll(() => tools.dispose());
+
+/** Calculates, thinks, answers. */
+const MODEL = continuations([
+  ['</observation>\n', '<thought>Read it off.</thought>'],
+  ['<action>think</action><input>', 'It is 888, so C.</input><answer>The answer is (C).</answer>'],
+  ['<action>calculator</action><input>', '37 * 24</input>'],
+  ['</thought><action>', 'calculator</action>'],
+  ['900\n', '<thought>Multiply.</thought>'],
+]);
+
+const judge = () =>
+  tableJudge(({ steps, thought }) => ({
+    scores: thought === null ? {} : steps.length === 0 ? { calculator: 7, think: 9 } : { calculator: 3, think: 6 },
+    processOk: steps.length === 0 ? null : steps.length === 1,
+  }));
+
+const deps = (script: Script, more: Partial<RolloutDeps> = {}, options?: ScriptedOptions): RolloutDeps => ({
+  generator: new ScriptedGenerator(script, options),
+  judge: judge(),
+  tools,
+  usage: new ActionUsage(),
+  ...more,
+});
+
+function trajectoryOf(result: Trajectory | Skip): Trajectory {
+  if (!isTrajectory(result)) throw new Error(`expected a trajectory, got a skip: ${result.code} ${result.message}`);
+  // Segments cover every token once and steps begin where their states end, or the schema refuses it.
+  return trajectorySchema.parse(result);
+}
+
+describe('rolloutQuestion', () => {
+  it('writes steps with real observations, and every token has one writer', async () => {
+    const given = deps(MODEL);
+    const trajectory = trajectoryOf(await rolloutQuestion(question(), given, SETTINGS));
+    const { detokenize } = given.generator;
+    expect(detokenize(trajectory.tokens)).toBe(
+      `${renderQuestion(question())}<thought>Multiply.</thought><action>calculator</action><input>37 * 24</input>` +
+        '<observation>888</observation>\n<thought>Read it off.</thought><action>think</action>' +
+        '<input>It is 888, so C.</input><answer>The answer is (C).</answer>',
+    );
+    expect(trajectory).toMatchObject({
+      id: '7:min-score:0',
+      policy: 'min-score',
+      judge: 'table',
+      answer: 'C',
+      correct: true,
+      end: 'answered',
+    });
+    expect(textsOf(trajectory, 'thought', detokenize)).toEqual([
+      '<thought>Multiply.</thought>',
+      '<thought>Read it off.</thought>',
+    ]);
+    expect(textsOf(trajectory, 'action', detokenize)).toEqual(['calculator</action>', 'think</action>']);
+    expect(textsOf(trajectory, 'input', detokenize)).toEqual(['37 * 24</input>', 'It is 888, so C.</input>']);
+    expect(textsOf(trajectory, 'observation', detokenize)).toEqual(['888']);
+    expect(textsOf(trajectory, 'answer', detokenize)).toEqual(['<answer>The answer is (C).</answer>']);
+    expect(textsOf(trajectory, 'template', detokenize)).toEqual([
+      '<action>',
+      '<input>',
+      '<observation>',
+      '</observation>\n',
+      '<action>',
+      '<input>',
+    ]);
+    expect(trajectory.steps.map(({ action, selection, observation }) => [action, selection, observation])).toEqual([
+      ['calculator', 'viable', '888'],
+      ['think', 'viable', null],
+    ]);
+    // The state of a step ends where its thought begins.
+    expect(trajectory.steps.map(({ stateEnd }) => detokenize(trajectory.tokens.slice(stateEnd, stateEnd + 9)))).toEqual(
+      ['<thought>', '<thought>'],
+    );
+  });
+
+  it('asks for scores at each thought and for the last verdict at the end, and puts verdicts on the step they are about', async () => {
+    const asked = judge();
+    const trajectory = trajectoryOf(await rolloutQuestion(question(), deps(MODEL, { judge: asked }), SETTINGS));
+    expect(asked.requests.map(({ thought, answer, steps }) => [thought, answer, steps.length])).toEqual([
+      ['Multiply.', null, 0],
+      ['Read it off.', null, 1],
+      [null, 'The answer is (C).', 2],
+    ]);
+    expect(asked.requests[1]!.steps[0]).toEqual({
+      thought: 'Multiply.',
+      action: 'calculator',
+      input: '37 * 24',
+      observation: '888',
+    });
+    expect(asked.requests[0]!.actions.map(({ name }) => name)).toEqual(['calculator', 'think']);
+    expect(trajectory.steps.map(({ processOk }) => processOk)).toEqual([true, false]);
+    expect(trajectory.steps.map(({ scores }) => scores)).toEqual([
+      { calculator: 7, think: 9 },
+      { calculator: 3, think: 6 },
+    ]);
+  });
+
+  it('lets the model choose the action when nobody scores', async () => {
+    const trajectory = trajectoryOf(
+      await rolloutQuestion(question(), deps(MODEL, { judge: null }), { ...SETTINGS, policy: 'model', maxSteps: 1 }),
+    );
+    expect(trajectory.steps).toMatchObject([
+      { action: 'calculator', selection: 'policy', scores: null, processOk: null },
+    ]);
+    expect(trajectory).toMatchObject({ judge: null, end: 'forced', answer: null, correct: false });
+    await expect(rolloutQuestion(question(), deps(MODEL, { judge: null }), SETTINGS)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+  });
+
+  it('closes the blocks of a model that never does, and makes it answer after the last step', async () => {
+    const given = deps((text) => (text.endsWith('\n') || text.endsWith('input>') ? '<thought>' : 'z'));
+    const trajectory = trajectoryOf(await rolloutQuestion(question(), given, SETTINGS));
+    const { detokenize } = given.generator;
+    expect(trajectory).toMatchObject({ end: 'forced', answer: null, correct: false, answerText: 'z'.repeat(40) });
+    expect(trajectory.steps).toHaveLength(3);
+    expect(trajectory.steps.every((step) => step.truncated)).toBe(true);
+    expect(textsOf(trajectory, 'thought', detokenize)[0]).toBe(`<thought>${'z'.repeat(40)}`);
+    expect(textsOf(trajectory, 'template', detokenize)).toContain('</thought><action>');
+    // Nobody but the template opened this answer.
+    expect(textsOf(trajectory, 'template', detokenize).at(-1)).toMatch(/<answer>$/);
+  });
+
+  it('gives the tool what the model wrote and keeps the failure', async () => {
+    const bad = continuations([
+      ['</observation>\n', '<answer>answer is B'],
+      ['<input>', '</thought> what?</input>'],
+      ['900\n', '<thought>Try.</thought>'],
+    ]);
+    const trajectory = trajectoryOf(await rolloutQuestion(question(), deps(bad), SETTINGS));
+    expect(trajectory.steps[0]).toMatchObject({ input: '</thought> what?', toolError: 'tool_input' });
+    expect(trajectory.steps[0]!.observation).not.toContain('</thought>');
+    expect(trajectory).toMatchObject({ answer: 'B', correct: false, end: 'answered' });
+  });
+
+  it('retries a step without scores, then skips the question with the reason', async () => {
+    const silent = tableJudge(() => ({ scores: { calculator: null, think: null }, processOk: true }));
+    expect(await rolloutQuestion(question(), deps(MODEL, { judge: silent }), SETTINGS)).toMatchObject({
+      questionId: 7,
+      code: 'judge_unparsable',
+    });
+    expect(silent.requests).toHaveLength(2);
+    const moody = tableJudge((_, call) => {
+      if (call === 1) throw new SparkError('judge_refused', 'no');
+      return { scores: { calculator: 8, think: null }, processOk: null };
+    });
+    const trajectory = trajectoryOf(
+      await rolloutQuestion(question(), deps(MODEL, { judge: moody }), { ...SETTINGS, maxSteps: 1 }),
+    );
+    expect(trajectory.steps[0]).toMatchObject({ action: 'calculator', processOk: null });
+  });
+
+  it('keeps a trajectory whose last verdict is missing, and ends the run where no question could fare better', async () => {
+    const failing = (code: 'judge_refused' | 'judge_budget') =>
+      tableJudge(({ thought }) => {
+        if (thought === null) throw new SparkError(code, 'no');
+        return { scores: { calculator: 8 }, processOk: true };
+      });
+    const settings = { ...SETTINGS, maxSteps: 1 };
+    const kept = await rolloutQuestion(question(), deps(MODEL, { judge: failing('judge_refused') }), settings);
+    expect(trajectoryOf(kept).steps[0]!.processOk).toBeNull();
+    await expect(
+      rolloutQuestion(question(), deps(MODEL, { judge: failing('judge_budget') }), settings),
+    ).rejects.toMatchObject({ code: 'judge_budget' });
+  });
+
+  it('out of context, keeps the steps that are finished and cuts the one that is not', async () => {
+    const whole = trajectoryOf(await rolloutQuestion(question(), deps(MODEL), SETTINGS));
+    const secondState = whole.steps[1]!.stateEnd;
+    for (const contextSize of [secondState + 3, secondState + 20, secondState + 60]) {
+      const asked = judge();
+      const given = deps(MODEL, { judge: asked }, { contextSize });
+      const cut = trajectoryOf(await rolloutQuestion(question(), given, SETTINGS));
+      expect(cut).toMatchObject({ end: 'context_overflow', answer: null, correct: false });
+      expect(cut.steps).toHaveLength(1);
+      expect(cut.steps[0]!.processOk).toBe(true);
+      // States nest: what is left is a prefix of the whole.
+      expect(cut.tokens).toEqual(whole.tokens.slice(0, secondState));
+    }
+    const none = await rolloutQuestion(question(), deps(MODEL, {}, { contextSize: 20 }), SETTINGS);
+    expect(none).toMatchObject({ questionId: 7, code: 'context_overflow' });
+  });
+
+  it('counts actions only when their step is finished', async () => {
+    const usage = new ActionUsage(['think']);
+    await rolloutQuestion(question(), deps(MODEL, { usage }), SETTINGS);
+    expect([usage.count('think'), usage.count('calculator'), usage.count('python')]).toEqual([2, 1, 0]);
+  });
+});
