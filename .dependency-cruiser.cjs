@@ -1,0 +1,68 @@
+/**
+ * DESIGN's import directions: cli → experiment → train, evaluate, rollout → engine, judge, tools, trajectory, reward →
+ * inference, questions. The files directly in src/ that are named below may be imported by anyone. No circles, neither
+ * of files nor of folders. Type-only imports count: a type that points upwards is a dependency, too.
+ */
+const layers = [
+  ['inference', 'questions'],
+  ['engine', 'judge', 'tools', 'trajectory', 'reward'],
+  ['train', 'evaluate', 'rollout'],
+  ['experiment'],
+  ['cli', 'index'],
+];
+
+const pathOf = (names) => `^src/(${names.join('|')})(/|\\.ts$)`;
+
+/** Each layer against everything above it. */
+const upwards = layers.slice(0, -1).map((layer, height) => ({
+  name: `${layer.join('-')}-import-nothing-above-them`,
+  severity: 'error',
+  from: { path: pathOf(layer) },
+  to: { path: pathOf(layers.slice(height + 1).flat()) },
+}));
+
+/** A package that one file alone may import. */
+const onlyIn = (file, npmPackage) => ({
+  name: `only-${file.replace(/\W/g, '-')}-imports-${npmPackage}`,
+  severity: 'error',
+  comment: `${npmPackage} is wrapped once, so that its errors and settings are dealt with once`,
+  from: { path: '^src/', pathNot: `^src/${file.replace(/\./g, '\\.')}$` },
+  to: { path: `(^|node_modules/)${npmPackage}(/|$)` },
+});
+
+module.exports = {
+  forbidden: [
+    ...upwards,
+    {
+      name: 'the-ground-imports-no-folder',
+      severity: 'error',
+      from: { path: '^src/(errors|log|random|package)\\.ts$' },
+      to: { path: '^src/[^/]+/' },
+    },
+    {
+      name: 'config-knows-the-names-of-tools-alone',
+      severity: 'error',
+      from: { path: '^src/config\\.ts$' },
+      to: { path: '^src/[^/]+/', pathNot: '^src/tools/tool\\.ts$' },
+    },
+    onlyIn('inference/openai.ts', 'openai'),
+    onlyIn('inference/llamaCpp.ts', 'node-llama-cpp'),
+    { name: 'no-circles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
+    { name: 'no-circles-of-folders', severity: 'error', scope: 'folder', from: { path: '^src/' }, to: { circular: true } },
+    { name: 'everything-is-found', severity: 'error', from: { path: '^src/' }, to: { couldNotResolve: true } },
+    {
+      name: 'src-needs-no-dev-dependency',
+      severity: 'error',
+      comment: 'hostSource.ts serves work on the sources, where the dev dependencies are; a built package never loads it',
+      from: { path: '^src/', pathNot: '^src/tools/hostSource\\.ts$' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    // ESM-only packages have an "import" condition and nothing else.
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
