@@ -124,7 +124,13 @@ export function miniRules(question: Question): MiniRules | null {
   const [category, ...args] = match[2]!.split('|');
   const template = templates().find((t) => t.name === match[1] && t.category === category);
   if (template === undefined) return null;
-  const problem = template.build(args);
+  let problem: MiniProblem;
+  try {
+    problem = template.build(args);
+  } catch {
+    // A `src` that only looks like ours.
+    return null;
+  }
   if (problem.text !== question.question) return null;
   return {
     answer: problem.answer,

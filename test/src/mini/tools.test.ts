@@ -1,0 +1,40 @@
+/** The ideal inputs are run through the real tools: what a question promises is what a tool shows. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mentions } from '../../../src/judge/oracle.js';
+import { type MiniTool, makeMini, miniRules } from '../../../src/questions/mini.js';
+import { createBuiltinRegistry, type ToolRegistry } from '../../../src/tools/registry.js';
+
+const CONTEXT = { timeoutMs: 30_000, maxObservationChars: 400 };
+let registry: ToolRegistry;
+beforeAll(async () => {
+  registry = createBuiltinRegistry();
+  await registry.warm();
+}, 60_000);
+afterAll(() => registry.dispose());
+
+describe('ideal inputs', () => {
+  it('give the correct option, for every template and tool', { timeout: 60_000 }, async () => {
+    const all = makeMini({ seed: 11, perCategory: 60, split: 'train' });
+    // Two questions of each family.
+    const families = new Map<string, typeof all>();
+    for (const q of all) {
+      const family = `${q.src.split(':')[0]} ${q.category}`;
+      families.set(family, [...(families.get(family) ?? []), q]);
+    }
+    const sample = [...families.values()].flatMap((list) => list.slice(0, 2));
+    expect(families.size).toBeGreaterThanOrEqual(35);
+    const tried = new Set<string>();
+    for (const question of sample) {
+      const rules = miniRules(question)!;
+      for (const [tool, input] of Object.entries(rules.inputs)) {
+        tried.add(tool);
+        const result = await registry.run(tool as MiniTool, input, CONTEXT);
+        expect(result.ok, `${question.src} ${tool} ${input}: ${result.observation}`).toBe(true);
+        // A search may cut the passage before the fact; the article itself never.
+        if (tool === 'search') expect(result.observation).toContain(rules.subjects[0]);
+        else expect(mentions(result.observation, rules.answer), `${tool} ${input}: ${result.observation}`).toBe(true);
+      }
+    }
+    expect(tried.size).toBe(8);
+  });
+});
