@@ -176,7 +176,13 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const config = parsed.data;
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
-  if (config.model.path === 'tiny') config.model.path = packagePath('models/spark-tiny.gguf');
+  config.model.path =
+    config.model.path === 'tiny' ? packagePath('models/spark-tiny.gguf') : path.resolve(config.model.path);
+  // A run is taken up again from anywhere, so its paths are absolute.
+  const { questions } = config;
+  if (questions.train !== 'mini') questions.train = path.resolve(questions.train);
+  if (questions.test !== 'mini') questions.test = path.resolve(questions.test);
+  if (questions.shots !== null) questions.shots = path.resolve(questions.shots);
   return config;
 }
 

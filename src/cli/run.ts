@@ -40,6 +40,8 @@ export async function runCommand(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // A command runs until its body settles, whatever it waits for: some of that does not keep the event loop alive.
+  const alive = setInterval(() => {}, 60_000);
   try {
     const log = output.quiet ? silentLog : createLog();
     const result = await body({ log, signal: controller.signal });
@@ -50,6 +52,7 @@ export async function runCommand(
   } catch (error) {
     reportFailure(toSparkError(error), output);
   } finally {
+    clearInterval(alive);
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }

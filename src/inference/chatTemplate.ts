@@ -7,6 +7,8 @@ import { SparkError } from '../errors.js';
  * with today's date every cache and every parity check would break at midnight.
  */
 const PINNED_DATE = '26 Jul 2024';
+/** The renderer has a clock of its own and refuses another one among the variables; a macro of that name hides it. */
+const PINNED_CLOCK = `{%- macro strftime_now(format) -%}${PINNED_DATE}{%- endmacro -%}`;
 
 interface Message {
   readonly role: 'system' | 'user';
@@ -30,7 +32,6 @@ export function renderChat(
       bos_token: bosText,
       eos_token: eosText,
       date_string: PINNED_DATE,
-      strftime_now: () => PINNED_DATE,
     });
     return bosText !== '' && !text.startsWith(bosText) ? bosText + text : text;
   };
@@ -53,7 +54,7 @@ export function renderChat(
 
 function compile(template: string): Template {
   try {
-    return new Template(template);
+    return new Template(PINNED_CLOCK + template);
   } catch (error) {
     throw unusable(error);
   }
