@@ -80,6 +80,16 @@ void PromiseWorker::OnOK() {
   auto& flags = in_flight(env).flags;
   if (const auto it = flags.find(context_.cancel); it != flags.end()) flags.erase(it);
   if (context_.gate) context_.gate->finish();
+  // A worker_thread that is being terminated can no longer run JavaScript: every Node-API call then fails, the one that
+  // would report the failure too. Nobody is left to tell, and an exception that escaped from here would end the
+  // process.
+  try {
+    settle(env);
+  } catch (...) {
+  }
+}
+
+void PromiseWorker::settle(Napi::Env env) {
   try {
     if (failure_) {
       deferred_.Reject(to_javascript(env, *failure_).Value());

@@ -45,6 +45,7 @@ class PromiseWorker : public Napi::AsyncWorker {
  private:
   void Execute() final;
   void OnOK() final;
+  void settle(Napi::Env env);
 
   CallContext context_;
   Napi::Promise::Deferred deferred_;

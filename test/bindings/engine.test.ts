@@ -1,0 +1,218 @@
+/** The engine from JavaScript: it computes, learns, saves and loads, and never holds up the event loop. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { addonPath, loadAddon } from '../../src/engine/addon.js';
+import { type Model, openModel } from '../../src/engine/index.js';
+import { failure, longBatch, MODEL, makeBatch, temporaryFolder } from './support.js';
+
+const folder = temporaryFolder();
+const batch = makeBatch([40, 25, 9], 3);
+const lossTokens = 74 - 3;
+let model: Model;
+
+beforeAll(async () => {
+  model = await openModel(MODEL, { threads: 2 });
+});
+
+async function train(adapter: Awaited<ReturnType<Model['createAdapter']>>, steps: number): Promise<number[]> {
+  const losses: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const { lossSum, tokens } = await adapter.accumulateSft(batch, { normalizer: lossTokens });
+    expect(tokens).toBe(lossTokens);
+    losses.push(lossSum / tokens);
+    expect((await adapter.optimizerStep({ learningRate: 0.01 })).step).toBe(step + 1);
+  }
+  return losses;
+}
+
+it('describes the model', () => {
+  expect(model.info).toMatchObject({
+    path: MODEL,
+    architecture: 'llama',
+    backend: 'cpu',
+    threads: 2,
+    width: 48,
+    layers: 2,
+    heads: 3,
+    kvHeads: 1,
+    headSize: 16,
+    feedForward: 64,
+    vocabulary: 289,
+    contextLength: 256,
+    tensorTypes: { F32: 22 },
+  });
+});
+
+it('learns: the SFT loss falls, and log-probs agree with the loss', async () => {
+  const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+  expect(adapter).toMatchObject({ rank: 4, alpha: 8, targets: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] });
+  // R (C_in + C_out) over q, k, v, o, gate, up, down and two layers
+  expect(adapter.parameterCount).toBe(2 * 4 * (48 + 48 + 2 * (48 + 16) + 48 + 48 + 3 * (48 + 64)));
+  const base = await model.logprobs(batch, null);
+  expect(await model.logprobs(batch, adapter)).toEqual(base);
+  const losses = await train(adapter, 5);
+  expect(losses[4]!).toBeLessThan(losses[0]! - 0.5);
+  expect(-base.reduce((sum, lp) => sum + lp, 0) / lossTokens).toBeCloseTo(losses[0]!, 4);
+});
+
+it('trains a critic towards its returns', async () => {
+  const critic = await model.createCritic({ rank: 2, hidden: 16, seed: 2 });
+  expect(Array.from(await critic.values(batch))).toEqual([0, 0, 0]);
+  const first = await critic.accumulateValue(batch, { normalizer: 3 });
+  expect(first).toEqual({ count: 3, lossSum: 3 });
+  await critic.optimizerStep({ learningRate: 0.05 });
+  for (let i = 0; i < 10; i++) {
+    await critic.accumulateValue(batch, { normalizer: 3 });
+    await critic.optimizerStep({ learningRate: 0.05 });
+  }
+  expect((await critic.accumulateValue(batch, { normalizer: 3 })).lossSum).toBeLessThan(1);
+});
+
+it('reports the policy metrics of an untouched adapter exactly', async () => {
+  const adapter = await model.createAdapter({ rank: 2 });
+  const lp = await model.logprobs(batch, adapter);
+  const metrics = await adapter.accumulatePolicy(
+    { ...batch, oldLogprobs: lp, refLogprobs: lp },
+    { normalizer: lossTokens },
+  );
+  expect(metrics).toMatchObject({ tokens: lossTokens, clippedCount: 0 });
+  expect(metrics.ratioSum).toBeCloseTo(lossTokens, 4);
+  expect(metrics.clipLossSum).toBeCloseTo(-0.5 * lossTokens, 4);
+  expect(metrics.k3Sum).toBeCloseTo(0, 6);
+});
+
+describe('files', () => {
+  it('an adapter saved as GGUF or PEFT and loaded again gives the same log-probs', async () => {
+    const adapter = await model.createAdapter({ rank: 4, seed: 7 });
+    await train(adapter, 3);
+    const expected = await model.logprobs(batch, adapter);
+    expect(expected).not.toEqual(await model.logprobs(batch, null));
+    for (const [format, name] of [
+      ['gguf', 'round.gguf'],
+      ['peft', 'round-peft'],
+    ] as const) {
+      await adapter.save(`${folder}/${name}`, format);
+      const loaded = await model.loadAdapter(`${folder}/${name}`);
+      expect(loaded).toMatchObject({ rank: 4, alpha: 16, targets: adapter.targets });
+      expect(await model.logprobs(batch, loaded)).toEqual(expected);
+      expect((await failure(() => adapter.save(`${folder}/${name}`, format))).code).toBe('invalid_argument');
+    }
+  });
+
+  it('a state saved and loaded goes on bit for bit', async () => {
+    const one = await model.createAdapter({ rank: 2, seed: 9 });
+    await train(one, 2);
+    await one.saveState(`${folder}/state.safetensors`);
+    const two = await model.createAdapter({ rank: 2, seed: 10 });
+    await two.loadState(`${folder}/state.safetensors`);
+    for (const adapter of [one, two]) {
+      await adapter.accumulateSft(batch, { normalizer: lossTokens });
+      expect((await adapter.optimizerStep({ learningRate: 0.01 })).step).toBe(3);
+    }
+    expect(await two.tensors('value')).toEqual(await one.tensors('value'));
+  });
+
+  it('tensors come with names, shapes and gradients', async () => {
+    const adapter = await model.createAdapter({ rank: 2, targets: ['q'] });
+    await adapter.accumulateSft(batch, { normalizer: 1 });
+    const grad = await adapter.tensors('grad');
+    expect(Object.keys(grad).sort()).toEqual(
+      [0, 1].flatMap((n) => [`blk.${n}.attn_q.weight.lora_a`, `blk.${n}.attn_q.weight.lora_b`]),
+    );
+    expect(grad['blk.1.attn_q.weight.lora_b']).toMatchObject({ shape: [48, 2] });
+    expect(Math.max(...grad['blk.1.attn_q.weight.lora_b']!.data)).toBeGreaterThan(0);
+    await adapter.zeroGrad();
+    expect(Math.max(...(await adapter.tensors('grad'))['blk.1.attn_q.weight.lora_b']!.data)).toBe(0);
+  });
+
+  it('a model that is missing, cut, foreign or damaged is a coded error', async () => {
+    const bytes = readFileSync(MODEL);
+    const file = `${folder}/bad.gguf`;
+    const opening = async (content: Buffer) => {
+      writeFileSync(file, content);
+      return failure(() => openModel(file));
+    };
+    expect((await failure(() => openModel(`${folder}/none.gguf`))).code).toBe('io_error');
+    expect((await failure(() => openModel(folder))).code).toBe('io_error');
+    expect((await opening(Buffer.from('{"not": "a model"}'))).code).toBe('unsupported_file');
+    expect((await opening(Buffer.alloc(0))).code).toBe('invalid_file');
+    for (const length of [10, 1000, 7000, bytes.length - 64]) {
+      expect([length, (await opening(bytes.subarray(0, length))).code]).toEqual([length, 'invalid_file']);
+    }
+    const renamed = Buffer.from(bytes);
+    renamed.write('gemma', renamed.indexOf('llama'));
+    expect((await opening(renamed)).code).toBe('unsupported_file');
+    truncateSync(file, 0);
+  });
+
+  it('an adapter of another model, a model as adapter, and no adapter at all', async () => {
+    const adapter = await model.createAdapter({ rank: 2 });
+    await adapter.save(`${folder}/cut.gguf`, 'gguf');
+    truncateSync(`${folder}/cut.gguf`, 3000);
+    expect((await failure(() => model.loadAdapter(`${folder}/cut.gguf`))).code).toBe('invalid_file');
+    expect((await failure(() => model.loadAdapter(MODEL))).code).toBe('adapter_mismatch');
+    expect((await failure(() => model.loadAdapter(`${folder}/none`))).code).toBe('io_error');
+    expect((await failure(() => model.loadAdapter(folder))).code).toBe('io_error');
+  });
+});
+
+describe('the event loop', () => {
+  it('turns while a call runs', async () => {
+    let turns = 0;
+    let done = false;
+    const running = model.logprobs(longBatch(), null).then(() => {
+      done = true;
+    });
+    while (!done) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!done) turns++;
+    }
+    await running;
+    expect(turns).toBeGreaterThan(10);
+  });
+
+  // In a process of its own: what is tested is how that process ends.
+  const script = (ending: string) => `
+    const { Worker, isMainThread, parentPort } = require('node:worker_threads');
+    const addon = require(${JSON.stringify(addonPath)});
+    const n = 16 * 250;
+    const batch = {
+      tokens: new Int32Array(n).fill(5),
+      cuSeqlens: Int32Array.from({ length: 17 }, (_, i) => 250 * i),
+      lossMask: Uint8Array.from({ length: n }, (_, i) => (i % 250 ? 1 : 0)),
+    };
+    const begin = async () => {
+      const model = await addon.openModel({ path: ${JSON.stringify(MODEL)} }, undefined);
+      addon.logprobs(model, batch, null, undefined);
+    };
+    ${ending}`;
+
+  it.each([
+    ['process.exit', `begin().then(() => { addon.cancelAll(); process.exit(7); })`],
+    [
+      'a worker thread that is terminated',
+      `if (isMainThread) {
+         const worker = new Worker(__filename);
+         worker.once('message', async () => { await worker.terminate(); process.exit(7); });
+       } else begin().then(() => parentPort.postMessage('running'));`,
+    ],
+    ['the garbage collector', `begin().then(() => { for (let i = 0; i < 20; i++) gc(); process.exit(7); })`],
+  ])('a call in flight survives %s', (name, ending) => {
+    const file = `${folder}/ending-${name.length}.cjs`;
+    writeFileSync(file, script(ending));
+    const result = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 60_000 });
+    expect([result.stderr, result.signal, result.status]).toEqual(['', null, 7]);
+  });
+});
+
+it('says how to build the addon when it is missing or does not load', async () => {
+  expect(existsSync(addonPath)).toBe(true);
+  const missing = await failure(() => loadAddon(`${folder}/none.node`));
+  expect(missing.code).toBe('addon_missing');
+  expect(missing.message).toContain('npx cmake-js build');
+  writeFileSync(`${folder}/broken.node`, 'no library');
+  const broken = await failure(() => loadAddon(`${folder}/broken.node`));
+  expect(broken.code).toBe('addon_missing');
+  expect(broken.cause).toBeInstanceOf(Error);
+});

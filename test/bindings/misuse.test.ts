@@ -1,0 +1,300 @@
+/** Every method while busy, disposed, aborted, and with every wrong argument: a typed error, and the engine still works. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Adapter, type Batch, type Critic, type Model, openModel } from '../../src/engine/index.js';
+import { failure, longBatch, MODEL, makeBatch, temporaryFolder } from './support.js';
+
+const folder = temporaryFolder();
+let model: Model;
+let adapter: Adapter;
+let critic: Critic;
+const batch = makeBatch([5, 3]);
+
+beforeAll(async () => {
+  model = await openModel(MODEL, { threads: 2 });
+  adapter = await model.createAdapter({ rank: 2 });
+  critic = await model.createCritic({ rank: 2, hidden: 8 });
+});
+afterAll(() => model.dispose());
+
+/** Each promise of the boundary, by name, on given objects. */
+function everyCall(m: Model, a: Adapter, c: Critic, signal?: AbortSignal): Record<string, () => Promise<unknown>> {
+  const options = signal === undefined ? {} : { signal };
+  return {
+    createAdapter: () => m.createAdapter(),
+    createCritic: () => m.createCritic(),
+    loadAdapter: () => m.loadAdapter(`${folder}/absent.gguf`, options),
+    logprobs: () => m.logprobs(batch, null, options),
+    'logprobs with an adapter': () => m.logprobs(batch, a, options),
+    accumulateSft: () => a.accumulateSft(batch, { normalizer: 1, ...options }),
+    accumulatePolicy: () => a.accumulatePolicy(batch, { normalizer: 1, ...options }),
+    save: () => a.save(`${folder}/busy.gguf`, 'gguf'),
+    values: () => c.values(batch, options),
+    accumulateValue: () => c.accumulateValue(batch, { normalizer: 1, ...options }),
+    'adapter.optimizerStep': () => a.optimizerStep({ learningRate: 0, ...options }),
+    'critic.optimizerStep': () => c.optimizerStep({ learningRate: 0, ...options }),
+    'adapter.zeroGrad': () => a.zeroGrad(),
+    'critic.zeroGrad': () => c.zeroGrad(),
+    saveState: () => a.saveState(`${folder}/state`),
+    loadState: () => c.loadState(`${folder}/state`),
+    tensors: () => a.tensors('value'),
+  };
+}
+
+describe('one call in flight', () => {
+  it('refuses every other call with model_busy, naming the one that runs', async () => {
+    const running = adapter.accumulateSft(longBatch(), { normalizer: 1 });
+    // Refusals arrive as microtasks: the event loop does not turn, so the running call cannot end meanwhile.
+    for (const [name, run] of Object.entries(everyCall(model, adapter, critic))) {
+      const error = await failure(run);
+      expect([name, error.code]).toEqual([name, 'model_busy']);
+      expect(error.message).toContain('accumulateSft');
+    }
+    expect((await running).tokens).toBe(16 * 249);
+    await adapter.zeroGrad();
+  });
+
+  it('lets two models run at once', async () => {
+    const other = await openModel(MODEL, { threads: 1 });
+    const [a, b] = await Promise.all([model.logprobs(batch, null), other.logprobs(batch, null)]);
+    expect(a).toEqual(b);
+    other.dispose();
+  });
+});
+
+describe('after dispose', () => {
+  it('refuses every call with disposed', async () => {
+    const m = await openModel(MODEL);
+    const a = await m.createAdapter();
+    const c = await m.createCritic();
+    m.dispose();
+    m.dispose();
+    for (const [name, run] of Object.entries(everyCall(m, a, c))) {
+      expect([name, (await failure(run)).code]).toEqual([name, 'disposed']);
+    }
+    a.dispose();
+    expect(m.info.layers).toBe(2);
+  });
+
+  it('refuses a disposed adapter and leaves its model usable', async () => {
+    const a = await model.createAdapter();
+    a.dispose();
+    expect((await failure(() => model.logprobs(batch, a))).code).toBe('disposed');
+    expect((await failure(() => a.accumulateSft(batch, { normalizer: 1 }))).code).toBe('disposed');
+    expect((await failure(() => a.saveState(`${folder}/s`))).code).toBe('disposed');
+    expect(await model.logprobs(batch, null)).toHaveLength(8);
+  });
+
+  it('lets the call in flight finish when disposed during it', async () => {
+    const m = await openModel(MODEL);
+    const a = await m.createAdapter();
+    const reference = await m.logprobs(longBatch(), a);
+    const running = m.logprobs(longBatch(), a);
+    a.dispose();
+    m.dispose();
+    expect(await running).toEqual(reference);
+    expect((await failure(() => m.logprobs(batch, null))).code).toBe('disposed');
+  });
+
+  it('gives no adapter from a model that was disposed while it was made', async () => {
+    const m = await openModel(MODEL);
+    const making = m.createAdapter();
+    m.dispose();
+    expect((await failure(() => making)).code).toBe('disposed');
+  });
+});
+
+describe('abort', () => {
+  it('before the call: interrupted, and nothing ran', async () => {
+    const signal = AbortSignal.abort(new Error('stop'));
+    const calls = everyCall(model, adapter, critic, signal);
+    const abortable = ['loadAdapter', 'logprobs', 'accumulateSft', 'accumulatePolicy', 'values', 'accumulateValue'];
+    for (const name of [...abortable, 'adapter.optimizerStep', 'critic.optimizerStep']) {
+      const error = await failure(calls[name]!);
+      expect([name, error.code]).toEqual([name, 'interrupted']);
+      expect(error.cause).toBe(signal.reason);
+    }
+    expect((await failure(() => openModel(MODEL, { signal }))).code).toBe('interrupted');
+  });
+
+  it('during the call: interrupted, and the gradients are as before', async () => {
+    const a = await model.createAdapter({ rank: 2, seed: 5 });
+    await a.accumulateSft(batch, { normalizer: 1 });
+    const before = await a.tensors('grad');
+    for (const run of [
+      (signal: AbortSignal) => a.accumulateSft(longBatch(), { normalizer: 1, signal }),
+      (signal: AbortSignal) => a.accumulatePolicy(longBatch(), { normalizer: 1, signal }),
+      (signal: AbortSignal) => model.logprobs(longBatch(), a, { signal }),
+      (signal: AbortSignal) => critic.values(longBatch(), { signal }),
+      (signal: AbortSignal) => critic.accumulateValue(longBatch(), { normalizer: 1, signal }),
+    ]) {
+      const controller = new AbortController();
+      const running = run(controller.signal);
+      controller.abort();
+      expect((await failure(() => running)).code).toBe('interrupted');
+    }
+    expect(await a.tensors('grad')).toEqual(before);
+    a.dispose();
+  });
+
+  it('after the call: no effect', async () => {
+    const controller = new AbortController();
+    await model.logprobs(batch, null, { signal: controller.signal });
+    controller.abort();
+    expect(await model.logprobs(batch, null)).toHaveLength(8);
+  });
+});
+
+describe('wrong arguments', () => {
+  const bad = (change: Record<string, unknown>) => ({ ...batch, ...change }) as unknown as Batch;
+
+  it.each([
+    ['tokens as numbers', { tokens: [1, 2] }, /batch\.tokens: expected Int32Array, got an array/],
+    ['tokens of another type', { tokens: new Float32Array(8) }, /batch\.tokens: expected Int32Array, got Float32Array/],
+    ['no cuSeqlens', { cuSeqlens: undefined }, /batch\.cuSeqlens: expected Int32Array, got undefined/],
+    ['lossMask of another type', { lossMask: new Int8Array(8) }, /batch\.lossMask: expected Uint8Array, got Int8Array/],
+    ['lossMask too short', { lossMask: new Uint8Array(7) }, /batch\.lossMask: expected 8 values.*got 7/],
+    ['a token past the vocabulary', { tokens: new Int32Array(8).fill(289) }, /batch\.tokens\[0\].*289/],
+    ['a negative token', { tokens: new Int32Array(8).fill(-1) }, /batch\.tokens\[0\].*-1/],
+    ['cuSeqlens past the end', { cuSeqlens: Int32Array.of(0, 9) }, /batch\.cuSeqlens\[1\]/],
+    ['cuSeqlens short of the end', { cuSeqlens: Int32Array.of(0, 7) }, /batch\.cuSeqlens\[1\]/],
+    ['cuSeqlens falling', { cuSeqlens: Int32Array.of(0, 5, 5, 8) }, /batch\.cuSeqlens\[2\]/],
+    ['a loss on a first token', { lossMask: new Uint8Array(8).fill(1) }, /batch\.lossMask\[0\]/],
+  ])('logprobs: %s', async (_, change, message) => {
+    const error = await failure(() => model.logprobs(bad(change), null));
+    expect(error.code).toBe('invalid_argument');
+    expect(error.message).toMatch(message);
+  });
+
+  it.each([
+    ['advantages of another type', { advantages: new Float64Array(8) }, /batch\.advantages: expected Float32Array/],
+    ['advantages too short', { advantages: new Float32Array(3) }, /batch\.advantages: expected 8/],
+    ['no oldLogprobs', { oldLogprobs: undefined }, /batch\.oldLogprobs: expected 8/],
+    ['refLogprobs not finite', { refLogprobs: new Float32Array(8).fill(Number.NaN) }, /batch\.refLogprobs\[1\]/],
+  ])('accumulatePolicy: %s', async (_, change, message) => {
+    const error = await failure(() => adapter.accumulatePolicy(bad(change), { normalizer: 1 }));
+    expect(error.code).toBe('invalid_argument');
+    expect(error.message).toMatch(message);
+  });
+
+  it.each([
+    ['valuePositions past the end', { valuePositions: Int32Array.of(4, 8) }, /batch\.valuePositions\[1\]/],
+    ['returns too short', { returns: new Float32Array(1) }, /batch\.returns: expected 2/],
+  ])('accumulateValue: %s', async (_, change, message) => {
+    const error = await failure(() => critic.accumulateValue(bad(change), { normalizer: 1 }));
+    expect(error.code).toBe('invalid_argument');
+    expect(error.message).toMatch(message);
+  });
+
+  it('options and paths, each named with what was expected', async () => {
+    const any = (value: unknown) => value as never;
+    const cases: [() => unknown, RegExp][] = [
+      [() => openModel(any(7)), /path: expected a string, got 7/],
+      [() => openModel(''), /path: expected a path/],
+      [() => openModel(`${MODEL}\0x`), /NUL/],
+      [() => openModel(MODEL, any({ backend: 'tpu' })), /backend: expected "auto" or "cpu" or "cuda", got "tpu"/],
+      [() => openModel(MODEL, { threads: -1 }), /threads: expected a whole number from 0/],
+      [() => openModel(MODEL, any({ signal: 'now' })), /signal: expected an AbortSignal/],
+      [() => model.createAdapter({ rank: 0 }), /rank: expected a whole number from 1/],
+      [() => model.createAdapter({ rank: 1.5 }), /rank: .*got 1\.5/],
+      [() => model.createAdapter({ alpha: Number.NaN }), /alpha: expected a finite number/],
+      [() => model.createAdapter({ seed: -1 }), /seed/],
+      [() => model.createAdapter({ targets: [] }), /targets: expected 1 to 7/],
+      [() => model.createAdapter({ targets: any(['q', 'embed']) }), /embed/],
+      [() => model.createAdapter({ targets: ['q', 'q'] }), /q/],
+      [() => model.createAdapter(any(null)), /options: expected an object, got null/],
+      [() => model.createCritic({ hidden: -4 }), /hidden/],
+      [() => model.logprobs(any(null), null), /batch: expected an object, got null/],
+      [() => adapter.accumulateSft(batch, any(undefined)), /options: expected an object, got undefined/],
+      [() => adapter.accumulateSft(batch, { normalizer: 0 }), /normalizer: expected a positive number, got 0/],
+      [
+        () => adapter.accumulatePolicy(batch, any({ normalizer: 1, ratio: 'word' })),
+        /ratio: expected "token" or "step"/,
+      ],
+      [() => adapter.optimizerStep(any({})), /learningRate: expected a number, got undefined/],
+      [() => adapter.optimizerStep({ learningRate: -1 }), /learningRate: expected a number of at least 0, got -1/],
+      [() => adapter.save(`${folder}/x`, any('onnx')), /format: expected "gguf" or "peft", got "onnx"/],
+      [() => adapter.tensors(any('moments')), /which: expected "value" or "grad"/],
+    ];
+    for (const [run, message] of cases) {
+      const error = await failure(run);
+      expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
+    }
+  });
+
+  it('handles of the wrong kind', async () => {
+    const other = await openModel(MODEL);
+    const foreign = await other.createAdapter();
+    const cases: [unknown, RegExp][] = [
+      [critic, /adapter: expected an Adapter, got a Critic/],
+      [model, /adapter: expected an Adapter, got a Model/],
+      [{}, /adapter: expected an Adapter, got an object/],
+      [undefined, /adapter: expected an Adapter, got undefined/],
+      [foreign, /another model's/],
+    ];
+    for (const [value, message] of cases) {
+      const error = await failure(() => model.logprobs(batch, value as Adapter));
+      expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
+    }
+    other.dispose();
+  });
+
+  it('a getter that throws is passed on and frees the model', async () => {
+    const thrower = Object.defineProperty({ ...batch }, 'lossMask', {
+      get() {
+        throw new Error('from the getter');
+      },
+    });
+    const error = await failure(() => model.logprobs(thrower as Batch, null));
+    expect(error.message).toContain('from the getter');
+    expect(await model.logprobs(batch, null)).toHaveLength(8);
+  });
+
+  it('a getter that disposes the model meets disposed', async () => {
+    const m = await openModel(MODEL);
+    const sly = Object.defineProperty({ ...batch }, 'lossMask', {
+      get() {
+        m.dispose();
+        return batch.lossMask;
+      },
+    });
+    expect((await failure(() => m.logprobs(sly as Batch, null))).code).toBe('disposed');
+  });
+});
+
+describe('arrays that change under the call', () => {
+  it('overwritten or transferred away meanwhile: the call keeps what it was given', async () => {
+    const reference = await model.logprobs(longBatch(), null);
+    const overwritten = longBatch();
+    const first = model.logprobs(overwritten, null);
+    overwritten.tokens.fill(2 ** 30);
+    overwritten.cuSeqlens.fill(-1);
+    expect(await first).toEqual(reference);
+
+    const moved = longBatch();
+    const second = model.logprobs(moved, null);
+    for (const array of [moved.tokens, moved.cuSeqlens, moved.lossMask]) {
+      structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] });
+    }
+    expect(await second).toEqual(reference);
+  });
+
+  it('detached or shrunk before the call: a typed error', async () => {
+    const detached = makeBatch([5, 3]);
+    structuredClone(detached.tokens.buffer, { transfer: [detached.tokens.buffer as ArrayBuffer] });
+    expect((await failure(() => model.logprobs(detached, null))).code).toBe('invalid_argument');
+
+    type Resizable = ArrayBuffer & { resize(bytes: number): void };
+    const make = ArrayBuffer as unknown as new (bytes: number, options: { maxByteLength: number }) => Resizable;
+    const buffer = new make(32, { maxByteLength: 64 });
+    const tokens = new Int32Array(buffer);
+    expect(await model.logprobs({ ...batch, tokens }, null)).toHaveLength(8);
+    buffer.resize(8);
+    expect((await failure(() => model.logprobs({ ...batch, tokens }, null))).code).toBe('invalid_argument');
+  });
+
+  it('shared memory is read like any other', async () => {
+    const tokens = new Int32Array(new SharedArrayBuffer(32));
+    tokens.set(batch.tokens);
+    expect(await model.logprobs({ ...batch, tokens }, null)).toEqual(await model.logprobs(batch, null));
+  });
+});

@@ -1,0 +1,70 @@
+/** What the engine's tests share: the fixture model, batches, a folder of their own, and the code of a rejection. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import type { Batch } from '../../src/engine/index.js';
+import { SparkError } from '../../src/errors.js';
+
+/** C 48, L 2, H 3, K 1, D 16, F 64, V 289, context 256, F32 (test/fixtures/make_parity_gguf.py) */
+export const MODEL = fileURLToPath(new URL('../fixtures/parity.gguf', import.meta.url));
+export const VOCABULARY = 289;
+
+/** Deterministic whole numbers below `limit`. */
+export function randomTokens(count: number, seed: number, limit = VOCABULARY - 2): Int32Array {
+  let state = seed >>> 0;
+  return Int32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  });
+}
+
+export type FullBatch = { -readonly [K in keyof Batch]-?: NonNullable<Batch[K]> };
+
+/** Sequences of the given lengths with every field filled in; each token but a sequence's first carries a loss. */
+export function makeBatch(lengths: readonly number[], seed = 1): FullBatch {
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const cuSeqlens = new Int32Array(lengths.length + 1);
+  const lossMask = new Uint8Array(total).fill(1);
+  const stepIds = new Int32Array(total);
+  const valuePositions = new Int32Array(lengths.length);
+  lengths.forEach((length, i) => {
+    const start = cuSeqlens[i]!;
+    cuSeqlens[i + 1] = start + length;
+    lossMask[start] = 0;
+    stepIds.fill(i, start, start + length);
+    valuePositions[i] = start + length - 1;
+  });
+  return {
+    tokens: randomTokens(total, seed),
+    cuSeqlens,
+    lossMask,
+    oldLogprobs: new Float32Array(total).fill(-5),
+    refLogprobs: new Float32Array(total).fill(-5),
+    advantages: new Float32Array(total).fill(0.5),
+    stepIds,
+    valuePositions,
+    returns: new Float32Array(lengths.length).fill(1),
+  };
+}
+
+/** Long enough that the call is still running when the next statements run. */
+export const longBatch = () => makeBatch(Array.from({ length: 16 }, () => 250));
+
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'spark-engine-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The SparkError a call ends with; anything else fails the test. */
+export async function failure(run: () => unknown): Promise<SparkError> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof SparkError) return error;
+    throw error;
+  }
+  throw new Error('expected a SparkError, got a result');
+}
