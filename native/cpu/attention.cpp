@@ -190,6 +190,11 @@ SPARK_CLONES void load_backward(const BackwardScratch& w, const float* k, const 
   zero(w.dk, 2 * n * w.width);  // and dv, which follows it
 }
 
+// Upper bound of the scores' products.
+int64_t work(const Packing& packing, const AttentionShape& shape) {
+  return packing.tokens * packing.longest * shape.heads * shape.head_size;
+}
+
 }  // namespace
 
 void CpuBackend::attention_forward(float* o, float* lse, const float* q, const float* k, const float* v,
@@ -198,7 +203,7 @@ void CpuBackend::attention_forward(float* o, float* lse, const float* q, const f
   const Strides stride{H * D, K * D};
   // Allocated before the team starts: an exception must not leave a parallel region.
   for (int t = 0; t < threads_; ++t) scratch(t, forward_scratch(packing.longest, D));
-#pragma omp parallel for schedule(dynamic) num_threads(threads_)
+#pragma omp parallel for schedule(dynamic) num_threads(threads_) if (work(packing, shape) > kParallelWork)
   for (int64_t task = 0; task < tasks; ++task) {
     const int64_t sequence = task / H, h = task % H, g = h / (H / K);
     const int64_t first = packing.cu_seqlens[sequence], n = packing.cu_seqlens[sequence + 1] - first;
@@ -214,7 +219,7 @@ void CpuBackend::attention_backward(float* dq, float* dk, float* dv, const float
   const int64_t H = shape.heads, K = shape.kv_heads, D = shape.head_size, group = H / K;
   const Strides stride{H * D, K * D};
   for (int t = 0; t < threads_; ++t) scratch(t, backward_scratch(packing.longest, D));
-#pragma omp parallel for schedule(dynamic) num_threads(threads_)
+#pragma omp parallel for schedule(dynamic) num_threads(threads_) if (work(packing, shape) > kParallelWork)
   for (int64_t task = 0; task < packing.sequences * K; ++task) {
     const int64_t sequence = task / K, g = task % K;
     const int64_t first = packing.cu_seqlens[sequence], n = packing.cu_seqlens[sequence + 1] - first;

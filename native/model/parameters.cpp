@@ -40,8 +40,10 @@ void ParameterSet::upload(Kind kind, int index, const float* data) {
 
 std::string ParameterSet::first_not_finite(Kind kind) const {
   if (std::isfinite(backend_.sum_of_squares(flat(kind), floats()))) return "";
-  for (const Parameter& p : layout_.parameters()) {
-    if (!std::isfinite(backend_.sum_of_squares(flat(kind) + p.offset, p.count))) return p.name;
+  // From the end: the backward pass reaches the last layer first, so that is where a bad gradient began.
+  const std::vector<Parameter>& all = layout_.parameters();
+  for (auto p = all.rbegin(); p != all.rend(); ++p) {
+    if (!std::isfinite(backend_.sum_of_squares(flat(kind) + p->offset, p->count))) return p->name;
   }
   return "";
 }

@@ -47,7 +47,7 @@ class ParameterSet {
   std::vector<NamedTensor> download(Kind kind) const;
   // `data` holds the parameter's count of values.
   void upload(Kind kind, int index, const float* data);
-  // The name of the first parameter that holds NaN or ∞, "" when none does.
+  // The name of the parameter that holds NaN or ∞ and lies highest in the model, "" when none does.
   std::string first_not_finite(Kind kind) const;
 
  private:

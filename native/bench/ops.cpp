@@ -1,0 +1,115 @@
+// Time of each main op at the shape of a 30 M parameter Llama, beside the rate oneDNN reaches on a square product here.
+//   bench_ops [tokens] [threads]
+// FLOP of matrix work only, so that "of sgemm" says how far an op is from being a plain product.
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cpu/cpu_backend.h"
+#include "ops/buffer.h"
+
+using namespace spark;
+
+namespace {
+
+// Best of several runs: the machine's other work only ever adds.
+double seconds(const std::function<void()>& run) {
+  using Clock = std::chrono::steady_clock;
+  run();
+  double best = 1e30, total = 0;
+  for (int i = 0; i < 50 && (i < 5 || total < 0.4); ++i) {
+    const auto start = Clock::now();
+    run();
+    const double took = std::chrono::duration<double>(Clock::now() - start).count();
+    best = std::min(best, took);
+    total += took;
+  }
+  return best;
+}
+
+struct Bench {
+  double peak = 0;  // FLOP/s of a square product
+  void row(const char* name, double flop, double bytes, const std::function<void()>& run) const {
+    const double s = seconds(run);
+    std::printf("%-28s %9.3f ms", name, s * 1e3);
+    if (flop > 0) std::printf(" %9.1f GFLOP/s %6.1f %% of sgemm", flop / s * 1e-9, 100 * flop / s / peak);
+    if (bytes > 0) std::printf(" %9.1f GB/s", bytes / s * 1e-9);
+    std::printf("\n");
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int64_t N = argc > 1 ? std::atoll(argv[1]) : 2048, length = 256;
+  CpuBackend backend(argc > 2 ? std::atoi(argv[2]) : 0);
+  backend.enter();
+  constexpr int64_t C = 512, H = 8, K = 4, D = 64, F = 1536, V = 8192, R = 8;
+  Arena arena(backend);
+  const auto floats = [&](int64_t count) {
+    float* x = arena.floats(count);
+    for (int64_t i = 0; i < count; ++i) x[i] = static_cast<float>(i * 2654435761u % 1000) * 1e-3f - 0.5f;
+    return x;
+  };
+  const auto weight = [&](int64_t rows, int64_t cols) { return Weight{floats(rows * cols), rows, cols, nullptr}; };
+  std::vector<int32_t> cu{0}, positions;
+  while (cu.back() < N) {
+    const int32_t n = static_cast<int32_t>(std::min<int64_t>(length, N - cu.back()));
+    for (int32_t i = 0; i < n; ++i) positions.push_back(i);
+    cu.push_back(cu.back() + n);
+  }
+  const Packing packing{N, static_cast<int64_t>(cu.size()) - 1, length, cu.data(), positions.data()};
+  const AttentionShape heads{H, K, D};
+  const double tokens = static_cast<double>(N);
+  double pairs = 0;
+  for (size_t s = 0; s + 1 < cu.size(); ++s) pairs += 0.5 * (cu[s + 1] - cu[s]) * (cu[s + 1] - cu[s]);
+
+  Bench bench;
+  constexpr int64_t S = 1024;
+  const Weight square = weight(S, S);
+  float *sx = floats(S * S), *sy = floats(S * S);
+  bench.peak = 2.0 * S * S * S / seconds([&] { backend.linear_forward(sy, sx, square, S); });
+  std::printf(
+      "N %lld, C %lld, H %lld, K %lld, D %lld, F %lld, V %lld, R %lld, %d threads; sgemm %lld^3: %.1f GFLOP/s\n",
+      (long long)N, (long long)C, (long long)H, (long long)K, (long long)D, (long long)F, (long long)V, (long long)R,
+      backend.threads(), (long long)S, bench.peak * 1e-9);
+
+  const Weight up = weight(F, C), norm = weight(1, C), out = weight(V, C);
+  float *x = floats(N * C), *dx = floats(N * C), *rstd = floats(N);
+  float *y = floats(N * F), *gate = floats(N * F), *hidden = floats(N * F);
+  float *a = floats(R * C), *b = floats(F * R), *da = floats(R * C), *db = floats(F * R), *u = floats(N * R),
+        *du = floats(N * R);
+  float *q = floats(N * H * D), *k = floats(N * K * D), *v = floats(N * K * D), *o = floats(N * H * D),
+        *lse = floats(N * H);
+  float *dq = floats(N * H * D), *dk = floats(N * K * D), *dv = floats(N * K * D), *table = floats(length * D);
+  constexpr int64_t M = 256;
+  float *logits = floats(M * V), *lp = floats(M), *row_lse = floats(M);
+  const std::vector<int32_t> targets(M, 7);
+
+  bench.row("linear_forward", 2 * tokens * C * F, 0, [&] { backend.linear_forward(y, x, up, N); });
+  bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, N, false); });
+  bench.row("lora_forward", 2 * tokens * R * (C + F), 4 * tokens * (C + 2 * F),
+            [&] { backend.lora_forward(y, u, x, a, b, 2, N, C, F, R); });
+  bench.row("lora_backward", 4 * tokens * R * (C + F), 4 * tokens * (3 * C + 2 * F),
+            [&] { backend.lora_backward(dx, da, db, du, y, x, u, a, b, 2, N, C, F, R); });
+  bench.row("attention_forward", 4 * pairs * H * D, 0,
+            [&] { backend.attention_forward(o, lse, q, k, v, packing, heads); });
+  bench.row("attention_backward", 10 * pairs * H * D, 0,
+            [&] { backend.attention_backward(dq, dk, dv, dq, q, k, v, o, lse, packing, heads); });
+  bench.row("rmsnorm_forward", 0, 8 * tokens * C, [&] { backend.rmsnorm_forward(dx, rstd, x, norm, 1e-5f, N); });
+  bench.row("rmsnorm_backward", 0, 16 * tokens * C, [&] { backend.rmsnorm_backward(dx, x, x, rstd, norm, N); });
+  bench.row("rope_forward", 0, 8 * tokens * H * D, [&] { backend.rope_forward(q, table, packing, H, D, D); });
+  bench.row("swiglu_forward", 0, 12 * tokens * F, [&] { backend.swiglu_forward(hidden, gate, y, N * F); });
+  bench.row("swiglu_backward", 0, 20 * tokens * F, [&] { backend.swiglu_backward(gate, y, hidden, gate, y, N * F); });
+  bench.row("logprob_forward", 0, 4.0 * M * V,
+            [&] { backend.logprob_forward(lp, row_lse, logits, targets.data(), M, V); });
+  bench.row("logprob_backward", 0, 8.0 * M * V,
+            [&] { backend.logprob_backward(logits, lp, row_lse, targets.data(), M, V); });
+  bench.row("add", 0, 12 * tokens * C, [&] { backend.add(dx, x, N * C); });
+}

@@ -1,0 +1,129 @@
+#include <numeric>
+
+#include "op_support.h"
+
+using namespace spark_test;
+
+namespace {
+
+struct Case {
+  std::vector<int> lengths;
+  int64_t H, K, D;
+};
+
+struct Sizes {
+  int64_t N, q, kv;  // tokens, H D, K D
+};
+
+Sizes sizes(const Case& c) {
+  return {std::accumulate(c.lengths.begin(), c.lengths.end(), int64_t{0}), c.H * c.D, c.K * c.D};
+}
+
+// o (N, H, D) then lse (N, H), from q, k, v concatenated.
+Doubles reference(const Case& c, const Doubles& qkv) {
+  const auto [N, QW, KW] = sizes(c);
+  const double *q = qkv.data(), *k = q + N * QW, *v = k + N * KW;
+  Doubles out(static_cast<size_t>(N * QW + N * c.H), 0.0);
+  int64_t first = 0;
+  for (const int n : c.lengths) {
+    for (int64_t h = 0; h < c.H; ++h) {
+      const int64_t g = h / (c.H / c.K);
+      for (int64_t i = first; i < first + n; ++i) {
+        Doubles s;
+        double sum = 0;
+        for (int64_t j = first; j <= i; ++j) {
+          double dot = 0;
+          for (int64_t d = 0; d < c.D; ++d) dot += q[i * QW + h * c.D + d] * k[j * KW + g * c.D + d];
+          s.push_back(std::exp(dot / std::sqrt(static_cast<double>(c.D))));
+          sum += s.back();
+        }
+        for (int64_t j = first; j <= i; ++j)
+          for (int64_t d = 0; d < c.D; ++d)
+            out[static_cast<size_t>(i * QW + h * c.D + d)] +=
+                s[static_cast<size_t>(j - first)] / sum * v[j * KW + g * c.D + d];
+        out[static_cast<size_t>(N * QW + i * c.H + h)] = std::log(sum);
+      }
+    }
+    first += n;
+  }
+  return out;
+}
+
+// Exact gradient by q, k, v (concatenated) of Σ dout · o; itself checked against differences below.
+Doubles reference_gradient(const Case& c, const Doubles& qkv, const Doubles& dout) {
+  const auto [N, QW, KW] = sizes(c);
+  const double *q = qkv.data(), *k = q + N * QW, *v = k + N * KW;
+  const Doubles out = reference(c, qkv);
+  const double scale = 1 / std::sqrt(static_cast<double>(c.D));
+  Doubles gradient(qkv.size(), 0.0);
+  double *dq = gradient.data(), *dk = dq + N * QW, *dv = dk + N * KW;
+  int64_t first = 0;
+  for (const int n : c.lengths) {
+    for (int64_t h = 0; h < c.H; ++h)
+      for (int64_t i = first; i < first + n; ++i)
+        for (int64_t j = first; j <= i; ++j) {
+          const int64_t a = i * QW + h * c.D, b = j * KW + h / (c.H / c.K) * c.D;
+          double dot = 0, dp = 0, delta = 0;
+          for (int64_t d = 0; d < c.D; ++d) {
+            dot += q[a + d] * k[b + d];
+            dp += dout[static_cast<size_t>(a + d)] * v[b + d];
+            delta += dout[static_cast<size_t>(a + d)] * out[static_cast<size_t>(a + d)];
+          }
+          const double p = std::exp(dot * scale - out[static_cast<size_t>(N * QW + i * c.H + h)]);
+          for (int64_t d = 0; d < c.D; ++d) {
+            dq[a + d] += p * (dp - delta) * scale * k[b + d];
+            dk[b + d] += p * (dp - delta) * scale * q[a + d];
+            dv[b + d] += p * dout[static_cast<size_t>(a + d)];
+          }
+        }
+    first += n;
+  }
+  return gradient;
+}
+
+void check(const Case& c, bool differences) {
+  CAPTURE(c.D);
+  CAPTURE(c.lengths.size());
+  auto& backend = test_backend();
+  Device device(backend);
+  const auto [N, QW, KW] = sizes(c);
+  const Doubles qkv = random_doubles("qkv", N * (QW + 2 * KW)), dout = random_doubles("dout", N * QW);
+  Doubles expected = reference_gradient(c, qkv, dout);
+  if (differences) {
+    Doubles weight = dout;
+    weight.resize(dout.size() + static_cast<size_t>(N * c.H), 0.0);
+    const Doubles numeric = numeric_gradient([&](const Doubles& at) { return reference(c, at); }, qkv, weight);
+    CHECK(distance(expected, numeric) < 1e-7);
+  }
+  float* q = device.floats(qkv);
+  const float *k = q + N * QW, *v = k + N * KW;
+  float *o = device.filled(N * QW + N * c.H, 9), *lse = o + N * QW;
+  const spark::Packing packing = device.packing(c.lengths);
+  backend.attention_forward(o, lse, q, k, v, packing, {c.H, c.K, c.D});
+  CHECK(distance(device.host(o, N * QW + N * c.H), reference(c, qkv)) < kTolerance);
+  float* d = device.filled(N * (QW + 2 * KW), 9);
+  backend.attention_backward(d, d + N * QW, d + N * (QW + KW), device.floats(dout), q, k, v, o, lse, packing,
+                             {c.H, c.K, c.D});
+  const auto got = device.host(d, N * (QW + 2 * KW));
+  const auto part = [](const auto& x, int64_t from, int64_t count) {
+    return Doubles(x.begin() + from, x.begin() + from + count);
+  };
+  CHECK(distance(part(got, 0, N * QW), part(expected, 0, N * QW)) < kTolerance);
+  CHECK(distance(part(got, N * QW, N * KW), part(expected, N * QW, N * KW)) < kTolerance);
+  CHECK(distance(part(got, N * (QW + KW), N * KW), part(expected, N * (QW + KW), N * KW)) < kTolerance);
+}
+
+}  // namespace
+
+TEST_CASE("attention: the reference gradient agrees with differences, the op with both") {
+  check({{1}, 1, 1, 1}, true);
+  check({{3, 1, 5}, 4, 1, 3}, true);
+  check({{6, 2}, 2, 2, 16}, true);
+}
+
+TEST_CASE("attention: tiles, odd lengths, grouped heads, several head sizes") {
+  check({{33, 1, 64, 65}, 4, 1, 16}, false);  // 4:1; lengths around a tile of 32 queries and 64 keys
+  check({{131}, 2, 2, 64}, false);            // 1:1
+  check({{70, 31}, 3, 3, 20}, false);         // head size between vectors
+  check({{97, 2}, 8, 2, 128}, false);
+}

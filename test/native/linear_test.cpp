@@ -1,0 +1,47 @@
+#include "op_support.h"
+
+using namespace spark_test;
+
+namespace {
+
+// c (m, n) = a (m, k) bᵀ with b (n, k)
+Doubles times_transposed(const Doubles& a, const Doubles& b, int64_t m, int64_t n, int64_t k) {
+  Doubles c(static_cast<size_t>(m * n), 0.0);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t p = 0; p < k; ++p)
+        c[static_cast<size_t>(i * n + j)] += a[static_cast<size_t>(i * k + p)] * b[static_cast<size_t>(j * k + p)];
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("linear, frozen weight") {
+  auto& backend = test_backend();
+  for (const auto& [M, out, in] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 1, 1}, {5, 7, 3}, {33, 48, 20}}) {
+    Device device(backend);
+    const Doubles x = random_doubles("x", M * in), w = random_doubles("w", out * in),
+                  dy = random_doubles("dy", M * out);
+    const auto weight = device.weight(w, out, in);
+    float *y = device.filled(M * out, 9), *dx = device.filled(M * in, 0.5f);
+    backend.linear_forward(y, device.floats(x), weight, M);
+    CHECK(distance(device.host(y, M * out), times_transposed(x, w, M, out, in)) < kTolerance);
+    const Doubles expected = numeric_gradient(
+        [&, M = M, out = out, in = in](const Doubles& at) { return times_transposed(at, w, M, out, in); }, x, dy);
+    backend.linear_backward(dx, device.floats(dy), weight, M, true);
+    CHECK(distance(device.host(dx, M * in), plus(expected, 0.5)) < kTolerance);
+    backend.linear_backward(dx, device.floats(dy), weight, M, false);
+    CHECK(distance(device.host(dx, M * in), expected) < kTolerance);
+  }
+}
+
+TEST_CASE("a weight in fp32 is used where it lies; another type is unpacked") {
+  auto& backend = test_backend();
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  CHECK(backend.load(spark::TensorType::F32, bytes, 2, 3).data == values.data());
+  const std::vector<uint16_t> halves = {0x3c00, 0xc000, 0x3800};  // 1, −2, 0.5
+  const spark::Weight w = backend.load(spark::TensorType::F16, reinterpret_cast<const std::byte*>(halves.data()), 1, 3);
+  CHECK(std::vector<float>(w.data, w.data + 3) == std::vector<float>{1.0f, -2.0f, 0.5f});
+}

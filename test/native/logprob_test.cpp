@@ -1,0 +1,53 @@
+#include <limits>
+
+#include "op_support.h"
+
+using namespace spark_test;
+
+namespace {
+
+Doubles reference(const Doubles& logits, const std::vector<int32_t>& targets, int64_t V) {
+  Doubles lp;
+  for (size_t m = 0; m < targets.size(); ++m) {
+    double sum = 0;
+    for (int64_t j = 0; j < V; ++j) sum += std::exp(logits[m * static_cast<size_t>(V) + static_cast<size_t>(j)]);
+    lp.push_back(logits[m * static_cast<size_t>(V) + static_cast<size_t>(targets[m])] - std::log(sum));
+  }
+  return lp;
+}
+
+}  // namespace
+
+TEST_CASE("logprob of a target, and its gradient over the logits") {
+  auto& backend = test_backend();
+  for (const int64_t V : {1, 5, 97, 1024}) {
+    CAPTURE(V);
+    Device device(backend);
+    const std::vector<int32_t> targets = {0, static_cast<int32_t>(V - 1), static_cast<int32_t>(V / 2)};
+    const Doubles logits = random_doubles("logits", 3 * V, 4.0), dlp = {0.7, -1.3, 0.1};
+    float *x = device.floats(logits), *lp = device.filled(3, 9), *lse = device.filled(3, 9);
+    const int32_t* at = device.ints(targets);
+    backend.logprob_forward(lp, lse, x, at, 3, V);
+    CHECK(distance(device.host(lp, 3), reference(logits, targets, V)) < (V == 1 ? 1e30 : kTolerance));
+    if (V == 1) CHECK(std::abs(device.host(lp, 1)[0]) < 1e-6);
+    const Doubles expected = numeric_gradient([&](const Doubles& l) { return reference(l, targets, V); }, logits, dlp);
+    backend.logprob_backward(x, device.floats(dlp), lse, at, 3, V);
+    const auto got = device.host(x, 3 * V);
+    double worst = 0;
+    for (size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(got[i] - expected[i]));
+    CHECK(worst < 1e-6);
+  }
+}
+
+TEST_CASE("logprob keeps large logits finite and shows those that are not") {
+  auto& backend = test_backend();
+  Device device(backend);
+  float *lp = device.filled(3, 9), *lse = device.filled(3, 9);
+  const double infinity = std::numeric_limits<double>::infinity();
+  backend.logprob_forward(lp, lse, device.floats({1e4, 1e4 - 1, -1e4, 0, infinity, 0, 0, 0, std::nan("")}),
+                          device.ints({0, 1, 0}), 3, 3);
+  const auto got = device.host(lp, 3);
+  CHECK(got[0] == doctest::Approx(-0.313262).epsilon(1e-3));  // lse near 1e4 has a resolution of 1e-3
+  CHECK_FALSE(std::isfinite(got[1]));
+  CHECK_FALSE(std::isfinite(got[2]));
+}

@@ -1,0 +1,35 @@
+#include "op_support.h"
+
+using namespace spark_test;
+
+namespace {
+
+constexpr double kEpsilon = 1e-2;  // large enough that dropping it fails
+
+Doubles reference(const Doubles& x, const Doubles& w, int64_t M, int64_t C) {
+  Doubles y(x.size());
+  for (int64_t m = 0; m < M; ++m) {
+    double squares = 0;
+    for (int64_t c = 0; c < C; ++c) squares += x[m * C + c] * x[m * C + c];
+    for (int64_t c = 0; c < C; ++c) y[m * C + c] = x[m * C + c] / std::sqrt(squares / C + kEpsilon) * w[c];
+  }
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("rmsnorm") {
+  auto& backend = test_backend();
+  for (const auto& [M, C] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {3, 7}, {5, 64}, {2, 100}}) {
+    CAPTURE(C);
+    Device device(backend);
+    const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
+    float *dx = device.filled(M * C, 0.5f), *y = device.filled(M * C, 9), *rstd = device.filled(M, 0);
+    const auto weight = device.weight(w, 1, C);
+    backend.rmsnorm_forward(y, rstd, device.floats(x), weight, static_cast<float>(kEpsilon), M);
+    CHECK(distance(device.host(y, M * C), reference(x, w, M, C)) < kTolerance);
+    backend.rmsnorm_backward(dx, device.floats(dy), device.floats(x), rstd, weight, M);
+    const Doubles expected = numeric_gradient([&](const Doubles& at) { return reference(at, w, M, C); }, x, dy);
+    CHECK(distance(device.host(dx, M * C), plus(expected, 0.5)) < kTolerance);
+  }
+}
