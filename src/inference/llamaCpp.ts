@@ -5,14 +5,12 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import {
-  type GgufFileInfo,
   getLlama,
   type Llama,
   type LlamaContext,
   type LlamaContextSequence,
   LlamaLogLevel,
   type LlamaModel,
-  readGgufFileInfo,
   type Token,
 } from 'node-llama-cpp';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
@@ -58,8 +56,8 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   const { signal } = options;
   throwIfAborted(signal);
   // GGUF files come from the internet: whatever is wrong with one is said here, where it cannot end the process.
-  const info = await checkModelFile(options.modelPath, readGgufInfo, signal);
-  if (options.adapterPath !== undefined) await checkAdapterFile(options.adapterPath, info, readGgufInfo, signal);
+  const info = checkModelFile(options.modelPath);
+  if (options.adapterPath !== undefined) checkAdapterFile(options.adapterPath, info);
   const id = await generatorHash(options.modelPath, options.adapterPath, signal);
   const llama = await sharedLlama(options.gpu ?? false);
   const contextSize = options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096);
@@ -107,14 +105,6 @@ async function createContext(
       ? {}
       : { lora: { adapters: [{ filePath: path.resolve(options.adapterPath) }] } }),
     ...(options.signal === undefined ? {} : { createSignal: options.signal }),
-  });
-}
-
-function readGgufInfo(file: string, signal: AbortSignal | undefined): Promise<GgufFileInfo> {
-  return readGgufFileInfo(file, {
-    sourceType: 'filesystem',
-    logWarnings: false,
-    ...(signal === undefined ? {} : { signal }),
   });
 }
 

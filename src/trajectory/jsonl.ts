@@ -47,7 +47,7 @@ export class JsonlAppender {
       if (this.#fsync) fsyncSync(this.#descriptor);
     } catch (error) {
       // A full disk may have taken half of the line.
-      ftruncateSync(this.#descriptor, before);
+      cutBack(this.#descriptor, before);
       throw writeFailure(error, this.file);
     }
   }
@@ -120,6 +120,15 @@ function cutTornLine(descriptor: number): number {
   }
   if (end < size) ftruncateSync(descriptor, end);
   return size - end;
+}
+
+/** Best effort: a line left torn is cut off when the file is opened again. */
+function cutBack(descriptor: number, size: number): void {
+  try {
+    ftruncateSync(descriptor, size);
+  } catch {
+    // The write's own failure is what the user has to hear of.
+  }
 }
 
 function writeFailure(error: unknown, file: string): SparkError {

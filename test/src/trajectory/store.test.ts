@@ -1,0 +1,163 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Log } from '../../../src/log.js';
+import { JsonlAppender } from '../../../src/trajectory/jsonl.js';
+import { exportTrajectories, importTrajectories } from '../../../src/trajectory/parquet.js';
+import { readSkips, readTrajectories, TrajectoryStore } from '../../../src/trajectory/store.js';
+import type { Trajectory } from '../../../src/trajectory/trajectory.js';
+import { exampleTrajectory, TWO_STEPS } from './example.js';
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'spark-store-'));
+  file = path.join(folder, 'deeper', 'trajectories.jsonl');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const trajectory = (id: string, more: Partial<Trajectory> = {}): Trajectory =>
+  exampleTrajectory(TWO_STEPS, [{}, { processOk: null, observation: null, scores: null }], { id, ...more });
+// U+2028 ends a line for some readers, but not in JSON; the lone surrogate is what a broken tool may print.
+const HARD = trajectory('hard', {
+  answerText: 'a\u2028b\u0085c\r\n"\\ \ud83d\ude00 \ud800',
+  answer: null,
+  judge: null,
+});
+
+async function stored(ids: readonly string[]): Promise<void> {
+  const store = await TrajectoryStore.open(file);
+  for (const id of ids) store.append(trajectory(id));
+  store.close();
+}
+
+describe('TrajectoryStore', () => {
+  it('gives back what was put in, and knows what is there when it is opened again', async () => {
+    const store = await TrajectoryStore.open(file, { fsync: true });
+    store.append(HARD);
+    store.append(trajectory('b'));
+    store.appendSkip({ questionId: 9, code: 'context_overflow', message: 'too long' });
+    store.close();
+    expect(await readTrajectories(file)).toEqual([HARD, trajectory('b')]);
+    expect(await readSkips(file)).toEqual([{ questionId: 9, code: 'context_overflow', message: 'too long' }]);
+    const again = await TrajectoryStore.open(file);
+    expect([again.has('hard'), again.has('b'), again.has('c')]).toEqual([true, true, false]);
+    expect(() => again.append(trajectory('b'))).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+    again.append(trajectory('c'));
+    again.close();
+    expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['hard', 'b', 'c']);
+  });
+
+  it('drops a line that was torn at any byte, says so, and goes on after the last whole one', async () => {
+    await stored(['a', 'b']);
+    const whole = readFileSync(file);
+    const second = whole.indexOf('\n') + 1;
+    for (const cut of [second + 1, second + 200, whole.length - 1]) {
+      writeFileSync(file, whole.subarray(0, cut));
+      expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['a']);
+      const warnings: string[] = [];
+      const log: Log = { info() {}, progress() {}, warn: (message) => void warnings.push(message) };
+      const store = await TrajectoryStore.open(file, { log });
+      expect(warnings).toHaveLength(1);
+      expect(store.has('b')).toBe(false);
+      store.append(trajectory('c'));
+      store.close();
+      expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['a', 'c']);
+    }
+  });
+
+  it('finds the last whole line however long the torn one is', async () => {
+    await stored(['a']);
+    appendFileSync(file, `{"id":"${'x'.repeat(300_000)}`);
+    const appender = new JsonlAppender(file, false);
+    expect(appender.droppedBytes).toBe(300_007);
+    appender.close();
+    expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['a']);
+  });
+
+  it('names the line that is not a trajectory, and what is wrong with it', async () => {
+    await stored(['a', 'b']);
+    const [first, second] = readFileSync(file, 'utf8').split('\n');
+    const refused = async (line: string, reason: RegExp) => {
+      writeFileSync(file, `${first}\n${line}\n${second}\n`);
+      await expect(readTrajectories(file)).rejects.toMatchObject({ code: 'invalid_file' });
+      await expect(TrajectoryStore.open(file)).rejects.toThrow(/line 2/);
+      await expect(readTrajectories(file)).rejects.toThrow(reason);
+    };
+    // biome-ignore lint/suspicious/noExplicitAny: the point is to break the type
+    const changed = (change: (t: any) => void) => {
+      const value = JSON.parse(second!);
+      change(value);
+      return JSON.stringify(value);
+    };
+    await refused('{"id":', /JSON/);
+    await refused(
+      changed((t) => delete t.tokens),
+      /tokens/,
+    );
+    await refused(
+      changed((t) => {
+        t.steps[0].scores.think = 11;
+      }),
+      /scores/,
+    );
+    await refused(
+      changed((t) => {
+        t.tokens.push(5);
+      }),
+      /cover 3\d tokens/,
+    );
+    await refused(
+      changed((t) => {
+        t.segments[2].start += 1;
+      }),
+      /segment/,
+    );
+    await refused(
+      changed((t) => {
+        t.segments.at(-1).step = 2;
+      }),
+      /step 2/,
+    );
+    await refused(
+      changed((t) => {
+        t.steps[1].stateEnd -= 1;
+      }),
+      /state's end/,
+    );
+  });
+
+  it('says when there is no file, and when it cannot be written', async () => {
+    await expect(readTrajectories(file)).rejects.toMatchObject({ code: 'io_error' });
+    writeFileSync(path.join(folder, 'deeper'), 'a file where a folder should be');
+    await expect(TrajectoryStore.open(file)).rejects.toMatchObject({ code: 'io_error' });
+    const store = await TrajectoryStore.open(path.join(folder, 'closed.jsonl'));
+    store.close();
+    store.close();
+    expect(() => store.append(HARD)).toThrow(expect.objectContaining({ code: 'disposed' }));
+  });
+
+  it.skipIf(process.platform !== 'linux')('calls a full disk by its name', () => {
+    // Every write to this device fails the way a full disk does; it cannot be cut back, which must not hide that.
+    const full = new JsonlAppender('/dev/full', false);
+    expect(() => full.append({})).toThrow(expect.objectContaining({ code: 'disk_full' }));
+  });
+});
+
+describe('Parquet', () => {
+  it('goes out and comes back the same', async () => {
+    const out = path.join(folder, 'trajectories.parquet');
+    const all = [{ ...HARD, answerText: 'a\u2028b "c"' }, trajectory('b')];
+    await exportTrajectories(all, out);
+    expect(await importTrajectories(out)).toEqual(all);
+  });
+
+  it('refuses what is no Parquet, and rows that are no trajectories', async () => {
+    const out = path.join(folder, 'x.parquet');
+    writeFileSync(out, 'PAR1 and nothing else');
+    await expect(importTrajectories(out)).rejects.toMatchObject({ code: 'invalid_file' });
+    await exportTrajectories([trajectory('b', { tokens: [1, 2] })], out);
+    await expect(importTrajectories(out)).rejects.toThrow(/row 1/);
+  });
+});
