@@ -1,0 +1,160 @@
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { trainPpo } from '../../../src/train/ppo.js';
+import { exampleTrajectories, type Opened, openLearner, recordingContext, settings, stepsOf } from './support.js';
+
+const opened: Opened[] = [];
+async function learner(): Promise<Opened> {
+  const one = await openLearner();
+  opened.push(one);
+  return one;
+}
+afterEach(() => {
+  for (const one of opened.splice(0)) one.model.dispose();
+});
+
+const rho = 0.5;
+
+describe('trainPpo', () => {
+  it('raises the probability of what paid more than expected and teaches the critic the returns', async () => {
+    const { model, actor, critic } = await learner();
+    const trajectories = exampleTrajectories(12, model.info.vocabulary);
+    const recorded = recordingContext(model);
+    const more = {
+      ppo: {
+        batchTrajectories: 12,
+        iterations: 6,
+        epochs: 4,
+        learningRate: 1e-2,
+        targetKl: 50,
+        criticLearningRate: 1e-2,
+      },
+    };
+    const config = settings(more);
+    const result = await trainPpo({
+      actor,
+      critic,
+      trajectories,
+      rho,
+      settings: config.ppo,
+      context: recorded.context,
+    });
+    const steps = stepsOf(recorded);
+    expect(result.steps).toBe(24);
+    expect(steps[0]!.k3).toBeCloseTo(0, 6); // before the first update actor and reference are one
+    expect(steps[0]!.ratioMean).toBeCloseTo(1, 5);
+    expect(steps.at(-1)!.valueLoss).toBeLessThan(0.5 * (steps[0]!.valueLoss as number));
+    expect(steps[3]!.policyLoss).toBeLessThan(steps[0]!.policyLoss as number);
+    const numbers = steps.flatMap((row) => Object.values(row)).filter((value) => typeof value === 'number');
+    expect(numbers.filter((value) => !Number.isFinite(value))).toEqual([]);
+  });
+
+  it('starts each iteration with the values and log-probs of that moment', async () => {
+    const { model, actor, critic } = await learner();
+    const trajectories = exampleTrajectories(8, model.info.vocabulary);
+    const recorded = recordingContext(model);
+    const config = settings({
+      ppo: { batchTrajectories: 8, iterations: 2, epochs: 3, learningRate: 1e-2, targetKl: 50 },
+    });
+    await trainPpo({ actor, critic, trajectories, rho, settings: config.ppo, context: recorded.context });
+    const steps = stepsOf(recorded);
+    expect(steps[2]!.ratioMean).not.toBeCloseTo(1, 4);
+    expect(steps[3]!.ratioMean).toBeCloseTo(1, 5); // new lp_old
+    expect(steps[3]!.k3).toBeGreaterThan(1e-4); // the reference stays the one PPO started from
+  });
+
+  it('stops an epoch when its mean KL passes the target, and says so', async () => {
+    const { model, actor, critic } = await learner();
+    const trajectories = exampleTrajectories(16, model.info.vocabulary);
+    const recorded = recordingContext(model);
+    const config = settings({
+      ppo: { batchTrajectories: 2, iterations: 1, epochs: 2, learningRate: 3e-2, targetKl: 1e-3 },
+    });
+    const result = await trainPpo({
+      actor,
+      critic,
+      trajectories,
+      rho,
+      settings: config.ppo,
+      context: recorded.context,
+    });
+    expect(result.epochsStopped).toBe(2);
+    expect(result.steps).toBeLessThan(16);
+    expect(recorded.warnings[0]).toMatch(/passed the target 0\.001/);
+    expect(recorded.rows.filter((row) => row.event === 'target_kl')).toHaveLength(2);
+  });
+
+  it('goes on after an interruption exactly as if there had been none', async () => {
+    const config = settings({
+      ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10 },
+    });
+    const straight = await learner();
+    const trajectories = exampleTrajectories(12, straight.model.info.vocabulary);
+    const whole = recordingContext(straight.model);
+    const common = { trajectories, rho, settings: config.ppo };
+    await trainPpo({ ...straight, ...common, context: whole.context });
+
+    for (const stopAt of [1, 4, 7]) {
+      const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
+      const controller = new AbortController();
+      const first = await learner();
+      const before = recordingContext(first.model, { checkpointFolder: folder, signal: controller.signal });
+      const context = {
+        ...before.context,
+        metrics: (row: Readonly<Record<string, number | string>>) => {
+          before.context.metrics(row);
+          if (row.step === stopAt) controller.abort();
+        },
+      };
+      await expect(trainPpo({ ...first, ...common, context })).rejects.toMatchObject({ code: 'interrupted' });
+      const second = await learner();
+      const after = recordingContext(second.model, { checkpointFolder: folder });
+      await trainPpo({ ...second, ...common, context: after.context });
+      expect([...stepsOf(before), ...stepsOf(after)]).toEqual(stepsOf(whole));
+      expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
+      expect(await second.critic.tensors('value')).toEqual(await straight.critic.tensors('value'));
+    }
+  });
+
+  it('refuses a checkpoint of other data', async () => {
+    const { model, actor, critic } = await learner();
+    const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
+    const config = settings({ ppo: { batchTrajectories: 4, iterations: 1, epochs: 1 } });
+    const { context } = recordingContext(model, { checkpointFolder: folder, checkpointEvery: 1 });
+    const common = { actor, critic, rho, settings: config.ppo, context };
+    await trainPpo({ ...common, trajectories: exampleTrajectories(8, model.info.vocabulary) });
+    expect(existsSync(path.join(folder, 'latest.json'))).toBe(true);
+    await expect(
+      trainPpo({ ...common, trajectories: exampleTrajectories(9, model.info.vocabulary) }),
+    ).rejects.toMatchObject({ code: 'invalid_file' });
+  });
+
+  it('logs both reward terms apart and counts steps without a verdict', async () => {
+    const { model, actor, critic } = await learner();
+    const trajectories = exampleTrajectories(8, model.info.vocabulary);
+    const first = trajectories[1]!;
+    trajectories[1] = { ...first, steps: first.steps.map((step) => ({ ...step, processOk: null })) };
+    const recorded = recordingContext(model);
+    const config = settings({ ppo: { batchTrajectories: 8, iterations: 1, epochs: 1 } });
+    await trainPpo({ actor, critic, trajectories, rho, settings: config.ppo, context: recorded.context });
+    const row = recorded.rows.find((one) => one.event === 'rewards')!;
+    expect(row.stepsWithoutVerdict).toBe(2);
+    expect(row.reward).toBeCloseTo((row.rewardDiversity as number) + (row.rewardCoherence as number), 12);
+    expect(row.rewardDiversity).toBeGreaterThan(0);
+    expect(row.rewardCoherence).toBeLessThan(0);
+  });
+
+  it('says what is missing when there is nothing to learn from', async () => {
+    const { model, actor, critic } = await learner();
+    const trajectories = exampleTrajectories(3, model.info.vocabulary).map((t) => ({
+      ...t,
+      steps: t.steps.map((step) => ({ ...step, scores: null })),
+    }));
+    const { context } = recordingContext(model);
+    await expect(
+      trainPpo({ actor, critic, trajectories, rho, settings: settings().ppo, context }),
+    ).rejects.toMatchObject({ code: 'no_data' });
+  });
+});

@@ -1,0 +1,83 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { sftTrajectories, trainSft } from '../../../src/train/sft.js';
+import { exampleTrajectories, type Opened, openLearner, recordingContext, settings, stepsOf } from './support.js';
+
+const opened: Opened[] = [];
+async function learner(): Promise<Opened> {
+  const one = await openLearner();
+  opened.push(one);
+  return one;
+}
+afterEach(() => {
+  for (const one of opened.splice(0)) one.model.dispose();
+});
+
+describe('trainSft', () => {
+  it('takes right, coherent trajectories only; a missing verdict is not a good one', () => {
+    const [good, wrong, incoherent, unknown] = exampleTrajectories(4, 60).map((t) => ({
+      ...t,
+      steps: t.steps.map((step) => ({ ...step, processOk: true as boolean | null })),
+    }));
+    const kept = sftTrajectories([
+      good!,
+      { ...wrong!, correct: false },
+      { ...incoherent!, steps: incoherent!.steps.map((step) => ({ ...step, processOk: false })) },
+      { ...unknown!, steps: unknown!.steps.map((step) => ({ ...step, processOk: null })) },
+    ]);
+    expect(kept.map((t) => t.id)).toEqual([good!.id]);
+  });
+
+  it('learns its trajectories by heart', async () => {
+    const { model, actor } = await learner();
+    const trajectories = exampleTrajectories(6, model.info.vocabulary);
+    const recorded = recordingContext(model);
+    const { sft } = settings({ sft: { batchTrajectories: 6, epochs: 30, learningRate: 3e-2 } });
+    const result = await trainSft(actor, trajectories, sft, recorded.context);
+    const steps = stepsOf(recorded);
+    expect(steps[0]!.loss).toBeGreaterThan(3);
+    expect(result.finalLoss).toBeLessThan(0.6 * (steps[0]!.loss as number));
+  });
+
+  it('does not depend on how a batch is cut into micro-batches', async () => {
+    const losses = [];
+    for (const microBatchTokens of [32, 4096]) {
+      const { model, actor } = await learner();
+      const recorded = recordingContext(model);
+      const { sft } = settings({ sft: { batchTrajectories: 4, epochs: 2, learningRate: 5e-3, microBatchTokens } });
+      await trainSft(actor, exampleTrajectories(8, model.info.vocabulary), sft, recorded.context);
+      losses.push(stepsOf(recorded).map((row) => row.loss as number));
+    }
+    losses[0]!.forEach((loss, step) => {
+      expect(loss).toBeCloseTo(losses[1]![step]!, 4);
+    });
+  });
+
+  it('goes on after an interruption exactly as if there had been none', async () => {
+    const { sft } = settings();
+    const straight = await learner();
+    const trajectories = exampleTrajectories(12, straight.model.info.vocabulary);
+    const whole = recordingContext(straight.model);
+    await trainSft(straight.actor, trajectories, sft, whole.context);
+
+    const folder = path.join(mkdtempSync(path.join(tmpdir(), 'sft-')), 'checkpoints');
+    const controller = new AbortController();
+    const first = await learner();
+    const before = recordingContext(first.model, { checkpointFolder: folder, signal: controller.signal });
+    const context = {
+      ...before.context,
+      metrics: (row: Readonly<Record<string, number | string>>) => {
+        before.context.metrics(row);
+        if (row.step === 2) controller.abort();
+      },
+    };
+    await expect(trainSft(first.actor, trajectories, sft, context)).rejects.toMatchObject({ code: 'interrupted' });
+    const second = await learner();
+    const after = recordingContext(second.model, { checkpointFolder: folder });
+    await trainSft(second.actor, trajectories, sft, after.context);
+    expect([...stepsOf(before), ...stepsOf(after)]).toEqual(stepsOf(whole));
+    expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
+  });
+});

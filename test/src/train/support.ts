@@ -1,0 +1,71 @@
+/** The real engine on the small fixture model, and trajectories it can read. */
+
+import { type Config, resolveConfig } from '../../../src/config.js';
+import { openModel } from '../../../src/engine/index.js';
+import type { Adapter, Critic, Model } from '../../../src/engine/types.js';
+import { silentLog } from '../../../src/log.js';
+import { seededRandom } from '../../../src/random.js';
+import type { TrainContext } from '../../../src/train/trainer.js';
+import type { Trajectory } from '../../../src/trajectory/trajectory.js';
+import { exampleTrajectory, stepPieces, TWO_STEPS } from '../trajectory/example.js';
+
+export const FIXTURE_MODEL = 'test/fixtures/llama/untied.gguf';
+
+export interface Opened {
+  readonly model: Model;
+  readonly actor: Adapter;
+  readonly critic: Critic;
+}
+
+export async function openLearner(seed = 3): Promise<Opened> {
+  const model = await openModel(FIXTURE_MODEL, { backend: 'cpu', threads: 2 });
+  const actor = await model.createAdapter({ rank: 4, alpha: 8, seed });
+  const critic = await model.createCritic({ rank: 4, alpha: 8, seed });
+  return { model, actor, critic };
+}
+
+/** Random tokens of the fixture's vocabulary; every third trajectory has one step, every fourth an incoherent one. */
+export function exampleTrajectories(count: number, vocabulary: number): Trajectory[] {
+  const random = seededRandom(11);
+  return Array.from({ length: count }, (_, index) => {
+    const pieces = index % 3 === 0 ? ([['prompt', -1, 6], ...stepPieces(0), ['answer', -1, 2]] as const) : TWO_STEPS;
+    const steps = index % 3 === 0 ? [{}] : [{}, { processOk: index % 4 !== 0, action: 'think' }];
+    const one = exampleTrajectory(pieces, steps, { id: `${index}:min-score:0`, questionId: index });
+    return { ...one, tokens: one.tokens.map(() => Math.floor(random() * vocabulary)) };
+  });
+}
+
+export function settings(patch: object = {}): Config {
+  return resolveConfig({
+    sft: { batchTrajectories: 4, microBatchTokens: 64, epochs: 2, learningRate: 5e-3 },
+    ppo: { batchTrajectories: 4, microBatchTokens: 64, epochs: 2, iterations: 2, learningRate: 5e-3, targetKl: 10 },
+    ...patch,
+  });
+}
+
+export interface Recorded {
+  readonly rows: Record<string, number | string>[];
+  readonly warnings: string[];
+  readonly context: TrainContext;
+}
+
+export function recordingContext(model: Model, more: Partial<TrainContext> = {}): Recorded {
+  const rows: Record<string, number | string>[] = [];
+  const warnings: string[] = [];
+  const context: TrainContext = {
+    model,
+    stage: 'test',
+    seed: 5,
+    log: { ...silentLog, warn: (message) => warnings.push(message) },
+    metrics: (row) => rows.push({ ...row }),
+    checkpointFolder: null,
+    checkpointEvery: 1000,
+    ...more,
+  };
+  return { rows, warnings, context };
+}
+
+/** Optimizer steps only, in order. */
+export function stepsOf({ rows }: Recorded): Record<string, number | string>[] {
+  return rows.filter((row) => row.event === undefined);
+}
