@@ -87,7 +87,7 @@ function isInstalled(root) {
 export async function buildAddon(root) {
   const hash = addonHash(root);
   const cmakeJs = path.join(root, 'node_modules/cmake-js/bin/cmake-js');
-  dropForeignCache(root);
+  dropUselessCache(root);
   const args = [cmakeJs, 'build', '--parallel', String(buildJobs())];
   await run('building the addon (C++)', process.execPath, args, {
     cwd: root,
@@ -101,13 +101,19 @@ export async function buildAddon(root) {
   addToStamp(root, { addon: hash });
 }
 
-/** CMake refuses a build folder that was made under another path, as in a copied or moved clone. @param {string} root */
-function dropForeignCache(root) {
+/**
+ * Removes a build folder that cannot be built in: CMake refuses one that was made under another path, as in a copied or
+ * moved clone, and cmake-js does not configure again where a first attempt failed half-way.
+ * @param {string} root
+ */
+function dropUselessCache(root) {
   const build = path.join(root, 'build');
   const cache = path.join(build, 'CMakeCache.txt');
   if (!existsSync(cache)) return;
   const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1];
-  if (home !== undefined && path.resolve(home) !== root) rmSync(build, { recursive: true, force: true });
+  const moved = home !== undefined && path.resolve(home) !== root;
+  const configured = ['build.ninja', 'Makefile'].some((name) => existsSync(path.join(build, name)));
+  if (moved || !configured) rmSync(build, { recursive: true, force: true });
 }
 
 /** A compiler process takes up to a gigabyte. */

@@ -77,11 +77,11 @@ function checkCmake(manager) {
 /** @param {Manager | null} manager @returns {string} */
 function findCompiler(manager) {
   const names = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
-  const there = names.filter((name) => output(name, ['--version']) !== null);
+  const there = names.filter((name) => compilerOutput(name, ['--version']) !== null);
   const source =
     '#if __cplusplus >= 202002L && __has_include(<span>) && __has_include(<concepts>)\nSPARK_CXX20\n#endif\n';
   const able = there.find((name) =>
-    output(name, ['-std=c++20', '-E', '-x', 'c++', '-'], source)?.includes('SPARK_CXX20'),
+    compilerOutput(name, ['-std=c++20', '-E', '-x', 'c++', '-'], source)?.includes('SPARK_CXX20'),
   );
   if (able !== undefined) return able;
   const got =
@@ -91,6 +91,12 @@ function findCompiler(manager) {
     dnf: 'dnf install -y gcc-c++',
     brew: 'xcode-select --install',
   });
+}
+
+/** CXX may hold more than a name: `ccache g++`. @param {string} compiler @param {string[]} args @param {string} [input] */
+function compilerOutput(compiler, args, input) {
+  const [command = '', ...first] = compiler.trim().split(/\s+/);
+  return output(command, [...first, ...args], input);
 }
 
 /**
@@ -103,7 +109,7 @@ function missingLibraries(compiler, libraries) {
   if (process.env.CMAKE_PREFIX_PATH || process.env.dnnl_DIR || process.env.nlohmann_json_DIR) return [];
   const source = libraries.map(({ header }, i) => `#if __has_include(<${header}>)\nSPARK_HAS_${i}_\n#endif\n`).join('');
   const brew = process.platform === 'darwin' ? ['-I/opt/homebrew/include', '-I/usr/local/include'] : [];
-  const seen = output(compiler, ['-std=c++20', ...brew, '-E', '-x', 'c++', '-'], source) ?? '';
+  const seen = compilerOutput(compiler, ['-std=c++20', ...brew, '-E', '-x', 'c++', '-'], source) ?? '';
   return libraries.filter((_, i) => !seen.includes(`SPARK_HAS_${i}_`));
 }
 
