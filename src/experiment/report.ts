@@ -103,7 +103,7 @@ function grid(charts: readonly Chart[]): string {
     const list = items.length === 0 ? '' : `<ul class="key">${items.join('')}</ul>`;
     return `<figure${wide ? ' class="wide"' : ''}>
 <figcaption><h3>${escapeHtml(title)}</h3><p>${escapeHtml(note)}</p>${list}</figcaption>
-<div class="scroll">${svg}</div>
+<div class="scroll">${svg.replace('role="img"', `role="img" aria-label="${escapeHtml(`${title}. ${note}`)}"`)}</div>
 </figure>`;
   });
   return `<div class="grid">\n${figures.join('\n')}\n</div>`;

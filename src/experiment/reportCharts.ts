@@ -115,19 +115,20 @@ export function entropyChart(acting: readonly StageResult[]): Chart {
 /** How each stage divides its steps among the actions. */
 export function actionChart(acting: readonly StageResult[]): Chart {
   const names = [...new Set(acting.flatMap(({ evaluation }) => Object.keys(evaluation.actions)))];
-  // Think is what the tools are measured against: always grey, always at the end.
-  const ordered = [...names.filter((name) => name !== THINK), ...names.filter((name) => name === THINK)];
-  const color = (name: string, index: number) => (name === THINK ? PAINT.think : SERIES[index % SERIES.length]!);
+  // Think is what the tools are measured against: grey, and at the axis, where its share is easiest to compare.
+  const tools = names.filter((name) => name !== THINK);
+  const ordered = [...names.filter((name) => name === THINK), ...tools];
+  const color = (name: string) => (name === THINK ? PAINT.think : SERIES[tools.indexOf(name) % SERIES.length]!);
   const option = {
     grid: { left: 120, right: 16, top: 4, bottom: 26 },
     yAxis: { ...stageAxis(acting), inverse: true, axisLabel: { ...label(), width: 108, overflow: 'truncate' } },
     xAxis: valueAxis({ min: 0, max: 100, axisLabel: label('{value} %') }),
-    series: ordered.map((name, index) => ({
+    series: ordered.map((name) => ({
       type: 'bar',
       stack: 'actions',
       barMaxWidth: 34,
       data: acting.map(({ evaluation }) => 100 * share(evaluation, name)),
-      itemStyle: { color: color(name, index) },
+      itemStyle: { color: color(name) },
       label: {
         show: true,
         color: PAINT.onbar,
@@ -141,7 +142,7 @@ export function actionChart(acting: readonly StageResult[]): Chart {
     title: 'What the steps go to',
     note: 'Share of every action in per cent of the steps of a stage.',
     svg: draw(option, WIDE, 46 + 44 * acting.length),
-    key: ordered.map((name, index) => ({ label: oneLine(name), color: color(name, index) })),
+    key: ordered.map((name) => ({ label: oneLine(name), color: color(name) })),
     wide: true,
   };
 }

@@ -9,9 +9,6 @@ import { isParquet, parquetRows } from './parquet.js';
 import { LETTERS, type Question, questionSchema } from './question.js';
 import type { RawRow } from './rawRow.js';
 
-export { exportQuestions } from './export.js';
-export { type FilterOptions, filterQuestions } from './filter.js';
-
 /**
  * Every question of the file, in its order. Throws `io_error` (cannot be read), `invalid_file` or `unsupported_file`
  * (not JSONL or Parquet), `no_data` (no row in it), `invalid_question` (a row that is wrong, named).

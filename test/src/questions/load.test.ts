@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetMetadata } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exportQuestions, filterQuestions, loadQuestions } from '../../../src/questions/load.js';
+import { exportQuestions } from '../../../src/questions/export.js';
+import { filterQuestions } from '../../../src/questions/filter.js';
+import { loadQuestions } from '../../../src/questions/load.js';
 import { CATEGORIES, type Question } from '../../../src/questions/question.js';
 
 const shared = join(process.env.SPARK_SHARED ?? '../shared', 'data/mmlu-pro');
