@@ -91,7 +91,7 @@ describe('extractAnswer', () => {
   it('stays linear on text made to backtrack', () => {
     const size = 100_000;
     const texts = [
-      'A '.repeat(size / 2) + 'x',
+      `${'A '.repeat(size / 2)}x`,
       'A'.repeat(size),
       'answer:'.repeat(size / 7),
       `${'answer: '.repeat(size / 8)}\n`,
