@@ -73,6 +73,11 @@ export class ToolHost {
     });
   }
 
+  /** Process ids of the children that run now. */
+  pids(): readonly number[] {
+    return [...this.children].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
   async dispose(): Promise<void> {
     this.disposed = true;
     for (const job of this.queue.splice(0)) this.finish(job, failed(`${job.tool} has been shut down`));

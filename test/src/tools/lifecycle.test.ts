@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ToolHost } from '../../../src/tools/host.js';
+import { isolation } from '../../../src/tools/hostLaunch.js';
+
+const context = { timeoutMs: 20_000, maxObservationChars: 100 };
+const options = { kind: 'logic', size: 1, retireAfter: 1000, startTimeoutMs: 60_000, maxRssMb: 1024 } as const;
+/** Nothing in z3 finds three such cubes soon. */
+const ENDLESS =
+  '(declare-const x Int)(declare-const y Int)(declare-const z Int)(assert (= (+ (* x x x) (* y y y) (* z z z)) 114))(check-sat)';
+
+const hosts: ToolHost[] = [];
+const host = (more: Partial<ConstructorParameters<typeof ToolHost>[0]> = {}) => {
+  const made = new ToolHost({ ...options, ...more });
+  hosts.push(made);
+  return made;
+};
+afterAll(() => Promise.all(hosts.map((made) => made.dispose())));
+
+describe('ToolHost', () => {
+  it('queues concurrent calls on one child and answers each with its own result', async () => {
+    const logic = host();
+    const inputs = Array.from({ length: 12 }, (_, i) => `(declare-const n Int)(assert (= n ${i}))`);
+    const results = await Promise.all(inputs.map((input) => logic.run('logic', input, context)));
+    expect(results.map(({ observation }) => observation)).toEqual(inputs.map((_, i) => `sat: n = ${i}`));
+    expect(logic.pids()).toHaveLength(1);
+  });
+
+  it('replaces a child after so many calls, without failing a call', async () => {
+    const logic = host({ retireAfter: 2 });
+    const seen = new Set<number>();
+    for (let i = 0; i < 4; i++) {
+      expect(await logic.run('logic', 'p |- p', context)).toEqual({ ok: true, observation: 'valid' });
+      for (const pid of logic.pids()) seen.add(pid);
+    }
+    expect(seen.size).toBeGreaterThanOrEqual(2);
+  });
+
+  it('abort rejects the running and the queued call, ends the child, and leaves the host usable', async () => {
+    const logic = host();
+    await logic.warm();
+    const controller = new AbortController();
+    const running = logic.run('logic', ENDLESS, { ...context, signal: controller.signal });
+    const queued = logic.run('logic', 'p |- p', { ...context, signal: controller.signal });
+    const other = logic.run('logic', 'p |- p', context);
+    const outcomes = Promise.allSettled([running, queued]);
+    setTimeout(() => controller.abort(), 50);
+    for (const outcome of await outcomes) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'interrupted' } });
+    }
+    expect(await other).toEqual({ ok: true, observation: 'valid' });
+  });
+
+  it('dispose settles what is open and ends every child', async () => {
+    const logic = host();
+    await logic.warm();
+    const pids = logic.pids();
+    const open = [logic.run('logic', ENDLESS, context), logic.run('logic', 'p |- p', context)];
+    await logic.dispose();
+    for (const result of await Promise.all(open)) expect(result).toMatchObject({ ok: false, code: 'tool_failed' });
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(await logic.run('logic', 'p |- p', context)).toMatchObject({ ok: false, code: 'tool_failed' });
+  });
+
+  it('says that a tool could not start instead of waiting for ever', async () => {
+    const slow = host({ startTimeoutMs: 1 });
+    expect(await slow.run('logic', 'p |- p', context)).toEqual({
+      ...{ ok: false, code: 'tool_failed' },
+      observation: 'logic could not start: it was not ready after 0.001 s',
+    });
+  });
+
+  it.skipIf(process.platform !== 'linux')('kills a child whose memory grows past the limit', async () => {
+    const logic = host({ maxRssMb: 1 });
+    expect(await logic.run('logic', ENDLESS, context)).toEqual({
+      ...{ ok: false, code: 'tool_failed' },
+      observation: 'logic stopped: out of memory',
+    });
+  });
+});
+
+describe('a program that does not dispose', () => {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const viteNode = join(dirname(createRequire(import.meta.url).resolve('vite-node/package.json')), 'vite-node.mjs');
+  const start = (mode: string) => {
+    const parent = spawn(process.execPath, [viteNode, join(here, 'fixtures', 'parent.ts'), mode], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = new Promise<number | null>((resolve) => parent.on('exit', (code) => resolve(code)));
+    const pid = new Promise<number>((resolve, reject) => {
+      parent.stdout.once('data', (text) => resolve(Number(text)));
+      void exited.then(() => reject(new Error('ended without a pid')));
+    });
+    return { parent, pid, exited };
+  };
+
+  it('ends by itself with an idle child, which ends with it', async () => {
+    const { pid, exited } = start('idle');
+    expect(await exited).toBe(0);
+    expect(await gone(await pid)).toBe(true);
+  });
+
+  // Elsewhere the child ends after its limit of CPU time, which is too long to wait for here.
+  it.skipIf(!isolation().parentDeathSignal)('takes a looping child with it when it is killed', async () => {
+    const { parent, pid, exited } = start('busy');
+    const child = await pid;
+    expect(isAlive(child)).toBe(true);
+    parent.kill('SIGKILL');
+    await exited;
+    expect(await gone(child)).toBe(true);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function gone(pid: number): Promise<boolean> {
+  for (let i = 0; i < 100 && isAlive(pid); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  return !isAlive(pid);
+}

@@ -1,0 +1,194 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBuiltinRegistry } from '../../../src/tools/registry.js';
+
+/** One registry, three children, for all of this file. */
+const registry = createBuiltinRegistry();
+const context = { timeoutMs: 20_000, maxObservationChars: 280 };
+
+beforeAll(() => registry.warm(), 90_000);
+afterAll(() => registry.dispose());
+
+function answers(tool: string, cases: readonly (readonly [input: string, observation: string | RegExp])[]): void {
+  it.each(cases)('%s', async (input, observation) => {
+    const result = await registry.run(tool, input, context);
+    expect(result.observation).toEqual(
+      typeof observation === 'string' ? observation : expect.stringMatching(observation),
+    );
+    expect(result.ok).toBe(true);
+  });
+}
+
+function refuses(tool: string, cases: readonly (readonly [input: string, message: RegExp])[]): void {
+  it.each(cases)('refuses %s', async (input, message) => {
+    const result = await registry.run(tool, input, context);
+    expect(result).toEqual({ ok: false, code: 'tool_input', observation: expect.stringMatching(message) });
+    expect(result.observation).not.toContain('\n');
+  });
+}
+
+describe('calculator', () => {
+  answers('calculator', [
+    ['37 * 24', '888'],
+    ['3 km / 2 h to m/s', '0.416666666667 m / s'],
+    ['sqrt(2)', '1.41421356237'],
+    ['speedOfLight', '299792458 m / s'],
+    ['0.1 + 0.2', '0.3'],
+    ['sin(pi)', '0'],
+    ['planckConstant', '6.62607015e-34 J s'],
+    ['1,234 × 2 = ?', '2468'],
+    ['15% of 200', '30'],
+    ['max(1,200,3)', '200'],
+    ['20 °C to degF', '68 degF'],
+    ['x = 3\nx^2', '9'],
+    ['det([1, 2; 3, 4])', '-2'],
+  ]);
+  refuses('calculator', [
+    ['1 +', /end of expression/],
+    ['1 / 0', /not a finite number/],
+    ['f(x) = x', /defines a function/],
+    ['import({ a: 1 })', /not available/],
+    ['createUnit("foo")', /not available/],
+    ['evaluate("1")', /not available/],
+    ['cos.constructor("return 1")()', /./],
+  ]);
+});
+
+describe('python', () => {
+  answers('python', [
+    ['37*24', '888'],
+    ['print("a")\nprint(2)\n[1, 2]', 'a\n2\n[1, 2]'],
+    ['```python\nfor i in range(3):\n    print(i)\n```', '0\n1\n2'],
+    ['import statistics, fractions\nfractions.Fraction(1, 3) + statistics.mean([1, 3])', 'Fraction(7, 3)'],
+    ['import asyncio\nasync def f():\n    await asyncio.sleep(0.001)\n    return 5\nasyncio.run(f())', '5'],
+    ['x = 1', 'no output (print the result)'],
+    ['exit()', 'no output (print the result)'],
+  ]);
+  refuses('python', [
+    ['1/0', /^ZeroDivisionError: division by zero \(line 1\)$/],
+    ['x = 1\nx +', /^SyntaxError: invalid syntax \(line 2\)$/],
+    ['undefined_name', /^NameError/],
+    ['import numpy', /^ModuleNotFoundError/],
+  ]);
+
+  it('cuts long output and marks the cut', async () => {
+    const result = await registry.run('python', 'for i in range(10**5): print("abc")', context);
+    expect(result.ok).toBe(true);
+    expect(result.observation).toHaveLength(280);
+    expect(result.observation.endsWith('…')).toBe(true);
+  });
+
+  it('gives every call a fresh namespace, the same randomness, and puts back what a call changed', async () => {
+    const run = async (source: string) => (await registry.run('python', source, context)).observation;
+    await run(
+      'secret = 1\nimport builtins, sys, os\nbuiltins.len = None\nsys.path.append("x")\nopen("f", "w").write("a")\nos.environ["K"] = "v"',
+    );
+    expect(await run('secret')).toMatch(/^NameError/);
+    expect(await run('import sys, os\n(len("abc"), "x" in sys.path, os.listdir("."), "K" in os.environ)')).toBe(
+      '(3, False, [], False)',
+    );
+    const draw = 'import random, os\n(random.random(), hash("a"))';
+    expect(await run(draw)).toBe(await run(draw));
+  });
+});
+
+describe('algebra', () => {
+  answers('algebra', [
+    ['solve(2*x+3=11, x)', '4'],
+    ['2*x+3=11', '4'],
+    ['2x + 3 = 11', '4'],
+    ['diff(x^3, x)', '3*x^2'],
+    ['integrate(x^2, x)', '(1/3)*x^3'],
+    ['defint(x^2, 0, 1, x)', '1/3'],
+    ['expand((x+1)^2)', /^1\+2\*x\+x\^2$/],
+    ['factor(x^2-1)', /\(-1\+x\)\*\(1\+x\)/],
+    ['simplify(sin(x)^2+cos(x)^2)', '1'],
+    ['x^2 = 2', '[sqrt(2),-sqrt(2)]'],
+    ['solve(cos(x)=x, x)', /^0\.73908513/],
+    ['x + y = 3, x - y = 1', 'x = 2, y = 1'],
+    ['solve([x+y=3, x-y=1], [x, y])', 'x = 2, y = 1'],
+  ]);
+  refuses('algebra', [
+    ['x^2 + y = 3', /several variables \(x, y\)/],
+    ['diff(', /bracket/],
+    ['0 = 1', /no variable/],
+  ]);
+});
+
+describe('logic', () => {
+  answers('logic', [
+    ['p -> q, p |- q', 'valid'],
+    ['p -> q, q |- p', 'not valid: p=false, q=true'],
+    ['p or q; not p |- q', 'valid'],
+    ['(p -> q) & (q -> r) |- p -> r', 'valid'],
+    ['p & ~p', 'unsatisfiable'],
+    ['p & ~q', 'satisfiable: p=true, q=false'],
+    ['|- p | ~p', 'valid'],
+    ['(declare-const x Int) (assert (= (+ x 2) (- 5)))', 'sat: x = -7'],
+    ['(declare-const x Real) (assert (= (* 3 x) 1))', 'sat: x = 1/3'],
+    ['(declare-const p Bool) (assert p) (assert (not p))', 'unsat'],
+    ['(declare-const p Bool) (assert p) (check-sat) (get-value (p))', 'sat\n((p true))'],
+  ]);
+  refuses('logic', [
+    ['(declare-const x Int', /invalid constant declaration/],
+    ['all men are mortal', /unexpected "men"/],
+    ['(p -> q', /closing parenthesis/],
+    ['p |- q, r', /one conclusion/],
+    ['(include "/etc/passwd")', /failed to open/],
+  ]);
+});
+
+describe('statistics', () => {
+  answers('statistics', [
+    ['mean(1, 2, 3)', '2'],
+    ['median([5, 1, 3])\nmode(1, 2, 2)', '3\n2'],
+    ['variance(1, 2, 3, 4)', '1.66666666667'],
+    ['pvariance(1, 2, 3, 4)', '1.25'],
+    ['stdev(2, 4, 4, 4, 5, 5, 7, 9)', '2.1380899353'],
+    ['quantile([1, 2, 3, 4, 5], 0.25)', '2'],
+    ['correlation([1, 2, 3], [2, 4, 6])', '1'],
+    ['linear_regression([[1, 2], [2, 4], [3, 6]])', 'slope = 2, intercept = 0, r2 = 1'],
+    ['normal_cdf(1.96)', '0.975002104852'],
+    ['normal_quantile(0.975)', '1.95996398454'],
+    ['normal_pdf(0)', '0.398942280401'],
+    ['binomial_pmf(10, 0.5, 3)', '0.1171875'],
+    ['binomial_cdf(10, 0.5, 3)', '0.171875'],
+    ['poisson_pmf(3, 2)', '0.224041807655'],
+    // The tests' values are R's: t.test(c(1,2,3,4,5), mu = 2), t.test(x, y), chisq.test(c(10,20,30)).
+    ['t_test([1, 2, 3, 4, 5], 2)', 't = 1.41421, df = 4, p = 0.2302'],
+    ['t_test([1, 2, 3, 4, 5], [2, 3, 4, 5, 9])', /^t = -1\.14286, df = 6\.45213, p = 0\.2937/],
+    ['chi_square_test([10, 20, 30])', 'chi2 = 10, df = 2, p = 0.00673795'],
+    ['z_score(130, 100, 15)', '2'],
+    ['combinations(5, 2)\npermutations(5, 2)', '10\n20'],
+    ['x = [1, 2, 3]\nmean(x)', '2'],
+  ]);
+  refuses('statistics', [
+    ['mean()', /at least 1 number/],
+    ['mean', /a call expected/],
+    ['correlation([1, 2, 3], [1, 2])', /same length, got 3 and 2/],
+    ['binomial_pmf(10, 1.5, 3)', /between 0 and 1/],
+    ['stdev(1)', /at least 2/],
+    ['nonsense(1)', /Undefined function/],
+  ]);
+});
+
+describe('chemistry', () => {
+  answers('chemistry', [
+    ['mass H2O', 'H2O: 18.015 g/mol'],
+    ['mass(H2O)', 'H2O: 18.015 g/mol'],
+    ['molar mass of (NH4)2SO4', '(NH4)2SO4: 132.140 g/mol'],
+    ['Ca(OH)2', 'Ca(OH)2: 74.092 g/mol'],
+    ['CuSO4·5H2O', 'CuSO4·5H2O: 249.682 g/mol'],
+    ['formula SO4^2-', /S 1 .*O 4 .*charge -2/],
+    ['smiles CCO', /^CCO: formula C2H6O, mass 46\.069 g\/mol, rings 0 .*donors 1, .*acceptors 1, logP/],
+    ['smiles c1ccccc1', /rings 1 \(1 aromatic\)/],
+    ['element Fe', 'Fe: Iron, atomic number 26, atomic mass 55.845 g/mol'],
+    ['element gold', /^Au: Gold, atomic number 79/],
+  ]);
+  refuses('chemistry', [
+    ['mass Xx', /unknown element Xx/],
+    ['mass water', /cannot read "water"/],
+    ['smiles C1CC(', /not a SMILES string/],
+    ['element kryptonite', /no element kryptonite/],
+    ['mass', /write e\.g\./],
+  ]);
+});
