@@ -26,7 +26,8 @@ Doubles reference(const Shape& s, const Doubles& xab) {
 
 TEST_CASE("lora: down, up, dA, dB, dx") {
   auto& backend = test_backend();
-  for (const Shape& s : std::vector<Shape>{{1, 1, 1, 1}, {5, 7, 3, 2}, {9, 20, 18, 8}, {37, 12, 16, 5}}) {
+  for (const Shape& s : std::vector<Shape>{
+           {1, 1, 1, 1}, {5, 7, 3, 2}, {9, 20, 18, 8}, {37, 12, 16, 5}, {8, 35, 40, 17}, {6, 9, 5, 33}}) {
     CAPTURE(s.R);
     Device device(backend);
     const int64_t X = s.M * s.in, A = s.R * s.in, B = s.out * s.R;
