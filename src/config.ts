@@ -60,6 +60,8 @@ const judgeSchema = z.strictObject({
   timeoutMs: positive.default(60_000),
   maxRetries: z.number().int().min(0).default(4),
   concurrency: positive.default(16),
+  /** Longest reply; a judge that thinks before it answers needs more. */
+  maxTokens: positive.default(512),
   /** Hard cap in US dollars; null: none. */
   maxCostUsd: z.number().positive().nullable().default(null),
   /** Dollars per million tokens for a model the built-in table does not know. */

@@ -11,12 +11,6 @@ export interface FailureContext {
   readonly attempts: number;
 }
 
-/** Failures that the next call will meet as well: a run stops on them instead of dropping question after question. */
-export function isFatalJudgeError(error: unknown): boolean {
-  if (!(error instanceof SparkError)) return false;
-  return ['judge_key_missing', 'judge_unreachable', 'judge_budget', 'invalid_config', 'disk_full'].includes(error.code);
-}
-
 export function judgeFailure(error: unknown, context: FailureContext): SparkError {
   if (error instanceof SparkError) return error;
   const { endpoint, timeoutMs } = context;
@@ -54,7 +48,7 @@ function statusFailure(error: APIError, context: FailureContext, tries: string):
   }
   if (status === 404) {
     const message = `the judge at ${endpoint.baseUrl} knows no such thing (${said}): see judge.model (now "${model}") and judge.baseUrl (most end in /v1)`;
-    return new SparkError('judge_unreachable', message, { cause: error });
+    return new SparkError('invalid_config', message, { cause: error });
   }
   if (status === undefined || status === 408 || status === 409 || status === 429 || status >= 500) {
     const wait = error.headers?.get('retry-after');

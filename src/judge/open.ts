@@ -18,7 +18,18 @@ export function openApiJudge(
   env: Environment = process.env,
 ): OpenedApiJudge {
   const stats = new JudgeStats();
-  const { model, baseUrl, timeoutMs, maxRetries, concurrency, price, maxCostUsd } = settings;
-  const api = createApiJudge({ model, baseUrl, timeoutMs, maxRetries, concurrency, price, maxCostUsd, stats, env });
+  const { model, baseUrl, timeoutMs, maxRetries, concurrency, maxTokens, price, maxCostUsd } = settings;
+  const api = createApiJudge({
+    model,
+    baseUrl,
+    timeoutMs,
+    maxRetries,
+    concurrency,
+    maxTokens,
+    price,
+    maxCostUsd,
+    stats,
+    env,
+  });
   return { judge: withCache(api, cacheFolder, { stats }), stats, budget: api.budget };
 }

@@ -104,7 +104,7 @@ describe('missing is missing', () => {
     ['contentFilter', 'judge_refused', /content filter/],
     ['tooLong', 'judge_refused', /maximum context length/],
     ['badKey', 'judge_key_missing', /OPENAI_API_KEY/],
-    ['noModel', 'judge_unreachable', /judge\.model \(now "loopback"\)/],
+    ['noModel', 'invalid_config', /judge\.model \(now "loopback"\)/],
   ] as const)('%s is %s', async (behaviour, code, message) => {
     server.setBehaviours(behaviour);
     const judge = judgeWith();
