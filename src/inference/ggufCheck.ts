@@ -29,6 +29,7 @@ export function checkModelFile(file: string): ModelFileInfo {
     );
   }
   checkVocabulary(file, header);
+  if (architecture === 'llama') checkLlamaShape(file, header);
   const contextLength = header.metadata.get(`${architecture}.context_length`);
   return {
     bytes: header.bytes,
@@ -54,6 +55,49 @@ function checkVocabulary(file: string, { metadata }: GgufHeader): void {
       throw damaged(file, `expected ${tokens.length} entries in tokenizer.ggml.${name}, got ${list.length}`);
     }
   }
+}
+
+/**
+ * llama.cpp computes the shapes it wants from the metadata and asserts that none is 0, so the numbers have to fit the
+ * tensors that are there.
+ */
+function checkLlamaShape(file: string, { metadata, tensors }: GgufHeader): void {
+  const number = (key: string): number | null => {
+    const value = metadata.get(`llama.${key}`);
+    // Some models list a number per layer; those are left to llama.cpp.
+    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null;
+  };
+  const width = number('embedding_length');
+  const heads = number('attention.head_count');
+  const feedForward = number('feed_forward_length');
+  const tokens = metadata.get('tokenizer.ggml.tokens') as readonly unknown[];
+  const kvHeads = metadata.has('llama.attention.head_count_kv') ? number('attention.head_count_kv') : heads;
+  const headSize = number('attention.key_length') ?? (width === null || heads === null ? null : width / heads);
+  const expected: readonly (readonly [string, readonly [number | null, number | null]])[] = [
+    ['token_embd.weight', [width, tokens.length]],
+    ['blk.0.attn_q.weight', [width, product(heads, headSize)]],
+    ['blk.0.attn_k.weight', [width, product(kvHeads, headSize)]],
+    ['blk.0.ffn_up.weight', [width, feedForward]],
+  ];
+  for (const [name, sizes] of expected) {
+    const tensor = tensors.find((candidate) => candidate.name === name);
+    // Experts have other names; what is missing altogether llama.cpp says itself.
+    if (tensor === undefined) continue;
+    if (sizes.some((size, index) => size !== null && size !== tensor.dimensions[index])) {
+      throw damaged(
+        file,
+        `its metadata makes ${name} ${sizes.join(' × ')}, but it is ${tensor.dimensions.join(' × ')}`,
+      );
+    }
+  }
+  for (const key of ['embedding_length', 'block_count', 'attention.head_count', 'context_length']) {
+    const value = number(key);
+    if (value !== null && value < 1) throw damaged(file, `expected llama.${key} of at least 1, got ${value}`);
+  }
+}
+
+function product(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a * b;
 }
 
 /** Throws `adapter_mismatch` when the adapter's matrices do not fit the model's. */

@@ -138,6 +138,7 @@ export class GrowingSequence implements GeneratorSequence {
   /** Hands all tokens that are not evaluated yet to `work`; gives up at once when aborted. */
   async #evaluate<T>(signal: AbortSignal | undefined, work: (pending: readonly number[]) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
+    if (this.#disposed) throw disposedError();
     const job = this.#inFlight.then(async () => {
       if (this.#tokens.length === this.#evaluated) {
         // All is evaluated, as after an end of turn: what follows the last token is no longer known, so do that again.
@@ -152,7 +153,12 @@ export class GrowingSequence implements GeneratorSequence {
     this.#inFlight = job.catch((error: unknown) => {
       this.#broken = error;
     });
-    return raceAbort(job, signal);
+    try {
+      return await raceAbort(job, signal);
+    } catch (error) {
+      // Disposed in the middle of an evaluation, the library says so in its own words.
+      throw this.#disposed ? disposedError(error) : error;
+    }
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -169,7 +175,7 @@ export class GrowingSequence implements GeneratorSequence {
   }
 
   #checkUsable(): void {
-    if (this.#disposed) throw new SparkError('disposed', 'this sequence was disposed; open another');
+    if (this.#disposed) throw disposedError();
     if (this.#busy) {
       throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
     }
@@ -189,6 +195,10 @@ export class GrowingSequence implements GeneratorSequence {
         'raise inference.contextSize, or lower rollout.maxSteps or the token limits',
     );
   }
+}
+
+function disposedError(cause?: unknown): SparkError {
+  return new SparkError('disposed', 'this sequence was disposed; open another', { cause });
 }
 
 /** Index drawn with probability softmax(logits / temperature); the largest, the first of equals, at temperature 0. */
