@@ -32,6 +32,7 @@ export function createAlgebra(): Evaluate {
   const realm = createRealm({ console: silentConsole() }, true);
   runInRealm(realm, readFileSync(file, 'utf8'), file);
   const nerdamer = runInRealm(realm, PROGRAM, 'algebra') as Nerdamer;
+  nerdamer.evaluate('solve(2*x=4, x)');
   return (input) => {
     const expression = input.trim().replace(/[×·⋅]/g, '*').replace(/[−–]/g, '-').replace(/\*\*/g, '^');
     const equations = systemOf(expression);

@@ -18,6 +18,9 @@ export function createChemistry(): Evaluate {
     masses.set(symbol, value);
     return value;
   };
+  // The first structure builds OpenChemLib's tables: before the child is ready, not in a call's time.
+  structure('CCO');
+  mass('O');
   return (input) => {
     const match = COMMAND.exec(input.trim().replace(/^["'`]|["'`]$/g, ''));
     const [verb, argument] = match === null ? ['mass', input.trim()] : [match[1]!.toLowerCase(), unwrap(match[2]!)];

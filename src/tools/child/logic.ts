@@ -1,6 +1,6 @@
 /** z3 through its string API (SMT-LIB 2), one context per call. */
 import { createRequire } from 'node:module';
-import type { Evaluate } from '../hostProtocol.js';
+import { type Evaluate, EvaluationFailure } from '../hostProtocol.js';
 import { entailment, isInfix } from './propositional.js';
 
 interface Z3 {
@@ -9,7 +9,15 @@ interface Z3 {
   mk_context(config: unknown): unknown;
   del_context(context: unknown): void;
   global_param_set(name: string, value: string): void;
-  eval_smtlib2_string(context: unknown, script: string): Promise<string>;
+}
+
+/** The emscripten module underneath. Its memory has a fixed size, so `HEAPU8` stays valid. */
+interface Emscripten {
+  readonly HEAPU8: Uint8Array;
+  _malloc(bytes: number): number;
+  _free(pointer: number): void;
+  _async_Z3_eval_smtlib2_string(context: unknown, script: number): void;
+  async_call(start: (...args: never[]) => void, ...args: unknown[]): Promise<string>;
 }
 
 /** z3 gives up with `memout` beyond this, well before the process limit. */
@@ -17,15 +25,15 @@ const MEMORY_MB = 512;
 
 export async function createLogic(): Promise<Evaluate> {
   const require = createRequire(import.meta.url);
-  const { init } = require('z3-solver') as { init(): Promise<{ Z3: Z3 }> };
-  const { Z3 } = await init();
+  const { init } = require('z3-solver') as { init(): Promise<{ Z3: Z3; em: Emscripten }> };
+  const { Z3, em } = await init();
   Z3.global_param_set('memory_max_size', String(MEMORY_MB));
   const session = async (work: (run: (script: string) => Promise<string>) => Promise<string>): Promise<string> => {
     const config = Z3.mk_config();
     const context = Z3.mk_context(config);
     Z3.del_config(config);
     try {
-      return await work(async (script) => checked(await Z3.eval_smtlib2_string(context, script)));
+      return await work(async (script) => checked(await evalString(em, context, script)));
     } finally {
       Z3.del_context(context);
     }
@@ -33,6 +41,23 @@ export async function createLogic(): Promise<Evaluate> {
   // The first query pays for z3's worker threads: pay before the child says that it is ready.
   await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
   return (input) => session((run) => (isInfix(input) ? proposition(input, run) : script(input, run)));
+}
+
+/**
+ * What `Z3.eval_smtlib2_string` is meant to do. That one hands the worker thread a string on the main thread's stack,
+ * which is gone when the call returns: under load z3 then reads a cut or overwritten script (5 of 1500 calls on a busy
+ * machine ended with "unexpected end of file"; this way none). Here the script lives on the heap until the answer has come.
+ */
+async function evalString(em: Emscripten, context: unknown, script: string): Promise<string> {
+  const bytes = new TextEncoder().encode(`${script.replaceAll('\0', '')}\0`);
+  const pointer = em._malloc(bytes.length);
+  if (pointer === 0) throw new EvaluationFailure('out of memory', true);
+  em.HEAPU8.set(bytes, pointer);
+  try {
+    return await em.async_call(em._async_Z3_eval_smtlib2_string, context, pointer);
+  } finally {
+    em._free(pointer);
+  }
 }
 
 async function script(input: string, run: (script: string) => Promise<string>): Promise<string> {

@@ -23,7 +23,7 @@ afterAll(() => Promise.all(hosts.map((made) => made.dispose())));
 describe('ToolHost', () => {
   it('queues concurrent calls on one child and answers each with its own result', async () => {
     const logic = host();
-    const inputs = Array.from({ length: 12 }, (_, i) => `(declare-const n Int)(assert (= n ${i}))`);
+    const inputs = Array.from({ length: 30 }, (_, i) => `(declare-const n Int)(assert (= n ${i}))`);
     const results = await Promise.all(inputs.map((input) => logic.run('logic', input, context)));
     expect(results.map(({ observation }) => observation)).toEqual(inputs.map((_, i) => `sat: n = ${i}`));
     expect(logic.pids()).toHaveLength(1);

@@ -120,7 +120,10 @@ describe('a child as it is started', () => {
     const folder = await mkdtemp(join(tmpdir(), 'probe-'));
     const secret = join(folder, 'secret');
     await writeFile(secret, 'the secret');
-    const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
+    const server = createServer((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')).listen(
+      0,
+      '127.0.0.1',
+    );
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as { port: number };
     try {
@@ -148,7 +151,7 @@ describe('a child as it is started', () => {
     ['without', false],
   ])('has every door shut, %s the operating system’s help', async (_, withLauncher) => {
     const results = await probe('python', withLauncher);
-    expect(Object.keys(results).length).toBeGreaterThan(20);
+    expect(Object.keys(results).length).toBeGreaterThanOrEqual(20);
     expect(Object.entries(results).filter(([, result]) => result !== 'shut')).toEqual([]);
   });
 
