@@ -57,6 +57,14 @@ function checkVocabulary(file: string, { metadata }: GgufHeader): void {
   }
 }
 
+const REQUIRED_SIZES = [
+  'context_length',
+  'embedding_length',
+  'block_count',
+  'feed_forward_length',
+  'attention.head_count',
+] as const;
+
 /**
  * llama.cpp computes the shapes it wants from the metadata and asserts that none is 0, so the numbers have to fit the
  * tensors that are there.
@@ -67,6 +75,14 @@ function checkLlamaShape(file: string, { metadata, tensors }: GgufHeader): void 
     // Some models list a number per layer; those are left to llama.cpp.
     return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null;
   };
+  for (const key of REQUIRED_SIZES) {
+    const value = number(key);
+    const list = metadata.get(`llama.${key}`);
+    if (Array.isArray(list) && list.length > 0) continue;
+    if (value === null || value < 1) {
+      throw damaged(file, `expected llama.${key} of at least 1, got ${value ?? 'none'}`);
+    }
+  }
   const width = number('embedding_length');
   const heads = number('attention.head_count');
   const feedForward = number('feed_forward_length');
@@ -89,10 +105,6 @@ function checkLlamaShape(file: string, { metadata, tensors }: GgufHeader): void 
         `its metadata makes ${name} ${sizes.join(' × ')}, but it is ${tensor.dimensions.join(' × ')}`,
       );
     }
-  }
-  for (const key of ['embedding_length', 'block_count', 'attention.head_count', 'context_length']) {
-    const value = number(key);
-    if (value !== null && value < 1) throw damaged(file, `expected llama.${key} of at least 1, got ${value}`);
   }
 }
 

@@ -223,6 +223,8 @@ describe.skipIf(!here)('a GGUF file that is none', { timeout: 60_000 }, () => {
     // A head count that does not fit the tensors: the same.
     const heads = bytes.indexOf('llama.attention.head_count') + 'llama.attention.head_count'.length + 4;
     await refused(changed(heads, 200), /metadata makes blk.0/);
+    // A size without its key: the same.
+    await refused(changed(bytes.indexOf('llama.feed_forward_length') + 8, 0x5e), /llama.feed_forward_length .* none/);
     // A tensor of size 0: the same.
     const tensor = bytes.indexOf('token_embd.weight') + 'token_embd.weight'.length + 4;
     await refused(changed(tensor, 0), /at least 1/);
