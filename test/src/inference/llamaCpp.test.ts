@@ -14,6 +14,7 @@ import { ActionUsage } from '../../../src/rollout/usage.js';
 import { ToolRegistry } from '../../../src/tools/registry.js';
 import { trajectorySchema } from '../../../src/trajectory/schema.js';
 import { question, SETTINGS, tableJudge } from '../rollout/parts.js';
+import { queryAdapter } from './adapterFile.js';
 
 const SHARED = path.resolve(process.env.SPARK_SHARED ?? '../shared');
 const MODEL = path.join(SHARED, 'assets/llama31-tiny-random-f16.gguf');
@@ -183,6 +184,45 @@ describe.skipIf(!here)('llama.cpp', { timeout: 60_000 }, () => {
     sequence.dispose();
     expect(() => other.tokenize('x', false)).toThrow(expect.objectContaining({ code: 'disposed' }));
     await expect(other.open()).rejects.toMatchObject({ code: 'disposed' });
+  });
+});
+
+describe.skipIf(!here)('a LoRA adapter', { timeout: 60_000 }, () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'spark-lora-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const open = (name: string, content: Buffer) => {
+    const adapterPath = path.join(folder, name);
+    writeFileSync(adapterPath, content);
+    return openLlamaCpp({ modelPath: MODEL, adapterPath, contextSize: 64, kvCacheType: 'F32' });
+  };
+  const scored = async (opened: Promise<LlamaCppGenerator>) => {
+    const generator = await opened;
+    const scores = await generator.scoreTokens([128000, 791, 4320, 374, 356]);
+    await generator.dispose();
+    return { id: generator.id, scores: [...scores] };
+  };
+
+  it('changes the scores by what it adds, and the name', async () => {
+    const base = await scored(openLlamaCpp({ modelPath: MODEL, contextSize: 64, kvCacheType: 'F32' }));
+    const zero = await scored(open('zero.gguf', queryAdapter(64, 0)));
+    const some = await scored(open('some.gguf', queryAdapter(64, 0.5)));
+    expect(zero.scores).toEqual(base.scores);
+    // The first next token attends to itself alone, so a query changes nothing there.
+    expect(Math.abs(some.scores.at(-1)! - base.scores.at(-1)!)).toBeGreaterThan(1e-3);
+    expect(zero.id).toMatch(new RegExp(`^${base.id}\\+lora:[0-9a-f]{64}$`));
+    expect(some.id).not.toBe(zero.id);
+  });
+
+  it('is refused beside a model of another shape', async () => {
+    await expect(open('wide.gguf', queryAdapter(128, 1))).rejects.toMatchObject({ code: 'adapter_mismatch' });
+    await expect(open('wide2.gguf', queryAdapter(128, 1))).rejects.toThrow(/expected width 64/);
+    await expect(open('cut.gguf', queryAdapter(64, 1).subarray(0, 200))).rejects.toMatchObject({
+      code: 'invalid_file',
+    });
   });
 });
 
