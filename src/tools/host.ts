@@ -41,16 +41,16 @@ export class ToolHost {
   private startFailures = 0;
   private lastFailure = '';
   private disposed = false;
-  /** Children never keep the parent alive; calls in progress do, through this timer. */
+  /** Children never keep the parent alive; what is awaited does, through this timer. */
   private hold: NodeJS.Timeout | null = null;
-  private open = 0;
+  private awaited = 0;
 
   constructor(private readonly options: ToolHostOptions) {}
 
   /** Starts a child in the background; resolves when it is ready, or when it could not start. */
   async warm(): Promise<void> {
     if (this.children.size === 0 && !this.disposed) this.spawn();
-    await Promise.all([...this.children].map((child) => child.ready.catch(() => undefined)));
+    await this.holding([...this.children].map((child) => child.ready.catch(() => undefined)));
   }
 
   run(tool: string, input: string, context: ToolContext): Promise<ToolResult> {
@@ -66,8 +66,7 @@ export class ToolHost {
         detach: () => context.signal?.removeEventListener('abort', onAbort),
       };
       context.signal?.addEventListener('abort', onAbort, { once: true });
-      this.open += 1;
-      this.hold ??= setInterval(() => {}, 2 ** 30);
+      this.acquire();
       this.queue.push(job);
       this.pump();
     });
@@ -83,7 +82,7 @@ export class ToolHost {
     for (const job of this.queue.splice(0)) this.finish(job, failed(`${job.tool} has been shut down`));
     const children = [...this.children];
     for (const child of children) child.kill();
-    await Promise.all(children.map((child) => child.exited));
+    await this.holding(children.map((child) => child.exited));
   }
 
   /** Hands queued jobs to idle children, and starts children while there is more work than hands. */
@@ -179,8 +178,23 @@ export class ToolHost {
     if (job.closed) return;
     job.closed = true;
     job.detach();
-    this.open -= 1;
-    if (this.open > 0 || this.hold === null) return;
+    this.release();
+  }
+
+  private async holding(promises: readonly Promise<unknown>[]): Promise<void> {
+    this.acquire();
+    await Promise.all(promises);
+    this.release();
+  }
+
+  private acquire(): void {
+    this.awaited += 1;
+    this.hold ??= setInterval(() => {}, 2 ** 30);
+  }
+
+  private release(): void {
+    this.awaited -= 1;
+    if (this.awaited > 0 || this.hold === null) return;
     clearInterval(this.hold);
     this.hold = null;
   }

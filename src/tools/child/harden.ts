@@ -46,5 +46,6 @@ export function harden(): void {
 
 function overwrite(target: object, key: string, value: unknown): void {
   // The IPC channel is an accessor that internals read by symbol, not by this name.
-  Object.defineProperty(target, key, { value, writable: false, configurable: false, enumerable: false });
+  // Reflect, not Object: a later Node may have made one of them fixed, and that must not keep the child from starting.
+  Reflect.defineProperty(target, key, { value, writable: false, configurable: false, enumerable: false });
 }

@@ -82,31 +82,44 @@ describe('ToolHost', () => {
   });
 });
 
-describe('a program that does not dispose', () => {
+describe('a program and its child', () => {
   const here = dirname(fileURLToPath(import.meta.url));
   const viteNode = join(dirname(createRequire(import.meta.url).resolve('vite-node/package.json')), 'vite-node.mjs');
   const start = (mode: string) => {
     const parent = spawn(process.execPath, [viteNode, join(here, 'fixtures', 'parent.ts'), mode], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const exited = new Promise<number | null>((resolve) => parent.on('exit', (code) => resolve(code)));
+    let output = '';
+    const exited = new Promise<{ code: number | null; output: string }>((resolve) => {
+      parent.on('close', (code) => resolve({ code, output }));
+    });
     const pid = new Promise<number>((resolve, reject) => {
-      parent.stdout.once('data', (text) => resolve(Number(text)));
+      parent.stdout.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (output.includes('\n')) resolve(Number.parseInt(output, 10));
+      });
       void exited.then(() => reject(new Error('ended without a pid')));
     });
     return { parent, pid, exited };
   };
 
-  it('ends by itself with an idle child, which ends with it', async () => {
+  it('a program that does not dispose ends by itself, and its idle child with it', async () => {
     const { pid, exited } = start('idle');
-    expect(await exited).toBe(0);
+    expect((await exited).code).toBe(0);
     expect(await gone(await pid)).toBe(true);
   });
 
+  it('a program with nothing else to do still sees its dispose through', async () => {
+    const { pid, exited } = start('dispose');
+    expect(await exited).toEqual({ code: 0, output: `${await pid}\ndisposed\n` });
+    expect(isAlive(await pid)).toBe(false);
+  });
+
   // Elsewhere the child ends after its limit of CPU time, which is too long to wait for here.
-  it.skipIf(!isolation().parentDeathSignal)('takes a looping child with it when it is killed', async () => {
+  it.skipIf(!isolation().parentDeathSignal)('a program that is killed takes its working child with it', async () => {
     const { parent, pid, exited } = start('busy');
     const child = await pid;
+    await new Promise((resolve) => setTimeout(resolve, 300));
     expect(isAlive(child)).toBe(true);
     parent.kill('SIGKILL');
     await exited;
