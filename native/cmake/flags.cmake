@@ -21,7 +21,7 @@ target_compile_options(spark_flags INTERFACE -fno-math-errno -fno-trapping-math)
 
 if(SPARK_SANITIZE)
   target_compile_options(spark_flags INTERFACE
-    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1)
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   target_link_options(spark_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
