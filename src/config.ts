@@ -17,7 +17,7 @@ const modelSchema = z.strictObject({
   /** GGUF file; `tiny` is the one shipped with the package. */
   path: z.string().default('tiny'),
   backend: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
-  /** 0: all cores */
+  /** 0: all cores for training; for inference as many as the model's size pays for */
   threads: z.number().int().min(0).default(0),
 });
 

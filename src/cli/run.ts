@@ -1,4 +1,5 @@
 /** What every command shares: signals, result output, failure output, exit codes. */
+import { setMaxListeners } from 'node:events';
 import { type SparkError, toSparkError } from '../errors.js';
 import { createLog, type Log, silentLog } from '../log.js';
 
@@ -33,6 +34,8 @@ export async function runCommand(
   body: (context: CommandContext) => Promise<CommandResult>,
 ): Promise<void> {
   const controller = new AbortController();
+  // One listener for every rollout under way: many, and no leak.
+  setMaxListeners(0, controller.signal);
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
     process.stderr.write('\nstopping: saving what is finished (again to stop at once)\n');
@@ -62,7 +65,10 @@ function reportFailure(error: SparkError, output: OutputOptions): void {
   if (output.json) process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`);
   process.stderr.write(`error [${error.code}]: ${error.message}\n`);
   if (error.code === 'internal' && error.stack) process.stderr.write(`${error.stack}\n`);
-  if (error.code === 'interrupted') process.stderr.write('run the same command again to go on from here\n');
-  process.exitCode =
-    error.code === 'interrupted' ? EXIT_INTERRUPTED : USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
+  if (error.code === 'interrupted') {
+    process.stderr.write('run the same command again to go on from here\n');
+    // What is finished is on disk by now. A client's timer or a tool's process must not hold the terminal.
+    process.exit(EXIT_INTERRUPTED);
+  }
+  process.exitCode = USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;
 }

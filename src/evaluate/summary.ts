@@ -26,8 +26,11 @@ export interface StageEvaluation {
   readonly perCategoryEntropy: readonly CategoryEntropy[];
 }
 
+/** The part of a trajectory that an evaluation is made of. */
+export type Answered = Pick<Trajectory, 'category' | 'correct' | 'answer' | 'steps'>;
+
 /** `actionNames`: every action the model could take, taken or not; they set what an even use would be. */
-export function summarize(trajectories: readonly Trajectory[], actionNames: readonly string[]): StageEvaluation {
+export function summarize(trajectories: readonly Answered[], actionNames: readonly string[]): StageEvaluation {
   const scored = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));
   const actions = countActions(actionsOf(trajectories), actionNames);
   const { entropyBits, entropyNormalized, effectiveActions, thinkShare } = actionEntropy(actions);
@@ -47,6 +50,6 @@ export function summarize(trajectories: readonly Trajectory[], actionNames: read
   };
 }
 
-function actionsOf(trajectories: readonly Trajectory[]): string[] {
+function actionsOf(trajectories: readonly Answered[]): string[] {
   return trajectories.flatMap((trajectory) => trajectory.steps.map((step) => step.action));
 }

@@ -9,6 +9,7 @@ import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rol
 import { trajectoryId } from '../rollout/settings.js';
 import { ActionUsage } from '../rollout/usage.js';
 import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
+import type { Trajectory } from '../trajectory/trajectory.js';
 import { rolloutSettings } from './generateStage.js';
 import { openGenerator, openTools } from './parts.js';
 import type { Session } from './session.js';
@@ -50,13 +51,12 @@ export async function evaluateStage(session: Session, stage: StageToEvaluate): P
   } finally {
     store.close();
   }
-  const answered = questions.map((question) => done.get(question.question_id)).filter((t) => t !== undefined);
-  const evaluation = summarize(answered, actionNames(session));
+  const evaluation = summarize(withUnanswered(questions, done), actionNames(session));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const skipped = skips === 0 ? '' : `, ${skips} questions skipped (eval/${stage.name}.skips.jsonl says why)`;
   const { accuracy, entropyBits } = evaluation;
   log.info(
-    `eval ${stage.name}: ${(100 * accuracy).toFixed(1)} % of ${answered.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
+    `eval ${stage.name}: ${(100 * accuracy).toFixed(1)} % of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
   );
   return evaluation;
 }
@@ -65,8 +65,16 @@ export async function evaluateStage(session: Session, stage: StageToEvaluate): P
 export async function readEvaluation(session: Session, name: string): Promise<StageEvaluation | null> {
   const file = session.run.evalFile(name);
   if (!existsSync(file)) return null;
-  const trajectories = await readTrajectories(file);
-  return trajectories.length === 0 ? null : summarize(trajectories, actionNames(session));
+  const done = new Map((await readTrajectories(file)).map((trajectory) => [trajectory.questionId, trajectory]));
+  if (done.size === 0) return null;
+  return summarize(withUnanswered(await testQuestions(session.config), done), actionNames(session));
+}
+
+/** One result for each question. A question that gave none (too long, say) counts as unparsed and wrong. */
+function withUnanswered(questions: readonly Question[], done: ReadonlyMap<number, Trajectory>) {
+  return questions.map(({ question_id, category }) => {
+    return done.get(question_id) ?? { category, correct: false, answer: null, steps: [] };
+  });
 }
 
 async function answer(

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Config } from '../config.js';
 import { SparkError } from '../errors.js';
-import { estimateCost, priceOf } from '../judge/prices.js';
+import { estimateCost, requirePrice } from '../judge/prices.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
 import type { RolloutSettings } from '../rollout/settings.js';
@@ -132,8 +132,9 @@ export interface GenerationPrice {
   readonly questions: number;
   /** One call a step and one for the end. */
   readonly calls: number;
-  /** Null: the judge is not paid, or its price is not known. */
-  readonly dollars: number | null;
+  /** False: the oracle, which costs nothing. */
+  readonly paid: boolean;
+  readonly dollars: number;
 }
 
 /** What judging one policy's rollouts will cost at most steps and usual lengths. */
@@ -142,9 +143,10 @@ export async function priceOfGeneration(config: Config): Promise<GenerationPrice
   const tools = openTools(config);
   const actions = tools.actions();
   await tools.dispose();
-  const price = config.judge.kind === 'api' ? priceOf(config.judge.model, config.judge.price) : null;
+  const paid = config.judge.kind === 'api';
+  const price = paid ? requirePrice(config.judge.model, config.judge.price) : null;
   const { calls, usd } = estimateCost(questions, config.rollout.maxSteps, { actions, price });
-  return { questions, calls, dollars: usd };
+  return { questions, calls, paid, dollars: usd ?? 0 };
 }
 
 function countActions(trajectories: readonly Trajectory[]): Record<string, number> {

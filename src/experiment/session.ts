@@ -6,7 +6,7 @@ import { fileSha256 } from '../inference/fileHash.js';
 import type { Log } from '../log.js';
 import { packagePath, packageVersion } from '../package.js';
 import { RunFolder } from './runFolder.js';
-import type { StageRecord } from './trainStage.js';
+import type { StageRecord } from './stageRecord.js';
 
 export class Session {
   readonly config: Config;

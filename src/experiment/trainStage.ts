@@ -13,6 +13,7 @@ import type { TrainContext } from '../train/trainer.js';
 import { readTrajectories } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import type { Session } from './session.js';
+import type { StageRecord } from './stageRecord.js';
 
 /** A stage is a method with its data and reward: SPEC.md, Training sets. */
 export interface StageSpec {
@@ -25,14 +26,6 @@ export interface StageSpec {
   readonly rho: number;
   /** `base`, `sft` (the run's own), or the path of an adapter. */
   readonly init: string;
-}
-
-/** A finished stage, as `stages.json` remembers it. */
-export interface StageRecord {
-  /** GGUF file, relative to the run folder */
-  readonly adapter: string;
-  readonly dependsOn: string;
-  readonly result: SftResult | PpoResult;
 }
 
 const CHECKPOINT_EVERY = 20;

@@ -1,4 +1,5 @@
 /** Many questions at once: as many as the generator has sequences, so that it stays busy while judge and tools wait. */
+import { setMaxListeners } from 'node:events';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
@@ -44,6 +45,8 @@ export async function runAll(
 ): Promise<RunSummary> {
   const stop = new AbortController();
   const signal = deps.signal === undefined ? stop.signal : AbortSignal.any([deps.signal, stop.signal]);
+  // Every rollout under way listens to it.
+  setMaxListeners(0, signal);
   const tally = new Tally();
   const queue = questions.values();
   let handled: Promise<void> = Promise.resolve();

@@ -34,7 +34,6 @@ export const generateCommand = defineCommand({
 });
 
 function priced(price: Awaited<ReturnType<typeof priceOfGeneration>>) {
-  const dollars =
-    price.dollars === null ? 'nothing: this judge is not paid' : `at most about $${price.dollars.toFixed(2)}`;
-  return { json: price, text: `${price.questions} questions, at most ${price.calls} judge calls: ${dollars}` };
+  const dollars = price.paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
+  return { json: price, text: `${price.questions} questions, at most ${price.calls} judge calls, ${dollars}` };
 }

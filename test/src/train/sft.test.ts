@@ -42,7 +42,7 @@ describe('trainSft', () => {
   });
 
   it('does not depend on how a batch is cut into micro-batches', async () => {
-    const losses = [];
+    const losses: number[][] = [];
     for (const microBatchTokens of [32, 4096]) {
       const { model, actor } = await learner();
       const recorded = recordingContext(model);
