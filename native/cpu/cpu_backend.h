@@ -10,7 +10,7 @@
 
 namespace spark {
 
-class CpuBackend final : public Backend {
+class CpuBackend : public Backend {
  public:
   explicit CpuBackend(int threads);  // 0: all cores this process may use
 

@@ -16,15 +16,20 @@ namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-// Cancels at the nth look: lets a test stop a call between any two layers.
-class CancelAt {
+// Cancels the call in the middle of its backward pass, when gradients of the last layer exist already.
+class CancellingBackend final : public CpuBackend {
  public:
-  // The engine only reads the flag, so a test sets it from a gradient of its own: true from the start, or never.
-  explicit CancelAt(bool now) : flag_(now) {}
-  Cancel get() const { return &flag_; }
+  explicit CancellingBackend(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
+  void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
+                          const float* v, const float* o, const float* lse, const Packing& packing,
+                          const AttentionShape& shape) override {
+    *flag_ = armed;
+    CpuBackend::attention_backward(dq, dk, dv, dout, q, k, v, o, lse, packing, shape);
+  }
+  bool armed = false;
 
  private:
-  std::atomic<bool> flag_;
+  std::atomic<bool>* flag_;
 };
 
 void check_field(const Thrown& t, const std::string& field, const std::string& got) {
@@ -183,19 +188,29 @@ TEST_CASE("linear rope scaling divides positions") {
 }
 
 TEST_CASE("a cancelled or failed call leaves gradients and weights as they were") {
-  auto model = tiny_model();
+  std::atomic<bool> cancel = false;
+  auto own = std::make_unique<CancellingBackend>(&cancel);
+  CancellingBackend& backend = *own;
+  auto model = make_model(tiny_gguf({}), std::move(own));
   const OwnedBatch batch = tiny_batch({20, 20}, 50);
   auto adapter = model->create_adapter({});
   auto critic = model->create_critic({});
-  adapter->accumulate_sft(batch.view(), 10, nullptr);
-  critic->accumulate_value(batch.view(), 10, nullptr);
+  adapter->accumulate_sft(batch.view(), 10, &cancel);
+  critic->accumulate_value(batch.view(), 10, &cancel);
   const auto gradient = adapter->tensors(true), value_gradient = critic->tensors(true);
-  const CancelAt now(true);
-  CHECK(thrown([&] { adapter->accumulate_sft(batch.view(), 10, now.get()); }).code == "interrupted");
-  CHECK(thrown([&] { adapter->accumulate_policy(batch.view(), {}, now.get()); }).code == "interrupted");
-  CHECK(thrown([&] { critic->accumulate_value(batch.view(), 10, now.get()); }).code == "interrupted");
-  CHECK(thrown([&] { critic->values(batch.view(), now.get()); }).code == "interrupted");
-  CHECK(thrown([&] { model->logprobs(batch.view(), nullptr, now.get()); }).code == "interrupted");
+  backend.armed = true;
+  const auto interrupted = [&](auto&& call) {
+    CHECK(thrown(call).code == "interrupted");
+    CHECK(cancel);
+    cancel = false;
+  };
+  interrupted([&] { adapter->accumulate_sft(batch.view(), 10, &cancel); });
+  interrupted([&] { adapter->accumulate_policy(batch.view(), {}, &cancel); });
+  interrupted([&] { critic->accumulate_value(batch.view(), 10, &cancel); });
+  cancel = true;
+  interrupted([&] { critic->values(batch.view(), &cancel); });
+  cancel = true;
+  interrupted([&] { model->logprobs(batch.view(), nullptr, &cancel); });
   // A ratio that overflows is found after the whole backward pass has run.
   OwnedBatch far = batch;
   far.old_logprobs[7] = -2000;
