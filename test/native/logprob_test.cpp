@@ -35,7 +35,7 @@ TEST_CASE("logprob of a target, and its gradient over the logits") {
     const auto got = device.host(x, 3 * V);
     double worst = 0;
     for (size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(got[i] - expected[i]));
-    CHECK(worst < 1e-6);
+    CHECK(worst < 3e-6);  // of slopes up to 1.3; exp_fast of a rounded difference
   }
 }
 
