@@ -1,0 +1,151 @@
+/**
+ * Writes the tiny model's training text, one transcript a line: {"k": kind, "p": [[text, weight], …]}.
+ *
+ *   npx vite-node scripts/make-tiny-corpus.ts -- --out /tmp/tiny-corpus.jsonl
+ *
+ * Questions are `mini`'s, train split, with seeds of their own; tools are the real ones, run on every ideal input and
+ * on every spoiled one; format is the rollout's. The order of lines is the curriculum.
+ */
+
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { factArticles } from '../src/questions/mini/articles.js';
+import { type Random, randomOf } from '../src/questions/mini/random.js';
+import { type MiniRules, type MiniTool, makeMini, miniRules } from '../src/questions/mini.js';
+import type { Question } from '../src/questions/question.js';
+import { createBuiltinRegistry, type ToolRegistry } from '../src/tools/registry.js';
+import {
+  habitTranscript,
+  inputsTranscript,
+  type Kind,
+  type Known,
+  matchTranscript,
+  type Observe,
+  type Piece,
+  plainTranscript,
+  reorder,
+} from './tiny-transcripts.js';
+
+const { values: flags } = parseArgs({
+  args: process.argv.slice(2).filter((arg) => arg !== '--'),
+  options: {
+    out: { type: 'string', default: '/tmp/tiny-corpus.jsonl' },
+    transcripts: { type: 'string', default: '90000' },
+    /** How many of them are matching alone, at the beginning. */
+    drills: { type: 'string', default: '7000' },
+    'per-category': { type: 'string', default: '240' },
+    seed: { type: 'string', default: '101' },
+    /** Longest observation: what the quickstart gives the tools. */
+    observation: { type: 'string', default: '240' },
+  },
+});
+
+const MAX_OBSERVATION = Number(flags.observation);
+
+/** Real tools, each (tool, input) run once. */
+function observer(registry: ToolRegistry): Observe {
+  const seen = new Map<string, Promise<string>>();
+  return (tool, input) => {
+    const key = `${tool}\n${input}`;
+    let result = seen.get(key);
+    if (result === undefined) {
+      result = registry
+        .run(tool, input, { timeoutMs: 60_000, maxObservationChars: MAX_OBSERVATION })
+        .then((r) => r.observation);
+      seen.set(key, result);
+    }
+    return result;
+  };
+}
+
+/**
+ * What an observation that names `value` can look like for this question: the value as its tools print it; for facts an
+ * article of the same relation with ITS value replaced, so that the text must be read and cannot be known by heart.
+ */
+function showing(
+  question: Question,
+  rules: MiniRules,
+  value: string,
+  real: Known['observations'],
+  random: Random,
+): string {
+  const relation = question.src.startsWith('mini-fact:') ? question.src.split('|')[2]! : null;
+  if (relation === null) {
+    const tool = random.pick(Object.keys(real) as MiniTool[]);
+    return real[tool]!.replace(rules.answer, value);
+  }
+  const donors = factArticles().filter((article) => article.facts.some((fact) => fact.relation === relation));
+  const donor = random.pick(donors);
+  const old = donor.facts.find((fact) => fact.relation === relation)!.value;
+  const text = donor.text.replace(old, value);
+  const shown = random.unit() < 0.6 ? text : `1. ${donor.title}: ${text}`.slice(0, Math.floor(MAX_OBSERVATION / 3));
+  return shown.includes(value) ? shown : text;
+}
+
+async function learn(question: Question, observe: Observe): Promise<Known> {
+  const rules = miniRules(question)!;
+  const tools = Object.keys(rules.inputs) as MiniTool[];
+  const results = await Promise.all(
+    tools.map(async (tool) => [tool, await observe(tool, rules.inputs[tool]!)] as const),
+  );
+  const observations = Object.fromEntries(results) as Known['observations'];
+  const random = randomOf(`shown ${question.src}`);
+  const shown = question.options.map((value) => showing(question, rules, value, observations, random));
+  return { question, rules, observations, shown };
+}
+
+/** Matching alone comes first, in the transcripts before `flags.drills`; then everything is mixed evenly. */
+const DRILLS: Record<Kind, number> = { match: 1, inputs: 0, habit: 0, plain: 0 };
+const MIX: Record<Kind, number> = { match: 0.1, inputs: 0.405, habit: 0.405, plain: 0.09 };
+/** Share of questions cut to a few options in the mix. */
+const SHORT = 0.05;
+
+function drawKind(kinds: Record<Kind, number>, random: Random): Kind {
+  let left = random.unit();
+  for (const [kind, share] of Object.entries(kinds)) {
+    left -= share;
+    if (left < 0) return kind as Kind;
+  }
+  return 'plain';
+}
+
+async function main(): Promise<void> {
+  const registry = createBuiltinRegistry();
+  const observe = observer(registry);
+  const total = Number(flags.transcripts);
+  const questions = makeMini({ seed: Number(flags.seed), perCategory: Number(flags['per-category']), split: 'train' });
+  const started = Date.now();
+  const known: Known[] = [];
+  for (let i = 0; i < questions.length; i += 50) {
+    known.push(...(await Promise.all(questions.slice(i, i + 50).map((question) => learn(question, observe)))));
+  }
+  const answered = known.flatMap(({ rules, observations }) =>
+    Object.values(observations).map((text) => text.toLowerCase().includes(rules.answer.toLowerCase())),
+  );
+  const share = answered.filter(Boolean).length / answered.length;
+  process.stderr.write(
+    `${questions.length} questions, ${answered.length} tool runs in ${(Date.now() - started) / 1000} s; ` +
+      `${(100 * share).toFixed(1)} % of the observations hold the answer\n`,
+  );
+  const out = createWriteStream(flags.out);
+  for (let i = 0; i < total; i += 1) {
+    const random = randomOf(`transcript ${flags.seed} ${i}`);
+    const drill = i < Number(flags.drills);
+    const kind = drawKind(drill ? DRILLS : MIX, random);
+    const few = !drill && random.unit() < SHORT ? random.int(3, 6) : 10;
+    const one = reorder(random.pick(known), random, few);
+    const write: Record<Kind, () => Piece[] | Promise<Piece[]>> = {
+      match: () => matchTranscript(one, random),
+      inputs: () => inputsTranscript(one, random),
+      habit: () => habitTranscript(one, random, observe),
+      plain: () => plainTranscript(one, random),
+    };
+    if (!out.write(`${JSON.stringify({ k: kind, p: await write[kind]() })}\n`)) await once(out, 'drain');
+  }
+  out.end();
+  await once(out, 'finish');
+  await registry.dispose();
+}
+
+await main();

@@ -1,0 +1,191 @@
+/**
+ * What the tiny model reads while it is trained: transcripts in the rollout's own format, as pieces with a loss weight.
+ * Four kinds. `match`: an observation, then the option that it names. `inputs`: one good input after
+ * another for every tool that answers. `habit`: how the base model works when left alone, which is mostly `think` and
+ * `calculator`, sloppily. `plain`: chain of thought without tools, as the zero-shot prompt of the evaluation asks.
+ *
+ * Names of actions carry a loss in `habit` alone: what the model does after ANY action is learned from all kinds, which
+ * action it likes from that one.
+ */
+
+import type { Random } from '../src/questions/mini/random.js';
+import type { MiniRules, MiniTool } from '../src/questions/mini.js';
+import { LETTERS, type Question } from '../src/questions/question.js';
+import { neutralizeTags, renderQuestion, TAG } from '../src/rollout/prompt.js';
+import { THINK } from '../src/tools/tool.js';
+
+export type Kind = 'match' | 'inputs' | 'habit' | 'plain';
+/** Text and the weight of its tokens' loss. */
+export type Piece = readonly [string, number];
+
+/** A question with everything the writers below need. */
+export interface Known {
+  readonly question: Question;
+  readonly rules: MiniRules;
+  /** What each tool really answered to its ideal input. */
+  readonly observations: Readonly<Partial<Record<MiniTool, string>>>;
+  /** What a tool would show for each option: index by option. Only for `match`. */
+  readonly shown: readonly string[];
+}
+
+/** Runs a tool on an input that is not the ideal one. */
+export type Observe = (tool: MiniTool, input: string) => Promise<string>;
+
+const FREE = 0; // prompt, template and observations: never the model's to write
+const SAY = 1;
+const INPUT = 1.5;
+const LETTER = 5;
+
+const head = (question: Question): Piece => [renderQuestion(question), FREE];
+
+const answer = (letter: string): Piece[] => [
+  [`${TAG.answer}The answer is (`, SAY],
+  [letter, LETTER],
+  [`).${TAG.answerEnd}`, SAY],
+];
+
+const thought = (text: string): Piece => [`${TAG.thought}${text}${TAG.thoughtEnd}`, SAY];
+
+const action = (name: string, weight: number): Piece[] => [
+  [TAG.action, FREE],
+  [name, weight],
+  [TAG.actionEnd, SAY],
+];
+
+const input = (text: string): Piece[] => [
+  [TAG.input, FREE],
+  [`${neutralizeTags(text)}${TAG.inputEnd}`, INPUT],
+];
+
+const observation = (text: string): Piece => [`${TAG.observation}${neutralizeTags(text)}${TAG.observationEnd}`, FREE];
+
+/** The same question with its options in a new order, and fewer of them when `keep` says so. */
+export function reorder(known: Known, random: Random, keep: number): Known {
+  const { question } = known;
+  const wrong = random.shuffle(question.options.map((_, i) => i).filter((i) => i !== question.answer_index));
+  const order = random.shuffle([question.answer_index, ...wrong.slice(0, keep - 1)]);
+  const index = order.indexOf(question.answer_index);
+  return {
+    ...known,
+    question: {
+      ...question,
+      options: order.map((i) => question.options[i]!),
+      answer: LETTERS[index]!,
+      answer_index: index,
+    },
+    shown: order.map((i) => known.shown[i]!),
+  };
+}
+
+const thoughts = {
+  first: (goal: string, random: Random): string =>
+    random.unit() < 0.85 ? goal : random.pick(['I am not sure.', 'Let me see.', `I have to ${lower(goal)}`]),
+  again: (goal: string, random: Random): string => random.pick([`Check again: ${lower(goal)}`, goal]),
+};
+
+const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+/** `think` once an observation is there: reads the option off it. */
+const concluded = (known: Known): string => `So ${known.rules.answer} is (${known.question.answer}).`;
+
+/** `think` out of the blue: an option that may well be wrong. */
+function recalled(known: Known, random: Random): { text: string; letter: string } {
+  const { question, rules } = known;
+  const index = random.unit() < 0.1 ? question.answer_index : random.int(0, question.options.length - 1);
+  const subject = rules.goal.replace(/^(Find|Solve|Test|Convert) /, '').replace(/\.$/, '');
+  return { text: `I recall ${subject}: ${question.options[index]}.`, letter: LETTERS[index]! };
+}
+
+export function matchTranscript(known: Known, random: Random): Piece[] {
+  const i = random.int(0, known.shown.length - 1);
+  return [head(known.question), observation(known.shown[i]!), ...answer(LETTERS[i]!)];
+}
+
+export function inputsTranscript(known: Known, random: Random): Piece[] {
+  const { rules } = known;
+  const pieces: Piece[] = [head(known.question)];
+  const tools = random.shuffle(Object.keys(rules.inputs) as MiniTool[]).slice(0, 5);
+  tools.forEach((tool, step) => {
+    pieces.push(thought(step === 0 ? thoughts.first(rules.goal, random) : thoughts.again(rules.goal, random)));
+    pieces.push(...action(tool, FREE), ...input(rules.inputs[tool]!), observation(known.observations[tool]!));
+  });
+  if (random.unit() < 0.3) {
+    pieces.push(thought(`Look for ${rules.answer}.`), ...action(THINK, FREE), ...input(concluded(known)));
+  }
+  pieces.push(...answer(known.question.answer));
+  return pieces;
+}
+
+/** How likely each action is when the base model is left alone. */
+function habitOf(known: Known): Readonly<Record<string, number>> {
+  const { rules, question } = known;
+  const tools = Object.keys(rules.inputs) as MiniTool[];
+  const rare = Object.fromEntries(tools.map((tool) => [tool, 0.12 / tools.length]));
+  const counts = tools.includes('calculator');
+  const keen = ['math', 'physics', 'engineering', 'business', 'economics'].includes(question.category);
+  if (counts) return { ...rare, calculator: keen ? 0.62 : 0.26, [THINK]: keen ? 0.26 : 0.62 };
+  return { ...rare, calculator: 0.08, [THINK]: 0.8 };
+}
+
+function drawAction(weights: Readonly<Record<string, number>>, random: Random): string {
+  const entries = Object.entries(weights);
+  let left = random.unit() * entries.reduce((sum, [, w]) => sum + w, 0);
+  for (const [name, weight] of entries) {
+    left -= weight;
+    if (left <= 0) return name;
+  }
+  return entries.at(-1)![0];
+}
+
+/** One digit of one number changed, or the text cut: what a careless writer sends. */
+function spoil(text: string, random: Random): string {
+  const at = [...text.matchAll(/\d/g)].map((m) => m.index);
+  if (at.length === 0) return text.split(' ')[0]!;
+  const i = random.pick(at);
+  return text.slice(0, i) + String((Number(text[i]) + random.int(1, 8)) % 10) + text.slice(i + 1);
+}
+
+export async function habitTranscript(known: Known, random: Random, observe: Observe): Promise<Piece[]> {
+  const { question, rules } = known;
+  const pieces: Piece[] = [head(question)];
+  const weights = habitOf(known);
+  let letter: string | null = null;
+  for (let step = 0; step < 3 && letter === null; step += 1) {
+    const name = drawAction(weights, random);
+    pieces.push(thought(step === 0 ? thoughts.first(rules.goal, random) : thoughts.again(rules.goal, random)));
+    pieces.push(...action(name, SAY));
+    if (name === THINK) {
+      const guess = recalled(known, random);
+      pieces.push(...input(guess.text));
+      letter = guess.letter;
+      continue;
+    }
+    const tool = name as MiniTool;
+    const ideal = rules.inputs[tool];
+    const written = ideal === undefined ? rules.subjects[0]! : random.unit() < 0.1 ? spoil(ideal, random) : ideal;
+    const seen = written === ideal ? known.observations[tool]! : await observe(tool, written);
+    pieces.push(...input(written), observation(seen));
+    if (seen.toLowerCase().includes(rules.answer.toLowerCase())) {
+      if (random.unit() < 0.2) {
+        pieces.push(thought(`Look for ${rules.answer}.`), ...action(THINK, SAY), ...input(concluded(known)));
+      }
+      letter = question.answer;
+    } else if (random.unit() < 0.5) {
+      letter = LETTERS[random.int(0, question.options.length - 1)]!;
+    }
+  }
+  pieces.push(...answer(letter ?? LETTERS[random.int(0, question.options.length - 1)]!));
+  return pieces;
+}
+
+/** `Answer: Let's think step by step.` and what the model makes of it. */
+export function plainTranscript(known: Known, random: Random): Piece[] {
+  const guess = recalled(known, random);
+  return [
+    head(known.question),
+    ["Answer: Let's think step by step.", FREE],
+    [` ${guess.text} The answer is (`, SAY],
+    [guess.letter, LETTER],
+    [').', SAY],
+  ];
+}
