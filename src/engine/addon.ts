@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import '../openmp.js';
 import { SparkError } from '../errors.js';
 import type {
   AdapterOptions,

@@ -13,6 +13,7 @@ import {
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp';
+import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
