@@ -1,6 +1,6 @@
 /** One training stage of a run: stored trajectories in, an adapter out, resumable at every optimizer step. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { openModel } from '../engine/index.js';
 import type { Adapter, Model } from '../engine/types.js';
@@ -52,6 +52,8 @@ export async function trainStage(session: Session, spec: StageSpec): Promise<Sta
     await adapter.save(file.replace(/\.gguf$/, '-peft'), 'peft');
     const record = { adapter: path.relative(run.root, file), dependsOn, result };
     await session.recordStage(spec.name, record);
+    // The adapter is saved: there is nothing left to go on from.
+    rmSync(run.checkpointFolder(spec.name), { recursive: true, force: true });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     log.info(`${spec.name}: ${result.samples} trajectories, ${result.steps} steps in ${seconds} s`);
     return record;

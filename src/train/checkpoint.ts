@@ -91,11 +91,6 @@ export class Checkpoints {
     return { position: manifest.position as Position, arrays };
   }
 
-  /** The stage is done: its checkpoints are no longer needed. */
-  clear(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
   #manifest(): Manifest | null {
     if (!existsSync(this.#latest)) return null;
     return JSON.parse(readFileSync(this.#latest, 'utf8')) as Manifest;

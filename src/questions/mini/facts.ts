@@ -45,7 +45,8 @@ function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]
       ...{ encyclopedia: title, search: `${title} ${relation}` },
     },
     subjects: [title],
-    goal: `Find the ${relation} of ${title}.`,
+    // The title first, as in the question and in an input: in front of it stands no space, so its tokens are the same.
+    goal: `${title}: find its ${relation}.`,
   };
   return problem;
 }
