@@ -7,8 +7,8 @@
 
 namespace spark {
 
-void CpuBackend::lora_forward(float* y, float* u, const float* x, const float* a, const float* b, float scale, int64_t M,
-                              int64_t in, int64_t out, int64_t R) {
+void CpuBackend::lora_forward(float* y, float* u, const float* x, const float* a, const float* b, float scale,
+                              int64_t M, int64_t in, int64_t out, int64_t R) {
   cpu_gemm(false, true, M, R, in, 1.0f, x, in, a, in, 0.0f, u, R);
   cpu_gemm(false, true, M, out, R, scale, u, R, b, R, 1.0f, y, out);
 }
