@@ -100,6 +100,8 @@ const DRILLS: Record<Kind, number> = { match: 1, inputs: 0, habit: 0, plain: 0 }
 const MIX: Record<Kind, number> = { match: 0.1, inputs: 0.405, habit: 0.405, plain: 0.09 };
 /** Share of questions cut to a few options in the mix. */
 const SHORT = 0.05;
+/** Share of transcripts about facts: there are few such questions, but their words are the hardest to copy. */
+const FACTS = 0.4;
 
 function drawKind(kinds: Record<Kind, number>, random: Random): Kind {
   let left = random.unit();
@@ -128,13 +130,15 @@ async function main(): Promise<void> {
     `${questions.length} questions, ${answered.length} tool runs in ${(Date.now() - started) / 1000} s; ` +
       `${(100 * share).toFixed(1)} % of the observations hold the answer\n`,
   );
+  const facts = known.filter(({ question }) => question.src.startsWith('mini-fact:'));
+  const others = known.filter(({ question }) => !question.src.startsWith('mini-fact:'));
   const out = createWriteStream(flags.out);
   for (let i = 0; i < total; i += 1) {
     const random = randomOf(`transcript ${flags.seed} ${i}`);
     const drill = i < Number(flags.drills);
     const kind = drawKind(drill ? DRILLS : MIX, random);
     const few = !drill && random.unit() < SHORT ? random.int(3, 6) : 10;
-    const one = reorder(random.pick(known), random, few);
+    const one = reorder(random.pick(random.unit() < FACTS ? facts : others), random, few);
     const write: Record<Kind, () => Piece[] | Promise<Piece[]>> = {
       match: () => matchTranscript(one, random),
       inputs: () => inputsTranscript(one, random),

@@ -6,8 +6,8 @@
  */
 import { parseArgs } from 'node:util';
 import { openLlamaCpp } from '../src/inference/llamaCpp.js';
-import { createOracle } from '../src/judge/oracle.js';
-import { makeMini } from '../src/questions/mini.js';
+import { createOracle, holdsAnswer } from '../src/judge/oracle.js';
+import { makeMini, miniRules } from '../src/questions/mini.js';
 import type { Question } from '../src/questions/question.js';
 import { rolloutWithoutTools } from '../src/rollout/plain.js';
 import { isTrajectory, rolloutQuestion } from '../src/rollout/rollout.js';
@@ -63,10 +63,13 @@ for (const policy of flags.policies.split(',')) {
   const actions = new Map<string, number>();
   for (const { action } of steps) actions.set(action, (actions.get(action) ?? 0) + 1);
   const entropy = [...actions.values()].reduce((h, n) => h - (n / steps.length) * Math.log2(n / steps.length), 0);
+  const rulesOf = new Map(questions.map((question) => [question.question_id, miniRules(question)!]));
+  const shownAnswer = done.filter((t) => t.steps.some((step) => holdsAnswer(step, rulesOf.get(t.questionId)!)));
   const judged = steps.filter((step) => step.processOk !== null);
   console.log(
     `${policy}: right ${share(done.filter((t) => t.correct).length, questions.length)} of ${questions.length}, ` +
       `no letter ${share(done.filter((t) => t.answer === null).length, done.length)}, skipped ${results.length - done.length}, ` +
+      `answer shown to ${share(shownAnswer.length, done.length)}, then right ${share(shownAnswer.filter((t) => t.correct).length, shownAnswer.length)}, ` +
       `${(steps.length / Math.max(1, done.length)).toFixed(2)} steps, entropy ${entropy.toFixed(2)} bit, ` +
       `ok ${share(judged.filter((step) => step.processOk).length, judged.length)}, ` +
       `tool errors ${share(steps.filter((s) => s.toolError !== null).length, steps.length)}, ` +

@@ -77,10 +77,16 @@ export function reorder(known: Known, random: Random, keep: number): Known {
   };
 }
 
+/** A goal that starts with a title keeps it there. */
+const titled = (goal: string): RegExpExecArray | null => /^(.*): find its (.*)\.$/.exec(goal);
+
 const thoughts = {
-  first: (goal: string, random: Random): string =>
-    random.unit() < 0.85 ? goal : random.pick(['I am not sure.', 'Let me see.', `I have to ${lower(goal)}`]),
-  again: (goal: string, random: Random): string => random.pick([`Check again: ${lower(goal)}`, goal]),
+  first: (goal: string, random: Random): string => {
+    if (random.unit() < 0.85) return goal;
+    return random.pick(['I am not sure.', 'Let me see.', titled(goal) ? goal : `I have to ${lower(goal)}`]);
+  },
+  again: (goal: string, random: Random): string =>
+    titled(goal) || random.unit() < 0.5 ? goal : `Check again: ${lower(goal)}`,
 };
 
 const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
@@ -92,8 +98,13 @@ const concluded = (known: Known): string => `So ${known.rules.answer} is (${know
 function recalled(known: Known, random: Random): { text: string; letter: string } {
   const { question, rules } = known;
   const index = random.unit() < 0.1 ? question.answer_index : random.int(0, question.options.length - 1);
-  const subject = rules.goal.replace(/^(Find|Solve|Test|Convert) /, '').replace(/\.$/, '');
-  return { text: `I recall ${subject}: ${question.options[index]}.`, letter: LETTERS[index]! };
+  const value = question.options[index]!;
+  const fact = titled(rules.goal);
+  const text =
+    fact === null
+      ? `I recall ${rules.goal.replace(/^(Find|Solve|Test|Convert) /, '').replace(/\.$/, '')}: ${value}.`
+      : `${fact[1]}: its ${fact[2]} is ${value}.`;
+  return { text, letter: LETTERS[index]! };
 }
 
 export function matchTranscript(known: Known, random: Random): Piece[] {
@@ -184,7 +195,7 @@ export function plainTranscript(known: Known, random: Random): Piece[] {
   return [
     head(known.question),
     ["Answer: Let's think step by step.", FREE],
-    [` ${guess.text} The answer is (`, SAY],
+    [`\n${guess.text} The answer is (`, SAY],
     [guess.letter, LETTER],
     [').', SAY],
   ];
