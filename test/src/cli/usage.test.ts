@@ -18,7 +18,7 @@ describe('command line', () => {
   it('ends with 2 on wrong usage and names what is wrong', async () => {
     for (const [args, words] of [
       [[], 'Name a command'],
-      [['generat'], 'Unknown'],
+      [['generat'], 'Did you mean generate?'],
       [['train', 'dpo'], 'Invalid values'],
       [['config', 'print', '--set', 'ppo.epoch=3'], 'epoch'],
       [['config', 'print', '--tau', '12'], 'rollout.tau'],
