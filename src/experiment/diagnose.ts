@@ -103,8 +103,8 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   logic: 'p -> q, p |- q',
   statistics: 'mean(41, 43)',
   chemistry: 'mass H2O',
-  encyclopedia: 'Insulin',
-  search: 'insulin pancreas',
+  encyclopedia: 'Magna Carta',
+  search: 'Magna Carta year',
 };
 
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
