@@ -30,6 +30,8 @@ Napi::Object info_object(Napi::Env env, const spark::ModelInfo& info) {
   object.Set("path", info.path);
   object.Set("architecture", info.architecture);
   object.Set("backend", info.backend);
+  object.Set("compute", info.compute);
+  object.Set("recompute", info.recompute);
   number("threads", info.threads);
   number("width", info.width);
   number("layers", info.layers);

@@ -57,7 +57,9 @@ int main(int argc, char** argv) {
     for (int64_t i = 0; i < count; ++i) x[i] = static_cast<float>(i * 2654435761u % 1000) * 1e-3f - 0.5f;
     return x;
   };
-  const auto weight = [&](int64_t rows, int64_t cols) { return Weight{floats(rows * cols), rows, cols, nullptr}; };
+  const auto weight = [&](int64_t rows, int64_t cols) {
+    return Weight{reinterpret_cast<const std::byte*>(floats(rows * cols)), TensorType::F32, rows, cols, nullptr};
+  };
   std::vector<int32_t> cu{0}, positions;
   while (cu.back() < N) {
     const int32_t n = static_cast<int32_t>(std::min<int64_t>(length, N - cu.back()));
@@ -80,7 +82,8 @@ int main(int argc, char** argv) {
       (long long)N, (long long)C, (long long)H, (long long)K, (long long)D, (long long)F, (long long)V, (long long)R,
       backend.threads(), (long long)S, bench.peak * 1e-9);
 
-  const Weight up = weight(F, C), norm = weight(1, C), out = weight(V, C);
+  const Weight up = weight(F, C);
+  const Vector norm{floats(C), C, nullptr};
   float *x = floats(N * C), *dx = floats(N * C), *rstd = floats(N);
   float *y = floats(N * F), *gate = floats(N * F), *hidden = floats(N * F);
   float *a = floats(R * C), *b = floats(F * R), *da = floats(R * C), *db = floats(F * R), *u = floats(N * R),
@@ -94,17 +97,21 @@ int main(int argc, char** argv) {
 
   bench.row("linear_forward", 2 * tokens * C * F, 0, [&] { backend.linear_forward(y, x, up, N); });
   bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, N, false); });
-  bench.row("lora_forward", 2 * tokens * R * (C + F), 4 * tokens * (C + 2 * F),
-            [&] { backend.lora_forward(y, u, x, a, b, 2, N, C, F, R); });
-  bench.row("lora_backward", 4 * tokens * R * (C + F), 4 * tokens * (3 * C + 2 * F),
-            [&] { backend.lora_backward(dx, da, db, du, y, x, u, a, b, 2, N, C, F, R); });
+  bench.row("lora_forward", 2 * tokens * R * (C + F), 4 * tokens * (C + 2 * F), [&] {
+    backend.lora_down(u, x, a, N, C, R);
+    backend.lora_up(y, u, R, b, 2, N, F, R);
+  });
+  bench.row("lora_backward", 4 * tokens * R * (C + F), 4 * tokens * (3 * C + 2 * F), [&] {
+    backend.lora_up_backward(du, db, y, u, R, b, 2, N, F, R);
+    backend.lora_down_backward(dx, da, du, x, a, N, C, R);
+  });
   bench.row("attention_forward", 4 * pairs * H * D, 0,
             [&] { backend.attention_forward(o, lse, q, k, v, packing, heads); });
   bench.row("attention_backward", 10 * pairs * H * D, 0,
             [&] { backend.attention_backward(dq, dk, dv, dq, q, k, v, o, lse, packing, heads); });
   bench.row("rmsnorm_forward", 0, 8 * tokens * C, [&] { backend.rmsnorm_forward(dx, rstd, x, norm, 1e-5f, N); });
   bench.row("rmsnorm_backward", 0, 16 * tokens * C, [&] { backend.rmsnorm_backward(dx, x, x, rstd, norm, N); });
-  bench.row("rope_forward", 0, 8 * tokens * H * D, [&] { backend.rope_forward(q, table, packing, H, D, D); });
+  bench.row("rope_forward", 0, 8 * tokens * H * D, [&] { backend.rope_forward(q, {table, D, false}, packing, H, D); });
   bench.row("swiglu_forward", 0, 12 * tokens * F, [&] { backend.swiglu_forward(hidden, gate, y, N * F); });
   bench.row("swiglu_backward", 0, 20 * tokens * F, [&] { backend.swiglu_backward(gate, y, hidden, gate, y, N * F); });
   bench.row("logprob_forward", 0, 4.0 * M * V,

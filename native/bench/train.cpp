@@ -27,7 +27,8 @@ double gemm_rate(int threads) {
   double best = 1e30;
   for (int i = 0; i < 20; ++i) {
     const double start = now();
-    backend.linear_forward(c.data(), a.data(), {b.data(), S, S, nullptr}, S);
+    backend.linear_forward(c.data(), a.data(),
+                           {reinterpret_cast<const std::byte*>(b.data()), TensorType::F32, S, S, nullptr}, S);
     best = std::min(best, now() - start);
   }
   return 2.0 * S * S * S / best;
@@ -38,6 +39,7 @@ int run(int argc, char** argv) {
   options.path = argv[1];
   const int32_t N = argc > 2 ? std::atoi(argv[2]) : 4096, length = argc > 3 ? std::atoi(argv[3]) : 200;
   options.threads = argc > 4 ? std::atoi(argv[4]) : 0;
+  if (argc > 5) options.compute = argv[5];
   auto model = Model::open(options);
   const ModelInfo& info = model->info();
   std::vector<int32_t> tokens, cu{0};

@@ -10,11 +10,16 @@
 
 namespace spark {
 
+class Bf16Products;
+
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads);  // 0: all cores this process may use
+  // 0 threads: all cores this process may use. Throws unsupported_compute when the processor lacks what it names.
+  explicit CpuBackend(int threads, Compute compute = Compute::F32);
+  ~CpuBackend() override;
 
   const char* name() const override { return "cpu"; }
+  Compute compute() const override { return compute_; }
   int threads() const override { return threads_; }
   void enter() override;
 
@@ -25,18 +30,17 @@ class CpuBackend : public Backend {
   void fill(float* x, float value, int64_t count) override;
   void copy(float* y, const float* x, int64_t count) override;
   void add(float* y, const float* x, int64_t count) override;
-  Weight load(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
+  Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
+  Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void embedding(float* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(float* y, const float* x, const int32_t* rows, int64_t M, int64_t C) override;
   void scatter_rows(float* dx, const float* dy, const int32_t* rows, int64_t M, int64_t C) override;
-  void rmsnorm_forward(float* y, float* rstd, const float* x, const Weight& w, float epsilon, int64_t M) override;
-  void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Weight& w,
+  void rmsnorm_forward(float* y, float* rstd, const float* x, const Vector& w, float epsilon, int64_t M) override;
+  void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Vector& w,
                         int64_t M) override;
-  void rope_forward(float* x, const float* table, const Packing& packing, int64_t heads, int64_t D,
-                    int64_t rotary) override;
-  void rope_backward(float* dx, const float* table, const Packing& packing, int64_t heads, int64_t D,
-                     int64_t rotary) override;
+  void rope_forward(float* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
+  void rope_backward(float* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
   void attention_forward(float* o, float* lse, const float* q, const float* k, const float* v, const Packing& packing,
                          const AttentionShape& shape) override;
   void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
@@ -47,11 +51,14 @@ class CpuBackend : public Backend {
                        int64_t count) override;
   void linear_forward(float* y, const float* x, const Weight& w, int64_t M) override;
   void linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) override;
-  void lora_forward(float* y, float* u, const float* x, const float* a, const float* b, float scale, int64_t M,
-                    int64_t in, int64_t out, int64_t R) override;
-  void lora_backward(float* dx, float* da, float* db, float* du, const float* dy, const float* x, const float* u,
-                     const float* a, const float* b, float scale, int64_t M, int64_t in, int64_t out,
-                     int64_t R) override;
+  void add_bias(float* y, const Vector& bias, int64_t M) override;
+  void lora_down(float* u, const float* x, const float* a, int64_t M, int64_t in, int64_t S) override;
+  void lora_up(float* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
+               int64_t R) override;
+  void lora_up_backward(float* du, float* db, const float* dy, const float* u, int64_t stride, const float* b,
+                        float scale, int64_t M, int64_t out, int64_t R) override;
+  void lora_down_backward(float* dx, float* da, const float* du, const float* x, const float* a, int64_t M, int64_t in,
+                          int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
   void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
@@ -66,19 +73,36 @@ class CpuBackend : public Backend {
   void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) override;
 
  private:
-  // Scratch of one OpenMP thread, at least `floats` long and 64-byte aligned; kept from call to call.
-  float* scratch(int thread, int64_t floats);
+  struct LinearScratch {
+    float* panel = nullptr;       // (panel rows, cols) of W in fp32
+    uint16_t* panel16 = nullptr;  // its bf16 parts
+    uint16_t* x16 = nullptr;      // the bf16 parts of x or dy
+  };
+  // Scratch is kept from call to call and only grows. One slot for each OpenMP thread, and two that a whole team
+  // shares.
+  enum SharedSlot { kPanelSlot, kRowsSlot, kSharedSlots };
+  float* scratch(int slot, int64_t floats);  // at least `floats` long, 64-byte aligned
+  float* shared_scratch(SharedSlot slot, int64_t floats) { return scratch(threads_ + slot, floats); }
+  LinearScratch linear_scratch(int64_t rows_of_x, int64_t inner, const Weight& w);
+  void split_rows(uint16_t* to, const float* x, int64_t ldx, int64_t M, int64_t width);
+  void split_weight(uint16_t* to, int64_t row_stride, int64_t part_stride, const Weight& w, int64_t first,
+                    int64_t rows);
 
   struct Scratch {
     std::unique_ptr<float, void (*)(void*)> data{nullptr, nullptr};
     int64_t size = 0;
   };
   int threads_;
+  Compute compute_;
   std::vector<Scratch> scratch_;
+  std::unique_ptr<Bf16Products> bf16_;  // null when products run in fp32
 };
 
 // c (m, n) = scale · op(a) op(b) + beta · c, row-major, through oneDNN. op transposes when its flag says so.
 void cpu_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float scale, const float* a,
               int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
+
+// Throws out_of_memory or internal for a oneDNN status other than success.
+void check_dnnl(int status, int64_t m, int64_t n, int64_t k);
 
 }  // namespace spark

@@ -1,5 +1,5 @@
-// Memory of the CPU backend is host memory: upload and download are copies, and an fp32 tensor of the file's map is
-// used where it lies.
+// Memory of the CPU backend is host memory: upload and download are copies, and a matrix of the file's map is used
+// where it lies.
 #include <omp.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/vector.h"
 
@@ -29,7 +30,16 @@ void* aligned_memory(size_t bytes) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(int threads) : threads_(threads > 0 ? threads : omp_get_num_procs()), scratch_(threads_) {}
+CpuBackend::CpuBackend(int threads, Compute compute)
+    : threads_(threads > 0 ? threads : omp_get_num_procs()),
+      compute_(compute),
+      scratch_(static_cast<size_t>(threads_ + kSharedSlots)) {
+  if (compute == Compute::F32) return;
+  require_bf16_units();
+  bf16_ = std::make_unique<Bf16Products>();
+}
+
+CpuBackend::~CpuBackend() = default;
 
 void CpuBackend::enter() {
   omp_set_dynamic(0);  // a team that shrinks under load would change oneDNN's split of a sum
@@ -55,23 +65,37 @@ void CpuBackend::add(float* y, const float* x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] += x[i];
 }
 
-// Anything but aligned fp32 becomes fp32 here, once, when the model opens. Keeping the packed form and unpacking it
-// inside the product would save memory; fp32 is what oneDNN's sgemm takes.
-Weight CpuBackend::load(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
-  Weight weight{nullptr, rows, cols, nullptr};
-  if (type == TensorType::F32 && reinterpret_cast<uintptr_t>(data) % alignof(float) == 0) {
-    weight.data = reinterpret_cast<const float*>(data);
-    return weight;
+namespace {
+
+std::shared_ptr<void> owned_memory(size_t bytes) { return {aligned_memory(bytes), std::free}; }
+
+bool is_aligned(const std::byte* data) { return reinterpret_cast<uintptr_t>(data) % alignof(float) == 0; }
+
+}  // namespace
+
+// Used where it lies. Files align tensors; the copy is for one that does not.
+Weight CpuBackend::load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
+  const size_t row_bytes = tensor_bytes(type, cols);  // throws for a row that ends inside a block
+  Weight weight{data, type, rows, cols, nullptr};
+  if (type == TensorType::F32 && !is_aligned(data)) {
+    weight.owned = owned_memory(static_cast<size_t>(rows) * row_bytes);
+    std::memcpy(weight.owned.get(), data, static_cast<size_t>(rows) * row_bytes);
+    weight.data = static_cast<const std::byte*>(weight.owned.get());
   }
-  float* copy = static_cast<float*>(aligned_memory(static_cast<size_t>(rows * cols) * sizeof(float)));
-  weight.owned = std::shared_ptr<void>(copy, std::free);
-  weight.data = copy;
-  dequantize(type, data, copy, rows * cols);
   return weight;
 }
 
-float* CpuBackend::scratch(int thread, int64_t floats) {
-  Scratch& own = scratch_[static_cast<size_t>(thread)];
+Vector CpuBackend::load_vector(TensorType type, const std::byte* data, int64_t size) {
+  Vector vector{reinterpret_cast<const float*>(data), size, nullptr};
+  if (type == TensorType::F32 && is_aligned(data)) return vector;
+  vector.owned = owned_memory(static_cast<size_t>(size) * sizeof(float));
+  dequantize(type, data, static_cast<float*>(vector.owned.get()), size);
+  vector.data = static_cast<const float*>(vector.owned.get());
+  return vector;
+}
+
+float* CpuBackend::scratch(int slot, int64_t floats) {
+  Scratch& own = scratch_[static_cast<size_t>(slot)];
   if (own.size < floats) {
     own.data = {nullptr, std::free};
     own.size = 0;

@@ -31,15 +31,15 @@ SPARK_CLONES void backward_row(float* dx, const float* dy, const float* x, const
 
 }  // namespace
 
-void CpuBackend::rmsnorm_forward(float* y, float* rstd, const float* x, const Weight& w, float epsilon, int64_t M) {
-  const int64_t C = w.cols;
+void CpuBackend::rmsnorm_forward(float* y, float* rstd, const float* x, const Vector& w, float epsilon, int64_t M) {
+  const int64_t C = w.size;
 #pragma omp parallel for schedule(static) if (M * C > kParallelWork)
   for (int64_t m = 0; m < M; ++m) rstd[m] = forward_row(y + m * C, x + m * C, w.data, epsilon, C);
 }
 
-void CpuBackend::rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Weight& w,
+void CpuBackend::rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Vector& w,
                                   int64_t M) {
-  const int64_t C = w.cols;
+  const int64_t C = w.size;
 #pragma omp parallel for schedule(static) if (M * C > kParallelWork)
   for (int64_t m = 0; m < M; ++m) backward_row(dx + m * C, dy + m * C, x + m * C, w.data, rstd[m], C);
 }

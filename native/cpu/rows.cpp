@@ -8,9 +8,10 @@ namespace spark {
 
 void CpuBackend::embedding(float* y, const Weight& table, const int32_t* tokens, int64_t N) {
   const int64_t C = table.cols;
+  const size_t row_bytes = tensor_bytes(table.type, C);
 #pragma omp parallel for schedule(static) if (N * C > kParallelWork)
   for (int64_t n = 0; n < N; ++n) {
-    std::memcpy(y + n * C, table.data + tokens[n] * C, static_cast<size_t>(C) * sizeof(float));
+    dequantize(table.type, table.data + static_cast<size_t>(tokens[n]) * row_bytes, y + n * C, C);
   }
 }
 

@@ -1,7 +1,8 @@
 // LoRA adapters on disk, in the two formats the world reads: llama.cpp's GGUF LoRA and a Hugging Face PEFT folder.
 // In memory an adapter is the GGUF form: names `blk.N.attn_q.weight.lora_a`, lora_a (R, C_in), lora_b (C_out, R), and
-// the rows of q and k ordered for interleaved rotary pairs, as in the base weights. PEFT wants them in Hugging Face's
-// order (first halves, then second halves of each head): save_peft and load_lora permute lora_b of q and k.
+// the rows of q and k in the order of the base weights. A Llama GGUF has them ordered for interleaved rotary pairs, and
+// PEFT wants them in Hugging Face's order (first halves, then second halves of each head): save_peft and load_lora then
+// permute lora_b of q and k. Qwen's GGUFs keep Hugging Face's order.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ namespace spark {
 struct LoraShapes {
   int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_size = 0, feed_forward = 0;  // L, C, H, K, D, F
   std::string architecture = "llama";
-  std::string base_name;  // general.name of the base, "" when unknown; written into the PEFT configuration
+  bool interleaved_rope = true;  // rows of q and k are ordered for interleaved rotary pairs
+  std::string base_name;         // general.name of the base, "" when unknown; written into the PEFT configuration
 };
 
 struct LoraTensors {

@@ -44,7 +44,9 @@ std::vector<float> permute_heads(const std::vector<float>& data, int64_t head_si
   return out;
 }
 
-bool is_rotary(const LoraTargetLayout& layout) { return layout.target == "q" || layout.target == "k"; }
+bool is_permuted(const LoraTargetLayout& layout, const LoraShapes& shapes) {
+  return shapes.interleaved_rope && (layout.target == "q" || layout.target == "k");
+}
 
 // Calls f(layer, layout, b) for every tensor an adapter of `targets` has.
 template <class F>
@@ -124,7 +126,8 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
   each_tensor(shapes, [&](int64_t layer, const LoraTargetLayout& layout, bool b) {
     if (index >= checked.tensors.size() || checked.tensors[index].name != lora_tensor_name(layer, layout, b)) return;
     NamedTensor& tensor = checked.tensors[index++];
-    if (b && is_rotary(layout)) tensor.data = permute_heads(tensor.data, shapes.head_size, checked.rank, true);
+    if (b && is_permuted(layout, shapes))
+      tensor.data = permute_heads(tensor.data, shapes.head_size, checked.rank, true);
     writer.tensors.push_back({hf_name(layer, layout, b), tensor.shape, tensor.data});
   });
 
@@ -185,7 +188,7 @@ LoraTensors load_peft(const std::string& folder, const LoraShapes& shapes) {
     SafetensorsFile::Entry& entry = node.mapped();
     const LoraTargetSize size = lora_target_size(layout.target, shapes);
     // Permuting needs the right shape; a wrong one passes unchanged to check_lora, which names it.
-    if (b && is_rotary(layout) && entry.shape == std::vector<int64_t>{size.out, lora.rank}) {
+    if (b && is_permuted(layout, shapes) && entry.shape == std::vector<int64_t>{size.out, lora.rank}) {
       entry.data = permute_heads(entry.data, shapes.head_size, lora.rank, false);
     }
     lora.tensors.push_back({lora_tensor_name(layer, layout, b), std::move(entry.shape), std::move(entry.data)});

@@ -29,56 +29,65 @@ double positive(const GgufFile& file, const std::string& key, double fallback) {
   throw Error("invalid_file", key + ": expected a positive number, got " + std::to_string(value));
 }
 
-double read_rope_scale(const GgufFile& file) {
-  const std::string key = "llama.rope.scaling.type";
+double read_rope_scale(const GgufFile& file, const std::string& prefix) {
+  const std::string key = prefix + "rope.scaling.type";
   const std::string type = file.get_string(key, "none");
-  if (type == "none" || type.empty()) return positive(file, "llama.rope.scale_linear", 1.0);  // the older key
-  if (type == "linear") return positive(file, "llama.rope.scaling.factor", 1.0);
+  if (type == "none" || type.empty()) return positive(file, prefix + "rope.scale_linear", 1.0);  // the older key
+  if (type == "linear") return positive(file, prefix + "rope.scaling.factor", 1.0);
   throw Error("unsupported_file", key + ": expected none or linear (Llama 3.1's own scaling comes as the tensor " +
                                       "rope_freqs.weight and is supported), got " + type);
+}
+
+void read_architecture(const GgufFile& file, LlamaConfig& config) {
+  config.architecture = file.require_string("general.architecture");
+  const bool qwen2 = config.architecture == "qwen2", qwen3 = config.architecture == "qwen3";
+  if (config.architecture != "llama" && !qwen2 && !qwen3) {
+    throw Error("unsupported_file", "general.architecture: expected llama, qwen2 or qwen3, got " + config.architecture +
+                                        "; use a GGUF of one of these families");
+  }
+  config.qkv_bias = qwen2;
+  config.qk_norm = qwen3;
+  config.rope_halves = qwen2 || qwen3;
 }
 
 }  // namespace
 
 LlamaConfig read_config(const GgufFile& file) {
   LlamaConfig config;
-  config.architecture = file.require_string("general.architecture");
-  if (config.architecture != "llama") {
-    throw Error("unsupported_file", "general.architecture: expected llama, got " + config.architecture +
-                                        "; use a GGUF of the Llama family");
-  }
+  read_architecture(file, config);
+  const std::string prefix = config.architecture + ".";
   config.name = file.get_string("general.name", "");
-  config.width = size_of(file, "llama.embedding_length");
-  config.layers = size_of(file, "llama.block_count");
-  config.feed_forward = size_of(file, "llama.feed_forward_length");
-  config.context_length = size_of(file, "llama.context_length");
-  config.heads = size_of(file, "llama.attention.head_count");
-  config.kv_heads = file.get_int("llama.attention.head_count_kv", config.heads);
-  require_range("llama.attention.head_count_kv", config.kv_heads, 1, config.heads);
+  config.width = size_of(file, prefix + "embedding_length");
+  config.layers = size_of(file, prefix + "block_count");
+  config.feed_forward = size_of(file, prefix + "feed_forward_length");
+  config.context_length = size_of(file, prefix + "context_length");
+  config.heads = size_of(file, prefix + "attention.head_count");
+  config.kv_heads = file.get_int(prefix + "attention.head_count_kv", config.heads);
+  require_range(prefix + "attention.head_count_kv", config.kv_heads, 1, config.heads);
   if (config.heads % config.kv_heads != 0) {
-    throw Error("invalid_file", "llama.attention.head_count_kv: expected a divisor of head_count " +
+    throw Error("invalid_file", prefix + "attention.head_count_kv: expected a divisor of head_count " +
                                     std::to_string(config.heads) + ", got " + std::to_string(config.kv_heads));
   }
-  config.head_size = file.get_int("llama.attention.key_length", config.width / config.heads);
-  require_range("llama.attention.key_length", config.head_size, 1, 1 << 12);
-  const int64_t value_size = file.get_int("llama.attention.value_length", config.head_size);
+  config.head_size = file.get_int(prefix + "attention.key_length", config.width / config.heads);
+  require_range(prefix + "attention.key_length", config.head_size, 1, 1 << 12);
+  const int64_t value_size = file.get_int(prefix + "attention.value_length", config.head_size);
   if (value_size != config.head_size) {
-    throw Error("unsupported_file", "llama.attention.value_length: expected the key length " +
+    throw Error("unsupported_file", prefix + "attention.value_length: expected the key length " +
                                         std::to_string(config.head_size) + ", got " + std::to_string(value_size));
   }
-  config.rotary = file.get_int("llama.rope.dimension_count", config.head_size);
-  require_range("llama.rope.dimension_count", config.rotary, 2, config.head_size);
+  config.rotary = file.get_int(prefix + "rope.dimension_count", config.head_size);
+  require_range(prefix + "rope.dimension_count", config.rotary, 2, config.head_size);
   if (config.rotary % 2 != 0) {
     throw Error("invalid_file",
-                "llama.rope.dimension_count: expected an even number, got " + std::to_string(config.rotary));
+                prefix + "rope.dimension_count: expected an even number, got " + std::to_string(config.rotary));
   }
-  if (file.get_int("llama.expert_count", 0) != 0) {
-    throw Error("unsupported_file", "llama.expert_count: expected 0 (no mixture of experts), got " +
-                                        std::to_string(file.get_int("llama.expert_count", 0)));
+  if (file.get_int(prefix + "expert_count", 0) != 0) {
+    throw Error("unsupported_file", prefix + "expert_count: expected 0 (no mixture of experts), got " +
+                                        std::to_string(file.get_int(prefix + "expert_count", 0)));
   }
-  config.rope_base = positive(file, "llama.rope.freq_base", 10000.0);
-  config.rope_scale = read_rope_scale(file);
-  config.norm_epsilon = static_cast<float>(positive(file, "llama.attention.layer_norm_rms_epsilon", 1e-5));
+  config.rope_base = positive(file, prefix + "rope.freq_base", 10000.0);
+  config.rope_scale = read_rope_scale(file, prefix);
+  config.norm_epsilon = static_cast<float>(positive(file, prefix + "attention.layer_norm_rms_epsilon", 1e-5));
   return config;
 }
 

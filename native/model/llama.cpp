@@ -1,10 +1,12 @@
 // One block, with residual stream x:
 //   mid = x   + o_proj(attention(rope(q_proj(n)), rope(k_proj(n)), v_proj(n))),   n = rmsnorm(x)
 //   out = mid + down_proj(silu(gate_proj(n')) ⊙ up_proj(n')),                     n' = rmsnorm(mid)
+// Qwen 2 adds a bias to q, k and v; Qwen 3 norms each head of q and k before it turns.
 #include "model/llama.h"
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -18,6 +20,11 @@ void check_cancel(const std::atomic<bool>* cancel) {
 }
 
 }  // namespace
+
+const char* recompute_name(Recompute recompute) {
+  constexpr const char* kNames[] = {"none", "cheap", "block"};
+  return kNames[static_cast<int>(recompute)];
+}
 
 Llama::Llama(Backend& backend, std::shared_ptr<GgufFile> file, const std::atomic<bool>* cancel)
     : backend_(backend),
@@ -45,156 +52,141 @@ void Llama::ensure_positions(int64_t count) {
   rope_positions_ = positions;
 }
 
-BlockActivations Llama::allocate_block(Arena& arena, int64_t N, const LoraView* lora) const {
-  const int64_t C = config_.width, F = config_.feed_forward;
+// What every recompute policy but Block keeps.
+BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const LoraView* lora, int64_t layer) const {
+  const int64_t C = config_.width, F = config_.feed_forward, H = config_.heads, K = config_.kv_heads;
   BlockActivations a;
-  a.norm1 = arena.floats(N * C), a.rstd1 = arena.floats(N);
+  a.rstd1 = arena.floats(N), a.rstd2 = arena.floats(N);
   a.q = arena.floats(N * config_.q_width());
   a.k = arena.floats(N * config_.kv_width()), a.v = arena.floats(N * config_.kv_width());
-  a.o = arena.floats(N * config_.q_width()), a.lse = arena.floats(N * config_.heads);
-  a.mid = arena.floats(N * C), a.norm2 = arena.floats(N * C), a.rstd2 = arena.floats(N);
-  a.gate = arena.floats(N * F), a.up = arena.floats(N * F), a.hidden = arena.floats(N * F);
+  if (config_.qk_norm) {
+    a.q_raw = arena.floats(N * config_.q_width()), a.q_rstd = arena.floats(N * H);
+    a.k_raw = arena.floats(N * config_.kv_width()), a.k_rstd = arena.floats(N * K);
+  }
+  a.o = arena.floats(N * config_.q_width()), a.lse = arena.floats(N * H);
+  a.mid = arena.floats(N * C);
+  a.gate = arena.floats(N * F), a.up = arena.floats(N * F);
   if (lora) {
-    for (float*& u : a.u) u = arena.floats(N * lora->rank);
+    const LoraLayer& own = lora->layers[static_cast<size_t>(layer)];
+    for (int group = 0; group < kGroups; ++group) {
+      const int64_t S = own.groups[static_cast<size_t>(group)].rank;
+      if (S > 0) a.u[group] = arena.floats(N * S);
+    }
   }
   return a;
 }
 
-void Llama::project(float* y, float* u, const float* x, int64_t layer, Projection p, int64_t N, const LoraView* lora) {
-  const Weight& w = weights_.blocks[static_cast<size_t>(layer)].projections[static_cast<int>(p)];
-  backend_.linear_forward(y, x, w, N);
-  if (!lora) return;
-  const LoraPair& pair = lora->layers[static_cast<size_t>(layer)][static_cast<size_t>(p)];
-  if (pair.a) backend_.lora_forward(y, u, x, pair.a, pair.b, lora->scale, N, w.cols, w.rows, lora->rank);
+// What Cheap computes again.
+void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N) const {
+  a.norm1 = arena.floats(N * config_.width), a.norm2 = arena.floats(N * config_.width);
+  a.hidden = arena.floats(N * config_.feed_forward);
 }
 
-void Llama::project_backward(float* dx, bool accumulate, float* du, const float* dy, const float* x, const float* u,
-                             int64_t layer, Projection p, int64_t N, const LoraView& lora) {
-  const Weight& w = weights_.blocks[static_cast<size_t>(layer)].projections[static_cast<int>(p)];
-  if (dx) backend_.linear_backward(dx, dy, w, N, accumulate);
-  const LoraPair& pair = lora.layers[static_cast<size_t>(layer)][static_cast<size_t>(p)];
-  if (pair.a) {
-    backend_.lora_backward(dx, pair.da, pair.db, du, dy, x, u, pair.a, pair.b, lora.scale, N, w.cols, w.rows,
-                           lora.rank);
+// y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ for projections of one group; u (N, S) keeps x Aᵀ.
+void Llama::project(Outputs outputs, float* u, const float* x, int64_t layer, int64_t N, const LoraView* lora) {
+  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
+  const LoraLayer* own = lora ? &lora->layers[static_cast<size_t>(layer)] : nullptr;
+  const size_t g = static_cast<size_t>(projection_group(outputs.begin()->first));
+  const LoraGroup group = own ? own->groups[g] : LoraGroup{};
+  if (group.rank > 0) {
+    const int64_t in = block.projections[static_cast<int>(outputs.begin()->first)].cols;
+    backend_.lora_down(u, x, group.a, N, in, group.rank);
   }
+  for (const auto& [projection, y] : outputs) {
+    const size_t p = static_cast<size_t>(projection);
+    const Weight& w = block.projections[p];
+    backend_.linear_forward(y, x, w, N);
+    if (block.biases[p].data) backend_.add_bias(y, block.biases[p], N);
+    if (!own || !own->pairs[p].b) continue;
+    const LoraPair& pair = own->pairs[p];
+    backend_.lora_up(y, u + pair.column, group.rank, pair.b, lora->scale, N, w.rows, lora->rank);
+  }
+}
+
+void Llama::norm_heads(float* y, float* rstd, const float* x, const Vector& w, int64_t N) {
+  backend_.rmsnorm_forward(y, rstd, x, w, config_.norm_epsilon, N);
+}
+
+// x to mid.
+void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora) {
+  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
+  const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size;
+  const int64_t H = config_.heads, K = config_.kv_heads;
+  backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, block.attention_norm, config_.norm_epsilon, N);
+  project({{Projection::Q, config_.qk_norm ? a.q_raw : a.q},
+           {Projection::K, config_.qk_norm ? a.k_raw : a.k},
+           {Projection::V, a.v}},
+          a.u[static_cast<int>(ProjectionGroup::Qkv)], a.norm1, layer, N, lora);
+  if (config_.qk_norm) {
+    norm_heads(a.q, a.q_rstd, a.q_raw, block.q_norm, N * H);
+    norm_heads(a.k, a.k_rstd, a.k_raw, block.k_norm, N * K);
+  }
+  backend_.rope_forward(a.q, rope(), batch.packing, H, D);
+  backend_.rope_forward(a.k, rope(), batch.packing, K, D);
+  backend_.attention_forward(a.o, a.lse, a.q, a.k, a.v, batch.packing, {H, K, D});
+  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.o, layer, N, lora);
+  backend_.add(a.mid, a.x, N * C);
+}
+
+// mid to hidden.
+void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, int64_t N, const LoraView* lora) {
+  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
+  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, N);
+  project({{Projection::Gate, a.gate}, {Projection::Up, a.up}}, a.u[static_cast<int>(ProjectionGroup::GateUp)], a.norm2,
+          layer, N, lora);
+  backend_.swiglu_forward(a.hidden, a.gate, a.up, N * config_.feed_forward);
 }
 
 void Llama::block_forward(float* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                           const LoraView* lora) {
-  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size;
-  const auto apply = [&](float* y, const float* x, Projection p) {
-    project(y, a.u[static_cast<int>(p)], x, layer, p, N, lora);
-  };
-  backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, block.attention_norm, config_.norm_epsilon, N);
-  apply(a.q, a.norm1, Projection::Q);
-  apply(a.k, a.norm1, Projection::K);
-  apply(a.v, a.norm1, Projection::V);
-  backend_.rope_forward(a.q, rope_.floats(), batch.packing, config_.heads, D, config_.rotary);
-  backend_.rope_forward(a.k, rope_.floats(), batch.packing, config_.kv_heads, D, config_.rotary);
-  backend_.attention_forward(a.o, a.lse, a.q, a.k, a.v, batch.packing, {config_.heads, config_.kv_heads, D});
-  apply(a.mid, a.o, Projection::O);
-  backend_.add(a.mid, a.x, N * C);
-
-  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, N);
-  apply(a.gate, a.norm2, Projection::Gate);
-  apply(a.up, a.norm2, Projection::Up);
-  backend_.swiglu_forward(a.hidden, a.gate, a.up, N * config_.feed_forward);
-  apply(out, a.hidden, Projection::Down);
-  backend_.add(out, a.mid, N * C);
+  const int64_t N = batch.packing.tokens;
+  attention_forward(a, layer, batch, lora);
+  feed_forward_forward(a, layer, N, lora);
+  project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, layer, N, lora);
+  backend_.add(out, a.mid, N * config_.width);
 }
 
-const float* Llama::forward(Arena& arena, const PackedTokens& batch, const LoraView* lora,
-                            std::vector<BlockActivations>* saved, const std::atomic<bool>* cancel) {
+const float* Llama::forward(Arena& arena, const PackedTokens& batch, const LoraView* lora, SavedActivations* saved,
+                            const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, C = config_.width;
   ensure_positions(batch.packing.longest);
-  float* x = arena.floats(N * C);
+  float* x = arena.floats(N * C);                       // (N, C)
+  float* next = saved ? nullptr : arena.floats(N * C);  // (N, C): without `saved` two buffers take turns
   backend_.embedding(x, weights_.embedding, batch.tokens, N);
-  if (saved) {
-    for (int64_t layer = 0; layer < config_.layers; ++layer) {
-      check_cancel(cancel);
-      BlockActivations& a = saved->emplace_back(allocate_block(arena, N, lora));
-      a.x = x;
-      x = arena.floats(N * C);
-      block_forward(x, a, layer, batch, lora);
-    }
-    return x;
-  }
-  float* next = arena.floats(N * C);
-  const Arena::Scope scope(arena);
-  BlockActivations a = allocate_block(arena, N, lora);
+  // Buffers that all layers share: with `saved` they must live until the backward pass.
+  BlockActivations shared;
+  const bool keep = saved && saved->recompute != Recompute::Block;
+  std::optional<Arena::Scope> scope;
+  if (!saved) scope.emplace(arena);
+  if (!keep) shared = allocate_kept(arena, N, lora, 0);
+  if (!keep || saved->recompute == Recompute::Cheap) allocate_recomputed(shared, arena, N);
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     check_cancel(cancel);
+    BlockActivations a = keep ? allocate_kept(arena, N, lora, layer) : shared;
+    if (keep && saved->recompute == Recompute::None) {
+      allocate_recomputed(a, arena, N);
+    } else {
+      a.norm1 = shared.norm1, a.norm2 = shared.norm2, a.hidden = shared.hidden;
+    }
     a.x = x;
+    if (saved) next = arena.floats(N * C);
     block_forward(next, a, layer, batch, lora);
+    if (saved) saved->blocks.push_back(a);
     std::swap(x, next);
   }
   return x;
 }
 
-void Llama::feed_forward_block_backward(Arena& arena, BlockActivations& a, int64_t layer, int64_t N,
-                                        const LoraView& lora, float* dx) {
-  const int64_t C = config_.width, F = config_.feed_forward;
-  const Arena::Scope scope(arena);
-  float* dhidden = arena.floats(N * F);     // (N, F)
-  float* dnorm = arena.floats(N * C);       // (N, C)
-  float* du = arena.floats(N * lora.rank);  // (N, R)
-  const auto back = [&](float* to, bool accumulate, const float* dy, const float* x, Projection p) {
-    project_backward(to, accumulate, du, dy, x, a.u[static_cast<int>(p)], layer, p, N, lora);
-  };
-  back(dhidden, false, dx, a.hidden, Projection::Down);
-  backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, N * F);  // gate and up become their gradients
-  back(dnorm, false, a.gate, a.norm2, Projection::Gate);
-  back(dnorm, true, a.up, a.norm2, Projection::Up);
-  const Weight& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
-  backend_.rmsnorm_backward(dx, dnorm, a.mid, a.rstd2, norm, N);
-}
-
-void Llama::attention_block_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                                     const LoraView& lora, float* dx) {
-  const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size;
-  const Arena::Scope scope(arena);
-  float* dout = arena.floats(N * config_.q_width());  // (N, H D)
-  float* dq = arena.floats(N * config_.q_width());    // (N, H D)
-  float* dk = arena.floats(N * config_.kv_width());   // (N, K D)
-  float* dv = arena.floats(N * config_.kv_width());   // (N, K D)
-  float* du = arena.floats(N * lora.rank);            // (N, R)
-  // Nothing below the first block is trained: its input needs no gradient.
-  float* dnorm = layer > 0 ? arena.floats(N * C) : nullptr;  // (N, C)
-  const auto back = [&](float* to, bool accumulate, const float* dy, const float* x, Projection p) {
-    project_backward(to, accumulate, du, dy, x, a.u[static_cast<int>(p)], layer, p, N, lora);
-  };
-  back(dout, false, dx, a.o, Projection::O);
-  backend_.attention_backward(dq, dk, dv, dout, a.q, a.k, a.v, a.o, a.lse, batch.packing,
-                              {config_.heads, config_.kv_heads, D});
-  backend_.rope_backward(dq, rope_.floats(), batch.packing, config_.heads, D, config_.rotary);
-  backend_.rope_backward(dk, rope_.floats(), batch.packing, config_.kv_heads, D, config_.rotary);
-  back(dnorm, false, dq, a.norm1, Projection::Q);
-  back(dnorm, true, dk, a.norm1, Projection::K);
-  back(dnorm, true, dv, a.norm1, Projection::V);
-  const Weight& norm = weights_.blocks[static_cast<size_t>(layer)].attention_norm;
-  if (dnorm) backend_.rmsnorm_backward(dx, dnorm, a.x, a.rstd1, norm, N);
-}
-
-void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora,
-                     std::vector<BlockActivations>& saved, float* dx, const std::atomic<bool>* cancel) {
-  for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
-    check_cancel(cancel);
-    BlockActivations& a = saved[static_cast<size_t>(layer)];
-    feed_forward_block_backward(arena, a, layer, batch.packing.tokens, lora, dx);
-    attention_block_backward(arena, a, layer, batch, lora, dx);
-  }
-}
-
-std::string Llama::first_not_finite(const std::vector<BlockActivations>& saved, const float* x, int64_t N) const {
+std::string Llama::first_not_finite(const SavedActivations& saved, const float* x, int64_t N) const {
   const auto bad = [&](const float* data, int64_t count) {
     return !std::isfinite(backend_.sum_of_squares(data, count));
   };
   const int64_t C = config_.width;
-  for (size_t layer = 0; layer < saved.size(); ++layer) {
-    const BlockActivations& a = saved[layer];
+  for (size_t layer = 0; layer < saved.blocks.size(); ++layer) {
+    const BlockActivations& a = saved.blocks[layer];
     const std::string prefix = "blk." + std::to_string(layer) + ".";
     if (bad(a.x, N * C)) return layer ? "blk." + std::to_string(layer - 1) + ".ffn_down output" : "token_embd output";
+    if (saved.recompute == Recompute::Block) continue;  // the rest was another layer's by now
     if (bad(a.q, N * config_.q_width())) return prefix + "attn_q output";
     if (bad(a.k, N * config_.kv_width())) return prefix + "attn_k output";
     if (bad(a.v, N * config_.kv_width())) return prefix + "attn_v output";
@@ -202,7 +194,6 @@ std::string Llama::first_not_finite(const std::vector<BlockActivations>& saved, 
     if (bad(a.mid, N * C)) return prefix + "attn_output output";
     if (bad(a.gate, N * config_.feed_forward)) return prefix + "ffn_gate output";
     if (bad(a.up, N * config_.feed_forward)) return prefix + "ffn_up output";
-    if (bad(a.hidden, N * config_.feed_forward)) return prefix + "swiglu output";
   }
   if (bad(x, N * C)) return "blk." + std::to_string(config_.layers - 1) + ".ffn_down output";
   return "";

@@ -5,17 +5,37 @@
 
 namespace spark {
 
-void add_lora_parameters(ParameterLayout& layout, const LlamaConfig& config, const LoraSpec& spec) {
+namespace {
+
+// f(layer, group, projections of the group that have an adapter), in the order of the parameters.
+template <class F>
+void each_group(const LlamaConfig& config, const LoraSpec& spec, F&& f) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
-    for (int p = 0; p < kProjections; ++p) {
-      if (!spec.enabled[static_cast<size_t>(p)]) continue;
-      const Projection projection = static_cast<Projection>(p);
-      const ProjectionShape shape = projection_shape(config, projection);
-      const std::string name = "blk." + std::to_string(layer) + "." + projection_tensor(projection) + ".weight";
-      layout.add(name + ".lora_a", {spec.rank, shape.in});
-      layout.add(name + ".lora_b", {shape.out, spec.rank});
+    for (int group = 0; group < kGroups; ++group) {
+      std::vector<Projection> adapted;
+      for (int p = 0; p < kProjections; ++p) {
+        const Projection projection = static_cast<Projection>(p);
+        const bool member = static_cast<int>(projection_group(projection)) == group;
+        if (member && spec.enabled[static_cast<size_t>(p)]) adapted.push_back(projection);
+      }
+      if (!adapted.empty()) f(layer, static_cast<size_t>(group), adapted);
     }
   }
+}
+
+}  // namespace
+
+void add_lora_parameters(ParameterLayout& layout, const LlamaConfig& config, const LoraSpec& spec) {
+  each_group(config, spec, [&](int64_t layer, size_t, const std::vector<Projection>& adapted) {
+    const auto name = [&](Projection p) {
+      return "blk." + std::to_string(layer) + "." + projection_tensor(p) + ".weight";
+    };
+    for (const Projection p : adapted) {
+      const auto place = p == adapted.front() ? ParameterLayout::Aligned : ParameterLayout::Adjacent;
+      layout.add(name(p) + ".lora_a", {spec.rank, projection_shape(config, p).in}, place);
+    }
+    for (const Projection p : adapted) layout.add(name(p) + ".lora_b", {projection_shape(config, p).out, spec.rank});
+  });
 }
 
 void initialize_lora(ParameterSet& parameters, uint64_t seed) {
@@ -32,14 +52,18 @@ LoraView view_lora(const ParameterSet& parameters, const LlamaConfig& config, co
   LoraView view{spec.rank, spec.scale(), {}};
   view.layers.resize(static_cast<size_t>(config.layers));
   int index = 0;
-  for (auto& layer : view.layers) {
-    for (size_t p = 0; p < kProjections; ++p) {
-      if (!spec.enabled[p]) continue;
-      layer[p] = {parameters.at(ParameterSet::Value, index), parameters.at(ParameterSet::Value, index + 1),
-                  parameters.at(ParameterSet::Pending, index), parameters.at(ParameterSet::Pending, index + 1)};
-      index += 2;
+  each_group(config, spec, [&](int64_t layer, size_t group, const std::vector<Projection>& adapted) {
+    LoraLayer& to = view.layers[static_cast<size_t>(layer)];
+    const int members = static_cast<int>(adapted.size());
+    to.groups[group] = {parameters.at(ParameterSet::Value, index), parameters.at(ParameterSet::Pending, index),
+                        int64_t{spec.rank} * members};
+    index += members;
+    for (int i = 0; i < members; ++i, ++index) {
+      to.pairs[static_cast<size_t>(adapted[static_cast<size_t>(i)])] = {parameters.at(ParameterSet::Value, index),
+                                                                        parameters.at(ParameterSet::Pending, index),
+                                                                        int64_t{spec.rank} * i};
     }
-  }
+  });
   return view;
 }
 

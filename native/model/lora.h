@@ -17,19 +17,33 @@ struct LoraSpec {
   float scale() const { return alpha / static_cast<float>(rank); }
 };
 
-// Pointers into a ParameterSet; all null where the projection has no adapter.
+// Pointers into a ParameterSet; gradients are those of the call in progress.
 struct LoraPair {
-  const float *a = nullptr, *b = nullptr;  // (R, in), (out, R)
-  float *da = nullptr, *db = nullptr;      // gradients of the call in progress
+  const float* b = nullptr;  // (out, R); null where the projection has no adapter
+  float* db = nullptr;       // (out, R)
+  int64_t column = 0;        // its R columns of the group's u begin here
+};
+
+// The stacked A of the adapted projections of a group.
+struct LoraGroup {
+  const float* a = nullptr;  // (S, in)
+  float* da = nullptr;       // (S, in)
+  int64_t rank = 0;          // S, R for each; 0 where no projection of the group has an adapter
+};
+
+struct LoraLayer {
+  std::array<LoraPair, kProjections> pairs;
+  std::array<LoraGroup, kGroups> groups;
 };
 
 struct LoraView {
-  int rank = 0;
+  int rank = 0;  // R
   float scale = 0;
-  std::vector<std::array<LoraPair, kProjections>> layers;
+  std::vector<LoraLayer> layers;
 };
 
-// Adds `blk.N.attn_q.weight.lora_a` (R, C_in), `.lora_b` (C_out, R), … layer by layer in Projection's order.
+// Adds `blk.N.attn_q.weight.lora_a` (R, C_in), `.lora_b` (C_out, R), …: layer by layer and group by group, first the A
+// of a group without gaps between them, so that they are one matrix, then its B.
 void add_lora_parameters(ParameterLayout& layout, const LlamaConfig& config, const LoraSpec& spec);
 // A normal with deviation 1/√C_in, so that x Aᵀ starts at the size of x; B zero, so that the adapter starts as the
 // base.

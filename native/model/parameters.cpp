@@ -6,12 +6,12 @@
 
 namespace spark {
 
-int ParameterLayout::add(std::string name, std::vector<int64_t> shape) {
-  constexpr int64_t kAlignment = 16;
+int ParameterLayout::add(std::string name, std::vector<int64_t> shape, Place place) {
   int64_t count = 1;
   for (const int64_t size : shape) count *= size;
+  if (place == Aligned) floats_ = aligned(floats_);
   parameters_.push_back({std::move(name), std::move(shape), floats_, count});
-  floats_ += (count + kAlignment - 1) / kAlignment * kAlignment;
+  floats_ += count;
   count_ += count;
   return static_cast<int>(parameters_.size()) - 1;
 }

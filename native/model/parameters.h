@@ -17,16 +17,20 @@ struct Parameter {
   int64_t offset = 0, count = 0;  // in floats
 };
 
-// Names and places, before any memory exists. Offsets are multiples of 16 floats; the gaps stay zero.
+// Names and places, before any memory exists. Gaps stay zero.
 class ParameterLayout {
  public:
+  // Aligned: at a multiple of 16 floats. Adjacent: right after the parameter before it.
+  enum Place { Aligned, Adjacent };
   // Returns the parameter's index.
-  int add(std::string name, std::vector<int64_t> shape);
+  int add(std::string name, std::vector<int64_t> shape, Place place = Aligned);
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  int64_t floats() const { return floats_; }  // of a flat buffer, gaps included
-  int64_t count() const { return count_; }    // of trained values
+  int64_t floats() const { return aligned(floats_); }  // of a flat buffer, gaps included
+  int64_t count() const { return count_; }             // of trained values
 
  private:
+  static int64_t aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
+
   std::vector<Parameter> parameters_;
   int64_t floats_ = 0, count_ = 0;
 };

@@ -25,7 +25,7 @@ const GgufTensor& require_tensor(const GgufFile& file, const std::string& name, 
   const GgufTensor* tensor = file.find(name);
   if (!tensor) {
     throw Error("invalid_file", "tensor " + name + ": expected shape " + shape_text(shape) + ", got none in " +
-                                    file.path() + "; the file is not a complete Llama model");
+                                    file.path() + "; the file is not a complete model");
   }
   if (tensor->shape != shape) {
     throw Error("invalid_file",
@@ -40,16 +40,21 @@ class Loader {
       : backend_(backend), file_(file), cancel_(cancel) {}
 
   Weight matrix(const std::string& name, int64_t rows, int64_t cols) {
-    return load(require_tensor(file_, name, {rows, cols}), rows, cols);
+    const GgufTensor& tensor = require_tensor(file_, name, {rows, cols});
+    count(rows * cols);
+    return backend_.load_matrix(tensor.type, tensor.data, rows, cols);
   }
-  Weight vector(const std::string& name, int64_t size) { return load(require_tensor(file_, name, {size}), 1, size); }
+  Vector vector(const std::string& name, int64_t size) {
+    const GgufTensor& tensor = require_tensor(file_, name, {size});
+    count(size);
+    return backend_.load_vector(tensor.type, tensor.data, size);
+  }
   int64_t parameters() const { return parameters_; }
 
  private:
-  Weight load(const GgufTensor& tensor, int64_t rows, int64_t cols) {
+  void count(int64_t values) {
     if (cancel_ && cancel_->load()) throw Error("interrupted", "interrupted while opening the model");
-    parameters_ += rows * cols;
-    return backend_.load(tensor.type, tensor.data, rows, cols);
+    parameters_ += values;
   }
 
   Backend& backend_;
@@ -58,13 +63,21 @@ class Loader {
   int64_t parameters_ = 0;
 };
 
+bool may_have_bias(Projection p) { return projection_group(p) == ProjectionGroup::Qkv; }
+
+std::string bias_name(const std::string& prefix, int p) { return prefix + kTensors[p] + ".bias"; }
+
 // A bias we ignored would make every log-prob silently wrong.
-void refuse_biases(const GgufFile& file) {
+void refuse_other_biases(const GgufFile& file) {
   for (const GgufTensor& tensor : file.tensors()) {
-    if (tensor.name.ends_with(".bias")) {
-      throw Error("unsupported_file",
-                  "tensor " + tensor.name + ": expected a model without biases, as Llama 2 and 3 are");
+    if (!tensor.name.ends_with(".bias")) continue;
+    bool known = false;
+    for (int p = 0; p < kProjections; ++p) {
+      known = known || (may_have_bias(static_cast<Projection>(p)) && tensor.name.ends_with(bias_name(".", p)));
     }
+    if (known) continue;
+    throw Error("unsupported_file", "tensor " + tensor.name +
+                                        ": expected biases on q, k and v alone, as Llama, Qwen 2 and Qwen 3 have them");
   }
 }
 
@@ -84,6 +97,23 @@ std::vector<float> rope_factors(const GgufFile& file, const LlamaConfig& config)
 
 const char* projection_target(Projection p) { return kTargets[static_cast<int>(p)]; }
 const char* projection_tensor(Projection p) { return kTensors[static_cast<int>(p)]; }
+
+ProjectionGroup projection_group(Projection p) {
+  switch (p) {
+    case Projection::Q:
+    case Projection::K:
+    case Projection::V:
+      return ProjectionGroup::Qkv;
+    case Projection::O:
+      return ProjectionGroup::O;
+    case Projection::Gate:
+    case Projection::Up:
+      return ProjectionGroup::GateUp;
+    case Projection::Down:
+      return ProjectionGroup::Down;
+  }
+  throw Error("internal", "no such projection");
+}
 
 ProjectionShape projection_shape(const LlamaConfig& c, Projection p) {
   switch (p) {
@@ -111,7 +141,7 @@ LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, Llam
                                     "), got " + (embedding ? shape_text(embedding->shape) : "none"));
   }
   config.vocabulary = embedding->shape[0];
-  refuse_biases(*file);
+  refuse_other_biases(*file);
 
   LlamaWeights weights;
   Loader loader(backend, *file, cancel);
@@ -125,9 +155,16 @@ LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, Llam
     BlockWeights& block = weights.blocks.emplace_back();
     block.attention_norm = loader.vector(prefix + "attn_norm.weight", config.width);
     block.feed_forward_norm = loader.vector(prefix + "ffn_norm.weight", config.width);
+    if (config.qk_norm) {
+      block.q_norm = loader.vector(prefix + "attn_q_norm.weight", config.head_size);
+      block.k_norm = loader.vector(prefix + "attn_k_norm.weight", config.head_size);
+    }
     for (int p = 0; p < kProjections; ++p) {
       const ProjectionShape shape = projection_shape(config, static_cast<Projection>(p));
       block.projections[p] = loader.matrix(prefix + kTensors[p] + ".weight", shape.out, shape.in);
+      const bool bias =
+          may_have_bias(static_cast<Projection>(p)) && (config.qkv_bias || file->find(bias_name(prefix, p)) != nullptr);
+      if (bias) block.biases[p] = loader.vector(bias_name(prefix, p), shape.out);
     }
   }
   weights.parameters = loader.parameters();

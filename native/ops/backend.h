@@ -16,11 +16,19 @@
 
 namespace spark {
 
-// A frozen matrix or vector as the backend keeps it. `data` points into the file's map when it can be used as it lies
-// there, else into `owned`.
+// A frozen matrix in the type of its file, quantised or not: it is unpacked inside the product, so no full-precision
+// copy exists. `data` points into the file's map when it can be used as it lies there, else into `owned`.
 struct Weight {
-  const float* data = nullptr;  // (rows, cols)
+  const std::byte* data = nullptr;  // (rows, cols)
+  TensorType type = TensorType::F32;
   int64_t rows = 0, cols = 0;
+  std::shared_ptr<void> owned;
+};
+
+// A frozen vector in fp32: the weight of a norm, a bias. Empty (no data) where a model has none.
+struct Vector {
+  const float* data = nullptr;  // (size)
+  int64_t size = 0;
   std::shared_ptr<void> owned;
 };
 
@@ -30,6 +38,19 @@ struct Packing {
   const int32_t* cu_seqlens = nullptr;             // (B + 1), from 0 to N
   const int32_t* positions = nullptr;              // (N), 0 at the first token of a sequence
 };
+
+// Rotary angles, and which two values of a head turn together: (x[2i], x[2i + 1]) as Llama GGUFs are stored, or with
+// `halves` (x[i], x[i + rotary / 2]) as Qwen's are. Values from `rotary` on stay as they are.
+struct Rope {
+  const float* table = nullptr;  // (positions, rotary / 2, 2): cos, sin
+  int64_t rotary = 0;            // at most D
+  bool halves = false;
+};
+
+// What frozen projections are multiplied in; everything else is fp32. Bf16x3 is fp32 to about 2^-17, from three bf16
+// products; see cpu/bf16.h.
+enum class Compute { F32, Bf16, Bf16x3 };
+const char* compute_name(Compute compute);  // f32, bf16, bf16x3
 
 struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_size = 0;  // H, K, D; query head h reads key/value head h / (H / K)
@@ -60,6 +81,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual const char* name() const = 0;
   virtual int threads() const = 0;
+  virtual Compute compute() const = 0;
   // To be called on the thread that will issue ops, before the first of them (OpenMP's and CUDA's settings are per
   // thread).
   virtual void enter() = 0;
@@ -72,7 +94,9 @@ class Backend {
   virtual void fill(float* x, float value, int64_t count) = 0;     // x = value
   virtual void copy(float* y, const float* x, int64_t count) = 0;  // y = x
   virtual void add(float* y, const float* x, int64_t count) = 0;   // y += x
-  virtual Weight load(TensorType type, const std::byte* data, int64_t rows, int64_t cols) = 0;
+  // `data` is host memory that stays as it is while the weight lives.
+  virtual Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) = 0;
+  virtual Vector load_vector(TensorType type, const std::byte* data, int64_t size) = 0;
 
   // ---- rows
   // y (N, C) = table[tokens]; tokens (N) lie inside the table (checked before the batch reaches a backend)
@@ -84,17 +108,14 @@ class Backend {
 
   // ---- normalisation: y = x / rms(x) ⊙ w
   // y (M, C) =, rstd (M) =
-  virtual void rmsnorm_forward(float* y, float* rstd, const float* x, const Weight& w, float epsilon, int64_t M) = 0;
+  virtual void rmsnorm_forward(float* y, float* rstd, const float* x, const Vector& w, float epsilon, int64_t M) = 0;
   // dx (M, C) += ; w is frozen, so there is no dw
-  virtual void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Weight& w,
+  virtual void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Vector& w,
                                 int64_t M) = 0;
 
-  // ---- rotary position: pairs (x[2i], x[2i+1]) of each head turn by table[position][i] = (cos, sin); the first
-  // rotary/2 pairs of D only. x (N, heads, D) is rewritten in place. The backward turn is the inverse.
-  virtual void rope_forward(float* x, const float* table, const Packing& packing, int64_t heads, int64_t D,
-                            int64_t rotary) = 0;
-  virtual void rope_backward(float* dx, const float* table, const Packing& packing, int64_t heads, int64_t D,
-                             int64_t rotary) = 0;
+  // ---- rotary position (struct Rope): x (N, heads, D) is rewritten in place; the backward turn is the inverse
+  virtual void rope_forward(float* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
+  virtual void rope_backward(float* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
 
   // ---- causal attention inside each sequence, softmax(q kᵀ / √D) v, tile by tile: no (N, N) matrix exists
   // o (N, H, D) =, lse (N, H) = log Σ exp of the scaled scores
@@ -115,15 +136,21 @@ class Backend {
   virtual void linear_forward(float* y, const float* x, const Weight& w, int64_t M) = 0;  // y (M, out) = x Wᵀ
   // dx (M, in) = dy W, or += when `accumulate`
   virtual void linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) = 0;
+  virtual void add_bias(float* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
 
-  // ---- LoRA beside it: A (R, in), B (out, R)
-  // u (M, R) = x Aᵀ; y (M, out) += scale · u Bᵀ
-  virtual void lora_forward(float* y, float* u, const float* x, const float* a, const float* b, float scale, int64_t M,
-                            int64_t in, int64_t out, int64_t R) = 0;
-  // du (M, R) = scale · dy B; dA (R, in) += duᵀ x; dB (out, R) += scale · dyᵀ u; dx (M, in) += du A unless dx is null
-  virtual void lora_backward(float* dx, float* da, float* db, float* du, const float* dy, const float* x,
-                             const float* u, const float* a, const float* b, float scale, int64_t M, int64_t in,
-                             int64_t out, int64_t R) = 0;
+  // ---- LoRA beside it. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
+  // that x is read once. S is the sum of their ranks; each has R columns of u and du, `stride` S apart, and a B (out,
+  // R)
+  virtual void lora_down(float* u, const float* x, const float* a, int64_t M, int64_t in, int64_t S) = 0;  // u = x Aᵀ
+  // y (M, out) += scale · u Bᵀ
+  virtual void lora_up(float* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
+                       int64_t R) = 0;
+  // du (M, R) = scale · dy B; dB (out, R) += scale · dyᵀ u
+  virtual void lora_up_backward(float* du, float* db, const float* dy, const float* u, int64_t stride, const float* b,
+                                float scale, int64_t M, int64_t out, int64_t R) = 0;
+  // dA (S, in) += duᵀ x; dx (M, in) += du A unless dx is null
+  virtual void lora_down_backward(float* dx, float* da, const float* du, const float* x, const float* a, int64_t M,
+                                  int64_t in, int64_t S) = 0;
 
   // ---- log-prob of one target per row
   // lp (M) = logits[target] − lse, lse (M) = log Σ exp logits; logits (M, V)

@@ -16,7 +16,7 @@ LoraShapes shapes_of(const LlamaConfig& c) {
   LoraShapes shapes;
   shapes.layers = c.layers, shapes.width = c.width, shapes.heads = c.heads, shapes.kv_heads = c.kv_heads;
   shapes.head_size = c.head_size, shapes.feed_forward = c.feed_forward;
-  shapes.architecture = c.architecture, shapes.base_name = c.name;
+  shapes.architecture = c.architecture, shapes.interleaved_rope = !c.rope_halves, shapes.base_name = c.name;
   return shapes;
 }
 
@@ -72,7 +72,7 @@ std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core,
 }
 
 std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
-                                     const std::vector<BlockActivations>& saved, const float* x, int64_t N) {
+                                     const SavedActivations& saved, const float* x, int64_t N) {
   std::vector<float> host(losses.positions.size());
   core.backend->download(host.data(), lp, host.size() * sizeof(float));
   for (size_t m = 0; m < host.size(); ++m) {
@@ -95,7 +95,7 @@ std::vector<float> LoraAdapter::run(const Batch& batch, const LossPositions& los
   const LossRows rows = upload_losses(backend, core.arena, losses);
   float* lp = core.arena.floats(rows.count);  // (M)
   float* dx = core.arena.floats(N * C);       // (N, C)
-  std::vector<BlockActivations> saved;
+  SavedActivations saved{core.recompute, {}};
   const float* x = core.llama.forward(core.arena, packed, &trained_->lora(), &saved, cancel);
   backend.fill(dx, 0.0f, N * C);
   output_logprobs(core.llama, core.arena, lp, x, rows, dx, two_pass ? LogprobGradient() : gradient, cancel);

@@ -28,6 +28,6 @@ class LoraAdapter final : public TrainableOver<Adapter> {
 
 // lp (M) on the host from memory of the backend; throws not_finite naming the first bad tensor.
 std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
-                                     const std::vector<BlockActivations>& saved, const float* x, int64_t N);
+                                     const SavedActivations& saved, const float* x, int64_t N);
 
 }  // namespace spark

@@ -13,6 +13,7 @@ struct EngineCore {
   std::unique_ptr<Backend> backend;  // first: everything below holds its memory
   Llama llama;
   Arena arena;
+  Recompute recompute = Recompute::None;  // of the call in progress
 
   EngineCore(std::unique_ptr<Backend> own, std::shared_ptr<GgufFile> file, const std::atomic<bool>* cancel)
       : backend(entered(std::move(own))), llama(*backend, std::move(file), cancel), arena(*backend) {}

@@ -28,8 +28,8 @@ std::shared_ptr<LoraCritic> LoraCritic::create(std::shared_ptr<EngineCore> core,
 LoraCritic::LoraCritic(std::unique_ptr<TrainedParameters> trained, int head, int64_t hidden)
     : TrainableOver(std::move(trained)), head_(trained_->parameters(), head, hidden) {}
 
-std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch,
-                                               const std::vector<BlockActivations>& saved, const float* x) const {
+std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch, const SavedActivations& saved,
+                                               const float* x) const {
   EngineCore& core = trained_->core();
   std::vector<float> host(batch.value_positions.size());
   core.backend->download(host.data(), v, host.size() * sizeof(float));
@@ -72,7 +72,7 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   const ValueRows rows{metrics.count, upload_ints(backend, core.arena, batch.value_positions.data(), metrics.count)};
   float* v = core.arena.floats(metrics.count);  // (T)
   float* dx = core.arena.floats(N * C);         // (N, C)
-  std::vector<BlockActivations> saved;
+  SavedActivations saved{core.recompute, {}};
   const float* x = core.llama.forward(core.arena, packed, &trained_->lora(), &saved, cancel);
   const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, rows);
   std::vector<float> slopes = download_values(v, batch, saved, x);

@@ -17,7 +17,7 @@ class LoraCritic final : public TrainableOver<Critic> {
 
  private:
   // v (T) on the host; throws not_finite naming the first bad tensor.
-  std::vector<float> download_values(const float* v, const Batch& batch, const std::vector<BlockActivations>& saved,
+  std::vector<float> download_values(const float* v, const Batch& batch, const SavedActivations& saved,
                                      const float* x) const;
   ValueHead head_;
 };

@@ -22,12 +22,15 @@ using Cancel = const std::atomic<bool>*;  // may be null
 
 struct ModelOptions {
   std::string path;
-  std::string backend = "auto";  // auto | cpu | cuda
-  int threads = 0;               // 0: all cores
+  std::string backend = "auto";    // auto | cpu | cuda
+  int threads = 0;                 // 0: all cores
+  std::string compute = "f32";     // f32 | bf16 | bf16x3: what the frozen projections are multiplied in
+  std::string recompute = "auto";  // auto | none | cheap | block: activations computed again to save memory
+  int64_t memory_limit = 0;        // bytes the engine may hold; 0: what the machine has free at opening
 };
 
 struct ModelInfo {
-  std::string path, architecture, backend;
+  std::string path, architecture, backend, compute, recompute;
   int threads = 0;
   int64_t width = 0, layers = 0, heads = 0, kv_heads = 0, head_size = 0, feed_forward = 0, vocabulary = 0;
   int64_t context_length = 0, parameters = 0;

@@ -17,6 +17,7 @@ ModelInfo describe(const EngineCore& core, const GgufFile& file) {
   info.path = file.path();
   info.architecture = c.architecture;
   info.backend = core.backend->name();
+  info.compute = compute_name(core.backend->compute());
   info.threads = core.backend->threads();
   info.width = c.width, info.layers = c.layers, info.heads = c.heads, info.kv_heads = c.kv_heads;
   info.head_size = c.head_size, info.feed_forward = c.feed_forward, info.vocabulary = c.vocabulary;

@@ -10,6 +10,7 @@ import type {
   CriticOptions,
   LoraTarget,
   ModelInfo,
+  OpenModelOptions,
   OptimizerMetrics,
   OptimizerOptions,
   PolicyMetrics,
@@ -39,7 +40,7 @@ export interface TrainableInfo {
 export type NamedTensors = Record<string, { shape: number[]; data: Float32Array }>;
 
 export interface Addon {
-  openModel(options: { path: string; backend?: string; threads?: number }, cancel: Cancel): Promise<ModelHandle>;
+  openModel(options: { path: string } & Omit<OpenModelOptions, 'signal'>, cancel: Cancel): Promise<ModelHandle>;
   modelInfo(model: ModelHandle): ModelInfo;
   createAdapter(model: ModelHandle, options: AdapterOptions, cancel: Cancel): Promise<AdapterHandle>;
   createCritic(model: ModelHandle, options: CriticOptions, cancel: Cancel): Promise<CriticHandle>;

@@ -31,6 +31,18 @@ export interface OpenModelOptions {
   readonly backend?: 'auto' | 'cpu' | 'cuda';
   /** 0 or absent: all cores. */
   readonly threads?: number;
+  /**
+   * What the frozen projections are multiplied in; everything else is fp32. `f32` (default); `bf16`, on processors with
+   * AVX-512 BF16 or AMX, else `unsupported_compute`; `bf16x3`: fp32 to about 2^-17 from three bf16 products.
+   */
+  readonly compute?: 'f32' | 'bf16' | 'bf16x3';
+  /**
+   * What the backward pass computes again instead of keeping it: `none`; `cheap` (norms and swiglu); `block` (a block's
+   * whole forward). `auto` (default): the first of them that fits `memoryLimit`.
+   */
+  readonly recompute?: 'auto' | 'none' | 'cheap' | 'block';
+  /** Bytes the engine may hold; 0 or absent: what the machine has free when the model is opened. */
+  readonly memoryLimit?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -117,6 +129,9 @@ export interface ModelInfo {
   readonly path: string;
   readonly architecture: string;
   readonly backend: 'cpu' | 'cuda';
+  readonly compute: 'f32' | 'bf16' | 'bf16x3';
+  /** As asked for; what a call really used is in `model.plan`. */
+  readonly recompute: 'auto' | 'none' | 'cheap' | 'block';
   readonly threads: number;
   /** C, L, H, K, D, F, V of DESIGN.md's naming */
   readonly width: number;

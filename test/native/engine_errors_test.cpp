@@ -153,12 +153,13 @@ TEST_CASE("a model that is not what we compute is refused by the name of what is
     CHECK(t.code == code);
     CHECK(t.says(name));
   };
-  check(open([](MemoryGguf& f) { f.strings["general.architecture"] = "qwen2"; }), "unsupported_file", "qwen2");
+  check(open([](MemoryGguf& f) { f.strings["general.architecture"] = "gemma3"; }), "unsupported_file",
+        "expected llama, qwen2 or qwen3, got gemma3");
   check(open([](MemoryGguf& f) { f.remove("blk.1.ffn_up.weight"); }), "invalid_file", "blk.1.ffn_up.weight");
   check(open([](MemoryGguf& f) { f.add("blk.0.attn_k.weight", {5, 24}, std::vector<float>(120)); }), "invalid_file",
         "blk.0.attn_k.weight: expected shape (6, 24), got (5, 24)");
-  check(open([](MemoryGguf& f) { f.add("blk.0.attn_q.bias", {24}, std::vector<float>(24)); }), "unsupported_file",
-        "blk.0.attn_q.bias");
+  check(open([](MemoryGguf& f) { f.add("blk.0.ffn_up.bias", {40}, std::vector<float>(40)); }), "unsupported_file",
+        "blk.0.ffn_up.bias");
   check(open([](MemoryGguf& f) { f.add("rope_freqs.weight", {2}, {1, 1}); }), "invalid_file", "rope_freqs.weight");
   check(open([](MemoryGguf& f) { f.add("rope_freqs.weight", {3}, {1, 0, 1}); }), "invalid_file", "rope_freqs.weight");
   check(open([](MemoryGguf& f) { f.remove("token_embd.weight"); }), "invalid_file", "token_embd.weight");

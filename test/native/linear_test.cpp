@@ -36,12 +36,14 @@ TEST_CASE("linear, frozen weight") {
   }
 }
 
-TEST_CASE("a weight in fp32 is used where it lies; another type is unpacked") {
+TEST_CASE("a matrix is used where it lies, whatever its type; a vector becomes fp32") {
   auto& backend = test_backend();
   const std::vector<float> values = {1, 2, 3, 4, 5, 6};
   const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-  CHECK(backend.load(spark::TensorType::F32, bytes, 2, 3).data == values.data());
+  CHECK(backend.load_matrix(spark::TensorType::F32, bytes, 2, 3).data == bytes);
   const std::vector<uint16_t> halves = {0x3c00, 0xc000, 0x3800};  // 1, −2, 0.5
-  const spark::Weight w = backend.load(spark::TensorType::F16, reinterpret_cast<const std::byte*>(halves.data()), 1, 3);
-  CHECK(std::vector<float>(w.data, w.data + 3) == std::vector<float>{1.0f, -2.0f, 0.5f});
+  const auto* packed = reinterpret_cast<const std::byte*>(halves.data());
+  CHECK(backend.load_matrix(spark::TensorType::F16, packed, 1, 3).data == packed);
+  const spark::Vector v = backend.load_vector(spark::TensorType::F16, packed, 3);
+  CHECK(std::vector<float>(v.data, v.data + 3) == std::vector<float>{1.0f, -2.0f, 0.5f});
 }

@@ -69,8 +69,9 @@ class Device {
     return values;
   }
   spark::Weight weight(const Doubles& values, int64_t rows, int64_t cols) {
-    return {floats(values), rows, cols, nullptr};
+    return {reinterpret_cast<const std::byte*>(floats(values)), spark::TensorType::F32, rows, cols, nullptr};
   }
+  spark::Vector vector(const Doubles& values) { return {floats(values), static_cast<int64_t>(values.size()), nullptr}; }
   spark::Packing packing(const std::vector<int>& lengths) {
     std::vector<int32_t> cu{0}, positions;
     spark::Packing p;

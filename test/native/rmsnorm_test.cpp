@@ -25,7 +25,7 @@ TEST_CASE("rmsnorm") {
     Device device(backend);
     const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
     float *dx = device.filled(M * C, 0.5f), *y = device.filled(M * C, 9), *rstd = device.filled(M, 0);
-    const auto weight = device.weight(w, 1, C);
+    const auto weight = device.vector(w);
     backend.rmsnorm_forward(y, rstd, device.floats(x), weight, static_cast<float>(kEpsilon), M);
     CHECK(distance(device.host(y, M * C), reference(x, w, M, C)) < kTolerance);
     backend.rmsnorm_backward(dx, device.floats(dy), device.floats(x), rstd, weight, M);

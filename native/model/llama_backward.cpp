@@ -1,0 +1,111 @@
+// The backward pass of the trunk: input gradients and dA, dB; no gradient of a base weight exists.
+#include <utility>
+
+#include "core/error.h"
+#include "model/llama.h"
+
+namespace spark {
+
+// The group's dA and dB, and dx = Σ dy W + du A.
+void Llama::project_backward(float* dx, Outputs gradients, Arena& arena, const float* x, const float* u, int64_t layer,
+                             int64_t N, const LoraView& lora) {
+  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
+  const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
+  const LoraGroup& group = own.groups[static_cast<size_t>(projection_group(gradients.begin()->first))];
+  const int64_t in = block.projections[static_cast<int>(gradients.begin()->first)].cols;
+  const Arena::Scope scope(arena);
+  float* du = group.rank > 0 ? arena.floats(N * group.rank) : nullptr;  // (N, S)
+  bool accumulate = false;
+  for (const auto& [projection, dy] : gradients) {
+    const size_t p = static_cast<size_t>(projection);
+    const Weight& w = block.projections[p];
+    if (dx) backend_.linear_backward(dx, dy, w, N, accumulate);
+    accumulate = true;
+    if (!own.pairs[p].b) continue;
+    const LoraPair& pair = own.pairs[p];
+    backend_.lora_up_backward(du + pair.column, pair.db, dy, u + pair.column, group.rank, pair.b, lora.scale, N, w.rows,
+                              lora.rank);
+  }
+  if (group.rank > 0) backend_.lora_down_backward(dx, group.da, du, x, group.a, N, in, group.rank);
+}
+
+void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, int64_t N, const LoraView& lora,
+                                  float* dx) {
+  const int64_t C = config_.width, F = config_.feed_forward;
+  const Arena::Scope scope(arena);
+  float* dhidden = arena.floats(N * F);  // (N, F)
+  project_backward(dhidden, {{Projection::Down, dx}}, arena, a.hidden, a.u[static_cast<int>(ProjectionGroup::Down)],
+                   layer, N, lora);
+  backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, N * F);  // gate and up become their gradients
+  float* dnorm = arena.floats(N * C);                                    // (N, C)
+  project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a.norm2,
+                   a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, N, lora);
+  const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
+  backend_.rmsnorm_backward(dx, dnorm, a.mid, a.rstd2, norm, N);
+}
+
+// dy (N heads, D) to the gradient of what was normed; the result is the arena's.
+float* Llama::norm_heads_backward(Arena& arena, float* dy, const float* x, const float* rstd, const Vector& w,
+                                  int64_t N) {
+  float* dx = arena.floats(N * w.size);  // (N heads, D)
+  backend_.fill(dx, 0.0f, N * w.size);
+  backend_.rmsnorm_backward(dx, dy, x, rstd, w, N);
+  return dx;
+}
+
+void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                               const LoraView& lora, float* dx) {
+  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
+  const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size;
+  const int64_t H = config_.heads, K = config_.kv_heads;
+  const Arena::Scope scope(arena);
+  float* dout = arena.floats(N * config_.q_width());  // (N, H D)
+  float* dq = arena.floats(N * config_.q_width());    // (N, H D)
+  float* dk = arena.floats(N * config_.kv_width());   // (N, K D)
+  float* dv = arena.floats(N * config_.kv_width());   // (N, K D)
+  // Nothing below the first block is trained: its input needs no gradient.
+  float* dnorm = layer > 0 ? arena.floats(N * C) : nullptr;  // (N, C)
+  project_backward(dout, {{Projection::O, dx}}, arena, a.o, a.u[static_cast<int>(ProjectionGroup::O)], layer, N, lora);
+  backend_.attention_backward(dq, dk, dv, dout, a.q, a.k, a.v, a.o, a.lse, batch.packing, {H, K, D});
+  backend_.rope_backward(dq, rope(), batch.packing, H, D);
+  backend_.rope_backward(dk, rope(), batch.packing, K, D);
+  if (config_.qk_norm) {
+    dq = norm_heads_backward(arena, dq, a.q_raw, a.q_rstd, block.q_norm, N * H);
+    dk = norm_heads_backward(arena, dk, a.k_raw, a.k_rstd, block.k_norm, N * K);
+  }
+  project_backward(dnorm, {{Projection::Q, dq}, {Projection::K, dk}, {Projection::V, dv}}, arena, a.norm1,
+                   a.u[static_cast<int>(ProjectionGroup::Qkv)], layer, N, lora);
+  if (dnorm) backend_.rmsnorm_backward(dx, dnorm, a.x, a.rstd1, block.attention_norm, N);
+}
+
+// Fills what forward left out or overwrote, with the same ops on the same inputs: bit for bit what it was.
+void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch,
+                      const LoraView& lora) {
+  const int64_t N = batch.packing.tokens;
+  if (kind == Recompute::Block) {
+    attention_forward(a, layer, batch, &lora);
+    feed_forward_forward(a, layer, N, &lora);
+    const LoraGroup& down = lora.layers[static_cast<size_t>(layer)].groups[static_cast<int>(ProjectionGroup::Down)];
+    float* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (N, S)
+    if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, N, config_.feed_forward, down.rank);
+    return;
+  }
+  if (kind == Recompute::None) return;
+  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
+  backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, block.attention_norm, config_.norm_epsilon, N);
+  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, N);
+  backend_.swiglu_forward(a.hidden, a.gate, a.up, N * config_.feed_forward);
+}
+
+void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, float* dx,
+                     const std::atomic<bool>* cancel) {
+  for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
+    if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
+    BlockActivations& a = saved.blocks[static_cast<size_t>(layer)];
+    recompute(a, saved.recompute, layer, batch, lora);
+    feed_forward_backward(arena, a, layer, batch.packing.tokens, lora, dx);
+    attention_backward(arena, a, layer, batch, lora, dx);
+  }
+}
+
+}  // namespace spark
