@@ -1,5 +1,5 @@
-// Our engine against PyTorch (transformers + peft), from the fixtures of test/fixtures/make_llama_fixture.py:
-// log-probs, values, every gradient by name, and ten AdamW steps of each objective. Two models: see the script.
+// Our engine against PyTorch (transformers + peft), from the fixtures of test/fixtures/make_model_fixtures.py:
+// log-probs, values, every gradient by name, and ten AdamW steps of each objective. Four models of three families: see the script.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -15,6 +15,9 @@ using spark_test::OwnedBatch;
 
 namespace {
 
+constexpr const char* kModels[] = {"tied", "untied", "qwen2", "qwen3"};
+constexpr float kMaxNorm = 0.1f;
+
 constexpr double kTight = 1e-5;     // of the largest value of a tensor: our fp32 against float64
 constexpr double kTenSteps = 1e-5;  // losses: rounding carried through ten updates
 constexpr double kNorms = 2e-5;     // gradient norms on the way: Adam magnifies rounding in gradients near zero
@@ -25,7 +28,7 @@ struct Fixture {
   std::shared_ptr<Model> model;
   OwnedBatch batch;
 
-  static std::string path(const std::string& file) { return std::string(SPARK_FIXTURES) + "/llama/" + file; }
+  static std::string path(const std::string& file) { return std::string(SPARK_FIXTURES) + "/models/" + file; }
 
   explicit Fixture(const std::string& n) : name(n), expected(SafetensorsFile::read(path(n + ".safetensors"))) {
     ModelOptions options;
@@ -76,12 +79,13 @@ void check_gradients(const Fixture& f, Trainable& trainable, const std::string& 
 template <class Accumulate>
 void check_ten_steps(const Fixture& f, Trainable& trainable, const std::string& key, Accumulate accumulate) {
   OptimizerOptions options;
-  options.learning_rate = 2e-3f, options.epsilon = 1e-4f, options.weight_decay = 0.01f, options.max_grad_norm = 0.5f;
+  options.learning_rate = 2e-3f, options.epsilon = 1e-4f, options.weight_decay = 0.01f, options.max_grad_norm = kMaxNorm;
   std::vector<double> losses, norms;
   for (int step = 0; step < 10; ++step) {
     losses.push_back(accumulate());
     const OptimizerMetrics metrics = trainable.optimizer_step(options);
     CHECK(metrics.step == step + 1);
+    CHECK(metrics.grad_norm > kMaxNorm);  // the clip is at work in every step
     norms.push_back(metrics.grad_norm);
   }
   CHECK(distance(losses, f.floats(key + ".losses")) < kTenSteps);
@@ -101,7 +105,9 @@ void check_actor(const Fixture& f, bool step_ratio) {
   const PolicyMetrics metrics = adapter->accumulate_policy(f.batch.view(), options, nullptr);
   check_gradients(f, *adapter, key);
   CHECK(metrics.tokens == static_cast<int64_t>(f.batch.loss_tokens()));
-  if (!step_ratio) CHECK(metrics.clipped_count == static_cast<int64_t>(f.floats("clipped_count")[0]));
+  CHECK(metrics.clipped_count == static_cast<int64_t>(f.floats(key + ".clipped_count")[0]));
+  CHECK(metrics.clipped_count > 0);
+  CHECK(metrics.clipped_count < metrics.tokens);
   CHECK(distance(std::vector<double>{metrics.k1_sum, metrics.k2_sum, metrics.k3_sum}, f.floats("kl_sums")) < kTight);
   CHECK(metrics.kl_loss_sum == doctest::Approx(metrics.k2_sum));
   adapter->zero_grad();
@@ -112,7 +118,7 @@ void check_actor(const Fixture& f, bool step_ratio) {
 }  // namespace
 
 TEST_CASE("log-probs of base and adapter") {
-  for (const char* name : {"tied", "untied"}) {
+  for (const char* name : kModels) {
     CAPTURE(name);
     const Fixture f(name);
     CHECK(distance(f.model->logprobs(f.batch.view(), nullptr, nullptr), f.masked("logprobs.base")) < kTight);
@@ -122,7 +128,7 @@ TEST_CASE("log-probs of base and adapter") {
 }
 
 TEST_CASE("SFT: gradients and ten steps") {
-  for (const char* name : {"tied", "untied"}) {
+  for (const char* name : kModels) {
     CAPTURE(name);
     const Fixture f(name);
     auto adapter = f.adapter();
@@ -136,15 +142,15 @@ TEST_CASE("SFT: gradients and ten steps") {
 }
 
 TEST_CASE("actor, one ratio per token: gradients and ten steps") {
-  for (const char* name : {"tied", "untied"}) check_actor(Fixture(name), false);
+  for (const char* name : kModels) check_actor(Fixture(name), false);
 }
 
 TEST_CASE("actor, one ratio per step: gradients and ten steps") {
-  for (const char* name : {"tied", "untied"}) check_actor(Fixture(name), true);
+  for (const char* name : kModels) check_actor(Fixture(name), true);
 }
 
 TEST_CASE("critic: values, gradients and ten steps") {
-  for (const char* name : {"tied", "untied"}) {
+  for (const char* name : kModels) {
     CAPTURE(name);
     const Fixture f(name);
     auto critic = f.critic();

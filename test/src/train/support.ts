@@ -9,7 +9,7 @@ import type { TrainContext } from '../../../src/train/trainer.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, stepPieces, TWO_STEPS } from '../trajectory/example.js';
 
-export const FIXTURE_MODEL = 'test/fixtures/llama/untied.gguf';
+export const FIXTURE_MODEL = 'test/fixtures/models/untied.gguf';
 
 export interface Opened {
   readonly model: Model;
