@@ -1,5 +1,6 @@
 // Our engine against PyTorch (transformers + peft), from the fixtures of test/fixtures/make_model_fixtures.py:
-// log-probs, values, every gradient by name, and ten AdamW steps of each objective. Four models of three families: see the script.
+// log-probs, values, every gradient by name, and ten AdamW steps of each objective. Four models of three families: see
+// the script.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -30,11 +31,13 @@ struct Fixture {
 
   static std::string path(const std::string& file) { return std::string(SPARK_FIXTURES) + "/models/" + file; }
 
-  explicit Fixture(const std::string& n) : name(n), expected(SafetensorsFile::read(path(n + ".safetensors"))) {
+  explicit Fixture(const std::string& n, const std::string& recompute = "auto")
+      : name(n), expected(SafetensorsFile::read(path(n + ".safetensors"))) {
     ModelOptions options;
     options.path = path(name + ".gguf");
     options.backend = "cpu";
     options.threads = 2;
+    options.recompute = recompute;
     model = Model::open(options);
     batch.tokens = ints("tokens");
     batch.cu_seqlens = ints("cu_seqlens");
@@ -79,7 +82,8 @@ void check_gradients(const Fixture& f, Trainable& trainable, const std::string& 
 template <class Accumulate>
 void check_ten_steps(const Fixture& f, Trainable& trainable, const std::string& key, Accumulate accumulate) {
   OptimizerOptions options;
-  options.learning_rate = 2e-3f, options.epsilon = 1e-4f, options.weight_decay = 0.01f, options.max_grad_norm = kMaxNorm;
+  options.learning_rate = 2e-3f, options.epsilon = 1e-4f, options.weight_decay = 0.01f,
+  options.max_grad_norm = kMaxNorm;
   std::vector<double> losses, norms;
   for (int step = 0; step < 10; ++step) {
     losses.push_back(accumulate());
@@ -138,6 +142,22 @@ TEST_CASE("SFT: gradients and ten steps") {
     adapter->zero_grad();
     check_ten_steps(f, *adapter, "sft",
                     [&] { return adapter->accumulate_sft(f.batch.view(), n, nullptr).loss_sum / n; });
+  }
+}
+
+TEST_CASE("whatever is computed again in the backward pass, the gradients are PyTorch's") {
+  for (const char* name : kModels) {
+    for (const char* recompute : {"none", "cheap", "block"}) {
+      CAPTURE(name);
+      CAPTURE(recompute);
+      const Fixture f(name, recompute);
+      auto adapter = f.adapter();
+      adapter->accumulate_sft(f.batch.view(), f.batch.loss_tokens(), nullptr);
+      check_gradients(f, *adapter, "sft");
+      auto critic = f.critic();
+      critic->accumulate_value(f.batch.view(), static_cast<double>(f.batch.returns.size()), nullptr);
+      check_gradients(f, *critic, "value");
+    }
   }
 }
 
