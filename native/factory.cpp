@@ -40,7 +40,7 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, cons
 std::shared_ptr<Model> Model::open(const ModelOptions& options, Cancel cancel) {
   auto backend = make_backend(options.backend, options.threads,
                               options.compute);  // first: cheap, and a wrong name should say so at once
-  return make_model(GgufFile::open(options.path), std::move(backend), cancel);
+  return make_model(GgufFile::open(options.path), std::move(backend), options, cancel);
 }
 
 }  // namespace spark

@@ -197,6 +197,8 @@ int64_t work(const Packing& packing, const AttentionShape& shape) {
 
 }  // namespace
 
+int64_t attention_scratch(int64_t n, int64_t D) { return std::max(forward_scratch(n, D), backward_scratch(n, D)); }
+
 void CpuBackend::attention_forward(float* o, float* lse, const float* q, const float* k, const float* v,
                                    const Packing& packing, const AttentionShape& shape) {
   const int64_t H = shape.heads, K = shape.kv_heads, D = shape.head_size, tasks = packing.sequences * H;

@@ -24,7 +24,9 @@ class CpuBackend : public Backend {
   void enter() override;
 
   void* allocate(size_t bytes) override;
-  void release(void* memory) override;
+  void release(void* memory, size_t bytes) override;
+  size_t allocated() const override { return allocated_; }
+  size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
   void fill(float* x, float value, int64_t count) override;
@@ -94,6 +96,7 @@ class CpuBackend : public Backend {
   };
   int threads_;
   Compute compute_;
+  size_t allocated_ = 0;
   std::vector<Scratch> scratch_;
   std::unique_ptr<Bf16Products> bf16_;  // null when products run in fp32
 };
@@ -101,6 +104,11 @@ class CpuBackend : public Backend {
 // c (m, n) = scale · op(a) op(b) + beta · c, row-major, through oneDNN. op transposes when its flag says so.
 void cpu_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float scale, const float* a,
               int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
+
+// Floats of scratch of one thread that attention over a sequence of n tokens needs.
+int64_t attention_scratch(int64_t n, int64_t D);
+// Values of the panel of a matrix with rows of this length that is unpacked at a time.
+int64_t panel_values(int64_t rows, int64_t cols);
 
 // Throws out_of_memory or internal for a oneDNN status other than success.
 void check_dnnl(int status, int64_t m, int64_t n, int64_t k);

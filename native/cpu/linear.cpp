@@ -21,7 +21,9 @@ const std::byte* row_data(const Weight& w, int64_t row) {
   return w.data + static_cast<size_t>(row) * tensor_bytes(w.type, w.cols);
 }
 
-int64_t panel_rows(const Weight& w) { return std::clamp<int64_t>(kPanel / w.cols / 16 * 16, 16, w.rows); }
+int64_t panel_rows(int64_t rows, int64_t cols) {
+  return std::min(rows, std::max<int64_t>(kPanel / cols / 16 * 16, 16));
+}
 
 // to (rows, cols) = W from row `first`
 void unpack(float* to, const Weight& w, int64_t first, int64_t rows) {
@@ -31,9 +33,11 @@ void unpack(float* to, const Weight& w, int64_t first, int64_t rows) {
 
 }  // namespace
 
+int64_t panel_values(int64_t rows, int64_t cols) { return panel_rows(rows, cols) * cols; }
+
 CpuBackend::LinearScratch CpuBackend::linear_scratch(int64_t rows_of_x, int64_t inner, const Weight& w) {
   LinearScratch scratch{};
-  const int64_t values = panel_rows(w) * w.cols, parts = bf16_parts(compute_);
+  const int64_t values = panel_values(w.rows, w.cols), parts = bf16_parts(compute_);
   if (compute_ == Compute::F32) {
     scratch.panel = shared_scratch(kPanelSlot, values);
     return scratch;
@@ -74,7 +78,7 @@ void CpuBackend::linear_forward(float* y, const float* x, const Weight& w, int64
     const float* data = reinterpret_cast<const float*>(w.data);
     return cpu_gemm(false, true, M, w.rows, w.cols, 1.0f, x, w.cols, data, w.cols, 0.0f, y, w.rows);
   }
-  const int64_t in = w.cols, panel = panel_rows(w), parts = bf16_parts(compute_);
+  const int64_t in = w.cols, panel = panel_rows(w.rows, w.cols), parts = bf16_parts(compute_);
   const LinearScratch s = linear_scratch(M, in, w);
   if (compute_ != Compute::F32) split_rows(s.x16, x, in, M, in);
   for (int64_t first = 0; first < w.rows; first += panel) {
@@ -95,7 +99,7 @@ void CpuBackend::linear_backward(float* dx, const float* dy, const Weight& w, in
     return cpu_gemm(false, false, M, w.cols, w.rows, 1.0f, dy, w.rows, data, w.cols, accumulate ? 1.0f : 0.0f, dx,
                     w.cols);
   }
-  const int64_t panel = panel_rows(w), parts = bf16_parts(compute_);
+  const int64_t panel = panel_rows(w.rows, w.cols), parts = bf16_parts(compute_);
   const LinearScratch s = linear_scratch(M, panel, w);
   for (int64_t first = 0; first < w.rows; first += panel) {
     const int64_t rows = std::min(panel, w.rows - first);

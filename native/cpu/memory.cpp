@@ -46,8 +46,28 @@ void CpuBackend::enter() {
   omp_set_num_threads(threads_);
 }
 
-void* CpuBackend::allocate(size_t bytes) { return aligned_memory(bytes); }
-void CpuBackend::release(void* memory) { std::free(memory); }
+void* CpuBackend::allocate(size_t bytes) {
+  void* memory = aligned_memory(bytes);
+  allocated_ += bytes;
+  return memory;
+}
+
+void CpuBackend::release(void* memory, size_t bytes) {
+  std::free(memory);
+  allocated_ -= bytes;
+}
+
+size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
+  const bool unpacks = needs.packed || compute_ != Compute::F32;
+  int64_t own = needs.head_size > 0 ? attention_scratch(needs.longest, needs.head_size) : 0;  // floats of a thread
+  int64_t shared = 0;                                                                         // floats of the team
+  if (unpacks) shared += std::max<int64_t>(panel_values(needs.widest_row, needs.widest_row), int64_t{1} << 20);
+  if (compute_ != Compute::F32) {
+    own = std::max(own, needs.widest_row);
+    shared = (shared + needs.product_input) * bf16_parts(compute_) / 2;
+  }
+  return static_cast<size_t>(own * threads_ + shared) * sizeof(float);
+}
 void CpuBackend::upload(void* to, const void* host, size_t bytes) {
   if (bytes) std::memcpy(to, host, bytes);
 }

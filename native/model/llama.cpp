@@ -32,7 +32,7 @@ Llama::Llama(Backend& backend, std::shared_ptr<GgufFile> file, const std::atomic
       weights_(load_weights(backend, std::move(file), config_, cancel)) {}
 
 // Angles in double: position · base^(−2i / rotary) / rope_freqs[i] / linear scale. Grown by doubling.
-void Llama::ensure_positions(int64_t count) {
+void Llama::reserve_positions(int64_t count) {
   if (count <= rope_positions_) return;
   const int64_t positions = std::max<int64_t>({count, 2 * rope_positions_, 512}), pairs = config_.rotary / 2;
   std::vector<float> table(static_cast<size_t>(positions * pairs * 2));
@@ -149,7 +149,7 @@ void Llama::block_forward(float* out, BlockActivations& a, int64_t layer, const 
 const float* Llama::forward(Arena& arena, const PackedTokens& batch, const LoraView* lora, SavedActivations* saved,
                             const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, C = config_.width;
-  ensure_positions(batch.packing.longest);
+  reserve_positions(batch.packing.longest);
   float* x = arena.floats(N * C);                       // (N, C)
   float* next = saved ? nullptr : arena.floats(N * C);  // (N, C): without `saved` two buffers take turns
   backend_.embedding(x, weights_.embedding, batch.tokens, N);

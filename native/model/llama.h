@@ -39,6 +39,8 @@ class Llama {
   // consumes `saved` (gate, up and the projections' inputs are overwritten).
   void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, float* dx,
                 const std::atomic<bool>* cancel);
+  // Rotary angles for positions 0 to count − 1, made now rather than by the next forward.
+  void reserve_positions(int64_t count);
   // The first activation that holds NaN or ∞, as "blk.3.ffn_down output", "" when none does. For error messages.
   std::string first_not_finite(const SavedActivations& saved, const float* x, int64_t N) const;
 
@@ -54,7 +56,6 @@ class Llama {
   void feed_forward_forward(BlockActivations& a, int64_t layer, int64_t N, const LoraView* lora);
   void block_forward(float* out, BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
   void project(Outputs outputs, float* u, const float* x, int64_t layer, int64_t N, const LoraView* lora);
-  void ensure_positions(int64_t count);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp

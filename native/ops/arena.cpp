@@ -12,6 +12,7 @@ constexpr size_t kSmallestChunk = 1u << 20;  // so that tiny calls do not make d
 void* Arena::take(size_t bytes) {
   const size_t size = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   while (current_ < chunks_.size() && used_ + size > chunks_[current_].size) {
+    before_ += chunks_[current_].size;
     ++current_;
     used_ = 0;
   }
@@ -21,7 +22,14 @@ void* Arena::take(size_t bytes) {
   }
   char* memory = reinterpret_cast<char*>(chunks_[current_].memory.floats()) + used_;
   used_ += size;
+  peak_ = std::max(peak_, before_ + used_);
   return memory;
+}
+
+void Arena::reserve(size_t bytes) {
+  if (this->bytes() >= bytes) return;
+  chunks_.clear();  // before the new one: the two must not be held together
+  chunks_.push_back({Buffer(backend_, bytes), bytes});
 }
 
 void Arena::reset() {
@@ -30,8 +38,7 @@ void Arena::reset() {
     chunks_.clear();
     chunks_.push_back({Buffer(backend_, total), total});
   }
-  current_ = 0;
-  used_ = 0;
+  current_ = used_ = before_ = peak_ = 0;
 }
 
 size_t Arena::bytes() const {

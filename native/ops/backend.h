@@ -76,6 +76,14 @@ struct ValueHeadParameters {
   float* b2 = nullptr;  // (1)
 };
 
+// The largest sizes a pass will ask of ops that need scratch.
+struct WorkspaceNeeds {
+  int64_t longest = 0, head_size = 0;  // of attention
+  int64_t widest_row = 0;              // of frozen matrices, either way round
+  int64_t product_input = 0;           // M · in or M · out of a frozen projection
+  bool packed = false;                 // some frozen matrix is not fp32
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -88,7 +96,10 @@ class Backend {
 
   // ---- memory. allocate throws Error("out_of_memory"); a pointer is aligned for the widest vector of the machine.
   virtual void* allocate(size_t bytes) = 0;
-  virtual void release(void* memory) = 0;
+  virtual void release(void* memory, size_t bytes) = 0;
+  virtual size_t allocated() const = 0;  // bytes given and not released
+  // Bytes of scratch that ops of these sizes need beside what they are handed, and what is held for them already.
+  virtual size_t workspace_bytes(const WorkspaceNeeds& needs) const = 0;
   virtual void upload(void* to, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* from, size_t bytes) = 0;
   virtual void fill(float* x, float value, int64_t count) = 0;     // x = value

@@ -43,6 +43,10 @@ void check_policy(const PolicyOptions& options) {
 
 }  // namespace
 
+std::shared_ptr<LoraAdapter> LoraAdapter::blank(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
+  return std::make_shared<LoraAdapter>(make_parameters(std::move(core), options));
+}
+
 std::shared_ptr<LoraAdapter> LoraAdapter::create(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
   core->begin_call();
   auto adapter = std::make_shared<LoraAdapter>(make_parameters(std::move(core), options));
@@ -115,7 +119,7 @@ SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Ca
   EngineCore& core = trained_->core();
   check_normalizer(normalizer);
   check_batch(batch, core.llama.config(), {.loss_mask = true});
-  core.begin_call();
+  core.begin_pass({Pass::Sft, &lora()}, batch);
   const LossPositions losses = find_losses(batch);
   SftMetrics metrics;
   metrics.tokens = losses.count();
@@ -138,7 +142,7 @@ PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOpt
                .ref_logprobs = reference,
                .advantages = true,
                .step_ids = options.step_ratio});
-  core.begin_call();
+  core.begin_pass({options.step_ratio ? Pass::PolicyBySteps : Pass::Policy, &lora()}, batch);
   const LossPositions losses = find_losses(batch);
   if (losses.count() == 0) return {};
   Backend& backend = *core.backend;
@@ -158,6 +162,12 @@ PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOpt
       policy_metrics(batch, losses, lp, policy_ratios(batch, losses, lp, options.step_ratio), options);
   trained_->commit_gradients();
   return metrics;
+}
+
+// The policy's pass: it holds a little more than that of SFT.
+MemoryPlan LoraAdapter::plan(const BatchShape& shape) {
+  trained_->core().begin_call();
+  return trained_->core().plan({Pass::Policy, &lora()}, shape);
 }
 
 void LoraAdapter::save_gguf(const std::string& path) {

@@ -8,6 +8,8 @@ namespace spark {
 
 class LoraAdapter final : public TrainableOver<Adapter> {
  public:
+  // All zero, for memory to be counted.
+  static std::shared_ptr<LoraAdapter> blank(std::shared_ptr<EngineCore> core, const LoraOptions& options);
   static std::shared_ptr<LoraAdapter> create(std::shared_ptr<EngineCore> core, const LoraOptions& options);
   // From a GGUF LoRA file or a PEFT folder.
   static std::shared_ptr<LoraAdapter> load(std::shared_ptr<EngineCore> core, const std::string& path);
@@ -17,6 +19,7 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   PolicyMetrics accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) override;
   void save_gguf(const std::string& path) override;
   void save_peft(const std::string& folder) override;
+  MemoryPlan plan(const BatchShape& shape) override;
 
  private:
   // Forward, log-probs with slopes from `gradient`, backward. Returns lp (M). `two_pass` sees all log-probs and gives

@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "model/llama.h"
 #include "ops/buffer.h"
+#include "train/plan.h"
 
 namespace spark {
 
@@ -13,7 +15,8 @@ struct EngineCore {
   std::unique_ptr<Backend> backend;  // first: everything below holds its memory
   Llama llama;
   Arena arena;
-  Recompute recompute = Recompute::None;  // of the call in progress
+  Recompute recompute = Recompute::None;  // of the pass in progress
+  std::unique_ptr<Planner> planner;       // null: passes are not planned (the planner's own core)
 
   EngineCore(std::unique_ptr<Backend> own, std::shared_ptr<GgufFile> file, const std::atomic<bool>* cancel)
       : backend(entered(std::move(own))), llama(*backend, std::move(file), cancel), arena(*backend) {}
@@ -23,6 +26,11 @@ struct EngineCore {
     backend->enter();
     arena.reset();
   }
+  // At the start of a pass through the trunk, after the batch was checked: also plans its memory, chooses `recompute`
+  // and takes what the pass will need at once. Throws memory_limit.
+  void begin_pass(const Pass& pass, const Batch& batch);
+  // As begin_pass decides, without beginning.
+  MemoryPlan plan(const Pass& pass, const BatchShape& shape);
 
  private:
   static std::unique_ptr<Backend> entered(std::unique_ptr<Backend> backend) {
@@ -30,5 +38,8 @@ struct EngineCore {
     return backend;
   }
 };
+
+// Log-prob where lossMask is 1, 0 elsewhere, (N); `lora` null: the base model.
+std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel);
 
 }  // namespace spark

@@ -7,26 +7,36 @@
 
 namespace spark {
 
-std::shared_ptr<LoraCritic> LoraCritic::create(std::shared_ptr<EngineCore> core, const CriticOptions& options) {
+std::shared_ptr<LoraCritic> LoraCritic::blank(std::shared_ptr<EngineCore> core, const CriticOptions& options) {
   constexpr int64_t kLargestHidden = 1 << 16;
   if (options.hidden < 0 || options.hidden > kLargestHidden) {
     throw Error("invalid_argument", "hidden: expected 1 to " + std::to_string(kLargestHidden) +
                                         ", or 0 for the model's width, got " + std::to_string(options.hidden));
   }
-  core->begin_call();
   const int64_t width = core->llama.config().width, hidden = options.hidden ? options.hidden : width;
   ParameterLayout layout;
   add_lora_parameters(layout, core->llama.config(), lora_spec(options));
   const int head = static_cast<int>(layout.parameters().size());
   add_value_head_parameters(layout, width, hidden);
   auto trained = std::make_unique<TrainedParameters>(std::move(core), "critic", options, std::move(layout));
-  initialize_lora(trained->parameters(), options.seed);
-  initialize_value_head(trained->parameters(), options.seed);
   return std::make_shared<LoraCritic>(std::move(trained), head, hidden);
 }
 
+std::shared_ptr<LoraCritic> LoraCritic::create(std::shared_ptr<EngineCore> core, const CriticOptions& options) {
+  core->begin_call();
+  auto critic = blank(std::move(core), options);
+  initialize_lora(critic->trained().parameters(), options.seed);
+  initialize_value_head(critic->trained().parameters(), options.seed);
+  return critic;
+}
+
 LoraCritic::LoraCritic(std::unique_ptr<TrainedParameters> trained, int head, int64_t hidden)
-    : TrainableOver(std::move(trained)), head_(trained_->parameters(), head, hidden) {}
+    : TrainableOver(std::move(trained)), head_(trained_->parameters(), head, hidden), hidden_(hidden) {}
+
+MemoryPlan LoraCritic::plan(const BatchShape& shape) {
+  trained_->core().begin_call();
+  return trained_->core().plan({Pass::Value, &lora(), hidden_}, shape);
+}
 
 std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch, const SavedActivations& saved,
                                                const float* x) const {
@@ -46,7 +56,7 @@ std::vector<float> LoraCritic::download_values(const float* v, const Batch& batc
 std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   EngineCore& core = trained_->core();
   check_batch(batch, core.llama.config(), {.value_positions = true});
-  core.begin_call();
+  core.begin_pass({Pass::Values, &lora(), hidden_}, batch);
   const int64_t T = static_cast<int64_t>(batch.value_positions.size());
   if (T == 0) return {};
   const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
@@ -61,7 +71,7 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   EngineCore& core = trained_->core();
   check_normalizer(normalizer);
   check_batch(batch, core.llama.config(), {.value_positions = true, .returns = true});
-  core.begin_call();
+  core.begin_pass({Pass::Value, &lora(), hidden_}, batch);
   const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
   ValueMetrics metrics;
   metrics.count = static_cast<int64_t>(batch.value_positions.size());

@@ -93,6 +93,23 @@ struct OptimizerMetrics {
   int64_t step = 0;
 };
 
+// The sizes of a batch that decide how much memory a pass over it takes.
+struct BatchShape {
+  int64_t tokens = 0, sequences = 1, longest = 0;  // N, B, tokens of the longest sequence
+  int64_t loss_tokens = 0, values = 0;             // N_a, T
+};
+
+// What a training pass holds at its peak, in bytes.
+struct MemoryPlan {
+  std::string recompute;    // none | cheap | block: the first that fits, or what the model was opened with
+  int64_t weights = 0;      // of the base model: mapped from its file, resident once it was read
+  int64_t parameters = 0;   // of every adapter and critic: weights, two gradients, two moments
+  int64_t activations = 0;  // of the pass
+  int64_t workspace = 0;    // scratch of the products and of attention
+  int64_t total = 0, limit = 0;
+  bool fits = false;
+};
+
 // What actor and critic share: a set of fp32 parameters with gradients and AdamW moments.
 class Trainable {
  public:
@@ -104,6 +121,9 @@ class Trainable {
   virtual void save_state(const std::string& path) = 0;  // safetensors
   virtual void load_state(const std::string& path) = 0;
   virtual std::vector<NamedTensor> tensors(bool gradients) = 0;
+  // What an accumulate call over such a batch would hold; allocates nothing. A call that does not fit throws
+  // memory_limit before it allocates.
+  virtual MemoryPlan plan(const BatchShape& shape) = 0;
 };
 
 class Adapter : public Trainable {

@@ -17,6 +17,7 @@ ModelInfo describe(const EngineCore& core, const GgufFile& file) {
   info.path = file.path();
   info.architecture = c.architecture;
   info.backend = core.backend->name();
+  info.recompute = core.planner->recompute();
   info.compute = compute_name(core.backend->compute());
   info.threads = core.backend->threads();
   info.width = c.width, info.layers = c.layers, info.heads = c.heads, info.kv_heads = c.kv_heads;
@@ -30,8 +31,12 @@ ModelInfo describe(const EngineCore& core, const GgufFile& file) {
 
 class EngineModel final : public Model {
  public:
-  EngineModel(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend, Cancel cancel)
-      : core_(std::make_shared<EngineCore>(std::move(backend), file, cancel)), info_(describe(*core_, *file)) {}
+  EngineModel(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend, const ModelOptions& options,
+              Cancel cancel)
+      : core_(std::make_shared<EngineCore>(std::move(backend), file, cancel)) {
+    core_->planner = std::make_unique<Planner>(*core_, options.recompute, options.memory_limit);
+    info_ = describe(*core_, *file);
+  }
 
   const ModelInfo& info() const override { return info_; }
   std::shared_ptr<Adapter> create_adapter(const LoraOptions& options) override {
@@ -58,24 +63,15 @@ std::vector<float> EngineModel::logprobs(const Batch& batch, Adapter* adapter, C
     lora = &own->trained().lora();
   }
   check_batch(batch, core_->llama.config(), {.loss_mask = true});
-  core_->begin_call();
-  std::vector<float> result(batch.tokens.size(), 0.0f);
-  const LossPositions losses = find_losses(batch);
-  if (losses.count() == 0) return result;
-  const PackedTokens packed = upload_tokens(*core_->backend, core_->arena, batch);
-  const LossRows rows = upload_losses(*core_->backend, core_->arena, losses);
-  float* lp = core_->arena.floats(rows.count);  // (M)
-  const float* x = core_->llama.forward(core_->arena, packed, lora, nullptr, cancel);
-  output_logprobs(core_->llama, core_->arena, lp, x, rows, nullptr, nullptr, cancel);
-  const std::vector<float> host = download_logprobs(*core_, lp, losses, {}, x, packed.packing.tokens);
-  for (size_t m = 0; m < host.size(); ++m) result[static_cast<size_t>(losses.positions[m])] = host[m];
-  return result;
+  core_->begin_pass({Pass::Logprobs, adapter ? &adapter->lora() : nullptr}, batch);
+  return score_logprobs(*core_, batch, lora, cancel);
 }
 
 }  // namespace
 
-std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend, Cancel cancel) {
-  return std::make_shared<EngineModel>(std::move(file), std::move(backend), cancel);
+std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend,
+                                  const ModelOptions& options, Cancel cancel) {
+  return std::make_shared<EngineModel>(std::move(file), std::move(backend), options, cancel);
 }
 
 }  // namespace spark

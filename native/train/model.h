@@ -9,7 +9,8 @@
 
 namespace spark {
 
+// Of the options, recompute and memory_limit are read: the rest went into `file` and `backend`.
 std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend,
-                                  Cancel cancel = nullptr);
+                                  const ModelOptions& options = {}, Cancel cancel = nullptr);
 
 }  // namespace spark

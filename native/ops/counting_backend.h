@@ -1,0 +1,79 @@
+// A backend that computes nothing: the memory planner runs the very code of a training step on it and reads how much
+// memory the step asked for. What is predicted cannot drift from what is done.
+#pragma once
+
+#include "ops/backend.h"
+
+namespace spark {
+
+// Pointers it gives are addresses to be compared and offset, never read. Downloads are zeros, so that losses are
+// finite.
+class CountingBackend final : public Backend {
+ public:
+  // Counts for a backend with these settings.
+  CountingBackend(int threads, Compute compute) : threads_(threads), compute_(compute) {}
+  // The largest of every size since the last reset: what the real backend needs for its scratch.
+  const WorkspaceNeeds& needs() const { return needs_; }
+  void reset_needs() { needs_ = {}; }
+
+  const char* name() const override { return "counting"; }
+  int threads() const override { return threads_; }
+  Compute compute() const override { return compute_; }
+  void enter() override {}
+  size_t allocated() const override { return 0; }
+  size_t workspace_bytes(const WorkspaceNeeds&) const override { return 0; }
+
+  void* allocate(size_t bytes) override;
+  void release(void*, size_t) override {}
+  void upload(void*, const void*, size_t) override {}
+  void download(void* host, const void*, size_t bytes) override;
+  void fill(float*, float, int64_t) override {}
+  void copy(float*, const float*, int64_t) override {}
+  void add(float*, const float*, int64_t) override {}
+  Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
+  Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
+
+  void embedding(float*, const Weight&, const int32_t*, int64_t) override {}
+  void gather_rows(float*, const float*, const int32_t*, int64_t, int64_t) override {}
+  void scatter_rows(float*, const float*, const int32_t*, int64_t, int64_t) override {}
+  void rmsnorm_forward(float*, float*, const float*, const Vector&, float, int64_t) override {}
+  void rmsnorm_backward(float*, const float*, const float*, const float*, const Vector&, int64_t) override {}
+  void rope_forward(float*, const Rope&, const Packing&, int64_t, int64_t) override {}
+  void rope_backward(float*, const Rope&, const Packing&, int64_t, int64_t) override {}
+  void attention_forward(float*, float*, const float*, const float*, const float*, const Packing& packing,
+                         const AttentionShape& shape) override;
+  void attention_backward(float*, float*, float*, const float*, const float*, const float*, const float*, const float*,
+                          const float*, const Packing& packing, const AttentionShape& shape) override;
+  void swiglu_forward(float*, const float*, const float*, int64_t) override {}
+  void swiglu_backward(float*, float*, const float*, const float*, const float*, int64_t) override {}
+  void linear_forward(float*, const float*, const Weight& w, int64_t M) override { note_product(w, M); }
+  void linear_backward(float*, const float*, const Weight& w, int64_t M, bool) override { note_product(w, M); }
+  void add_bias(float*, const Vector&, int64_t) override {}
+  void lora_down(float*, const float*, const float*, int64_t, int64_t, int64_t) override {}
+  void lora_up(float*, const float*, int64_t, const float*, float, int64_t, int64_t, int64_t) override {}
+  void lora_up_backward(float*, float*, const float*, const float*, int64_t, const float*, float, int64_t, int64_t,
+                        int64_t) override {}
+  void lora_down_backward(float*, float*, const float*, const float*, const float*, int64_t, int64_t,
+                          int64_t) override {}
+  void logprob_forward(float*, float*, const float*, const int32_t*, int64_t, int64_t) override {}
+  void logprob_backward(float*, const float*, const float*, const int32_t*, int64_t, int64_t) override {}
+  void policy_backward(float*, const float*, const float*, const float*, const float*, const PolicyCoefficients&,
+                       int64_t) override {}
+  void value_head_forward(float*, float*, const float*, const ValueHeadParameters&, int64_t, int64_t,
+                          int64_t) override {}
+  void value_head_backward(float*, const ValueHeadParameters&, float*, const float*, const float*,
+                           const ValueHeadParameters&, int64_t, int64_t, int64_t) override {}
+  double sum_of_squares(const float*, int64_t) override { return 0; }
+  void adamw(float*, float*, float*, const float*, const AdamwCoefficients&, int64_t) override {}
+
+ private:
+  void note_product(const Weight& w, int64_t M);
+  void note_attention(const Packing& packing, const AttentionShape& shape);
+
+  int threads_;
+  Compute compute_;
+  WorkspaceNeeds needs_;
+  uintptr_t next_ = uintptr_t{1} << 40;  // far from null, so that arithmetic on it stays in one piece
+};
+
+}  // namespace spark

@@ -1,0 +1,39 @@
+#include "train/core.h"
+
+#include "train/adapter.h"
+#include "train/batch.h"
+
+namespace spark {
+
+MemoryPlan EngineCore::plan(const Pass& pass, const BatchShape& shape) {
+  llama.reserve_positions(shape.longest);  // counted among what is held
+  return planner->plan(*this, pass, shape);
+}
+
+void EngineCore::begin_pass(const Pass& pass, const Batch& batch) {
+  begin_call();
+  if (!planner || batch.tokens.empty()) return;
+  const BatchShape shape = shape_of(batch);
+  const MemoryPlan chosen = plan(pass, shape);
+  if (!chosen.fits) refuse_plan(chosen, shape);
+  for (const Recompute r : {Recompute::None, Recompute::Cheap, Recompute::Block}) {
+    if (chosen.recompute == recompute_name(r)) recompute = r;
+  }
+  arena.reserve(static_cast<size_t>(chosen.activations));
+}
+
+std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel) {
+  std::vector<float> result(batch.tokens.size(), 0.0f);
+  const LossPositions losses = find_losses(batch);
+  if (losses.count() == 0) return result;
+  const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
+  const LossRows rows = upload_losses(*core.backend, core.arena, losses);
+  float* lp = core.arena.floats(rows.count);  // (M)
+  const float* x = core.llama.forward(core.arena, packed, lora, nullptr, cancel);
+  output_logprobs(core.llama, core.arena, lp, x, rows, nullptr, nullptr, cancel);
+  const std::vector<float> host = download_logprobs(core, lp, losses, {}, x, packed.packing.tokens);
+  for (size_t m = 0; m < host.size(); ++m) result[static_cast<size_t>(losses.positions[m])] = host[m];
+  return result;
+}
+
+}  // namespace spark

@@ -1,0 +1,185 @@
+#include "train/plan.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "train/adapter.h"
+#include "train/core.h"
+#include "train/critic.h"
+
+namespace spark {
+
+namespace {
+
+constexpr size_t kEndless = size_t{1} << 45;  // the dry arena: one chunk that nothing outgrows
+
+// A batch of zeros with these sizes.
+struct ZeroBatch {
+  std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions;
+  std::vector<uint8_t> loss_mask;
+  std::vector<float> zeros, returns;
+
+  explicit ZeroBatch(const BatchShape& shape)
+      : tokens(static_cast<size_t>(shape.tokens)),
+        step_ids(tokens.size()),
+        value_positions(static_cast<size_t>(shape.values)),
+        loss_mask(tokens.size()),
+        zeros(tokens.size()),
+        returns(value_positions.size()) {
+    std::iota(value_positions.begin(), value_positions.end(), 0);
+    int64_t losses = shape.loss_tokens, rest = shape.tokens;
+    for (int64_t s = 0; s < shape.sequences; ++s) {
+      // The longest first; the others share what is left.
+      const int64_t others = shape.sequences - s - 1, first = cu_seqlens.back();
+      const int64_t length = s == 0 ? std::max(shape.longest, rest - others * shape.longest) : rest / (others + 1);
+      rest -= length;
+      cu_seqlens.push_back(static_cast<int32_t>(first + length));
+      std::fill_n(step_ids.begin() + first, length, static_cast<int32_t>(s));
+      const int64_t marked = std::min(losses, length - 1);
+      std::fill_n(loss_mask.begin() + first + 1, marked, uint8_t{1});
+      losses -= marked;
+    }
+  }
+  Batch view() const {
+    return {tokens, cu_seqlens, loss_mask, zeros, zeros, zeros, step_ids, value_positions, returns};
+  }
+};
+
+void check_shape(const BatchShape& s) {
+  const auto require = [](bool holds, const char* field, const std::string& expected, int64_t got) {
+    if (!holds)
+      throw Error("invalid_argument",
+                  std::string("shape.") + field + ": expected " + expected + ", got " + std::to_string(got));
+  };
+  constexpr int64_t kMost = int64_t{1} << 30;
+  require(s.tokens >= 1 && s.tokens <= kMost, "tokens", "1 to " + std::to_string(kMost), s.tokens);
+  require(s.sequences >= 1 && s.sequences <= s.tokens, "sequences", "1 to the number of tokens", s.sequences);
+  const int64_t shortest = (s.tokens + s.sequences - 1) / s.sequences, longest = s.tokens - (s.sequences - 1);
+  require(s.longest >= shortest && s.longest <= longest, "longest",
+          std::to_string(shortest) + " to " + std::to_string(longest), s.longest);
+  const int64_t losses = s.tokens - s.sequences;
+  require(s.loss_tokens >= 0 && s.loss_tokens <= losses, "lossTokens", "0 to " + std::to_string(losses), s.loss_tokens);
+  require(s.values >= 0 && s.values <= s.tokens, "values", "0 to the number of tokens", s.values);
+}
+
+std::string settings_key(const Pass& pass) {
+  std::string key = std::to_string(pass.lora->rank) + " " + std::to_string(pass.hidden);
+  for (const std::string& target : pass.lora->targets) key += " " + target;
+  return key;
+}
+
+std::string megabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) * 1e-6);
+  return text;
+}
+
+int64_t weight_bytes(const GgufFile& file) {
+  int64_t bytes = 0;
+  for (const GgufTensor& tensor : file.tensors()) bytes += static_cast<int64_t>(tensor.bytes);
+  return bytes;
+}
+
+}  // namespace
+
+BatchShape shape_of(const Batch& batch) {
+  BatchShape shape;
+  shape.tokens = static_cast<int64_t>(batch.tokens.size());
+  shape.sequences = static_cast<int64_t>(batch.cu_seqlens.size()) - 1;
+  for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
+    shape.longest = std::max<int64_t>(shape.longest, batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+  }
+  shape.loss_tokens = std::count(batch.loss_mask.begin(), batch.loss_mask.end(), uint8_t{1});
+  shape.values = static_cast<int64_t>(batch.value_positions.size());
+  return shape;
+}
+
+Planner::Planner(const EngineCore& core, const std::string& recompute, int64_t limit)
+    : recompute_(recompute), limit_(limit), weights_(weight_bytes(*core.llama.weights().file)) {
+  if (recompute != "auto" && recompute != "none" && recompute != "cheap" && recompute != "block") {
+    throw Error("invalid_argument", "recompute: expected auto, none, cheap or block, got " + recompute);
+  }
+  if (limit < 0) throw Error("invalid_argument", "memoryLimit: expected bytes, got " + std::to_string(limit));
+  if (limit_ == 0) limit_ = available_memory() / 10 * 9;
+  auto backend = std::make_unique<CountingBackend>(core.backend->threads(), core.backend->compute());
+  backend_ = backend.get();
+  dry_ = std::make_shared<EngineCore>(std::move(backend), core.llama.weights().file, nullptr);
+  dry_->arena.reserve(kEndless);
+}
+
+Planner::~Planner() = default;
+
+void Planner::run(const Pass& pass, const BatchShape& shape) {
+  const ZeroBatch zeros(shape);
+  const Batch batch = zeros.view();
+  if (!pass.lora) {
+    score_logprobs(*dry_, batch, nullptr, nullptr);
+    return;
+  }
+  const std::string key = settings_key(pass);
+  if (pass.kind == Pass::Values || pass.kind == Pass::Value) {
+    std::shared_ptr<Critic>& critic = critics_[key];
+    if (!critic) critic = LoraCritic::blank(dry_, {*pass.lora, pass.hidden});
+    if (pass.kind == Pass::Values) {
+      critic->values(batch, nullptr);
+    } else {
+      critic->accumulate_value(batch, 1, nullptr);
+    }
+    return;
+  }
+  std::shared_ptr<Adapter>& adapter = adapters_[key];
+  if (!adapter) adapter = LoraAdapter::blank(dry_, *pass.lora);
+  if (pass.kind == Pass::Logprobs) {
+    score_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter).trained().lora(), nullptr);
+  } else if (pass.kind == Pass::Sft) {
+    adapter->accumulate_sft(batch, 1, nullptr);
+  } else {
+    PolicyOptions options;
+    options.step_ratio = pass.kind == Pass::PolicyBySteps;
+    adapter->accumulate_policy(batch, options, nullptr);
+  }
+}
+
+int64_t Planner::activation_bytes(const Pass& pass, const BatchShape& shape, Recompute recompute) {
+  dry_->recompute = recompute;
+  dry_->arena.reset();
+  backend_->reset_needs();
+  run(pass, shape);
+  return static_cast<int64_t>(dry_->arena.peak());
+}
+
+MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchShape& shape) {
+  check_shape(shape);
+  MemoryPlan plan;
+  plan.limit = limit_;
+  plan.weights = weights_;
+  plan.parameters = static_cast<int64_t>(core.backend->allocated() - core.arena.bytes());
+  for (const Recompute recompute : {Recompute::None, Recompute::Cheap, Recompute::Block}) {
+    const bool wanted = recompute_ == "auto" || recompute_ == recompute_name(recompute);
+    if (!wanted) continue;
+    plan.recompute = recompute_name(recompute);
+    plan.activations = activation_bytes(pass, shape, recompute);
+    plan.workspace = static_cast<int64_t>(core.backend->workspace_bytes(backend_->needs()));
+    plan.total = plan.weights + plan.parameters + plan.activations + plan.workspace;
+    plan.fits = plan.total <= plan.limit;
+    // A pass without a backward keeps nothing that could be computed again.
+    if (plan.fits || !pass.trains()) break;
+  }
+  return plan;
+}
+
+void refuse_plan(const MemoryPlan& plan, const BatchShape& shape) {
+  throw Error("memory_limit",
+              "a pass over " + std::to_string(shape.tokens) + " tokens (the longest sequence has " +
+                  std::to_string(shape.longest) + ") needs " + megabytes(plan.total) + ": base weights " +
+                  megabytes(plan.weights) + ", trained parameters " + megabytes(plan.parameters) + ", activations " +
+                  megabytes(plan.activations) + " with recompute " + plan.recompute + ", scratch " +
+                  megabytes(plan.workspace) + "; the limit is " + megabytes(plan.limit) +
+                  ". Use fewer tokens in a pass (microBatchTokens), recompute auto or block, a smaller or quantised "
+                  "model, or a higher memoryLimit");
+}
+
+}  // namespace spark

@@ -1,0 +1,174 @@
+// Memory: the planner's prediction against what the process really took, recomputation that changes no bit, and refusal
+// before anything is allocated.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <string>
+
+#include "support.h"
+#include "tiny_model.h"
+
+using namespace spark;
+using namespace spark_test;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+// Wide enough that activations, not the runtime, are what the process holds.
+const TinyShape kWide{256, 4, 4, 2, 64, 512, 512, 4096, true};
+
+std::shared_ptr<Model> open(const TinyShape& shape, const std::string& recompute, int64_t limit = 0,
+                            Compute compute = Compute::F32) {
+  ModelOptions options;
+  options.recompute = recompute, options.memory_limit = limit;
+  return make_model(tiny_gguf(shape), std::make_unique<CpuBackend>(2, compute), options);
+}
+
+// Resident bytes: now (VmRSS), or the most since reset_peak (VmHWM).
+int64_t resident(const char* field) {
+  std::ifstream file("/proc/self/status");
+  std::string key;
+  while (file >> key) {
+    int64_t kilobytes = 0;
+    if (key == field && file >> kilobytes) return kilobytes * 1024;
+    file.ignore(4096, '\n');
+  }
+  return -1;
+}
+
+bool reset_peak() {
+  std::ofstream file("/proc/self/clear_refs");
+  file << 5;
+  return static_cast<bool>(file.flush());
+}
+
+BatchShape shape_of_batch(const OwnedBatch& b, int64_t longest) {
+  BatchShape shape;
+  shape.tokens = static_cast<int64_t>(b.tokens.size());
+  shape.sequences = static_cast<int64_t>(b.cu_seqlens.size()) - 1;
+  shape.longest = longest;
+  shape.loss_tokens = static_cast<int64_t>(b.loss_tokens());
+  shape.values = static_cast<int64_t>(b.value_positions.size());
+  return shape;
+}
+
+}  // namespace
+
+TEST_CASE("the plan is within a tenth of what the process takes") {
+  if (kSanitized) {
+    MESSAGE("skipped: a sanitizer's own memory is in the resident size");
+    return;
+  }
+  if (resident("VmHWM:") < 0 || !reset_peak()) {
+    MESSAGE("skipped: no /proc/self/status or clear_refs here");
+    return;
+  }
+  const std::vector<int> lengths(16, 128);
+  for (const char* recompute : {"none", "cheap", "block"}) {
+    for (const bool critic : {false, true}) {
+      CAPTURE(recompute);
+      CAPTURE(critic);
+      auto model = open(kWide, recompute);
+      const OwnedBatch batch = tiny_batch(lengths, kWide.vocabulary);
+      auto adapter = critic ? nullptr : model->create_adapter({});
+      auto head = critic ? model->create_critic({}) : nullptr;
+      Trainable& trainable = critic ? static_cast<Trainable&>(*head) : *adapter;
+      const MemoryPlan plan = trainable.plan(shape_of_batch(batch, 128));
+      CHECK(plan.recompute == recompute);
+      CHECK(plan.fits);
+      reset_peak();
+      const int64_t before = resident("VmRSS:");
+      if (critic) {
+        head->accumulate_value(batch.view(), 1, nullptr);
+      } else {
+        PolicyOptions options;
+        adapter->accumulate_policy(batch.view(), options, nullptr);
+      }
+      const double took = static_cast<double>(resident("VmHWM:") - before);
+      const double predicted = static_cast<double>(plan.activations + plan.workspace);
+      CAPTURE(took);
+      CAPTURE(predicted);
+      CHECK(predicted > 20e6);
+      CHECK(took < 1.1 * predicted);
+      CHECK(took > 0.9 * predicted);
+    }
+  }
+}
+
+TEST_CASE("recomputation saves memory and changes no bit") {
+  const TinyShape shape{48, 3, 4, 2, 12, 80, 50, 512, false};
+  const std::vector<int> lengths = {23, 1, 40, 7};
+  const OwnedBatch batch = tiny_batch(lengths, shape.vocabulary);
+  std::vector<NamedTensor> actor, value;
+  int64_t activations = 0;
+  for (const char* recompute : {"none", "cheap", "block"}) {
+    CAPTURE(recompute);
+    auto model = open(shape, recompute);
+    CHECK(model->info().recompute == recompute);
+    auto adapter = model->create_adapter({});
+    auto critic = model->create_critic({});
+    PolicyOptions options;
+    adapter->accumulate_policy(batch.view(), options, nullptr);
+    adapter->optimizer_step({.learning_rate = 1e-2f});  // so that B is not zero
+    adapter->accumulate_policy(batch.view(), options, nullptr);
+    critic->accumulate_value(batch.view(), 1, nullptr);
+    const MemoryPlan plan = adapter->plan(shape_of_batch(batch, 40));
+    const auto actor_gradients = adapter->tensors(true), value_gradients = critic->tensors(true);
+    if (actor.empty()) {
+      actor = actor_gradients, value = value_gradients;
+    } else {
+      CHECK(plan.activations < activations);
+      for (size_t i = 0; i < actor.size(); ++i) CHECK(actor[i].data == actor_gradients[i].data);
+      for (size_t i = 0; i < value.size(); ++i) CHECK(value[i].data == value_gradients[i].data);
+    }
+    activations = plan.activations;
+  }
+}
+
+TEST_CASE("auto takes the first recomputation that fits, and nothing fits below it") {
+  const OwnedBatch batch = tiny_batch(std::vector<int>(8, 64), kWide.vocabulary);
+  const BatchShape shape = shape_of_batch(batch, 64);
+  int64_t needed[3];
+  const char* names[] = {"none", "cheap", "block"};
+  for (int i = 0; i < 3; ++i) needed[i] = open(kWide, names[i])->create_adapter({})->plan(shape).total;
+  CHECK(needed[0] > needed[1]);
+  CHECK(needed[1] > needed[2]);
+  for (int i = 0; i < 3; ++i) {
+    auto adapter = open(kWide, "auto", needed[i])->create_adapter({});
+    const MemoryPlan plan = adapter->plan(shape);
+    CHECK(plan.recompute == names[i]);
+    CHECK(plan.total == needed[i]);
+    CHECK(plan.limit == needed[i]);
+    CHECK(adapter->accumulate_sft(batch.view(), 1, nullptr).tokens > 0);
+  }
+  auto adapter = open(kWide, "auto", needed[2] - 1)->create_adapter({});
+  CHECK_FALSE(adapter->plan(shape).fits);
+  const Thrown refused = thrown([&] { adapter->accumulate_policy(batch.view(), {}, nullptr); });
+  CHECK(refused.code == "memory_limit");
+  CHECK(refused.says("512 tokens"));
+  CHECK(refused.says("recompute block"));
+  CHECK(refused.says("microBatchTokens"));
+  // nothing was lost: a smaller batch goes through
+  const OwnedBatch smaller = tiny_batch({64}, kWide.vocabulary);
+  CHECK(adapter->accumulate_sft(smaller.view(), 1, nullptr).tokens > 0);
+}
+
+TEST_CASE("a plan for impossible sizes is refused by name") {
+  auto adapter = tiny_model()->create_adapter({});
+  const auto refused = [&](BatchShape shape) { return thrown([&] { adapter->plan(shape); }); };
+  BatchShape shape{10, 2, 6, 4, 2};
+  CHECK(adapter->plan(shape).fits);
+  shape.longest = 4;
+  CHECK(refused(shape).says("shape.longest: expected 5 to 9, got 4"));
+  shape = {0, 1, 0, 0, 0};
+  CHECK(refused(shape).says("shape.tokens"));
+  shape = {10, 2, 6, 9, 2};
+  CHECK(refused(shape).says("shape.lossTokens: expected 0 to 8, got 9"));
+  CHECK(thrown([] { open({}, "some"); }).says("recompute: expected auto, none, cheap or block, got some"));
+  CHECK(thrown([] { open({}, "auto", -1); }).says("memoryLimit"));
+}
