@@ -29,7 +29,7 @@ export function checkModelFile(file: string): ModelFileInfo {
     );
   }
   checkVocabulary(file, header);
-  if (architecture === 'llama') checkLlamaShape(file, header);
+  if (OUR_ARCHITECTURES.has(architecture)) checkShape(file, header, architecture);
   const contextLength = header.metadata.get(`${architecture}.context_length`);
   return {
     bytes: header.bytes,
@@ -57,6 +57,9 @@ function checkVocabulary(file: string, { metadata }: GgufHeader): void {
   }
 }
 
+/** What the engine trains. Anything else the engine refuses, and llama.cpp checks alone. */
+const OUR_ARCHITECTURES: ReadonlySet<string> = new Set(['llama', 'qwen2', 'qwen3']);
+
 const REQUIRED_SIZES = [
   'context_length',
   'embedding_length',
@@ -69,33 +72,22 @@ const REQUIRED_SIZES = [
  * llama.cpp computes the shapes it wants from the metadata and asserts that none is 0, so the numbers have to fit the
  * tensors that are there.
  */
-function checkLlamaShape(file: string, { metadata, tensors }: GgufHeader): void {
+function checkShape(file: string, header: GgufHeader, architecture: string): void {
+  const { metadata, tensors } = header;
   const number = (key: string): number | null => {
-    const value = metadata.get(`llama.${key}`);
+    const value = metadata.get(`${architecture}.${key}`);
     // Some models list a number per layer; those are left to llama.cpp.
     return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null;
   };
   for (const key of REQUIRED_SIZES) {
     const value = number(key);
-    const list = metadata.get(`llama.${key}`);
+    const list = metadata.get(`${architecture}.${key}`);
     if (Array.isArray(list) && list.length > 0) continue;
     if (value === null || value < 1) {
-      throw damaged(file, `expected llama.${key} of at least 1, got ${value ?? 'none'}`);
+      throw damaged(file, `expected ${architecture}.${key} of at least 1, got ${value ?? 'none'}`);
     }
   }
-  const width = number('embedding_length');
-  const heads = number('attention.head_count');
-  const feedForward = number('feed_forward_length');
-  const tokens = metadata.get('tokenizer.ggml.tokens') as readonly unknown[];
-  const kvHeads = metadata.has('llama.attention.head_count_kv') ? number('attention.head_count_kv') : heads;
-  const headSize = number('attention.key_length') ?? (width === null || heads === null ? null : width / heads);
-  const expected: readonly (readonly [string, readonly [number | null, number | null]])[] = [
-    ['token_embd.weight', [width, tokens.length]],
-    ['blk.0.attn_q.weight', [width, product(heads, headSize)]],
-    ['blk.0.attn_k.weight', [width, product(kvHeads, headSize)]],
-    ['blk.0.ffn_up.weight', [width, feedForward]],
-  ];
-  for (const [name, sizes] of expected) {
+  for (const [name, sizes] of expectedShapes(header, architecture, number)) {
     const tensor = tensors.find((candidate) => candidate.name === name);
     // Experts have other names; what is missing altogether llama.cpp says itself.
     if (tensor === undefined) continue;
@@ -108,7 +100,36 @@ function checkLlamaShape(file: string, { metadata, tensors }: GgufHeader): void 
   }
 }
 
-function product(a: number | null, b: number | null): number | null {
+type Size = number | null;
+
+/** Tensors whose sizes follow from the metadata, innermost first; null where the metadata leaves a size open. */
+function expectedShapes(
+  { metadata }: GgufHeader,
+  architecture: string,
+  number: (key: string) => Size,
+): readonly (readonly [string, readonly Size[]])[] {
+  const width = number('embedding_length');
+  const heads = number('attention.head_count');
+  const tokens = metadata.get('tokenizer.ggml.tokens') as readonly unknown[];
+  const kvHeads = metadata.has(`${architecture}.attention.head_count_kv`) ? number('attention.head_count_kv') : heads;
+  const headSize = number('attention.key_length') ?? (width === null || heads === null ? null : width / heads);
+  const queries = product(heads, headSize);
+  const keys = product(kvHeads, headSize);
+  return [
+    ['token_embd.weight', [width, tokens.length]],
+    ['blk.0.attn_q.weight', [width, queries]],
+    ['blk.0.attn_k.weight', [width, keys]],
+    ['blk.0.ffn_up.weight', [width, number('feed_forward_length')]],
+    // Qwen2's
+    ['blk.0.attn_q.bias', [queries]],
+    ['blk.0.attn_k.bias', [keys]],
+    // Qwen3's
+    ['blk.0.attn_q_norm.weight', [headSize]],
+    ['blk.0.attn_k_norm.weight', [headSize]],
+  ];
+}
+
+function product(a: Size, b: Size): Size {
   return a === null || b === null ? null : a * b;
 }
 
