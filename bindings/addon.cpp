@@ -55,7 +55,7 @@ void add(Napi::Object& exports, const char* name) {
 }
 
 Napi::Object init(Napi::Env, Napi::Object exports) {
-  add<open_model>(exports, "openModel");          // ({path, backend, threads}, cancel) → Promise<model>
+  add<open_model>(exports, "openModel");          // ({path, …OpenModelOptions}, cancel) → Promise<model>
   add<model_info>(exports, "modelInfo");          // (model) → ModelInfo
   add<create_adapter>(exports, "createAdapter");  // (model, options, cancel) → Promise<adapter>
   add<create_critic>(exports, "createCritic");    // (model, options, cancel) → Promise<critic>
@@ -71,6 +71,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   add<zero_grad>(exports, "zeroGrad");            // (adapter | critic, cancel) → Promise<void>
   add<save_state>(exports, "saveState");          // (adapter | critic, path, cancel) → Promise<void>
   add<load_state>(exports, "loadState");          // (adapter | critic, path, cancel) → Promise<void>
+  add<plan>(exports, "plan");                     // (adapter | critic, BatchShape, cancel) → Promise<MemoryPlan>
   add<tensors>(exports, "tensors");               // (adapter | critic, 'value' | 'grad', cancel) → Promise<…>
   add<dispose>(exports, "dispose");               // (model | adapter | critic)
   add<create_cancel>(exports, "createCancel");    // () → cancel

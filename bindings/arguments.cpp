@@ -146,6 +146,18 @@ spark::ModelOptions model_options(const Napi::Value& value) {
   return options;
 }
 
+spark::BatchShape shape_argument(const Napi::Value& value) {
+  const Napi::Object object = require_object(value, "shape");
+  constexpr int64_t kMost = int64_t{1} << 30;
+  spark::BatchShape shape;
+  shape.tokens = integer_field(object, "tokens", 0, 0, kMost);
+  shape.sequences = integer_field(object, "sequences", 1, 0, kMost);
+  shape.longest = integer_field(object, "longest", shape.tokens, 0, kMost);
+  shape.loss_tokens = integer_field(object, "lossTokens", 0, 0, kMost);
+  shape.values = integer_field(object, "values", 0, 0, kMost);
+  return shape;
+}
+
 spark::LoraOptions lora_options(const Napi::Value& value) {
   spark::LoraOptions options;
   read_lora(options_object(value), options);

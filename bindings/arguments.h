@@ -33,6 +33,7 @@ spark::CriticOptions critic_options(const Napi::Value& value);
 spark::PolicyOptions policy_options(const Napi::Value& value);
 spark::OptimizerOptions optimizer_options(const Napi::Value& value);
 double normalizer_option(const Napi::Value& value);
+spark::BatchShape shape_argument(const Napi::Value& value);
 
 // A snapshot of a batch. The call reads it on another thread while JavaScript goes on: the caller may write to its
 // arrays or transfer them away meanwhile, and Node-API can neither pin a typed array's memory nor forbid either. Token

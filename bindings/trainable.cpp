@@ -153,6 +153,26 @@ Napi::Value load_state(const Napi::CallbackInfo& info) {
                   [trainable = state->trainable(), path](spark::Cancel) { trainable->load_state(path); });
 }
 
+Napi::Value plan(const Napi::CallbackInfo& info) {
+  const spark::BatchShape shape = shape_argument(info[1]);
+  const auto state = require_trainable(info[0]);
+  return run<spark::MemoryPlan>(
+      info.Env(), {"plan", state->owner, optional_cancel(info[2])},
+      [trainable = state->trainable(), shape](spark::Cancel) { return trainable->plan(shape); },
+      [](Napi::Env env, spark::MemoryPlan&& p) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("recompute", p.recompute);
+        set_number(object, "weights", static_cast<double>(p.weights));
+        set_number(object, "parameters", static_cast<double>(p.parameters));
+        set_number(object, "activations", static_cast<double>(p.activations));
+        set_number(object, "workspace", static_cast<double>(p.workspace));
+        set_number(object, "total", static_cast<double>(p.total));
+        set_number(object, "limit", static_cast<double>(p.limit));
+        object.Set("fits", p.fits);
+        return object;
+      });
+}
+
 Napi::Value tensors(const Napi::CallbackInfo& info) {
   const std::string which = require_string(info[1], "which");
   if (which != "value" && which != "grad") refuse("which", "\"value\" or \"grad\"", info[1]);

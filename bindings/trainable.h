@@ -15,6 +15,7 @@ Napi::Value optimizer_step(const Napi::CallbackInfo& info);
 Napi::Value zero_grad(const Napi::CallbackInfo& info);
 Napi::Value save_state(const Napi::CallbackInfo& info);
 Napi::Value load_state(const Napi::CallbackInfo& info);
+Napi::Value plan(const Napi::CallbackInfo& info);
 Napi::Value tensors(const Napi::CallbackInfo& info);
 
 }  // namespace spark_node

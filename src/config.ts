@@ -19,6 +19,12 @@ const modelSchema = z.strictObject({
   backend: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   /** 0: all cores for training; for inference as many as the model's size pays for */
   threads: z.number().int().min(0).default(0),
+  /** What training multiplies the frozen weights in; bf16 needs a processor with AVX-512 BF16 or AMX. */
+  compute: z.enum(['f32', 'bf16', 'bf16x3']).default('f32'),
+  /** Activations that training computes again to save memory; `auto`: as few as the memory allows. */
+  recompute: z.enum(['auto', 'none', 'cheap', 'block']).default('auto'),
+  /** Memory that training may hold, 10^9 bytes; null: nine tenths of what is free when it starts. */
+  memoryLimitGb: z.number().positive().nullable().default(null),
 });
 
 const inferenceSchema = z.strictObject({
@@ -101,7 +107,7 @@ const optimizerShape = {
   warmup: fraction.default(0.05),
   /** Trajectories per optimizer step. */
   batchTrajectories: positive.default(16),
-  /** Packed tokens per forward pass; a longer trajectory gets a pass of its own. */
+  /** Most packed tokens per forward pass, fewer where memory is short; a longer trajectory gets a pass of its own. */
   microBatchTokens: positive.default(4096),
 };
 

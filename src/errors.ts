@@ -16,6 +16,8 @@ export type SparkErrorCode =
   | 'model_busy'
   | 'disposed'
   | 'out_of_memory'
+  | 'memory_limit'
+  | 'unsupported_compute'
   | 'adapter_mismatch'
   | 'not_finite'
   // inference

@@ -7,8 +7,10 @@ import { SparkError } from '../errors.js';
 import type {
   AdapterOptions,
   Batch,
+  BatchShape,
   CriticOptions,
   LoraTarget,
+  MemoryPlan,
   ModelInfo,
   OpenModelOptions,
   OptimizerMetrics,
@@ -75,6 +77,7 @@ export interface Addon {
   zeroGrad(handle: AdapterHandle | CriticHandle, cancel: Cancel): Promise<void>;
   saveState(handle: AdapterHandle | CriticHandle, path: string, cancel: Cancel): Promise<void>;
   loadState(handle: AdapterHandle | CriticHandle, path: string, cancel: Cancel): Promise<void>;
+  plan(handle: AdapterHandle | CriticHandle, shape: BatchShape, cancel: Cancel): Promise<MemoryPlan>;
   tensors(handle: AdapterHandle | CriticHandle, which: 'value' | 'grad', cancel: Cancel): Promise<NamedTensors>;
   dispose(handle: Handle): void;
   createCancel(): CancelHandle;

@@ -18,10 +18,12 @@ import type {
   Adapter,
   AdapterOptions,
   Batch,
+  BatchShape,
   CallOptions,
   Critic,
   CriticOptions,
   LoraTarget,
+  MemoryPlan,
   Model,
   ModelInfo,
   OpenModelOptions,
@@ -128,6 +130,10 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
 
   loadState(path: string): Promise<void> {
     return call(undefined, async () => this.addon.loadState(this.handle, path, undefined));
+  }
+
+  plan(shape: BatchShape): Promise<MemoryPlan> {
+    return call(undefined, async () => this.addon.plan(this.handle, shape, undefined));
   }
 
   tensors(which: 'value' | 'grad'): Promise<NamedTensors> {

@@ -125,12 +125,42 @@ export interface OptimizerMetrics {
   readonly step: number;
 }
 
+/** The sizes of a batch that decide how much memory a pass over it takes. */
+export interface BatchShape {
+  /** N */
+  readonly tokens: number;
+  /** B, default 1 */
+  readonly sequences?: number;
+  /** Tokens of the longest sequence; default `tokens` */
+  readonly longest?: number;
+  /** N_a, default 0 */
+  readonly lossTokens?: number;
+  /** T, default 0 */
+  readonly values?: number;
+}
+
+/** What an accumulate call holds at its peak, in bytes. */
+export interface MemoryPlan {
+  /** The first that fits, or what the model was opened with */
+  readonly recompute: 'none' | 'cheap' | 'block';
+  /** Base weights: mapped from their file, resident once they were read */
+  readonly weights: number;
+  /** Every adapter and critic of the model: weights, two gradients, two moments */
+  readonly parameters: number;
+  readonly activations: number;
+  /** Scratch of the products and of attention */
+  readonly workspace: number;
+  readonly total: number;
+  readonly limit: number;
+  readonly fits: boolean;
+}
+
 export interface ModelInfo {
   readonly path: string;
   readonly architecture: string;
   readonly backend: 'cpu' | 'cuda';
   readonly compute: 'f32' | 'bf16' | 'bf16x3';
-  /** As asked for; what a call really used is in `model.plan`. */
+  /** As asked for; what a call will use is in `plan`. */
   readonly recompute: 'auto' | 'none' | 'cheap' | 'block';
   readonly threads: number;
   /** C, L, H, K, D, F, V of DESIGN.md's naming */
@@ -169,6 +199,11 @@ interface Trainable {
   /** Weights, AdamW moments and step counter, for a bit-exact resume. */
   saveState(path: string): Promise<void>;
   loadState(path: string): Promise<void>;
+  /**
+   * What an accumulate call over such a batch would hold. Allocates nothing; a call that does not fit throws
+   * `memory_limit` before it allocates.
+   */
+  plan(shape: BatchShape): Promise<MemoryPlan>;
   /** Named copies of weights and accumulated gradients, for tests and inspection. */
   tensors(which: 'value' | 'grad'): Promise<Readonly<Record<string, { shape: number[]; data: Float32Array }>>>;
   dispose(): void;

@@ -6,6 +6,7 @@ import { openModel } from '../engine/index.js';
 import { toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
+import { openEngine } from './parts.js';
 
 export interface Finding {
   readonly name: string;
@@ -47,8 +48,7 @@ async function diskSpace(): Promise<Omit<Finding, 'name'>> {
 }
 
 async function trainingEngine(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  const { backend, threads } = config.model;
-  const model = await openModel(config.model.path, { backend, threads, signal });
+  const model = await openEngine(config, signal);
   try {
     const { info } = model;
     const tokens = Int32Array.of(1, 2, 3);

@@ -1,5 +1,7 @@
 /** The parts a configuration names, opened: generator, tools, judge. */
 import type { Config } from '../config.js';
+import { openModel } from '../engine/index.js';
+import type { Model } from '../engine/types.js';
 import type { Generator } from '../inference/generator.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
@@ -20,6 +22,13 @@ export function openJudge({ config, run }: Session): OpenedJudge {
   if (config.judge.kind === 'oracle') return { judge: createOracle(), counters: () => ({}), warnings: () => [] };
   const { judge, stats } = openApiJudge(config.judge, run.judgeCacheFolder);
   return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings() };
+}
+
+/** The training engine on the configured model. */
+export function openEngine({ model }: Config, signal: AbortSignal): Promise<Model> {
+  const { path, backend, threads, compute, recompute, memoryLimitGb } = model;
+  const memoryLimit = memoryLimitGb === null ? 0 : Math.round(memoryLimitGb * 1e9);
+  return openModel(path, { backend, threads, compute, recompute, memoryLimit, signal });
 }
 
 export function openTools(config: Config): ToolRegistry {

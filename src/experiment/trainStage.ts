@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { openModel } from '../engine/index.js';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
@@ -12,6 +11,7 @@ import { type SftResult, trainSft } from '../train/sft.js';
 import type { TrainContext } from '../train/trainer.js';
 import { readTrajectories } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
+import { openEngine } from './parts.js';
 import type { Session } from './session.js';
 import type { StageRecord } from './stageRecord.js';
 
@@ -41,8 +41,7 @@ export async function trainStage(session: Session, spec: StageSpec): Promise<Sta
     log.info(`${spec.name}: already trained, ${done.adapter}`);
     return done;
   }
-  const { backend, threads } = config.model;
-  const model = await openModel(config.model.path, { backend, threads, signal: session.signal });
+  const model = await openEngine(config, session.signal);
   try {
     const started = performance.now();
     const adapter = init === null ? await freshAdapter(model, session) : await model.loadAdapter(init);

@@ -19,6 +19,7 @@ import { microBatches, pack, unpackSteps, unpackTokens } from '../trajectory/pac
 import { ppoSample, type Sample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { type Checkpoints, fingerprint } from './checkpoint.js';
+import { fitMicroBatch } from './microBatch.js';
 import { PolicySums, type StepReport } from './policySums.js';
 import { learningRateAt } from './schedule.js';
 import { callOptions, openCheckpoints, type TrainContext } from './trainer.js';
@@ -48,11 +49,11 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   const samples = ppoSamples(input);
   logRewards(input);
   const learner = new Learner(input, samples);
-  const at = (await learner.resume()) ?? startPosition();
+  const at = (await learner.resume()) ?? startPosition(await learner.passTokens());
   try {
     while (at.iteration < settings.iterations) {
       throwIfAborted(context.signal);
-      if (at.epoch === 0 && at.batch === 0) await learner.takeBuffers();
+      if (at.epoch === 0 && at.batch === 0) await learner.takeBuffers(at.passTokens);
       const report = await learner.step(at);
       record(at, report, context);
       advance(at, settings, learner.batchesPerEpoch, klPassed(at, settings.targetKl, context));
@@ -109,12 +110,18 @@ class Learner {
     this.batchesPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   }
 
-  /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
-  async takeBuffers(): Promise<void> {
+  /** What a pass may hold; a resumed stage keeps what it began with. */
+  passTokens(): Promise<number> {
     const { actor, critic, settings, context } = this.#input;
+    return fitMicroBatch([actor, critic], this.#samples, settings.microBatchTokens, context);
+  }
+
+  /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
+  async takeBuffers(passTokens: number): Promise<void> {
+    const { actor, critic, context } = this.#input;
     const oldLogprobs: Float32Array[] = [];
     const values: Float32Array[] = [];
-    for (const run of microBatches(this.#samples, settings.microBatchTokens)) {
+    for (const run of microBatches(this.#samples, passTokens)) {
       const batch = pack(run);
       oldLogprobs.push(...unpackTokens(run, await context.model.logprobs(batch, actor, callOptions(context))));
       values.push(...unpackSteps(run, await critic.values(batch, callOptions(context))));
@@ -133,7 +140,7 @@ class Learner {
     const sums = new PolicySums();
     await actor.zeroGrad();
     await critic.zeroGrad();
-    for (const run of microBatches(rows, settings.microBatchTokens)) {
+    for (const run of microBatches(rows, at.passTokens)) {
       const batch = pack(
         run,
         run.map((row) => row.columns),
@@ -208,10 +215,13 @@ interface Position {
   epochTokens: number;
   finalKl: number;
   finalValueLoss: number;
+  /** Most packed tokens of a pass */
+  passTokens: number;
 }
 
-function startPosition(): Position {
+function startPosition(passTokens: number): Position {
   return {
+    passTokens,
     iteration: 0,
     epoch: 0,
     batch: 0,

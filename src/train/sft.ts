@@ -10,6 +10,7 @@ import { microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { fingerprint } from './checkpoint.js';
+import { fitMicroBatch } from './microBatch.js';
 import { learningRateAt } from './schedule.js';
 import { callOptions, openCheckpoints, type TrainContext } from './trainer.js';
 
@@ -45,10 +46,12 @@ export async function trainSft(
   const checkpoints = openCheckpoints(context, fingerprint(samples, { settings, seed: context.seed }));
   const stepsPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   const totalSteps = settings.epochs * stepsPerEpoch;
-  const saved = await checkpoints?.load<{ step: number; loss: number }>({ actor: adapter });
+  const saved = await checkpoints?.load<{ step: number; loss: number; passTokens: number }>({ actor: adapter });
+  const passTokens =
+    saved?.position.passTokens ?? (await fitMicroBatch([adapter], samples, settings.microBatchTokens, context));
   let step = saved?.position.step ?? 0;
   let loss = saved?.position.loss ?? Number.NaN;
-  const state = () => ({ position: { step, loss }, arrays: {}, trainables: { actor: adapter } });
+  const state = () => ({ position: { step, loss, passTokens }, arrays: {}, trainables: { actor: adapter } });
 
   try {
     while (step < totalSteps) {
@@ -58,7 +61,7 @@ export async function trainSft(
       const first = (step % stepsPerEpoch) * settings.batchTrajectories;
       const batch = order.slice(first, first + settings.batchTrajectories).map((index) => samples[index]!);
       const learningRate = learningRateAt(step, totalSteps, settings.learningRate, settings.warmup);
-      const done = await sftStep(adapter, batch, learningRate, settings, context);
+      const done = await sftStep(adapter, batch, learningRate, { ...settings, microBatchTokens: passTokens }, context);
       loss = done.loss;
       step += 1;
       context.metrics({

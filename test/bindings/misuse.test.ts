@@ -37,6 +37,8 @@ function everyCall(m: Model, a: Adapter, c: Critic, signal?: AbortSignal): Recor
     saveState: () => a.saveState(`${folder}/state`),
     loadState: () => c.loadState(`${folder}/state`),
     tensors: () => a.tensors('value'),
+    'adapter.plan': () => a.plan({ tokens: 4 }),
+    'critic.plan': () => c.plan({ tokens: 4 }),
   };
 }
 

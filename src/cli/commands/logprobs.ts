@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { openModel } from '../../engine/index.js';
 import type { Batch, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
+import { openEngine } from '../../experiment/parts.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 
@@ -21,7 +21,7 @@ export const logprobsCommand = defineCommand({
   async run(args, { signal }) {
     const config = await configFromArgs(args);
     const sequences = await readTokens(args.tokens);
-    const model = await openModel(config.model.path, { ...pick(config.model), signal });
+    const model = await openEngine(config, signal);
     try {
       const logprobs = await score(model, sequences, args.adapter, signal);
       return { json: { model: config.model.path, adapter: args.adapter ?? null, logprobs }, text: asText(logprobs) };
@@ -69,8 +69,4 @@ async function score(
 
 function asText(logprobs: readonly number[][]): string {
   return logprobs.map((row) => row.map((lp) => lp.toFixed(6)).join(' ')).join('\n');
-}
-
-function pick({ backend, threads }: { backend: 'auto' | 'cpu' | 'cuda'; threads: number }) {
-  return { backend, threads };
 }

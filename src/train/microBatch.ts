@@ -1,0 +1,52 @@
+/** How many packed tokens a pass may have: as many as the settings say, or as many as memory allows. */
+import type { Adapter, BatchShape, Critic, MemoryPlan } from '../engine/types.js';
+import type { Sample } from '../trajectory/sample.js';
+import type { TrainContext } from './trainer.js';
+
+/**
+ * Asks the planner for the largest pass these samples can make, and halves the budget until it fits or a pass holds the
+ * longest sample alone; if that is too much, the pass itself refuses with the numbers. Says what was chosen. To be called
+ * once a stage and kept with its checkpoints: another split is another order of sums.
+ */
+export async function fitMicroBatch(
+  trainables: readonly (Adapter | Critic)[],
+  samples: readonly Sample[],
+  mostTokens: number,
+  context: TrainContext,
+): Promise<number> {
+  const longest = samples.reduce((most, sample) => Math.max(most, sample.tokens.length), 0);
+  for (let tokens = mostTokens; ; tokens = Math.max(longest, Math.floor(tokens / 2))) {
+    const shape = largestPass(samples, longest, tokens);
+    let plan: MemoryPlan | null = null;
+    for (const trainable of trainables) {
+      const next = await trainable.plan(shape);
+      if (plan === null || next.total > plan.total) plan = next;
+    }
+    if (!plan!.fits && tokens > longest) continue;
+    announce(plan!, shape.tokens, tokens < mostTokens, context);
+    return tokens;
+  }
+}
+
+/** No pass over some of these samples holds more: the budget filled up, with the densest of everything else. */
+function largestPass(samples: readonly Sample[], longest: number, budget: number): BatchShape {
+  const all = samples.reduce((sum, sample) => sum + sample.tokens.length, 0);
+  const tokens = Math.max(longest, Math.min(budget, all));
+  const sequences = Math.ceil(tokens / longest);
+  const density = samples.reduce((most, { returns, tokens: own }) => Math.max(most, returns.length / own.length), 0);
+  return { tokens, sequences, longest, lossTokens: tokens - sequences, values: Math.ceil(tokens * density) };
+}
+
+function announce(plan: MemoryPlan, tokens: number, lowered: boolean, context: TrainContext): void {
+  const { recompute, total, limit } = plan;
+  context.metrics({ stage: context.stage, event: 'memory', microBatchTokens: tokens, recompute, bytes: total, limit });
+  const text =
+    `${context.stage}: passes of up to ${tokens} tokens, recompute ${recompute}, ` +
+    `${megabytes(total)} of ${megabytes(limit)} planned`;
+  if (lowered) context.log.warn(`${text}; microBatchTokens was lowered to fit`);
+  else context.log.info(text);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}
