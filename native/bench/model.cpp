@@ -1,0 +1,178 @@
+// Writes a Llama GGUF of a named shape with seeded random weights: the model that the benchmarks, ours and the peers',
+// run on. Streamed, so that its size is bounded by the disk.
+//   bench_model SHAPE FILE.gguf [--type f32|bf16] [--seed 1]
+//
+// Values are uniform with deviation 1/√C_in, 1 for the norms: activations and logits keep the size they have in a
+// trained model. The file depends on shape, type and seed alone.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/gguf.h"
+#include "flags.h"
+#include "shapes.h"
+
+using namespace spark;
+using namespace spark::bench;
+
+namespace {
+
+struct Tensor {
+  std::string name;
+  int64_t rows, cols;  // rows 0: a vector of norms, always F32
+};
+
+std::vector<Tensor> tensors_of(const Shape& s) {
+  std::vector<Tensor> all = {{"token_embd.weight", s.V, s.C}, {"output_norm.weight", 0, s.C}};
+  for (int64_t layer = 0; layer < s.L; ++layer) {
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    all.push_back({block + "attn_norm.weight", 0, s.C});
+    all.push_back({block + "attn_q.weight", s.H * s.D, s.C});
+    all.push_back({block + "attn_k.weight", s.K * s.D, s.C});
+    all.push_back({block + "attn_v.weight", s.K * s.D, s.C});
+    all.push_back({block + "attn_output.weight", s.C, s.H * s.D});
+    all.push_back({block + "ffn_norm.weight", 0, s.C});
+    all.push_back({block + "ffn_gate.weight", s.F, s.C});
+    all.push_back({block + "ffn_up.weight", s.F, s.C});
+    all.push_back({block + "ffn_down.weight", s.C, s.F});
+  }
+  return all;
+}
+
+uint64_t mix(uint64_t x) {  // SplitMix64's finaliser
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+uint16_t to_bf16(float value) {  // to nearest, ties to even; values are finite
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+class Writer {
+ public:
+  explicit Writer(AtomicFile& file) : file_(file) {}
+  void bytes(const void* data, size_t count) {
+    file_.write(static_cast<const char*>(data), count);
+    at_ += count;
+  }
+  template <class T>
+  void value(T v) {
+    bytes(&v, sizeof v);
+  }
+  void string(const std::string& text) {
+    value<uint64_t>(text.size());
+    bytes(text.data(), text.size());
+  }
+  void key(const std::string& name, uint32_t number) { string(name), value<uint32_t>(4), value(number); }
+  void key(const std::string& name, float number) { string(name), value<uint32_t>(6), value(number); }
+  void key(const std::string& name, const std::string& text) { string(name), value<uint32_t>(8), string(text); }
+  void align() {
+    const char zeros[32] = {};
+    if (at_ % 32) bytes(zeros, 32 - at_ % 32);
+  }
+
+ private:
+  AtomicFile& file_;
+  uint64_t at_ = 0;
+};
+
+void write_metadata(Writer& out, const Shape& s) {
+  const auto u32 = [](int64_t number) { return static_cast<uint32_t>(number); };
+  out.key("general.architecture", std::string("llama"));
+  out.key("general.name", std::string("random ") + s.name);
+  out.key("llama.context_length", u32(s.context));
+  out.key("llama.embedding_length", u32(s.C));
+  out.key("llama.block_count", u32(s.L));
+  out.key("llama.feed_forward_length", u32(s.F));
+  out.key("llama.attention.head_count", u32(s.H));
+  out.key("llama.attention.head_count_kv", u32(s.K));
+  out.key("llama.attention.key_length", u32(s.D));
+  out.key("llama.attention.value_length", u32(s.D));
+  out.key("llama.rope.dimension_count", u32(s.D));
+  out.key("llama.vocab_size", u32(s.V));
+  out.key("llama.rope.freq_base", s.rope_base);
+  out.key("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+}
+constexpr uint64_t kMetadata = 14;
+
+void write_values(Writer& out, const Tensor& tensor, bool bf16, uint64_t seed) {
+  if (tensor.rows == 0) {
+    const std::vector<float> ones(static_cast<size_t>(tensor.cols), 1.0f);
+    return out.bytes(ones.data(), ones.size() * sizeof(float));
+  }
+  for (const char c : tensor.name) seed = mix(seed ^ static_cast<uint64_t>(c));
+  const float size = std::sqrt(12.0f / static_cast<float>(tensor.cols));
+  std::vector<float> row(static_cast<size_t>(tensor.cols));
+  std::vector<uint16_t> half(row.size());
+  for (int64_t r = 0; r < tensor.rows; ++r) {
+    const uint64_t first = static_cast<uint64_t>(r * tensor.cols);
+    for (size_t c = 0; c < row.size(); ++c) {
+      const float unit = static_cast<float>(mix(seed + (first + c) * 0x9e3779b97f4a7c15u) >> 40) * 0x1p-24f;
+      row[c] = (unit - 0.5f) * size;
+      half[c] = to_bf16(row[c]);
+    }
+    if (bf16) {
+      out.bytes(half.data(), half.size() * sizeof(uint16_t));
+    } else {
+      out.bytes(row.data(), row.size() * sizeof(float));
+    }
+  }
+}
+
+void run(const Flags& flags) {
+  if (flags.words().size() != 2)
+    throw Error("usage", "usage: bench_model SHAPE FILE.gguf [--type f32|bf16] [--seed 1]");
+  const Shape& shape = find_shape(flags.words()[0]);
+  const std::string& type = flags.text("type");
+  if (type != "f32" && type != "bf16") throw Error("usage", "--type: expected f32 or bf16, got " + type);
+  const bool bf16 = type == "bf16";
+  const std::vector<Tensor> tensors = tensors_of(shape);
+
+  AtomicFile file(flags.words()[1], true);
+  Writer out(file);
+  out.bytes("GGUF", 4);
+  out.value<uint32_t>(3);
+  out.value<uint64_t>(tensors.size());
+  out.value<uint64_t>(kMetadata);
+  write_metadata(out, shape);
+  uint64_t offset = 0;
+  for (const Tensor& tensor : tensors) {
+    const bool norm = tensor.rows == 0;
+    const TensorType kind = bf16 && !norm ? TensorType::BF16 : TensorType::F32;
+    out.string(tensor.name);
+    out.value<uint32_t>(norm ? 1 : 2);
+    out.value<uint64_t>(static_cast<uint64_t>(tensor.cols));  // innermost first
+    if (!norm) out.value<uint64_t>(static_cast<uint64_t>(tensor.rows));
+    out.value<uint32_t>(static_cast<uint32_t>(kind));
+    out.value<uint64_t>(offset);
+    offset += (tensor_bytes(kind, tensor.cols * (norm ? 1 : tensor.rows)) + 31) / 32 * 32;
+  }
+  for (const Tensor& tensor : tensors) {
+    out.align();
+    write_values(out, tensor, bf16, static_cast<uint64_t>(flags.number("seed", 0)));
+  }
+  out.align();
+  file.commit();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(Flags(argc, argv, {{"type", "f32"}, {"seed", "1"}}));
+    return 0;
+  } catch (const Error& e) {
+    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
+    return e.code() == "usage" ? 2 : 1;
+  }
+}
