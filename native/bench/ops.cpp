@@ -1,32 +1,34 @@
 // Time of each main op at the shape of a 30 M parameter Llama, beside the rate oneDNN reaches on a square product here.
-//   bench_ops [tokens] [threads]
+//   bench_ops [--tokens 2048] [--length 256] [--threads 0] [--json]
 // FLOP of matrix work only, so that "of sgemm" says how far an op is from being a plain product.
-#include <omp.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "cpu/cpu_backend.h"
+#include "flags.h"
+#include "measure.h"
 #include "ops/buffer.h"
 
 using namespace spark;
+using namespace spark::bench;
+using nlohmann::json;
 
 namespace {
 
 // Best of several runs: the machine's other work only ever adds.
 double seconds(const std::function<void()>& run) {
-  using Clock = std::chrono::steady_clock;
   run();
   double best = 1e30, total = 0;
   for (int i = 0; i < 50 && (i < 5 || total < 0.4); ++i) {
-    const auto start = Clock::now();
+    const double start = now();
     run();
-    const double took = std::chrono::duration<double>(Clock::now() - start).count();
+    const double took = now() - start;
     best = std::min(best, took);
     total += took;
   }
@@ -35,8 +37,15 @@ double seconds(const std::function<void()>& run) {
 
 struct Bench {
   double peak = 0;  // FLOP/s of a square product
-  void row(const char* name, double flop, double bytes, const std::function<void()>& run) const {
+  bool quiet = false;
+  json ops = json::array();
+  void row(const char* name, double flop, double bytes, const std::function<void()>& run) {
     const double s = seconds(run);
+    json op = {{"name", name}, {"ms", s * 1e3}};
+    if (flop > 0) op["flops"] = flop / s, op["share_of_sgemm"] = flop / s / peak;
+    if (bytes > 0) op["bytes_per_second"] = bytes / s;
+    ops.push_back(op);
+    if (quiet) return;
     std::printf("%-28s %9.3f ms", name, s * 1e3);
     if (flop > 0) std::printf(" %9.1f GFLOP/s %6.1f %% of sgemm", flop / s * 1e-9, 100 * flop / s / peak);
     if (bytes > 0) std::printf(" %9.1f GB/s", bytes / s * 1e-9);
@@ -44,11 +53,9 @@ struct Bench {
   }
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const int64_t N = argc > 1 ? std::atoll(argv[1]) : 2048, length = 256;
-  CpuBackend backend(argc > 2 ? std::atoi(argv[2]) : 0);
+void run(const Flags& flags) {
+  const int64_t N = flags.number("tokens", 1), length = flags.number("length", 1);
+  CpuBackend backend(static_cast<int>(flags.number("threads", 0)));
   backend.enter();
   constexpr int64_t C = 512, H = 8, K = 4, D = 64, F = 1536, V = 8192, R = 8;
   Arena arena(backend);
@@ -73,14 +80,17 @@ int main(int argc, char** argv) {
   for (size_t s = 0; s + 1 < cu.size(); ++s) pairs += 0.5 * (cu[s + 1] - cu[s]) * (cu[s + 1] - cu[s]);
 
   Bench bench;
+  bench.quiet = flags.on("json");
   constexpr int64_t S = 1024;
   const Weight square = weight(S, S);
   float *sx = floats(S * S), *sy = floats(S * S);
   bench.peak = 2.0 * S * S * S / seconds([&] { backend.linear_forward(sy, sx, square, S); });
-  std::printf(
-      "N %lld, C %lld, H %lld, K %lld, D %lld, F %lld, V %lld, R %lld, %d threads; sgemm %lld^3: %.1f GFLOP/s\n",
-      (long long)N, (long long)C, (long long)H, (long long)K, (long long)D, (long long)F, (long long)V, (long long)R,
-      backend.threads(), (long long)S, bench.peak * 1e-9);
+  if (!bench.quiet) {
+    std::printf(
+        "N %lld, C %lld, H %lld, K %lld, D %lld, F %lld, V %lld, R %lld, %d threads; sgemm %lld^3: %.1f GFLOP/s\n",
+        (long long)N, (long long)C, (long long)H, (long long)K, (long long)D, (long long)F, (long long)V, (long long)R,
+        backend.threads(), (long long)S, bench.peak * 1e-9);
+  }
 
   const Weight up = weight(F, C);
   const Vector norm{floats(C), C, nullptr};
@@ -119,4 +129,23 @@ int main(int argc, char** argv) {
   bench.row("logprob_backward", 0, 8.0 * M * V,
             [&] { backend.logprob_backward(logits, lp, row_lse, targets.data(), M, V); });
   bench.row("add", 0, 12 * tokens * C, [&] { backend.add(dx, x, N * C); });
+  if (!bench.quiet) return;
+  const json document = {{"N", N},
+                         {"length", length},
+                         {"threads", backend.threads()},
+                         {"sgemm_1024_flops", bench.peak},
+                         {"ops", bench.ops}};
+  std::cout << document.dump(2) << std::endl;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(Flags(argc, argv, {{"tokens", "2048"}, {"length", "256"}, {"threads", "0"}, {"json", "false"}}));
+    return 0;
+  } catch (const Error& e) {
+    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
+    return e.code() == "usage" ? 2 : 1;
+  }
 }

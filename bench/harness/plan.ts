@@ -1,0 +1,68 @@
+/** Which comparisons a run makes, and the commands of the programs in them. */
+import path from 'node:path';
+import { modelFile, peers, program, workFolder } from './build.js';
+import type { Comparison, Entrant } from './comparison.js';
+import type { Options } from './options.js';
+
+/** Packed tokens and length of an SFT step: less of the shapes whose step takes long. */
+const SFT_SIZE: Readonly<Record<string, readonly [tokens: number, length: number]>> = {
+  tiny: [2048, 256],
+  '30m': [2048, 256],
+  '160m': [2048, 256],
+  '1b-layer': [1024, 256],
+};
+
+const WARMUP = ['--warmup', '2'];
+
+export function sftComparisons(options: Options, withPeers: boolean): Comparison[] {
+  return options.shapes.flatMap((shape) =>
+    options.dtypes.map((dtype) => {
+      const [tokens, length] = SFT_SIZE[shape]!;
+      const size = ['--tokens', String(tokens), '--length', String(length)];
+      const base = { mode: 'sft' as const, shape, dtype, title: `sft ${shape} ${dtype}` };
+      const theirs = withPeers ? peerEntrants(base, options, ['']) : [];
+      const entrants = [ours(base, options, size), ...theirs];
+      return { ...base, entrants, rounds: options.rounds, perTurn: shape === '30m' ? 3 : 2 };
+    }),
+  );
+}
+
+export function ppoComparisons(options: Options, withPeers: boolean): Comparison[] {
+  const layouts = options.quick ? ['stepwise'] : ['stepwise', 'grouped', 'nested'];
+  return options.ppoShapes.flatMap((shape) =>
+    options.dtypes.map((dtype) => {
+      const base = { mode: 'ppo' as const, shape, dtype, title: `ppo ${shape} ${dtype}` };
+      const size = ['--trajectories', options.quick ? '4' : '8'];
+      const theirs = withPeers ? peerEntrants(base, options, layouts) : [];
+      const entrants = [ours(base, options, size), ...theirs];
+      const rounds = options.quick ? 1 : Math.min(3, options.rounds);
+      return { ...base, entrants, rounds, perTurn: 1 };
+    }),
+  );
+}
+
+type Base = Pick<Comparison, 'title' | 'mode' | 'shape' | 'dtype'>;
+
+function ours({ title, mode, shape, dtype }: Base, options: Options, size: readonly string[]): Entrant {
+  const common = ['--threads', String(options.threads), '--compute', dtype, ...warmup(mode)];
+  const model = modelFile(shape, dtype);
+  const command = [program('train'), model, mode, ...size, ...common, '--export', workFolder(title), '--turns'];
+  return { name: 'ours', command };
+}
+
+/** Eager, and compiled where it is wanted, for each layout ('' for SFT). */
+function peerEntrants({ title, mode, shape, dtype }: Base, options: Options, layouts: readonly string[]): Entrant[] {
+  const script = [options.python, path.join(peers, 'run.py'), modelFile(shape, dtype), workFolder(title)];
+  const common = ['--dtype', dtype, '--threads', String(options.threads), ...warmup(mode), '--turns'];
+  return layouts.flatMap((layout) => {
+    const shown = layout === '' ? [] : ['--layout', layout];
+    const name = (how: string) => (layout === '' ? how : `${how}, ${layout}`);
+    const eager = { name: name('eager'), command: [...script, ...common, ...shown] };
+    // Grouping is shown once, where padding weighs most: eager.
+    if (!options.compile || layout === 'grouped') return [eager];
+    return [eager, { name: name('compiled'), command: [...script, ...common, ...shown, '--compile'] }];
+  });
+}
+
+/** A PPO iteration has dozens of forward passes in it: one is warm-up enough. */
+const warmup = (mode: string) => (mode === 'ppo' ? ['--warmup', '1'] : WARMUP);
