@@ -58,10 +58,10 @@ export function standing(comparison: Comparison, outcomes: readonly Outcome[]): 
 }
 
 function sftBars(rows: readonly Row[]): Bar[] {
-  const speed = { eager: 1.5, compiled: 1.2 };
+  const speed: Readonly<Record<string, number>> = { eager: 1.5, compiled: 1.2 };
   return rows.flatMap(({ name, ratio, memoryRatio }) => {
-    if (ratio === undefined || memoryRatio === undefined) return [];
-    const bar = speed[name as keyof typeof speed];
+    const bar = speed[name];
+    if (bar === undefined || ratio === undefined || memoryRatio === undefined) return [];
     return [atLeast(`speed to ${name}`, ratio, bar), atMost(`memory to ${name}`, memoryRatio, 0.5)];
   });
 }

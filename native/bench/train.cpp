@@ -1,7 +1,7 @@
 // How fast the engine trains: a LoRA SFT step, or a PPO iteration over five-step trajectories, on a GGUF model. One
 // JSON document on stdout.
 //   bench_train MODEL.gguf [sft|ppo] [--tokens 2048] [--length 256] [--trajectories 8] [--threads 0]
-//               [--compute f32|bf16] [--recompute auto|none|cheap|block] [--repeats 5] [--warmup 2] [--seed 1]
+//               [--compute f32|bf16|bf16x3] [--recompute auto|none|cheap|block] [--repeats 5] [--warmup 2] [--seed 1]
 //               [--export FOLDER] [--turns]
 //
 // sft: forward, backward, AdamW on --tokens packed tokens in sequences of --length, the second half of each with loss.
@@ -185,19 +185,7 @@ json product_share(const Runner& runner, const ModelInfo& info, const Work& work
           {"share_inside_onednn", onednn_time.seconds / step}};
 }
 
-// Fields that ModelOptions has; a flag for one that it has not is an error.
-template <class Options>
-void set_compute(Options& options, const Flags& flags) {
-  if constexpr (requires { options.compute, options.recompute; }) {
-    options.compute = flags.text("compute");
-    options.recompute = flags.text("recompute");
-  } else if (flags.text("compute") != "f32" ||
-             (flags.text("recompute") != "auto" && flags.text("recompute") != "none")) {
-    throw Error("usage", "this engine computes in f32 without recompute only");
-  }
-}
-
-json describe(const ModelInfo& info, const Flags& flags) {
+json describe(const ModelInfo& info) {
   return {{"name", std::filesystem::path(info.path).filename().string()},
           {"parameters", info.parameters},
           {"C", info.width},
@@ -208,8 +196,8 @@ json describe(const ModelInfo& info, const Flags& flags) {
           {"F", info.feed_forward},
           {"V", info.vocabulary},
           {"tensor_types", info.tensor_types},
-          {"compute", flags.text("compute")},
-          {"recompute", flags.text("recompute")},
+          {"compute", info.compute},
+          {"recompute", info.recompute},
           {"threads", info.threads}};
 }
 
@@ -230,7 +218,7 @@ int run(const Flags& flags) {
   const bool ppo = mode == "ppo";
   ModelOptions options;
   options.path = words[0], options.threads = static_cast<int>(flags.number("threads", 0));
-  set_compute(options, flags);
+  options.compute = flags.text("compute"), options.recompute = flags.text("recompute");
   const auto model = Model::open(options);
   const ModelInfo& info = model->info();
   const Recipe recipe{.mode = mode};
@@ -255,12 +243,12 @@ int run(const Flags& flags) {
   }
   json document = runner.document(static_cast<double>(work.count()));
   document["mode"] = mode;
-  document["model"] = describe(info, flags);
+  document["model"] = describe(info);
   document["sequences"] = work.sequences();
   document["loss_tokens"] = work.loss_tokens();
   if (ppo) document["stepwise_tokens"] = work.stepwise_tokens();
-  document["products"] = product_share(runner, info, work, ppo, flags.text("compute") == "bf16",
-                                       document["ms_median"].get<double>() * 1e-3);
+  document["products"] =
+      product_share(runner, info, work, ppo, info.compute == "bf16", document["ms_median"].get<double>() * 1e-3);
   std::cout << document.dump(turns ? -1 : 2) << std::endl;
   return 0;
 }
