@@ -10,16 +10,16 @@ namespace spark {
 namespace {
 
 Compute compute_of(const std::string& name) {
-  for (const Compute compute : {Compute::F32, Compute::Bf16, Compute::Bf16x3}) {
+  for (const Compute compute : {Compute::F32, Compute::Bf16}) {
     if (name == compute_name(compute)) return compute;
   }
-  throw Error("invalid_argument", "compute: expected f32, bf16 or bf16x3, got " + name);
+  throw Error("invalid_argument", "compute: expected f32 or bf16, got " + name);
 }
 
 }  // namespace
 
 const char* compute_name(Compute compute) {
-  constexpr const char* kNames[] = {"f32", "bf16", "bf16x3"};
+  constexpr const char* kNames[] = {"f32", "bf16"};
   return kNames[static_cast<int>(compute)];
 }
 

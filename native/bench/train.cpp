@@ -1,7 +1,7 @@
 // How fast the engine trains: a LoRA SFT step, or a PPO iteration over five-step trajectories, on a GGUF model. One
 // JSON document on stdout.
 //   bench_train MODEL.gguf [sft|ppo] [--tokens 2048] [--length 256] [--trajectories 8] [--threads 0]
-//               [--compute f32|bf16|bf16x3] [--recompute auto|none|cheap|block] [--repeats 5] [--warmup 2] [--seed 1]
+//               [--compute f32|bf16] [--recompute auto|none|cheap|block] [--repeats 5] [--warmup 2] [--seed 1]
 //               [--export FOLDER] [--turns]
 //
 // sft: forward, backward, AdamW on --tokens packed tokens in sequences of --length, the second half of each with loss.

@@ -5,7 +5,6 @@
 #include <bit>
 
 #include "core/error.h"
-#include "core/half.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/vector.h"
 
@@ -14,35 +13,20 @@ namespace spark {
 namespace {
 
 // Round to nearest, ties to even; NaN stays NaN.
-SPARK_INLINE Bf16 to_bf16(float x) {
+SPARK_INLINE Bf16Bits to_bf16(float x) {
   const uint32_t bits = std::bit_cast<uint32_t>(x);
   const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  return static_cast<Bf16>(x == x ? rounded : (bits >> 16) | 0x40u);
+  return static_cast<Bf16Bits>(x == x ? rounded : (bits >> 16) | 0x40u);
 }
 
-SPARK_CLONES void round_row(Bf16* to, const float* x, int64_t count) {
+SPARK_CLONES void round_row(Bf16Bits* to, const float* x, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) to[i] = to_bf16(x[i]);
 }
 
-SPARK_CLONES void split_row(Bf16* high, Bf16* middle, const float* x, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) {
-    const Bf16 h = to_bf16(x[i]);
-    high[i] = h;
-    middle[i] = to_bf16(x[i] - bf16_to_float(h));
-  }
-}
-
 }  // namespace
 
-void bf16_split(Bf16* to, int64_t stride, const float* x, int64_t count, int64_t parts, Bf16Side side) {
-  if (parts == 1) return round_row(to, x, count);
-  Bf16* middle = to + (side == Bf16Side::Left ? 1 : 2) * stride;
-  Bf16* again = to + (side == Bf16Side::Left ? 2 : 1) * stride;
-  split_row(to, middle, x, count);
-  std::copy_n(to, count, again);
-}
+void round_to_bf16(Bf16Bits* to, const float* x, int64_t count) { round_row(to, x, count); }
 
 void require_bf16_units() {
   const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
@@ -66,12 +50,15 @@ struct Bf16Products::Product {
 Bf16Products::Bf16Products() : engine_(std::make_unique<Engine>()) {}
 Bf16Products::~Bf16Products() = default;
 
-void Bf16Products::run(float* c, int64_t ldc, const Bf16* a, int64_t lda, const Bf16* b, int64_t ldb, bool transposed,
-                       int64_t m, int64_t n, int64_t k, bool accumulate) {
+void Bf16Products::run(float* c, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb,
+                       bool transposed, int64_t m, int64_t n, int64_t k, bool accumulate) {
   using Type = dnnl::memory::data_type;
   using Dims = dnnl::memory::dims;
   if (m == 0 || n == 0) return;
   try {
+    // Batches of many sizes would collect products without end.
+    constexpr size_t kMostProducts = 512;
+    if (products_.size() >= kMostProducts) products_.clear();
     std::unique_ptr<Product>& product = products_[Key{m, n, k, lda, ldb, ldc, transposed, accumulate}];
     if (!product) {
       product = std::make_unique<Product>();

@@ -75,20 +75,17 @@ class CpuBackend : public Backend {
   void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) override;
 
  private:
-  struct LinearScratch {
-    float* panel = nullptr;       // (panel rows, cols) of W in fp32
-    uint16_t* panel16 = nullptr;  // its bf16 parts
-    uint16_t* x16 = nullptr;      // the bf16 parts of x or dy
-  };
   // Scratch is kept from call to call and only grows. One slot for each OpenMP thread, and two that a whole team
   // shares.
   enum SharedSlot { kPanelSlot, kRowsSlot, kSharedSlots };
   float* scratch(int slot, int64_t floats);  // at least `floats` long, 64-byte aligned
   float* shared_scratch(SharedSlot slot, int64_t floats) { return scratch(threads_ + slot, floats); }
-  LinearScratch linear_scratch(int64_t rows_of_x, int64_t inner, const Weight& w);
-  void split_rows(uint16_t* to, const float* x, int64_t ldx, int64_t M, int64_t width);
-  void split_weight(uint16_t* to, int64_t row_stride, int64_t part_stride, const Weight& w, int64_t first,
-                    int64_t rows);
+  // Scratch for a panel of W, or null when the product can read W where it lies.
+  float* panel_scratch(const Weight& w);
+  uint16_t* bf16_panel_scratch(const Weight& w);
+  void unpack(float* to, const Weight& w, int64_t first, int64_t rows);
+  void unpack(uint16_t* to, const Weight& w, int64_t first, int64_t rows);
+  const uint16_t* rounded(const float* x, int64_t count);
 
   struct Scratch {
     std::unique_ptr<float, void (*)(void*)> data{nullptr, nullptr};

@@ -1,12 +1,11 @@
-// Frozen projection: y = x Wᵀ, dx = dy W. W stays as the file has it. What sgemm cannot read (a quantised or half type,
-// or any type when products run in bf16) is unpacked a panel of rows at a time into scratch, and the panel is
-// multiplied while it is in cache: a full-precision copy of the weights never exists. Unpacking a value costs about as
-// much as multiplying it with 100 rows of x, so it pays off from a few hundred tokens on.
+// Frozen projection: y = x Wᵀ, dx = dy W. W stays as the file has it. What the product cannot read (a quantised or half
+// type; anything but bf16 when products run in bf16) is unpacked a panel of rows at a time into scratch, and the panel
+// is multiplied while it is in cache: a second copy of the weights never exists. Unpacking a value costs about as much
+// as multiplying it with 100 rows of x, so it pays off from a few hundred tokens on.
 #include <omp.h>
 
 #include <algorithm>
 
-#include "core/half.h"
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/vector.h"
@@ -17,102 +16,106 @@ namespace {
 
 constexpr int64_t kPanel = 1 << 20;  // values of a panel: 4 MB in fp32, so that two cores' second caches hold it
 
-const std::byte* row_data(const Weight& w, int64_t row) {
-  return w.data + static_cast<size_t>(row) * tensor_bytes(w.type, w.cols);
-}
-
 int64_t panel_rows(int64_t rows, int64_t cols) {
   return std::min(rows, std::max<int64_t>(kPanel / cols / 16 * 16, 16));
 }
 
-// to (rows, cols) = W from row `first`
-void unpack(float* to, const Weight& w, int64_t first, int64_t rows) {
-#pragma omp parallel for schedule(static) if (rows * w.cols > kParallelWork)
-  for (int64_t r = 0; r < rows; ++r) dequantize(w.type, row_data(w, first + r), to + r * w.cols, w.cols);
+const std::byte* row_data(const Weight& w, int64_t row) {
+  return w.data + static_cast<size_t>(row) * tensor_bytes(w.type, w.cols);
+}
+
+// A run of W's rows in the type the product reads: where they lie in the file, or unpacked into scratch.
+template <class T>
+struct Panel {
+  const T* data;  // (rows, cols)
+  int64_t first, rows;
+};
+
+// f(panel) for every panel of W; unpack(to, first, rows) fills scratch, which is null when W is used where it lies.
+template <class T, class Unpack, class F>
+void each_panel(const Weight& w, T* scratch, Unpack&& unpack, F&& f) {
+  if (!scratch) return f(Panel<T>{reinterpret_cast<const T*>(w.data), 0, w.rows});
+  const int64_t most = panel_rows(w.rows, w.cols);
+  for (int64_t first = 0; first < w.rows; first += most) {
+    const int64_t rows = std::min(most, w.rows - first);
+    unpack(scratch, first, rows);
+    f(Panel<T>{scratch, first, rows});
+  }
 }
 
 }  // namespace
 
 int64_t panel_values(int64_t rows, int64_t cols) { return panel_rows(rows, cols) * cols; }
 
-CpuBackend::LinearScratch CpuBackend::linear_scratch(int64_t rows_of_x, int64_t inner, const Weight& w) {
-  LinearScratch scratch{};
-  const int64_t values = panel_values(w.rows, w.cols), parts = bf16_parts(compute_);
-  if (compute_ == Compute::F32) {
-    scratch.panel = shared_scratch(kPanelSlot, values);
-    return scratch;
-  }
-  for (int t = 0; t < threads_; ++t) this->scratch(t, w.cols);  // one row in fp32, before it is split
-  scratch.panel16 = reinterpret_cast<Bf16*>(shared_scratch(kPanelSlot, (values * parts + 1) / 2));
-  scratch.x16 = reinterpret_cast<Bf16*>(shared_scratch(kRowsSlot, (rows_of_x * inner * parts + 1) / 2));
-  return scratch;
+float* CpuBackend::panel_scratch(const Weight& w) {
+  return w.type == TensorType::F32 ? nullptr : shared_scratch(kPanelSlot, panel_values(w.rows, w.cols));
 }
 
-// to (M, parts · width): the parts of `width` columns of x side by side
-void CpuBackend::split_rows(Bf16* to, const float* x, int64_t ldx, int64_t M, int64_t width) {
-  const int64_t parts = bf16_parts(compute_);
-#pragma omp parallel for schedule(static) if (M * width > kParallelWork)
-  for (int64_t m = 0; m < M; ++m) {
-    bf16_split(to + m * parts * width, width, x + m * ldx, width, parts, Bf16Side::Left);
-  }
+Bf16Bits* CpuBackend::bf16_panel_scratch(const Weight& w) {
+  const bool in_place = w.type == TensorType::BF16 && reinterpret_cast<uintptr_t>(w.data) % alignof(Bf16Bits) == 0;
+  if (in_place) return nullptr;
+  for (int t = 0; t < threads_; ++t) scratch(t, w.cols);  // one row in fp32, before it is rounded
+  return reinterpret_cast<Bf16Bits*>(shared_scratch(kPanelSlot, (panel_values(w.rows, w.cols) + 1) / 2));
 }
 
-// The parts of W's rows: part i of row r begins at to + r · row_stride + i · part_stride.
-void CpuBackend::split_weight(Bf16* to, int64_t row_stride, int64_t part_stride, const Weight& w, int64_t first,
-                              int64_t rows) {
-  const int64_t parts = bf16_parts(compute_);
+// to (rows, cols) = W from row `first`
+void CpuBackend::unpack(float* to, const Weight& w, int64_t first, int64_t rows) {
+#pragma omp parallel for schedule(static) if (rows * w.cols > kParallelWork)
+  for (int64_t r = 0; r < rows; ++r) dequantize(w.type, row_data(w, first + r), to + r * w.cols, w.cols);
+}
+
+void CpuBackend::unpack(Bf16Bits* to, const Weight& w, int64_t first, int64_t rows) {
 #pragma omp parallel for schedule(static) if (rows * w.cols > kParallelWork)
   for (int64_t r = 0; r < rows; ++r) {
-    const float* row = reinterpret_cast<const float*>(row_data(w, first + r));
+    const float* row = reinterpret_cast<const float*>(row_data(w, first + r));  // (cols)
     if (w.type != TensorType::F32) {
       float* unpacked = scratch_[static_cast<size_t>(omp_get_thread_num())].data.get();
       dequantize(w.type, row_data(w, first + r), unpacked, w.cols);
       row = unpacked;
     }
-    bf16_split(to + r * row_stride, part_stride, row, w.cols, parts, Bf16Side::Right);
+    round_to_bf16(to + r * w.cols, row, w.cols);
   }
+}
+
+// x (count) in bf16, in scratch
+const Bf16Bits* CpuBackend::rounded(const float* x, int64_t count) {
+  constexpr int64_t kBlock = 1 << 14;
+  Bf16Bits* to = reinterpret_cast<Bf16Bits*>(shared_scratch(kRowsSlot, (count + 1) / 2));
+#pragma omp parallel for schedule(static) if (count > kParallelWork)
+  for (int64_t i = 0; i < count; i += kBlock) round_to_bf16(to + i, x + i, std::min(kBlock, count - i));
+  return to;
 }
 
 void CpuBackend::linear_forward(float* y, const float* x, const Weight& w, int64_t M) {
-  if (compute_ == Compute::F32 && w.type == TensorType::F32) {
-    const float* data = reinterpret_cast<const float*>(w.data);
-    return cpu_gemm(false, true, M, w.rows, w.cols, 1.0f, x, w.cols, data, w.cols, 0.0f, y, w.rows);
+  const int64_t in = w.cols, out = w.rows;
+  if (bf16_) {
+    const Bf16Bits* x16 = rounded(x, M * in);
+    const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+    return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
+      bf16_->run(y + p.first, out, x16, in, p.data, in, true, M, p.rows, in, false);
+    });
   }
-  const int64_t in = w.cols, panel = panel_rows(w.rows, w.cols), parts = bf16_parts(compute_);
-  const LinearScratch s = linear_scratch(M, in, w);
-  if (compute_ != Compute::F32) split_rows(s.x16, x, in, M, in);
-  for (int64_t first = 0; first < w.rows; first += panel) {
-    const int64_t rows = std::min(panel, w.rows - first);
-    if (compute_ == Compute::F32) {
-      unpack(s.panel, w, first, rows);
-      cpu_gemm(false, true, M, rows, in, 1.0f, x, in, s.panel, in, 0.0f, y + first, w.rows);
-      continue;
-    }
-    split_weight(s.panel16, parts * in, in, w, first, rows);
-    bf16_->run(y + first, w.rows, s.x16, parts * in, s.panel16, parts * in, true, M, rows, parts * in, false);
-  }
+  const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+  each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
+    cpu_gemm(false, true, M, p.rows, in, 1.0f, x, in, p.data, in, 0.0f, y + p.first, out);
+  });
 }
 
 void CpuBackend::linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) {
-  if (compute_ == Compute::F32 && w.type == TensorType::F32) {
-    const float* data = reinterpret_cast<const float*>(w.data);
-    return cpu_gemm(false, false, M, w.cols, w.rows, 1.0f, dy, w.rows, data, w.cols, accumulate ? 1.0f : 0.0f, dx,
-                    w.cols);
+  const int64_t in = w.cols, out = w.rows;
+  if (bf16_) {
+    const Bf16Bits* dy16 = rounded(dy, M * out);
+    const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+    return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
+      const bool add = accumulate || p.first > 0;
+      bf16_->run(dx, in, dy16 + p.first, out, p.data, in, false, M, in, p.rows, add);
+    });
   }
-  const int64_t panel = panel_rows(w.rows, w.cols), parts = bf16_parts(compute_);
-  const LinearScratch s = linear_scratch(M, panel, w);
-  for (int64_t first = 0; first < w.rows; first += panel) {
-    const int64_t rows = std::min(panel, w.rows - first);
-    const bool add = accumulate || first > 0;
-    if (compute_ == Compute::F32) {
-      unpack(s.panel, w, first, rows);
-      cpu_gemm(false, false, M, w.cols, rows, 1.0f, dy + first, w.rows, s.panel, w.cols, add ? 1.0f : 0.0f, dx, w.cols);
-      continue;
-    }
-    split_rows(s.x16, dy + first, w.rows, M, rows);
-    split_weight(s.panel16, w.cols, rows * w.cols, w, first, rows);
-    bf16_->run(dx, w.cols, s.x16, parts * rows, s.panel16, w.cols, false, M, w.cols, parts * rows, add);
-  }
+  const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+  each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
+    const float beta = accumulate || p.first > 0 ? 1.0f : 0.0f;
+    cpu_gemm(false, false, M, in, p.rows, 1.0f, dy + p.first, out, p.data, in, beta, dx, in);
+  });
 }
 
 void CpuBackend::add_bias(float* y, const Vector& bias, int64_t M) {

@@ -64,7 +64,7 @@ size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
   if (unpacks) shared += std::max<int64_t>(panel_values(needs.widest_row, needs.widest_row), int64_t{1} << 20);
   if (compute_ != Compute::F32) {
     own = std::max(own, needs.widest_row);
-    shared = (shared + needs.product_input) * bf16_parts(compute_) / 2;
+    shared = (shared + needs.product_input) / 2;
   }
   return static_cast<size_t>(own * threads_ + shared) * sizeof(float);
 }

@@ -66,7 +66,7 @@ template <int VECTORS>
 SPARK_INLINE void tile_columns(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_inner, const float* b,
                                int64_t ldb, int64_t m, int64_t k) {
   int64_t i = 0;
-  for (; i + 4 <= m; i += 4) tile_kernel<4, VECTORS>(c + i * ldc, ldc, a + i * a_row, a_row, a_inner, b, ldb, k);
+  for (; i + 8 <= m; i += 8) tile_kernel<8, VECTORS>(c + i * ldc, ldc, a + i * a_row, a_row, a_inner, b, ldb, k);
   for (; i < m; ++i) tile_kernel<1, VECTORS>(c + i * ldc, ldc, a + i * a_row, a_row, a_inner, b, ldb, k);
 }
 

@@ -47,10 +47,9 @@ struct Rope {
   bool halves = false;
 };
 
-// What frozen projections are multiplied in; everything else is fp32. Bf16x3 is fp32 to about 2^-17, from three bf16
-// products; see cpu/bf16.h.
-enum class Compute { F32, Bf16, Bf16x3 };
-const char* compute_name(Compute compute);  // f32, bf16, bf16x3
+// What frozen projections are multiplied in, always summed in fp32; everything else is fp32.
+enum class Compute { F32, Bf16 };
+const char* compute_name(Compute compute);  // f32, bf16
 
 struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_size = 0;  // H, K, D; query head h reads key/value head h / (H / K)

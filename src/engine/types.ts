@@ -32,10 +32,10 @@ export interface OpenModelOptions {
   /** 0 or absent: all cores. */
   readonly threads?: number;
   /**
-   * What the frozen projections are multiplied in; everything else is fp32. `f32` (default); `bf16`, on processors with
-   * AVX-512 BF16 or AMX, else `unsupported_compute`; `bf16x3`: fp32 to about 2^-17 from three bf16 products.
+   * What the frozen projections are multiplied in; everything else is fp32. `f32` (default), or `bf16` on processors
+   * with AVX-512 BF16 or AMX, else `unsupported_compute`.
    */
-  readonly compute?: 'f32' | 'bf16' | 'bf16x3';
+  readonly compute?: 'f32' | 'bf16';
   /**
    * What the backward pass computes again instead of keeping it: `none`; `cheap` (norms and swiglu); `block` (a block's
    * whole forward). `auto` (default): the first of them that fits `memoryLimit`.
@@ -159,7 +159,7 @@ export interface ModelInfo {
   readonly path: string;
   readonly architecture: string;
   readonly backend: 'cpu' | 'cuda';
-  readonly compute: 'f32' | 'bf16' | 'bf16x3';
+  readonly compute: 'f32' | 'bf16';
   /** As asked for; what a call will use is in `plan`. */
   readonly recompute: 'auto' | 'none' | 'cheap' | 'block';
   readonly threads: number;
