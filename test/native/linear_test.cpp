@@ -47,3 +47,29 @@ TEST_CASE("a matrix is used where it lies, whatever its type; a vector becomes f
   const spark::Vector v = backend.load_vector(spark::TensorType::F16, packed, 3);
   CHECK(std::vector<float>(v.data, v.data + 3) == std::vector<float>{1.0f, -2.0f, 0.5f});
 }
+
+TEST_CASE("a packed matrix of two panels gives what its fp32 copy gives") {
+  auto& backend = test_backend();
+  constexpr int64_t kRows = 1100, kCols = 1024, M = 3;  // a panel holds 1024 rows of this length
+  std::vector<uint16_t> halves(kRows * kCols);
+  for (size_t i = 0; i < halves.size(); ++i) {
+    halves[i] = static_cast<uint16_t>(0x2c00 + i * 2654435761u % 2048 + (i % 3 ? 0x8000 : 0));  // ±(1/16 to 1/4)
+  }
+  const auto* bytes = reinterpret_cast<const std::byte*>(halves.data());
+  std::vector<float> floats(halves.size());
+  spark::dequantize(spark::TensorType::F16, bytes, floats.data(), kRows * kCols);
+  Device device(backend);
+  const auto packed = backend.load_matrix(spark::TensorType::F16, bytes, kRows, kCols);
+  const auto plain =
+      backend.load_matrix(spark::TensorType::F32, reinterpret_cast<const std::byte*>(floats.data()), kRows, kCols);
+  const float *x = device.floats(random_doubles("x", M * kCols)), *dy = device.floats(random_doubles("dy", M * kRows));
+  float *y = device.filled(2 * M * kRows, 9), *dx = device.filled(2 * M * kCols, 0.5f);
+  backend.linear_forward(y, x, packed, M);
+  backend.linear_forward(y + M * kRows, x, plain, M);
+  CHECK(distance(device.host(y, M * kRows), device.host(y + M * kRows, M * kRows)) < kTolerance);
+  for (const bool accumulate : {true, false}) {
+    backend.linear_backward(dx, dy, packed, M, accumulate);
+    backend.linear_backward(dx + M * kCols, dy, plain, M, accumulate);
+    CHECK(distance(device.host(dx, M * kCols), device.host(dx + M * kCols, M * kCols)) < kTolerance);
+  }
+}
