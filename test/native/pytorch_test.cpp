@@ -110,6 +110,7 @@ void check_actor(const Fixture& f, bool step_ratio) {
   check_gradients(f, *adapter, key);
   CHECK(metrics.tokens == static_cast<int64_t>(f.batch.loss_tokens()));
   CHECK(metrics.clipped_count == static_cast<int64_t>(f.floats(key + ".clipped_count")[0]));
+  CHECK(distance(std::vector<double>{metrics.ratio_sum, metrics.ratio_max}, f.floats(key + ".ratios")) < kTight);
   CHECK(metrics.clipped_count > 0);
   CHECK(metrics.clipped_count < metrics.tokens);
   CHECK(distance(std::vector<double>{metrics.k1_sum, metrics.k2_sum, metrics.k3_sum}, f.floats("kl_sums")) < kTight);

@@ -1,0 +1,121 @@
+/**
+ * Would a test notice? Puts each error of test/native/mutations.mjs into a copy of native/, builds the test program and runs
+ * it: it must fail. Prints a table; exits 1 when a mutant survives, does not compile, or its text is no longer in the file.
+ *
+ *   npm run test:mutations                      all of them
+ *   npm run test:mutations -- cpu/adamw.cpp     those of files whose name contains one of the words
+ *
+ * The copy is build-mutations/, kept between runs. With ccache on the PATH the unchanged files cost nothing.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mutations } from '../test/native/mutations.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const copy = path.join(root, 'build-mutations');
+const build = path.join(copy, 'build');
+const program = path.join(build, 'spark_tests');
+// Some mutants loop or diverge; the suite takes seconds.
+const TEST_TIMEOUT_MS = 120_000;
+// Files and memory: they take most of the suite's time and know nothing of a loss.
+const WITHOUT = ['*/core_*', '*/memory_*', '*/adapter_io_*'];
+
+/**
+ * native/, test/native and the fixtures, laid out as the tests expect them. Only what differs is written, by content: a file
+ * that an interrupted run left mutated is compiled again, and one that has not changed is not.
+ */
+function makeCopy() {
+  for (const folder of ['native', 'test/native']) {
+    const from = path.join(root, folder);
+    const to = path.join(copy, folder);
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(to, { recursive: true })) {
+      if (!existsSync(path.join(from, name))) rmSync(path.join(to, name), { recursive: true, force: true });
+    }
+    for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const source = path.join(entry.parentPath, entry.name);
+      const target = path.join(to, path.relative(from, source));
+      const bytes = readFileSync(source);
+      if (existsSync(target) && bytes.equals(readFileSync(target))) continue;
+      mkdirSync(path.dirname(target), { recursive: true });
+      writeFileSync(target, bytes);
+    }
+  }
+  const fixtures = path.join(copy, 'test/fixtures');
+  if (!existsSync(fixtures)) symlinkSync(path.join(root, 'test/fixtures'), fixtures, 'dir');
+}
+
+function configure() {
+  const ccache = spawnSync('ccache', ['--version']).status === 0;
+  const launcher = ccache ? ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'] : [];
+  run('cmake', ['-S', path.join(copy, 'native'), '-B', build, '-DCMAKE_BUILD_TYPE=Release', ...launcher]);
+}
+
+/** Output when it succeeds, else an error with what the command said. */
+function run(command, args) {
+  const result = spawnSync(command, args, { encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`${command} failed: ${result.stderr || result.stdout || result.error}`);
+  return result.stdout;
+}
+
+const compile = () => run('cmake', ['--build', build, '--target', 'spark_tests', '-j', '2']);
+
+/** The first test that fails; null when all pass. */
+function failure() {
+  const flags = ['--no-colors', '--no-intro', '--abort-after=1', `--source-file-exclude=${WITHOUT.join(',')}`];
+  const result = spawnSync(program, flags, {
+    encoding: 'utf8',
+    timeout: TEST_TIMEOUT_MS,
+    maxBuffer: 1 << 28,
+    env: { ...process.env, OMP_WAIT_POLICY: 'passive' },
+  });
+  if (result.status === 0) return null;
+  const file = /([^/\n]+_test)\.cpp:\d+:\nTEST CASE: {2}(.*)/.exec(result.stdout);
+  return file ? `${file[1]}: ${file[2]}` : (result.signal ?? `exit ${result.status}`);
+}
+
+/** What became of one mutant: `killed` by which test, or why it is a finding. */
+function judge({ file, from, to }) {
+  const target = path.join(copy, 'native', file);
+  const text = readFileSync(target, 'utf8');
+  const found = text.split(from).length - 1;
+  if (found !== 1) return { verdict: 'TEXT', detail: `its text occurs ${found} times; write the mutation anew` };
+  try {
+    writeFileSync(
+      target,
+      text.replace(from, () => to),
+    );
+    compile();
+    const failed = failure();
+    if (failed === null) return { verdict: 'SURVIVED', detail: 'no test failed' };
+    return { verdict: 'killed', detail: failed };
+  } catch (error) {
+    return {
+      verdict: 'BUILD',
+      detail: error.message.split('\n').find((line) => line.includes('error')) ?? error.message,
+    };
+  } finally {
+    writeFileSync(target, text);
+  }
+}
+
+const words = process.argv.slice(2);
+const chosen = mutations.filter(({ file }) => words.length === 0 || words.some((word) => file.includes(word)));
+if (chosen.length === 0) throw new Error(`no mutation is of a file named like ${words.join(' or ')}`);
+makeCopy();
+configure();
+compile();
+const broken = failure();
+if (broken !== null) throw new Error(`a test fails without any mutation: ${broken}`);
+
+const counts = new Map();
+for (const mutation of chosen) {
+  const { verdict, detail } = judge(mutation);
+  counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
+  console.log(`${verdict.padEnd(9)} ${mutation.file.padEnd(21)} ${mutation.what.padEnd(38)} ${detail.slice(0, 90)}`);
+}
+console.log([...counts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
+process.exitCode = counts.get('killed') === chosen.length ? 0 : 1;

@@ -1,0 +1,138 @@
+/**
+ * Errors that someone could make in the loss code: a sign turned, a term dropped, a bound moved. Each `from` stands exactly
+ * once in its file under native/, and with `to` in its place some native test must fail (scripts/mutate-losses.mjs).
+ */
+const objective = [
+  ['clip loss: sign', 'return -std::min(ratio', 'return std::min(ratio'],
+  ['clip loss: the larger branch', '-std::min(ratio * advantage', '-std::max(ratio * advantage'],
+  ['clip loss: upper bound', '1 - clip, 1 + clip) * advantage', '1 - clip, 1 + 2 * clip) * advantage'],
+  ['clip loss: lower bound', 'std::clamp(ratio, 1 - clip,', 'std::clamp(ratio, 1 - 2 * clip,'],
+  ['clipped: advantage > 0 turned', 'ratio > 1 + clip :', 'ratio < 1 + clip :'],
+  ['clipped: advantage < 0 turned', 'advantage < 0 && ratio < 1 - clip', 'advantage < 0 && ratio > 1 - clip'],
+  ['clipped: no branch for advantage < 0', 'advantage < 0 && ratio < 1 - clip', 'false'],
+  ['clip slope: sign', '0.0 : -ratio * advantage', '0.0 : ratio * advantage'],
+  ['clip slope: ratio dropped', '0.0 : -ratio * advantage', '0.0 : -advantage'],
+  ['clip slope: never clipped', 'policy_is_clipped(ratio, advantage, clip) ? 0.0 :', 'clip < 0 ? 0.0 :'],
+  ['KL slope: sign', 'return kl * (lp - reference)', 'return kl * (reference - lp)'],
+  ['KL slope: the half forgotten', 'return kl * (lp - reference)', 'return 2 * kl * (lp - reference)'],
+  ['KL slope: coefficient dropped', 'return kl * (lp - reference)', 'return (kl > 0) * (lp - reference)'],
+];
+
+const policy = [
+  ['ratio: sign of old', '(lp[m]) - old_lp[m]', '(lp[m]) + old_lp[m]'],
+  ['ratio: old dropped', '(lp[m]) - old_lp[m]', '(lp[m])'],
+  ['KL subtracted', 'slope += policy_kl_slope', 'slope -= policy_kl_slope'],
+  ['KL dropped', 'if (reference_lp) slope', 'if (!c.clip) slope'],
+  ['normalizer dropped', 'slope * c.inverse_normalizer', 'slope'],
+];
+
+const logprob = [
+  ['maximum dropped', 'return largest + std::log(sum)', 'return std::log(sum)'],
+  ['log-sum-exp dropped', 'targets[m]] - lse[m]', 'targets[m]]'],
+  ['softmax: sign', 'logits[j] = -dlp *', 'logits[j] = dlp *'],
+  ['softmax: lse dropped', 'exp_fast(logits[j] - lse)', 'exp_fast(logits[j])'],
+  ['target: sign', 'logits[target] += dlp', 'logits[target] -= dlp'],
+  ['target: dropped', 'logits[target] += dlp', 'logits[target] += 0'],
+];
+
+const objectives = [
+  ['ratio: sign of old', '- batch.old_logprobs[position];', '+ batch.old_logprobs[position];'],
+  [
+    'step ratio: sum, no mean',
+    'log_ratio[m] = step.value / static_cast<double>(step.tokens)',
+    'log_ratio[m] = step.value',
+  ],
+  ['step ratio: the last token alone', 'step.value += log_ratio[m]', 'step.value = log_ratio[m]'],
+  [
+    'step slope: sum, no mean',
+    'double slope = step.value / static_cast<double>(step.tokens)',
+    'double slope = step.value',
+  ],
+  ['step slope: the last token alone', 'step.value += policy_clip_slope', 'step.value = policy_clip_slope'],
+  ['step slope: subtracted', 'step.value += policy_clip_slope', 'step.value -= policy_clip_slope'],
+  ['step slope: KL subtracted', 'slope += policy_kl_slope', 'slope -= policy_kl_slope'],
+  ['step slope: normalizer dropped', 'slope / options.normalizer', 'slope'],
+  ['metrics: k1 sign', 'k1_sum -= delta', 'k1_sum += delta'],
+  ['metrics: k2 without its half', 'k2_sum += 0.5 * delta', 'k2_sum += delta'],
+  ['metrics: k3 without delta', 'std::expm1(delta) - delta', 'std::expm1(delta)'],
+  ['metrics: delta turned', '(batch.ref_logprobs[position]) - lp[m]', '(lp[m]) - batch.ref_logprobs[position]'],
+  ['metrics: KL loss without its half', 'kl_loss_sum += 0.5 * delta', 'kl_loss_sum += delta'],
+  ['metrics: clip loss of the last token', 'clip_loss_sum += policy_clip_loss', 'clip_loss_sum = policy_clip_loss'],
+  [
+    'metrics: every token clipped',
+    'clipped_count += policy_is_clipped(ratio, advantage, options.clip)',
+    'clipped_count += 1',
+  ],
+  ['metrics: ratio sum', 'ratio_sum += ratio', 'ratio_sum += 1'],
+  ['metrics: smallest ratio', 'std::max(metrics.ratio_max, ratio)', 'std::min(metrics.ratio_max, ratio)'],
+];
+
+const critic = [
+  ['value slope: sign', '(2.0 * error / normalizer)', '(-2.0 * error / normalizer)'],
+  ['value slope: the 2 forgotten', '(2.0 * error / normalizer)', '(error / normalizer)'],
+  ['value slope: normalizer dropped', '(2.0 * error / normalizer)', '(2.0 * error)'],
+  ['error: sign of the return', '- batch.returns[t];', '+ batch.returns[t];'],
+  ['loss: not squared', 'loss_sum += error * error', 'loss_sum += error'],
+];
+
+const valueHead = [
+  ['b1 dropped', 'z[e] += b1[e]', 'z[e] += 0 * b1[e]'],
+  ['b2 dropped', ' + p.b2[0]', ''],
+  ['w2 dropped', 'v += w2[e] * z[e]', 'v += z[e]'],
+  ['db2: sign', 'gradients.b2[0] += dv[m]', 'gradients.b2[0] -= dv[m]'],
+  ['db2: = for +=', 'gradients.b2[0] += dv[m]', 'gradients.b2[0] = dv[m]'],
+  ['dw2: without sigmoid', 'dw2[e] += dv * z[e] * sigmoid', 'dw2[e] += dv * z[e]'],
+  ['dw2: sign', 'dw2[e] += dv', 'dw2[e] -= dv'],
+  ["dz: silu' as sigmoid", '* sigmoid * (1.0f + z[e] * (1.0f - sigmoid))', '* sigmoid'],
+  ["dz: silu' with a minus", '(1.0f + z[e] * (1.0f - sigmoid))', '(1.0f - z[e] * (1.0f - sigmoid))'],
+  ['dz: w2 dropped', 'dz = dv * w2[e] * sigmoid', 'dz = dv * sigmoid'],
+  ['db1: sign', 'db1[e] += dz', 'db1[e] -= dz'],
+  ['dW1: = for +=', 'x, C, 1.0f, gradients.w1', 'x, C, 0.0f, gradients.w1'],
+  ['dW1: sign', 'E, C, M, 1.0f, z', 'E, C, M, -1.0f, z'],
+  ['dx: sign', 'M, C, E, 1.0f, z', 'M, C, E, -1.0f, z'],
+];
+
+const adamw = [
+  ['update: sign', 'w[i] * c.decay - c.step_size', 'w[i] * c.decay + c.step_size'],
+  ['decay: sign', '1.0f - c.learning_rate * c.weight_decay', '1.0f + c.learning_rate * c.weight_decay'],
+  ['decay: without the rate', 'c.learning_rate * c.weight_decay', 'c.weight_decay'],
+  ['decay: dropped', 'w[i] = w[i] * c.decay', 'w[i] = w[i]'],
+  ['m: without 1 - beta1', '(1.0f - c.beta1) * g', 'g'],
+  ['v: beta1 for beta2', '(1.0f - c.beta2) * g * g', '(1.0f - c.beta1) * g * g'],
+  ['v: not squared', '(1.0f - c.beta2) * g * g', '(1.0f - c.beta2) * std::fabs(g)'],
+  ['correction 1 dropped', 'static_cast<float>(c.learning_rate / correction1)', 'c.learning_rate'],
+  ['correction 2: no root', '1.0 / std::sqrt(correction2)', '1.0 / correction2'],
+  ['epsilon inside the root', 'c.inverse_root2 + c.epsilon', 'c.inverse_root2 + std::sqrt(c.epsilon)'],
+  ['clipped gradient not used', 'gradient[i] * c.grad_scale', 'gradient[i]'],
+  ['norm: not squared', 'static_cast<double>(x[i]) * x[i]', 'std::fabs(static_cast<double>(x[i]))'],
+];
+
+const optimizer = [
+  ['clip turned', 'options.max_grad_norm / norm', 'norm / options.max_grad_norm'],
+  ['clip never', 'norm > options.max_grad_norm)', 'norm > 1e30)'],
+  ['clip always', ' && norm > options.max_grad_norm)', ')'],
+  ['step counted late', '1.0f,          step_ + 1}', '1.0f,          step_ + 2}'],
+  ['norm: no root', 'std::sqrt(backend.sum_of_squares', '(backend.sum_of_squares'],
+  ['gradients kept', 'parameters_.clear(ParameterSet::Gradient);\n  const', 'const'],
+];
+
+const sft = [
+  ['SFT slope: sign', '(-1.0 / normalizer)', '(1.0 / normalizer)'],
+  ['SFT slope: normalizer dropped', '(-1.0 / normalizer)', '(-1.0)'],
+  ['SFT loss: sign', 'metrics.loss_sum -= lp', 'metrics.loss_sum += lp'],
+  ['actor: normalizer not inverted', '1.0 / options.normalizer}', 'options.normalizer}'],
+];
+
+const of = (file, list) => list.map(([what, from, to]) => ({ file, what, from, to }));
+
+export const mutations = [
+  ...of('ops/objective.h', objective),
+  ...of('cpu/policy.cpp', policy),
+  ...of('cpu/logprob.cpp', logprob),
+  ...of('cpu/value_head.cpp', valueHead),
+  ...of('cpu/adamw.cpp', adamw),
+  ...of('train/objectives.cpp', objectives),
+  ...of('train/critic.cpp', critic),
+  ...of('train/trained.cpp', optimizer),
+  ...of('train/adapter.cpp', sft),
+];
