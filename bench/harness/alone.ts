@@ -71,12 +71,13 @@ function sft(flags: Readonly<Record<string, string | number>>): Promise<Measured
   return json<Measured>([program('train'), modelFile('30m', 'f32'), 'sft', ...words]);
 }
 
-const HEAD = ['', 'tokens/s', 'best', 'peak MB'];
+const HEAD = ['', 'tokens/s', 'best', 'peak MB', 'planned MB'];
 const line = (name: string, m: Measured) => [
   name,
   Math.round(m.tokens_per_second).toLocaleString('en'),
   Math.round(m.tokens_per_second_best).toLocaleString('en'),
   (m.peak_bytes / 1e6).toFixed(0),
+  m.planned === undefined ? '' : (m.planned.total_bytes / 1e6).toFixed(0),
 ];
 
 /** Tokens/s must not fall as the packed length grows, and must rise with threads. */
@@ -84,11 +85,11 @@ export async function scaling(threads: number, quick: boolean): Promise<Alone> {
   const lengths = quick ? [1024, 4096] : [1024, 2048, 4096, 8192];
   const measured = new Map<string, Measured>();
   for (const tokens of lengths)
-    measured.set(`${tokens} tokens`, await sft({ tokens, threads, repeats: quick ? 3 : 5 }));
+    measured.set(`${tokens} tokens`, await sft({ tokens, threads, repeats: quick ? 2 : 5 }));
   const first = measured.get(`${lengths[0]} tokens`)!;
   const last = measured.get(`${lengths.at(-1)} tokens`)!;
   for (let n = 1; n < threads; n *= 2)
-    measured.set(`2048 tokens, ${n} thread${n > 1 ? 's' : ''}`, await sft({ tokens: 2048, threads: n }));
+    measured.set(`2048 tokens, ${n} thread${n > 1 ? 's' : ''}`, await sft({ tokens: 2048, threads: n, repeats: 3 }));
   const flat = last.tokens_per_second_best / first.tokens_per_second_best;
   return {
     title: `our SFT step at the 30m shape, fp32, ${threads} threads unless it says otherwise`,

@@ -53,6 +53,8 @@ export async function compare(comparison: Comparison, log: Log): Promise<Outcome
     const contender = new Contender(name, command);
     running.push(contender);
     await attempt(contender, failed, () => contender.ready());
+    // Without ours, the first, there is no work to give the others and nothing to compare them with.
+    if (failed.has(comparison.entrants[0]!.name)) break;
   }
   for (let round = 0; round < comparison.rounds; round++) {
     for (const contender of running) {

@@ -23,6 +23,7 @@ export interface Measured {
   readonly losses: readonly Readonly<Record<string, number>>[];
   readonly warm_seconds?: number;
   readonly stepwise_tokens?: number;
+  readonly planned?: { readonly recompute: string; readonly total_bytes: number };
   readonly products?: {
     readonly sgemm_1024_flops: number;
     readonly bf16_1024_flops: number;
@@ -40,7 +41,7 @@ export class Contender {
   readonly #limitMs: number;
   #said = '';
 
-  constructor(name: string, command: readonly string[], limitSeconds = 1200) {
+  constructor(name: string, command: readonly string[], limitSeconds = 1800) {
     this.name = name;
     this.command = command;
     this.#limitMs = limitSeconds * 1000;

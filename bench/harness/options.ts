@@ -28,7 +28,7 @@ export const HELP = `npm run bench -- [options]
   --ppo-shapes A,B   for PPO                                   [30m]
   --dtypes A,B       f32, bf16                                 [f32,bf16]
   --threads N        for both sides                            [every core]
-  --rounds N         turns of each contender                   [5; quick 3]
+  --rounds N         turns of each contender                   [4; PPO 2; quick 3]
   --no-peers         our side alone
   --no-compile       without torch.compile
   --python FILE      the Python that has the peers             [$PYTHON or python3]
@@ -66,7 +66,7 @@ export function parseOptions(argv: readonly string[], cores: number): Options | 
     ppoShapes: list('ppo-shapes', values['ppo-shapes'], SHAPES),
     dtypes: list('dtypes', values.dtypes ?? (quick ? 'f32' : 'f32,bf16'), ['f32', 'bf16']),
     threads: whole('threads', values.threads),
-    rounds: whole('rounds', values.rounds ?? (quick ? '3' : '5')),
+    rounds: whole('rounds', values.rounds ?? (quick ? '3' : '4')),
     peers: !values['no-peers'],
     compile: !values['no-compile'] && !quick,
     python: values.python,

@@ -21,21 +21,22 @@ export function sftComparisons(options: Options, withPeers: boolean): Comparison
       const size = ['--tokens', String(tokens), '--length', String(length)];
       const base = { mode: 'sft' as const, shape, dtype, title: `sft ${shape} ${dtype}` };
       const theirs = withPeers ? peerEntrants(base, options, ['']) : [];
-      const entrants = [...ours(base, options, size), ...theirs];
-      return { ...base, entrants, rounds: options.rounds, perTurn: shape === '30m' ? 3 : 2 };
+      const entrants = [ours(base, options, size), ...theirs];
+      return { ...base, entrants, rounds: options.rounds, perTurn: shape === '30m' ? 2 : 1 };
     }),
   );
 }
 
 export function ppoComparisons(options: Options, withPeers: boolean): Comparison[] {
-  const layouts = options.quick ? ['stepwise'] : ['stepwise', 'grouped', 'nested'];
   return options.ppoShapes.flatMap((shape) =>
     options.dtypes.map((dtype) => {
+      // Grouping is about padding, not about the dtype: shown once.
+      const layouts = ['stepwise', ...(dtype === 'f32' ? ['grouped'] : []), 'nested'];
       const base = { mode: 'ppo' as const, shape, dtype, title: `ppo ${shape} ${dtype}` };
       const size = ['--trajectories', options.quick ? '4' : '8'];
-      const theirs = withPeers ? peerEntrants(base, options, layouts) : [];
-      const entrants = [...ours(base, options, size), ...theirs];
-      const rounds = options.quick ? 1 : Math.min(3, options.rounds);
+      const theirs = withPeers ? peerEntrants(base, options, options.quick ? ['stepwise'] : layouts) : [];
+      const entrants = [ours(base, options, size), ...theirs];
+      const rounds = options.quick ? 1 : Math.min(2, options.rounds);
       return { ...base, entrants, rounds, perTurn: 1 };
     }),
   );
@@ -43,15 +44,10 @@ export function ppoComparisons(options: Options, withPeers: boolean): Comparison
 
 type Base = Pick<Comparison, 'title' | 'mode' | 'shape' | 'dtype'>;
 
-/**
- * Ours, which the bars are about; in fp32 also ours with bf16x3, three bf16 products in place of one of fp32: almost
- * its precision, and faster where the processor multiplies bf16.
- */
-function ours({ title, mode, shape, dtype }: Base, options: Options, size: readonly string[]): Entrant[] {
-  const common = ['--threads', String(options.threads), ...warmup(mode), '--turns'];
+function ours({ title, mode, shape, dtype }: Base, options: Options, size: readonly string[]): Entrant {
+  const common = ['--threads', String(options.threads), '--compute', dtype, ...warmup(mode)];
   const command = [program('train'), modelFile(shape, dtype), mode, ...size, ...common];
-  const own = { name: 'ours', command: [...command, '--compute', dtype, '--export', workFolder(title)] };
-  return dtype === 'bf16' ? [own] : [own, { name: 'ours, bf16x3', command: [...command, '--compute', 'bf16x3'] }];
+  return { name: 'ours', command: [...command, '--export', workFolder(title), '--turns'] };
 }
 
 /** Eager, and compiled where it is wanted, for each layout ('' for SFT). */
@@ -62,7 +58,6 @@ function peerEntrants({ title, mode, shape, dtype }: Base, options: Options, lay
     const shown = layout === '' ? [] : ['--layout', layout];
     const name = (how: string) => (layout === '' ? how : `${how}, ${layout}`);
     const eager = { name: name('eager'), command: [...script, ...common, ...shown] };
-    // Grouping is shown once, where padding weighs most: eager.
     if (!options.compile || layout === 'grouped') return [eager];
     return [eager, { name: name('compiled'), command: [...script, ...common, ...shown, '--compile'] }];
   });

@@ -53,6 +53,35 @@ struct Bench {
   }
 };
 
+struct Product {
+  int64_t N, C, F;  // y (N, F) = x (N, C) Wᵀ
+};
+
+// The same projection with weights as other files keep them, and in bf16 where the processor can.
+void linear_rows(Bench& bench, const Flags& flags, float* y, const float* x, float* dx, const Product& p) {
+  const int threads = static_cast<int>(flags.number("threads", 0));
+  const double flop = 2.0 * static_cast<double>(p.N) * static_cast<double>(p.C) * static_cast<double>(p.F);
+  const auto rows = [&](const std::string& name, CpuBackend& backend, TensorType type) {
+    // Bytes 0x20 are small positive numbers in every one of these types.
+    const std::vector<std::byte> bytes(tensor_bytes(type, p.F * p.C), std::byte{0x20});
+    const Weight w = backend.load_matrix(type, bytes.data(), p.F, p.C);
+    bench.row(("linear_forward " + name).c_str(), flop, 0, [&] { backend.linear_forward(y, x, w, p.N); });
+    bench.row(("linear_backward " + name).c_str(), flop, 0, [&] { backend.linear_backward(dx, y, w, p.N, false); });
+  };
+  CpuBackend f32(threads);
+  f32.enter();
+  rows("Q8_0", f32, TensorType::Q8_0);
+  rows("Q4_K", f32, TensorType::Q4_K);
+  try {
+    CpuBackend bf16(threads, Compute::Bf16);
+    bf16.enter();
+    rows("BF16 in bf16", bf16, TensorType::BF16);
+  } catch (const Error& e) {
+    if (e.code() != "unsupported_compute") throw;
+    std::fprintf(stderr, "no products in bf16: %s\n", e.what());
+  }
+}
+
 void run(const Flags& flags) {
   const int64_t N = flags.number("tokens", 1), length = flags.number("length", 1);
   CpuBackend backend(static_cast<int>(flags.number("threads", 0)));
@@ -107,6 +136,7 @@ void run(const Flags& flags) {
 
   bench.row("linear_forward", 2 * tokens * C * F, 0, [&] { backend.linear_forward(y, x, up, N); });
   bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, N, false); });
+  linear_rows(bench, flags, y, x, dx, {N, C, F});
   bench.row("lora_forward", 2 * tokens * R * (C + F), 4 * tokens * (C + 2 * F), [&] {
     backend.lora_down(u, x, a, N, C, R);
     backend.lora_up(y, u, R, b, 2, N, F, R);

@@ -201,6 +201,19 @@ json describe(const ModelInfo& info) {
           {"threads", info.threads}};
 }
 
+// What the engine says beforehand that the pass holds, to stand beside what it held. The rest of the process is not in
+// it.
+json planned(Adapter& adapter, const Work& work) {
+  int64_t longest = 0;
+  for (size_t s = 1; s < work.cu.size(); ++s) longest = std::max<int64_t>(longest, work.cu[s] - work.cu[s - 1]);
+  const MemoryPlan plan = adapter.plan({.tokens = work.count(),
+                                        .sequences = work.sequences(),
+                                        .longest = longest,
+                                        .loss_tokens = work.loss_tokens(),
+                                        .values = 0});
+  return {{"recompute", plan.recompute}, {"total_bytes", plan.total}, {"activation_bytes", plan.activations}};
+}
+
 void take_turns(Runner& runner, const json& ready) {
   std::cout << ready.dump() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
@@ -244,6 +257,7 @@ int run(const Flags& flags) {
   json document = runner.document(static_cast<double>(work.count()));
   document["mode"] = mode;
   document["model"] = describe(info);
+  if (!ppo) document["planned"] = planned(*actor, work);
   document["sequences"] = work.sequences();
   document["loss_tokens"] = work.loss_tokens();
   if (ppo) document["stepwise_tokens"] = work.stepwise_tokens();
