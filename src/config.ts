@@ -149,6 +149,15 @@ const evalSchema = z.strictObject({
   maxChainTokens: positive.default(768),
 });
 
+const paritySchema = z.strictObject({
+  /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
+  check: z.boolean().default(true),
+  /** Most mean |Δ log-prob| in nats; null: 0.01 for F32, F16 and BF16 files (0.05 with compute bf16), 0.1 for quantised ones. */
+  tolerance: z.number().min(0).nullable().default(null),
+  /** Tokens compared. */
+  tokens: z.number().int().min(2).default(192),
+});
+
 export const configSchema = z.strictObject({
   name: z.string().min(1).default('run'),
   seed: z.number().int().min(0).max(0xffffffff).default(1),
@@ -164,6 +173,7 @@ export const configSchema = z.strictObject({
   sft: sftSchema.prefault({}),
   ppo: ppoSchema.prefault({}),
   eval: evalSchema.prefault({}),
+  parity: paritySchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

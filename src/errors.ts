@@ -20,6 +20,9 @@ export type SparkErrorCode =
   | 'unsupported_compute'
   | 'adapter_mismatch'
   | 'not_finite'
+  // trainer and sampler
+  | 'parity_failed'
+  | 'export_failed'
   // inference
   | 'context_overflow'
   | 'inference_failed'

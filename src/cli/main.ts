@@ -17,6 +17,7 @@ import { questionsCommand } from './commands/questions.js';
 import { quickstartCommand } from './commands/quickstart.js';
 import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
+import { verifyCommand } from './commands/verify.js';
 import { EXIT_USAGE } from './run.js';
 
 await yargs(hideBin(process.argv))
@@ -32,6 +33,7 @@ await yargs(hideBin(process.argv))
   .command(reportCommand)
   .command(adapterCommand)
   .command(logprobsCommand)
+  .command(verifyCommand)
   .command(configCommand)
   .demandCommand(1, 'Name a command; start with: spark-rl quickstart')
   .strict()

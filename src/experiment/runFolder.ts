@@ -63,6 +63,10 @@ export class RunFolder {
   get reportFile() {
     return path.join(this.root, 'report.html');
   }
+  /** What was measured of our log-probs against llama.cpp's, by files and tokens. */
+  get parityFile() {
+    return path.join(this.root, 'parity.json');
+  }
   get ladderFile() {
     return path.join(this.root, 'ladder.json');
   }

@@ -11,6 +11,9 @@ import { type SftResult, trainSft } from '../train/sft.js';
 import type { TrainContext } from '../train/trainer.js';
 import { readTrajectories } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
+import { saveChecked } from './parity/saveAdapter.js';
+import { someOf } from './parity/sequences.js';
+import { checkParity } from './parity/trainCheck.js';
 import { openEngine } from './parts.js';
 import type { Session } from './session.js';
 import type { StageRecord } from './stageRecord.js';
@@ -45,9 +48,16 @@ export async function trainStage(session: Session, spec: StageSpec): Promise<Sta
   try {
     const started = performance.now();
     const adapter = init === null ? await freshAdapter(model, session) : await model.loadAdapter(init);
+    await checkParity(session, {
+      stage: spec.name,
+      model,
+      trajectories,
+      // llama.cpp reads no PEFT folder, and a fresh adapter changes nothing yet.
+      ...(init?.endsWith('.gguf') ? { adapter, adapterPath: init } : { adapter: null, adapterPath: null }),
+    });
     const result = await learn(session, spec, model, adapter, trajectories);
     const file = freeName(run.adapterFile(spec.name, result.steps));
-    await adapter.save(file, 'gguf');
+    await save(session, spec, { model, adapter, file, trajectories });
     await adapter.save(file.replace(/\.gguf$/, '-peft'), 'peft');
     const record = { adapter: path.relative(run.root, file), dependsOn, result };
     await session.recordStage(spec.name, record);
@@ -59,6 +69,23 @@ export async function trainStage(session: Session, spec: StageSpec): Promise<Sta
   } finally {
     model.dispose();
   }
+}
+
+interface Finished {
+  readonly model: Model;
+  readonly adapter: Adapter;
+  readonly file: string;
+  readonly trajectories: readonly Trajectory[];
+}
+
+/** As GGUF, read back by llama.cpp before it counts, unless the checks are turned off. */
+async function save({ config, run, signal }: Session, spec: StageSpec, finished: Finished): Promise<void> {
+  const { model, adapter, file, trajectories } = finished;
+  if (!config.parity.check) return adapter.save(file, 'gguf');
+  const { tolerance, tokens } = config.parity;
+  const all = trajectories.map((trajectory) => trajectory.tokens);
+  const saved = await saveChecked({ model, adapter, file, tolerance, sequences: someOf(all, tokens), signal });
+  run.metrics({ stage: spec.name, event: 'saved', ...saved });
 }
 
 async function learn(
@@ -128,7 +155,7 @@ async function stageHash(
   // A PEFT folder goes by its path; a file by what is in it.
   const start = init?.endsWith('.gguf') ? await fileSha256(init) : init;
   const { seed, lora } = config;
-  const settings = { spec, start, seed, lora, method: config[spec.method], model };
+  const settings = { spec, start, seed, lora, method: config[spec.method], model, compute: config.model.compute };
   const hash = createHash('sha256').update(JSON.stringify(settings));
   for (const trajectory of trajectories) hash.update(JSON.stringify(trajectory));
   return hash.digest('hex');

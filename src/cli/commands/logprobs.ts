@@ -1,13 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import type { Batch, Model } from '../../engine/types.js';
-import { SparkError } from '../../errors.js';
 import { openEngine } from '../../experiment/parts.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
-
-const ids = z.array(z.number().int().min(0)).min(2);
-const tokensSchema = z.union([ids, z.array(ids).min(1)]);
+import { readTokens } from '../tokensFile.js';
 
 export const logprobsCommand = defineCommand({
   command: 'logprobs',
@@ -30,25 +25,6 @@ export const logprobsCommand = defineCommand({
     }
   },
 });
-
-async function readTokens(file: string): Promise<number[][]> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new SparkError('invalid_file', `${file}: expected JSON with token ids; ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const tokens = tokensSchema.safeParse(parsed);
-  if (!tokens.success) {
-    throw new SparkError(
-      'invalid_file',
-      `${file}: expected a list of at least two token ids, or a list of such lists, like [128000, 791, 4320]`,
-    );
-  }
-  return Array.isArray(tokens.data[0]) ? (tokens.data as number[][]) : [tokens.data as number[]];
-}
 
 async function score(
   model: Model,
