@@ -61,6 +61,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   add<create_critic>(exports, "createCritic");    // (model, options, cancel) → Promise<critic>
   add<load_adapter>(exports, "loadAdapter");      // (model, path, cancel) → Promise<adapter>
   add<logprobs>(exports, "logprobs");             // (model, batch, adapter | null, cancel) → Promise<Float32Array>
+  add<save_model>(exports, "saveModel");          // (model, path, {type}, adapter | null, cancel) → Promise<SaveReport>
   add<trainable_info>(exports, "trainableInfo");  // (adapter | critic) → {rank, alpha, targets, parameterCount}
   add<accumulate_sft>(exports, "accumulateSft");  // (adapter, batch, {normalizer}, cancel) → Promise<SftMetrics>
   add<accumulate_policy>(exports, "accumulatePolicy");  // (adapter, batch, options, cancel) → Promise<PolicyMetrics>

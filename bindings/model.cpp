@@ -1,6 +1,8 @@
 #include "model.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "arguments.h"
@@ -20,6 +22,26 @@ std::shared_ptr<TrainableState> adopt(const std::shared_ptr<ModelState>& owner, 
   std::erase_if(owner->children, [](const auto& child) { return child.expired(); });
   owner->children.push_back(state);
   return state;
+}
+
+// `value` is an Adapter of this model, or null for none.
+std::shared_ptr<spark::Adapter> adapter_or_none(const std::shared_ptr<ModelState>& model, const Napi::Value& value,
+                                                const std::string& call) {
+  if (value.IsNull()) return nullptr;
+  const auto state = require_adapter(value);
+  if (state->disposed()) {
+    throw spark::Error("disposed", call + ": expected a live adapter, got one that was disposed");
+  }
+  if (state->owner != model) {
+    throw spark::Error("invalid_argument", "adapter: expected an Adapter of this model, got another model's");
+  }
+  return state->adapter;
+}
+
+Napi::Object types_object(Napi::Env env, const std::map<std::string, int>& types) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const auto& [name, count] : types) object.Set(name, Napi::Number::New(env, count));
+  return object;
 }
 
 Napi::Object info_object(Napi::Env env, const spark::ModelInfo& info) {
@@ -42,9 +64,7 @@ Napi::Object info_object(Napi::Env env, const spark::ModelInfo& info) {
   number("vocabulary", info.vocabulary);
   number("contextLength", info.context_length);
   number("parameters", info.parameters);
-  Napi::Object types = Napi::Object::New(env);
-  for (const auto& [name, count] : info.tensor_types) types.Set(name, Napi::Number::New(env, count));
-  object.Set("tensorTypes", types);
+  object.Set("tensorTypes", types_object(env, info.tensor_types));
   return object;
 }
 
@@ -104,23 +124,36 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info) {
 Napi::Value logprobs(const Napi::CallbackInfo& info) {
   auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
   const auto state = require_model(info[0]);
-  std::shared_ptr<spark::Adapter> adapter;
-  if (!info[2].IsNull()) {
-    const auto adapter_state = require_adapter(info[2]);
-    if (adapter_state->disposed()) {
-      throw spark::Error("disposed", "logprobs: expected a live adapter, got one that was disposed");
-    }
-    if (adapter_state->owner != state) {
-      throw spark::Error("invalid_argument", "adapter: expected an Adapter of this model, got another model's");
-    }
-    adapter = adapter_state->adapter;
-  }
+  const auto adapter = adapter_or_none(state, info[2], "logprobs");
   return run<std::vector<float>>(
       info.Env(), {"logprobs", state, optional_cancel(info[3])},
       [model = state->model, adapter, batch](spark::Cancel cancel) {
         return model->logprobs(batch->view(), adapter.get(), cancel);
       },
       [](Napi::Env env, std::vector<float>&& values) { return float_array(env, std::move(values)); });
+}
+
+Napi::Value save_model(const Napi::CallbackInfo& info) {
+  const std::string path = require_path(info[1], "path");
+  spark::SaveOptions options;
+  options.type =
+      choice_field(require_object(info[2], "options"), "type", "keep", {"keep", "F32", "F16", "BF16", "Q8_0"});
+  const auto state = require_model(info[0]);
+  const auto adapter = adapter_or_none(state, info[3], "save");
+  options.adapter = adapter.get();
+  return run<spark::SaveReport>(
+      info.Env(), {"save", state, optional_cancel(info[4])},
+      [model = state->model, adapter, path, options](spark::Cancel cancel) {
+        return model->save(path, options, cancel);
+      },
+      [](Napi::Env env, spark::SaveReport&& report) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("bytes", Napi::Number::New(env, static_cast<double>(report.bytes)));
+        object.Set("tensorTypes", types_object(env, report.tensor_types));
+        object.Set("merged", Napi::Number::New(env, report.merged));
+        object.Set("unpacked", Napi::Number::New(env, report.unpacked));
+        return object;
+      });
 }
 
 }  // namespace spark_node

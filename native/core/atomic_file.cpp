@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,16 @@ std::string parent_folder(const std::string& path) {
   const size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+void require_free_space(const std::string& path, uint64_t bytes) {
+  struct statvfs info{};
+  // A file system that does not say how large it is will say when it is full.
+  if (statvfs(parent_folder(path).c_str(), &info) != 0 || info.f_blocks == 0) return;
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  if (free >= bytes) return;
+  throw Error("disk_full", path + ": expected " + std::to_string(bytes) + " bytes free in its folder, got " +
+                               std::to_string(free) + "; free some space or choose another disk");
 }
 
 void sync_folder(const std::string& folder) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace spark {
@@ -15,6 +16,9 @@ std::string temporary_name(const std::string& path);
 
 // Throws the coded error for a failed file operation: disk_full for no space or quota, else io_error.
 [[noreturn]] void throw_file_error(int error_number, const std::string& path, const std::string& action);
+
+// Throws disk_full when the folder of `path` has less than `bytes` free: said before hours of work, not after.
+void require_free_space(const std::string& path, uint64_t bytes);
 
 // Flushes a folder's entries, so that a rename in it survives a power cut. Best effort: some file systems cannot.
 void sync_folder(const std::string& folder);

@@ -26,6 +26,12 @@ struct GgufTensor {
   size_t bytes = 0;
 };
 
+// A metadata entry as it lies in the file: key, value type, value.
+struct GgufEntry {
+  std::string key;
+  std::span<const std::byte> bytes;  // into the map
+};
+
 class GgufFile {
  public:
   static std::shared_ptr<GgufFile> open(const std::string& path);
@@ -42,6 +48,8 @@ class GgufFile {
   virtual std::string require_string(const std::string& key) const = 0;
   virtual std::string get_string(const std::string& key, const std::string& fallback) const = 0;
   virtual int64_t array_length(const std::string& key) const = 0;  // -1 when absent
+  // All of it in the file's order, for a writer that takes it over as it is.
+  virtual const std::vector<GgufEntry>& entries() const = 0;
 };
 
 // To fp32. `data` holds `count` values of `type`; count is a multiple of the type's block.

@@ -157,6 +157,7 @@ class File final : public GgufFile {
 
   const std::string& path() const override { return map_.path(); }
   const std::vector<GgufTensor>& tensors() const override { return tensors_; }
+  const std::vector<GgufEntry>& entries() const override { return entries_; }
 
   const GgufTensor* find(const std::string& name) const override {
     const auto it = index_.find(name);
@@ -240,11 +241,13 @@ class File final : public GgufFile {
 
   void read_metadata(Cursor& cursor, uint64_t count) {
     for (uint64_t i = 0; i < count; ++i) {
+      const size_t start = cursor.position();
       std::string key = cursor.read_string("metadata key " + std::to_string(i), kMaxNameLength);
       Value value = read_value(cursor, "metadata " + key);
       if (!metadata_.emplace(key, std::move(value)).second) {
         cursor.fail("metadata " + key, "expected each key once, got it twice");
       }
+      entries_.push_back({std::move(key), map_.bytes().subspan(start, cursor.position() - start)});
     }
   }
 
@@ -333,6 +336,7 @@ class File final : public GgufFile {
 
   MappedFile map_;
   std::unordered_map<std::string, Value> metadata_;
+  std::vector<GgufEntry> entries_;  // of metadata_, as they lie in the file
   std::vector<GgufTensor> tensors_;
   std::vector<uint64_t> offsets_;  // of tensors_, until they are placed
   std::unordered_map<std::string, size_t> index_;

@@ -19,6 +19,7 @@
 namespace spark {
 
 using Cancel = const std::atomic<bool>*;  // may be null
+class Adapter;
 
 struct ModelOptions {
   std::string path;
@@ -110,6 +111,18 @@ struct MemoryPlan {
   bool fits = false;
 };
 
+struct SaveOptions {
+  std::string type = "keep";   // keep | F32 | F16 | BF16 | Q8_0; what each means: model/save_model.h
+  Adapter* adapter = nullptr;  // merged into the weights; null: none
+};
+
+struct SaveReport {
+  int64_t bytes = 0;
+  std::map<std::string, int> tensor_types;  // as written
+  int merged = 0;                           // tensors the adapter changed
+  int unpacked = 0;  // of them, those that `keep` wrote as F16: their type cannot be packed again
+};
+
 // What actor and critic share: a set of fp32 parameters with gradients and AdamW moments.
 class Trainable {
  public:
@@ -150,6 +163,8 @@ class Model {
   virtual std::shared_ptr<Critic> create_critic(const CriticOptions& options) = 0;
   virtual std::shared_ptr<Adapter> load_adapter(const std::string& path) = 0;
   virtual std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) = 0;  // (N)
+  // The model as a GGUF of its own: whole or not at all, and never over another file. Holds a few megabytes.
+  virtual SaveReport save(const std::string& path, const SaveOptions& options, Cancel cancel) = 0;
 };
 
 }  // namespace spark

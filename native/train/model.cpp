@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/save_model.h"
 #include "train/adapter.h"
 #include "train/core.h"
 #include "train/critic.h"
@@ -47,24 +48,37 @@ class EngineModel final : public Model {
   }
   std::shared_ptr<Adapter> load_adapter(const std::string& path) override { return LoraAdapter::load(core_, path); }
   std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) override;
+  SaveReport save(const std::string& path, const SaveOptions& options, Cancel cancel) override;
 
  private:
+  TrainedParameters& own(Adapter& adapter) const;
+
   std::shared_ptr<EngineCore> core_;
   ModelInfo info_;
 };
 
+TrainedParameters& EngineModel::own(Adapter& adapter) const {
+  auto* lora = dynamic_cast<LoraAdapter*>(&adapter);
+  if (lora && &lora->trained().core() == core_.get()) return lora->trained();
+  throw Error("adapter_mismatch", "adapter: expected one made by this model (" + info_.path + "), got another's");
+}
+
 std::vector<float> EngineModel::logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) {
-  const LoraView* lora = nullptr;
-  if (adapter) {
-    auto* own = dynamic_cast<LoraAdapter*>(adapter);
-    if (!own || &own->trained().core() != core_.get()) {
-      throw Error("adapter_mismatch", "adapter: expected one made by this model (" + info_.path + "), got another's");
-    }
-    lora = &own->trained().lora();
-  }
+  const LoraView* lora = adapter ? &own(*adapter).lora() : nullptr;
   check_batch(batch, core_->llama.config(), {.loss_mask = true});
   core_->begin_pass({Pass::Logprobs, adapter ? &adapter->lora() : nullptr}, batch);
   return score_logprobs(*core_, batch, lora, cancel);
+}
+
+SaveReport EngineModel::save(const std::string& path, const SaveOptions& options, Cancel cancel) {
+  core_->begin_call();
+  MergeLora lora;
+  if (options.adapter) {
+    TrainedParameters& trained = own(*options.adapter);
+    lora = {trained.tensors(false), trained.lora().scale};
+  }
+  const SavedModel saved = save_model(path, *core_->llama.weights().file, options.type, lora, cancel);
+  return {static_cast<int64_t>(saved.bytes), saved.tensor_types, saved.merged, saved.unpacked};
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ import type {
   OptimizerOptions,
   PolicyMetrics,
   PolicyOptions,
+  SaveReport,
+  SaveType,
   SftMetrics,
   ValueMetrics,
 } from './types.js';
@@ -48,6 +50,13 @@ export interface Addon {
   createCritic(model: ModelHandle, options: CriticOptions, cancel: Cancel): Promise<CriticHandle>;
   loadAdapter(model: ModelHandle, path: string, cancel: Cancel): Promise<AdapterHandle>;
   logprobs(model: ModelHandle, batch: Batch, adapter: AdapterHandle | null, cancel: Cancel): Promise<Float32Array>;
+  saveModel(
+    model: ModelHandle,
+    path: string,
+    options: { type?: SaveType },
+    adapter: AdapterHandle | null,
+    cancel: Cancel,
+  ): Promise<SaveReport>;
   trainableInfo(handle: AdapterHandle | CriticHandle): TrainableInfo;
   accumulateSft(
     adapter: AdapterHandle,

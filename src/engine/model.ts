@@ -31,6 +31,8 @@ import type {
   OptimizerOptions,
   PolicyMetrics,
   PolicyOptions,
+  SaveModelOptions,
+  SaveReport,
   SftMetrics,
   ValueMetrics,
 } from './types.js';
@@ -90,6 +92,13 @@ class NativeModel implements Model {
     return call(options?.signal, async (cancel) =>
       this.#addon.logprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
     );
+  }
+
+  save(path: string, options: SaveModelOptions = {}): Promise<SaveReport> {
+    return call(options?.signal, async (cancel) => {
+      const adapter = handleOf<AdapterHandle>(options?.adapter ?? null);
+      return this.#addon.saveModel(this.#handle, path, options, adapter, cancel);
+    });
   }
 
   dispose(): void {

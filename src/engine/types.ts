@@ -177,6 +177,30 @@ export interface ModelInfo {
   readonly tensorTypes: Readonly<Record<string, number>>;
 }
 
+/**
+ * `keep`: every tensor in its own type; a merged one whose type cannot be packed again (Q4_0 and the K types) in F16.
+ * Others: every matrix in this type (`Q8_0`: F16 where rows are no multiple of 32), vectors as they are (`F32`: too).
+ */
+export type SaveType = 'keep' | 'F32' | 'F16' | 'BF16' | 'Q8_0';
+
+export interface SaveModelOptions extends CallOptions {
+  /** default `keep` */
+  readonly type?: SaveType;
+  /** Merged into the weights, W + alpha / R · B A; absent or null: none. */
+  readonly adapter?: Adapter | null;
+}
+
+export interface SaveReport {
+  /** Of the file */
+  readonly bytes: number;
+  /** Tensors written, by type */
+  readonly tensorTypes: Readonly<Record<string, number>>;
+  /** Tensors that the adapter changed */
+  readonly merged: number;
+  /** Of them, those that `keep` had to write as F16 */
+  readonly unpacked: number;
+}
+
 export interface Model {
   readonly info: ModelInfo;
   createAdapter(options?: AdapterOptions): Promise<Adapter>;
@@ -185,6 +209,13 @@ export interface Model {
   loadAdapter(path: string, options?: CallOptions): Promise<Adapter>;
   /** (N) log-prob where lossMask is 1, 0 elsewhere. `adapter` null: the base model. */
   logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
+  /**
+   * Writes the model as a GGUF of its own, with an adapter merged into its weights or in another plain type. Tokenizer,
+   * chat template and all other metadata go over byte for byte. The file appears whole or not at all and never replaces
+   * another; a few megabytes of memory are enough for any model. Throws `invalid_argument` when the path exists,
+   * `disk_full`, `not_finite` when a value does not fit the type, `io_error`, `interrupted`.
+   */
+  save(path: string, options?: SaveModelOptions): Promise<SaveReport>;
   dispose(): void;
 }
 

@@ -1,6 +1,6 @@
 /** The engine from JavaScript: it computes, learns, saves and loads, and never holds up the event loop. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addonPath, loadAddon } from '../../src/engine/addon.js';
 import { type Model, openModel } from '../../src/engine/index.js';
@@ -54,6 +54,22 @@ it('learns: the SFT loss falls, and log-probs agree with the loss', async () => 
   const losses = await train(adapter, 5);
   expect(losses[4]!).toBeLessThan(losses[0]! - 0.5);
   expect(-base.reduce((sum, lp) => sum + lp, 0) / lossTokens).toBeCloseTo(losses[0]!, 4);
+});
+
+it('writes itself with an adapter merged, and of another type', async () => {
+  const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+  await train(adapter, 3);
+  const adapted = await model.logprobs(batch, adapter);
+  const file = `${folder}/merged.gguf`;
+  const report = await model.save(file, { adapter });
+  expect(report).toEqual({ bytes: statSync(file).size, tensorTypes: { F32: 22 }, merged: 14, unpacked: 0 });
+  const merged = await openModel(file, { threads: 2 });
+  const logprobs = await merged.logprobs(batch, null);
+  expect(Math.max(...logprobs.map((lp, i) => Math.abs(lp - adapted[i]!)))).toBeLessThan(1e-4);
+  const packed = await merged.save(`${folder}/q8.gguf`, { type: 'Q8_0', adapter: null });
+  expect(packed).toMatchObject({ merged: 0, tensorTypes: { Q8_0: 2, F16: 14, F32: 6 } });
+  expect((await failure(() => merged.save(file))).code).toBe('invalid_argument');
+  merged.dispose();
 });
 
 it('trains a critic towards its returns', async () => {

@@ -25,6 +25,7 @@ function everyCall(m: Model, a: Adapter, c: Critic, signal?: AbortSignal): Recor
     loadAdapter: () => m.loadAdapter(`${folder}/absent.gguf`, options),
     logprobs: () => m.logprobs(batch, null, options),
     'logprobs with an adapter': () => m.logprobs(batch, a, options),
+    'model.save': () => m.save(`${folder}/model.gguf`, { adapter: a, ...options }),
     accumulateSft: () => a.accumulateSft(batch, { normalizer: 1, ...options }),
     accumulatePolicy: () => a.accumulatePolicy(batch, { normalizer: 1, ...options }),
     save: () => a.save(`${folder}/busy.gguf`, 'gguf'),
@@ -109,7 +110,15 @@ describe('abort', () => {
   it('before the call: interrupted, and nothing ran', async () => {
     const signal = AbortSignal.abort(new Error('stop'));
     const calls = everyCall(model, adapter, critic, signal);
-    const abortable = ['loadAdapter', 'logprobs', 'accumulateSft', 'accumulatePolicy', 'values', 'accumulateValue'];
+    const abortable = [
+      'loadAdapter',
+      'logprobs',
+      'model.save',
+      'accumulateSft',
+      'accumulatePolicy',
+      'values',
+      'accumulateValue',
+    ];
     for (const name of [...abortable, 'adapter.optimizerStep', 'critic.optimizerStep']) {
       const error = await failure(calls[name]!);
       expect([name, error.code]).toEqual([name, 'interrupted']);
@@ -215,6 +224,13 @@ describe('wrong arguments', () => {
       [() => adapter.optimizerStep(any({})), /learningRate: expected a number, got undefined/],
       [() => adapter.optimizerStep({ learningRate: -1 }), /learningRate: expected a number of at least 0, got -1/],
       [() => adapter.save(`${folder}/x`, any('onnx')), /format: expected "gguf" or "peft", got "onnx"/],
+      [() => model.save(any(7)), /path: expected a string, got 7/],
+      [() => model.save(MODEL), /exists already/],
+      [() => model.save(`${folder}/x`, any(null)), /options: expected an object, got null/],
+      [
+        () => model.save(`${folder}/x`, any({ type: 'Q4_K' })),
+        /type: expected "keep" or "F32" or "F16" or "BF16" or "Q8_0", got "Q4_K"/,
+      ],
       [() => adapter.tensors(any('moments')), /which: expected "value" or "grad"/],
     ];
     for (const [run, message] of cases) {
@@ -236,6 +252,9 @@ describe('wrong arguments', () => {
     for (const [value, message] of cases) {
       const error = await failure(() => model.logprobs(batch, value as Adapter));
       expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
+      if (value === undefined) continue; // to save, no adapter at all
+      const saving = await failure(() => model.save(`${folder}/x`, { adapter: value as Adapter }));
+      expect([saving.code, saving.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
     }
     other.dispose();
   });

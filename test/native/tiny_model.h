@@ -57,8 +57,10 @@ class MemoryGguf final : public spark::GgufFile {
     return strings.contains(key) ? strings.at(key) : fallback;
   }
   int64_t array_length(const std::string&) const override { return -1; }
+  const std::vector<spark::GgufEntry>& entries() const override { return entries_; }
 
  private:
+  std::vector<spark::GgufEntry> entries_;  // none: what has no file has no bytes to take over
   std::string path_ = "memory";
   std::vector<spark::GgufTensor> tensors_;
   std::vector<std::unique_ptr<std::vector<float>>> storage_;

@@ -125,7 +125,6 @@ async function exactFile(
   if (needed > 0.9 * bavail * bsize) return { file: null, reason: tooLarge(needed, 'disk', bavail * bsize) };
   if (needed > 0.9 * freemem()) return { file: null, reason: tooLarge(needed, 'memory', freemem()) };
   const file = path.join(folder, 'exact-F32.gguf');
-  // @ts-expect-error until model.save lands
   await model.save(file, { type: 'F32', signal });
   return { file, reason: null };
 }
