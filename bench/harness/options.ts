@@ -35,7 +35,7 @@ export const HELP = `npm run bench -- [options]
   --out FILE         where the numbers go                      [bench/results/<machine>.json]
 
   The peers need: python3 -m pip install -r bench/peers/requirements.txt
-  Run the full measurement on a machine that does nothing else; it takes about half an hour on two cores.
+  Run the full measurement on a machine that does nothing else; it takes about forty minutes on two cores.
 `;
 
 /** Throws TypeError for a word it does not know. */

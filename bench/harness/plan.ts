@@ -20,7 +20,7 @@ export function sftComparisons(options: Options, withPeers: boolean): Comparison
       const [tokens, length] = SFT_SIZE[shape]!;
       const size = ['--tokens', String(tokens), '--length', String(length)];
       const base = { mode: 'sft' as const, shape, dtype, title: `sft ${shape} ${dtype}` };
-      const theirs = withPeers ? peerEntrants(base, options, ['']) : [];
+      const theirs = withPeers ? peerEntrants(base, options, SFT_VARIANTS) : [];
       const entrants = [ours(base, options, size), ...theirs];
       return { ...base, entrants, rounds: options.rounds, perTurn: shape === '30m' ? 2 : 1 };
     }),
@@ -31,10 +31,11 @@ export function ppoComparisons(options: Options, withPeers: boolean): Comparison
   return options.ppoShapes.flatMap((shape) =>
     options.dtypes.map((dtype) => {
       // Grouping is about padding, not about the dtype: shown once.
-      const layouts = ['stepwise', ...(dtype === 'f32' ? ['grouped'] : []), 'nested'];
+      const names = options.quick ? ['stepwise'] : ['stepwise', ...(dtype === 'f32' ? ['grouped'] : []), 'nested'];
+      const layouts = names.map((name) => ({ name, flags: ['--layout', name] }));
       const base = { mode: 'ppo' as const, shape, dtype, title: `ppo ${shape} ${dtype}` };
       const size = ['--trajectories', options.quick ? '4' : '8'];
-      const theirs = withPeers ? peerEntrants(base, options, options.quick ? ['stepwise'] : layouts) : [];
+      const theirs = withPeers ? peerEntrants(base, options, layouts) : [];
       const entrants = [ours(base, options, size), ...theirs];
       const rounds = options.quick ? 1 : Math.min(2, options.rounds);
       return { ...base, entrants, rounds, perTurn: 1 };
@@ -50,16 +51,26 @@ function ours({ title, mode, shape, dtype }: Base, options: Options, size: reado
   return { name: 'ours', command: [...command, '--export', workFolder(title), '--turns'] };
 }
 
-/** Eager, and compiled where it is wanted, for each layout ('' for SFT). */
-function peerEntrants({ title, mode, shape, dtype }: Base, options: Options, layouts: readonly string[]): Entrant[] {
+interface Variant {
+  readonly name: string;
+  readonly flags: readonly string[];
+}
+
+/** The loss as transformers computes it, and a peer tuned by hand. */
+const SFT_VARIANTS: readonly Variant[] = [
+  { name: '', flags: [] },
+  { name: 'loss rows', flags: ['--head', 'rows'] },
+];
+
+/** Eager, and compiled where it is wanted, for each variant. */
+function peerEntrants({ title, mode, shape, dtype }: Base, options: Options, variants: readonly Variant[]): Entrant[] {
   const script = [options.python, path.join(peers, 'run.py'), modelFile(shape, dtype), workFolder(title)];
   const common = ['--dtype', dtype, '--threads', String(options.threads), ...warmup(mode), '--turns'];
-  return layouts.flatMap((layout) => {
-    const shown = layout === '' ? [] : ['--layout', layout];
-    const name = (how: string) => (layout === '' ? how : `${how}, ${layout}`);
-    const eager = { name: name('eager'), command: [...script, ...common, ...shown] };
-    if (!options.compile || layout === 'grouped') return [eager];
-    return [eager, { name: name('compiled'), command: [...script, ...common, ...shown, '--compile'] }];
+  return variants.flatMap((variant) => {
+    const name = (how: string) => (variant.name === '' ? how : `${how}, ${variant.name}`);
+    const eager = { name: name('eager'), command: [...script, ...common, ...variant.flags] };
+    if (!options.compile || variant.name === 'grouped') return [eager];
+    return [eager, { name: name('compiled'), command: [...eager.command, '--compile'] }];
   });
 }
 

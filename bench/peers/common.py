@@ -16,6 +16,7 @@ class Settings:
     autocast: bool  # products in bf16
     layout: str  # how PPO presents trajectories: stepwise, grouped or nested
     micro: int  # PPO: sequences per forward pass
+    head: str  # SFT: all or rows
 
 
 @dataclass(frozen=True)
@@ -91,4 +92,9 @@ def autocast(settings: Settings) -> contextlib.AbstractContextManager:
 
 def compiled(module, settings: Settings, fixed: bool):
     """Shapes that never change are compiled as constants; others as symbols, once, so that no length recompiles."""
-    return torch.compile(module, dynamic=not fixed) if settings.compile else module
+    if not settings.compile:
+        return module
+    # Actor, critic and reference run the same code, with gradients and without: past the usual limit of eight graphs
+    # for one function, torch.compile would quietly go back to eager.
+    torch._dynamo.config.recompile_limit = 64
+    return torch.compile(module, dynamic=not fixed)

@@ -4,7 +4,7 @@
     bench_model 30m 30m.gguf
     bench_train 30m.gguf sft --export work
     python3 bench/peers/run.py 30m.gguf work [--compile] [--dtype f32|bf16] [--threads N] [--repeats 5] [--warmup 2]
-                               [--layout stepwise|grouped|nested] [--micro 4] [--turns]
+                               [--layout stepwise|grouped|nested] [--micro 4] [--head all|rows] [--turns]
 
 Prints one JSON document of the form that bench_train prints; `--turns` is its protocol too. Needs
 `pip install -r bench/peers/requirements.txt`. `npm run bench` runs both sides in turn and compares.
@@ -39,6 +39,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=2, help="repeats before the clock counts, compilation in them")
     parser.add_argument("--layout", choices=["stepwise", "grouped", "nested"], default="stepwise", help="PPO only")
     parser.add_argument("--micro", type=int, default=4, help="PPO: sequences per forward pass")
+    parser.add_argument("--head", choices=["all", "rows"], default="all", help="SFT: which positions get logits")
     parser.add_argument("--turns", action="store_true", help="take turns with another program over stdin and stdout")
     return parser.parse_args()
 
@@ -53,7 +54,7 @@ def main() -> None:
     bf16 = args.dtype == "bf16"
     work = Work(args.work)
     weights = read_weights(args.model, torch.bfloat16 if bf16 else torch.float32)
-    settings = Settings(compile=args.compile, autocast=bf16, layout=args.layout, micro=args.micro)
+    settings = Settings(compile=args.compile, autocast=bf16, layout=args.layout, micro=args.micro, head=args.head)
     runner = Runner((ppo_repeat if work.mode == "ppo" else sft_repeat)(work, weights, settings))
     warm_seconds = runner.warm(args.warmup)
     sys.stdout = stdout
