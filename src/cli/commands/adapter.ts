@@ -3,22 +3,36 @@ import type { Adapter } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
+import { merge } from './adapterMerge.js';
 
 export const adapterCommand = defineCommand({
   command: 'adapter <action> <path>',
-  describe: 'Look into a LoRA adapter, or write it in another format',
+  describe: 'Look into a LoRA adapter, write it in another format, or merge it into its base',
   positionals: {
-    action: { choices: ['inspect', 'export'], demandOption: true },
+    action: { choices: ['inspect', 'export', 'merge'], demandOption: true },
     path: { type: 'string', demandOption: true, describe: 'GGUF LoRA file or PEFT folder' },
   },
   options: {
     ...configOptions,
-    out: { type: 'string', describe: 'for export: file or folder to write; must not exist yet' },
+    out: { type: 'string', describe: 'for export and merge: file or folder to write; must not exist yet' },
     format: { choices: ['gguf', 'peft'], describe: 'for export: llama.cpp file or Hugging Face PEFT folder' },
+    type: {
+      choices: ['keep', 'F32', 'F16', 'BF16', 'Q8_0'] as const,
+      default: 'keep' as const,
+      describe: 'for merge: type of the weights; keep: each its own, or F16 where that cannot be packed again',
+    },
+    tokens: {
+      type: 'string',
+      describe: 'for merge: JSON file with lists of token ids to check the file on (default: sampled)',
+    },
   },
-  examples: [['$0 adapter export runs/quickstart/adapters/spark-40.gguf --format peft --out spark-peft', '']],
-  async run(args, { signal }) {
+  examples: [
+    ['$0 adapter export runs/quickstart/adapters/spark-40.gguf --format peft --out spark-peft', ''],
+    ['$0 adapter merge spark-40.gguf --model m.gguf --out merged.gguf', 'one model that every GGUF program loads'],
+  ],
+  async run(args, { log, signal }) {
     const config = await configFromArgs(args);
+    if (args.action === 'merge') return merge(config, args, log, signal);
     const model = await openModel(config.model.path, { backend: config.model.backend, signal });
     try {
       const adapter = await model.loadAdapter(args.path, { signal });
