@@ -15,17 +15,28 @@ namespace spark {
 enum class Recompute { None, Cheap, Block };
 const char* recompute_name(Recompute recompute);  // none, cheap, block
 
-// What one block keeps for its backward pass.
+// Rows of the trunk's output that somebody reads. Behind its attention the last block computes these alone: what nobody
+// reads has no gradient either. A critic reads one row a step, a policy about half of a trajectory.
+struct RowsRead {
+  int64_t count = 0;              // M
+  const int32_t* rows = nullptr;  // (M) distinct; null: all N rows
+};
+
+// What one block keeps for its backward pass. Behind the attention it has M rows: N, but in the last block those that
+// are read.
 struct BlockActivations {
+  int64_t M = 0;
+  const int32_t* rows = nullptr;                             // (M) where they lie among the N; null: M = N, all
   const float* x = nullptr;                                  // (N, C) block input
+  float *x_rows = nullptr, *o_rows = nullptr;                // (M, C), (M, H D): x and o where they go on; null: all do
   float *norm1 = nullptr, *rstd1 = nullptr;                  // (N, C), (N)
   float *q = nullptr, *k = nullptr, *v = nullptr;            // (N, H D), (N, K D) twice; q and k normed and turned
   float *q_raw = nullptr, *k_raw = nullptr;                  // (N, H D), (N, K D) before their norm; else null
   float *q_rstd = nullptr, *k_rstd = nullptr;                // (N, H), (N, K) of that norm; else null
   float *o = nullptr, *lse = nullptr;                        // (N, H D), (N, H)
-  float *mid = nullptr, *norm2 = nullptr, *rstd2 = nullptr;  // (N, C), (N, C), (N)
-  float *gate = nullptr, *up = nullptr, *hidden = nullptr;   // (N, F) each
-  float* u[kGroups] = {};                                    // (N, S): x Aᵀ of each adapted group
+  float *mid = nullptr, *norm2 = nullptr, *rstd2 = nullptr;  // (M, C), (M, C), (M)
+  float *gate = nullptr, *up = nullptr, *hidden = nullptr;   // (M, F) each
+  float* u[kGroups] = {};                                    // (N or M, S): x Aᵀ of each adapted group
 };
 
 struct SavedActivations {

@@ -53,10 +53,13 @@ void Llama::reserve_positions(int64_t count) {
 }
 
 // What every recompute policy but Block keeps.
-BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const LoraView* lora, int64_t layer) const {
+BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const RowsRead& rows, const LoraView* lora,
+                                      int64_t layer) const {
   const int64_t C = config_.width, F = config_.feed_forward, H = config_.heads, K = config_.kv_heads;
   BlockActivations a;
-  a.rstd1 = arena.floats(N), a.rstd2 = arena.floats(N);
+  a.M = rows.rows ? rows.count : N;
+  a.rows = rows.rows;
+  a.rstd1 = arena.floats(N), a.rstd2 = arena.floats(a.M);
   a.q = arena.floats(N * config_.q_width());
   a.k = arena.floats(N * config_.kv_width()), a.v = arena.floats(N * config_.kv_width());
   if (config_.qk_norm) {
@@ -64,22 +67,24 @@ BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const LoraView* l
     a.k_raw = arena.floats(N * config_.kv_width()), a.k_rstd = arena.floats(N * K);
   }
   a.o = arena.floats(N * config_.q_width()), a.lse = arena.floats(N * H);
-  a.mid = arena.floats(N * C);
-  a.gate = arena.floats(N * F), a.up = arena.floats(N * F);
+  if (a.rows) a.x_rows = arena.floats(a.M * C), a.o_rows = arena.floats(a.M * config_.q_width());
+  a.mid = arena.floats(a.M * C);
+  a.gate = arena.floats(a.M * F), a.up = arena.floats(a.M * F);
   if (lora) {
     const LoraLayer& own = lora->layers[static_cast<size_t>(layer)];
     for (int group = 0; group < kGroups; ++group) {
       const int64_t S = own.groups[static_cast<size_t>(group)].rank;
-      if (S > 0) a.u[group] = arena.floats(N * S);
+      const bool all = group == static_cast<int>(ProjectionGroup::Qkv);
+      if (S > 0) a.u[group] = arena.floats((all ? N : a.M) * S);
     }
   }
   return a;
 }
 
 // What Cheap computes again.
-void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N) const {
-  a.norm1 = arena.floats(N * config_.width), a.norm2 = arena.floats(N * config_.width);
-  a.hidden = arena.floats(N * config_.feed_forward);
+void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const {
+  a.norm1 = arena.floats(N * config_.width), a.norm2 = arena.floats(M * config_.width);
+  a.hidden = arena.floats(M * config_.feed_forward);
 }
 
 // y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ for projections of one group; u (N, S) keeps x Aᵀ.
@@ -124,52 +129,62 @@ void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTo
   backend_.rope_forward(a.q, rope(), batch.packing, H, D);
   backend_.rope_forward(a.k, rope(), batch.packing, K, D);
   backend_.attention_forward(a.o, a.lse, a.q, a.k, a.v, batch.packing, {H, K, D});
-  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.o, layer, N, lora);
-  backend_.add(a.mid, a.x, N * C);
+  if (a.rows) {
+    backend_.gather_rows(a.x_rows, a.x, a.rows, a.M, C);
+    backend_.gather_rows(a.o_rows, a.o, a.rows, a.M, config_.q_width());
+  }
+  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.rows ? a.o_rows : a.o, layer, a.M,
+          lora);
+  backend_.add(a.mid, a.rows ? a.x_rows : a.x, a.M * C);
 }
 
 // mid to hidden.
-void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, int64_t N, const LoraView* lora) {
+void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, N);
+  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, a.M);
   project({{Projection::Gate, a.gate}, {Projection::Up, a.up}}, a.u[static_cast<int>(ProjectionGroup::GateUp)], a.norm2,
-          layer, N, lora);
-  backend_.swiglu_forward(a.hidden, a.gate, a.up, N * config_.feed_forward);
+          layer, a.M, lora);
+  backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
 void Llama::block_forward(float* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                           const LoraView* lora) {
-  const int64_t N = batch.packing.tokens;
   attention_forward(a, layer, batch, lora);
-  feed_forward_forward(a, layer, N, lora);
-  project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, layer, N, lora);
-  backend_.add(out, a.mid, N * config_.width);
+  feed_forward_forward(a, layer, lora);
+  project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, layer, a.M, lora);
+  backend_.add(out, a.mid, a.M * config_.width);
 }
 
-const float* Llama::forward(Arena& arena, const PackedTokens& batch, const LoraView* lora, SavedActivations* saved,
-                            const std::atomic<bool>* cancel) {
+const float* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
+                            SavedActivations* saved, const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, C = config_.width;
   reserve_positions(batch.packing.longest);
   float* x = arena.floats(N * C);                       // (N, C)
   float* next = saved ? nullptr : arena.floats(N * C);  // (N, C): without `saved` two buffers take turns
   backend_.embedding(x, weights_.embedding, batch.tokens, N);
-  // Buffers that all layers share: with `saved` they must live until the backward pass.
+  // Buffers that all layers share, large enough for a block that keeps all rows: with `saved` they must live until the
+  // backward pass.
   BlockActivations shared;
   const bool keep = saved && saved->recompute != Recompute::Block;
   std::optional<Arena::Scope> scope;
   if (!saved) scope.emplace(arena);
-  if (!keep) shared = allocate_kept(arena, N, lora, 0);
-  if (!keep || saved->recompute == Recompute::Cheap) allocate_recomputed(shared, arena, N);
+  if (!keep) shared = allocate_kept(arena, N, {}, lora, 0);
+  if (!keep || saved->recompute == Recompute::Cheap) allocate_recomputed(shared, arena, N, N);
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     check_cancel(cancel);
-    BlockActivations a = keep ? allocate_kept(arena, N, lora, layer) : shared;
+    const RowsRead rows = layer + 1 == config_.layers ? read : RowsRead{};
+    BlockActivations a = keep ? allocate_kept(arena, N, rows, lora, layer) : shared;
+    if (!keep && rows.rows) {
+      a.M = rows.count, a.rows = rows.rows;
+      a.x_rows = arena.floats(a.M * C), a.o_rows = arena.floats(a.M * config_.q_width());
+    }
     if (keep && saved->recompute == Recompute::None) {
-      allocate_recomputed(a, arena, N);
+      allocate_recomputed(a, arena, N, a.M);
     } else {
       a.norm1 = shared.norm1, a.norm2 = shared.norm2, a.hidden = shared.hidden;
     }
     a.x = x;
-    if (saved) next = arena.floats(N * C);
+    if (saved) next = arena.floats(a.M * C);
     block_forward(next, a, layer, batch, lora);
     if (saved) saved->blocks.push_back(a);
     std::swap(x, next);
@@ -177,7 +192,7 @@ const float* Llama::forward(Arena& arena, const PackedTokens& batch, const LoraV
   return x;
 }
 
-std::string Llama::first_not_finite(const SavedActivations& saved, const float* x, int64_t N) const {
+std::string Llama::first_not_finite(const SavedActivations& saved, const float* x, int64_t M, int64_t N) const {
   const auto bad = [&](const float* data, int64_t count) {
     return !std::isfinite(backend_.sum_of_squares(data, count));
   };
@@ -191,11 +206,11 @@ std::string Llama::first_not_finite(const SavedActivations& saved, const float* 
     if (bad(a.k, N * config_.kv_width())) return prefix + "attn_k output";
     if (bad(a.v, N * config_.kv_width())) return prefix + "attn_v output";
     if (bad(a.o, N * config_.q_width())) return prefix + "attention output";
-    if (bad(a.mid, N * C)) return prefix + "attn_output output";
-    if (bad(a.gate, N * config_.feed_forward)) return prefix + "ffn_gate output";
-    if (bad(a.up, N * config_.feed_forward)) return prefix + "ffn_up output";
+    if (bad(a.mid, a.M * C)) return prefix + "attn_output output";
+    if (bad(a.gate, a.M * config_.feed_forward)) return prefix + "ffn_gate output";
+    if (bad(a.up, a.M * config_.feed_forward)) return prefix + "ffn_up output";
   }
-  if (bad(x, N * C)) return "blk." + std::to_string(config_.layers - 1) + ".ffn_down output";
+  if (bad(x, M * C)) return "blk." + std::to_string(config_.layers - 1) + ".ffn_down output";
   return "";
 }
 

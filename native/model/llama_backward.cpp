@@ -29,19 +29,18 @@ void Llama::project_backward(float* dx, Outputs gradients, Arena& arena, const f
   if (group.rank > 0) backend_.lora_down_backward(dx, group.da, du, x, group.a, N, in, group.rank);
 }
 
-void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, int64_t N, const LoraView& lora,
-                                  float* dx) {
-  const int64_t C = config_.width, F = config_.feed_forward;
+void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, float* dx) {
+  const int64_t C = config_.width, F = config_.feed_forward, M = a.M;
   const Arena::Scope scope(arena);
-  float* dhidden = arena.floats(N * F);  // (N, F)
+  float* dhidden = arena.floats(M * F);  // (M, F)
   project_backward(dhidden, {{Projection::Down, dx}}, arena, a.hidden, a.u[static_cast<int>(ProjectionGroup::Down)],
-                   layer, N, lora);
-  backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, N * F);  // gate and up become their gradients
-  float* dnorm = arena.floats(N * C);                                    // (N, C)
+                   layer, M, lora);
+  backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, M * F);  // gate and up become their gradients
+  float* dnorm = arena.floats(M * C);                                    // (M, C)
   project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a.norm2,
-                   a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, N, lora);
+                   a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, M, lora);
   const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
-  backend_.rmsnorm_backward(dx, dnorm, a.mid, a.rstd2, norm, N);
+  backend_.rmsnorm_backward(dx, dnorm, a.mid, a.rstd2, norm, M);
 }
 
 // dy (N heads, D) to the gradient of what was normed; the result is the arena's.
@@ -53,19 +52,28 @@ float* Llama::norm_heads_backward(Arena& arena, float* dy, const float* x, const
   return dx;
 }
 
-void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                               const LoraView& lora, float* dx) {
+float* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                                 const LoraView& lora, float* dx) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size;
+  const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size, Q = config_.q_width();
   const int64_t H = config_.heads, K = config_.kv_heads;
+  float* dx_all = a.rows ? arena.floats(N * C) : dx;  // (N, C), outlives the scope
   const Arena::Scope scope(arena);
-  float* dout = arena.floats(N * config_.q_width());  // (N, H D)
-  float* dq = arena.floats(N * config_.q_width());    // (N, H D)
-  float* dk = arena.floats(N * config_.kv_width());   // (N, K D)
-  float* dv = arena.floats(N * config_.kv_width());   // (N, K D)
+  float* dout_rows = arena.floats(a.M * Q);                // (M, H D)
+  float* dout = a.rows ? arena.floats(N * Q) : dout_rows;  // (N, H D)
+  float* dq = arena.floats(N * Q);                         // (N, H D)
+  float* dk = arena.floats(N * config_.kv_width());        // (N, K D)
+  float* dv = arena.floats(N * config_.kv_width());        // (N, K D)
   // Nothing below the first block is trained: its input needs no gradient.
   float* dnorm = layer > 0 ? arena.floats(N * C) : nullptr;  // (N, C)
-  project_backward(dout, {{Projection::O, dx}}, arena, a.o, a.u[static_cast<int>(ProjectionGroup::O)], layer, N, lora);
+  project_backward(dout_rows, {{Projection::O, dx}}, arena, a.rows ? a.o_rows : a.o,
+                   a.u[static_cast<int>(ProjectionGroup::O)], layer, a.M, lora);
+  if (a.rows) {
+    backend_.fill(dout, 0.0f, N * Q);
+    backend_.scatter_rows(dout, dout_rows, a.rows, a.M, Q);
+    backend_.fill(dx_all, 0.0f, N * C);
+    backend_.scatter_rows(dx_all, dx, a.rows, a.M, C);
+  }
   backend_.attention_backward(dq, dk, dv, dout, a.q, a.k, a.v, a.o, a.lse, batch.packing, {H, K, D});
   backend_.rope_backward(dq, rope(), batch.packing, H, D);
   backend_.rope_backward(dk, rope(), batch.packing, K, D);
@@ -75,26 +83,26 @@ void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer,
   }
   project_backward(dnorm, {{Projection::Q, dq}, {Projection::K, dk}, {Projection::V, dv}}, arena, a.norm1,
                    a.u[static_cast<int>(ProjectionGroup::Qkv)], layer, N, lora);
-  if (dnorm) backend_.rmsnorm_backward(dx, dnorm, a.x, a.rstd1, block.attention_norm, N);
+  if (dnorm) backend_.rmsnorm_backward(dx_all, dnorm, a.x, a.rstd1, block.attention_norm, N);
+  return dx_all;
 }
 
 // Fills what forward left out or overwrote, with the same ops on the same inputs: bit for bit what it was.
 void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch,
                       const LoraView& lora) {
-  const int64_t N = batch.packing.tokens;
   if (kind == Recompute::Block) {
     attention_forward(a, layer, batch, &lora);
-    feed_forward_forward(a, layer, N, &lora);
+    feed_forward_forward(a, layer, &lora);
     const LoraGroup& down = lora.layers[static_cast<size_t>(layer)].groups[static_cast<int>(ProjectionGroup::Down)];
     float* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (N, S)
-    if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, N, config_.feed_forward, down.rank);
+    if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, a.M, config_.feed_forward, down.rank);
     return;
   }
   if (kind == Recompute::None) return;
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, block.attention_norm, config_.norm_epsilon, N);
-  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, N);
-  backend_.swiglu_forward(a.hidden, a.gate, a.up, N * config_.feed_forward);
+  backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, block.attention_norm, config_.norm_epsilon, batch.packing.tokens);
+  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, a.M);
+  backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
 void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, float* dx,
@@ -103,8 +111,8 @@ void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lo
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     BlockActivations& a = saved.blocks[static_cast<size_t>(layer)];
     recompute(a, saved.recompute, layer, batch, lora);
-    feed_forward_backward(arena, a, layer, batch.packing.tokens, lora, dx);
-    attention_backward(arena, a, layer, batch, lora, dx);
+    feed_forward_backward(arena, a, layer, lora, dx);
+    dx = attention_backward(arena, a, layer, batch, lora, dx);
   }
 }
 

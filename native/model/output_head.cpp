@@ -23,29 +23,25 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const float* x
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width, V = model.config().vocabulary;
-  const int64_t chunk = std::min(chunk_rows(V), rows.count);
+  const int64_t chunk = std::min(chunk_rows(V), rows.read.count);
   const Arena::Scope scope(arena);
-  float* gathered = arena.floats(chunk * C);   // (chunk, C)
-  float* normed = arena.floats(chunk * C);     // (chunk, C)
-  float* dgathered = arena.floats(chunk * C);  // (chunk, C)
-  float* logits = arena.floats(chunk * V);     // (chunk, V), then their gradient
-  float* rstd = arena.floats(chunk);           // (chunk)
-  float* lse = arena.floats(chunk);            // (chunk)
-  float* dlp = arena.floats(chunk);            // (chunk)
-  for (int64_t first = 0; first < rows.count; first += chunk) {
+  float* normed = arena.floats(chunk * C);  // (chunk, C)
+  float* logits = arena.floats(chunk * V);  // (chunk, V), then their gradient
+  float* rstd = arena.floats(chunk);        // (chunk)
+  float* lse = arena.floats(chunk);         // (chunk)
+  float* dlp = arena.floats(chunk);         // (chunk)
+  for (int64_t first = 0; first < rows.read.count; first += chunk) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
-    const int64_t M = std::min(chunk, rows.count - first);
-    backend.gather_rows(gathered, x, rows.rows + first, M, C);
-    backend.rmsnorm_forward(normed, rstd, gathered, weights.output_norm, model.config().norm_epsilon, M);
+    const int64_t M = std::min(chunk, rows.read.count - first);
+    const float* own = x + first * C;  // (M, C)
+    backend.rmsnorm_forward(normed, rstd, own, weights.output_norm, model.config().norm_epsilon, M);
     backend.linear_forward(logits, normed, weights.output, M);
     backend.logprob_forward(lp + first, lse, logits, rows.targets + first, M, V);
     if (!gradient) continue;
     gradient(dlp, lp + first, first, M);
     backend.logprob_backward(logits, dlp, lse, rows.targets + first, M, V);
     backend.linear_backward(normed, logits, weights.output, M, false);  // normed becomes its gradient
-    backend.fill(dgathered, 0.0f, M * C);
-    backend.rmsnorm_backward(dgathered, normed, gathered, rstd, weights.output_norm, M);
-    backend.scatter_rows(dx, dgathered, rows.rows + first, M, C);
+    backend.rmsnorm_backward(dx + first * C, normed, own, rstd, weights.output_norm, M);
   }
 }
 
@@ -75,29 +71,23 @@ ValueHead::ValueHead(const ParameterSet& parameters, int first, int64_t hidden) 
   gradients_ = view(ParameterSet::Pending);
 }
 
-ValueHead::Saved ValueHead::forward(const Llama& model, Arena& arena, float* v, const float* x,
-                                    const ValueRows& rows) const {
+ValueHead::Saved ValueHead::forward(const Llama& model, Arena& arena, float* v, const float* x, int64_t T) const {
   Backend& backend = model.backend();
-  const int64_t C = model.config().width, T = rows.count;
-  const Saved saved{arena.floats(T * C), arena.floats(T), arena.floats(T * C), arena.floats(T * hidden_)};
-  backend.gather_rows(saved.gathered, x, rows.rows, T, C);
-  backend.rmsnorm_forward(saved.normed, saved.rstd, saved.gathered, model.weights().output_norm,
-                          model.config().norm_epsilon, T);
+  const int64_t C = model.config().width;
+  const Saved saved{x, arena.floats(T), arena.floats(T * C), arena.floats(T * hidden_)};
+  backend.rmsnorm_forward(saved.normed, saved.rstd, x, model.weights().output_norm, model.config().norm_epsilon, T);
   backend.value_head_forward(v, saved.z, saved.normed, values_, T, C, hidden_);
   return saved;
 }
 
 void ValueHead::backward(const Llama& model, Arena& arena, float* dx, const float* dv, const Saved& saved,
-                         const ValueRows& rows) const {
+                         int64_t T) const {
   Backend& backend = model.backend();
-  const int64_t C = model.config().width, T = rows.count;
+  const int64_t C = model.config().width;
   const Arena::Scope scope(arena);
-  float* dnormed = arena.floats(T * C);    // (T, C)
-  float* dgathered = arena.floats(T * C);  // (T, C)
+  float* dnormed = arena.floats(T * C);  // (T, C)
   backend.value_head_backward(dnormed, gradients_, saved.z, dv, saved.normed, values_, T, C, hidden_);
-  backend.fill(dgathered, 0.0f, T * C);
-  backend.rmsnorm_backward(dgathered, dnormed, saved.gathered, saved.rstd, model.weights().output_norm, T);
-  backend.scatter_rows(dx, dgathered, rows.rows, T, C);
+  backend.rmsnorm_backward(dx, dnormed, saved.x, saved.rstd, model.weights().output_norm, T);
 }
 
 }  // namespace spark

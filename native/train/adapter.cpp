@@ -81,7 +81,7 @@ std::vector<float> download_logprobs(EngineCore& core, const float* lp, const Lo
   core.backend->download(host.data(), lp, host.size() * sizeof(float));
   for (size_t m = 0; m < host.size(); ++m) {
     if (std::isfinite(host[m])) continue;
-    const std::string culprit = core.llama.first_not_finite(saved, x, N);
+    const std::string culprit = core.llama.first_not_finite(saved, x, losses.count(), N);
     throw Error("not_finite", "log-prob at packed position " + std::to_string(losses.positions[m]) +
                                   ": expected a finite number, got " + std::to_string(host[m]) +
                                   (culprit.empty() ? " (output logits)" : "; first bad tensor: " + culprit));
@@ -93,15 +93,15 @@ std::vector<float> LoraAdapter::run(const Batch& batch, const LossPositions& los
                                     const AllSlopes& two_pass, Cancel cancel) {
   EngineCore& core = trained_->core();
   Backend& backend = *core.backend;
-  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
+  const int64_t N = static_cast<int64_t>(batch.tokens.size()), M = losses.count(), C = core.llama.config().width;
   trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const LossRows rows = upload_losses(backend, core.arena, losses);
-  float* lp = core.arena.floats(rows.count);  // (M)
-  float* dx = core.arena.floats(N * C);       // (N, C)
+  float* lp = core.arena.floats(M);      // (M)
+  float* dx = core.arena.floats(M * C);  // (M, C)
   SavedActivations saved{core.recompute, {}};
-  const float* x = core.llama.forward(core.arena, packed, &trained_->lora(), &saved, cancel);
-  backend.fill(dx, 0.0f, N * C);
+  const float* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);
+  backend.fill(dx, 0.0f, M * C);
   output_logprobs(core.llama, core.arena, lp, x, rows, dx, two_pass ? LogprobGradient() : gradient, cancel);
   const std::vector<float> host = download_logprobs(core, lp, losses, saved, x, N);
   if (two_pass) {

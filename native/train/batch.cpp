@@ -174,7 +174,7 @@ PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch) {
 }
 
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses) {
-  return {losses.count(), upload_ints(backend, arena, losses.rows.data(), losses.count()),
+  return {{losses.count(), upload_ints(backend, arena, losses.rows.data(), losses.count())},
           upload_ints(backend, arena, losses.targets.data(), losses.count())};
 }
 

@@ -45,7 +45,8 @@ std::vector<float> LoraCritic::download_values(const float* v, const Batch& batc
   core.backend->download(host.data(), v, host.size() * sizeof(float));
   for (size_t t = 0; t < host.size(); ++t) {
     if (std::isfinite(host[t])) continue;
-    std::string culprit = core.llama.first_not_finite(saved, x, static_cast<int64_t>(batch.tokens.size()));
+    std::string culprit = core.llama.first_not_finite(saved, x, static_cast<int64_t>(host.size()),
+                                                      static_cast<int64_t>(batch.tokens.size()));
     throw Error("not_finite", "value at packed position " + std::to_string(batch.value_positions[t]) +
                                   ": expected a finite number, got " + std::to_string(host[t]) +
                                   "; first bad tensor: " + (culprit.empty() ? "value_head output" : culprit));
@@ -60,10 +61,10 @@ std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   const int64_t T = static_cast<int64_t>(batch.value_positions.size());
   if (T == 0) return {};
   const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
-  const ValueRows rows{T, upload_ints(*core.backend, core.arena, batch.value_positions.data(), T)};
+  const RowsRead rows{T, upload_ints(*core.backend, core.arena, batch.value_positions.data(), T)};
   float* v = core.arena.floats(T);  // (T)
-  const float* x = core.llama.forward(core.arena, packed, &trained_->lora(), nullptr, cancel);
-  head_.forward(core.llama, core.arena, v, x, rows);
+  const float* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), nullptr, cancel);
+  head_.forward(core.llama, core.arena, v, x, T);
   return download_values(v, batch, {}, x);
 }
 
@@ -72,28 +73,28 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   check_normalizer(normalizer);
   check_batch(batch, core.llama.config(), {.value_positions = true, .returns = true});
   core.begin_pass({Pass::Value, &lora(), hidden_}, batch);
-  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
+  const int64_t T = static_cast<int64_t>(batch.value_positions.size()), C = core.llama.config().width;
   ValueMetrics metrics;
-  metrics.count = static_cast<int64_t>(batch.value_positions.size());
+  metrics.count = T;
   if (metrics.count == 0) return metrics;
   Backend& backend = *core.backend;
   trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
-  const ValueRows rows{metrics.count, upload_ints(backend, core.arena, batch.value_positions.data(), metrics.count)};
-  float* v = core.arena.floats(metrics.count);  // (T)
-  float* dx = core.arena.floats(N * C);         // (N, C)
+  const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
+  float* v = core.arena.floats(T);       // (T)
+  float* dx = core.arena.floats(T * C);  // (T, C)
   SavedActivations saved{core.recompute, {}};
-  const float* x = core.llama.forward(core.arena, packed, &trained_->lora(), &saved, cancel);
-  const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, rows);
+  const float* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), &saved, cancel);
+  const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, T);
   std::vector<float> slopes = download_values(v, batch, saved, x);
   for (size_t t = 0; t < slopes.size(); ++t) {
     const double error = static_cast<double>(slopes[t]) - batch.returns[t];
     metrics.loss_sum += error * error;
     slopes[t] = static_cast<float>(2.0 * error / normalizer);
   }
-  const float* dv = upload_floats(backend, core.arena, slopes.data(), metrics.count);
-  backend.fill(dx, 0.0f, N * C);
-  head_.backward(core.llama, core.arena, dx, dv, head, rows);
+  const float* dv = upload_floats(backend, core.arena, slopes.data(), T);
+  backend.fill(dx, 0.0f, T * C);
+  head_.backward(core.llama, core.arena, dx, dv, head, T);
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
   trained_->commit_gradients();
   return metrics;
