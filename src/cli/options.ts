@@ -31,9 +31,19 @@ export const rolloutOptions = {
   temperature: { type: 'number', describe: 'sampling temperature of the generator' },
 } as const satisfies Record<string, Options>;
 
+export const parityOptions = {
+  'parity-check': {
+    type: 'boolean',
+    describe: 'before training compare log-probs with llama.cpp’s (default); --no-parity-check: train all the same',
+  },
+} as const satisfies Record<string, Options>;
+
 export type ConfigArgs = InferredOptionTypes<typeof configOptions>;
 type SharedArgs = Partial<
-  ConfigArgs & InferredOptionTypes<typeof judgeOptions> & InferredOptionTypes<typeof rolloutOptions>
+  ConfigArgs &
+    InferredOptionTypes<typeof judgeOptions> &
+    InferredOptionTypes<typeof rolloutOptions> &
+    InferredOptionTypes<typeof parityOptions>
 >;
 
 /**
@@ -73,6 +83,7 @@ function flagPatch(args: SharedArgs): ConfigPatch {
       model: args['judge-model'],
       maxCostUsd: args['max-cost'],
     },
+    parity: { check: args['parity-check'] },
     rollout: { policy: args.policy, tau: args.tau, maxSteps: args.steps, temperature: args.temperature },
   };
 }

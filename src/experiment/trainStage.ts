@@ -52,8 +52,7 @@ export async function trainStage(session: Session, spec: StageSpec): Promise<Sta
       stage: spec.name,
       model,
       trajectories,
-      // llama.cpp reads no PEFT folder, and a fresh adapter changes nothing yet.
-      ...(init?.endsWith('.gguf') ? { adapter, adapterPath: init } : { adapter: null, adapterPath: null }),
+      init: init === null ? null : { adapter, path: init },
     });
     const result = await learn(session, spec, model, adapter, trajectories);
     const file = freeName(run.adapterFile(spec.name, result.steps));
@@ -78,14 +77,19 @@ interface Finished {
   readonly trajectories: readonly Trajectory[];
 }
 
-/** As GGUF, read back by llama.cpp before it counts, unless the checks are turned off. */
-async function save({ config, run, signal }: Session, spec: StageSpec, finished: Finished): Promise<void> {
+/**
+ * As GGUF, read back by llama.cpp before it counts. The stage's checkpoint is of its last step, so when the file is refused
+ * the same command goes on from here and trains nothing again.
+ */
+async function save({ config, run, log, signal }: Session, spec: StageSpec, finished: Finished): Promise<void> {
   const { model, adapter, file, trajectories } = finished;
-  if (!config.parity.check) return adapter.save(file, 'gguf');
   const { tolerance, tokens } = config.parity;
-  const all = trajectories.map((trajectory) => trajectory.tokens);
-  const saved = await saveChecked({ model, adapter, file, tolerance, sequences: someOf(all, tokens), signal });
+  const sequences = someOf(trajectories, tokens);
+  const saved = await saveChecked({ model, adapter, file, tolerance, sequences, signal });
   run.metrics({ stage: spec.name, event: 'saved', ...saved });
+  const effect = `it changes log-probs by ${saved.effect.toExponential(1)}, llama.cpp is ${saved.mean.toExponential(1)} nats off`;
+  if (saved.visible) log.info(`${spec.name}: llama.cpp reads the adapter back: ${effect}`);
+  else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
 }
 
 async function learn(
@@ -165,6 +169,7 @@ async function stageHash(
 function freeName(file: string): string {
   for (let attempt = 1; ; attempt++) {
     const name = attempt === 1 ? file : file.replace(/\.gguf$/, `-${attempt}.gguf`);
-    if (!existsSync(name) && !existsSync(name.replace(/\.gguf$/, '-peft'))) return name;
+    const taken = [name, `${name}.rejected`, name.replace(/\.gguf$/, '-peft')].some((one) => existsSync(one));
+    if (!taken) return name;
   }
 }

@@ -1,114 +1,167 @@
 /**
- * `spark-rl verify resume`: a stage that is interrupted and goes on ends with the very bits of one that was not. Tried
- * here, on this machine and this model, with the real trainers and the real checkpoints.
+ * `spark-rl verify resume`: a stage that stops and goes on ends with the very bits of one that did not. Tried here, on
+ * this machine and this model, with the real trainers and the real checkpoints, and with both ways to stop: an interruption
+ * saves where it stood; a kill leaves the checkpoint of some steps before.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Config, resolveConfig } from '../config.js';
 import type { Adapter, Critic, Model } from '../engine/types.js';
-import { toSparkError } from '../errors.js';
+import { throwIfAborted, toSparkError } from '../errors.js';
 import { silentLog } from '../log.js';
 import { seededRandom } from '../random.js';
 import { trainPpo } from '../train/ppo.js';
-import { trainSft } from '../train/sft.js';
+import { sftTrajectories, trainSft } from '../train/sft.js';
+import { ppoSample } from '../trajectory/sample.js';
 import type { Segment, SegmentKind, Step, Trajectory } from '../trajectory/trajectory.js';
 import { openEngine } from './parts.js';
 
 export interface ResumeResult {
   readonly method: 'sft' | 'ppo';
+  /** `interrupted`: goes on from the step it stopped at. `killed`: from the last checkpoint before. */
+  readonly stop: 'interrupted' | 'killed';
+  /** What was trained on: the run's trajectories, or made-up ones where it has too few. */
+  readonly data: 'run' | 'made up';
   readonly steps: number;
-  /** Optimizer steps after which it was interrupted. */
-  readonly interruptedAfter: number;
+  /** Optimizer steps that were done when it stopped, and how many of them it goes on from. */
+  readonly stoppedAfter: number;
+  readonly resumedFrom: number;
   /** Trained values compared, and how many of them differ in any bit. */
   readonly values: number;
   readonly different: number;
 }
 
-export async function verifyResume(config: Config, signal: AbortSignal): Promise<ResumeResult[]> {
+/** `trajectories`: a run's, or none. */
+export async function verifyResume(
+  config: Config,
+  trajectories: readonly Trajectory[],
+  signal: AbortSignal,
+): Promise<ResumeResult[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'spark-resume-'));
   const model = await openEngine(config, signal);
+  // What goes on shares nothing with what stopped but the checkpoint.
+  let other: Model | null = null;
   try {
+    other = await openEngine(config, signal);
     const results: ResumeResult[] = [];
     for (const method of ['sft', 'ppo'] as const) {
-      const run = new Trial(model, config, method, path.join(folder, method), signal);
-      results.push(await run.compare());
+      const run = new Trial(model, other, config, method, path.join(folder, method), trajectories, signal);
+      results.push(...(await run.compare()));
     }
     return results;
   } finally {
     model.dispose();
+    other?.dispose();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 interface Trained {
+  readonly model: Model;
   readonly actor: Adapter;
   readonly critic: Critic;
 }
 
-const INTERRUPT_AFTER = 3;
+/** Odd, so that a kill loses a step that has to be done again. */
+const STOP_AFTER = 3;
+const CHECKPOINT_EVERY = 2;
 
-/** One method, trained straight through and with an interruption. */
+/** One method, trained straight through and with a stop. */
 class Trial {
   readonly #model: Model;
+  readonly #other: Model;
   readonly #config: Config;
   readonly #method: 'sft' | 'ppo';
   readonly #folder: string;
   readonly #signal: AbortSignal;
   readonly #trajectories: readonly Trajectory[];
+  readonly #data: ResumeResult['data'];
 
-  constructor(model: Model, config: Config, method: 'sft' | 'ppo', folder: string, signal: AbortSignal) {
+  constructor(
+    model: Model,
+    other: Model,
+    config: Config,
+    method: 'sft' | 'ppo',
+    folder: string,
+    trajectories: readonly Trajectory[],
+    signal: AbortSignal,
+  ) {
     this.#model = model;
+    this.#other = other;
     this.#config = resolveConfig(config, {
       sft: { batchTrajectories: 3, microBatchTokens: 64, epochs: 3, learningRate: 1e-3 },
       // No target: an epoch that stops early would leave fewer steps to interrupt.
-      ppo: { batchTrajectories: 3, microBatchTokens: 64, epochs: 2, iterations: 2, learningRate: 1e-3, targetKl: 1e9 },
+      ppo: {
+        batchTrajectories: 3,
+        microBatchTokens: 64,
+        epochs: 2,
+        iterations: 2,
+        learningRate: 1e-3,
+        targetKl: 1e9,
+        filter: 'none',
+      },
     });
     this.#method = method;
     this.#folder = folder;
     this.#signal = signal;
-    this.#trajectories = randomTrajectories(8, model.info.vocabulary, config.seed);
+    const usable = usableOf(trajectories, method);
+    this.#data = usable.length >= TRAJECTORIES ? 'run' : 'made up';
+    this.#trajectories =
+      this.#data === 'run' ? usable : randomTrajectories(TRAJECTORIES, model.info.vocabulary, config.seed);
   }
 
-  async compare(): Promise<ResumeResult> {
-    const straight = await this.#fresh();
+  async compare(): Promise<ResumeResult[]> {
+    const straight = await this.#fresh(this.#model);
     const steps = await this.#train(straight, null, null);
-    const first = await this.#fresh();
-    await this.#train(first, this.#folder, INTERRUPT_AFTER);
-    // Other objects with another seed: everything must come from the checkpoint.
-    const second = await this.#fresh(1);
-    await this.#train(second, this.#folder, null);
-    const learned = this.#method === 'sft' ? (['actor'] as const) : (['actor', 'critic'] as const);
-    const { values, different } = await compareTrained(straight, second, learned);
-    for (const { actor, critic } of [straight, first, second]) {
-      actor.dispose();
-      critic.dispose();
+    const stopped = await this.#fresh(this.#model);
+    const stoppedAfter = await this.#train(stopped, this.#folder, STOP_AFTER);
+    const results: ResumeResult[] = [];
+    for (const stop of ['interrupted', 'killed'] as const) {
+      // Other objects with another seed: everything must come from the checkpoint.
+      const resumed = await this.#fresh(this.#other, 1);
+      const rest = await this.#train(resumed, stop === 'killed' ? this.#killed : this.#folder, null);
+      const learned = this.#method === 'sft' ? (['actor'] as const) : (['actor', 'critic'] as const);
+      const bits = await compareTrained(straight, resumed, learned);
+      const common = { method: this.#method, stop, data: this.#data };
+      results.push({ ...common, steps, stoppedAfter, resumedFrom: steps - rest, ...bits });
+      release(resumed);
     }
-    return { method: this.#method, steps, interruptedAfter: INTERRUPT_AFTER, values, different };
+    release(straight);
+    release(stopped);
+    return results;
   }
 
-  async #fresh(offset = 0): Promise<Trained> {
+  /** The checkpoints as they lay there when step STOP_AFTER was done: what a kill -9 at that moment leaves. */
+  get #killed(): string {
+    return `${this.#folder}-killed`;
+  }
+
+  async #fresh(model: Model, offset = 0): Promise<Trained> {
     const { lora, seed } = this.#config;
-    const actor = await this.#model.createAdapter({ ...lora, seed: seed + offset });
-    const critic = await this.#model.createCritic({ ...lora, seed: seed + offset });
-    return { actor, critic };
+    const actor = await model.createAdapter({ ...lora, seed: seed + offset });
+    const critic = await model.createCritic({ ...lora, seed: seed + offset });
+    return { model, actor, critic };
   }
 
-  /** Optimizer steps taken; stops after `interruptAfter` of them. */
-  async #train({ actor, critic }: Trained, folder: string | null, interruptAfter: number | null): Promise<number> {
+  /** Optimizer steps taken; stops after `stopAfter` of them. */
+  async #train({ model, actor, critic }: Trained, folder: string | null, stopAfter: number | null): Promise<number> {
     const stop = new AbortController();
     let steps = 0;
     const context = {
-      model: this.#model,
+      model,
       stage: `verify ${this.#method}`,
       seed: this.#config.seed,
       log: silentLog,
       metrics: (row: Readonly<Record<string, number | string>>) => {
-        if (row.step !== undefined) steps += 1;
-        if (steps === interruptAfter) stop.abort();
+        if (row.step === undefined) return;
+        steps += 1;
+        if (steps !== stopAfter) return;
+        cpSync(this.#folder, this.#killed, { recursive: true });
+        stop.abort();
       },
       checkpointFolder: folder,
-      checkpointEvery: 1000,
+      checkpointEvery: CHECKPOINT_EVERY,
       signal: AbortSignal.any([this.#signal, stop.signal]),
     };
     try {
@@ -118,14 +171,30 @@ class Trial {
     } catch (error) {
       if (!stop.signal.aborted || toSparkError(error).code !== 'interrupted') throw error;
     }
+    throwIfAborted(this.#signal);
     return steps;
   }
+}
+
+function release({ actor, critic }: Trained): void {
+  actor.dispose();
+  critic.dispose();
+}
+
+/** Enough for more steps than STOP_AFTER. */
+const TRAJECTORIES = 8;
+
+/** The shortest of a run that the method learns from. */
+function usableOf(trajectories: readonly Trajectory[], method: 'sft' | 'ppo'): Trajectory[] {
+  const usable =
+    method === 'sft' ? sftTrajectories(trajectories) : trajectories.filter((one) => ppoSample(one, 0.5) !== null);
+  return usable.sort((a, b) => a.tokens.length - b.tokens.length).slice(0, TRAJECTORIES);
 }
 
 async function compareTrained(
   a: Trained,
   b: Trained,
-  parts: readonly (keyof Trained)[],
+  parts: readonly ('actor' | 'critic')[],
 ): Promise<{ values: number; different: number }> {
   let values = 0;
   let different = 0;
@@ -200,10 +269,13 @@ function randomStep(index: number, segments: readonly Segment[], score: number):
 
 export function resumeText(results: readonly ResumeResult[]): string {
   return results
-    .map(
-      ({ method, steps, interruptedAfter, values, different }) =>
-        `${method}: ${steps} steps straight through, and ${interruptedAfter} steps, a stop, and the rest: ` +
-        `${different} of ${values} trained values differ`,
-    )
+    .map(({ method, stop, data, steps, stoppedAfter, resumedFrom, values, different }) => {
+      const verdict = different === 0 ? 'bit-identical' : `DIFFERENT: ${different} of`;
+      const trajectories = data === 'run' ? 'the run’s trajectories' : 'made-up trajectories';
+      return (
+        `${method} on ${trajectories}: ${steps} steps straight through against ${stop} after ${stoppedAfter} and resumed ` +
+        `from ${resumedFrom}: ${verdict}${different === 0 ? ',' : ''} ${values} trained values`
+      );
+    })
     .join('\n');
 }

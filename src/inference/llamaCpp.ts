@@ -42,9 +42,10 @@ export interface LlamaCppOptions {
 export interface LlamaCppGenerator extends Generator {
   /**
    * (N) natural-log probability of tokens[i] given those before it; entry 0 is 0, as nothing comes before it. Summed in
-   * double precision over all logits.
+   * double precision over all logits. Token by token, as a sampler meets them; where `mask` (N) is 0 the entry is 0 and
+   * the token goes in together with those around it, as a prompt does.
    */
-  scoreTokens(tokens: readonly number[], signal?: AbortSignal): Promise<Float64Array>;
+  scoreTokens(tokens: readonly number[], signal?: AbortSignal, mask?: Uint8Array): Promise<Float64Array>;
 }
 
 /** Names a model and adapter by content, without loading them: what `Generator.id` will be. */
@@ -232,7 +233,7 @@ class LlamaCpp implements LlamaCppGenerator {
     return sequence;
   }
 
-  async scoreTokens(tokens: readonly number[], signal?: AbortSignal): Promise<Float64Array> {
+  async scoreTokens(tokens: readonly number[], signal?: AbortSignal, mask?: Uint8Array): Promise<Float64Array> {
     this.#checkUsable();
     if (tokens.length > this.contextSize) {
       throw new SparkError(
@@ -244,10 +245,14 @@ class LlamaCpp implements LlamaCppGenerator {
     const sequence = this.#context.getSequence();
     try {
       const out = new Float64Array(tokens.length);
+      let start = 0;
       for (let at = 0; at + 1 < tokens.length; at++) {
+        if (mask?.[at + 1] === 0) continue;
         throwIfAborted(signal);
-        const logits = await this.#rounds.run(() => allLogits(sequence, tokens[at]!));
+        const pending = tokens.slice(start, at + 1);
+        const logits = await this.#rounds.run(() => allLogits(sequence, pending));
         out[at + 1] = logProbability(logits, tokens[at + 1]!);
+        start = at + 1;
       }
       return out;
     } catch (error) {
@@ -370,9 +375,15 @@ type Tokens = ReturnType<LlamaContextSequence['evaluate']>;
 type ControlledInput = Parameters<LlamaContextSequence['controlledEvaluate']>[0];
 type GenerateNext = NonNullable<Extract<ControlledInput[number], readonly unknown[]>[1]['generateNext']>;
 
-async function allLogits(sequence: LlamaContextSequence, token: number): Promise<ReadonlyMap<Token, number>> {
-  const results = await sequence.controlledEvaluate([[token as Token, { generateNext: { logits: true } }]]);
-  return results[0]!.next.logits!;
+/** Adds `tokens` (at least one); the logits of what follows the last one. */
+async function allLogits(
+  sequence: LlamaContextSequence,
+  tokens: readonly number[],
+): Promise<ReadonlyMap<Token, number>> {
+  const input: ControlledInput = tokens.slice(0, -1) as Token[];
+  input.push([tokens.at(-1)! as Token, { generateNext: { logits: true } }]);
+  const results = await sequence.controlledEvaluate(input);
+  return results.at(-1)!.next.logits!;
 }
 
 function logProbability(logits: ReadonlyMap<Token, number>, token: number): number {

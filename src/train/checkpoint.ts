@@ -42,6 +42,8 @@ export class Checkpoints {
 
   async save<Position>(state: CheckpointState<Position>, label: string): Promise<void> {
     const before = this.#manifest();
+    // A label names one state of one training. Writing it again would take the only good copy away first.
+    if (before?.folder === label && before.fingerprint === this.#fingerprint) return;
     const folder = path.join(this.#folder, label);
     try {
       rmSync(folder, { recursive: true, force: true });

@@ -57,7 +57,8 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
       const report = await learner.step(at);
       record(at, report, context);
       advance(at, settings, learner.batchesPerEpoch, klPassed(at, settings.targetKl, context));
-      if (at.steps % context.checkpointEvery === 0) await learner.save(at);
+      // The last step's too: what is done with the adapter afterwards can fail, and must not cost the training.
+      if (at.steps % context.checkpointEvery === 0 || at.iteration === settings.iterations) await learner.save(at);
     }
   } catch (error) {
     const failure = toSparkError(error);

@@ -74,7 +74,8 @@ export async function trainSft(
         gradNorm: done.gradNorm,
       });
       context.log.progress(`${context.stage} step ${step}/${totalSteps}  loss ${loss.toFixed(3)}`);
-      if (checkpoints !== null && step % context.checkpointEvery === 0 && step < totalSteps) {
+      // The last step's too: what is done with the adapter afterwards can fail, and must not cost the training.
+      if (checkpoints !== null && (step % context.checkpointEvery === 0 || step === totalSteps)) {
         await checkpoints.save(state(), `step-${step}`);
       }
     }

@@ -1,6 +1,9 @@
+import type { Config } from '../../config.js';
 import { openModel } from '../../engine/index.js';
-import type { Adapter } from '../../engine/types.js';
+import type { Adapter, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
+import { saveChecked } from '../../experiment/parity/saveAdapter.js';
+import { sampleProbes } from '../../experiment/parity/sequences.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { merge } from './adapterMerge.js';
@@ -36,7 +39,8 @@ export const adapterCommand = defineCommand({
     const model = await openModel(config.model.path, { backend: config.model.backend, signal });
     try {
       const adapter = await model.loadAdapter(args.path, { signal });
-      return args.action === 'inspect' ? await inspect(adapter, args.path) : await exportTo(adapter, args);
+      if (args.action === 'inspect') return await inspect(adapter, args.path);
+      return await exportTo(model, adapter, args, config, signal);
     } finally {
       model.dispose();
     }
@@ -56,12 +60,32 @@ async function inspect(adapter: Adapter, path: string) {
   return { json: { path, rank, alpha, targets, parameterCount, tensors: rows }, text: lines.join('\n') };
 }
 
-async function exportTo(adapter: Adapter, args: { path: string; out: string | undefined; format: string | undefined }) {
-  if (args.out === undefined || args.format === undefined) {
+/** What llama.cpp reads a file back on: enough for an adapter that does little. */
+const SAMPLES = { count: 4, length: 64 } as const;
+
+async function exportTo(
+  model: Model,
+  adapter: Adapter,
+  args: { path: string; out: string | undefined; format: string | undefined },
+  config: Config,
+  signal: AbortSignal,
+) {
+  const { out, format } = args;
+  if (out === undefined || format === undefined) {
     throw new SparkError('invalid_argument', 'adapter export expects --format gguf|peft and --out PATH');
   }
-  await adapter.save(args.out, args.format as 'gguf' | 'peft');
-  return { json: { from: args.path, to: args.out, format: args.format }, text: `written ${args.out}` };
+  const result = { from: args.path, to: out, format };
+  if (format === 'peft') {
+    await adapter.save(out, 'peft');
+    return { json: result, text: `written ${out}` };
+  }
+  const sequences = await sampleProbes(config, SAMPLES, signal);
+  const saved = await saveChecked({ model, adapter, file: out, sequences, tolerance: config.parity.tolerance, signal });
+  const { mean, effect, visible } = saved;
+  const seen = visible
+    ? `llama.cpp reads it back within ${mean.toExponential(1)} nats a token, where it changes ${effect.toExponential(1)}`
+    : `read back bit for bit; it changes log-probs by ${effect.toExponential(1)}, too little to be seen in llama.cpp's`;
+  return { json: { ...result, check: saved }, text: `written ${out}: ${seen}` };
 }
 
 function norm(data: Float32Array): number {

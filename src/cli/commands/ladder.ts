@@ -1,12 +1,12 @@
 import { ladderText, runLadder } from '../../experiment/ladder.js';
 import { Session } from '../../experiment/session.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
+import { configFromArgs, configOptions, judgeOptions, parityOptions, rolloutOptions } from '../options.js';
 
 export const ladderCommand = defineCommand({
   command: 'ladder',
   describe: 'The whole of it: base, base + tools, SFT, PPO without diversity, SPaRK, and the report',
-  options: { ...configOptions, ...judgeOptions, ...rolloutOptions },
+  options: { ...configOptions, ...judgeOptions, ...rolloutOptions, ...parityOptions },
   examples: [['$0 ladder --config llama31-8b --model m.gguf', 'the paper’s setting; interrupt and run again at will']],
   async run(args, { log, signal }) {
     const session = await Session.open(await configFromArgs(args), log, signal);

@@ -1,7 +1,7 @@
 import { Session } from '../../experiment/session.js';
 import { type StageSpec, trainStage } from '../../experiment/trainStage.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions } from '../options.js';
+import { configFromArgs, configOptions, parityOptions } from '../options.js';
 
 export const trainCommand = defineCommand({
   command: 'train <method>',
@@ -9,6 +9,7 @@ export const trainCommand = defineCommand({
   positionals: { method: { choices: ['sft', 'ppo'], demandOption: true } },
   options: {
     ...configOptions,
+    ...parityOptions,
     stage: { type: 'string', describe: 'name in files and tables (default: sft; ppo at ρ = 0, spark above)' },
     policy: { choices: ['min-score', 'max-score', 'least-used'], describe: 'learn from rollouts of this policy' },
     rho: { type: 'number', describe: 'ρ: weight of rarity against coherence; 0 is PPO without diversity' },

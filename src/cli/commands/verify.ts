@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../../config.js';
-import { sampleSequences, someOf } from '../../experiment/parity/sequences.js';
-import { parityText, verifyParity } from '../../experiment/parity/verify.js';
+import { SparkError } from '../../errors.js';
+import { checkPrompts, noPrompts, type PromptCheck } from '../../experiment/parity/prompts.js';
+import { someOf } from '../../experiment/parity/sequences.js';
+import { parityText } from '../../experiment/parity/table.js';
+import { type ParityTokens, verifyParity } from '../../experiment/parity/verify.js';
 import { RunFolder } from '../../experiment/runFolder.js';
 import { resumeText, verifyResume } from '../../experiment/verifyResume.js';
-import { generatorHash } from '../../inference/llamaCpp.js';
+import type { Log } from '../../log.js';
 import { readTrajectories } from '../../trajectory/store.js';
+import type { Trajectory } from '../../trajectory/trajectory.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { readTokens } from '../tokensFile.js';
@@ -30,42 +34,59 @@ export const verifyCommand = defineCommand({
   },
   examples: [
     ['$0 verify parity --model m-Q4_K_M.gguf', 'base and adapter, exact arithmetic and as served'],
-    ['$0 verify resume', 'SFT and PPO, straight through against interrupted'],
+    ['$0 verify parity --run my', 'on what the run’s policy wrote; and whether its prompts are still the model’s'],
+    ['$0 verify resume', 'SFT and PPO, straight through against interrupted and against killed'],
   ],
-  async run(args, { signal }) {
+  async run(args, { log, signal }) {
     const config = await configFromArgs(args, { parity: { tolerance: args.tolerance } });
+    const trajectories = args.run === undefined ? [] : await runTrajectories(args.run);
     if (args.what === 'resume') {
-      const results = await verifyResume(config, signal);
+      const results = await verifyResume(config, trajectories, signal);
       return { json: { results }, text: resumeText(results), failed: results.some((result) => result.different > 0) };
     }
-    const { sequences, otherGenerator } = await sequencesFor(config, args, signal);
     const report = await verifyParity({
       config,
-      sequences,
+      tokens: await tokensFor(config, args.tokens, trajectories),
       adapterPath: args.adapter,
       skipExact: args['skip-exact'],
-      otherGenerator,
+      prompts: await promptsOf(config, trajectories, log, signal),
       signal,
     });
     return { json: report, text: parityText(report), failed: !report.ok };
   },
 });
 
-/** Given tokens, else those of the run's trajectories, else what the served model writes. */
-async function sequencesFor(
+async function runTrajectories(run: string): Promise<Trajectory[]> {
+  const file = RunFolder.existing(run).trajectoriesFile;
+  return existsSync(file) ? readTrajectories(file) : [];
+}
+
+/** Given tokens, else what the run's policy wrote, else what the served model writes now. */
+async function tokensFor(
   config: Config,
-  args: { tokens?: string | undefined; run?: string | undefined },
+  file: string | undefined,
+  trajectories: readonly Trajectory[],
+): Promise<ParityTokens> {
+  if (file !== undefined) return { from: 'file', probes: await readTokens(file) };
+  const probes = someOf(trajectories, 4 * config.parity.tokens);
+  if (probes.length === 0) return { from: 'sampled' };
+  return { from: 'run', probes, temperature: config.rollout.temperature };
+}
+
+/** A run can outlive its question file; the log-probs are compared all the same. */
+async function promptsOf(
+  config: Config,
+  trajectories: readonly Trajectory[],
+  log: Log,
   signal: AbortSignal,
-) {
-  if (args.tokens !== undefined) return { sequences: await readTokens(args.tokens), otherGenerator: false };
-  if (args.run !== undefined) {
-    const file = RunFolder.existing(args.run).trajectoriesFile;
-    const trajectories = existsSync(file) ? await readTrajectories(file) : [];
-    const tokens = trajectories.map((trajectory) => trajectory.tokens);
-    const generator = await generatorHash(config.model.path, undefined, signal);
-    const otherGenerator = trajectories.some((trajectory) => !trajectory.generator.startsWith(generator));
-    if (tokens.length > 0) return { sequences: someOf(tokens, 4 * config.parity.tokens), otherGenerator };
+): Promise<PromptCheck | null> {
+  if (trajectories.length === 0) return null;
+  try {
+    return await checkPrompts(config, trajectories, signal);
+  } catch (error) {
+    const missing = error instanceof SparkError && ['io_error', 'no_data', 'invalid_config'].includes(error.code);
+    if (!missing) throw error;
+    log.warn(noPrompts(error as SparkError));
+    return null;
   }
-  const sequences = await sampleSequences(config, 4, config.parity.tokens, signal);
-  return { sequences, otherGenerator: false };
 }

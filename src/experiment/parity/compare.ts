@@ -1,7 +1,8 @@
 /** Two engines' log-probs of the same tokens. */
+import { probeOf, type Scored } from './score.js';
 
 export interface Comparison {
-  /** Tokens compared: all but the first of each sequence. */
+  /** Tokens compared. */
   readonly tokens: number;
   /** Mean |Δ log-prob|, in nats */
   readonly mean: number;
@@ -9,27 +10,51 @@ export interface Comparison {
   readonly worst: number;
   /** Mean of served − ours: an estimate of KL(served ‖ ours) where the tokens were sampled from the served model. */
   readonly kl: number;
+  /** Standard error of that estimate. */
+  readonly klError: number;
 }
 
-/** Row r holds one sequence's log-probs; entry 0 speaks of a token with nothing before it and is left out. */
-export function compareLogprobs(ours: readonly ArrayLike<number>[], served: readonly ArrayLike<number>[]): Comparison {
+export type Rows = readonly ArrayLike<number>[];
+
+/**
+ * Row r holds the log-probs of one sequence. Entry 0 speaks of a token with nothing before it and is left out, as is what
+ * the mask of `sequences[r]` leaves out.
+ */
+export function compareLogprobs(ours: Rows, served: Rows, sequences?: readonly Scored[]): Comparison {
   let tokens = 0;
   let sum = 0;
   let worst = 0;
   let signed = 0;
-  ours.forEach((row, r) => {
+  let squares = 0;
+  forEachPair(ours, served, sequences, (a, b) => {
+    const delta = b - a;
+    tokens += 1;
+    sum += Math.abs(delta);
+    signed += delta;
+    squares += delta * delta;
+    worst = Math.max(worst, Math.abs(delta)); // NaN stays: it must not pass for agreement
+  });
+  const kl = signed / tokens;
+  const variance = Math.max(0, squares / tokens - kl * kl);
+  return { tokens, mean: sum / tokens, worst, kl, klError: Math.sqrt(variance / tokens) };
+}
+
+/** Calls `visit` with both values of every token that counts. */
+export function forEachPair(
+  a: Rows,
+  b: Rows,
+  sequences: readonly Scored[] | undefined,
+  visit: (a: number, b: number) => void,
+): void {
+  a.forEach((row, r) => {
+    const mask = sequences === undefined ? null : probeOf(sequences[r]!).mask;
     for (let i = 1; i < row.length; i++) {
-      const delta = served[r]![i]! - row[i]!;
-      tokens += 1;
-      sum += Math.abs(delta);
-      signed += delta;
-      worst = Math.max(worst, Math.abs(delta)); // NaN stays: it must not pass for agreement
+      if (mask === null || mask[i] === 1) visit(row[i]!, b[r]![i]!);
     }
   });
-  return { tokens, mean: sum / tokens, worst, kl: signed / tokens };
 }
 
 /** Row by row a − b: what an adapter changed. */
-export function difference(a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[]): number[][] {
+export function difference(a: Rows, b: Rows): number[][] {
   return a.map((row, r) => Array.from(row, (value, i) => value - b[r]![i]!));
 }

@@ -1,22 +1,40 @@
 /** The same tokens scored by our engine and by llama.cpp. */
+import type { Config } from '../../config.js';
 import type { Adapter, Batch, Model } from '../../engine/types.js';
 import { openLlamaCpp } from '../../inference/llamaCpp.js';
 
+/** A token sequence and which of its tokens are spoken of. */
+export interface Probe {
+  readonly tokens: readonly number[];
+  /** (n) 1 where the token is compared; entry 0 is 0, as nothing comes before it */
+  readonly mask: Uint8Array;
+}
+
 export type Sequences = readonly (readonly number[])[];
 
-/** (n) log-probs for each sequence of n tokens; entry 0 is 0. One sequence a pass: parity wants no batch effects. */
+/** A plain list of ids means all of them. */
+export type Scored = Probe | readonly number[];
+
+export function probeOf(scored: Scored): Probe {
+  if ('mask' in scored) return scored;
+  return { tokens: scored, mask: new Uint8Array(scored.length).fill(1, 1) };
+}
+
+/**
+ * (n) log-probs for each sequence of n tokens, 0 where the mask is. One sequence a pass: parity wants no batch effects.
+ */
 export async function engineLogprobs(
   model: Model,
   adapter: Adapter | null,
-  sequences: Sequences,
+  sequences: readonly Scored[],
   signal?: AbortSignal,
 ): Promise<Float32Array[]> {
   const rows: Float32Array[] = [];
-  for (const tokens of sequences) {
+  for (const { tokens, mask } of sequences.map(probeOf)) {
     const batch: Batch = {
       tokens: Int32Array.from(tokens),
       cuSeqlens: Int32Array.of(0, tokens.length),
-      lossMask: new Uint8Array(tokens.length).fill(1, 1),
+      lossMask: mask,
     };
     rows.push(await model.logprobs(batch, adapter, signal === undefined ? {} : { signal }));
   }
@@ -28,18 +46,27 @@ export interface Served {
   /** GGUF LoRA file */
   readonly adapterPath?: string | undefined;
   readonly kvCacheType: 'F16' | 'F32';
+  /** llama.cpp's GPU back end, as the sampler uses it; default false */
+  readonly gpu?: boolean | 'auto';
+  readonly threads?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** As engineLogprobs, from llama.cpp. */
-export async function servedLogprobs(served: Served, sequences: Sequences): Promise<Float64Array[]> {
-  const contextSize = Math.max(...sequences.map((tokens) => tokens.length)) + 1;
+export async function servedLogprobs(served: Served, sequences: readonly Scored[]): Promise<Float64Array[]> {
+  const probes = sequences.map(probeOf);
+  const contextSize = Math.max(...probes.map(({ tokens }) => tokens.length)) + 1;
   const generator = await openLlamaCpp({ ...served, contextSize });
   try {
     const rows: Float64Array[] = [];
-    for (const tokens of sequences) rows.push(await generator.scoreTokens(tokens, served.signal));
+    for (const { tokens, mask } of probes) rows.push(await generator.scoreTokens(tokens, served.signal, mask));
     return rows;
   } finally {
     await generator.dispose();
   }
+}
+
+/** The sampler as it is configured: where it computes, and on how many threads. */
+export function samplerOf({ inference, model }: Config): Pick<Served, 'gpu' | 'threads'> {
+  return { gpu: inference.gpu, threads: model.threads };
 }

@@ -1,55 +1,115 @@
 /** The tokens that two engines are compared on. */
 import type { Config } from '../../config.js';
 import { SparkError } from '../../errors.js';
-import { openLlamaCpp } from '../../inference/llamaCpp.js';
-import type { Sequences } from './score.js';
+import { type LlamaCppGenerator, openLlamaCpp } from '../../inference/llamaCpp.js';
+import { sftSample } from '../../trajectory/sample.js';
+import type { Trajectory } from '../../trajectory/trajectory.js';
+import { type Probe, type Sequences, samplerOf } from './score.js';
 
-const LONGEST = 256;
+/** Trajectories that share the tokens asked for, so that one odd text does not speak for all. */
+const SHARES = 4;
 
-/** The shortest of some token sequences, whole where they are short, until `enough` tokens are there. */
-export function someOf(all: Sequences, enough: number): Sequences {
-  const chosen: (readonly number[])[] = [];
-  let tokens = 0;
-  for (const sequence of [...all].sort((a, b) => a.length - b.length)) {
-    if (tokens >= enough || sequence.length < 2) continue;
-    chosen.push(sequence.slice(0, Math.min(LONGEST, Math.max(2, enough - tokens))));
-    tokens += chosen.at(-1)!.length;
+/**
+ * What the policy wrote in some of the trajectories, the shortest first, until `enough` of its tokens are there. Prompts
+ * and observations come before them as they came in the rollout, and are not compared: nothing is learned from those. A
+ * trajectory is cut after its share.
+ */
+export function someOf(trajectories: readonly Trajectory[], enough: number): Probe[] {
+  const share = Math.max(1, Math.ceil(enough / SHARES));
+  const probes: Probe[] = [];
+  let left = enough;
+  for (const trajectory of [...trajectories].sort((a, b) => a.tokens.length - b.tokens.length)) {
+    if (left <= 0) break;
+    const probe = firstOf(trajectory.tokens, sftSample(trajectory).lossMask, Math.min(share, left));
+    if (probe === null) continue;
+    probes.push(probe);
+    left -= probe.mask.reduce((sum, one) => sum + one, 0);
   }
-  return chosen;
+  return probes;
+}
+
+/** Up to and with the `count`-th token of the mask; null when there is none. */
+function firstOf(tokens: readonly number[], mask: Uint8Array, count: number): Probe | null {
+  let end = 0;
+  let found = 0;
+  for (let at = 1; at < mask.length && found < count; at++) {
+    if (mask[at] === 0) continue;
+    found += 1;
+    end = at + 1;
+  }
+  return found === 0 ? null : { tokens: tokens.slice(0, end), mask: mask.slice(0, end) };
+}
+
+export interface Sampling {
+  /** Sequences, each of `length` tokens with its opening; shorter where the model ends its turn */
+  readonly count: number;
+  readonly length: number;
+  /** GGUF LoRA file; absent: the base alone */
+  readonly adapterPath?: string | undefined;
 }
 
 /**
- * Text the served model writes at temperature 1, so that differences are met where the policy really goes. `count`
- * sequences of `length` tokens, fewer where the model ends its turn.
+ * Text the served model writes at temperature 1 with the configured sampler, so that differences are met where the policy
+ * really goes. Only what it wrote is in the mask, so the mean of lp_served − lp_ours over it estimates their KL.
  */
-export async function sampleSequences(
-  config: Config,
-  count: number,
-  length: number,
-  signal: AbortSignal,
-): Promise<Sequences> {
+export async function sampleProbes(config: Config, sampling: Sampling, signal: AbortSignal): Promise<Probe[]> {
+  const { count, length, adapterPath } = sampling;
   const modelPath = config.model.path;
-  const generator = await openLlamaCpp({ modelPath, contextSize: length + 64, kvCacheType: 'F32', signal });
+  const { kvCacheType } = config.inference;
+  const contextSize = length + ROOM;
+  const generator = await openLlamaCpp({
+    modelPath,
+    adapterPath,
+    contextSize,
+    kvCacheType,
+    ...samplerOf(config),
+    signal,
+  });
   try {
-    const sequences: (readonly number[])[] = [];
+    const probes: Probe[] = [];
     for (let index = 0; index < count; index++) {
-      const sequence = await generator.open(signal);
-      try {
-        const start = generator.tokenize(`${generator.bosText}${STARTS[index % STARTS.length]}`, true);
-        sequence.append(start);
-        const maxTokens = Math.max(1, length - start.length);
-        await sequence.generate({ stop: [], maxTokens, temperature: 1, seed: config.seed + index, signal });
-        if (sequence.tokens.length > 1) sequences.push([...sequence.tokens]);
-      } finally {
-        sequence.dispose();
-      }
+      const probe = await sampleOne(generator, STARTS[index % STARTS.length]!, length, config.seed + index, signal);
+      if (probe !== null) probes.push(probe);
     }
-    if (sequences.length > 0) return sequences;
+    if (probes.length > 0) return probes;
   } finally {
     await generator.dispose();
   }
   throw new SparkError('inference_failed', `${modelPath} wrote no token to compare; give some with --tokens`);
 }
 
+async function sampleOne(
+  generator: LlamaCppGenerator,
+  start: string,
+  length: number,
+  seed: number,
+  signal: AbortSignal,
+): Promise<Probe | null> {
+  const sequence = await generator.open(signal);
+  try {
+    const opening = generator.tokenize(`${generator.bosText}${start}`, true).slice(0, ROOM);
+    sequence.append(opening);
+    const maxTokens = Math.max(1, length - opening.length);
+    const written = await sequence.generate({ stop: [], maxTokens, temperature: 1, seed, signal });
+    if (written.tokens.length === 0) return null;
+    const tokens = [...sequence.tokens];
+    return { tokens, mask: new Uint8Array(tokens.length).fill(1, Math.max(1, opening.length)) };
+  } finally {
+    sequence.dispose();
+  }
+}
+
+/** The same as plain token lists. */
+export async function sampleSequences(
+  config: Config,
+  count: number,
+  length: number,
+  signal: AbortSignal,
+): Promise<Sequences> {
+  return (await sampleProbes(config, { count, length }, signal)).map((probe) => probe.tokens);
+}
+
 /** Openings that any tokenizer takes apart. */
 const STARTS = ['Question: What is 12 times 7?', 'The capital of France', 'Once upon a time', 'Let x be 3.'] as const;
+/** More tokens than the longest of them has bytes. */
+const ROOM = 64;

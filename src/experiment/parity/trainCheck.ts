@@ -3,23 +3,26 @@
  * same file, adapter and cache type. Training on log-probs that the sampler does not share goes wrong in silence.
  */
 import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Adapter, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
+import { fileSha256 } from '../../inference/fileHash.js';
 import { generatorHash } from '../../inference/llamaCpp.js';
+import { packageVersion } from '../../package.js';
 import type { Trajectory } from '../../trajectory/trajectory.js';
 import type { Session } from '../session.js';
 import { type Comparison, compareLogprobs } from './compare.js';
-import { engineLogprobs, type Sequences, servedLogprobs } from './score.js';
+import { engineLogprobs, type Probe, samplerOf, servedLogprobs } from './score.js';
 import { someOf } from './sequences.js';
 import { likelyCause, meanTolerance, weightTypes } from './tolerance.js';
 
 export interface CheckRequest {
   readonly stage: string;
   readonly model: Model;
-  /** What the stage starts from, and its GGUF file; both null for a fresh adapter, which changes nothing yet. */
-  readonly adapter: Adapter | null;
-  readonly adapterPath: string | null;
+  /** What the stage starts from, and its GGUF file or PEFT folder; null for a fresh one, which changes nothing yet. */
+  readonly init: { readonly adapter: Adapter; readonly path: string } | null;
   readonly trajectories: readonly Trajectory[];
 }
 
@@ -28,56 +31,99 @@ export async function checkParity(session: Session, request: CheckRequest): Prom
   const { config, run, log } = session;
   if (!config.parity.check) return;
   const { model, stage } = request;
-  const sequences = someOf(
-    request.trajectories.map((trajectory) => trajectory.tokens),
-    config.parity.tokens,
-  );
-  if (sequences.length === 0) return;
-  const generator = await generatorHash(config.model.path, undefined, session.signal);
-  const otherGenerator = request.trajectories.some((trajectory) => !trajectory.generator.startsWith(generator));
-  if (otherGenerator) {
-    log.warn(`${stage}: some trajectories were written by another model than ${path.basename(config.model.path)}`);
-  }
+  const probes = someOf(request.trajectories, config.parity.tokens);
+  if (probes.length === 0) return;
+  await warnOfOthers(session, request);
   const kvCacheType = config.inference.kvCacheType;
-  const measured = await measure(session, request, sequences, kvCacheType);
+  const measured = await measure(session, request, probes, kvCacheType);
   const tolerance = meanTolerance(model.info, config.parity.tolerance);
-  run.metrics({ stage, event: 'parity', kvCacheType, ...measured, tolerance });
-  const numbers = `mean |Δ log-prob| ${measured.mean.toExponential(1)}, worst ${measured.worst.toExponential(1)} over ${measured.tokens} tokens`;
-  if (measured.mean <= tolerance) {
-    log.info(`${stage}: parity with llama.cpp (${weightTypes(model.info)}, ${kvCacheType} cache): ${numbers}`);
+  const { cached, ...result } = measured;
+  run.metrics({ stage, event: 'parity', kvCacheType, ...result, tolerance, cached });
+  const numbers =
+    `mean |Δ| ${result.mean.toExponential(1)} nats, worst ${result.worst.toExponential(1)} ` +
+    `over ${result.tokens} tokens`;
+  const what = `${weightTypes(model.info)}, ${kvCacheType} cache${cached ? ', measured before' : ''}`;
+  if (result.mean <= tolerance) {
+    log.info(`${stage}: parity with llama.cpp: ${numbers} (${what})`);
     return;
   }
-  const withF32 = kvCacheType === 'F16' ? await measure(session, request, sequences, 'F32') : measured;
-  const evidence = { info: model.info, kvCacheType, meanWithF32Cache: withF32.mean, tolerance, otherGenerator };
+  const withF32 = kvCacheType === 'F16' ? await measure(session, request, probes, 'F32') : measured;
+  const evidence = { info: model.info, kvCacheType, mean: result.mean, meanWithF32Cache: withF32.mean, tolerance };
   throw new SparkError(
     'parity_failed',
-    `${stage}: expected our log-probs and llama.cpp's within a mean of ${tolerance} nats, got ${numbers}. ` +
-      `Likely cause: ${likelyCause(evidence)}. To train all the same: --set parity.check=false`,
+    `${stage}: expected our log-probs and llama.cpp's within a mean of ${tolerance} nats, got ${numbers} (${what}). ` +
+      `Likely cause: ${likelyCause(evidence)}. To train all the same: --no-parity-check`,
   );
 }
 
+/** Trajectories of another model make no difference between the engines, but they are not this policy's. */
+async function warnOfOthers({ config, log, signal }: Session, { stage, trajectories }: CheckRequest): Promise<void> {
+  const generator = await generatorHash(config.model.path, undefined, signal);
+  const others = trajectories.filter((trajectory) => !trajectory.generator.startsWith(generator)).length;
+  if (others === 0) return;
+  log.warn(
+    `${stage}: ${others} of ${trajectories.length} trajectories were written by another model than ` +
+      `${path.basename(config.model.path)}; spark-rl verify parity --run says whether their prompts are still its own`,
+  );
+}
+
+type Measured = Comparison & { readonly cached: boolean };
+
 async function measure(
   session: Session,
-  { model, adapter, adapterPath }: CheckRequest,
-  sequences: Sequences,
+  request: CheckRequest,
+  probes: readonly Probe[],
   kvCacheType: 'F16' | 'F32',
-): Promise<Comparison> {
+): Promise<Measured> {
   const { config, run, signal } = session;
-  const modelPath = config.model.path;
-  const id = await generatorHash(modelPath, adapterPath ?? undefined, signal);
-  const { compute, backend } = model.info;
-  const key = createHash('sha256')
-    .update(JSON.stringify({ id, compute, backend, kvCacheType, sequences }))
-    .digest('hex');
+  const key = await keyOf(session, request, probes, kvCacheType);
   const known = run.readJson<Record<string, Comparison>>(run.parityFile) ?? {};
-  if (known[key] !== undefined) return known[key];
-  const ours = await engineLogprobs(model, adapter, sequences, signal);
-  const served = await servedLogprobs(
-    { modelPath, adapterPath: adapterPath ?? undefined, kvCacheType, signal },
-    sequences,
-  );
-  const result = compareLogprobs(ours, served);
+  if (known[key] !== undefined) return { ...known[key], cached: true };
+  const ours = await engineLogprobs(request.model, request.init?.adapter ?? null, probes, signal);
+  const served = { modelPath: config.model.path, ...samplerOf(config), kvCacheType, signal };
+  const theirs = await withGguf(request, (adapterPath) => servedLogprobs({ ...served, adapterPath }, probes));
+  const result = compareLogprobs(ours, theirs, probes);
   // JSON has no NaN: a difference that is no number is measured anew each time, and refused each time.
   if (Number.isFinite(result.mean)) await run.writeJson(run.parityFile, { ...known, [key]: result });
-  return result;
+  return { ...result, cached: false };
+}
+
+/** Everything the numbers depend on. */
+async function keyOf(
+  { config, signal }: Session,
+  { model, init }: CheckRequest,
+  probes: readonly Probe[],
+  kvCacheType: 'F16' | 'F32',
+): Promise<string> {
+  const file = init === null ? null : isGguf(init.path) ? init.path : path.join(init.path, 'adapter_model.safetensors');
+  const { compute, backend } = model.info;
+  const facts = {
+    version: packageVersion(),
+    model: await fileSha256(config.model.path, signal),
+    adapter: file === null ? null : await fileSha256(file, signal),
+    alpha: init?.adapter.alpha ?? null,
+    compute,
+    backend,
+    ...samplerOf(config),
+    kvCacheType,
+    probes: probes.map(({ tokens, mask }) => [tokens, [...mask]]),
+  };
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
+}
+
+/** llama.cpp reads no PEFT folder: what was loaded from one is written for it, and removed again. */
+async function withGguf<T>({ init }: CheckRequest, work: (adapterPath: string | undefined) => Promise<T>): Promise<T> {
+  if (init === null || isGguf(init.path)) return work(init?.path);
+  const folder = mkdtempSync(path.join(tmpdir(), 'spark-parity-'));
+  try {
+    const file = path.join(folder, 'init.gguf');
+    await init.adapter.save(file, 'gguf');
+    return await work(file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isGguf(file: string): boolean {
+  return file.endsWith('.gguf');
 }

@@ -7,20 +7,29 @@
  *   file    llama.cpp on the file as it serves it, with an F32 and with an F16 cache: how far sampler and trainer really
  *           are, held against a mean the user can set.
  */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { freemem, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Config } from '../../config.js';
 import type { Adapter, Model } from '../../engine/types.js';
+import type { SparkError } from '../../errors.js';
 import { openEngine } from '../parts.js';
 import { type Comparison, compareLogprobs } from './compare.js';
-import { engineLogprobs, type Sequences, servedLogprobs } from './score.js';
+import { exactFile } from './exactFile.js';
+import { type PromptCheck, promptCause } from './prompts.js';
+import { engineLogprobs, type Probe, type Scored, samplerOf, servedLogprobs } from './score.js';
+import { sampleProbes } from './sequences.js';
 import { EXACT_WORST, likelyCause, meanTolerance, weightTypes } from './tolerance.js';
 
-export interface ParityRow extends Comparison {
+export interface ParityRow extends Omit<Comparison, 'kl' | 'klError'> {
+  /** Types of the file's matrices: `Q4_K + Q6_K` */
+  readonly type: string;
   readonly comparison: 'exact' | 'file';
   readonly adapter: 'none' | 'given' | 'random';
   readonly kvCacheType: 'F16' | 'F32';
+  /** Mean of lp_llama.cpp − lp_ours; null where the tokens were not sampled from this model. */
+  readonly kl: number | null;
+  readonly klError: number | null;
   /** What `worst` (exact) or `mean` (file) may be at most. */
   readonly tolerance: number;
   readonly ok: boolean;
@@ -28,25 +37,39 @@ export interface ParityRow extends Comparison {
 
 export interface ParityReport {
   readonly model: string;
-  /** `Q4_K + Q6_K` */
   readonly types: string;
+  readonly tokensFrom: ParityTokens['from'];
   readonly rows: readonly ParityRow[];
+  /** Mean |change of log-prob| that the adapter makes, in nats: what the adapter's rows are proof of. */
+  readonly effect: number;
   /** Why there is no exact comparison, or null. */
-  readonly exactSkipped: string | null;
+  readonly exactSkipped: { readonly code: string; readonly reason: string } | null;
+  /** A run's prompts against today's rendering; null without a run. */
+  readonly prompts: PromptCheck | null;
   readonly ok: boolean;
   readonly cause: string | null;
 }
 
+/**
+ * `sampled`: llama.cpp writes them now, base and adapter each their own. `run`: what a run's policy wrote, sampled from the
+ * base at the rollout's temperature. `file`: whatever the user gave.
+ */
+export type ParityTokens =
+  | { readonly from: 'sampled' }
+  | { readonly from: 'run'; readonly probes: readonly Probe[]; readonly temperature: number }
+  | { readonly from: 'file'; readonly probes: readonly Scored[] };
+
 export interface ParityRequest {
   readonly config: Config;
-  readonly sequences: Sequences;
+  readonly tokens: ParityTokens;
   /** GGUF LoRA file or PEFT folder; without one an adapter is made up, so that the adapter's path is proven too. */
   readonly adapterPath?: string | undefined;
   readonly skipExact: boolean;
-  /** The sequences were written by a model with another content. */
-  readonly otherGenerator: boolean;
+  readonly prompts: PromptCheck | null;
   readonly signal: AbortSignal;
 }
+
+const SEQUENCES = 4;
 
 export async function verifyParity(request: ParityRequest): Promise<ParityReport> {
   const folder = mkdtempSync(path.join(tmpdir(), 'spark-parity-'));
@@ -59,120 +82,167 @@ export async function verifyParity(request: ParityRequest): Promise<ParityReport
   }
 }
 
-async function compareAll(request: ParityRequest, model: Model, folder: string): Promise<ParityReport> {
-  const { config, signal } = request;
-  const { info } = model;
-  const adapterFile = path.join(folder, 'adapter.gguf');
-  const adapter = await adapterFor(request, model);
-  await adapter.save(adapterFile, 'gguf');
-  const kind = request.adapterPath === undefined ? 'random' : 'given';
-  const ours = {
-    none: await engineLogprobs(model, null, request.sequences, signal),
-    [kind]: await engineLogprobs(model, adapter, request.sequences, signal),
-  } as Record<ParityRow['adapter'], Float32Array[]>;
-
-  const rows: ParityRow[] = [];
-  const add = async (comparison: ParityRow['comparison'], modelPath: string, kvCacheType: 'F16' | 'F32') => {
-    for (const which of ['none', kind] as const) {
-      const adapterPath = which === 'none' ? undefined : adapterFile;
-      const served = await servedLogprobs({ modelPath, adapterPath, kvCacheType, signal }, request.sequences);
-      const result = compareLogprobs(ours[which], served);
-      const tolerance = comparison === 'exact' ? EXACT_WORST : meanTolerance(info, config.parity.tolerance);
-      const ok = (comparison === 'exact' ? result.worst : result.mean) <= tolerance;
-      rows.push({ comparison, adapter: which, kvCacheType, ...result, tolerance, ok });
-    }
-  };
-  const exact = await exactFile(request, model, folder);
-  if (exact.file !== null) await add('exact', exact.file, 'F32');
-  await add('file', config.model.path, 'F32');
-  await add('file', config.model.path, 'F16');
-  const ok = rows.every((row) => row.ok);
-  const cause = ok ? null : causeOf(rows, request, model);
-  return { model: config.model.path, types: weightTypes(info), rows, exactSkipped: exact.reason, ok, cause };
+/** The base, or the base with the adapter: its tokens and what our engine says to them. */
+interface Subject {
+  readonly adapter: ParityRow['adapter'];
+  readonly adapterPath: string | undefined;
+  readonly probes: readonly Scored[];
+  /** The tokens were drawn from this very subject. */
+  readonly sampled: boolean;
 }
 
-/** The given adapter, or one that has learned a little from the sequences: its B is no longer zero. */
-async function adapterFor({ adapterPath, config, sequences, signal }: ParityRequest, model: Model): Promise<Adapter> {
-  if (adapterPath !== undefined) return model.loadAdapter(adapterPath, { signal });
+async function compareAll(request: ParityRequest, model: Model, folder: string): Promise<ParityReport> {
+  const { config, signal, prompts, tokens } = request;
+  const { info } = model;
+  const subjects = await subjectsOf(request, model, folder);
+  const rows: ParityRow[] = [];
+  const skipped = await exactRows(request, model, folder, subjects, rows);
+
+  const served = { modelPath: config.model.path, ...samplerOf(config), signal };
+  const limit = meanTolerance(info, config.parity.tolerance);
+  const ours = await oursOf(model, subjects, signal);
+  for (const kvCacheType of ['F32', 'F16'] as const) {
+    for (const [index, subject] of subjects.entries()) {
+      const { adapterPath, probes, sampled } = subject;
+      const theirs = await servedLogprobs({ ...served, adapterPath, kvCacheType }, probes);
+      const { kl, klError, ...result } = compareLogprobs(ours[index]!, theirs, probes);
+      const estimate = sampled ? { kl, klError } : { kl: null, klError: null };
+      const common = { type: weightTypes(info), comparison: 'file', adapter: subject.adapter, kvCacheType } as const;
+      rows.push({ ...common, ...result, ...estimate, tolerance: limit, ok: result.mean <= limit });
+    }
+  }
+  const cause = causeOf(rows, request, model);
+  return {
+    model: config.model.path,
+    types: weightTypes(info),
+    tokensFrom: tokens.from,
+    rows,
+    effect: await effectOf(model, subjects[1]!, ours[1]!, signal),
+    exactSkipped: skipped,
+    prompts,
+    ok: cause === null,
+    cause,
+  };
+}
+
+async function subjectsOf(request: ParityRequest, model: Model, folder: string): Promise<readonly [Subject, Subject]> {
+  const { config, tokens, signal } = request;
+  const sampling = { count: SEQUENCES, length: Math.min(config.parity.tokens, model.info.contextLength - 1) };
+  const probes = tokens.from === 'sampled' ? await sampleProbes(config, sampling, signal) : tokens.probes;
+  const adapterPath = await adapterFile(request, model, probes[0]!, folder);
+  const adapted =
+    tokens.from === 'sampled' ? await sampleProbes(config, { ...sampling, adapterPath }, signal) : tokens.probes;
+  return [
+    { adapter: 'none', adapterPath: undefined, probes, sampled: tokens.from !== 'file' },
+    {
+      adapter: request.adapterPath === undefined ? 'random' : 'given',
+      adapterPath,
+      probes: adapted,
+      sampled: tokens.from === 'sampled',
+    },
+  ];
+}
+
+/** A GGUF file as it was given; anything else is written as one. */
+async function adapterFile(request: ParityRequest, model: Model, probe: Scored, folder: string): Promise<string> {
+  const { adapterPath, config, signal } = request;
+  if (adapterPath?.endsWith('.gguf')) return adapterPath;
+  const adapter =
+    adapterPath === undefined
+      ? await randomAdapter(config, model, probe, signal)
+      : await model.loadAdapter(adapterPath);
+  const file = path.join(folder, 'adapter.gguf');
+  await adapter.save(file, 'gguf');
+  adapter.dispose();
+  return file;
+}
+
+/** B starts at zero, where an adapter proves nothing. A few steps on the tokens move it. */
+async function randomAdapter(config: Config, model: Model, probe: Scored, signal: AbortSignal): Promise<Adapter> {
   const adapter = await model.createAdapter({ ...config.lora, seed: config.seed });
-  const tokens = Int32Array.from(sequences[0]!);
+  const tokens = Int32Array.from('mask' in probe ? probe.tokens : probe);
   const lossMask = new Uint8Array(tokens.length).fill(1, 1);
   const batch = { tokens, cuSeqlens: Int32Array.of(0, tokens.length), lossMask };
   for (let step = 0; step < 3; step++) {
     await adapter.accumulateSft(batch, { normalizer: tokens.length - 1, signal });
-    await adapter.optimizerStep({ learningRate: 2e-3 });
+    await adapter.optimizerStep({ learningRate: 5e-3 });
   }
   return adapter;
 }
 
-interface ExactFile {
-  readonly file: string | null;
-  readonly reason: string | null;
+/** Our log-probs for each subject. */
+async function oursOf(model: Model, subjects: readonly Subject[], signal: AbortSignal): Promise<Float32Array[][]> {
+  const all: Float32Array[][] = [];
+  for (const { adapterPath, probes } of subjects) {
+    const adapter = adapterPath === undefined ? null : await model.loadAdapter(adapterPath, { signal });
+    all.push(await engineLogprobs(model, adapter, probes, signal));
+    adapter?.dispose();
+  }
+  return all;
 }
 
-/** An F32 GGUF of the same weights. A large model's is not written where disk or memory would not hold it. */
-async function exactFile(
-  { config, skipExact, signal }: ParityRequest,
+async function effectOf(model: Model, subject: Subject, adapted: Float32Array[], signal: AbortSignal): Promise<number> {
+  const base = await engineLogprobs(model, null, subject.probes, signal);
+  return compareLogprobs(base, adapted, subject.probes).mean;
+}
+
+/** Adds the exact rows; returns why there are none, or null. */
+async function exactRows(
+  request: ParityRequest,
   model: Model,
   folder: string,
-): Promise<ExactFile> {
-  if (skipExact) return { file: null, reason: 'left out on request' };
-  if (model.info.compute !== 'f32') return { file: null, reason: `products run in ${model.info.compute}` };
-  if (Object.keys(model.info.tensorTypes).every((type) => type === 'F32'))
-    return { file: config.model.path, reason: null };
-  const needed = model.info.parameters * 4;
-  const { bavail, bsize } = statfsSync(folder);
-  if (needed > 0.9 * bavail * bsize) return { file: null, reason: tooLarge(needed, 'disk', bavail * bsize) };
-  if (needed > 0.9 * freemem()) return { file: null, reason: tooLarge(needed, 'memory', freemem()) };
-  const file = path.join(folder, 'exact-F32.gguf');
-  await model.save(file, { type: 'F32', signal });
-  return { file, reason: null };
+  subjects: readonly Subject[],
+  rows: ParityRow[],
+): Promise<ParityReport['exactSkipped']> {
+  const { config, signal, skipExact } = request;
+  if (skipExact) return { code: 'skipped', reason: 'left out on request' };
+  let modelPath: string;
+  try {
+    modelPath = await exactFile(model, folder, signal);
+  } catch (error) {
+    const { code, message } = error as SparkError;
+    if (code === 'disk_full' || code === 'memory_limit') return { code, reason: message };
+    throw error;
+  }
+  const ours = await exactOurs(config, model, subjects, signal);
+  for (const [index, { adapter, adapterPath, probes }] of subjects.entries()) {
+    const theirs = await servedLogprobs({ modelPath, adapterPath, kvCacheType: 'F32', signal }, probes);
+    const { kl: _kl, klError: _error, ...result } = compareLogprobs(ours[index]!, theirs, probes);
+    const common = { type: weightTypes(model.info), comparison: 'exact', adapter, kvCacheType: 'F32' } as const;
+    const ok = result.worst <= EXACT_WORST;
+    rows.push({ ...common, ...result, kl: null, klError: null, tolerance: EXACT_WORST, ok });
+  }
+  return null;
 }
 
-function tooLarge(needed: number, what: string, free: number): string {
-  return `an F32 copy needs ${gigabytes(needed)} of ${what}, and ${gigabytes(free)} are free`;
+/** Exact arithmetic is fp32, whatever the configuration trains in. */
+async function exactOurs(config: Config, model: Model, subjects: readonly Subject[], signal: AbortSignal) {
+  if (model.info.compute === 'f32') return oursOf(model, subjects, signal);
+  const exact = await openEngine({ ...config, model: { ...config.model, compute: 'f32' } }, signal);
+  try {
+    return await oursOf(exact, subjects, signal);
+  } finally {
+    exact.dispose();
+  }
 }
 
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
-}
-
-function causeOf(rows: readonly ParityRow[], { otherGenerator, config }: ParityRequest, { info }: Model): string {
-  if (rows.some((row) => row.comparison === 'exact' && !row.ok)) {
+/** Null: all is within its tolerance. */
+function causeOf(rows: readonly ParityRow[], request: ParityRequest, { info }: Model): string | null {
+  const exact = rows.find((row) => row.comparison === 'exact' && !row.ok);
+  if (exact !== undefined) {
+    const part = exact.adapter === 'none' ? 'weights or arithmetic' : 'how the adapter is applied';
     return (
-      'the arithmetic: on the same weights with an F32 cache the two must agree; ' +
+      `${part}: on the same weights in F32 with an F32 cache the two must agree; ` +
       'the file, its architecture or this build is not what we think. Please report it with this table'
     );
   }
-  const failed = rows.find((row) => !row.ok)!;
-  const withF32 = rows.find((r) => r.comparison === 'file' && r.adapter === failed.adapter && r.kvCacheType === 'F32');
-  return likelyCause({
-    info,
-    kvCacheType: failed.kvCacheType,
-    meanWithF32Cache: withF32?.mean ?? null,
-    tolerance: meanTolerance(info, config.parity.tolerance),
-    otherGenerator,
-  });
-}
-
-export function parityText(report: ParityReport): string {
-  const lines = [
-    `${report.model} (${report.types})`,
-    'comparison  adapter  cache   tokens   mean |Δ|  worst |Δ|         KL   at most',
-    ...report.rows.map((row) => {
-      const limit = `${row.comparison === 'exact' ? 'worst' : 'mean'} ${number(row.tolerance)}`;
-      const numbers = [row.mean, row.worst, row.kl].map((value) => number(value).padStart(10)).join(' ');
-      return (
-        `${row.comparison.padEnd(11)} ${row.adapter.padEnd(8)} ${row.kvCacheType} ${String(row.tokens).padStart(9)} ` +
-        `${numbers}   ${limit}  ${row.ok ? 'ok' : 'TOO FAR'}`
-      );
-    }),
-  ];
-  if (report.exactSkipped !== null) lines.push(`exact: not compared: ${report.exactSkipped}`);
-  if (report.cause !== null) lines.push(`likely cause: ${report.cause}`);
-  return lines.join('\n');
-}
-
-function number(value: number): string {
-  return value.toExponential(2);
+  const failed = rows.find((row) => !row.ok);
+  if (failed !== undefined) {
+    const withF32 = rows.find(
+      (row) => row.comparison === 'file' && row.adapter === failed.adapter && row.kvCacheType === 'F32',
+    );
+    const { kvCacheType, mean, tolerance } = failed;
+    return likelyCause({ info, kvCacheType, mean, meanWithF32Cache: withF32?.mean ?? null, tolerance });
+  }
+  return request.prompts !== null && request.prompts.different > 0 ? promptCause(request.prompts) : null;
 }

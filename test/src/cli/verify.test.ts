@@ -1,7 +1,10 @@
 /** verify parity on every tensor type, verify resume, and a stage that refuses to train, through the command line. */
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ParityReport } from '../../../src/experiment/parity/verify.js';
+import type { ResumeResult } from '../../../src/experiment/verifyResume.js';
+import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { readLines, runCli, temporaryFolder } from './runCli.js';
 
 const folder = temporaryFolder();
@@ -16,20 +19,6 @@ const MODELS = {
   Q6_K: 'quantised/q6_k.gguf',
 } as const;
 
-interface Report {
-  readonly types: string;
-  readonly ok: boolean;
-  readonly cause: string | null;
-  readonly rows: readonly {
-    comparison: string;
-    adapter: string;
-    worst: number;
-    mean: number;
-    tokens: number;
-    ok: boolean;
-  }[];
-}
-
 describe('spark-rl verify parity', () => {
   it.each(Object.entries(MODELS))('%s: exact arithmetic and as served, base and adapter', async (type, file) => {
     const done = await runCli([
@@ -43,7 +32,7 @@ describe('spark-rl verify parity', () => {
     ]);
     expect(done.stderr).toBe('');
     expect(done.code).toBe(0);
-    const report = done.json() as Report;
+    const report = done.json() as ParityReport;
     expect(report.types).toContain(type);
     expect(report.rows.map((row) => `${row.comparison} ${row.adapter}`)).toEqual([
       'exact none',
@@ -56,7 +45,11 @@ describe('spark-rl verify parity', () => {
     for (const row of report.rows.slice(0, 2)) {
       expect(row.worst).toBeLessThan(2e-4);
       expect(row.tokens).toBeGreaterThan(10);
+      expect(row.kl).toBeNull();
     }
+    // The adapter's rows are proof of something, and the KL is estimated where llama.cpp drew the tokens.
+    expect(report.effect).toBeGreaterThan(0.05);
+    for (const row of report.rows.slice(2)) expect(Math.abs(row.kl!)).toBeLessThan(row.mean);
   });
 
   it('past the tolerance: exit 1, the table, and the likely cause', async () => {
@@ -65,65 +58,143 @@ describe('spark-rl verify parity', () => {
     expect(done.code).toBe(1);
     expect(done.stdout).toContain('TOO FAR');
     expect(done.stdout).toMatch(/likely cause: quantisation: for Q4_K/);
+    expect(done.stdout).toContain('exact: not compared: [skipped]');
+  });
+
+  it('names the F16 cache where an F32 one is within the tolerance', async () => {
+    const args = ['--model', 'test/fixtures/parity.gguf', '--set', 'parity.tokens=40', '--tolerance', '1e-5'];
+    const done = await runCli(['verify', 'parity', ...args, '--json']);
+    expect(done.code).toBe(1);
+    const { rows, cause } = done.json() as ParityReport;
+    expect(rows.filter((row) => !row.ok).map((row) => row.kvCacheType)).toEqual(['F16', 'F16']);
+    expect(cause).toMatch(/F16 key\/value cache/);
+  });
+
+  it('compares given tokens, and claims no KL for them', async () => {
+    const file = path.join(folder, 'tokens.json');
+    writeFileSync(file, JSON.stringify([Array.from({ length: 30 }, (_, i) => 10 + ((7 * i) % 200))]));
+    const done = await runCli(['verify', 'parity', '--model', 'test/fixtures/parity.gguf', '--tokens', file, '--json']);
+    expect(done.code).toBe(0);
+    const report = done.json() as ParityReport;
+    expect(report.tokensFrom).toBe('file');
+    expect(report.rows.map(({ tokens, kl }) => [tokens, kl])).toEqual(Array(6).fill([29, null]));
   });
 });
 
 describe('spark-rl verify resume', () => {
-  it('changes no bit', async () => {
+  it('changes no bit, interrupted or killed', async () => {
     const done = await runCli(['verify', 'resume', '--json']);
     expect(done.code).toBe(0);
-    const { results } = done.json() as {
-      results: { method: string; different: number; values: number; steps: number }[];
-    };
-    expect(results.map((result) => result.method)).toEqual(['sft', 'ppo']);
+    const { results } = done.json() as { results: ResumeResult[] };
+    expect(
+      results.map(({ method, stop, stoppedAfter, resumedFrom }) => [method, stop, stoppedAfter, resumedFrom]),
+    ).toEqual([
+      ['sft', 'interrupted', 3, 3],
+      ['sft', 'killed', 3, 2],
+      ['ppo', 'interrupted', 3, 3],
+      ['ppo', 'killed', 3, 2],
+    ]);
     for (const result of results) {
-      expect(result.different).toBe(0);
+      expect(result).toMatchObject({ different: 0, data: 'made up' });
       expect(result.values).toBeGreaterThan(50_000);
       expect(result.steps).toBeGreaterThan(6);
     }
   });
 });
 
-describe('training', () => {
+describe('a run', () => {
   const run = path.join(folder, 'run');
+  const copy = (name: string) => {
+    const to = path.join(folder, name);
+    cpSync(run, to, { recursive: true });
+    return to;
+  };
+  const metrics = (of: string) => readLines<Record<string, unknown>>(path.join(of, 'metrics.jsonl'));
+  const sft = (of: string, ...more: string[]) => ['train', 'sft', '--run', of, '--epochs', '1', '--quiet', ...more];
 
-  it('refuses to start past the tolerance, and with the default it starts, measures and checks what it saves', async () => {
-    const small = ['--run', run, '--limit', '16', '--policy', 'max-score', '--quiet'];
-    expect((await runCli(['generate', ...small])).code).toBe(0);
-    const refused = await runCli([
-      'train',
-      'sft',
-      '--run',
-      run,
-      '--epochs',
-      '1',
-      '--set',
-      'parity.tolerance=0',
-      '--quiet',
-    ]);
+  beforeAll(async () => {
+    const generated = await runCli(['generate', '--run', run, '--limit', '28', '--policy', 'max-score', '--quiet']);
+    expect(generated.code).toBe(0);
+  }, 120_000);
+
+  it('refuses to train past the tolerance, with the numbers and the likely cause; --no-parity-check trains', async () => {
+    const strict = copy('strict');
+    const refused = await runCli(sft(strict, '--set', 'parity.tolerance=0', '--json'));
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/parity_failed/);
-    expect(refused.stderr).toMatch(/Likely cause: /);
-    expect(existsSync(path.join(run, 'stages.json'))).toBe(false);
+    const { error } = refused.json() as { error: { code: string; message: string } };
+    expect(error.code).toBe('parity_failed');
+    expect(error.message).toMatch(/got mean .* over \d+ tokens .*Likely cause: .*(cache|rounding)/);
+    expect(existsSync(path.join(strict, 'stages.json'))).toBe(false);
+    // The refusal's numbers are kept, and nothing was learned.
+    expect(metrics(strict).filter((row) => row.stage === 'sft')).toMatchObject([{ event: 'parity', tolerance: 0 }]);
 
-    const trained = await runCli([
-      'train',
-      'sft',
-      '--run',
-      run,
-      '--epochs',
-      '1',
-      '--set',
-      'parity.tolerance=0.01',
-      '--quiet',
-    ]);
-    expect(trained.stderr).not.toMatch(/error/);
+    const trained = await runCli(sft(strict, '--set', 'parity.tolerance=0', '--no-parity-check'));
+    expect(trained.stderr).toBe('');
     expect(trained.code).toBe(0);
-    const rows = readLines<Record<string, unknown>>(path.join(run, 'metrics.jsonl'));
-    const parity = rows.filter((row) => row.event === 'parity');
-    expect(parity).toHaveLength(2); // the refusal's numbers are kept too
-    expect(parity[1]!.mean as number).toBeLessThan(0.01);
-    const saved = rows.find((row) => row.event === 'saved')!;
-    expect(saved.effect as number).toBeGreaterThan(saved.mean as number);
+    expect(metrics(strict).filter((row) => row.event === 'parity')).toHaveLength(1);
+    // What is saved is read back all the same.
+    expect(metrics(strict).filter((row) => row.event === 'saved')).toMatchObject([{ visible: true }]);
+  });
+
+  it('takes parity.check=off, too, and measures once for the same files and settings', async () => {
+    const twice = copy('twice');
+    expect((await runCli(sft(twice, '--set', 'parity.check=off'))).code).toBe(0);
+    expect(metrics(twice).filter((row) => row.event === 'parity')).toEqual([]);
+    for (const stage of ['first', 'second']) {
+      expect((await runCli(sft(twice, '--parity-check', '--stage', stage))).code).toBe(0);
+    }
+    const rows = metrics(twice).filter((row) => row.event === 'parity');
+    expect(rows).toMatchObject([
+      { stage: 'first', cached: false },
+      { stage: 'second', cached: true },
+    ]);
+    expect(rows[1]!.mean).toBe(rows[0]!.mean);
+    expect(rows[0]!.mean as number).toBeLessThan(1e-3);
+    expect(rows[0]!.tokens).toBe(192);
+    const saved = metrics(twice).find((row) => row.event === 'saved')!;
+    expect(saved.effect as number).toBeGreaterThan(20 * (saved.mean as number));
+    expect(saved.share as number).toBeCloseTo(1, 2);
+
+    // The adapter that was trained, given to verify parity, and out of its PEFT folder as a file.
+    const adapter = path.join(twice, 'adapters', readdirSync(path.join(twice, 'adapters')).find(isPeft)!);
+    const out = path.join(folder, 'exported.gguf');
+    const exported = await runCli(['adapter', 'export', adapter, '--format', 'gguf', '--out', out, '--json']);
+    expect(exported.json()).toMatchObject({ to: out, check: { visible: true } });
+    const report = await runCli(['verify', 'parity', '--adapter', out, '--set', 'parity.tokens=64', '--json']);
+    expect(report.code).toBe(0);
+    expect((report.json() as ParityReport).rows.map((row) => row.adapter)).toContain('given');
+    expect((report.json() as ParityReport).effect).toBeGreaterThan(1e-3);
+  }, 120_000);
+
+  it('is compared on what its policy wrote, and its prompts with what the model renders today', async () => {
+    const verify = ['verify', 'parity', '--skip-exact', '--json', '--run'];
+    const fine = await runCli([...verify, run]);
+    expect(fine.code).toBe(0);
+    const report = fine.json() as ParityReport;
+    expect(report).toMatchObject({ ok: true, tokensFrom: 'run', exactSkipped: { code: 'skipped' } });
+    expect(report.prompts).toEqual({ compared: 28, different: 0, first: null });
+
+    const other = copy('other');
+    const file = path.join(other, 'trajectories.jsonl');
+    const [first, ...rest] = readLines<Trajectory>(file);
+    const tokens = first!.tokens.map((token, at) => (at === 5 ? token + 1 : token));
+    writeFileSync(file, [{ ...first!, tokens }, ...rest].map((one) => `${JSON.stringify(one)}\n`).join(''));
+    const changed = await runCli([...verify, other]);
+    expect(changed.code).toBe(1);
+    const { rows, ok, cause, prompts } = changed.json() as ParityReport;
+    expect(rows.every((row) => row.ok)).toBe(true); // both engines score whatever tokens are stored
+    expect(ok).toBe(false);
+    expect(prompts).toEqual({ compared: 28, different: 1, first: { id: first!.id, token: 5 } });
+    expect(cause).toMatch(/chat template: 1 of 28 stored prompts/);
+  });
+
+  it('proves the resume on its own trajectories', async () => {
+    const done = await runCli(['verify', 'resume', '--run', run, '--json']);
+    expect(done.code).toBe(0);
+    const { results } = done.json() as { results: ResumeResult[] };
+    expect(results.map((result) => result.different)).toEqual([0, 0, 0, 0]);
+    expect(results.map((result) => result.data)).toContain('run');
   });
 });
+
+const isPeft = (name: string) => name.endsWith('-peft');

@@ -84,6 +84,18 @@ describe.skipIf(!here)('llama.cpp', { timeout: 60_000 }, () => {
     for (const sequence of [whole, pieces]) sequence.dispose();
   });
 
+  it('scores what a mask names as it scores all, the rest going in as prompts do', async () => {
+    const tokens = generator.tokenize('The answer to the question is that there is none', true);
+    const mask = Uint8Array.from(tokens, (_, at) => (at % 4 === 3 ? 1 : 0));
+    const all = await generator.scoreTokens(tokens);
+    const some = await generator.scoreTokens(tokens, undefined, mask);
+    expect(mask.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(1);
+    some.forEach((score, at) => {
+      if (mask[at] === 0) expect(score).toBe(0);
+      else expect(Math.abs(score - all[at]!)).toBeLessThan(0.01); // batches of other sizes round otherwise
+    });
+  });
+
   it('chooses as its scores say, and the choice is part of the text that follows', async () => {
     const options = ['calculator</action>', 'calculus</action>', 'think</action>'].map((text) =>
       generator.tokenize(text, true),

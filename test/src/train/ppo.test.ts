@@ -118,6 +118,24 @@ describe('trainPpo', () => {
     }
   });
 
+  it('keeps the last step: what is done with the adapter afterwards can fail and be tried again', async () => {
+    const { ppo } = settings();
+    const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
+    const first = await learner();
+    const trajectories = exampleTrajectories(12, first.model.info.vocabulary);
+    const train = ({ model, actor, critic }: Opened) => {
+      const recorded = recordingContext(model, { checkpointFolder: folder });
+      const input = { actor, critic, trajectories, rho, settings: ppo, context: recorded.context };
+      return trainPpo(input).then((result) => ({ result, steps: stepsOf(recorded).length }));
+    };
+    const { result } = await train(first);
+    const second = await learner();
+    expect(await train(second)).toEqual({ result, steps: 0 });
+    for (const part of ['actor', 'critic'] as const) {
+      expect(await second[part].tensors('value')).toEqual(await first[part].tensors('value'));
+    }
+  });
+
   it('refuses a checkpoint of other data', async () => {
     const { model, actor, critic } = await learner();
     const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');

@@ -80,4 +80,22 @@ describe('trainSft', () => {
     expect([...stepsOf(before), ...stepsOf(after)]).toEqual(stepsOf(whole));
     expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
   });
+
+  it('keeps the last step: what is done with the adapter afterwards can fail and be tried again', async () => {
+    const { sft } = settings();
+    const folder = path.join(mkdtempSync(path.join(tmpdir(), 'sft-')), 'checkpoints');
+    const first = await learner();
+    const trajectories = exampleTrajectories(12, first.model.info.vocabulary);
+    const result = await trainSft(
+      first.actor,
+      trajectories,
+      sft,
+      recordingContext(first.model, { checkpointFolder: folder }).context,
+    );
+    const second = await learner();
+    const again = recordingContext(second.model, { checkpointFolder: folder });
+    expect(await trainSft(second.actor, trajectories, sft, again.context)).toEqual(result);
+    expect(stepsOf(again)).toEqual([]);
+    expect(await second.actor.tensors('value')).toEqual(await first.actor.tensors('value'));
+  });
 });
