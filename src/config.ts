@@ -152,7 +152,7 @@ const evalSchema = z.strictObject({
 const paritySchema = z.strictObject({
   /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
   check: z.preprocess((value) => (value === 'on' ? true : value === 'off' ? false : value), z.boolean()).default(true),
-  /** Most mean |Δ log-prob| in nats; null: F32, F16 0.01, BF16 0.03, quantised 0.1, compute bf16 0.05 (0.1 if quantised). */
+  /** Most mean |Δ log-prob| in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files, else 0.01 (BF16 0.03). */
   tolerance: z.number().min(0).nullable().default(null),
   /** Tokens compared: before a stage trains, when its adapter is saved, and per sequence sampled by verify parity. */
   tokens: z.number().int().min(2).default(192),

@@ -18,6 +18,7 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
+import { loadFailure } from './loadFailure.js';
 import { Rounds } from './rounds.js';
 import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
 import { Slots } from './slots.js';
@@ -39,13 +40,22 @@ export interface LlamaCppOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ScoreOptions {
+  /** (N) Where it is 0 the entry is 0, and the token goes in together with those around it, as a prompt does. */
+  readonly mask?: Uint8Array;
+  /**
+   * Let llama.cpp sum over the vocabulary, in fp32: 2e-4 nats off for 128,256 logits, and an eighth of the time (5 ms a
+   * token instead of 43). Default: all logits come over and are summed in double precision.
+   */
+  readonly quick?: boolean;
+}
+
 export interface LlamaCppGenerator extends Generator {
   /**
-   * (N) natural-log probability of tokens[i] given those before it; entry 0 is 0, as nothing comes before it. Summed in
-   * double precision over all logits. Token by token, as a sampler meets them; where `mask` (N) is 0 the entry is 0 and
-   * the token goes in together with those around it, as a prompt does.
+   * (N) natural-log probability of tokens[i] given those before it; entry 0 is 0, as nothing comes before it. Token by
+   * token, as a sampler meets them.
    */
-  scoreTokens(tokens: readonly number[], signal?: AbortSignal, mask?: Uint8Array): Promise<Float64Array>;
+  scoreTokens(tokens: readonly number[], signal?: AbortSignal, options?: ScoreOptions): Promise<Float64Array>;
 }
 
 /** Names a model and adapter by content, without loading them: what `Generator.id` will be. */
@@ -141,32 +151,6 @@ async function sharedLlama(gpu: boolean | 'auto'): Promise<Llama> {
   }
 }
 
-function loadFailure(error: unknown, options: LlamaCppOptions, modelLoaded: boolean): SparkError {
-  const text = error instanceof Error ? error.message : String(error);
-  if (modelLoaded && /lora|adapter/i.test(text)) {
-    return new SparkError(
-      'adapter_mismatch',
-      `expected a LoRA adapter of ${options.modelPath}, but llama.cpp does not take ${options.adapterPath}: ${text}`,
-      { cause: error },
-    );
-  }
-  if (/memory|VRAM|too large/i.test(text)) {
-    return new SparkError(
-      'out_of_memory',
-      `not enough memory for ${options.modelPath} with ${options.sequences ?? 1} sequences: ${text}; ` +
-        'lower inference.sequences or inference.contextSize, or use a smaller model',
-      { cause: error },
-    );
-  }
-  if (modelLoaded) return toSparkError(error, 'inference_failed');
-  return new SparkError(
-    'invalid_file',
-    `expected a GGUF model that llama.cpp can load, but it refuses ${options.modelPath}: ${text}; ` +
-      'the file may be damaged or newer than this llama.cpp: download it again, or update node-llama-cpp',
-    { cause: error },
-  );
-}
-
 class LlamaCpp implements LlamaCppGenerator {
   readonly id: string;
   readonly contextSize: number;
@@ -233,7 +217,11 @@ class LlamaCpp implements LlamaCppGenerator {
     return sequence;
   }
 
-  async scoreTokens(tokens: readonly number[], signal?: AbortSignal, mask?: Uint8Array): Promise<Float64Array> {
+  async scoreTokens(
+    tokens: readonly number[],
+    signal?: AbortSignal,
+    { mask, quick }: ScoreOptions = {},
+  ): Promise<Float64Array> {
     this.#checkUsable();
     if (tokens.length > this.contextSize) {
       throw new SparkError(
@@ -250,8 +238,8 @@ class LlamaCpp implements LlamaCppGenerator {
         if (mask?.[at + 1] === 0) continue;
         throwIfAborted(signal);
         const pending = tokens.slice(start, at + 1);
-        const logits = await this.#rounds.run(() => allLogits(sequence, pending));
-        out[at + 1] = logProbability(logits, tokens[at + 1]!);
+        const score = quick === true ? summedByLlama : summedInDouble;
+        out[at + 1] = await this.#rounds.run(() => score(sequence, pending, tokens[at + 1]!));
         start = at + 1;
       }
       return out;
@@ -375,21 +363,32 @@ type Tokens = ReturnType<LlamaContextSequence['evaluate']>;
 type ControlledInput = Parameters<LlamaContextSequence['controlledEvaluate']>[0];
 type GenerateNext = NonNullable<Extract<ControlledInput[number], readonly unknown[]>[1]['generateNext']>;
 
-/** Adds `tokens` (at least one); the logits of what follows the last one. */
-async function allLogits(
-  sequence: LlamaContextSequence,
-  tokens: readonly number[],
-): Promise<ReadonlyMap<Token, number>> {
-  const input: ControlledInput = tokens.slice(0, -1) as Token[];
-  input.push([tokens.at(-1)! as Token, { generateNext: { logits: true } }]);
-  const results = await sequence.controlledEvaluate(input);
-  return results.at(-1)!.next.logits!;
-}
+/** Adds `tokens` (at least one); the log-probability that `target` follows the last one. */
+type Score = (sequence: LlamaContextSequence, tokens: readonly number[], target: number) => Promise<number>;
 
-function logProbability(logits: ReadonlyMap<Token, number>, token: number): number {
+const summedInDouble: Score = async (sequence, tokens, target) => {
+  const { logits } = await evaluateAll(sequence, tokens, { logits: true });
   let max = Number.NEGATIVE_INFINITY;
-  for (const logit of logits.values()) if (logit > max) max = logit;
+  for (const logit of logits!.values()) if (logit > max) max = logit;
   let sum = 0;
-  for (const logit of logits.values()) sum += Math.exp(logit - max);
-  return logits.get(token as Token)! - max - Math.log(sum);
+  for (const logit of logits!.values()) sum += Math.exp(logit - max);
+  return logits!.get(target as Token)! - max - Math.log(sum);
+};
+
+// At temperature 0 the token that is selected is the likeliest: its logit is the maximum that the weights are relative to.
+const summedByLlama: Score = async (sequence, tokens, target) => {
+  const { logits, token, totalLogitWeight } = await evaluateAll(sequence, tokens, {
+    token: true,
+    totalLogitWeight: true,
+    logits: { filter: { tokens: [target as Token], includeSelected: true } },
+    options: { temperature: 0 },
+  });
+  return logits!.get(target as Token)! - logits!.get(token!)! - Math.log(totalLogitWeight!);
+};
+
+async function evaluateAll(sequence: LlamaContextSequence, tokens: readonly number[], generateNext: GenerateNext) {
+  const input: ControlledInput = tokens.slice(0, -1) as Token[];
+  input.push([tokens.at(-1)! as Token, { generateNext }]);
+  const results = await sequence.controlledEvaluate(input);
+  return results.at(-1)!.next;
 }

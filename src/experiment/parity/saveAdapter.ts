@@ -99,13 +99,14 @@ export async function sameEffect({
   signal,
 }: SaveRequest): Promise<SavedAdapter> {
   const modelPath = model.info.path;
+  const cache = { kvCacheType: 'F32', quick: true, signal } as const;
   const ours = {
     base: await engineLogprobs(model, null, sequences, signal),
     adapted: await engineLogprobs(model, adapter, sequences, signal),
   };
   const served = {
-    base: await servedLogprobs({ modelPath, kvCacheType: 'F32', signal }, sequences),
-    adapted: await servedLogprobs({ modelPath, adapterPath: file, kvCacheType: 'F32', signal }, sequences),
+    base: await servedLogprobs({ modelPath, ...cache }, sequences),
+    adapted: await servedLogprobs({ modelPath, adapterPath: file, ...cache }, sequences),
   };
   const base = compareLogprobs(ours.base, served.base, sequences);
   const adapted = compareLogprobs(ours.adapted, served.adapted, sequences);

@@ -49,6 +49,8 @@ export interface Served {
   /** llama.cpp's GPU back end, as the sampler uses it; default false */
   readonly gpu?: boolean | 'auto';
   readonly threads?: number;
+  /** Sums over the vocabulary in fp32: fast, and near enough to be held against anything but the exact tolerance. */
+  readonly quick?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,10 +58,11 @@ export interface Served {
 export async function servedLogprobs(served: Served, sequences: readonly Scored[]): Promise<Float64Array[]> {
   const probes = sequences.map(probeOf);
   const contextSize = Math.max(...probes.map(({ tokens }) => tokens.length)) + 1;
+  const { signal, quick = false } = served;
   const generator = await openLlamaCpp({ ...served, contextSize });
   try {
     const rows: Float64Array[] = [];
-    for (const { tokens, mask } of probes) rows.push(await generator.scoreTokens(tokens, served.signal, mask));
+    for (const { tokens, mask } of probes) rows.push(await generator.scoreTokens(tokens, signal, { mask, quick }));
     return rows;
   } finally {
     await generator.dispose();

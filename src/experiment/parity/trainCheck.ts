@@ -36,7 +36,7 @@ export async function checkParity(session: Session, request: CheckRequest): Prom
   await warnOfOthers(session, request);
   const kvCacheType = config.inference.kvCacheType;
   const measured = await measure(session, request, probes, kvCacheType);
-  const tolerance = meanTolerance(model.info, config.parity.tolerance);
+  const tolerance = meanTolerance(model.info, config.parity.tolerance, kvCacheType);
   const { cached, ...result } = measured;
   run.metrics({ stage, event: 'parity', kvCacheType, ...result, tolerance, cached });
   const numbers =
@@ -80,7 +80,7 @@ async function measure(
   const known = run.readJson<Record<string, Comparison>>(run.parityFile) ?? {};
   if (known[key] !== undefined) return { ...known[key], cached: true };
   const ours = await engineLogprobs(request.model, request.init?.adapter ?? null, probes, signal);
-  const served = { modelPath: config.model.path, ...samplerOf(config), kvCacheType, signal };
+  const served = { modelPath: config.model.path, ...samplerOf(config), kvCacheType, quick: true, signal };
   const theirs = await withGguf(request, (adapterPath) => servedLogprobs({ ...served, adapterPath }, probes));
   const result = compareLogprobs(ours, theirs, probes);
   // JSON has no NaN: a difference that is no number is measured anew each time, and refused each time.

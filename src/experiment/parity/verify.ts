@@ -99,9 +99,9 @@ async function compareAll(request: ParityRequest, model: Model, folder: string):
   const skipped = await exactRows(request, model, folder, subjects, rows);
 
   const served = { modelPath: config.model.path, ...samplerOf(config), signal };
-  const limit = meanTolerance(info, config.parity.tolerance);
   const ours = await oursOf(model, subjects, signal);
   for (const kvCacheType of ['F32', 'F16'] as const) {
+    const limit = meanTolerance(info, config.parity.tolerance, kvCacheType);
     for (const [index, subject] of subjects.entries()) {
       const { adapterPath, probes, sampled } = subject;
       const theirs = await servedLogprobs({ ...served, adapterPath, kvCacheType }, probes);

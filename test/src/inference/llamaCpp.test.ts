@@ -88,12 +88,21 @@ describe.skipIf(!here)('llama.cpp', { timeout: 60_000 }, () => {
     const tokens = generator.tokenize('The answer to the question is that there is none', true);
     const mask = Uint8Array.from(tokens, (_, at) => (at % 4 === 3 ? 1 : 0));
     const all = await generator.scoreTokens(tokens);
-    const some = await generator.scoreTokens(tokens, undefined, mask);
+    const some = await generator.scoreTokens(tokens, undefined, { mask });
     expect(mask.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(1);
     some.forEach((score, at) => {
       if (mask[at] === 0) expect(score).toBe(0);
       else expect(Math.abs(score - all[at]!)).toBeLessThan(0.01); // batches of other sizes round otherwise
     });
+  });
+
+  it('scores quickly what it scores in double precision, but for an fp32 sum', async () => {
+    const tokens = generator.tokenize('The answer to the question is that there is none', true);
+    const exact = await generator.scoreTokens(tokens);
+    const quick = await generator.scoreTokens(tokens, undefined, { quick: true });
+    expect(quick).toHaveLength(exact.length);
+    expect(Math.max(...exact.map((score, at) => Math.abs(score - quick[at]!)))).toBeLessThan(1e-3);
+    expect(Math.max(...exact.slice(1)) - Math.min(...exact)).toBeGreaterThan(0.1);
   });
 
   it('chooses as its scores say, and the choice is part of the text that follows', async () => {

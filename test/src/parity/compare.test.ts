@@ -77,6 +77,9 @@ describe('someOf', () => {
 describe('the tolerance and the cause', () => {
   it('goes by the types of the matrices, by what products run in, and by what the user sets', () => {
     expect(meanTolerance(info({ F16: 9, F32: 3 }), null)).toBe(0.01);
+    expect(meanTolerance(info({ F16: 9, F32: 3 }), null, 'F16')).toBe(0.05);
+    expect(meanTolerance(info({ Q4_K: 9 }), null, 'F16')).toBe(0.1);
+    expect(meanTolerance(info({ F16: 9 }), 0.2, 'F16')).toBe(0.2);
     expect(meanTolerance(info({ Q4_K: 9, F32: 3 }), null)).toBe(0.1);
     expect(meanTolerance(info({ F16: 9 }, 'bf16'), null)).toBe(0.05);
     expect(meanTolerance(info({ Q4_K: 9 }), 0)).toBe(0);
