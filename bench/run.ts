@@ -118,7 +118,12 @@ function save(
     })),
   };
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(document, null, 1)}\n`);
+  writeFileSync(file, `${JSON.stringify(document, withoutRoot, 1)}\n`);
+}
+
+/** Where this checkout lies is nobody's business. */
+function withoutRoot(_key: string, value: unknown): unknown {
+  return typeof value === 'string' && value.startsWith(root + path.sep) ? relative(value) : value;
 }
 
 function print(text: string): void {
