@@ -1,6 +1,6 @@
 // The CPU backend: the readable reference, and fast. One file per op beside this one. Matrix products are oneDNN's,
-// loops are OpenMP over rows or heads with vector code inside. No op splits a sum between threads, so results do not
-// depend on scheduling.
+// loops are OpenMP over rows or heads with vector code inside. A sum that threads share is kept per thread and
+// added in the threads' order, so results depend on the number of threads and never on scheduling.
 #pragma once
 
 #include <memory>

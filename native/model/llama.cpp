@@ -108,10 +108,6 @@ void Llama::project(Outputs outputs, float* u, const float* x, int64_t layer, in
   }
 }
 
-void Llama::norm_heads(float* y, float* rstd, const float* x, const Vector& w, int64_t N) {
-  backend_.rmsnorm_forward(y, rstd, x, w, config_.norm_epsilon, N);
-}
-
 // x to mid.
 void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
@@ -123,8 +119,8 @@ void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTo
            {Projection::V, a.v}},
           a.u[static_cast<int>(ProjectionGroup::Qkv)], a.norm1, layer, N, lora);
   if (config_.qk_norm) {
-    norm_heads(a.q, a.q_rstd, a.q_raw, block.q_norm, N * H);
-    norm_heads(a.k, a.k_rstd, a.k_raw, block.k_norm, N * K);
+    backend_.rmsnorm_forward(a.q, a.q_rstd, a.q_raw, block.q_norm, config_.norm_epsilon, N * H);
+    backend_.rmsnorm_forward(a.k, a.k_rstd, a.k_raw, block.k_norm, config_.norm_epsilon, N * K);
   }
   backend_.rope_forward(a.q, rope(), batch.packing, H, D);
   backend_.rope_forward(a.k, rope(), batch.packing, K, D);

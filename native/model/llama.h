@@ -55,7 +55,6 @@ class Llama {
                                  int64_t layer) const;
   void allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const;
   void attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
-  void norm_heads(float* y, float* rstd, const float* x, const Vector& w, int64_t N);
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
   void block_forward(float* out, BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
   void project(Outputs outputs, float* u, const float* x, int64_t layer, int64_t N, const LoraView* lora);

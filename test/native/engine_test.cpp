@@ -1,5 +1,4 @@
-// The engine as its users see it, on a model in memory: objectives against their own loss, packing, nested states,
-// resume.
+// The engine as its users see it, on a model in memory: objectives against their own loss, packing, resume.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -158,30 +157,6 @@ TEST_CASE("packed sequences equal the same sequences alone") {
   for (size_t i = 0; i < gradient.size(); ++i) {
     CAPTURE(gradient[i].name);
     CHECK(distance(summed[i].data, gradient[i].data) < 5e-6);
-  }
-}
-
-TEST_CASE("one pass over a trajectory equals the pass over each state: nested states cost nothing") {
-  auto model = tiny_model();
-  const OwnedBatch whole = tiny_batch({48}, kVocabulary);
-  auto adapter = model->create_adapter(small_lora());
-  stir(*adapter, whole);
-  auto critic = stirred_critic(*model, whole);
-  const auto lp = model->logprobs(whole.view(), adapter.get(), nullptr);
-  const auto v = critic->values(whole.view(), nullptr);
-  REQUIRE(v.size() == 10);
-  for (size_t t = 0; t < v.size(); ++t) {  // state t and the action after it, alone
-    OwnedBatch step;
-    const auto state_end = static_cast<size_t>(whole.value_positions[t]) + 1;
-    const auto end = std::min(state_end + 3, whole.tokens.size());
-    step.tokens.assign(whole.tokens.begin(), whole.tokens.begin() + end);
-    step.cu_seqlens = {0, static_cast<int32_t>(end)};
-    step.loss_mask.assign(end, 0);
-    std::fill(step.loss_mask.begin() + state_end, step.loss_mask.end(), uint8_t{1});
-    step.value_positions = {whole.value_positions[t]};
-    const auto own = model->logprobs(step.view(), adapter.get(), nullptr);
-    for (size_t i = state_end; i < end; ++i) CHECK(own[i] == doctest::Approx(lp[i]).epsilon(2e-6));
-    CHECK(critic->values(step.view(), nullptr)[0] == doctest::Approx(v[t]).epsilon(1e-5));
   }
 }
 
