@@ -2,9 +2,8 @@
 //   du = s dy B,  dB += s dyᵀ u,  dA += duᵀ x,  dx += du A
 //
 // Bound by reading the large factor; sgemm does that at the speed of memory, so it is beaten only where two products
-// read the same one: du and dB take dy in blocks of rows that stay in cache (one core, N 1024, C 512, F 1536, R 8, the
-// eight layers of 30 M parameters: 23 ms instead of 40). dB is summed per thread and added in the threads' order, so a
-// result depends on the number of threads and on nothing else.
+// read the same one: du and dB take dy in blocks of rows that stay in cache (bench_ops: lora_backward). dB is summed
+// per thread and added in the threads' order, so a result depends on the number of threads and on nothing else.
 #include <omp.h>
 
 #include "cpu/cpu_backend.h"
