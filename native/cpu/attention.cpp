@@ -13,9 +13,8 @@
 #include <limits>
 #include <string>
 
-#include "core/error.h"
+#include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
 
 namespace spark {
 
@@ -26,23 +25,24 @@ constexpr int64_t kKeys = 64;     // columns; 8 KiB of scores, with its q, k and
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // to (rows, width) = scale · from (rows, D) with `stride` between rows; columns D..width are zero
-SPARK_INLINE void load_rows(float* to, int64_t width, const float* from, int64_t stride, int64_t rows, int64_t D,
+template <class T>
+SPARK_INLINE void load_rows(float* to, int64_t width, const T* from, int64_t stride, int64_t rows, int64_t D,
                             float scale) {
   for (int64_t i = 0; i < rows; ++i) {
 #pragma omp simd
-    for (int64_t d = 0; d < D; ++d) to[i * width + d] = scale * from[i * stride + d];
+    for (int64_t d = 0; d < D; ++d) to[i * width + d] = scale * widen(from[i * stride + d]);
     for (int64_t d = D; d < width; ++d) to[i * width + d] = 0;
   }
 }
 
 // to (D, width) = fromᵀ; columns rows..width are zero. A vector's worth of rows at a time: their cache lines are then
 // read once, not once for every d.
-SPARK_INLINE void load_transposed(float* to, int64_t width, const float* from, int64_t stride, int64_t rows,
-                                  int64_t D) {
+template <class T>
+SPARK_INLINE void load_transposed(float* to, int64_t width, const T* from, int64_t stride, int64_t rows, int64_t D) {
   for (int64_t i0 = 0; i0 < width; i0 += kLanes) {
     const int64_t here = std::clamp<int64_t>(rows - i0, 0, kLanes);
     for (int64_t d = 0; d < D; ++d) {
-      for (int64_t i = 0; i < here; ++i) to[d * width + i0 + i] = from[(i0 + i) * stride + d];
+      for (int64_t i = 0; i < here; ++i) to[d * width + i0 + i] = widen(from[(i0 + i) * stride + d]);
       for (int64_t i = here; i < kLanes; ++i) to[d * width + i0 + i] = 0;
     }
   }
@@ -70,7 +70,7 @@ SPARK_INLINE float online_softmax_row(float* s, int64_t width, int64_t visible, 
 }
 
 struct Strides {
-  int64_t q, kv;  // floats between tokens: H D and K D
+  int64_t q, kv;  // values between tokens: H D and K D
 };
 
 int64_t forward_scratch(int64_t n, int64_t D) {
@@ -79,7 +79,8 @@ int64_t forward_scratch(int64_t n, int64_t D) {
 }
 
 // All pointers at the head's column of the sequence's first token; lse steps by H.
-SPARK_CLONES void forward_head(float* o, float* lse, const float* q, const float* k, const float* v, int64_t n,
+template <class T>
+SPARK_CLONES void forward_head(T* o, float* lse, const T* q, const T* k, const T* v, int64_t n,
                                int64_t H, int64_t D, Strides stride, float* scratch) {
   const int64_t width = pad_lanes(D), length = pad_lanes(n);
   float* kt = scratch;                // (D, length)
@@ -116,7 +117,7 @@ SPARK_CLONES void forward_head(float* o, float* lse, const float* q, const float
     }
     for (int64_t i = 0; i < rows; ++i) {
       const float inverse = 1.0f / sum[i];
-      for (int64_t d = 0; d < D; ++d) o[(i0 + i) * stride.q + d] = os[i * width + d] * inverse;
+      for (int64_t d = 0; d < D; ++d) o[(i0 + i) * stride.q + d] = narrow<T>(os[i * width + d] * inverse);
       lse[(i0 + i) * H] = largest[i] + std::log(sum[i]);
     }
   }
@@ -143,7 +144,8 @@ struct BackwardScratch {
 };
 
 // One query head: writes dq, adds to w.dk and w.dv.
-SPARK_CLONES void backward_head(float* dq, const BackwardScratch& w, const float* dout, const float* q, const float* o,
+template <class T>
+SPARK_CLONES void backward_head(T* dq, const BackwardScratch& w, const T* dout, const T* q, const T* o,
                                 const float* lse, int64_t n, int64_t H, int64_t D, int64_t stride) {
   const int64_t width = w.width;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
@@ -151,10 +153,10 @@ SPARK_CLONES void backward_head(float* dq, const BackwardScratch& w, const float
     const int64_t rows = std::min(kQueries, n - i0);
     float delta[kQueries];  // do · o
     for (int64_t i = 0; i < rows; ++i) {
-      const float *a = dout + (i0 + i) * stride, *b = o + (i0 + i) * stride;
+      const T *a = dout + (i0 + i) * stride, *b = o + (i0 + i) * stride;
       float dot = 0;
 #pragma omp simd reduction(+ : dot)
-      for (int64_t d = 0; d < D; ++d) dot += a[d] * b[d];
+      for (int64_t d = 0; d < D; ++d) dot += widen(a[d]) * widen(b[d]);
       delta[i] = dot;
     }
     load_rows(w.qs, width, q + i0 * stride, stride, rows, D, scale);
@@ -182,16 +184,25 @@ SPARK_CLONES void backward_head(float* dq, const BackwardScratch& w, const float
       tile_product(w.dq, width, w.ds, kKeys, 1, w.ks + j0 * width, width, rows, width, keys);
     }
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t d = 0; d < D; ++d) dq[(i0 + i) * stride + d] = scale * w.dq[i * width + d];
+      for (int64_t d = 0; d < D; ++d) dq[(i0 + i) * stride + d] = narrow<T>(scale * w.dq[i * width + d]);
   }
 }
 
-SPARK_CLONES void load_backward(const BackwardScratch& w, const float* k, const float* v, int64_t n, int64_t D,
+template <class T>
+SPARK_CLONES void load_backward(const BackwardScratch& w, const T* k, const T* v, int64_t n, int64_t D,
                                 int64_t stride) {
   load_transposed(w.kt, w.length, k, stride, n, D);
   load_transposed(w.vt, w.length, v, stride, n, D);
   load_rows(w.ks, w.width, k, stride, n, D, 1.0f);
   zero(w.dk, 2 * n * w.width);  // and dv, which follows it
+}
+
+template <class T>
+SPARK_CLONES void store_rows(T* to, int64_t stride, const float* from, int64_t width, int64_t rows, int64_t D) {
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (int64_t d = 0; d < D; ++d) to[i * stride + d] = narrow<T>(from[i * width + d]);
+  }
 }
 
 // Upper bound of the scores' products.
@@ -203,8 +214,8 @@ int64_t work(const Packing& packing, const AttentionShape& shape) {
 
 int64_t attention_scratch(int64_t n, int64_t D) { return std::max(forward_scratch(n, D), backward_scratch(n, D)); }
 
-void CpuBackend::attention_forward(float* o, float* lse, const float* q, const float* k, const float* v,
-                                   const Packing& packing, const AttentionShape& shape) {
+void CpuBackend::attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k,
+                                   const Activation* v, const Packing& packing, const AttentionShape& shape) {
   const int64_t H = shape.heads, K = shape.kv_heads, D = shape.head_size, tasks = packing.sequences * H;
   const Strides stride{H * D, K * D};
   // Allocated before the team starts: an exception must not leave a parallel region.
@@ -214,14 +225,17 @@ void CpuBackend::attention_forward(float* o, float* lse, const float* q, const f
     const int64_t sequence = task / H, h = task % H, g = h / (H / K);
     const int64_t first = packing.cu_seqlens[sequence], n = packing.cu_seqlens[sequence + 1] - first;
     const int64_t query = first * stride.q + h * D, key = first * stride.kv + g * D;
-    forward_head(o + query, lse + first * H + h, q + query, k + key, v + key, n, H, D, stride,
-                 scratch_[static_cast<size_t>(omp_get_thread_num())].data.get());
+    float* own = scratch_[static_cast<size_t>(omp_get_thread_num())].data.get();
+    with_activation_type(compute_, [&]<class T>(T) {
+      forward_head(static_cast<T*>(o) + query, lse + first * H + h, static_cast<const T*>(q) + query,
+                   static_cast<const T*>(k) + key, static_cast<const T*>(v) + key, n, H, D, stride, own);
+    });
   }
 }
 
-void CpuBackend::attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
-                                    const float* v, const float* o, const float* lse, const Packing& packing,
-                                    const AttentionShape& shape) {
+void CpuBackend::attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout,
+                                    const Activation* q, const Activation* k, const Activation* v, const Activation* o,
+                                    const float* lse, const Packing& packing, const AttentionShape& shape) {
   const int64_t H = shape.heads, K = shape.kv_heads, D = shape.head_size, group = H / K;
   const Strides stride{H * D, K * D};
   for (int t = 0; t < threads_; ++t) scratch(t, backward_scratch(packing.longest, D));
@@ -231,15 +245,17 @@ void CpuBackend::attention_backward(float* dq, float* dk, float* dv, const float
     const int64_t first = packing.cu_seqlens[sequence], n = packing.cu_seqlens[sequence + 1] - first;
     const int64_t key = first * stride.kv + g * D;
     const BackwardScratch w(scratch_[static_cast<size_t>(omp_get_thread_num())].data.get(), n, D);
-    load_backward(w, k + key, v + key, n, D, stride.kv);
-    for (int64_t h = g * group; h < (g + 1) * group; ++h) {
-      const int64_t query = first * stride.q + h * D;
-      backward_head(dq + query, w, dout + query, q + query, o + query, lse + first * H + h, n, H, D, stride.q);
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      std::copy_n(w.dk + i * w.width, D, dk + key + i * stride.kv);
-      std::copy_n(w.dv + i * w.width, D, dv + key + i * stride.kv);
-    }
+    with_activation_type(compute_, [&]<class T>(T) {
+      load_backward(w, static_cast<const T*>(k) + key, static_cast<const T*>(v) + key, n, D, stride.kv);
+      for (int64_t h = g * group; h < (g + 1) * group; ++h) {
+        const int64_t query = first * stride.q + h * D;
+        backward_head(static_cast<T*>(dq) + query, w, static_cast<const T*>(dout) + query,
+                      static_cast<const T*>(q) + query, static_cast<const T*>(o) + query, lse + first * H + h, n, H, D,
+                      stride.q);
+      }
+      store_rows(static_cast<T*>(dk) + key, stride.kv, w.dk, w.width, n, D);
+      store_rows(static_cast<T*>(dv) + key, stride.kv, w.dv, w.width, n, D);
+    });
   }
 }
 

@@ -2,31 +2,21 @@
 
 #include <dnnl.hpp>
 
-#include <bit>
-
 #include "core/error.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
 
 namespace spark {
 
 namespace {
 
-// Round to nearest, ties to even; NaN stays NaN.
-SPARK_INLINE Bf16Bits to_bf16(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  return static_cast<Bf16Bits>(x == x ? rounded : (bits >> 16) | 0x40u);
-}
-
-SPARK_CLONES void round_row(Bf16Bits* to, const float* x, int64_t count) {
+SPARK_CLONES void round_row(Bf16Bits* to, const float* x, int64_t count, float scale) {
 #pragma omp simd
-  for (int64_t i = 0; i < count; ++i) to[i] = to_bf16(x[i]);
+  for (int64_t i = 0; i < count; ++i) to[i] = float_to_bf16(scale * x[i]);
 }
 
 }  // namespace
 
-void round_to_bf16(Bf16Bits* to, const float* x, int64_t count) { round_row(to, x, count); }
+void round_to_bf16(Bf16Bits* to, const float* x, int64_t count, float scale) { round_row(to, x, count, scale); }
 
 void require_bf16_units() {
   const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
@@ -50,7 +40,7 @@ struct Bf16Products::Product {
 Bf16Products::Bf16Products() : engine_(std::make_unique<Engine>()) {}
 Bf16Products::~Bf16Products() = default;
 
-void Bf16Products::run(float* c, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb,
+void Bf16Products::run(void* c, bool wide, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb,
                        bool transposed, int64_t m, int64_t n, int64_t k, bool accumulate) {
   using Type = dnnl::memory::data_type;
   using Dims = dnnl::memory::dims;
@@ -59,12 +49,12 @@ void Bf16Products::run(float* c, int64_t ldc, const Bf16Bits* a, int64_t lda, co
     // Batches of many sizes would collect products without end.
     constexpr size_t kMostProducts = 512;
     if (products_.size() >= kMostProducts) products_.clear();
-    std::unique_ptr<Product>& product = products_[Key{m, n, k, lda, ldb, ldc, transposed, accumulate}];
+    std::unique_ptr<Product>& product = products_[Key{m, n, k, lda, ldb, ldc, transposed, accumulate, wide}];
     if (!product) {
       product = std::make_unique<Product>();
       product->a = {Dims{m, k}, Type::bf16, Dims{lda, 1}};
       product->b = {Dims{k, n}, Type::bf16, transposed ? Dims{1, ldb} : Dims{ldb, 1}};
-      product->c = {Dims{m, n}, Type::f32, Dims{ldc, 1}};
+      product->c = {Dims{m, n}, wide ? Type::f32 : Type::bf16, Dims{ldc, 1}};
       dnnl::primitive_attr attributes;
       if (accumulate) {
         dnnl::post_ops sum;

@@ -10,11 +10,12 @@
 #include <memory>
 #include <tuple>
 
+#include "cpu/activation.h"
+
 namespace spark {
 
-using Bf16Bits = uint16_t;
-
-void round_to_bf16(Bf16Bits* to, const float* x, int64_t count);  // to nearest, ties to even; NaN stays NaN
+// to = scale · x, to nearest, ties to even; NaN stays NaN
+void round_to_bf16(Bf16Bits* to, const float* x, int64_t count, float scale = 1.0f);
 
 // Throws unsupported_compute when this processor has no bf16 units.
 void require_bf16_units();
@@ -25,14 +26,19 @@ class Bf16Products {
   Bf16Products();
   ~Bf16Products();
   // c (m, n) = a (m, k) b, or += ; b is (k, n) row-major, or its transpose (n, k) when `transposed`; lda, ldb and ldc
-  // are the distances of rows.
-  void run(float* c, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb, bool transposed,
-           int64_t m, int64_t n, int64_t k, bool accumulate);
+  // are the distances of rows. A result in bf16 is rounded once, after the sum.
+  template <class T>
+  void run(T* c, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb, bool transposed, int64_t m,
+           int64_t n, int64_t k, bool accumulate) {
+    run(c, std::is_same_v<T, float>, ldc, a, lda, b, ldb, transposed, m, n, k, accumulate);
+  }
 
  private:
   struct Product;
   struct Engine;
-  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool>;
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, bool>;
+  void run(void* c, bool wide, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb,
+           bool transposed, int64_t m, int64_t n, int64_t k, bool accumulate);
   std::unique_ptr<Engine> engine_;
   std::map<Key, std::unique_ptr<Product>> products_;
 };

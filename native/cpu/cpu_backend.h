@@ -30,36 +30,40 @@ class CpuBackend : public Backend {
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
   void fill(float* x, float value, int64_t count) override;
-  void copy(float* y, const float* x, int64_t count) override;
   void add(float* y, const float* x, int64_t count) override;
   Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
-  void embedding(float* y, const Weight& table, const int32_t* tokens, int64_t N) override;
-  void gather_rows(float* y, const float* x, const int32_t* rows, int64_t M, int64_t C) override;
-  void scatter_rows(float* dx, const float* dy, const int32_t* rows, int64_t M, int64_t C) override;
-  void rmsnorm_forward(float* y, float* rstd, const float* x, const Vector& w, float epsilon, int64_t M) override;
-  void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Vector& w,
+  void zero(Activation* x, int64_t count) override;
+  void residual_add(Activation* y, const Activation* x, int64_t count) override;
+  bool all_finite(const Activation* x, int64_t count) override;
+  void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
+  void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
+  void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) override;
+  void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon, int64_t M) override;
+  void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd, const Vector& w,
                         int64_t M) override;
-  void rope_forward(float* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
-  void rope_backward(float* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
-  void attention_forward(float* o, float* lse, const float* q, const float* k, const float* v, const Packing& packing,
+  void rope_forward(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
+  void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
+  void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k, const Activation* v, const Packing& packing,
                          const AttentionShape& shape) override;
-  void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
-                          const float* v, const float* o, const float* lse, const Packing& packing,
+  void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q, const Activation* k,
+                          const Activation* v, const Activation* o, const float* lse, const Packing& packing,
                           const AttentionShape& shape) override;
-  void swiglu_forward(float* y, const float* gate, const float* up, int64_t count) override;
-  void swiglu_backward(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+  void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) override;
+  void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate, const Activation* up,
                        int64_t count) override;
-  void linear_forward(float* y, const float* x, const Weight& w, int64_t M) override;
-  void linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) override;
-  void add_bias(float* y, const Vector& bias, int64_t M) override;
-  void lora_down(float* u, const float* x, const float* a, int64_t M, int64_t in, int64_t S) override;
-  void lora_up(float* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
+  void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) override;
+  void linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) override;
+  void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
+  void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
+  void add_bias(Activation* y, const Vector& bias, int64_t M) override;
+  void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) override;
+  void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
                int64_t R) override;
-  void lora_up_backward(float* du, float* db, const float* dy, const float* u, int64_t stride, const float* b,
+  void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
                         float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(float* dx, float* da, const float* du, const float* x, const float* a, int64_t M, int64_t in,
+  void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M, int64_t in,
                           int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
@@ -67,17 +71,17 @@ class CpuBackend : public Backend {
                         int64_t V) override;
   void policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
                        const float* advantage, const PolicyCoefficients& c, int64_t M) override;
-  void value_head_forward(float* v, float* z, const float* x, const ValueHeadParameters& p, int64_t M, int64_t C,
+  void value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C,
                           int64_t E) override;
-  void value_head_backward(float* dx, const ValueHeadParameters& gradients, float* z, const float* dv, const float* x,
+  void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv, const Activation* x,
                            const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) override;
   double sum_of_squares(const float* x, int64_t count) override;
   void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) override;
 
  private:
-  // Scratch is kept from call to call and only grows. One slot for each OpenMP thread, and two that a whole team
-  // shares.
-  enum SharedSlot { kPanelSlot, kRowsSlot, kSharedSlots };
+  // Scratch is kept from call to call and only grows. One slot for each OpenMP thread, and three that a whole team
+  // shares: unpacked or rounded weights, rounded rows, and fp32 sums on their way to bf16.
+  enum SharedSlot { kPanelSlot, kRowsSlot, kSumsSlot, kSharedSlots };
   float* scratch(int slot, int64_t floats);  // at least `floats` long, 64-byte aligned
   float* shared_scratch(SharedSlot slot, int64_t floats) { return scratch(threads_ + slot, floats); }
   // Scratch for a panel of W, or null when the product can read W where it lies.
@@ -85,7 +89,13 @@ class CpuBackend : public Backend {
   uint16_t* bf16_panel_scratch(const Weight& w);
   void unpack(float* to, const Weight& w, int64_t first, int64_t rows);
   void unpack(uint16_t* to, const Weight& w, int64_t first, int64_t rows);
-  const uint16_t* rounded(const float* x, int64_t count);
+  // scale · x (rows, cols) in bf16, in scratch; `stride` between the rows of x
+  const uint16_t* rounded(SharedSlot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
+  const float* widened(const Activation* x, int64_t count);  // value_head.cpp
+  void bf16_linear_backward(uint16_t* dx, const uint16_t* dy, const Weight& w, int64_t M, bool accumulate);
+
+  template <class F, class Add>
+  void sum_over_rows(int64_t M, int64_t size, bool team, F&& f, Add&& add);  // lora.cpp
 
   struct Scratch {
     std::unique_ptr<float, void (*)(void*)> data{nullptr, nullptr};

@@ -8,7 +8,6 @@
 
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
 
 namespace spark {
 
@@ -41,6 +40,11 @@ void each_panel(const Weight& w, T* scratch, Unpack&& unpack, F&& f) {
     unpack(scratch, first, rows);
     f(Panel<T>{scratch, first, rows});
   }
+}
+
+SPARK_CLONES void add_widened(float* to, const Bf16Bits* x, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) to[i] += widen(x[i]);
 }
 
 }  // namespace
@@ -77,55 +81,88 @@ void CpuBackend::unpack(Bf16Bits* to, const Weight& w, int64_t first, int64_t ro
   }
 }
 
-// x (count) in bf16, in scratch
-const Bf16Bits* CpuBackend::rounded(const float* x, int64_t count) {
-  constexpr int64_t kBlock = 1 << 14;
-  Bf16Bits* to = reinterpret_cast<Bf16Bits*>(shared_scratch(kRowsSlot, (count + 1) / 2));
-#pragma omp parallel for schedule(static) if (count > kParallelWork)
-  for (int64_t i = 0; i < count; i += kBlock) round_to_bf16(to + i, x + i, std::min(kBlock, count - i));
+const Bf16Bits* CpuBackend::rounded(SharedSlot slot, const float* x, int64_t rows, int64_t cols, int64_t stride,
+                                    float scale) {
+  Bf16Bits* to = reinterpret_cast<Bf16Bits*>(shared_scratch(slot, (rows * cols + 1) / 2));
+#pragma omp parallel for schedule(static) if (rows * cols > kParallelWork)
+  for (int64_t r = 0; r < rows; ++r) round_to_bf16(to + r * cols, x + r * stride, cols, scale);
   return to;
 }
 
-void CpuBackend::linear_forward(float* y, const float* x, const Weight& w, int64_t M) {
+void CpuBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) {
   const int64_t in = w.cols, out = w.rows;
   if (bf16_) {
-    const Bf16Bits* x16 = rounded(x, M * in);
     const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
     return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
-      bf16_->run(y + p.first, out, x16, in, p.data, in, true, M, p.rows, in, false);
+      bf16_->run(static_cast<Bf16Bits*>(y) + p.first, out, static_cast<const Bf16Bits*>(x), in, p.data, in, true, M,
+                 p.rows, in, false);
+    });
+  }
+  output_forward(static_cast<float*>(y), x, w, M);
+}
+
+void CpuBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
+  const int64_t in = w.cols, out = w.rows;
+  if (bf16_) {
+    const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+    return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
+      bf16_->run(logits + p.first, out, static_cast<const Bf16Bits*>(x), in, p.data, in, true, M, p.rows, in, false);
     });
   }
   const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
   each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
-    cpu_gemm(false, true, M, p.rows, in, 1.0f, x, in, p.data, in, 0.0f, y + p.first, out);
+    cpu_gemm(false, true, M, p.rows, in, 1.0f, static_cast<const float*>(x), in, p.data, in, 0.0f, logits + p.first,
+             out);
   });
 }
 
-void CpuBackend::linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) {
+// Panels are summed in fp32 and rounded once: dozens of roundings of a growing sum would show.
+void CpuBackend::bf16_linear_backward(Bf16Bits* dx, const Bf16Bits* dy, const Weight& w, int64_t M, bool accumulate) {
+  const int64_t in = w.cols, out = w.rows;
+  Bf16Bits* panel = bf16_panel_scratch(w);
+  if (!panel) {
+    return bf16_->run(dx, in, dy, out, reinterpret_cast<const Bf16Bits*>(w.data), in, false, M, in, out, accumulate);
+  }
+  float* sums = shared_scratch(kSumsSlot, M * in);  // (M, in)
+  const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+  each_panel<Bf16Bits>(w, panel, fill, [&](const Panel<Bf16Bits>& p) {
+    bf16_->run(sums, in, dy + p.first, out, p.data, in, false, M, in, p.rows, p.first > 0);
+  });
+#pragma omp parallel for schedule(static) if (M * in > kParallelWork)
+  for (int64_t m = 0; m < M; ++m) {
+    if (accumulate) add_widened(sums + m * in, dx + m * in, in);
+    round_to_bf16(dx + m * in, sums + m * in, in);
+  }
+}
+
+void CpuBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) {
   const int64_t in = w.cols, out = w.rows;
   if (bf16_) {
-    const Bf16Bits* dy16 = rounded(dy, M * out);
-    const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
-    return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
-      const bool add = accumulate || p.first > 0;
-      bf16_->run(dx, in, dy16 + p.first, out, p.data, in, false, M, in, p.rows, add);
-    });
+    return bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dy), w, M, accumulate);
   }
   const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
   each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
     const float beta = accumulate || p.first > 0 ? 1.0f : 0.0f;
-    cpu_gemm(false, false, M, in, p.rows, 1.0f, dy + p.first, out, p.data, in, beta, dx, in);
+    cpu_gemm(false, false, M, in, p.rows, 1.0f, static_cast<const float*>(dy) + p.first, out, p.data, in, beta,
+             static_cast<float*>(dx), in);
   });
 }
 
-void CpuBackend::add_bias(float* y, const Vector& bias, int64_t M) {
+void CpuBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
+  if (!bf16_) return linear_backward(dx, dlogits, w, M, false);
+  linear_backward(dx, rounded(kRowsSlot, dlogits, M, w.rows, w.rows, 1.0f), w, M, false);
+}
+
+void CpuBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {
   const int64_t out = bias.size;
+  with_activation_type(compute_, [&]<class T>(T) {
 #pragma omp parallel for schedule(static) if (M * out > kParallelWork)
-  for (int64_t m = 0; m < M; ++m) {
-    float* row = y + m * out;  // (out)
+    for (int64_t m = 0; m < M; ++m) {
+      T* row = static_cast<T*>(y) + m * out;  // (out)
 #pragma omp simd
-    for (int64_t j = 0; j < out; ++j) row[j] += bias.data[j];
-  }
+      for (int64_t j = 0; j < out; ++j) row[j] = narrow<T>(widen(row[j]) + bias.data[j]);
+    }
+  });
 }
 
 }  // namespace spark

@@ -6,6 +6,7 @@
 // per thread and added in the threads' order, so a result depends on the number of threads and on nothing else.
 #include <omp.h>
 
+#include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/low_rank.h"
 
@@ -25,8 +26,9 @@ Rows rows_of(int64_t M, int thread, int threads) {
 }
 
 // du (m, R) = dy btᵀ and c (R, out) += uᵀ dy; bt (R, out) is scale · Bᵀ
-SPARK_CLONES void up_backward_rows(float* du, float* c, const float* dy, const float* u, int64_t stride,
-                                   const float* bt, int64_t m, int64_t out, int64_t R) {
+template <class T>
+SPARK_CLONES void up_backward_rows(float* du, float* c, const T* dy, const float* u, int64_t stride, const float* bt,
+                                   int64_t m, int64_t out, int64_t R) {
   for (int64_t i = 0; i < m; i += kLowRankRows) {
     const int64_t rows = std::min(kLowRankRows, m - i);
     low_rank_dots(du + i * stride, stride, dy + i * out, out, bt, rows, out, R);
@@ -34,44 +36,77 @@ SPARK_CLONES void up_backward_rows(float* du, float* c, const float* dy, const f
   }
 }
 
+SPARK_CLONES void down_backward_rows(float* c, const float* du, const Bf16Bits* x, int64_t m, int64_t in, int64_t S) {
+  for (int64_t i = 0; i < m; i += kLowRankRows) {
+    low_rank_outer(c, du + i * S, S, x + i * in, in, std::min(kLowRankRows, m - i), in, S);
+  }
+}
+
 }  // namespace
 
-void CpuBackend::lora_down(float* u, const float* x, const float* a, int64_t M, int64_t in, int64_t S) {
-  cpu_gemm(false, true, M, S, in, 1.0f, x, in, a, in, 0.0f, u, S);
-}
-
-void CpuBackend::lora_up(float* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
-                         int64_t R) {
-  cpu_gemm(false, true, M, out, R, scale, u, stride, b, R, 1.0f, y, out);
-}
-
-void CpuBackend::lora_up_backward(float* du, float* db, const float* dy, const float* u, int64_t stride, const float* b,
-                                  float scale, int64_t M, int64_t out, int64_t R) {
-  const int64_t size = R * out;
-  float* bt = shared_scratch(kPanelSlot, size);  // (R, out)
+// f(first row, number of rows, sums) for the rows of each thread; sums (size) start as zeros, and thread by thread they
+// are then handed to add.
+template <class F, class Add>
+void CpuBackend::sum_over_rows(int64_t M, int64_t size, bool team, F&& f, Add&& add) {
   for (int t = 0; t < threads_; ++t) std::fill_n(scratch(t, size), size, 0.0f);
-  for (int64_t j = 0; j < out; ++j)
-    for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * b[j * R + r];
-  const bool team = M * out > kParallelWork;
 #pragma omp parallel num_threads(threads_) if (team)
   {
     const int thread = omp_get_thread_num();
     const Rows own = rows_of(M, thread, omp_get_num_threads());
-    const int64_t at = own.first * stride;
-    up_backward_rows(du + at, scratch_[static_cast<size_t>(thread)].data.get(), dy + own.first * out, u + at, stride,
-                     bt, own.last - own.first, out, R);
+    f(own.first, own.last - own.first, scratch_[static_cast<size_t>(thread)].data.get());
   }
-  for (int t = 0; t < threads_; ++t) {
-    const float* c = scratch(t, size);  // (R, out)
-    for (int64_t j = 0; j < out; ++j)
-      for (int64_t r = 0; r < R; ++r) db[j * R + r] += scale * c[r * out + j];
-  }
+  for (int t = 0; t < threads_; ++t) add(scratch(t, size));
 }
 
-void CpuBackend::lora_down_backward(float* dx, float* da, const float* du, const float* x, const float* a, int64_t M,
-                                    int64_t in, int64_t S) {
-  cpu_gemm(true, false, S, in, M, 1.0f, du, S, x, in, 1.0f, da, in);
-  if (dx) cpu_gemm(false, false, M, in, S, 1.0f, du, S, a, in, 1.0f, dx, in);
+void CpuBackend::lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) {
+  if (bf16_) {
+    return bf16_->run(u, S, static_cast<const Bf16Bits*>(x), in, rounded(kPanelSlot, a, S, in, in, 1.0f), in, true, M, S,
+                      in, false);
+  }
+  cpu_gemm(false, true, M, S, in, 1.0f, static_cast<const float*>(x), in, a, in, 0.0f, u, S);
+}
+
+void CpuBackend::lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M,
+                         int64_t out, int64_t R) {
+  if (bf16_) {
+    const Bf16Bits *b16 = rounded(kPanelSlot, b, out, R, R, 1.0f), *u16 = rounded(kRowsSlot, u, M, R, stride, scale);
+    return bf16_->run(static_cast<Bf16Bits*>(y), out, u16, R, b16, R, true, M, out, R, true);
+  }
+  cpu_gemm(false, true, M, out, R, scale, u, stride, b, R, 1.0f, static_cast<float*>(y), out);
+}
+
+void CpuBackend::lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride,
+                                  const float* b, float scale, int64_t M, int64_t out, int64_t R) {
+  float* bt = shared_scratch(kPanelSlot, R * out);  // (R, out)
+  for (int64_t j = 0; j < out; ++j)
+    for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * b[j * R + r];
+  const auto rows = [&](int64_t first, int64_t m, float* c) {
+    with_activation_type(compute_, [&]<class T>(T) {
+      up_backward_rows(du + first * stride, c, static_cast<const T*>(dy) + first * out, u + first * stride, stride, bt, m,
+                       out, R);
+    });
+  };
+  sum_over_rows(M, R * out, M * out > kParallelWork, rows, [&](const float* c) {  // (R, out)
+    for (int64_t j = 0; j < out; ++j)
+      for (int64_t r = 0; r < R; ++r) db[j * R + r] += scale * c[r * out + j];
+  });
+}
+
+void CpuBackend::lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a,
+                                    int64_t M, int64_t in, int64_t S) {
+  if (bf16_) {
+    const auto rows = [&](int64_t first, int64_t m, float* c) {
+      down_backward_rows(c, du + first * S, static_cast<const Bf16Bits*>(x) + first * in, m, in, S);
+    };
+    sum_over_rows(M, S * in, M * in > kParallelWork, rows, [&](const float* c) {  // (S, in)
+      for (int64_t i = 0; i < S * in; ++i) da[i] += c[i];
+    });
+    if (!dx) return;
+    const Bf16Bits *a16 = rounded(kPanelSlot, a, S, in, in, 1.0f), *du16 = rounded(kRowsSlot, du, M, S, S, 1.0f);
+    return bf16_->run(static_cast<Bf16Bits*>(dx), in, du16, S, a16, in, false, M, in, S, true);
+  }
+  cpu_gemm(true, false, S, in, M, 1.0f, du, S, static_cast<const float*>(x), in, 1.0f, da, in);
+  if (dx) cpu_gemm(false, false, M, in, S, 1.0f, du, S, a, in, 1.0f, static_cast<float*>(dx), in);
 }
 
 }  // namespace spark

@@ -5,13 +5,11 @@
 
 #include <algorithm>
 
-#include "cpu/vector.h"
+#include "cpu/activation.h"
 
 namespace spark {
 
 constexpr int64_t kLowRankRows = 32;  // rows of a block: 32 x 8192 floats are 1 MB
-
-SPARK_INLINE Lanes load_lanes(const float* x) { return *reinterpret_cast<const Lanes*>(x); }
 
 SPARK_INLINE float sum_lanes(const Lanes& x) {
   float sum = 0;
@@ -19,8 +17,8 @@ SPARK_INLINE float sum_lanes(const Lanes& x) {
   return sum;
 }
 
-template <int ROWS, int RANKS>
-SPARK_INLINE void dots_tile(float* y, int64_t ldy, const float* x, int64_t ldx, const float* t, int64_t n) {
+template <int ROWS, int RANKS, class T>
+SPARK_INLINE void dots_tile(float* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t n) {
   Lanes sum[ROWS][RANKS] = {};
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
@@ -34,21 +32,22 @@ SPARK_INLINE void dots_tile(float* y, int64_t ldy, const float* x, int64_t ldx, 
   for (int i = 0; i < ROWS; ++i) {
     for (int r = 0; r < RANKS; ++r) {
       float total = sum_lanes(sum[i][r]);
-      for (int64_t k = j; k < n; ++k) total += x[i * ldx + k] * t[r * n + k];
+      for (int64_t k = j; k < n; ++k) total += widen(x[i * ldx + k]) * t[r * n + k];
       y[i * ldy + r] = total;
     }
   }
 }
 
-template <int RANKS>
-SPARK_INLINE void dots_ranks(float* y, int64_t ldy, const float* x, int64_t ldx, const float* t, int64_t m, int64_t n) {
+template <int RANKS, class T>
+SPARK_INLINE void dots_ranks(float* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t m, int64_t n) {
   int64_t i = 0;
   for (; i + 3 <= m; i += 3) dots_tile<3, RANKS>(y + i * ldy, ldy, x + i * ldx, ldx, t, n);
   for (; i < m; ++i) dots_tile<1, RANKS>(y + i * ldy, ldy, x + i * ldx, ldx, t, n);
 }
 
 // y (m, S) = x (m, n) tᵀ, t (S, n)
-SPARK_INLINE void low_rank_dots(float* y, int64_t ldy, const float* x, int64_t ldx, const float* t, int64_t m,
+template <class T>
+SPARK_INLINE void low_rank_dots(float* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t m,
                                 int64_t n, int64_t S) {
   int64_t s = 0;
   for (; s + 8 <= S; s += 8) dots_ranks<8>(y + s, ldy, x, ldx, t + s * n, m, n);
@@ -56,8 +55,8 @@ SPARK_INLINE void low_rank_dots(float* y, int64_t ldy, const float* x, int64_t l
   for (; s < S; ++s) dots_ranks<1>(y + s, ldy, x, ldx, t + s * n, m, n);
 }
 
-template <int RANKS, int VECTORS>
-SPARK_INLINE void outer_tile(float* c, int64_t ldc, const float* w, int64_t ldw, const float* x, int64_t ldx,
+template <int RANKS, int VECTORS, class T>
+SPARK_INLINE void outer_tile(float* c, int64_t ldc, const float* w, int64_t ldw, const T* x, int64_t ldx,
                              int64_t m) {
   Lanes sum[RANKS][VECTORS];
   for (int r = 0; r < RANKS; ++r)
@@ -74,19 +73,20 @@ SPARK_INLINE void outer_tile(float* c, int64_t ldc, const float* w, int64_t ldw,
     for (int v = 0; v < VECTORS; ++v) *reinterpret_cast<Lanes*>(c + r * ldc + v * kLanes) = sum[r][v];
 }
 
-template <int RANKS>
-SPARK_INLINE void outer_ranks(float* c, const float* w, int64_t ldw, const float* x, int64_t ldx, int64_t m,
+template <int RANKS, class T>
+SPARK_INLINE void outer_ranks(float* c, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m,
                               int64_t n) {
   int64_t j = 0;
   for (; j + 2 * kLanes <= n; j += 2 * kLanes) outer_tile<RANKS, 2>(c + j, n, w, ldw, x + j, ldx, m);
   for (; j + kLanes <= n; j += kLanes) outer_tile<RANKS, 1>(c + j, n, w, ldw, x + j, ldx, m);
   for (int r = 0; r < RANKS; ++r)
     for (int64_t k = j; k < n; ++k)
-      for (int64_t i = 0; i < m; ++i) c[r * n + k] += w[i * ldw + r] * x[i * ldx + k];
+      for (int64_t i = 0; i < m; ++i) c[r * n + k] += w[i * ldw + r] * widen(x[i * ldx + k]);
 }
 
 // c (S, n) += wᵀ x, w (m, S), x (m, n)
-SPARK_INLINE void low_rank_outer(float* c, const float* w, int64_t ldw, const float* x, int64_t ldx, int64_t m,
+template <class T>
+SPARK_INLINE void low_rank_outer(float* c, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m,
                                  int64_t n, int64_t S) {
   int64_t s = 0;
   for (; s + 8 <= S; s += 8) outer_ranks<8>(c + s * n, w + s, ldw, x, ldx, m, n);

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -10,7 +11,6 @@
 #include "core/error.h"
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
 
 namespace spark {
 
@@ -58,13 +58,15 @@ void CpuBackend::release(void* memory, size_t bytes) {
 }
 
 size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
-  const bool unpacks = needs.packed || compute_ != Compute::F32;
+  const bool unpacks = compute_ == Compute::F32 ? needs.not_f32 : needs.not_bf16;
   int64_t own = needs.head_size > 0 ? attention_scratch(needs.longest, needs.head_size) : 0;  // floats of a thread
   int64_t shared = 0;                                                                         // floats of the team
   if (unpacks) shared += std::max<int64_t>(panel_values(needs.widest_row, needs.widest_row), int64_t{1} << 20);
+  own = std::max(own, needs.low_rank);
   if (compute_ != Compute::F32) {
     own = std::max(own, needs.widest_row);
-    shared = (shared + needs.product_input) / 2;
+    shared = std::max(shared / 2, needs.low_rank) + needs.logits / 2;
+    if (unpacks) shared += needs.input_gradient;
   }
   return static_cast<size_t>(own * threads_ + shared) * sizeof(float);
 }
@@ -76,13 +78,43 @@ void CpuBackend::download(void* host, const void* from, size_t bytes) {
 }
 
 void CpuBackend::fill(float* x, float value, int64_t count) { std::fill_n(x, count, value); }
-void CpuBackend::copy(float* y, const float* x, int64_t count) {
-  if (count) std::memcpy(y, x, static_cast<size_t>(count) * sizeof(float));
-}
 
 void CpuBackend::add(float* y, const float* x, int64_t count) {
 #pragma omp parallel for simd schedule(static) if (count > kParallelWork)
   for (int64_t i = 0; i < count; ++i) y[i] += x[i];
+}
+
+void CpuBackend::zero(Activation* x, int64_t count) {
+  if (count) std::memset(x, 0, static_cast<size_t>(count) * value_bytes());
+}
+
+namespace {
+
+constexpr int64_t kBlock = 1 << 14;
+
+template <class T>
+SPARK_CLONES void add_block(T* y, const T* x, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) y[i] = narrow<T>(widen(y[i]) + widen(x[i]));
+}
+
+}  // namespace
+
+void CpuBackend::residual_add(Activation* y, const Activation* x, int64_t count) {
+  with_activation_type(compute_, [&]<class T>(T) {
+#pragma omp parallel for schedule(static) if (count > kParallelWork)
+    for (int64_t i = 0; i < count; i += kBlock) {
+      add_block(static_cast<T*>(y) + i, static_cast<const T*>(x) + i, std::min(kBlock, count - i));
+    }
+  });
+}
+
+bool CpuBackend::all_finite(const Activation* x, int64_t count) {
+  bool finite = true;
+  with_activation_type(compute_, [&]<class T>(T) {
+    for (int64_t i = 0; i < count && finite; ++i) finite = std::isfinite(widen(static_cast<const T*>(x)[i]));
+  });
+  return finite;
 }
 
 namespace {

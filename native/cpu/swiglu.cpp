@@ -1,7 +1,9 @@
 // swiglu (Shazeer 2020):  y = silu(g) ⊙ u,  silu(g) = g σ(g)
 //   du = dy · g σ,   dg = dy · u · σ (1 + g (1 − σ))
+#include <algorithm>
+
+#include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
 
 namespace spark {
 
@@ -9,37 +11,55 @@ namespace {
 
 constexpr int64_t kBlock = 4096;  // one task: gate, up and result together fit a core's first cache
 
-SPARK_CLONES void forward_block(float* y, const float* gate, const float* up, int64_t count) {
+template <class T>
+SPARK_CLONES void forward_block(T* y, const T* gate, const T* up, int64_t count) {
 #pragma omp simd
-  for (int64_t i = 0; i < count; ++i) y[i] = gate[i] / (1.0f + exp_fast(-gate[i])) * up[i];
+  for (int64_t i = 0; i < count; ++i) {
+    const float g = widen(gate[i]);
+    y[i] = narrow<T>(g / (1.0f + exp_fast(-g)) * widen(up[i]));
+  }
 }
 
-SPARK_CLONES void backward_block(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+template <class T>
+SPARK_CLONES void backward_block(T* dgate, T* dup, const T* dy, const T* gate, const T* up,
                                  int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
-    const float g = gate[i], u = up[i], d = dy[i];
+    const float g = widen(gate[i]), u = widen(up[i]), d = widen(dy[i]);
     const float sigmoid = 1.0f / (1.0f + exp_fast(-g));
-    dup[i] = d * g * sigmoid;
-    dgate[i] = d * u * sigmoid * (1.0f + g * (1.0f - sigmoid));
+    dup[i] = narrow<T>(d * g * sigmoid);
+    dgate[i] = narrow<T>(d * u * sigmoid * (1.0f + g * (1.0f - sigmoid)));
+  }
+}
+
+template <class T>
+void forward(T* y, const T* gate, const T* up, int64_t count) {
+#pragma omp parallel for schedule(static) if (count > kParallelWork)
+  for (int64_t i = 0; i < count; i += kBlock) forward_block(y + i, gate + i, up + i, std::min(kBlock, count - i));
+}
+
+template <class T>
+void backward(T* dgate, T* dup, const T* dy, const T* gate, const T* up, int64_t count) {
+#pragma omp parallel for schedule(static) if (count > kParallelWork)
+  for (int64_t i = 0; i < count; i += kBlock) {
+    backward_block(dgate + i, dup + i, dy + i, gate + i, up + i, std::min(kBlock, count - i));
   }
 }
 
 }  // namespace
 
-void CpuBackend::swiglu_forward(float* y, const float* gate, const float* up, int64_t count) {
-#pragma omp parallel for schedule(static) if (count > kParallelWork)
-  for (int64_t i = 0; i < count; i += kBlock) {
-    forward_block(y + i, gate + i, up + i, count - i < kBlock ? count - i : kBlock);
-  }
+void CpuBackend::swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) {
+  with_activation_type(compute_, [&]<class T>(T) {
+    forward(static_cast<T*>(y), static_cast<const T*>(gate), static_cast<const T*>(up), count);
+  });
 }
 
-void CpuBackend::swiglu_backward(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
-                                 int64_t count) {
-#pragma omp parallel for schedule(static) if (count > kParallelWork)
-  for (int64_t i = 0; i < count; i += kBlock) {
-    backward_block(dgate + i, dup + i, dy + i, gate + i, up + i, count - i < kBlock ? count - i : kBlock);
-  }
+void CpuBackend::swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
+                                 const Activation* up, int64_t count) {
+  with_activation_type(compute_, [&]<class T>(T) {
+    backward(static_cast<T*>(dgate), static_cast<T*>(dup), static_cast<const T*>(dy), static_cast<const T*>(gate),
+             static_cast<const T*>(up), count);
+  });
 }
 
 }  // namespace spark

@@ -60,16 +60,16 @@ BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const RowsRead& r
   a.M = rows.rows ? rows.count : N;
   a.rows = rows.rows;
   a.rstd1 = arena.floats(N), a.rstd2 = arena.floats(a.M);
-  a.q = arena.floats(N * config_.q_width());
-  a.k = arena.floats(N * config_.kv_width()), a.v = arena.floats(N * config_.kv_width());
+  a.q = arena.activations(N * config_.q_width());
+  a.k = arena.activations(N * config_.kv_width()), a.v = arena.activations(N * config_.kv_width());
   if (config_.qk_norm) {
-    a.q_raw = arena.floats(N * config_.q_width()), a.q_rstd = arena.floats(N * H);
-    a.k_raw = arena.floats(N * config_.kv_width()), a.k_rstd = arena.floats(N * K);
+    a.q_raw = arena.activations(N * config_.q_width()), a.q_rstd = arena.floats(N * H);
+    a.k_raw = arena.activations(N * config_.kv_width()), a.k_rstd = arena.floats(N * K);
   }
-  a.o = arena.floats(N * config_.q_width()), a.lse = arena.floats(N * H);
-  if (a.rows) a.x_rows = arena.floats(a.M * C), a.o_rows = arena.floats(a.M * config_.q_width());
-  a.mid = arena.floats(a.M * C);
-  a.gate = arena.floats(a.M * F), a.up = arena.floats(a.M * F);
+  a.o = arena.activations(N * config_.q_width()), a.lse = arena.floats(N * H);
+  if (a.rows) a.x_rows = arena.activations(a.M * C), a.o_rows = arena.activations(a.M * config_.q_width());
+  a.mid = arena.activations(a.M * C);
+  a.gate = arena.activations(a.M * F), a.up = arena.activations(a.M * F);
   if (lora) {
     const LoraLayer& own = lora->layers[static_cast<size_t>(layer)];
     for (int group = 0; group < kGroups; ++group) {
@@ -83,12 +83,12 @@ BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const RowsRead& r
 
 // What Cheap computes again.
 void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const {
-  a.norm1 = arena.floats(N * config_.width), a.norm2 = arena.floats(M * config_.width);
-  a.hidden = arena.floats(M * config_.feed_forward);
+  a.norm1 = arena.activations(N * config_.width), a.norm2 = arena.activations(M * config_.width);
+  a.hidden = arena.activations(M * config_.feed_forward);
 }
 
 // y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ for projections of one group; u (N, S) keeps x Aᵀ.
-void Llama::project(Outputs outputs, float* u, const float* x, int64_t layer, int64_t N, const LoraView* lora) {
+void Llama::project(Outputs outputs, float* u, const Activation* x, int64_t layer, int64_t N, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer* own = lora ? &lora->layers[static_cast<size_t>(layer)] : nullptr;
   const size_t g = static_cast<size_t>(projection_group(outputs.begin()->first));
@@ -131,7 +131,7 @@ void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTo
   }
   project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.rows ? a.o_rows : a.o, layer, a.M,
           lora);
-  backend_.add(a.mid, a.rows ? a.x_rows : a.x, a.M * C);
+  backend_.residual_add(a.mid, a.rows ? a.x_rows : a.x, a.M * C);
 }
 
 // mid to hidden.
@@ -143,20 +143,20 @@ void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraV
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
-void Llama::block_forward(float* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+void Llama::block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                           const LoraView* lora) {
   attention_forward(a, layer, batch, lora);
   feed_forward_forward(a, layer, lora);
   project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, layer, a.M, lora);
-  backend_.add(out, a.mid, a.M * config_.width);
+  backend_.residual_add(out, a.mid, a.M * config_.width);
 }
 
-const float* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
+const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                             SavedActivations* saved, const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, C = config_.width;
   reserve_positions(batch.packing.longest);
-  float* x = arena.floats(N * C);                       // (N, C)
-  float* next = saved ? nullptr : arena.floats(N * C);  // (N, C): without `saved` two buffers take turns
+  Activation* x = arena.activations(N * C);                       // (N, C)
+  Activation* next = saved ? nullptr : arena.activations(N * C);  // (N, C): without `saved` two buffers take turns
   backend_.embedding(x, weights_.embedding, batch.tokens, N);
   // Buffers that all layers share, large enough for a block that keeps all rows: with `saved` they must live until the
   // backward pass.
@@ -172,7 +172,7 @@ const float* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsR
     BlockActivations a = keep ? allocate_kept(arena, N, rows, lora, layer) : shared;
     if (!keep && rows.rows) {
       a.M = rows.count, a.rows = rows.rows;
-      a.x_rows = arena.floats(a.M * C), a.o_rows = arena.floats(a.M * config_.q_width());
+      a.x_rows = arena.activations(a.M * C), a.o_rows = arena.activations(a.M * config_.q_width());
     }
     if (keep && saved->recompute == Recompute::None) {
       allocate_recomputed(a, arena, N, a.M);
@@ -180,7 +180,7 @@ const float* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsR
       a.norm1 = shared.norm1, a.norm2 = shared.norm2, a.hidden = shared.hidden;
     }
     a.x = x;
-    if (saved) next = arena.floats(a.M * C);
+    if (saved) next = arena.activations(a.M * C);
     block_forward(next, a, layer, batch, lora);
     if (saved) saved->blocks.push_back(a);
     std::swap(x, next);
@@ -188,10 +188,8 @@ const float* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsR
   return x;
 }
 
-std::string Llama::first_not_finite(const SavedActivations& saved, const float* x, int64_t M, int64_t N) const {
-  const auto bad = [&](const float* data, int64_t count) {
-    return !std::isfinite(backend_.sum_of_squares(data, count));
-  };
+std::string Llama::first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const {
+  const auto bad = [&](const Activation* data, int64_t count) { return !backend_.all_finite(data, count); };
   const int64_t C = config_.width;
   for (size_t layer = 0; layer < saved.blocks.size(); ++layer) {
     const BlockActivations& a = saved.blocks[layer];

@@ -34,21 +34,21 @@ class Llama {
   // Returns x (M, C) from the arena, the rows that are read in their order. `lora` null: the base model. With `saved`,
   // what backward needs is left in the arena and listed there, as much of it as saved->recompute says; without, layers
   // reuse one layer's memory.
-  const float* forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
+  const Activation* forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                        SavedActivations* saved, const std::atomic<bool>* cancel);
   // dx (M, C) comes in as the gradient of what forward returned and is destroyed. Adds to every lora da and db;
   // consumes `saved` (gate, up and the projections' inputs are overwritten).
-  void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, float* dx,
+  void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
                 const std::atomic<bool>* cancel);
   // Rotary angles for positions 0 to count − 1, made now rather than by the next forward.
   void reserve_positions(int64_t count);
   // The first activation that holds NaN or ∞, as "blk.3.ffn_down output", "" when none does. For error messages.
   // x (M, C) is what forward returned.
-  std::string first_not_finite(const SavedActivations& saved, const float* x, int64_t M, int64_t N) const;
+  std::string first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const;
 
  private:
   // A projection and its output, or the output's gradient.
-  using Outputs = std::initializer_list<std::pair<Projection, float*>>;
+  using Outputs = std::initializer_list<std::pair<Projection, Activation*>>;
 
   // llama.cpp
   BlockActivations allocate_kept(Arena& arena, int64_t N, const RowsRead& rows, const LoraView* lora,
@@ -56,19 +56,19 @@ class Llama {
   void allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const;
   void attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
-  void block_forward(float* out, BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
-  void project(Outputs outputs, float* u, const float* x, int64_t layer, int64_t N, const LoraView* lora);
+  void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
+  void project(Outputs outputs, float* u, const Activation* x, int64_t layer, int64_t N, const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp
   void recompute(BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch, const LoraView& lora);
   // dx is (M, C) and what comes back is (N, C): the same memory when all rows go on.
-  float* attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                            const LoraView& lora, float* dx);
-  float* norm_heads_backward(Arena& arena, float* dy, const float* x, const float* rstd, const Vector& w, int64_t N);
-  void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, float* dx);
+  Activation* attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                                 const LoraView& lora, Activation* dx);
+  Activation* norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w, int64_t N);
+  void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx);
   // dx (N, in) is written; null when nothing below wants it.
-  void project_backward(float* dx, Outputs gradients, Arena& arena, const float* x, const float* u, int64_t layer,
+  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u, int64_t layer,
                         int64_t N, const LoraView& lora);
 
   Backend& backend_;

@@ -7,7 +7,7 @@
 namespace spark {
 
 // The group's dA and dB, and dx = Σ dy W + du A.
-void Llama::project_backward(float* dx, Outputs gradients, Arena& arena, const float* x, const float* u, int64_t layer,
+void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u, int64_t layer,
                              int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
@@ -29,14 +29,14 @@ void Llama::project_backward(float* dx, Outputs gradients, Arena& arena, const f
   if (group.rank > 0) backend_.lora_down_backward(dx, group.da, du, x, group.a, N, in, group.rank);
 }
 
-void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, float* dx) {
+void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx) {
   const int64_t C = config_.width, F = config_.feed_forward, M = a.M;
   const Arena::Scope scope(arena);
-  float* dhidden = arena.floats(M * F);  // (M, F)
+  Activation* dhidden = arena.activations(M * F);  // (M, F)
   project_backward(dhidden, {{Projection::Down, dx}}, arena, a.hidden, a.u[static_cast<int>(ProjectionGroup::Down)],
                    layer, M, lora);
   backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, M * F);  // gate and up become their gradients
-  float* dnorm = arena.floats(M * C);                                    // (M, C)
+  Activation* dnorm = arena.activations(M * C);                                    // (M, C)
   project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a.norm2,
                    a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, M, lora);
   const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
@@ -44,34 +44,34 @@ void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t lay
 }
 
 // dy (N heads, D) to the gradient of what was normed; the result is the arena's.
-float* Llama::norm_heads_backward(Arena& arena, float* dy, const float* x, const float* rstd, const Vector& w,
+Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w,
                                   int64_t N) {
-  float* dx = arena.floats(N * w.size);  // (N heads, D)
-  backend_.fill(dx, 0.0f, N * w.size);
+  Activation* dx = arena.activations(N * w.size);  // (N heads, D)
+  backend_.zero(dx, N * w.size);
   backend_.rmsnorm_backward(dx, dy, x, rstd, w, N);
   return dx;
 }
 
-float* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                                 const LoraView& lora, float* dx) {
+Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                                 const LoraView& lora, Activation* dx) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size, Q = config_.q_width();
   const int64_t H = config_.heads, K = config_.kv_heads;
-  float* dx_all = a.rows ? arena.floats(N * C) : dx;  // (N, C), outlives the scope
+  Activation* dx_all = a.rows ? arena.activations(N * C) : dx;  // (N, C), outlives the scope
   const Arena::Scope scope(arena);
-  float* dout_rows = arena.floats(a.M * Q);                // (M, H D)
-  float* dout = a.rows ? arena.floats(N * Q) : dout_rows;  // (N, H D)
-  float* dq = arena.floats(N * Q);                         // (N, H D)
-  float* dk = arena.floats(N * config_.kv_width());        // (N, K D)
-  float* dv = arena.floats(N * config_.kv_width());        // (N, K D)
+  Activation* dout_rows = arena.activations(a.M * Q);                // (M, H D)
+  Activation* dout = a.rows ? arena.activations(N * Q) : dout_rows;  // (N, H D)
+  Activation* dq = arena.activations(N * Q);                         // (N, H D)
+  Activation* dk = arena.activations(N * config_.kv_width());        // (N, K D)
+  Activation* dv = arena.activations(N * config_.kv_width());        // (N, K D)
   // Nothing below the first block is trained: its input needs no gradient.
-  float* dnorm = layer > 0 ? arena.floats(N * C) : nullptr;  // (N, C)
+  Activation* dnorm = layer > 0 ? arena.activations(N * C) : nullptr;  // (N, C)
   project_backward(dout_rows, {{Projection::O, dx}}, arena, a.rows ? a.o_rows : a.o,
                    a.u[static_cast<int>(ProjectionGroup::O)], layer, a.M, lora);
   if (a.rows) {
-    backend_.fill(dout, 0.0f, N * Q);
+    backend_.zero(dout, N * Q);
     backend_.scatter_rows(dout, dout_rows, a.rows, a.M, Q);
-    backend_.fill(dx_all, 0.0f, N * C);
+    backend_.zero(dx_all, N * C);
     backend_.scatter_rows(dx_all, dx, a.rows, a.M, C);
   }
   backend_.attention_backward(dq, dk, dv, dout, a.q, a.k, a.v, a.o, a.lse, batch.packing, {H, K, D});
@@ -105,7 +105,7 @@ void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const 
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
-void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, float* dx,
+void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
                      const std::atomic<bool>* cancel) {
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");

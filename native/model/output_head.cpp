@@ -18,14 +18,14 @@ int64_t chunk_rows(int64_t V) {
 
 }  // namespace
 
-void output_logprobs(const Llama& model, Arena& arena, float* lp, const float* x, const LossRows& rows, float* dx,
+void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows, Activation* dx,
                      const LogprobGradient& gradient, const std::atomic<bool>* cancel) {
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width, V = model.config().vocabulary;
   const int64_t chunk = std::min(chunk_rows(V), rows.read.count);
   const Arena::Scope scope(arena);
-  float* normed = arena.floats(chunk * C);  // (chunk, C)
+  Activation* normed = arena.activations(chunk * C);  // (chunk, C)
   float* logits = arena.floats(chunk * V);  // (chunk, V), then their gradient
   float* rstd = arena.floats(chunk);        // (chunk)
   float* lse = arena.floats(chunk);         // (chunk)
@@ -33,15 +33,15 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const float* x
   for (int64_t first = 0; first < rows.read.count; first += chunk) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     const int64_t M = std::min(chunk, rows.read.count - first);
-    const float* own = x + first * C;  // (M, C)
+    const Activation* own = backend.at(x, first * C);  // (M, C)
     backend.rmsnorm_forward(normed, rstd, own, weights.output_norm, model.config().norm_epsilon, M);
-    backend.linear_forward(logits, normed, weights.output, M);
+    backend.output_forward(logits, normed, weights.output, M);
     backend.logprob_forward(lp + first, lse, logits, rows.targets + first, M, V);
     if (!gradient) continue;
     gradient(dlp, lp + first, first, M);
     backend.logprob_backward(logits, dlp, lse, rows.targets + first, M, V);
-    backend.linear_backward(normed, logits, weights.output, M, false);  // normed becomes its gradient
-    backend.rmsnorm_backward(dx + first * C, normed, own, rstd, weights.output_norm, M);
+    backend.output_backward(normed, logits, weights.output, M);  // normed becomes its gradient
+    backend.rmsnorm_backward(backend.at(dx, first * C), normed, own, rstd, weights.output_norm, M);
   }
 }
 
@@ -71,21 +71,21 @@ ValueHead::ValueHead(const ParameterSet& parameters, int first, int64_t hidden) 
   gradients_ = view(ParameterSet::Pending);
 }
 
-ValueHead::Saved ValueHead::forward(const Llama& model, Arena& arena, float* v, const float* x, int64_t T) const {
+ValueHead::Saved ValueHead::forward(const Llama& model, Arena& arena, float* v, const Activation* x, int64_t T) const {
   Backend& backend = model.backend();
   const int64_t C = model.config().width;
-  const Saved saved{x, arena.floats(T), arena.floats(T * C), arena.floats(T * hidden_)};
+  const Saved saved{x, arena.floats(T), arena.activations(T * C), arena.floats(T * hidden_)};
   backend.rmsnorm_forward(saved.normed, saved.rstd, x, model.weights().output_norm, model.config().norm_epsilon, T);
   backend.value_head_forward(v, saved.z, saved.normed, values_, T, C, hidden_);
   return saved;
 }
 
-void ValueHead::backward(const Llama& model, Arena& arena, float* dx, const float* dv, const Saved& saved,
+void ValueHead::backward(const Llama& model, Arena& arena, Activation* dx, const float* dv, const Saved& saved,
                          int64_t T) const {
   Backend& backend = model.backend();
   const int64_t C = model.config().width;
   const Arena::Scope scope(arena);
-  float* dnormed = arena.floats(T * C);  // (T, C)
+  Activation* dnormed = arena.activations(T * C);  // (T, C)
   backend.value_head_backward(dnormed, gradients_, saved.z, dv, saved.normed, values_, T, C, hidden_);
   backend.rmsnorm_backward(dx, dnormed, saved.x, saved.rstd, model.weights().output_norm, T);
 }

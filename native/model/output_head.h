@@ -21,7 +21,7 @@ using LogprobGradient = std::function<void(float* dlp, const float* lp, int64_t 
 
 // lp (M) = from x (M, C), the rows of `rows` in order. With `gradient`, also dx (M, C) += of the loss whose slopes it
 // gives.
-void output_logprobs(const Llama& model, Arena& arena, float* lp, const float* x, const LossRows& rows, float* dx,
+void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows, Activation* dx,
                      const LogprobGradient& gradient, const std::atomic<bool>* cancel);
 
 // Adds value_head.fc1.weight (E, C), .fc1.bias (E), .fc2.weight (1, E), .fc2.bias (1).
@@ -35,15 +35,15 @@ class ValueHead {
   ValueHead(const ParameterSet& parameters, int first, int64_t hidden);
   // What forward keeps for backward, in the arena.
   struct Saved {
-    const float* x = nullptr;  // (T, C): rows of the trunk, before the final norm
+    const Activation* x = nullptr;  // (T, C): rows of the trunk, before the final norm
     float* rstd = nullptr;     // (T)
-    float* normed = nullptr;   // (T, C)
+    Activation* normed = nullptr;   // (T, C)
     float* z = nullptr;        // (T, E)
   };
   // v (T) = from x (T, C), the rows where a value is read
-  Saved forward(const Llama& model, Arena& arena, float* v, const float* x, int64_t T) const;
+  Saved forward(const Llama& model, Arena& arena, float* v, const Activation* x, int64_t T) const;
   // dx (T, C) +=; dv (T)
-  void backward(const Llama& model, Arena& arena, float* dx, const float* dv, const Saved& saved, int64_t T) const;
+  void backward(const Llama& model, Arena& arena, Activation* dx, const float* dv, const Saved& saved, int64_t T) const;
 
  private:
   ValueHeadParameters values_, gradients_;

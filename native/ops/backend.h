@@ -1,7 +1,8 @@
 // The contract of a compute backend: one pure virtual per op. model/ and train/ are written once over it.
 //
-// Reading it. Every pointer is memory of the backend (a CUDA pointer on a CUDA backend), row-major fp32 unless it says
-// otherwise; only `upload` and `download` touch host memory. Outputs come first. "=" overwrites, "+=" adds. Names of
+// Reading it. Every pointer is memory of the backend (a CUDA pointer on a CUDA backend), row-major; only `upload` and
+// `download` touch host memory. An `Activation` is stored in the type that products run in, a float is fp32; inside an op
+// everything is summed in fp32. Outputs come first. "=" overwrites, "+=" adds. Names of
 // sizes: B sequences, N packed tokens, M rows of any kind, C width, H heads, K key/value heads, D head size, F feed
 // forward, V vocabulary, R rank. The gradient of a loss by x is dx.
 //
@@ -47,9 +48,13 @@ struct Rope {
   bool halves = false;
 };
 
-// What frozen projections are multiplied in, always summed in fp32; everything else is fp32.
+// What the trunk multiplies and stores, always summed in fp32. Parameters, their gradients, log-probs, logits and values
+// are fp32 with both.
 enum class Compute { F32, Bf16 };
 const char* compute_name(Compute compute);  // f32, bf16
+
+// A value of the trunk, or its gradient: float with Compute::F32, bf16 with Compute::Bf16. Only a backend looks inside.
+using Activation = void;
 
 struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_size = 0;  // H, K, D; query head h reads key/value head h / (H / K)
@@ -79,8 +84,11 @@ struct ValueHeadParameters {
 struct WorkspaceNeeds {
   int64_t longest = 0, head_size = 0;  // of attention
   int64_t widest_row = 0;              // of frozen matrices, either way round
-  int64_t product_input = 0;           // M · in or M · out of a frozen projection
-  bool packed = false;                 // some frozen matrix is not fp32
+  int64_t input_gradient = 0;          // M · in of a frozen projection
+  int64_t logits = 0;                  // M · V
+  int64_t low_rank = 0;                // S · in or R · out of a LoRA
+  bool not_f32 = false;                // some frozen matrix is of another type
+  bool not_bf16 = false;               // likewise
 };
 
 class Backend {
@@ -89,6 +97,12 @@ class Backend {
   virtual const char* name() const = 0;
   virtual int threads() const = 0;
   virtual Compute compute() const = 0;
+  // Bytes of one Activation, and where number i of a run of them lies.
+  size_t value_bytes() const { return compute() == Compute::F32 ? sizeof(float) : sizeof(uint16_t); }
+  Activation* at(Activation* x, int64_t i) const {
+    return static_cast<std::byte*>(x) + i * static_cast<int64_t>(value_bytes());
+  }
+  const Activation* at(const Activation* x, int64_t i) const { return at(const_cast<Activation*>(x), i); }
   // To be called on the thread that will issue ops, before the first of them (OpenMP's and CUDA's settings are per
   // thread).
   virtual void enter() = 0;
@@ -101,65 +115,72 @@ class Backend {
   virtual size_t workspace_bytes(const WorkspaceNeeds& needs) const = 0;
   virtual void upload(void* to, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* from, size_t bytes) = 0;
-  virtual void fill(float* x, float value, int64_t count) = 0;     // x = value
-  virtual void copy(float* y, const float* x, int64_t count) = 0;  // y = x
-  virtual void add(float* y, const float* x, int64_t count) = 0;   // y += x
+  virtual void fill(float* x, float value, int64_t count) = 0;    // x = value
+  virtual void add(float* y, const float* x, int64_t count) = 0;  // y += x
   // `data` is host memory that stays as it is while the weight lives.
   virtual Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) = 0;
   virtual Vector load_vector(TensorType type, const std::byte* data, int64_t size) = 0;
 
+  // ---- activations as such
+  virtual void zero(Activation* x, int64_t count) = 0;                              // x = 0
+  virtual void residual_add(Activation* y, const Activation* x, int64_t count) = 0;  // y += x
+  virtual bool all_finite(const Activation* x, int64_t count) = 0;                  // on the host
+
   // ---- rows
   // y (N, C) = table[tokens]; tokens (N) lie inside the table (checked before the batch reaches a backend)
-  virtual void embedding(float* y, const Weight& table, const int32_t* tokens, int64_t N) = 0;
+  virtual void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) = 0;
   // y (M, C) = x[rows]
-  virtual void gather_rows(float* y, const float* x, const int32_t* rows, int64_t M, int64_t C) = 0;
+  virtual void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) = 0;
   // dx[rows] (., C) += dy (M, C); rows are distinct
-  virtual void scatter_rows(float* dx, const float* dy, const int32_t* rows, int64_t M, int64_t C) = 0;
+  virtual void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) = 0;
 
   // ---- normalisation: y = x / rms(x) ⊙ w
   // y (M, C) =, rstd (M) =
-  virtual void rmsnorm_forward(float* y, float* rstd, const float* x, const Vector& w, float epsilon, int64_t M) = 0;
+  virtual void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon, int64_t M) = 0;
   // dx (M, C) += ; w is frozen, so there is no dw
-  virtual void rmsnorm_backward(float* dx, const float* dy, const float* x, const float* rstd, const Vector& w,
+  virtual void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd, const Vector& w,
                                 int64_t M) = 0;
 
   // ---- rotary position (struct Rope): x (N, heads, D) is rewritten in place; the backward turn is the inverse
-  virtual void rope_forward(float* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
-  virtual void rope_backward(float* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
+  virtual void rope_forward(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
+  virtual void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
 
   // ---- causal attention inside each sequence, softmax(q kᵀ / √D) v, tile by tile: no (N, N) matrix exists
   // o (N, H, D) =, lse (N, H) = log Σ exp of the scaled scores
-  virtual void attention_forward(float* o, float* lse, const float* q, const float* k, const float* v,
+  virtual void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k, const Activation* v,
                                  const Packing& packing, const AttentionShape& shape) = 0;
   // dq (N, H, D) =, dk (N, K, D) =, dv (N, K, D) =
-  virtual void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
-                                  const float* v, const float* o, const float* lse, const Packing& packing,
+  virtual void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q, const Activation* k,
+                                  const Activation* v, const Activation* o, const float* lse, const Packing& packing,
                                   const AttentionShape& shape) = 0;
 
   // ---- feed forward: y = silu(gate) ⊙ up
-  virtual void swiglu_forward(float* y, const float* gate, const float* up, int64_t count) = 0;  // y =
+  virtual void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) = 0;  // y =
   // dgate =, dup = ; each may be the very buffer it belongs to (gate, up)
-  virtual void swiglu_backward(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+  virtual void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate, const Activation* up,
                                int64_t count) = 0;
 
   // ---- frozen projection, W (out, in): no gradient of W exists
-  virtual void linear_forward(float* y, const float* x, const Weight& w, int64_t M) = 0;  // y (M, out) = x Wᵀ
+  virtual void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) = 0;  // y (M, out) = x Wᵀ
   // dx (M, in) = dy W, or += when `accumulate`
-  virtual void linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) = 0;
-  virtual void add_bias(float* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
+  virtual void linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) = 0;
+  // The output projection: the same products, with logits (M, V) and their gradient in fp32
+  virtual void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) = 0;
+  virtual void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) = 0;  // dx =
+  virtual void add_bias(Activation* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
 
   // ---- LoRA beside it. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
   // that x is read once. S is the sum of their ranks; each has R columns of u and du, `stride` S apart, and a B (out,
   // R)
-  virtual void lora_down(float* u, const float* x, const float* a, int64_t M, int64_t in, int64_t S) = 0;  // u = x Aᵀ
+  virtual void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) = 0;  // u = x Aᵀ
   // y (M, out) += scale · u Bᵀ
-  virtual void lora_up(float* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
+  virtual void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
                        int64_t R) = 0;
   // du (M, R) = scale · dy B; dB (out, R) += scale · dyᵀ u
-  virtual void lora_up_backward(float* du, float* db, const float* dy, const float* u, int64_t stride, const float* b,
+  virtual void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
                                 float scale, int64_t M, int64_t out, int64_t R) = 0;
   // dA (S, in) += duᵀ x; dx (M, in) += du A unless dx is null
-  virtual void lora_down_backward(float* dx, float* da, const float* du, const float* x, const float* a, int64_t M,
+  virtual void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M,
                                   int64_t in, int64_t S) = 0;
 
   // ---- log-prob of one target per row
@@ -176,11 +197,11 @@ class Backend {
 
   // ---- value head
   // v (M) =, z (M, E) = W1 x + b1, kept for the backward pass; x (M, C)
-  virtual void value_head_forward(float* v, float* z, const float* x, const ValueHeadParameters& p, int64_t M,
+  virtual void value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,
                                   int64_t C, int64_t E) = 0;
   // dx (M, C) =, gradients += ; z becomes dz; dv (M)
-  virtual void value_head_backward(float* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
-                                   const float* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) = 0;
+  virtual void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
+                                   const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) = 0;
 
   // ---- parameters
   virtual double sum_of_squares(const float* x, int64_t count) = 0;  // on the host; NaN or ∞ when x holds one

@@ -44,6 +44,7 @@ class Arena {
  public:
   explicit Arena(Backend& backend) : backend_(backend) {}
   float* floats(int64_t count) { return static_cast<float*>(take(static_cast<size_t>(count) * sizeof(float))); }
+  Activation* activations(int64_t count) { return take(static_cast<size_t>(count) * backend_.value_bytes()); }
   int32_t* ints(int64_t count) { return static_cast<int32_t*>(take(static_cast<size_t>(count) * sizeof(int32_t))); }
   // Everything taken so far becomes free. Nothing may hold a pointer across it.
   void reset();

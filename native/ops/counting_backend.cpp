@@ -25,23 +25,31 @@ Vector CountingBackend::load_vector(TensorType, const std::byte* data, int64_t s
 }
 
 void CountingBackend::note_product(const Weight& w, int64_t M) {
-  needs_.packed = needs_.packed || w.type != TensorType::F32;
+  needs_.not_f32 = needs_.not_f32 || w.type != TensorType::F32;
+  needs_.not_bf16 = needs_.not_bf16 || w.type != TensorType::BF16;
   needs_.widest_row = std::max({needs_.widest_row, w.rows, w.cols});
-  needs_.product_input = std::max(needs_.product_input, M * std::max(w.rows, w.cols));
+  needs_.input_gradient = std::max(needs_.input_gradient, M * w.cols);
 }
+
+void CountingBackend::note_logits(const Weight& w, int64_t M) {
+  note_product(w, M);
+  needs_.logits = std::max(needs_.logits, M * w.rows);
+}
+
+void CountingBackend::note_low_rank(int64_t values) { needs_.low_rank = std::max(needs_.low_rank, values); }
 
 void CountingBackend::note_attention(const Packing& packing, const AttentionShape& shape) {
   needs_.longest = std::max(needs_.longest, packing.longest);
   needs_.head_size = std::max(needs_.head_size, shape.head_size);
 }
 
-void CountingBackend::attention_forward(float*, float*, const float*, const float*, const float*,
+void CountingBackend::attention_forward(Activation*, float*, const Activation*, const Activation*, const Activation*,
                                         const Packing& packing, const AttentionShape& shape) {
   note_attention(packing, shape);
 }
 
-void CountingBackend::attention_backward(float*, float*, float*, const float*, const float*, const float*, const float*,
-                                         const float*, const float*, const Packing& packing,
+void CountingBackend::attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*, const Activation*, const Activation*,
+                                         const Activation*, const float*, const Packing& packing,
                                          const AttentionShape& shape) {
   note_attention(packing, shape);
 }

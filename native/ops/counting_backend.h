@@ -28,46 +28,60 @@ class CountingBackend final : public Backend {
   void upload(void*, const void*, size_t) override {}
   void download(void* host, const void*, size_t bytes) override;
   void fill(float*, float, int64_t) override {}
-  void copy(float*, const float*, int64_t) override {}
   void add(float*, const float*, int64_t) override {}
   Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
-  void embedding(float*, const Weight&, const int32_t*, int64_t) override {}
-  void gather_rows(float*, const float*, const int32_t*, int64_t, int64_t) override {}
-  void scatter_rows(float*, const float*, const int32_t*, int64_t, int64_t) override {}
-  void rmsnorm_forward(float*, float*, const float*, const Vector&, float, int64_t) override {}
-  void rmsnorm_backward(float*, const float*, const float*, const float*, const Vector&, int64_t) override {}
-  void rope_forward(float*, const Rope&, const Packing&, int64_t, int64_t) override {}
-  void rope_backward(float*, const Rope&, const Packing&, int64_t, int64_t) override {}
-  void attention_forward(float*, float*, const float*, const float*, const float*, const Packing& packing,
+  void zero(Activation*, int64_t) override {}
+  void residual_add(Activation*, const Activation*, int64_t) override {}
+  bool all_finite(const Activation*, int64_t) override { return true; }
+  void embedding(Activation*, const Weight&, const int32_t*, int64_t) override {}
+  void gather_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
+  void scatter_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
+  void rmsnorm_forward(Activation*, float*, const Activation*, const Vector&, float, int64_t) override {}
+  void rmsnorm_backward(Activation*, const Activation*, const Activation*, const float*, const Vector&, int64_t) override {}
+  void rope_forward(Activation*, const Rope&, const Packing&, int64_t, int64_t) override {}
+  void rope_backward(Activation*, const Rope&, const Packing&, int64_t, int64_t) override {}
+  void attention_forward(Activation*, float*, const Activation*, const Activation*, const Activation*, const Packing& packing,
                          const AttentionShape& shape) override;
-  void attention_backward(float*, float*, float*, const float*, const float*, const float*, const float*, const float*,
+  void attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*, const Activation*, const Activation*, const Activation*,
                           const float*, const Packing& packing, const AttentionShape& shape) override;
-  void swiglu_forward(float*, const float*, const float*, int64_t) override {}
-  void swiglu_backward(float*, float*, const float*, const float*, const float*, int64_t) override {}
-  void linear_forward(float*, const float*, const Weight& w, int64_t M) override { note_product(w, M); }
-  void linear_backward(float*, const float*, const Weight& w, int64_t M, bool) override { note_product(w, M); }
-  void add_bias(float*, const Vector&, int64_t) override {}
-  void lora_down(float*, const float*, const float*, int64_t, int64_t, int64_t) override {}
-  void lora_up(float*, const float*, int64_t, const float*, float, int64_t, int64_t, int64_t) override {}
-  void lora_up_backward(float*, float*, const float*, const float*, int64_t, const float*, float, int64_t, int64_t,
-                        int64_t) override {}
-  void lora_down_backward(float*, float*, const float*, const float*, const float*, int64_t, int64_t,
-                          int64_t) override {}
+  void swiglu_forward(Activation*, const Activation*, const Activation*, int64_t) override {}
+  void swiglu_backward(Activation*, Activation*, const Activation*, const Activation*, const Activation*, int64_t) override {}
+  void linear_forward(Activation*, const Activation*, const Weight& w, int64_t M) override { note_product(w, M); }
+  void linear_backward(Activation*, const Activation*, const Weight& w, int64_t M, bool) override { note_product(w, M); }
+  void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
+  void output_backward(Activation*, const float*, const Weight& w, int64_t M) override { note_logits(w, M); }
+  void add_bias(Activation*, const Vector&, int64_t) override {}
+  void lora_down(float*, const Activation*, const float*, int64_t, int64_t in, int64_t S) override {
+    note_low_rank(S * in);
+  }
+  void lora_up(Activation*, const float*, int64_t, const float*, float, int64_t, int64_t out, int64_t R) override {
+    note_low_rank(R * out);
+  }
+  void lora_up_backward(float*, float*, const Activation*, const float*, int64_t, const float*, float, int64_t,
+                        int64_t out, int64_t R) override {
+    note_low_rank(R * out);
+  }
+  void lora_down_backward(Activation*, float*, const float*, const Activation*, const float*, int64_t, int64_t in,
+                          int64_t S) override {
+    note_low_rank(S * in);
+  }
   void logprob_forward(float*, float*, const float*, const int32_t*, int64_t, int64_t) override {}
   void logprob_backward(float*, const float*, const float*, const int32_t*, int64_t, int64_t) override {}
   void policy_backward(float*, const float*, const float*, const float*, const float*, const PolicyCoefficients&,
                        int64_t) override {}
-  void value_head_forward(float*, float*, const float*, const ValueHeadParameters&, int64_t, int64_t,
+  void value_head_forward(float*, float*, const Activation*, const ValueHeadParameters&, int64_t, int64_t,
                           int64_t) override {}
-  void value_head_backward(float*, const ValueHeadParameters&, float*, const float*, const float*,
+  void value_head_backward(Activation*, const ValueHeadParameters&, float*, const float*, const Activation*,
                            const ValueHeadParameters&, int64_t, int64_t, int64_t) override {}
   double sum_of_squares(const float*, int64_t) override { return 0; }
   void adamw(float*, float*, float*, const float*, const AdamwCoefficients&, int64_t) override {}
 
  private:
   void note_product(const Weight& w, int64_t M);
+  void note_logits(const Weight& w, int64_t M);
+  void note_low_rank(int64_t values);
   void note_attention(const Packing& packing, const AttentionShape& shape);
 
   int threads_;

@@ -76,7 +76,7 @@ std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core,
 }
 
 std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
-                                     const SavedActivations& saved, const float* x, int64_t N) {
+                                     const SavedActivations& saved, const Activation* x, int64_t N) {
   std::vector<float> host(losses.positions.size());
   core.backend->download(host.data(), lp, host.size() * sizeof(float));
   for (size_t m = 0; m < host.size(); ++m) {
@@ -98,10 +98,10 @@ std::vector<float> LoraAdapter::run(const Batch& batch, const LossPositions& los
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const LossRows rows = upload_losses(backend, core.arena, losses);
   float* lp = core.arena.floats(M);      // (M)
-  float* dx = core.arena.floats(M * C);  // (M, C)
+  Activation* dx = core.arena.activations(M * C);  // (M, C)
   SavedActivations saved{core.recompute, {}};
-  const float* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);
-  backend.fill(dx, 0.0f, M * C);
+  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);
+  backend.zero(dx, M * C);
   output_logprobs(core.llama, core.arena, lp, x, rows, dx, two_pass ? LogprobGradient() : gradient, cancel);
   const std::vector<float> host = download_logprobs(core, lp, losses, saved, x, N);
   if (two_pass) {

@@ -31,6 +31,6 @@ class LoraAdapter final : public TrainableOver<Adapter> {
 
 // lp (M) on the host from memory of the backend; throws not_finite naming the first bad tensor.
 std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
-                                     const SavedActivations& saved, const float* x, int64_t N);
+                                     const SavedActivations& saved, const Activation* x, int64_t N);
 
 }  // namespace spark

@@ -29,7 +29,7 @@ std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const Lo
   const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
   const LossRows rows = upload_losses(*core.backend, core.arena, losses);
   float* lp = core.arena.floats(losses.count());  // (M)
-  const float* x = core.llama.forward(core.arena, packed, rows.read, lora, nullptr, cancel);
+  const Activation* x = core.llama.forward(core.arena, packed, rows.read, lora, nullptr, cancel);
   output_logprobs(core.llama, core.arena, lp, x, rows, nullptr, nullptr, cancel);
   const std::vector<float> host = download_logprobs(core, lp, losses, {}, x, packed.packing.tokens);
   for (size_t m = 0; m < host.size(); ++m) result[static_cast<size_t>(losses.positions[m])] = host[m];

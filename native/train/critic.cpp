@@ -39,7 +39,7 @@ MemoryPlan LoraCritic::plan(const BatchShape& shape) {
 }
 
 std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch, const SavedActivations& saved,
-                                               const float* x) const {
+                                               const Activation* x) const {
   EngineCore& core = trained_->core();
   std::vector<float> host(batch.value_positions.size());
   core.backend->download(host.data(), v, host.size() * sizeof(float));
@@ -63,7 +63,7 @@ std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(*core.backend, core.arena, batch.value_positions.data(), T)};
   float* v = core.arena.floats(T);  // (T)
-  const float* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), nullptr, cancel);
+  const Activation* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), nullptr, cancel);
   head_.forward(core.llama, core.arena, v, x, T);
   return download_values(v, batch, {}, x);
 }
@@ -82,9 +82,9 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
   float* v = core.arena.floats(T);       // (T)
-  float* dx = core.arena.floats(T * C);  // (T, C)
+  Activation* dx = core.arena.activations(T * C);  // (T, C)
   SavedActivations saved{core.recompute, {}};
-  const float* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), &saved, cancel);
+  const Activation* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), &saved, cancel);
   const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, T);
   std::vector<float> slopes = download_values(v, batch, saved, x);
   for (size_t t = 0; t < slopes.size(); ++t) {
@@ -93,7 +93,7 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
     slopes[t] = static_cast<float>(2.0 * error / normalizer);
   }
   const float* dv = upload_floats(backend, core.arena, slopes.data(), T);
-  backend.fill(dx, 0.0f, T * C);
+  backend.zero(dx, T * C);
   head_.backward(core.llama, core.arena, dx, dv, head, T);
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
   trained_->commit_gradients();

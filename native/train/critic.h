@@ -21,7 +21,7 @@ class LoraCritic final : public TrainableOver<Critic> {
  private:
   // v (T) on the host; throws not_finite naming the first bad tensor.
   std::vector<float> download_values(const float* v, const Batch& batch, const SavedActivations& saved,
-                                     const float* x) const;
+                                     const Activation* x) const;
   ValueHead head_;
   int64_t hidden_;
 };

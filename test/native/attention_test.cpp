@@ -81,10 +81,9 @@ Doubles reference_gradient(const Case& c, const Doubles& qkv, const Doubles& dou
   return gradient;
 }
 
-void check(const Case& c, bool differences) {
+void check(spark::Backend& backend, double tolerance, const Case& c, bool differences) {
   CAPTURE(c.D);
   CAPTURE(c.lengths.size());
-  auto& backend = test_backend();
   Device device(backend);
   const auto [N, QW, KW] = sizes(c);
   const Doubles qkv = random_doubles("qkv", N * (QW + 2 * KW)), dout = random_doubles("dout", N * QW);
@@ -95,35 +94,38 @@ void check(const Case& c, bool differences) {
     const Doubles numeric = numeric_gradient([&](const Doubles& at) { return reference(c, at); }, qkv, weight);
     CHECK(distance(expected, numeric) < 1e-7);
   }
-  float* q = device.floats(qkv);
-  const float *k = q + N * QW, *v = k + N * KW;
-  float *o = device.filled(N * QW + N * c.H, 9), *lse = o + N * QW;
+  const auto* q = device.activations(qkv);  // (N, H, D), then k and v (N, K, D)
+  const auto *k = backend.at(q, N * QW), *v = backend.at(k, N * KW);
+  auto* o = device.held(N * QW, 9);
+  float* lse = device.filled(N * c.H, 9);
   const spark::Packing packing = device.packing(c.lengths);
   backend.attention_forward(o, lse, q, k, v, packing, {c.H, c.K, c.D});
-  CHECK(distance(device.host(o, N * QW + N * c.H), reference(c, qkv)) < kTolerance);
-  float* d = device.filled(N * (QW + 2 * KW), 9);
-  backend.attention_backward(d, d + N * QW, d + N * (QW + KW), device.floats(dout), q, k, v, o, lse, packing,
-                             {c.H, c.K, c.D});
-  const auto got = device.host(d, N * (QW + 2 * KW));
   const auto part = [](const auto& x, int64_t from, int64_t count) {
     return Doubles(x.begin() + from, x.begin() + from + count);
   };
-  CHECK(distance(part(got, 0, N * QW), part(expected, 0, N * QW)) < kTolerance);
-  CHECK(distance(part(got, N * QW, N * KW), part(expected, N * QW, N * KW)) < kTolerance);
-  CHECK(distance(part(got, N * (QW + KW), N * KW), part(expected, N * (QW + KW), N * KW)) < kTolerance);
+  const Doubles out = reference(c, qkv);
+  CHECK(distance(device.values(o, N * QW), part(out, 0, N * QW)) < tolerance);
+  CHECK(distance(device.host(lse, N * c.H), part(out, N * QW, N * c.H)) < kTolerance);
+  auto* d = device.held(N * (QW + 2 * KW), 9);
+  backend.attention_backward(d, backend.at(d, N * QW), backend.at(d, N * (QW + KW)), device.activations(dout), q, k, v,
+                             o, lse, packing, {c.H, c.K, c.D});
+  const auto got = device.values(d, N * (QW + 2 * KW));
+  CHECK(distance(part(got, 0, N * QW), part(expected, 0, N * QW)) < tolerance);
+  CHECK(distance(part(got, N * QW, N * KW), part(expected, N * QW, N * KW)) < tolerance);
+  CHECK(distance(part(got, N * (QW + KW), N * KW), part(expected, N * (QW + KW), N * KW)) < tolerance);
 }
 
 }  // namespace
 
-TEST_CASE("attention: the reference gradient agrees with differences, the op with both") {
-  check({{1}, 1, 1, 1}, true);
-  check({{3, 1, 5}, 4, 1, 3}, true);
-  check({{6, 2}, 2, 2, 16}, true);
+OP_TEST_CASE("attention: the reference gradient agrees with differences, the op with both") {
+  check(backend, tolerance, {{1}, 1, 1, 1}, true);
+  check(backend, tolerance, {{3, 1, 5}, 4, 1, 3}, true);
+  check(backend, tolerance, {{6, 2}, 2, 2, 16}, true);
 }
 
-TEST_CASE("attention: tiles, odd lengths, grouped heads, several head sizes") {
-  check({{33, 1, 64, 65}, 4, 1, 16}, false);  // 4:1; lengths around a tile of 32 queries and 64 keys
-  check({{131}, 2, 2, 64}, false);            // 1:1
-  check({{70, 31}, 3, 3, 20}, false);         // head size between vectors
-  check({{97, 2}, 8, 2, 128}, false);
+OP_TEST_CASE("attention: tiles, odd lengths, grouped heads, several head sizes") {
+  check(backend, tolerance, {{33, 1, 64, 65}, 4, 1, 16}, false);  // 4:1; lengths around a tile of 32 queries and 64 keys
+  check(backend, tolerance, {{131}, 2, 2, 64}, false);            // 1:1
+  check(backend, tolerance, {{70, 31}, 3, 3, 20}, false);         // head size between vectors
+  check(backend, tolerance, {{97, 2}, 8, 2, 128}, false);
 }

@@ -14,6 +14,8 @@ using namespace spark_test;
 
 namespace {
 
+constexpr double kRounded = 1.0 / 256;  // one rounding, of 2^-9 of its own value
+
 bool has_units() {
   const Thrown t = thrown([] { require_bf16_units(); });
   if (t.code == "nothing thrown") return true;
@@ -65,7 +67,7 @@ TEST_CASE("rounding to bf16: nearest, ties to even, NaN and infinity kept") {
   CHECK(std::isnan(bf16_to_float(bits(std::bit_cast<float>(0x7f800001u)))));
 }
 
-TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed in fp32") {
+TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed in fp32 and rounded once") {
   if (!has_units()) return;
   CpuBackend backend(2, Compute::Bf16);
   backend.enter();
@@ -84,14 +86,19 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
       const Weight weight =
           packed ? backend.load_matrix(TensorType::BF16, reinterpret_cast<const std::byte*>(bits.data()), out, in)
                  : device.weight(w, out, in);
-      float *y = device.filled(M * out, 9), *dx = device.filled(M * in, 0.5f);
-      backend.linear_forward(y, device.floats(x), weight, M);
-      CHECK(distance(device.host(y, M * out), product(x, w, M, out, in)) < kTolerance);
+      float* logits = device.filled(M * out, 9);
+      backend.output_forward(logits, device.activations(x), weight, M);
+      CHECK(distance(device.host(logits, M * out), product(x, w, M, out, in)) < kTolerance);
+      auto *y = device.held(M * out, 9), *dx = device.held(M * in, 0.5);
+      backend.linear_forward(y, device.activations(x), weight, M);
+      CHECK(distance(device.values(y, M * out), product(x, w, M, out, in)) < kRounded);
       const Doubles expected = product(dy, transposed(w, out, in), M, in, out);
-      backend.linear_backward(dx, device.floats(dy), weight, M, true);
-      CHECK(distance(device.host(dx, M * in), plus(expected, 0.5)) < kTolerance);
-      backend.linear_backward(dx, device.floats(dy), weight, M, false);
-      CHECK(distance(device.host(dx, M * in), expected) < kTolerance);
+      backend.linear_backward(dx, device.activations(dy), weight, M, true);
+      CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < kRounded);
+      backend.linear_backward(dx, device.activations(dy), weight, M, false);
+      CHECK(distance(device.values(dx, M * in), expected) < kRounded);
+      backend.output_backward(dx, device.floats(dy), weight, M);
+      CHECK(distance(device.values(dx, M * in), expected) < kRounded);
     }
   }
 }

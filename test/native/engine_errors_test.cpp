@@ -20,9 +20,9 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 class CancellingBackend final : public CpuBackend {
  public:
   explicit CancellingBackend(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
-  void attention_backward(float* dq, float* dk, float* dv, const float* dout, const float* q, const float* k,
-                          const float* v, const float* o, const float* lse, const Packing& packing,
-                          const AttentionShape& shape) override {
+  void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q,
+                          const Activation* k, const Activation* v, const Activation* o, const float* lse,
+                          const Packing& packing, const AttentionShape& shape) override {
     *flag_ = armed;
     CpuBackend::attention_backward(dq, dk, dv, dout, q, k, v, o, lse, packing, shape);
   }

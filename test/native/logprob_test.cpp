@@ -18,8 +18,7 @@ Doubles reference(const Doubles& logits, const std::vector<int32_t>& targets, in
 
 }  // namespace
 
-TEST_CASE("logprob of a target, and its gradient over the logits") {
-  auto& backend = test_backend();
+OP_TEST_CASE("logprob of a target, and its gradient over the logits") {
   for (const int64_t V : {1, 5, 97, 1024}) {
     CAPTURE(V);
     Device device(backend);
@@ -39,8 +38,7 @@ TEST_CASE("logprob of a target, and its gradient over the logits") {
   }
 }
 
-TEST_CASE("logprob keeps large logits finite and shows those that are not") {
-  auto& backend = test_backend();
+OP_TEST_CASE("logprob keeps large logits finite and shows those that are not") {
   Device device(backend);
   float *lp = device.filled(3, 9), *lse = device.filled(3, 9);
   const double infinity = std::numeric_limits<double>::infinity();

@@ -5,10 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "compare.h"
+#include "core/error.h"
+#include "core/half.h"
 #include "cpu/cpu_backend.h"
 #include "model/parameters.h"
 #include "ops/buffer.h"
@@ -17,9 +20,19 @@ namespace spark_test {
 
 using Doubles = std::vector<double>;
 
+// What activations of the backend under test are stored in.
+inline spark::Compute& tested_compute() {
+  static spark::Compute compute = spark::Compute::F32;
+  return compute;
+}
+
+// Exact in the type of activations, so that both sides see the same.
 inline Doubles random_doubles(const std::string& name, int64_t count, double deviation = 1.0) {
-  const auto values = spark::normal_values(11, name, count, deviation);  // exact in fp32, so both sides see the same
-  return {values.begin(), values.end()};
+  const auto values = spark::normal_values(11, name, count, deviation);
+  Doubles exact(values.begin(), values.end());
+  if (tested_compute() == spark::Compute::F32) return exact;
+  for (double& x : exact) x = spark::bf16_to_float(spark::float_to_bf16(static_cast<float>(x)));
+  return exact;
 }
 
 // d(Σ weight · f(x)) / dx, one entry at a time; float64 leaves about 1e-9.
@@ -58,6 +71,20 @@ class Device {
     backend_.fill(memory, value, count);
     return memory;
   }
+  spark::Activation* activations(const Doubles& values) {
+    const int64_t count = static_cast<int64_t>(values.size());
+    spark::Activation* memory = arena_.activations(count);
+    const std::vector<float> wide(values.begin(), values.end());
+    std::vector<uint16_t> narrow;
+    for (const float x : wide) narrow.push_back(spark::float_to_bf16(x));
+    const bool f32 = backend_.compute() == spark::Compute::F32;
+    backend_.upload(memory, f32 ? static_cast<const void*>(wide.data()) : narrow.data(),
+                    values.size() * backend_.value_bytes());
+    return memory;
+  }
+  spark::Activation* held(int64_t count, double value) {
+    return activations(Doubles(static_cast<size_t>(count), value));
+  }
   const int32_t* ints(const std::vector<int32_t>& values) {
     int32_t* memory = arena_.ints(static_cast<int64_t>(values.size()));
     backend_.upload(memory, values.data(), values.size() * sizeof(int32_t));
@@ -67,6 +94,14 @@ class Device {
     std::vector<float> values(static_cast<size_t>(count));
     backend_.download(values.data(), memory, values.size() * sizeof(float));
     return values;
+  }
+  std::vector<float> values(const spark::Activation* memory, int64_t count) {
+    if (backend_.compute() == spark::Compute::F32) return host(static_cast<const float*>(memory), count);
+    std::vector<uint16_t> narrow(static_cast<size_t>(count));
+    backend_.download(narrow.data(), memory, narrow.size() * sizeof(uint16_t));
+    std::vector<float> wide;
+    for (const uint16_t x : narrow) wide.push_back(spark::bf16_to_float(x));
+    return wide;
   }
   spark::Weight weight(const Doubles& values, int64_t rows, int64_t cols) {
     return {reinterpret_cast<const std::byte*>(floats(values)), spark::TensorType::F32, rows, cols, nullptr};
@@ -92,19 +127,40 @@ class Device {
   spark::Arena arena_;
 };
 
-// Every backend runs the same tests; a second one joins here.
-inline spark::Backend& test_backend() {
-  static spark::CpuBackend backend(2);
-  backend.enter();
-  return backend;
+constexpr double kTolerance = 2e-6;  // fp32 sums of a few hundred terms, relative to the largest value
+// Results in bf16: two or three roundings, of 2^-9 each.
+constexpr double kBf16Tolerance = 1e-2;
+
+// f(backend, tolerance of its activations) for every backend and what it can store; another backend joins here.
+inline void each_backend(const std::function<void(spark::Backend&, double)>& f) {
+  for (const spark::Compute compute : {spark::Compute::F32, spark::Compute::Bf16}) {
+    const char* name = spark::compute_name(compute);
+    CAPTURE(name);
+    std::unique_ptr<spark::Backend> backend;
+    try {
+      backend = std::make_unique<spark::CpuBackend>(2, compute);
+    } catch (const spark::Error& e) {
+      MESSAGE("skipped: " << e.what());
+      continue;
+    }
+    backend->enter();
+    tested_compute() = compute;
+    f(*backend, compute == spark::Compute::F32 ? kTolerance : kBf16Tolerance);
+  }
+  tested_compute() = spark::Compute::F32;
 }
+
+// A test case that every backend runs: its body sees `backend` and `tolerance`.
+#define OP_TEST_CASE_NAMED(name, body)                                                    \
+  static void body(spark::Backend& backend, double tolerance);                            \
+  TEST_CASE(name) { each_backend(body); }                                                 \
+  static void body([[maybe_unused]] spark::Backend& backend, [[maybe_unused]] double tolerance)
+#define OP_TEST_CASE(name) OP_TEST_CASE_NAMED(name, DOCTEST_ANONYMOUS(op_test_))
 
 // expected + what the buffer held: tells "+=" from "=".
 inline Doubles plus(Doubles values, double held) {
   for (double& x : values) x += held;
   return values;
 }
-
-constexpr double kTolerance = 2e-6;  // fp32 sums of a few hundred terms, relative to the largest value
 
 }  // namespace spark_test

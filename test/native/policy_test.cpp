@@ -13,8 +13,7 @@ double loss(double lp, double old_lp, double ref, double advantage, double clip,
 
 }  // namespace
 
-TEST_CASE("policy slope: every side of the clip, both signs of the advantage") {
-  auto& backend = test_backend();
+OP_TEST_CASE("policy slope: every side of the clip, both signs of the advantage") {
   Device device(backend);
   Doubles lp, old_lp, ref, advantage, expected, without_kl;
   for (const double shift : {-0.6, -0.21, -0.1, 0.0, 0.1, 0.19, 0.6})

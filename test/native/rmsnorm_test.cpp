@@ -18,18 +18,18 @@ Doubles reference(const Doubles& x, const Doubles& w, int64_t M, int64_t C) {
 
 }  // namespace
 
-TEST_CASE("rmsnorm") {
-  auto& backend = test_backend();
+OP_TEST_CASE("rmsnorm") {
   for (const auto& [M, C] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {3, 7}, {5, 64}, {2, 100}}) {
     CAPTURE(C);
     Device device(backend);
     const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
-    float *dx = device.filled(M * C, 0.5f), *y = device.filled(M * C, 9), *rstd = device.filled(M, 0);
+    auto *dx = device.held(M * C, 0.5), *y = device.held(M * C, 9);
+    float* rstd = device.filled(M, 0);
     const auto weight = device.vector(w);
-    backend.rmsnorm_forward(y, rstd, device.floats(x), weight, static_cast<float>(kEpsilon), M);
-    CHECK(distance(device.host(y, M * C), reference(x, w, M, C)) < kTolerance);
-    backend.rmsnorm_backward(dx, device.floats(dy), device.floats(x), rstd, weight, M);
+    backend.rmsnorm_forward(y, rstd, device.activations(x), weight, static_cast<float>(kEpsilon), M);
+    CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance);
+    backend.rmsnorm_backward(dx, device.activations(dy), device.activations(x), rstd, weight, M);
     const Doubles expected = numeric_gradient([&](const Doubles& at) { return reference(at, w, M, C); }, x, dy);
-    CHECK(distance(device.host(dx, M * C), plus(expected, 0.5)) < kTolerance);
+    CHECK(distance(device.values(dx, M * C), plus(expected, 0.5)) < tolerance);
   }
 }

@@ -2,8 +2,7 @@
 
 using namespace spark_test;
 
-TEST_CASE("rope turns pairs by position in the sequence, and back") {
-  auto& backend = test_backend();
+OP_TEST_CASE("rope turns pairs by position in the sequence, and back") {
   // rotary below D leaves the rest of a head alone
   for (const auto& [heads, D, rotary] :
        std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 2, 2}, {3, 6, 4}, {2, 64, 64}}) {
@@ -28,12 +27,12 @@ TEST_CASE("rope turns pairs by position in the sequence, and back") {
             expected[first] = x[first] * std::cos(angle) - x[second] * std::sin(angle);
             expected[second] = x[first] * std::sin(angle) + x[second] * std::cos(angle);
           }
-      float* y = device.floats(x);
+      auto* y = device.activations(x);
       const spark::Rope rope{device.floats(table), rotary, halves};
       backend.rope_forward(y, rope, packing, heads, D);
-      CHECK(distance(device.host(y, 8 * heads * D), expected) < kTolerance);
+      CHECK(distance(device.values(y, 8 * heads * D), expected) < tolerance);
       backend.rope_backward(y, rope, packing, heads, D);  // the transpose of a rotation is its inverse
-      CHECK(distance(device.host(y, 8 * heads * D), x) < kTolerance);
+      CHECK(distance(device.values(y, 8 * heads * D), x) < tolerance);
     }
   }
 }
