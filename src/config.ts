@@ -19,7 +19,7 @@ const modelSchema = z.strictObject({
   backend: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   /** 0: all cores for training; for inference as many as the model's size pays for */
   threads: z.number().int().min(0).default(0),
-  /** What training multiplies the frozen weights in; bf16 needs a processor with AVX-512 BF16 or AMX. */
+  /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */
   compute: z.enum(['f32', 'bf16']).default('f32'),
   /** Activations that training computes again to save memory; `auto`: as few as the memory allows. */
   recompute: z.enum(['auto', 'none', 'cheap', 'block']).default('auto'),

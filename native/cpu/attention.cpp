@@ -80,8 +80,8 @@ int64_t forward_scratch(int64_t n, int64_t D) {
 
 // All pointers at the head's column of the sequence's first token; lse steps by H.
 template <class T>
-SPARK_CLONES void forward_head(T* o, float* lse, const T* q, const T* k, const T* v, int64_t n,
-                               int64_t H, int64_t D, Strides stride, float* scratch) {
+SPARK_CLONES void forward_head(T* o, float* lse, const T* q, const T* k, const T* v, int64_t n, int64_t H, int64_t D,
+                               Strides stride, float* scratch) {
   const int64_t width = pad_lanes(D), length = pad_lanes(n);
   float* kt = scratch;                // (D, length)
   float* vs = kt + D * length;        // (n, width)

@@ -28,8 +28,8 @@ class Bf16Products {
   // c (m, n) = a (m, k) b, or += ; b is (k, n) row-major, or its transpose (n, k) when `transposed`; lda, ldb and ldc
   // are the distances of rows. A result in bf16 is rounded once, after the sum.
   template <class T>
-  void run(T* c, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb, bool transposed, int64_t m,
-           int64_t n, int64_t k, bool accumulate) {
+  void run(T* c, int64_t ldc, const Bf16Bits* a, int64_t lda, const Bf16Bits* b, int64_t ldb, bool transposed,
+           int64_t m, int64_t n, int64_t k, bool accumulate) {
     run(c, std::is_same_v<T, float>, ldc, a, lda, b, ldb, transposed, m, n, k, accumulate);
   }
 

@@ -40,19 +40,20 @@ class CpuBackend : public Backend {
   void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
   void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) override;
-  void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon, int64_t M) override;
+  void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon,
+                       int64_t M) override;
   void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd, const Vector& w,
                         int64_t M) override;
   void rope_forward(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
   void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
-  void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k, const Activation* v, const Packing& packing,
-                         const AttentionShape& shape) override;
-  void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q, const Activation* k,
-                          const Activation* v, const Activation* o, const float* lse, const Packing& packing,
-                          const AttentionShape& shape) override;
+  void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k, const Activation* v,
+                         const Packing& packing, const AttentionShape& shape) override;
+  void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q,
+                          const Activation* k, const Activation* v, const Activation* o, const float* lse,
+                          const Packing& packing, const AttentionShape& shape) override;
   void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) override;
-  void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate, const Activation* up,
-                       int64_t count) override;
+  void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
+                       const Activation* up, int64_t count) override;
   void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) override;
   void linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) override;
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
@@ -63,8 +64,8 @@ class CpuBackend : public Backend {
                int64_t R) override;
   void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
                         float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M, int64_t in,
-                          int64_t S) override;
+  void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M,
+                          int64_t in, int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
   void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
@@ -73,8 +74,8 @@ class CpuBackend : public Backend {
                        const float* advantage, const PolicyCoefficients& c, int64_t M) override;
   void value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C,
                           int64_t E) override;
-  void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv, const Activation* x,
-                           const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) override;
+  void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
+                           const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) override;
   double sum_of_squares(const float* x, int64_t count) override;
   void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) override;
 

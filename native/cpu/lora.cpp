@@ -60,8 +60,8 @@ void CpuBackend::sum_over_rows(int64_t M, int64_t size, bool team, F&& f, Add&& 
 
 void CpuBackend::lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) {
   if (bf16_) {
-    return bf16_->run(u, S, static_cast<const Bf16Bits*>(x), in, rounded(kPanelSlot, a, S, in, in, 1.0f), in, true, M, S,
-                      in, false);
+    return bf16_->run(u, S, static_cast<const Bf16Bits*>(x), in, rounded(kPanelSlot, a, S, in, in, 1.0f), in, true, M,
+                      S, in, false);
   }
   cpu_gemm(false, true, M, S, in, 1.0f, static_cast<const float*>(x), in, a, in, 0.0f, u, S);
 }
@@ -82,8 +82,8 @@ void CpuBackend::lora_up_backward(float* du, float* db, const Activation* dy, co
     for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * b[j * R + r];
   const auto rows = [&](int64_t first, int64_t m, float* c) {
     with_activation_type(compute_, [&]<class T>(T) {
-      up_backward_rows(du + first * stride, c, static_cast<const T*>(dy) + first * out, u + first * stride, stride, bt, m,
-                       out, R);
+      up_backward_rows(du + first * stride, c, static_cast<const T*>(dy) + first * out, u + first * stride, stride, bt,
+                       m, out, R);
     });
   };
   sum_over_rows(M, R * out, M * out > kParallelWork, rows, [&](const float* c) {  // (R, out)

@@ -47,8 +47,8 @@ SPARK_INLINE void dots_ranks(float* y, int64_t ldy, const T* x, int64_t ldx, con
 
 // y (m, S) = x (m, n) tᵀ, t (S, n)
 template <class T>
-SPARK_INLINE void low_rank_dots(float* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t m,
-                                int64_t n, int64_t S) {
+SPARK_INLINE void low_rank_dots(float* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t m, int64_t n,
+                                int64_t S) {
   int64_t s = 0;
   for (; s + 8 <= S; s += 8) dots_ranks<8>(y + s, ldy, x, ldx, t + s * n, m, n);
   for (; s + 2 <= S; s += 2) dots_ranks<2>(y + s, ldy, x, ldx, t + s * n, m, n);
@@ -56,8 +56,7 @@ SPARK_INLINE void low_rank_dots(float* y, int64_t ldy, const T* x, int64_t ldx, 
 }
 
 template <int RANKS, int VECTORS, class T>
-SPARK_INLINE void outer_tile(float* c, int64_t ldc, const float* w, int64_t ldw, const T* x, int64_t ldx,
-                             int64_t m) {
+SPARK_INLINE void outer_tile(float* c, int64_t ldc, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m) {
   Lanes sum[RANKS][VECTORS];
   for (int r = 0; r < RANKS; ++r)
     for (int v = 0; v < VECTORS; ++v) sum[r][v] = load_lanes(c + r * ldc + v * kLanes);
@@ -74,8 +73,7 @@ SPARK_INLINE void outer_tile(float* c, int64_t ldc, const float* w, int64_t ldw,
 }
 
 template <int RANKS, class T>
-SPARK_INLINE void outer_ranks(float* c, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m,
-                              int64_t n) {
+SPARK_INLINE void outer_ranks(float* c, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m, int64_t n) {
   int64_t j = 0;
   for (; j + 2 * kLanes <= n; j += 2 * kLanes) outer_tile<RANKS, 2>(c + j, n, w, ldw, x + j, ldx, m);
   for (; j + kLanes <= n; j += kLanes) outer_tile<RANKS, 1>(c + j, n, w, ldw, x + j, ldx, m);
@@ -86,8 +84,8 @@ SPARK_INLINE void outer_ranks(float* c, const float* w, int64_t ldw, const T* x,
 
 // c (S, n) += wᵀ x, w (m, S), x (m, n)
 template <class T>
-SPARK_INLINE void low_rank_outer(float* c, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m,
-                                 int64_t n, int64_t S) {
+SPARK_INLINE void low_rank_outer(float* c, const float* w, int64_t ldw, const T* x, int64_t ldx, int64_t m, int64_t n,
+                                 int64_t S) {
   int64_t s = 0;
   for (; s + 8 <= S; s += 8) outer_ranks<8>(c + s * n, w + s, ldw, x, ldx, m, n);
   for (; s + 2 <= S; s += 2) outer_ranks<2>(c + s * n, w + s, ldw, x, ldx, m, n);

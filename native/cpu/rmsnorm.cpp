@@ -51,9 +51,8 @@ void backward(T* dx, const T* dy, const T* x, const float* rstd, const Vector& w
 
 void CpuBackend::rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon,
                                  int64_t M) {
-  with_activation_type(compute_, [&]<class T>(T) {
-    forward(static_cast<T*>(y), rstd, static_cast<const T*>(x), w, epsilon, M);
-  });
+  with_activation_type(compute_,
+                       [&]<class T>(T) { forward(static_cast<T*>(y), rstd, static_cast<const T*>(x), w, epsilon, M); });
 }
 
 void CpuBackend::rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd,

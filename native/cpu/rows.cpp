@@ -57,8 +57,8 @@ void CpuBackend::gather_rows(Activation* y, const Activation* x, const int32_t* 
 }
 
 void CpuBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) {
-  with_activation_type(
-      compute_, [&]<class T>(T) { scatter(static_cast<T*>(dx), static_cast<const T*>(dy), rows, M, C); });
+  with_activation_type(compute_,
+                       [&]<class T>(T) { scatter(static_cast<T*>(dx), static_cast<const T*>(dy), rows, M, C); });
 }
 
 }  // namespace spark

@@ -21,8 +21,7 @@ SPARK_CLONES void forward_block(T* y, const T* gate, const T* up, int64_t count)
 }
 
 template <class T>
-SPARK_CLONES void backward_block(T* dgate, T* dup, const T* dy, const T* gate, const T* up,
-                                 int64_t count) {
+SPARK_CLONES void backward_block(T* dgate, T* dup, const T* dy, const T* gate, const T* up, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     const float g = widen(gate[i]), u = widen(up[i]), d = widen(dy[i]);

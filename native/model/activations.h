@@ -26,20 +26,20 @@ struct RowsRead {
 // are read.
 struct BlockActivations {
   int64_t M = 0;
-  const int32_t* rows = nullptr;                             // (M) where they lie among the N; null: M = N, all
-  const Activation* x = nullptr;                             // (N, C) block input
-  Activation *x_rows = nullptr, *o_rows = nullptr;  // (M, C), (M, H D): x and o where they go on; null: all do
-  Activation* norm1 = nullptr;  // (N, C)
-  float* rstd1 = nullptr;  // (N)
-  Activation *q = nullptr, *k = nullptr, *v = nullptr;            // (N, H D), (N, K D) twice; q and k normed and turned
-  Activation *q_raw = nullptr, *k_raw = nullptr;                  // (N, H D), (N, K D) before their norm; else null
-  float *q_rstd = nullptr, *k_rstd = nullptr;                // (N, H), (N, K) of that norm; else null
-  Activation* o = nullptr;  // (N, H D)
-  float* lse = nullptr;  // (N, H)
-  Activation *mid = nullptr, *norm2 = nullptr;  // (M, C) twice
-  float* rstd2 = nullptr;  // (M)
-  Activation *gate = nullptr, *up = nullptr, *hidden = nullptr;   // (M, F) each
-  float* u[kGroups] = {};                                    // (N or M, S): x Aᵀ of each adapted group
+  const int32_t* rows = nullptr;                        // (M) where they lie among the N; null: M = N, all
+  const Activation* x = nullptr;                        // (N, C) block input
+  Activation *x_rows = nullptr, *o_rows = nullptr;      // (M, C), (M, H D): x and o where they go on; null: all do
+  Activation* norm1 = nullptr;                          // (N, C)
+  float* rstd1 = nullptr;                               // (N)
+  Activation *q = nullptr, *k = nullptr, *v = nullptr;  // (N, H D), (N, K D) twice; q and k normed and turned
+  Activation *q_raw = nullptr, *k_raw = nullptr;        // (N, H D), (N, K D) before their norm; else null
+  float *q_rstd = nullptr, *k_rstd = nullptr;           // (N, H), (N, K) of that norm; else null
+  Activation* o = nullptr;                              // (N, H D)
+  float* lse = nullptr;                                 // (N, H)
+  Activation *mid = nullptr, *norm2 = nullptr;          // (M, C) twice
+  float* rstd2 = nullptr;                               // (M)
+  Activation *gate = nullptr, *up = nullptr, *hidden = nullptr;  // (M, F) each
+  float* u[kGroups] = {};                                        // (N or M, S): x Aᵀ of each adapted group
 };
 
 struct SavedActivations {

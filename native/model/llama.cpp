@@ -152,7 +152,7 @@ void Llama::block_forward(Activation* out, BlockActivations& a, int64_t layer, c
 }
 
 const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
-                            SavedActivations* saved, const std::atomic<bool>* cancel) {
+                                 SavedActivations* saved, const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, C = config_.width;
   reserve_positions(batch.packing.longest);
   Activation* x = arena.activations(N * C);                       // (N, C)

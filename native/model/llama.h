@@ -35,7 +35,7 @@ class Llama {
   // what backward needs is left in the arena and listed there, as much of it as saved->recompute says; without, layers
   // reuse one layer's memory.
   const Activation* forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
-                       SavedActivations* saved, const std::atomic<bool>* cancel);
+                            SavedActivations* saved, const std::atomic<bool>* cancel);
   // dx (M, C) comes in as the gradient of what forward returned and is destroyed. Adds to every lora da and db;
   // consumes `saved` (gate, up and the projections' inputs are overwritten).
   void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
@@ -56,7 +56,8 @@ class Llama {
   void allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const;
   void attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
-  void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
+  void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                     const LoraView* lora);
   void project(Outputs outputs, float* u, const Activation* x, int64_t layer, int64_t N, const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
@@ -65,11 +66,12 @@ class Llama {
   // dx is (M, C) and what comes back is (N, C): the same memory when all rows go on.
   Activation* attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                                  const LoraView& lora, Activation* dx);
-  Activation* norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w, int64_t N);
+  Activation* norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w,
+                                  int64_t N);
   void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx);
   // dx (N, in) is written; null when nothing below wants it.
-  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u, int64_t layer,
-                        int64_t N, const LoraView& lora);
+  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u,
+                        int64_t layer, int64_t N, const LoraView& lora);
 
   Backend& backend_;
   LlamaConfig config_;

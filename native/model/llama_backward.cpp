@@ -7,8 +7,8 @@
 namespace spark {
 
 // The group's dA and dB, and dx = Σ dy W + du A.
-void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u, int64_t layer,
-                             int64_t N, const LoraView& lora) {
+void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u,
+                             int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
   const LoraGroup& group = own.groups[static_cast<size_t>(projection_group(gradients.begin()->first))];
@@ -29,14 +29,15 @@ void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, co
   if (group.rank > 0) backend_.lora_down_backward(dx, group.da, du, x, group.a, N, in, group.rank);
 }
 
-void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx) {
+void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora,
+                                  Activation* dx) {
   const int64_t C = config_.width, F = config_.feed_forward, M = a.M;
   const Arena::Scope scope(arena);
   Activation* dhidden = arena.activations(M * F);  // (M, F)
   project_backward(dhidden, {{Projection::Down, dx}}, arena, a.hidden, a.u[static_cast<int>(ProjectionGroup::Down)],
                    layer, M, lora);
   backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, M * F);  // gate and up become their gradients
-  Activation* dnorm = arena.activations(M * C);                                    // (M, C)
+  Activation* dnorm = arena.activations(M * C);                          // (M, C)
   project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a.norm2,
                    a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, M, lora);
   const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
@@ -44,8 +45,8 @@ void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t lay
 }
 
 // dy (N heads, D) to the gradient of what was normed; the result is the arena's.
-Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w,
-                                  int64_t N) {
+Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd,
+                                       const Vector& w, int64_t N) {
   Activation* dx = arena.activations(N * w.size);  // (N heads, D)
   backend_.zero(dx, N * w.size);
   backend_.rmsnorm_backward(dx, dy, x, rstd, w, N);
@@ -53,7 +54,7 @@ Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activ
 }
 
 Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                                 const LoraView& lora, Activation* dx) {
+                                      const LoraView& lora, Activation* dx) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size, Q = config_.q_width();
   const int64_t H = config_.heads, K = config_.kv_heads;
@@ -105,8 +106,8 @@ void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const 
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
-void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
-                     const std::atomic<bool>* cancel) {
+void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved,
+                     Activation* dx, const std::atomic<bool>* cancel) {
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     BlockActivations& a = saved.blocks[static_cast<size_t>(layer)];

@@ -18,18 +18,18 @@ int64_t chunk_rows(int64_t V) {
 
 }  // namespace
 
-void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows, Activation* dx,
-                     const LogprobGradient& gradient, const std::atomic<bool>* cancel) {
+void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows,
+                     Activation* dx, const LogprobGradient& gradient, const std::atomic<bool>* cancel) {
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width, V = model.config().vocabulary;
   const int64_t chunk = std::min(chunk_rows(V), rows.read.count);
   const Arena::Scope scope(arena);
   Activation* normed = arena.activations(chunk * C);  // (chunk, C)
-  float* logits = arena.floats(chunk * V);  // (chunk, V), then their gradient
-  float* rstd = arena.floats(chunk);        // (chunk)
-  float* lse = arena.floats(chunk);         // (chunk)
-  float* dlp = arena.floats(chunk);         // (chunk)
+  float* logits = arena.floats(chunk * V);            // (chunk, V), then their gradient
+  float* rstd = arena.floats(chunk);                  // (chunk)
+  float* lse = arena.floats(chunk);                   // (chunk)
+  float* dlp = arena.floats(chunk);                   // (chunk)
   for (int64_t first = 0; first < rows.read.count; first += chunk) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     const int64_t M = std::min(chunk, rows.read.count - first);

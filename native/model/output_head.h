@@ -21,8 +21,8 @@ using LogprobGradient = std::function<void(float* dlp, const float* lp, int64_t 
 
 // lp (M) = from x (M, C), the rows of `rows` in order. With `gradient`, also dx (M, C) += of the loss whose slopes it
 // gives.
-void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows, Activation* dx,
-                     const LogprobGradient& gradient, const std::atomic<bool>* cancel);
+void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows,
+                     Activation* dx, const LogprobGradient& gradient, const std::atomic<bool>* cancel);
 
 // Adds value_head.fc1.weight (E, C), .fc1.bias (E), .fc2.weight (1, E), .fc2.bias (1).
 void add_value_head_parameters(ParameterLayout& layout, int64_t width, int64_t hidden);
@@ -36,9 +36,9 @@ class ValueHead {
   // What forward keeps for backward, in the arena.
   struct Saved {
     const Activation* x = nullptr;  // (T, C): rows of the trunk, before the final norm
-    float* rstd = nullptr;     // (T)
+    float* rstd = nullptr;          // (T)
     Activation* normed = nullptr;   // (T, C)
-    float* z = nullptr;        // (T, E)
+    float* z = nullptr;             // (T, E)
   };
   // v (T) = from x (T, C), the rows where a value is read
   Saved forward(const Llama& model, Arena& arena, float* v, const Activation* x, int64_t T) const;

@@ -1,10 +1,10 @@
 // The contract of a compute backend: one pure virtual per op. model/ and train/ are written once over it.
 //
 // Reading it. Every pointer is memory of the backend (a CUDA pointer on a CUDA backend), row-major; only `upload` and
-// `download` touch host memory. An `Activation` is stored in the type that products run in, a float is fp32; inside an op
-// everything is summed in fp32. Outputs come first. "=" overwrites, "+=" adds. Names of
-// sizes: B sequences, N packed tokens, M rows of any kind, C width, H heads, K key/value heads, D head size, F feed
-// forward, V vocabulary, R rank. The gradient of a loss by x is dx.
+// `download` touch host memory. An `Activation` is stored in the type that products run in, a float is fp32; inside an
+// op everything is summed in fp32. Outputs come first. "=" overwrites, "+=" adds. Names of sizes: B sequences, N packed
+// tokens, M rows of any kind, C width, H heads, K key/value heads, D head size, F feed forward, V vocabulary, R rank.
+// The gradient of a loss by x is dx.
 //
 // Every op gives the same bits for the same inputs and the same number of threads: resume depends on it.
 #pragma once
@@ -48,8 +48,8 @@ struct Rope {
   bool halves = false;
 };
 
-// What the trunk multiplies and stores, always summed in fp32. Parameters, their gradients, log-probs, logits and values
-// are fp32 with both.
+// What the trunk multiplies and stores, always summed in fp32. Parameters, their gradients, log-probs, logits and
+// values are fp32 with both.
 enum class Compute { F32, Bf16 };
 const char* compute_name(Compute compute);  // f32, bf16
 
@@ -122,9 +122,9 @@ class Backend {
   virtual Vector load_vector(TensorType type, const std::byte* data, int64_t size) = 0;
 
   // ---- activations as such
-  virtual void zero(Activation* x, int64_t count) = 0;                              // x = 0
+  virtual void zero(Activation* x, int64_t count) = 0;                               // x = 0
   virtual void residual_add(Activation* y, const Activation* x, int64_t count) = 0;  // y += x
-  virtual bool all_finite(const Activation* x, int64_t count) = 0;                  // on the host
+  virtual bool all_finite(const Activation* x, int64_t count) = 0;                   // on the host
 
   // ---- rows
   // y (N, C) = table[tokens]; tokens (N) lie inside the table (checked before the batch reaches a backend)
@@ -136,10 +136,11 @@ class Backend {
 
   // ---- normalisation: y = x / rms(x) ⊙ w
   // y (M, C) =, rstd (M) =
-  virtual void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon, int64_t M) = 0;
+  virtual void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon,
+                               int64_t M) = 0;
   // dx (M, C) += ; w is frozen, so there is no dw
-  virtual void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd, const Vector& w,
-                                int64_t M) = 0;
+  virtual void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd,
+                                const Vector& w, int64_t M) = 0;
 
   // ---- rotary position (struct Rope): x (N, heads, D) is rewritten in place; the backward turn is the inverse
   virtual void rope_forward(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
@@ -147,18 +148,18 @@ class Backend {
 
   // ---- causal attention inside each sequence, softmax(q kᵀ / √D) v, tile by tile: no (N, N) matrix exists
   // o (N, H, D) =, lse (N, H) = log Σ exp of the scaled scores
-  virtual void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k, const Activation* v,
-                                 const Packing& packing, const AttentionShape& shape) = 0;
+  virtual void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k,
+                                 const Activation* v, const Packing& packing, const AttentionShape& shape) = 0;
   // dq (N, H, D) =, dk (N, K, D) =, dv (N, K, D) =
-  virtual void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q, const Activation* k,
-                                  const Activation* v, const Activation* o, const float* lse, const Packing& packing,
-                                  const AttentionShape& shape) = 0;
+  virtual void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout,
+                                  const Activation* q, const Activation* k, const Activation* v, const Activation* o,
+                                  const float* lse, const Packing& packing, const AttentionShape& shape) = 0;
 
   // ---- feed forward: y = silu(gate) ⊙ up
   virtual void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) = 0;  // y =
   // dgate =, dup = ; each may be the very buffer it belongs to (gate, up)
-  virtual void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate, const Activation* up,
-                               int64_t count) = 0;
+  virtual void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
+                               const Activation* up, int64_t count) = 0;
 
   // ---- frozen projection, W (out, in): no gradient of W exists
   virtual void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) = 0;  // y (M, out) = x Wᵀ
@@ -172,16 +173,17 @@ class Backend {
   // ---- LoRA beside it. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
   // that x is read once. S is the sum of their ranks; each has R columns of u and du, `stride` S apart, and a B (out,
   // R)
-  virtual void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) = 0;  // u = x Aᵀ
+  virtual void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in,
+                         int64_t S) = 0;  // u = x Aᵀ
   // y (M, out) += scale · u Bᵀ
-  virtual void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
-                       int64_t R) = 0;
+  virtual void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M,
+                       int64_t out, int64_t R) = 0;
   // du (M, R) = scale · dy B; dB (out, R) += scale · dyᵀ u
-  virtual void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
-                                float scale, int64_t M, int64_t out, int64_t R) = 0;
+  virtual void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride,
+                                const float* b, float scale, int64_t M, int64_t out, int64_t R) = 0;
   // dA (S, in) += duᵀ x; dx (M, in) += du A unless dx is null
-  virtual void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M,
-                                  int64_t in, int64_t S) = 0;
+  virtual void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a,
+                                  int64_t M, int64_t in, int64_t S) = 0;
 
   // ---- log-prob of one target per row
   // lp (M) = logits[target] − lse, lse (M) = log Σ exp logits; logits (M, V)
@@ -201,7 +203,8 @@ class Backend {
                                   int64_t C, int64_t E) = 0;
   // dx (M, C) =, gradients += ; z becomes dz; dv (M)
   virtual void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
-                                   const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) = 0;
+                                   const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C,
+                                   int64_t E) = 0;
 
   // ---- parameters
   virtual double sum_of_squares(const float* x, int64_t count) = 0;  // on the host; NaN or ∞ when x holds one

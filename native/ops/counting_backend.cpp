@@ -48,9 +48,9 @@ void CountingBackend::attention_forward(Activation*, float*, const Activation*, 
   note_attention(packing, shape);
 }
 
-void CountingBackend::attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*, const Activation*, const Activation*,
-                                         const Activation*, const float*, const Packing& packing,
-                                         const AttentionShape& shape) {
+void CountingBackend::attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*,
+                                         const Activation*, const Activation*, const Activation*, const float*,
+                                         const Packing& packing, const AttentionShape& shape) {
   note_attention(packing, shape);
 }
 

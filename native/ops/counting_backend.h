@@ -39,17 +39,22 @@ class CountingBackend final : public Backend {
   void gather_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
   void scatter_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
   void rmsnorm_forward(Activation*, float*, const Activation*, const Vector&, float, int64_t) override {}
-  void rmsnorm_backward(Activation*, const Activation*, const Activation*, const float*, const Vector&, int64_t) override {}
+  void rmsnorm_backward(Activation*, const Activation*, const Activation*, const float*, const Vector&,
+                        int64_t) override {}
   void rope_forward(Activation*, const Rope&, const Packing&, int64_t, int64_t) override {}
   void rope_backward(Activation*, const Rope&, const Packing&, int64_t, int64_t) override {}
-  void attention_forward(Activation*, float*, const Activation*, const Activation*, const Activation*, const Packing& packing,
-                         const AttentionShape& shape) override;
-  void attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*, const Activation*, const Activation*, const Activation*,
-                          const float*, const Packing& packing, const AttentionShape& shape) override;
+  void attention_forward(Activation*, float*, const Activation*, const Activation*, const Activation*,
+                         const Packing& packing, const AttentionShape& shape) override;
+  void attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*,
+                          const Activation*, const Activation*, const Activation*, const float*, const Packing& packing,
+                          const AttentionShape& shape) override;
   void swiglu_forward(Activation*, const Activation*, const Activation*, int64_t) override {}
-  void swiglu_backward(Activation*, Activation*, const Activation*, const Activation*, const Activation*, int64_t) override {}
+  void swiglu_backward(Activation*, Activation*, const Activation*, const Activation*, const Activation*,
+                       int64_t) override {}
   void linear_forward(Activation*, const Activation*, const Weight& w, int64_t M) override { note_product(w, M); }
-  void linear_backward(Activation*, const Activation*, const Weight& w, int64_t M, bool) override { note_product(w, M); }
+  void linear_backward(Activation*, const Activation*, const Weight& w, int64_t M, bool) override {
+    note_product(w, M);
+  }
   void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void output_backward(Activation*, const float*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void add_bias(Activation*, const Vector&, int64_t) override {}

@@ -97,7 +97,7 @@ std::vector<float> LoraAdapter::run(const Batch& batch, const LossPositions& los
   trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const LossRows rows = upload_losses(backend, core.arena, losses);
-  float* lp = core.arena.floats(M);      // (M)
+  float* lp = core.arena.floats(M);                // (M)
   Activation* dx = core.arena.activations(M * C);  // (M, C)
   SavedActivations saved{core.recompute, {}};
   const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);

@@ -81,7 +81,7 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
-  float* v = core.arena.floats(T);       // (T)
+  float* v = core.arena.floats(T);                 // (T)
   Activation* dx = core.arena.activations(T * C);  // (T, C)
   SavedActivations saved{core.recompute, {}};
   const Activation* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), &saved, cancel);

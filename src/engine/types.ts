@@ -32,7 +32,7 @@ export interface OpenModelOptions {
   /** 0 or absent: all cores. */
   readonly threads?: number;
   /**
-   * What the frozen projections are multiplied in; everything else is fp32. `f32` (default), or `bf16` on processors
+   * What the trunk multiplies and stores; parameters, losses and log-probs are fp32. `f32` (default), or `bf16` on processors
    * with AVX-512 BF16 or AMX, else `unsupported_compute`.
    */
   readonly compute?: 'f32' | 'bf16';

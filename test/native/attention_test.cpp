@@ -124,8 +124,9 @@ OP_TEST_CASE("attention: the reference gradient agrees with differences, the op 
 }
 
 OP_TEST_CASE("attention: tiles, odd lengths, grouped heads, several head sizes") {
-  check(backend, tolerance, {{33, 1, 64, 65}, 4, 1, 16}, false);  // 4:1; lengths around a tile of 32 queries and 64 keys
-  check(backend, tolerance, {{131}, 2, 2, 64}, false);            // 1:1
-  check(backend, tolerance, {{70, 31}, 3, 3, 20}, false);         // head size between vectors
+  check(backend, tolerance, {{33, 1, 64, 65}, 4, 1, 16},
+        false);                                            // 4:1; lengths around a tile of 32 queries and 64 keys
+  check(backend, tolerance, {{131}, 2, 2, 64}, false);     // 1:1
+  check(backend, tolerance, {{70, 31}, 3, 3, 20}, false);  // head size between vectors
   check(backend, tolerance, {{97, 2}, 8, 2, 128}, false);
 }

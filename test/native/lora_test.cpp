@@ -53,8 +53,8 @@ OP_TEST_CASE("lora: down, up, dA, dB, dx of two projections that share A") {
 
     const auto backward = [&](float* d, spark::Activation* dx) {
       for (int64_t p = 0; p < 2; ++p) {
-        backend.lora_up_backward(du + p * s.R, d + A + p * B, backend.at(dys, p * Y), u + p * s.R, S, b + p * B, kScale, s.M,
-                                 s.out, s.R);
+        backend.lora_up_backward(du + p * s.R, d + A + p * B, backend.at(dys, p * Y), u + p * s.R, S, b + p * B, kScale,
+                                 s.M, s.out, s.R);
       }
       backend.lora_down_backward(dx, d, du, x, a, s.M, s.in, S);
     };

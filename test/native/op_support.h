@@ -151,9 +151,9 @@ inline void each_backend(const std::function<void(spark::Backend&, double)>& f) 
 }
 
 // A test case that every backend runs: its body sees `backend` and `tolerance`.
-#define OP_TEST_CASE_NAMED(name, body)                                                    \
-  static void body(spark::Backend& backend, double tolerance);                            \
-  TEST_CASE(name) { each_backend(body); }                                                 \
+#define OP_TEST_CASE_NAMED(name, body)                         \
+  static void body(spark::Backend& backend, double tolerance); \
+  TEST_CASE(name) { each_backend(body); }                      \
   static void body([[maybe_unused]] spark::Backend& backend, [[maybe_unused]] double tolerance)
 #define OP_TEST_CASE(name) OP_TEST_CASE_NAMED(name, DOCTEST_ANONYMOUS(op_test_))
 
