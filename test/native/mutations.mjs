@@ -87,7 +87,7 @@ const valueHead = [
   ["dz: silu' with a minus", '(1.0f + z[e] * (1.0f - sigmoid))', '(1.0f - z[e] * (1.0f - sigmoid))'],
   ['dz: w2 dropped', 'dz = dv * w2[e] * sigmoid', 'dz = dv * sigmoid'],
   ['db1: sign', 'db1[e] += dz', 'db1[e] -= dz'],
-  ['dW1: = for +=', 'x, C, 1.0f, gradients.w1', 'x, C, 0.0f, gradients.w1'],
+  ['dW1: = for +=', 'C, 1.0f, gradients.w1', 'C, 0.0f, gradients.w1'],
   ['dW1: sign', 'E, C, M, 1.0f, z', 'E, C, M, -1.0f, z'],
   ['dx: sign', 'M, C, E, 1.0f, z', 'M, C, E, -1.0f, z'],
 ];
