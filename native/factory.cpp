@@ -9,11 +9,20 @@ namespace spark {
 
 namespace {
 
-Compute compute_of(const std::string& name) {
+Compute cpu_compute(const std::string& name) {
+  if (name == "auto") return Compute::F32;
   for (const Compute compute : {Compute::F32, Compute::Bf16}) {
     if (name == compute_name(compute)) return compute;
   }
-  throw Error("invalid_argument", "compute: expected f32 or bf16, got " + name);
+  throw Error("invalid_argument", "compute: expected auto, f32 or bf16, got " + name);
+}
+
+// Null where `auto` should rather take the CPU.
+std::unique_ptr<Backend> cuda_if_it_works(const std::string& compute) try {
+  return compute == "f32" ? nullptr : make_cuda_backend(0);
+} catch (const Error& e) {
+  if (e.code() != "backend_unavailable") throw;
+  return nullptr;
 }
 
 }  // namespace
@@ -29,11 +38,15 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, cons
     throw Error("invalid_argument", "threads: expected 0 (all cores) to " + std::to_string(kMostThreads) + ", got " +
                                         std::to_string(threads));
   }
+  const Compute on_cpu = cpu_compute(compute);
   if (name == "cuda") {
-    throw Error("backend_unavailable",
-                "backend cuda: expected a build with the CUDA backend, got one without; use cpu");
+    if (compute != "f32") return make_cuda_backend(0);
+    throw Error("unsupported_compute", "compute: expected bf16 on backend cuda, got f32; use backend cpu for f32");
   }
-  if (name == "auto" || name == "cpu") return std::make_unique<CpuBackend>(threads, compute_of(compute));
+  if (name == "auto") {
+    if (auto cuda = cuda_if_it_works(compute)) return cuda;
+  }
+  if (name == "auto" || name == "cpu") return std::make_unique<CpuBackend>(threads, on_cpu);
   throw Error("invalid_argument", "backend: expected auto, cpu or cuda, got " + name);
 }
 

@@ -20,7 +20,7 @@ const modelSchema = z.strictObject({
   /** 0: all cores for training; for inference as many as the model's size pays for */
   threads: z.number().int().min(0).default(0),
   /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */
-  compute: z.enum(['f32', 'bf16']).default('f32'),
+  compute: z.enum(['auto', 'f32', 'bf16']).default('auto'),
   /** Activations that training computes again to save memory; `auto`: as few as the memory allows. */
   recompute: z.enum(['auto', 'none', 'cheap', 'block']).default('auto'),
   /** Memory that training may hold, 10^9 bytes; null: nine tenths of what is free when it starts. */

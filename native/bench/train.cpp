@@ -1,10 +1,12 @@
 // How fast the engine trains: a LoRA SFT step, or a PPO iteration over five-step trajectories, on a GGUF model. One
 // JSON document on stdout.
 //   bench_train MODEL.gguf [sft|ppo] [--tokens 2048] [--length 256] [--trajectories 8] [--threads 0]
-//               [--compute f32|bf16] [--recompute auto|none|cheap|block] [--repeats 5] [--warmup 2] [--seed 1]
-//               [--export FOLDER] [--turns]
+//               [--backend cpu|cuda] [--compute auto|f32|bf16] [--recompute auto|none|cheap|block] [--rank 8]
+//               [--loss half|all] [--repeats 5] [--warmup 2] [--seed 1] [--export FOLDER] [--turns]
 //
-// sft: forward, backward, AdamW on --tokens packed tokens in sequences of --length, the second half of each with loss.
+// sft: forward, backward, AdamW on --tokens packed tokens in sequences of --length, the second half of each with loss,
+// or
+//      all of it.
 // ppo: old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
 //      updates, four trajectories per update. src/train/ppo.ts in miniature; the data is that of work.h.
 // --export writes the data and the starting adapters for bench/peers.
@@ -231,13 +233,17 @@ int run(const Flags& flags) {
   const bool ppo = mode == "ppo";
   ModelOptions options;
   options.path = words[0], options.threads = static_cast<int>(flags.number("threads", 0));
-  options.compute = flags.text("compute"), options.recompute = flags.text("recompute");
+  options.backend = flags.text("backend"), options.compute = flags.text("compute"),
+  options.recompute = flags.text("recompute");
   const auto model = Model::open(options);
   const ModelInfo& info = model->info();
-  const Recipe recipe{.mode = mode};
+  const std::string& loss = flags.text("loss");
+  if (loss != "half" && loss != "all") throw Error("usage", "--loss: expected half or all, got " + loss);
+  const Recipe recipe{.mode = mode, .rank = static_cast<int>(flags.number("rank", 1))};
   const uint64_t seed = static_cast<uint64_t>(flags.number("seed", 0));
-  const Work work = ppo ? ppo_work(flags.number("trajectories", 1), info.vocabulary, seed)
-                        : sft_work(flags.number("tokens", 2), flags.number("length", 2), info.vocabulary, seed);
+  const Work work =
+      ppo ? ppo_work(flags.number("trajectories", 1), info.vocabulary, seed)
+          : sft_work(flags.number("tokens", 2), flags.number("length", 2), info.vocabulary, seed, loss == "all");
   const LoraOptions lora{.rank = recipe.rank, .alpha = recipe.alpha, .seed = seed};
   const auto actor = model->create_adapter(lora);
   CriticOptions critic_options;
@@ -276,7 +282,10 @@ int main(int argc, char** argv) {
                       {"length", "256"},
                       {"trajectories", "8"},
                       {"threads", "0"},
-                      {"compute", "f32"},
+                      {"rank", "8"},
+                      {"loss", "half"},
+                      {"backend", "cpu"},
+                      {"compute", "auto"},
                       {"recompute", "auto"},
                       {"repeats", "5"},
                       {"warmup", "2"},

@@ -59,14 +59,14 @@ class Draw {
 };
 
 // Sequences of `length` tokens, the last one shorter when N is no multiple; the second half of each carries the loss.
-inline Work sft_work(int64_t N, int64_t length, int64_t vocabulary, uint64_t seed) {
+inline Work sft_work(int64_t N, int64_t length, int64_t vocabulary, uint64_t seed, bool all_lose) {
   Work work;
   Draw draw(seed);
   for (int64_t begin = 0; begin < N; begin += length) {
     const int64_t n = std::min(length, N - begin);
     for (int64_t i = 0; i < n; ++i) {
       work.tokens.push_back(draw.between(0, vocabulary - 1));
-      work.loss_mask.push_back(i > 0 && i >= n / 2);
+      work.loss_mask.push_back(i > 0 && (all_lose || i >= n / 2));
     }
     work.cu.push_back(static_cast<int32_t>(begin + n));
   }

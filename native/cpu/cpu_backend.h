@@ -26,6 +26,9 @@ class CpuBackend : public Backend {
   void* allocate(size_t bytes) override;
   void release(void* memory, size_t bytes) override;
   size_t allocated() const override { return allocated_; }
+  size_t weight_bytes() const override { return weight_bytes_; }
+  int64_t available_bytes() const override;
+  int64_t logits_per_chunk() const override { return int64_t{1} << 20; }
   size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
@@ -104,7 +107,7 @@ class CpuBackend : public Backend {
   };
   int threads_;
   Compute compute_;
-  size_t allocated_ = 0;
+  size_t allocated_ = 0, weight_bytes_ = 0;
   std::vector<Scratch> scratch_;
   std::unique_ptr<Bf16Products> bf16_;  // null when products run in fp32
 };

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
 
@@ -56,6 +57,9 @@ void CpuBackend::release(void* memory, size_t bytes) {
   std::free(memory);
   allocated_ -= bytes;
 }
+
+// The file's map counts among what is free: its pages can be read again.
+int64_t CpuBackend::available_bytes() const { return available_memory(); }
 
 size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
   const bool unpacks = compute_ == Compute::F32 ? needs.not_f32 : needs.not_bf16;
@@ -129,6 +133,7 @@ bool is_aligned(const std::byte* data) { return reinterpret_cast<uintptr_t>(data
 Weight CpuBackend::load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
   const size_t row_bytes = tensor_bytes(type, cols);  // throws for a row that ends inside a block
   Weight weight{data, type, rows, cols, nullptr};
+  weight_bytes_ += static_cast<size_t>(rows) * row_bytes;
   if (type == TensorType::F32 && !is_aligned(data)) {
     weight.owned = owned_memory(static_cast<size_t>(rows) * row_bytes);
     std::memcpy(weight.owned.get(), data, static_cast<size_t>(rows) * row_bytes);
@@ -139,6 +144,7 @@ Weight CpuBackend::load_matrix(TensorType type, const std::byte* data, int64_t r
 
 Vector CpuBackend::load_vector(TensorType type, const std::byte* data, int64_t size) {
   Vector vector{reinterpret_cast<const float*>(data), size, nullptr};
+  weight_bytes_ += static_cast<size_t>(size) * sizeof(float);
   if (type == TensorType::F32 && is_aligned(data)) return vector;
   vector.owned = owned_memory(static_cast<size_t>(size) * sizeof(float));
   dequantize(type, data, static_cast<float*>(vector.owned.get()), size);

@@ -9,11 +9,10 @@ namespace spark {
 
 namespace {
 
-// Logits of a chunk: small enough to stay in a shared cache at small vocabularies; at 128 k tokens 128 rows keep the
-// product from being a matter of reading W again and again.
-int64_t chunk_rows(int64_t V) {
-  constexpr int64_t kLogits = 1 << 20, kFewest = 128;
-  return std::max(kFewest, kLogits / V);
+// At 128 k tokens 128 rows keep the product from being a matter of reading W again and again.
+int64_t chunk_rows(const Backend& backend, int64_t V) {
+  constexpr int64_t kFewest = 128;
+  return std::max(kFewest, backend.logits_per_chunk() / V);
 }
 
 }  // namespace
@@ -23,7 +22,7 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width, V = model.config().vocabulary;
-  const int64_t chunk = std::min(chunk_rows(V), rows.read.count);
+  const int64_t chunk = std::min(chunk_rows(backend, V), rows.read.count);
   const Arena::Scope scope(arena);
   Activation* normed = arena.activations(chunk * C);  // (chunk, C)
   float* logits = arena.floats(chunk * V);            // (chunk, V), then their gradient

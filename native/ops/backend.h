@@ -87,6 +87,9 @@ struct WorkspaceNeeds {
   int64_t input_gradient = 0;          // M · in of a frozen projection
   int64_t logits = 0;                  // M · V
   int64_t low_rank = 0;                // S · in or R · out of a LoRA
+  int64_t low_rank_rows = 0;           // M · S
+  int64_t attention_rows = 0;          // N · H
+  int64_t unpacked = 0;                // rows · cols of a quantised matrix
   bool not_f32 = false;                // some frozen matrix is of another type
   bool not_bf16 = false;               // likewise
 };
@@ -111,6 +114,11 @@ class Backend {
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory, size_t bytes) = 0;
   virtual size_t allocated() const = 0;  // bytes given and not released
+  // Bytes that loaded weights hold here, and bytes that this process may hold in all: those and what is free.
+  virtual size_t weight_bytes() const = 0;
+  virtual int64_t available_bytes() const = 0;
+  // Logits that the output projection should make at a time: their memory against reading its weight again and again.
+  virtual int64_t logits_per_chunk() const = 0;
   // Bytes of scratch that ops of these sizes need beside what they are handed, and what is held for them already.
   virtual size_t workspace_bytes(const WorkspaceNeeds& needs) const = 0;
   virtual void upload(void* to, const void* host, size_t bytes) = 0;

@@ -29,6 +29,8 @@ void CountingBackend::note_product(const Weight& w, int64_t M) {
   needs_.not_bf16 = needs_.not_bf16 || w.type != TensorType::BF16;
   needs_.widest_row = std::max({needs_.widest_row, w.rows, w.cols});
   needs_.input_gradient = std::max(needs_.input_gradient, M * w.cols);
+  const bool quantised = w.type != TensorType::F32 && w.type != TensorType::F16 && w.type != TensorType::BF16;
+  if (quantised) needs_.unpacked = std::max(needs_.unpacked, w.rows * w.cols);
 }
 
 void CountingBackend::note_logits(const Weight& w, int64_t M) {
@@ -36,11 +38,15 @@ void CountingBackend::note_logits(const Weight& w, int64_t M) {
   needs_.logits = std::max(needs_.logits, M * w.rows);
 }
 
-void CountingBackend::note_low_rank(int64_t values) { needs_.low_rank = std::max(needs_.low_rank, values); }
+void CountingBackend::note_low_rank(int64_t width, int64_t M, int64_t R) {
+  needs_.low_rank = std::max(needs_.low_rank, width * R);
+  needs_.low_rank_rows = std::max(needs_.low_rank_rows, M * R);
+}
 
 void CountingBackend::note_attention(const Packing& packing, const AttentionShape& shape) {
   needs_.longest = std::max(needs_.longest, packing.longest);
   needs_.head_size = std::max(needs_.head_size, shape.head_size);
+  needs_.attention_rows = std::max(needs_.attention_rows, packing.tokens * shape.heads);
 }
 
 void CountingBackend::attention_forward(Activation*, float*, const Activation*, const Activation*, const Activation*,

@@ -10,8 +10,9 @@ namespace spark {
 // finite.
 class CountingBackend final : public Backend {
  public:
-  // Counts for a backend with these settings.
-  CountingBackend(int threads, Compute compute) : threads_(threads), compute_(compute) {}
+  // Counts for a backend like this one.
+  explicit CountingBackend(const Backend& like)
+      : threads_(like.threads()), compute_(like.compute()), logits_per_chunk_(like.logits_per_chunk()) {}
   // The largest of every size since the last reset: what the real backend needs for its scratch.
   const WorkspaceNeeds& needs() const { return needs_; }
   void reset_needs() { needs_ = {}; }
@@ -21,6 +22,9 @@ class CountingBackend final : public Backend {
   Compute compute() const override { return compute_; }
   void enter() override {}
   size_t allocated() const override { return 0; }
+  size_t weight_bytes() const override { return 0; }
+  int64_t available_bytes() const override { return 0; }
+  int64_t logits_per_chunk() const override { return logits_per_chunk_; }
   size_t workspace_bytes(const WorkspaceNeeds&) const override { return 0; }
 
   void* allocate(size_t bytes) override;
@@ -58,19 +62,19 @@ class CountingBackend final : public Backend {
   void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void output_backward(Activation*, const float*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void add_bias(Activation*, const Vector&, int64_t) override {}
-  void lora_down(float*, const Activation*, const float*, int64_t, int64_t in, int64_t S) override {
-    note_low_rank(S * in);
+  void lora_down(float*, const Activation*, const float*, int64_t M, int64_t in, int64_t S) override {
+    note_low_rank(in, M, S);
   }
-  void lora_up(Activation*, const float*, int64_t, const float*, float, int64_t, int64_t out, int64_t R) override {
-    note_low_rank(R * out);
+  void lora_up(Activation*, const float*, int64_t, const float*, float, int64_t M, int64_t out, int64_t R) override {
+    note_low_rank(out, M, R);
   }
-  void lora_up_backward(float*, float*, const Activation*, const float*, int64_t, const float*, float, int64_t,
+  void lora_up_backward(float*, float*, const Activation*, const float*, int64_t, const float*, float, int64_t M,
                         int64_t out, int64_t R) override {
-    note_low_rank(R * out);
+    note_low_rank(out, M, R);
   }
-  void lora_down_backward(Activation*, float*, const float*, const Activation*, const float*, int64_t, int64_t in,
+  void lora_down_backward(Activation*, float*, const float*, const Activation*, const float*, int64_t M, int64_t in,
                           int64_t S) override {
-    note_low_rank(S * in);
+    note_low_rank(in, M, S);
   }
   void logprob_forward(float*, float*, const float*, const int32_t*, int64_t, int64_t) override {}
   void logprob_backward(float*, const float*, const float*, const int32_t*, int64_t, int64_t) override {}
@@ -86,11 +90,12 @@ class CountingBackend final : public Backend {
  private:
   void note_product(const Weight& w, int64_t M);
   void note_logits(const Weight& w, int64_t M);
-  void note_low_rank(int64_t values);
+  void note_low_rank(int64_t width, int64_t M, int64_t R);
   void note_attention(const Packing& packing, const AttentionShape& shape);
 
   int threads_;
   Compute compute_;
+  int64_t logits_per_chunk_;
   WorkspaceNeeds needs_;
   uintptr_t next_ = uintptr_t{1} << 40;  // far from null, so that arithmetic on it stays in one piece
 };

@@ -25,7 +25,7 @@ struct ModelOptions {
   std::string path;
   std::string backend = "auto";    // auto | cpu | cuda
   int threads = 0;                 // 0: all cores
-  std::string compute = "f32";     // f32 | bf16: what the frozen projections are multiplied in
+  std::string compute = "auto";    // auto | f32 | bf16: what the trunk multiplies and stores
   std::string recompute = "auto";  // auto | none | cheap | block: activations computed again to save memory
   int64_t memory_limit = 0;        // bytes the engine may hold; 0: what the machine has free at opening
 };

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "train/adapter.h"
 #include "train/core.h"
 #include "train/critic.h"
@@ -77,12 +76,6 @@ std::string megabytes(int64_t bytes) {
   return text;
 }
 
-int64_t weight_bytes(const GgufFile& file) {
-  int64_t bytes = 0;
-  for (const GgufTensor& tensor : file.tensors()) bytes += static_cast<int64_t>(tensor.bytes);
-  return bytes;
-}
-
 }  // namespace
 
 BatchShape shape_of(const Batch& batch) {
@@ -98,13 +91,13 @@ BatchShape shape_of(const Batch& batch) {
 }
 
 Planner::Planner(const EngineCore& core, const std::string& recompute, int64_t limit)
-    : recompute_(recompute), limit_(limit), weights_(weight_bytes(*core.llama.weights().file)) {
+    : recompute_(recompute), limit_(limit), weights_(static_cast<int64_t>(core.backend->weight_bytes())) {
   if (recompute != "auto" && recompute != "none" && recompute != "cheap" && recompute != "block") {
     throw Error("invalid_argument", "recompute: expected auto, none, cheap or block, got " + recompute);
   }
   if (limit < 0) throw Error("invalid_argument", "memoryLimit: expected bytes, got " + std::to_string(limit));
-  if (limit_ == 0) limit_ = available_memory() / 10 * 9;
-  auto backend = std::make_unique<CountingBackend>(core.backend->threads(), core.backend->compute());
+  if (limit_ == 0) limit_ = core.backend->available_bytes() / 10 * 9;
+  auto backend = std::make_unique<CountingBackend>(*core.backend);
   backend_ = backend.get();
   dry_ = std::make_shared<EngineCore>(std::move(backend), core.llama.weights().file, nullptr);
   dry_->arena.reserve(kEndless);

@@ -13,7 +13,10 @@ export const configOptions = {
   model: { type: 'string', describe: 'GGUF file of the base model (default: the shipped tiny one)' },
   backend: { choices: ['auto', 'cpu', 'cuda'] as const, describe: 'where the training engine computes' },
   threads: { type: 'number', describe: 'processor threads; 0: all cores' },
-  compute: { choices: ['f32', 'bf16'] as const, describe: 'what training multiplies and stores activations in' },
+  compute: {
+    choices: ['auto', 'f32', 'bf16'] as const,
+    describe: 'what training multiplies and stores activations in',
+  },
   recompute: { choices: ['auto', 'none', 'cheap', 'block'] as const, describe: 'activations computed again' },
 } as const satisfies Record<string, Options>;
 

@@ -32,10 +32,10 @@ export interface OpenModelOptions {
   /** 0 or absent: all cores. */
   readonly threads?: number;
   /**
-   * What the trunk multiplies and stores; parameters, losses and log-probs are fp32. `f32` (default), or `bf16` on processors
-   * with AVX-512 BF16 or AMX, else `unsupported_compute`.
+   * What the trunk multiplies and stores; parameters, losses and log-probs are fp32. `auto` (default): `f32` on the CPU,
+   * `bf16` on CUDA, which has nothing else. On the CPU `bf16` needs AVX-512 BF16 or AMX, else `unsupported_compute`.
    */
-  readonly compute?: 'f32' | 'bf16';
+  readonly compute?: 'auto' | 'f32' | 'bf16';
   /**
    * What the backward pass computes again instead of keeping it: `none`; `cheap` (norms and swiglu); `block` (a block's
    * whole forward). `auto` (default): the first of them that fits `memoryLimit`.

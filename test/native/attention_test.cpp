@@ -81,7 +81,7 @@ Doubles reference_gradient(const Case& c, const Doubles& qkv, const Doubles& dou
   return gradient;
 }
 
-void check(spark::Backend& backend, double tolerance, const Case& c, bool differences) {
+void check(spark::Backend& backend, const Tolerance& tolerance, const Case& c, bool differences) {
   CAPTURE(c.D);
   CAPTURE(c.lengths.size());
   Device device(backend);
@@ -104,15 +104,15 @@ void check(spark::Backend& backend, double tolerance, const Case& c, bool differ
     return Doubles(x.begin() + from, x.begin() + from + count);
   };
   const Doubles out = reference(c, qkv);
-  CHECK(distance(device.values(o, N * QW), part(out, 0, N * QW)) < tolerance);
-  CHECK(distance(device.host(lse, N * c.H), part(out, N * QW, N * c.H)) < kTolerance);
+  CHECK(distance(device.values(o, N * QW), part(out, 0, N * QW)) < tolerance.activations);
+  CHECK(distance(device.host(lse, N * c.H), part(out, N * QW, N * c.H)) < tolerance.exact);
   auto* d = device.held(N * (QW + 2 * KW), 9);
   backend.attention_backward(d, backend.at(d, N * QW), backend.at(d, N * (QW + KW)), device.activations(dout), q, k, v,
                              o, lse, packing, {c.H, c.K, c.D});
   const auto got = device.values(d, N * (QW + 2 * KW));
-  CHECK(distance(part(got, 0, N * QW), part(expected, 0, N * QW)) < tolerance);
-  CHECK(distance(part(got, N * QW, N * KW), part(expected, N * QW, N * KW)) < tolerance);
-  CHECK(distance(part(got, N * (QW + KW), N * KW), part(expected, N * (QW + KW), N * KW)) < tolerance);
+  CHECK(distance(part(got, 0, N * QW), part(expected, 0, N * QW)) < tolerance.activations);
+  CHECK(distance(part(got, N * QW, N * KW), part(expected, N * QW, N * KW)) < tolerance.activations);
+  CHECK(distance(part(got, N * (QW + KW), N * KW), part(expected, N * (QW + KW), N * KW)) < tolerance.activations);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "op_support.h"
 #include "support.h"
 #include "train/engine.h"
+#include "train/model.h"
 
 using namespace spark;
 using namespace spark_test;
@@ -88,7 +89,7 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
                  : device.weight(w, out, in);
       float* logits = device.filled(M * out, 9);
       backend.output_forward(logits, device.activations(x), weight, M);
-      CHECK(distance(device.host(logits, M * out), product(x, w, M, out, in)) < kTolerance);
+      CHECK(distance(device.host(logits, M * out), product(x, w, M, out, in)) < kBf16.exact);
       auto *y = device.held(M * out, 9), *dx = device.held(M * in, 0.5);
       backend.linear_forward(y, device.activations(x), weight, M);
       CHECK(distance(device.values(y, M * out), product(x, w, M, out, in)) < kRounded);
@@ -103,8 +104,10 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
   }
 }
 
-TEST_CASE("whole models in bf16: log-probs and SFT gradients, the same bits twice") {
-  if (!has_units()) return;
+namespace {
+
+// Against test/fixtures/models, on a backend with compute bf16.
+void check_whole_models(const TestedBackend& tested) {
   // PyTorch's own distances: log-probs, worst gradient
   struct Case {
     const char* name;
@@ -121,12 +124,7 @@ TEST_CASE("whole models in bf16: log-probs and SFT gradients, the same bits twic
     batch.tokens.assign(tokens.begin(), tokens.end());
     batch.cu_seqlens.assign(cu.begin(), cu.end());
     for (const float x : expected.at("loss_mask").data) batch.loss_mask.push_back(x != 0);
-    ModelOptions options;
-    options.path = path + ".gguf";
-    options.backend = "cpu";
-    options.threads = 2;
-    options.compute = "bf16";
-    auto model = Model::open(options);
+    auto model = make_model(GgufFile::open(path + ".gguf"), tested.make());
     CHECK(model->info().compute == "bf16");
     auto adapter = model->load_adapter(path + "-adapter.gguf");
     auto logprobs = expected.at("logprobs.adapter").data;
@@ -142,4 +140,12 @@ TEST_CASE("whole models in bf16: log-probs and SFT gradients, the same bits twic
       CHECK(distance(t.data, expected.at("sft." + t.name).data) < 2 * c.gradients);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("whole models in bf16: log-probs and SFT gradients, the same bits twice") {
+  each_tested([](const TestedBackend& tested) {
+    if (tested.make()->compute() == Compute::Bf16) check_whole_models(tested);
+  });
 }

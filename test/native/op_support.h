@@ -5,14 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <functional>
-#include <memory>
+#include <list>
 #include <string>
 #include <vector>
 
+#include "backends.h"
 #include "compare.h"
-#include "core/error.h"
 #include "core/half.h"
-#include "cpu/cpu_backend.h"
 #include "model/parameters.h"
 #include "ops/buffer.h"
 
@@ -104,9 +103,12 @@ class Device {
     return wide;
   }
   spark::Weight weight(const Doubles& values, int64_t rows, int64_t cols) {
-    return {reinterpret_cast<const std::byte*>(floats(values)), spark::TensorType::F32, rows, cols, nullptr};
+    const std::byte* data = kept(values);
+    return backend_.load_matrix(spark::TensorType::F32, data, rows, cols);
   }
-  spark::Vector vector(const Doubles& values) { return {floats(values), static_cast<int64_t>(values.size()), nullptr}; }
+  spark::Vector vector(const Doubles& values) {
+    return backend_.load_vector(spark::TensorType::F32, kept(values), static_cast<int64_t>(values.size()));
+  }
   spark::Packing packing(const std::vector<int>& lengths) {
     std::vector<int32_t> cu{0}, positions;
     spark::Packing p;
@@ -123,38 +125,33 @@ class Device {
   }
 
  private:
+  // Host memory that a weight may go on using.
+  const std::byte* kept(const Doubles& values) {
+    files_.emplace_back(values.begin(), values.end());
+    return reinterpret_cast<const std::byte*>(files_.back().data());
+  }
+
   spark::Backend& backend_;
   spark::Arena arena_;
+  std::list<std::vector<float>> files_;
 };
 
-constexpr double kTolerance = 2e-6;  // fp32 sums of a few hundred terms, relative to the largest value
-// Results in bf16: two or three roundings, of 2^-9 each.
-constexpr double kBf16Tolerance = 1e-2;
-
-// f(backend, tolerance of its activations) for every backend and what it can store; another backend joins here.
-inline void each_backend(const std::function<void(spark::Backend&, double)>& f) {
-  for (const spark::Compute compute : {spark::Compute::F32, spark::Compute::Bf16}) {
-    const char* name = spark::compute_name(compute);
-    CAPTURE(name);
-    std::unique_ptr<spark::Backend> backend;
-    try {
-      backend = std::make_unique<spark::CpuBackend>(2, compute);
-    } catch (const spark::Error& e) {
-      MESSAGE("skipped: " << e.what());
-      continue;
-    }
+// f(backend, tolerance) for every backend and what it can store.
+inline void each_backend(const std::function<void(spark::Backend&, const Tolerance&)>& f) {
+  each_tested([&](const TestedBackend& tested) {
+    const auto backend = tested.make();
     backend->enter();
-    tested_compute() = compute;
-    f(*backend, compute == spark::Compute::F32 ? kTolerance : kBf16Tolerance);
-  }
+    tested_compute() = backend->compute();
+    f(*backend, tested.tolerance);
+  });
   tested_compute() = spark::Compute::F32;
 }
 
 // A test case that every backend runs: its body sees `backend` and `tolerance`.
-#define OP_TEST_CASE_NAMED(name, body)                         \
-  static void body(spark::Backend& backend, double tolerance); \
-  TEST_CASE(name) { each_backend(body); }                      \
-  static void body([[maybe_unused]] spark::Backend& backend, [[maybe_unused]] double tolerance)
+#define OP_TEST_CASE_NAMED(name, body)                                   \
+  static void body(spark::Backend& backend, const Tolerance& tolerance); \
+  TEST_CASE(name) { each_backend(body); }                                \
+  static void body([[maybe_unused]] spark::Backend& backend, [[maybe_unused]] const Tolerance& tolerance)
 #define OP_TEST_CASE(name) OP_TEST_CASE_NAMED(name, DOCTEST_ANONYMOUS(op_test_))
 
 // expected + what the buffer held: tells "+=" from "=".

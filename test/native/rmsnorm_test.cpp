@@ -27,9 +27,9 @@ OP_TEST_CASE("rmsnorm") {
     float* rstd = device.filled(M, 0);
     const auto weight = device.vector(w);
     backend.rmsnorm_forward(y, rstd, device.activations(x), weight, static_cast<float>(kEpsilon), M);
-    CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance);
+    CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance.activations);
     backend.rmsnorm_backward(dx, device.activations(dy), device.activations(x), rstd, weight, M);
     const Doubles expected = numeric_gradient([&](const Doubles& at) { return reference(at, w, M, C); }, x, dy);
-    CHECK(distance(device.values(dx, M * C), plus(expected, 0.5)) < tolerance);
+    CHECK(distance(device.values(dx, M * C), plus(expected, 0.5)) < tolerance.activations);
   }
 }

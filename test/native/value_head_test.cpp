@@ -31,12 +31,12 @@ OP_TEST_CASE("value head: value, dx and every parameter's gradient") {
   const auto* x = device.activations(all);  // its first T C
   float *p = device.floats(all), *v = device.filled(T, 9), *z = device.filled(T * E, 9);
   backend.value_head_forward(v, z, x, view(p), T, C, E);
-  CHECK(distance(device.host(v, T), reference(all)) < kTolerance);
+  CHECK(distance(device.host(v, T), reference(all)) < tolerance.exact);
   float* d = device.filled(kAll, 0.5f);  // dx is "=", parameters "+="
   auto* dx = device.held(T * C, 9);
   backend.value_head_backward(dx, view(d), z, device.floats(dv), x, view(p), T, C, E);
   const Doubles expected = numeric_gradient(reference, all, dv);
-  CHECK(distance(device.values(dx, T * C), Doubles(expected.begin(), expected.begin() + kW1)) < tolerance);
+  CHECK(distance(device.values(dx, T * C), Doubles(expected.begin(), expected.begin() + kW1)) < tolerance.activations);
   CHECK(distance(device.host(d + kW1, kAll - kW1), plus(Doubles(expected.begin() + kW1, expected.end()), 0.5)) <
-        kTolerance);
+        tolerance.exact);
 }

@@ -1,0 +1,148 @@
+// Causal attention over packed sequences, forward (FlashAttention 2: Dao 2023). A block takes 64 queries of one head, a
+// warp 16 of them; keys and values come by 64 while the block works on the ones before. Per query row i:
+//   s_j = q_i · k_j / √D (j ≤ i),  lse = log Σ exp s_j,  o = Σ exp(s_j − lse) v_j
+// The running maximum and sum are kept in powers of two: exp2 is one instruction.
+#include "cuda/attention.h"
+
+namespace spark::cuda {
+
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kQueries = 64;
+constexpr int kKeys = 64;
+
+template <int HD>
+constexpr size_t kShared = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
+
+// The two rows of a lane: g and g + 8 of its warp's sixteen.
+struct RunningSoftmax {
+  float top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
+
+  // Scores (16, kKeys) in powers of two become exp2(s − new top); returns what earlier sums are to be multiplied with.
+  __device__ float2 advance(Accumulator (&s)[kKeys / 8]) {
+    float factor[2];
+    SPARK_UNROLL
+    for (int row = 0; row < 2; ++row) {
+      float largest = top[row];
+      SPARK_UNROLL
+      for (int tile = 0; tile < kKeys / 8; ++tile) {
+        largest = fmaxf(largest, fmaxf(s[tile].at[2 * row], s[tile].at[2 * row + 1]));
+      }
+      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
+      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
+      float added = 0;
+      SPARK_UNROLL
+      for (int tile = 0; tile < kKeys / 8; ++tile) {
+        SPARK_UNROLL
+        for (int i = 2 * row; i < 2 * row + 2; ++i) {
+          s[tile].at[i] = exp2f(s[tile].at[i] - largest);
+          added += s[tile].at[i];
+        }
+      }
+      factor[row] = exp2f(top[row] - largest);
+      sum[row] = sum[row] * factor[row] + added;  // of this lane's columns; lanes are added at the end
+      top[row] = largest;
+    }
+    return {factor[0], factor[1]};
+  }
+  __device__ void finish() {
+    SPARK_UNROLL
+    for (int row = 0; row < 2; ++row) {
+      sum[row] += __shfl_xor_sync(kAllLanes, sum[row], 1);
+      sum[row] += __shfl_xor_sync(kAllLanes, sum[row], 2);
+    }
+  }
+};
+
+template <int HD, bool VECTOR>
+__global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, AttentionInputs in) {
+  SPARK_DYNAMIC_SHARED(Bf16, shared);
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
+  const int64_t q0 = int64_t{gridDim.x - 1 - blockIdx.x} * kQueries;  // the longest rows first
+  if (q0 >= sequence.length) return;
+  const int head = blockIdx.y, kv_head = head / (in.heads / in.kv_heads);
+  const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D;
+  const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
+  const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
+  const Tile<kQueries, HD> qs{shared};
+  const auto ks = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (kQueries + j % 2 * kKeys)}; };
+  const auto vs = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (kQueries + (2 + j % 2) * kKeys)}; };
+  const auto load = [&](int64_t j) {
+    const int64_t at = j * kKeys, rows = sequence.length - at;
+    ks(j).template load<VECTOR, kThreads>(k + at * in.kv_stride(), in.kv_stride(), rows, in.D);
+    vs(j).template load<VECTOR, kThreads>(v + at * in.kv_stride(), in.kv_stride(), rows, in.D);
+  };
+  qs.template load<VECTOR, kThreads>(in.q + query, in.q_stride(), sequence.length - q0, in.D);
+  load(0);
+  commit_copies();
+
+  const int lane = threadIdx.x % kWarp, row0 = threadIdx.x / kWarp * 16;
+  const int64_t tiles = q0 / kKeys + 1;
+  const float scale = in.scale * kLog2E;
+  Fragment q[HD / 16];
+  Accumulator out[HD / 8] = {};
+  RunningSoftmax softmax;
+  for (int64_t j = 0; j < tiles; ++j) {
+    if (j + 1 < tiles) load(j + 1);
+    commit_copies();
+    wait_for_copies<1>();
+    __syncthreads();
+    if (j == 0) {
+      SPARK_UNROLL
+      for (int step = 0; step < HD / 16; ++step) q[step] = qs.a(row0, step * 16);
+    }
+    Accumulator s[kKeys / 8] = {};
+    SPARK_UNROLL
+    for (int step = 0; step < HD / 16; ++step) {
+      multiply_row(s, q[step], [&](int n) { return ks(j).b_by_columns(n, step * 16); });
+    }
+    const bool diagonal = j + 1 == tiles;
+    SPARK_UNROLL
+    for (int tile = 0; tile < kKeys / 8; ++tile) {
+      SPARK_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        const int row = row0 + lane / 4 + i / 2 * 8, col = tile * 8 + lane % 4 * 2 + i % 2;
+        s[tile].at[i] = diagonal && col > row ? -INFINITY : s[tile].at[i] * scale;
+      }
+    }
+    const float2 factor = softmax.advance(s);
+    SPARK_UNROLL
+    for (int tile = 0; tile < HD / 8; ++tile) {
+      out[tile].at[0] *= factor.x, out[tile].at[1] *= factor.x;
+      out[tile].at[2] *= factor.y, out[tile].at[3] *= factor.y;
+    }
+    SPARK_UNROLL
+    for (int step = 0; step < kKeys / 16; ++step) {
+      const Fragment p = as_fragment(s[2 * step], s[2 * step + 1]);
+      multiply_row(out, p, [&](int n) { return vs(j).b_by_rows(step * 16, n); });
+    }
+    __syncthreads();  // the next round loads over these keys
+  }
+  softmax.finish();
+  const int64_t rows = sequence.length - q0 - row0;
+  store_accumulators(o + query + row0 * in.q_stride(), in.q_stride(), out, rows, in.D, 1.0f / softmax.sum[0],
+                     1.0f / softmax.sum[1]);
+  if (lane % 4 > 0) return;
+  SPARK_UNROLL
+  for (int row = 0; row < 2; ++row) {
+    const int own = lane / 4 + row * 8;
+    if (own >= rows) continue;
+    lse[(sequence.first + q0 + row0 + own) * in.heads + head] = (softmax.top[row] + log2f(softmax.sum[row])) / kLog2E;
+  }
+}
+
+}  // namespace
+
+void CudaBackend::attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k,
+                                    const Activation* v, const Packing& packing, const AttentionShape& shape) {
+  const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_size));
+  const AttentionInputs in = attention_inputs(q, k, v, packing, shape, scale);
+  const dim3 grid(blocks_for(packing.longest, kQueries), static_cast<unsigned>(shape.heads),
+                  static_cast<unsigned>(packing.sequences));
+  with_head_size(shape, {q, k, v}, [&](auto hd, auto vector) {
+    launch(forward<hd(), vector()>, grid, kThreads, kShared<hd()>, stream_, bf16(o), lse, in);
+  });
+}
+
+}  // namespace spark::cuda

@@ -1,0 +1,155 @@
+// Memory of the CUDA backend, what goes to and from it, and what ops do to buffers as such.
+#include "cuda/cuda_backend.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "cuda/memory.h"
+#include "cuda/quantised.h"
+#include "cuda/runtime.h"
+#include "cuda/vectors.h"
+
+namespace spark::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int64_t kParts = 1024;
+
+__global__ void fill_all(float* x, float value, int64_t count) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < count) x[i] = value;
+}
+
+__global__ void add_floats(float* y, const float* x, int64_t count) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < count) y[i] += x[i];
+}
+
+__global__ void narrow_floats(Bf16* to, const uint8_t* from, int64_t count) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < count) to[i] = narrow(reinterpret_cast<const float*>(from)[i]);
+}
+
+__global__ void narrow_halves(Bf16* to, const uint8_t* from, int64_t count) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < count) to[i] = narrow(read_half(from + 2 * i));
+}
+
+// bad (kParts): whether a block saw NaN or ∞
+__global__ void find_not_finite(int32_t* bad, const Bf16* x, int64_t count) {
+  __shared__ int32_t any[kThreads];
+  int32_t own = 0;
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += kParts * kThreads) {
+    own |= (x[i].bits & 0x7f80u) == 0x7f80u;  // the exponent of NaN and ∞
+  }
+  any[threadIdx.x] = own;
+  __syncthreads();
+  if (threadIdx.x > 0) return;
+  for (int i = 1; i < kThreads; ++i) own |= any[i];
+  bad[blockIdx.x] = own;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(int device)
+    : device_(device), stream_(open_device(device)), products_(std::make_unique<Products>(stream_)) {}
+
+CudaBackend::~CudaBackend() {
+  products_.reset();
+  for (const Scratch& own : scratch_) device_release(own.data);
+  close_device(stream_);
+}
+
+void CudaBackend::enter() { enter_device(device_); }
+
+void* CudaBackend::allocate(size_t bytes) {
+  void* memory = device_allocate(bytes);
+  allocated_ += bytes;
+  return memory;
+}
+
+void CudaBackend::release(void* memory, size_t bytes) {
+  device_release(memory);
+  allocated_ -= bytes;
+}
+
+void* CudaBackend::scratch(Slot slot, size_t bytes) {
+  Scratch& own = scratch_[slot];
+  if (own.bytes < bytes) {
+    device_release(own.data);  // waits for ops that still use it
+    own = {};
+    own.data = device_allocate(bytes);
+    own.bytes = bytes;
+  }
+  return own.data;
+}
+
+int64_t CudaBackend::available_bytes() const { return static_cast<int64_t>(free_bytes() + weight_bytes_); }
+
+size_t CudaBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
+  const int64_t rows = std::max(needs.logits, needs.low_rank_rows);
+  const int64_t bf16_values = needs.unpacked + rows + needs.low_rank;
+  return static_cast<size_t>(bf16_values) * sizeof(Bf16) + static_cast<size_t>(needs.attention_rows) * sizeof(float) +
+         Products::kWorkspace;
+}
+
+void CudaBackend::upload(void* to, const void* host, size_t bytes) { copy_to_device(to, host, bytes, stream_); }
+void CudaBackend::download(void* host, const void* from, size_t bytes) { copy_to_host(host, from, bytes, stream_); }
+
+void CudaBackend::fill(float* x, float value, int64_t count) {
+  launch(fill_all, dim3(blocks_for(count, kThreads)), kThreads, 0, stream_, x, value, count);
+}
+
+void CudaBackend::add(float* y, const float* x, int64_t count) {
+  launch(add_floats, dim3(blocks_for(count, kThreads)), kThreads, 0, stream_, y, x, count);
+}
+
+void CudaBackend::zero(Activation* x, int64_t count) {
+  device_zero(x, static_cast<size_t>(count) * sizeof(Bf16), stream_);
+}
+
+bool CudaBackend::all_finite(const Activation* x, int64_t count) {
+  auto* bad = static_cast<int32_t*>(scratch(kSums, kParts * sizeof(int32_t)));
+  launch(find_not_finite, dim3(kParts), kThreads, 0, stream_, bad, bf16(x), count);
+  std::vector<int32_t> host(kParts);
+  copy_to_host(host.data(), bad, kParts * sizeof(int32_t), stream_);
+  return std::none_of(host.begin(), host.end(), [](int32_t b) { return b != 0; });
+}
+
+// Quantised and bf16 matrices lie on the device as they lie in the file; fp32 and half become bf16 on their way.
+Weight CudaBackend::load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
+  const int64_t count = rows * cols;
+  const size_t bytes = static_cast<size_t>(rows) * tensor_bytes(type, cols);  // throws for a row that ends in a block
+  const bool wide = type == TensorType::F32 || type == TensorType::F16;
+  const size_t own = wide ? static_cast<size_t>(count) * sizeof(Bf16) : bytes;
+  Weight weight{nullptr, wide ? TensorType::BF16 : type, rows, cols, {device_allocate(own), device_release}};
+  weight.data = static_cast<const std::byte*>(weight.owned.get());
+  weight_bytes_ += own;
+  if (!wide) {
+    copy_to_device(weight.owned.get(), data, bytes, stream_);
+    return weight;
+  }
+  constexpr int64_t kChunk = 1 << 24;  // values converted at a time
+  const int64_t size = static_cast<int64_t>(type == TensorType::F32 ? sizeof(float) : sizeof(uint16_t));
+  auto* staging = static_cast<uint8_t*>(scratch(kWeights, static_cast<size_t>(std::min(count, kChunk) * size)));
+  for (int64_t first = 0; first < count; first += kChunk) {
+    const int64_t here = std::min(kChunk, count - first);
+    copy_to_device(staging, data + first * size, static_cast<size_t>(here * size), stream_);
+    launch(type == TensorType::F32 ? narrow_floats : narrow_halves, dim3(blocks_for(here, kThreads)), kThreads, 0,
+           stream_, static_cast<Bf16*>(weight.owned.get()) + first, staging, here);
+  }
+  return weight;
+}
+
+Vector CudaBackend::load_vector(TensorType type, const std::byte* data, int64_t size) {
+  std::vector<float> host(static_cast<size_t>(size));
+  dequantize(type, data, host.data(), size);
+  Vector vector{nullptr, size, {device_allocate(host.size() * sizeof(float)), device_release}};
+  vector.data = static_cast<const float*>(vector.owned.get());
+  weight_bytes_ += host.size() * sizeof(float);
+  copy_to_device(vector.owned.get(), host.data(), host.size() * sizeof(float), stream_);
+  return vector;
+}
+
+}  // namespace spark::cuda

@@ -1,0 +1,152 @@
+// cuBLASLt behind products.h. It is column-major: our row-major c (m, n) is its (n, m), so the factors change places
+// and keep their transposes. Plans (descriptors and the chosen algorithm) are kept: asking for one costs more than
+// running a small product.
+#include "cuda/products.h"
+
+#include <cublasLt.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "core/error.h"
+#include "cuda/memory.h"
+
+namespace spark::cuda {
+
+namespace {
+
+void check_lt(cublasStatus_t status, const char* what) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  const std::string text = std::string(what) + ": " + cublasLtGetStatusString(status);
+  if (status == CUBLAS_STATUS_ALLOC_FAILED) throw Error("out_of_memory", text);
+  throw Error("internal", text);
+}
+
+cudaDataType_t type_of(Number number) { return number == Number::Bf16 ? CUDA_R_16BF : CUDA_R_32F; }
+
+// The largest power of two, at most 256, that divides the address.
+uint32_t alignment_of(const void* memory) {
+  const auto address = reinterpret_cast<uintptr_t>(memory) | 256;
+  return static_cast<uint32_t>(address & (~address + 1));
+}
+
+}  // namespace
+
+struct Products::State {
+  struct Plan {
+    cublasLtMatmulDesc_t operation{};
+    cublasLtMatrixLayout_t a{}, b{}, c{};
+    cublasLtMatmulAlgo_t algorithm{};
+
+    Plan() = default;
+    Plan(const Plan&) = delete;
+    Plan& operator=(const Plan&) = delete;
+    ~Plan() {
+      if (operation) cublasLtMatmulDescDestroy(operation);
+      for (const auto layout : {a, b, c}) {
+        if (layout) cublasLtMatrixLayoutDestroy(layout);
+      }
+    }
+  };
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, int, int, bool, uint32_t,
+                         uint32_t, uint32_t>;
+
+  explicit State(Stream own) : stream(own), workspace(device_allocate(kWorkspace)) {
+    const cublasStatus_t status = cublasLtCreate(&handle);
+    if (status == CUBLAS_STATUS_SUCCESS) return;
+    device_release(workspace);
+    check_lt(status, "cublasLtCreate");
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    plans.clear();
+    cublasLtDestroy(handle);
+    device_release(workspace);
+  }
+  const Plan& plan(const Product& p);
+  void choose(Plan& plan, const Product& p);
+
+  Stream stream;
+  void* workspace;
+  cublasLtHandle_t handle{};
+  std::map<Key, std::unique_ptr<Plan>> plans;
+};
+
+void Products::State::choose(Plan& plan, const Product& p) {
+  const auto attribute = [&](cublasLtMatmulDescAttributes_t which, const auto& value) {
+    check_lt(cublasLtMatmulDescSetAttribute(plan.operation, which, &value, sizeof value), "matmul attribute");
+  };
+  const auto layout = [&](cublasLtMatrixLayout_t& to, Number type, int64_t rows, int64_t cols, int64_t ld) {
+    check_lt(
+        cublasLtMatrixLayoutCreate(&to, type_of(type), static_cast<uint64_t>(rows), static_cast<uint64_t>(cols), ld),
+        "matrix layout");
+  };
+  check_lt(cublasLtMatmulDescCreate(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "matmul descriptor");
+  attribute(CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
+  attribute(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
+  layout(plan.a, p.inputs, p.transpose_b ? p.k : p.n, p.transpose_b ? p.n : p.k, p.ldb);
+  layout(plan.b, p.inputs, p.transpose_a ? p.m : p.k, p.transpose_a ? p.k : p.m, p.lda);
+  layout(plan.c, p.output, p.n, p.m, p.ldc);
+
+  cublasLtMatmulPreference_t preference{};
+  check_lt(cublasLtMatmulPreferenceCreate(&preference), "matmul preference");
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t which, const auto& value) {
+    return cublasLtMatmulPreferenceSetAttribute(preference, which, &value, sizeof value);
+  };
+  const size_t most = kWorkspace;
+  cublasLtMatmulHeuristicResult_t found{};
+  int count = 0;
+  const cublasStatus_t statuses[] = {prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.b)),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.a)),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.c)),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.c)),
+                                     cublasLtMatmulAlgoGetHeuristic(handle, plan.operation, plan.a, plan.b, plan.c,
+                                                                    plan.c, preference, 1, &found, &count)};
+  cublasLtMatmulPreferenceDestroy(preference);
+  for (const cublasStatus_t status : statuses) check_lt(status, "choice of a matmul algorithm");
+  if (count == 0) throw Error("internal", "cuBLASLt knows no algorithm for a product");
+  plan.algorithm = found.algo;
+}
+
+const Products::State::Plan& Products::State::plan(const Product& p) {
+  constexpr size_t kMostPlans = 4096;  // batches of many sizes would collect plans without end
+  if (plans.size() >= kMostPlans) plans.clear();
+  const Key key{p.m,
+                p.n,
+                p.k,
+                p.lda,
+                p.ldb,
+                p.ldc,
+                p.transpose_a,
+                p.transpose_b,
+                static_cast<int>(p.inputs),
+                static_cast<int>(p.output),
+                p.accumulate,
+                alignment_of(p.a),
+                alignment_of(p.b),
+                alignment_of(p.c)};
+  std::unique_ptr<Plan>& own = plans[key];
+  if (own) return *own;
+  auto made = std::make_unique<Plan>();
+  choose(*made, p);
+  own = std::move(made);
+  return *own;
+}
+
+Products::Products(Stream stream) : state_(std::make_unique<State>(stream)) {}
+Products::~Products() = default;
+
+void Products::run(const Product& p) {
+  if (p.m == 0 || p.n == 0) return;
+  const State::Plan& plan = state_->plan(p);
+  const float beta = p.accumulate ? 1.0f : 0.0f;
+  check_lt(cublasLtMatmul(state_->handle, plan.operation, &p.scale, p.b, plan.a, p.a, plan.b, &beta, p.c, plan.c, p.c,
+                          plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),
+           "cublasLtMatmul");
+}
+
+}  // namespace spark::cuda

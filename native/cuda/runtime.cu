@@ -1,0 +1,134 @@
+// The CUDA runtime behind memory.h, and its errors as coded exceptions.
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
+#include "cuda/memory.h"
+#include "cuda/runtime.h"
+
+namespace spark::cuda {
+
+namespace {
+
+std::string describe(cudaError_t status) {
+  return std::string(cudaGetErrorName(status)) + " (" + cudaGetErrorString(status) + ")";
+}
+
+// After these the context answers every call with the same error until the process ends.
+bool is_sticky(cudaError_t status) {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidPc:
+    case cudaErrorHardwareStackError:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorAssert:
+    case cudaErrorUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+[[noreturn]] void unavailable(const std::string& reason) {
+  throw Error("backend_unavailable", "backend cuda: " + reason);
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  const std::string text = std::string(what) + ": " + describe(status);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // not sticky: the next call must not see it again
+    throw Error("out_of_memory", text);
+  }
+  if (is_sticky(status)) {
+    throw Error("device_lost", text +
+                                   ". The device's context is gone: end this process, start again, and resume from "
+                                   "the last checkpoint");
+  }
+  throw Error("internal", text);
+}
+
+Stream open_device(int device) {
+  int driver = 0, runtime = 0, count = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    unavailable("expected an NVIDIA driver, found none; install one, or use backend cpu");
+  }
+  cudaRuntimeGetVersion(&runtime);
+  const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
+  const cudaError_t found = cudaGetDeviceCount(&count);
+  if (found == cudaErrorInsufficientDriver) {
+    unavailable("expected a driver for CUDA " + version(runtime) + ", got one for " + version(driver) + "; update it");
+  }
+  if (found != cudaSuccess) unavailable("the driver finds no device: " + describe(found));
+  if (device < 0 || device >= count) {
+    unavailable("expected device 0 to " + std::to_string(count - 1) + ", got " + std::to_string(device));
+  }
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+  constexpr int kOldest = 8;  // Ampere: bf16 tensor cores, asynchronous copies to shared memory
+  if (properties.major < kOldest) {
+    unavailable(std::string("expected a device of compute capability 8.0 or newer, got ") + properties.name + " with " +
+                std::to_string(properties.major) + "." + std::to_string(properties.minor));
+  }
+  check(cudaSetDevice(device), "cudaSetDevice");
+  Stream stream{};
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  return stream;
+}
+
+// Without checks: these run while an error is being handled, too.
+void close_device(Stream stream) { cudaStreamDestroy(stream); }
+void device_release(void* memory) { cudaFree(memory); }
+
+void enter_device(int device) { check(cudaSetDevice(device), "cudaSetDevice"); }
+
+size_t free_bytes() {
+  size_t available = 0, total = 0;
+  check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
+  return available;
+}
+
+void* device_allocate(size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, std::max<size_t>(bytes, 1));
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t available = 0, total = 0;
+    cudaMemGetInfo(&available, &total);
+    const auto mib = [](size_t b) { return std::to_string(b >> 20) + " MiB"; };
+    throw Error("out_of_memory", "expected " + mib(bytes) + " of free device memory, got " + mib(available) + " of " +
+                                     mib(total) +
+                                     ": use fewer tokens in a pass, recompute block, or a quantised model");
+  }
+  check(status, "cudaMalloc");
+  return memory;
+}
+
+void device_zero(void* memory, size_t bytes, Stream stream) {
+  if (bytes) check(cudaMemsetAsync(memory, 0, bytes, stream), "cudaMemsetAsync");
+}
+
+// From memory that is not pinned cudaMemcpyAsync returns when the bytes have left it.
+void copy_to_device(void* to, const void* host, size_t bytes, Stream stream) {
+  if (bytes) check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream), "copy to the device");
+}
+
+void copy_to_host(void* host, const void* from, size_t bytes, Stream stream) {
+  if (bytes) check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, stream), "copy from the device");
+  wait_for_device(stream);
+}
+
+void copy_on_device(void* to, const void* from, size_t bytes, Stream stream) {
+  if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "copy on the device");
+}
+
+void wait_for_device(Stream stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); }
+
+}  // namespace spark::cuda

@@ -1,0 +1,45 @@
+// The CUDA runtime as the backend uses it: every call checked, errors as coded exceptions, kernels launched in one way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cuda/device.h"
+
+namespace spark::cuda {
+
+#ifndef SPARK_CUDA_EMULATED
+using Stream = cudaStream_t;
+
+// Throws device_lost for an error that leaves the context unusable, out_of_memory, else internal; `what` says which
+// call.
+void check(cudaError_t status, const char* what);
+#endif
+
+// Blocks of `threads` that cover `items`, at most what a grid holds.
+inline unsigned blocks_for(int64_t items, int64_t threads) {
+  return static_cast<unsigned>((items + threads - 1) / threads);
+}
+
+// kernel<<<grid, threads, shared, stream>>>(arguments…). More than 48 KiB of shared memory have to be asked for.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared, Stream stream,
+            Arguments... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+#ifdef SPARK_CUDA_EMULATED
+  (void)stream;
+  emulated::run_grid(grid, threads, shared, [&] { kernel(static_cast<Parameters>(arguments)...); });
+#else
+  constexpr size_t kFree = 48 << 10;
+  if (shared > kFree) {
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+          "cudaFuncSetAttribute");
+  }
+  // clang-format off: it takes the brackets apart
+  kernel<<<grid, threads, shared, stream>>>(static_cast<Parameters>(arguments)...);
+  // clang-format on
+  check(cudaGetLastError(), "kernel launch");
+#endif
+}
+
+}  // namespace spark::cuda

@@ -1,0 +1,58 @@
+// Finds the CUDA backend's shared library at run time, so that nothing here depends on CUDA: beside this binary, or
+// where SPARK_RL_CUDA points.
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "core/error.h"
+#include "factory.h"
+
+namespace spark {
+
+namespace {
+
+constexpr const char* kLibrary = "libspark_cuda.so";
+
+[[noreturn]] void unavailable(const std::string& reason) {
+  throw Error("backend_unavailable", "backend cuda: " + reason);
+}
+
+std::filesystem::path library_path() {
+  if (const char* named = std::getenv("SPARK_RL_CUDA")) return named;
+  Dl_info own{};
+  if (dladdr(reinterpret_cast<const void*>(&library_path), &own) == 0 || !own.dli_fname) return kLibrary;
+  return std::filesystem::path(own.dli_fname).parent_path() / kLibrary;
+}
+
+void* open_library() {
+  const std::filesystem::path path = library_path();
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    unavailable("expected a build with CUDA, got one without (no " + path.string() +
+                "): build on a machine with nvcc and cuBLAS, or use backend cpu");
+  }
+  if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+  const char* why = dlerror();
+  unavailable(std::string("its library does not load: ") + (why ? why : "no reason given") +
+              "; install what is missing (cuBLAS 13), or use backend cpu");
+}
+
+template <class F>
+F symbol(void* library, const char* name) {
+  void* found = dlsym(library, name);
+  if (!found) unavailable(std::string("its library has no ") + name + ": build again");
+  return reinterpret_cast<F>(found);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(int device) {
+  static void* library = open_library();  // kept: what it threw away would be needed by every later model
+  const std::string version = symbol<const char* (*)()>(library, "spark_cuda_version")();
+  if (version != SPARK_CUDA_VERSION) unavailable("its library is of another build: build again");
+  return std::unique_ptr<Backend>(symbol<Backend* (*)(int)>(library, "spark_cuda_backend")(device));
+}
+
+}  // namespace spark

@@ -1,0 +1,61 @@
+// Every backend there is, under the names that tests and SPARK_TEST_BACKENDS know them by. Another one joins here.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/error.h"
+#include "cpu/cpu_backend.h"
+#include "cuda/cuda_backend.h"
+#include "factory.h"
+
+namespace spark_test {
+
+// How far a result may be from the equation, relative to its largest value.
+struct Tolerance {
+  double activations;  // bf16: two or three roundings, of 2^-9 each
+  double exact;        // fp32 sums of a few hundred terms
+};
+constexpr Tolerance kFp32{2e-6, 2e-6}, kBf16{1e-2, 2e-6};
+constexpr Tolerance kCuda{1e-2, 1e-5};  // with the device's fast exponential
+
+struct TestedBackend {
+  std::string name;
+  Tolerance tolerance;
+  std::function<std::unique_ptr<spark::Backend>()> make;
+};
+
+inline std::unique_ptr<spark::Backend> emulated_cuda(bool descending) {
+  spark::cuda::emulated::descending_order(descending);
+  return std::make_unique<spark::cuda::CudaBackend>(0);
+}
+
+// f(tested) for each of them that works here; for the others a line with the reason.
+inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
+  const TestedBackend all[] = {
+      {"cpu f32", kFp32, [] { return std::make_unique<spark::CpuBackend>(2, spark::Compute::F32); }},
+      {"cpu bf16", kBf16, [] { return std::make_unique<spark::CpuBackend>(2, spark::Compute::Bf16); }},
+      {"cuda emulated", kCuda, [] { return emulated_cuda(false); }},
+      {"cuda emulated, threads in descending order", kCuda, [] { return emulated_cuda(true); }},
+      {"cuda", kCuda, [] { return spark::make_cuda_backend(0); }},
+  };
+  const char* only = std::getenv("SPARK_TEST_BACKENDS");  // one of these names
+  for (const TestedBackend& tested : all) {
+    if (only && tested.name != only) continue;
+    const std::string& name = tested.name;
+    CAPTURE(name);
+    try {
+      tested.make();
+    } catch (const spark::Error& e) {
+      MESSAGE("skipped " << name << ": " << std::string(e.what()));
+      continue;
+    }
+    f(tested);
+  }
+}
+
+}  // namespace spark_test

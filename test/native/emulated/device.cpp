@@ -1,0 +1,160 @@
+#include "emulated/device.h"
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+namespace spark::cuda::emulated {
+
+namespace {
+
+constexpr size_t kStack = 256 << 10;
+constexpr unsigned kLanes = 32;
+
+struct Barrier {
+  unsigned expected = 0, arrived = 0, round = 0;
+};
+
+struct Fiber {
+  ucontext_t context{};  // where it begins
+  jmp_buf place{};       // where it waits: _setjmp and _longjmp switch without a system call, ucontext does not
+  bool begun = false;
+  std::unique_ptr<char[]> stack;
+  dim3 index;
+  Barrier* waits_for = nullptr;
+  unsigned round = 0;  // of the barrier it waits for
+  bool done = false;
+};
+
+// The block that runs now.
+struct Block {
+  std::vector<Fiber> fibers;
+  std::vector<Barrier> warps;
+  std::vector<uint32_t> words;  // (threads, 16)
+  std::vector<std::byte> shared;
+  Barrier all;
+  Fiber* current = nullptr;
+  ucontext_t scheduler{};
+  jmp_buf scheduler_place{};
+  const std::function<void()>* kernel = nullptr;
+};
+
+Block block;
+bool descending = false;
+
+void enter() {
+  (*block.kernel)();
+  block.current->done = true;
+  _longjmp(block.scheduler_place, 1);
+}
+
+void arrive(Barrier& barrier) {
+  if (++barrier.arrived >= barrier.expected) {
+    barrier.arrived = 0;
+    ++barrier.round;
+  }
+}
+
+void wait(Barrier& barrier) {
+  Fiber& own = *block.current;
+  own.waits_for = &barrier;
+  own.round = barrier.round;
+  arrive(barrier);
+  if (_setjmp(own.place) == 0) _longjmp(block.scheduler_place, 1);
+}
+
+// A thread that returned no longer takes part.
+void leave(Barrier& barrier) {
+  --barrier.expected;
+  if (barrier.expected > 0 && barrier.arrived >= barrier.expected) {
+    barrier.arrived = 0;
+    ++barrier.round;
+  }
+}
+
+bool can_run(const Fiber& fiber) { return !fiber.done && (!fiber.waits_for || fiber.waits_for->round != fiber.round); }
+
+// Runs a fiber to its next barrier or its end.
+void resume(size_t i) {
+  Fiber& fiber = block.fibers[i];
+  fiber.waits_for = nullptr;
+  block.current = &fiber;
+  threadIdx = fiber.index;
+  if (_setjmp(block.scheduler_place) == 0) {
+    if (fiber.begun) _longjmp(fiber.place, 1);
+    fiber.begun = true;
+    setcontext(&fiber.context);
+  }
+  if (!block.current->done) return;
+  leave(block.warps[i / kLanes]);
+  leave(block.all);
+}
+
+void run_block(unsigned threads) {
+  block.all = {threads, 0, 0};
+  block.warps.assign((threads + kLanes - 1) / kLanes, {});
+  for (unsigned i = 0; i < threads; ++i) {
+    ++block.warps[i / kLanes].expected;
+    Fiber& fiber = block.fibers[i];
+    if (!fiber.stack) fiber.stack = std::make_unique<char[]>(kStack);
+    fiber.index = {i, 0, 0};
+    fiber.waits_for = nullptr;
+    fiber.done = fiber.begun = false;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = kStack;
+    fiber.context.uc_link = &block.scheduler;
+    makecontext(&fiber.context, enter, 0);
+  }
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (unsigned turn = 0; turn < threads; ++turn) {
+      const unsigned i = descending ? threads - 1 - turn : turn;
+      if (!can_run(block.fibers[i])) continue;
+      resume(i);
+      progress = true;
+    }
+  }
+  for (unsigned i = 0; i < threads; ++i) {
+    if (!block.fibers[i].done) throw std::logic_error("emulated kernel: some threads wait where others never arrive");
+  }
+}
+
+}  // namespace
+
+void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f) {
+  gridDim = grid;
+  blockDim = {threads, 1, 1};
+  block.kernel = &f;
+  if (block.fibers.size() < threads) block.fibers.resize(threads);
+  block.words.assign(size_t{threads} * 16, 0);
+  block.shared.assign(shared + 128, std::byte{0xff});  // NaN: what nobody wrote shows
+  for (unsigned z = 0; z < grid.z; ++z) {
+    for (unsigned y = 0; y < grid.y; ++y) {
+      for (unsigned x = 0; x < grid.x; ++x) {
+        blockIdx = {x, y, z};
+        run_block(threads);
+      }
+    }
+  }
+}
+
+void descending_order(bool value) { descending = value; }
+
+void* dynamic_shared() {
+  const auto address = reinterpret_cast<uintptr_t>(block.shared.data());
+  return reinterpret_cast<void*>((address + 127) / 128 * 128);
+}
+
+void wait_for_block() { wait(block.all); }
+void wait_for_warp() { wait(block.warps[threadIdx.x / kLanes]); }
+
+uint32_t* lane_words(int lane) {
+  const size_t first = threadIdx.x / kLanes * kLanes + static_cast<size_t>(lane);
+  return block.words.data() + first * 16;
+}
+
+}  // namespace spark::cuda::emulated

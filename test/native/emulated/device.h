@@ -1,0 +1,87 @@
+// The CUDA kernels of native/cuda on the host: every thread of a block is a fiber that runs until it waits for others.
+// It checks what a kernel computes (indexing, edges, tensor-core fragments, where a barrier is missing or not reached
+// by all); it says nothing about speed, and no more about a real device's memory order than that.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+#include "core/half.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __shared__ static  // blocks run one after the other
+#define __restrict__
+#define SPARK_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(spark::cuda::emulated::dynamic_shared())
+
+struct uint2 {
+  uint32_t x, y;
+};
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+struct alignas(8) float2 {
+  float x, y;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+inline dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace spark::cuda {
+
+using Stream = int;
+
+namespace emulated {
+
+// Runs f, which calls the kernel, once for every thread of every block. Throws std::logic_error when some threads wait
+// at a barrier that others never reach. Threads take turns in ascending or descending order: what depends on the order
+// lacks a barrier.
+void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f);
+void descending_order(bool descending);
+
+void* dynamic_shared();
+void wait_for_block();
+void wait_for_warp();
+// Where a lane leaves a word for the others of its warp. Two barriers around reading keep rounds apart.
+uint32_t* lane_words(int lane);  // 16 words
+
+inline uint16_t round_to_bf16(float x) { return float_to_bf16(x); }
+
+// The word that lane `from` passed.
+inline uint32_t exchange(uint32_t word, int from) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  lane_words(lane)[0] = word;
+  wait_for_warp();
+  const uint32_t got = lane_words(from)[0];
+  wait_for_warp();
+  return got;
+}
+
+}  // namespace emulated
+}  // namespace spark::cuda
+
+inline void __syncthreads() { spark::cuda::emulated::wait_for_block(); }
+inline void __syncwarp() { spark::cuda::emulated::wait_for_warp(); }
+
+inline float __shfl_xor_sync(unsigned, float x, int step) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  return std::bit_cast<float>(spark::cuda::emulated::exchange(std::bit_cast<uint32_t>(x), lane ^ step));
+}
+
+inline float __uint_as_float(uint32_t x) { return std::bit_cast<float>(x); }
+inline uint32_t __float_as_uint(float x) { return std::bit_cast<uint32_t>(x); }
+inline float __expf(float x) { return std::exp(x); }
+inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }

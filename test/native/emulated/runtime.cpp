@@ -1,0 +1,69 @@
+// native/cuda/memory.h and products.h on the host.
+#include <cstdlib>
+#include <cstring>
+
+#include "core/half.h"
+#include "cuda/memory.h"
+#include "cuda/products.h"
+
+namespace spark::cuda {
+
+Stream open_device(int) { return 0; }
+void close_device(Stream) {}
+void enter_device(int) {}
+
+size_t free_bytes() { return size_t{1} << 32; }
+
+void* device_allocate(size_t bytes) {
+  constexpr size_t kAlignment = 256;
+  void* memory = std::aligned_alloc(kAlignment, (bytes + kAlignment) / kAlignment * kAlignment);
+  std::memset(memory, 0xff, bytes);  // NaN: what nobody wrote shows
+  return memory;
+}
+void device_release(void* memory) { std::free(memory); }
+void device_zero(void* memory, size_t bytes, Stream) { std::memset(memory, 0, bytes); }
+void copy_to_device(void* to, const void* host, size_t bytes, Stream) {
+  if (bytes) std::memcpy(to, host, bytes);
+}
+void copy_to_host(void* host, const void* from, size_t bytes, Stream) {
+  if (bytes) std::memcpy(host, from, bytes);
+}
+void copy_on_device(void* to, const void* from, size_t bytes, Stream) {
+  if (bytes) std::memcpy(to, from, bytes);
+}
+void wait_for_device(Stream) {}
+
+struct Products::State {};
+Products::Products(Stream) {}
+Products::~Products() = default;
+
+namespace {
+
+float value(const void* data, Number type, int64_t i) {
+  return type == Number::F32 ? static_cast<const float*>(data)[i]
+                             : bf16_to_float(static_cast<const uint16_t*>(data)[i]);
+}
+
+}  // namespace
+
+void Products::run(const Product& p) {
+  for (int64_t i = 0; i < p.m; ++i) {
+    for (int64_t j = 0; j < p.n; ++j) {
+      double sum = 0;
+      for (int64_t l = 0; l < p.k; ++l) {
+        sum += static_cast<double>(value(p.a, p.inputs, p.transpose_a ? l * p.lda + i : i * p.lda + l)) *
+               value(p.b, p.inputs, p.transpose_b ? j * p.ldb + l : l * p.ldb + j);
+      }
+      const int64_t at = i * p.ldc + j;
+      const double held = p.accumulate ? value(p.c, p.output, at) : 0.0;
+      const float result = static_cast<float>(p.scale * sum + held);
+      if (p.output == Number::F32) {
+        static_cast<float*>(p.c)[at] = result;
+      } else {
+        static_cast<uint16_t*>(p.c)[at] = float_to_bf16(result);
+      }
+    }
+  }
+}
+
+}  // namespace spark::cuda
