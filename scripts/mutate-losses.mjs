@@ -63,15 +63,17 @@ function run(command, args) {
 
 const compile = () => run('cmake', ['--build', build, '--target', 'spark_tests', '-j', '2']);
 
-/** The first test that fails; null when all pass. */
-function failure() {
+/** A CUDA kernel shows on the host alone; the other mutants are in the CPU's code and in what all backends share. */
+const backendOf = (file) => (file.startsWith('cuda/') ? 'cuda emulated' : 'cpu f32');
+
+/** The first test that fails on this backend; null when all pass. */
+function failure(backend) {
   const flags = ['--no-colors', '--no-intro', '--abort-after=1', `--source-file-exclude=${WITHOUT.join(',')}`];
   const result = spawnSync(program, flags, {
     encoding: 'utf8',
     timeout: TEST_TIMEOUT_MS,
     maxBuffer: 1 << 28,
-    // The mutants are in the CPU's code and in what all backends share.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', SPARK_TEST_BACKENDS: 'cpu f32' },
+    env: { ...process.env, OMP_WAIT_POLICY: 'passive', SPARK_TEST_BACKENDS: backend },
   });
   if (result.status === 0) return null;
   // A skipped backend has a section with the test's name, too.
@@ -92,7 +94,7 @@ function judge({ file, from, to }) {
       text.replace(from, () => to),
     );
     compile();
-    const failed = failure();
+    const failed = failure(backendOf(file));
     if (failed === null) return { verdict: 'SURVIVED', detail: 'no test failed' };
     return { verdict: 'killed', detail: failed };
   } catch (error) {
@@ -111,14 +113,16 @@ if (chosen.length === 0) throw new Error(`no mutation is of a file named like ${
 makeCopy();
 configure();
 compile();
-const broken = failure();
-if (broken !== null) throw new Error(`a test fails without any mutation: ${broken}`);
+for (const backend of new Set(chosen.map(({ file }) => backendOf(file)))) {
+  const broken = failure(backend);
+  if (broken !== null) throw new Error(`a test fails without any mutation: ${broken}`);
+}
 
 const counts = new Map();
 for (const mutation of chosen) {
   const { verdict, detail } = judge(mutation);
   counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
-  console.log(`${verdict.padEnd(9)} ${mutation.file.padEnd(21)} ${mutation.what.padEnd(38)} ${detail.slice(0, 90)}`);
+  console.log(`${verdict.padEnd(9)} ${mutation.file.padEnd(26)} ${mutation.what.padEnd(48)} ${detail.slice(0, 90)}`);
 }
 console.log([...counts].map(([verdict, count]) => `${count} ${verdict}`).join(', '));
 process.exitCode = counts.get('killed') === chosen.length ? 0 : 1;

@@ -15,6 +15,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/gguf.h"
+#include "core/half.h"
 #include "flags.h"
 #include "shapes.h"
 
@@ -50,12 +51,6 @@ uint64_t mix(uint64_t x) {  // SplitMix64's finaliser
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return x ^ (x >> 31);
-}
-
-uint16_t to_bf16(float value) {  // to nearest, ties to even; values are finite
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
 class Writer {
@@ -119,7 +114,7 @@ void write_values(Writer& out, const Tensor& tensor, bool bf16, uint64_t seed) {
     for (size_t c = 0; c < row.size(); ++c) {
       const float unit = static_cast<float>(mix(seed + (first + c) * 0x9e3779b97f4a7c15u) >> 40) * 0x1p-24f;
       row[c] = (unit - 0.5f) * size;
-      half[c] = to_bf16(row[c]);
+      half[c] = float_to_bf16(row[c]);
     }
     if (bf16) {
       out.bytes(half.data(), half.size() * sizeof(uint16_t));

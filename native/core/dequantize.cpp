@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/gguf.h"
 #include "core/half.h"
+#include "core/scales.h"
 #include "core/tensor_type.h"
 
 namespace spark {
@@ -38,25 +39,6 @@ void block_q4_0(Bytes p, float* out) {
     out[i] = d * static_cast<float>((p[2 + i] & 0x0f) - 8);
     out[i + 16] = d * static_cast<float>((p[2 + i] >> 4) - 8);
   }
-}
-
-struct ScaleAndMinimum {
-  float scale, minimum;
-};
-
-// Q4_K and Q5_K pack eight 6-bit scales and eight 6-bit minimums into 12 bytes: the first four of each whole in the low
-// six bits of bytes 0–3 and 4–7, the last four as nibbles of bytes 8–11 with their top two bits in the spare bits
-// above.
-ScaleAndMinimum unpack_scale(int group, Bytes packed, float d, float d_minimum) {
-  int scale, minimum;
-  if (group < 4) {
-    scale = packed[group] & 63;
-    minimum = packed[group + 4] & 63;
-  } else {
-    scale = (packed[group + 4] & 0x0f) | ((packed[group - 4] >> 6) << 4);
-    minimum = (packed[group + 4] >> 4) | ((packed[group] >> 6) << 4);
-  }
-  return {d * static_cast<float>(scale), d_minimum * static_cast<float>(minimum)};
 }
 
 // half d | half dmin | 12 bytes of scales | 128 bytes of nibbles. Eight groups of 32 values; groups 2k and 2k + 1 are

@@ -5,16 +5,13 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/vector.h"
+#include "ops/adamw.h"
 
 namespace spark {
 
 namespace {
 
-struct Coefficients {
-  float decay, beta1, beta2, step_size, inverse_root2, epsilon, grad_scale;
-};
-
-SPARK_CLONES void update(float* w, float* m, float* v, const float* gradient, const Coefficients& c, int64_t count) {
+SPARK_CLONES void update(float* w, float* m, float* v, const float* gradient, const AdamwUpdate& c, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     const float g = gradient[i] * c.grad_scale;
@@ -35,15 +32,7 @@ double CpuBackend::sum_of_squares(const float* x, int64_t count) {
 }
 
 void CpuBackend::adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) {
-  const double correction1 = 1.0 - std::pow(static_cast<double>(c.beta1), static_cast<double>(c.step));
-  const double correction2 = 1.0 - std::pow(static_cast<double>(c.beta2), static_cast<double>(c.step));
-  const Coefficients own{1.0f - c.learning_rate * c.weight_decay,
-                         c.beta1,
-                         c.beta2,
-                         static_cast<float>(c.learning_rate / correction1),
-                         static_cast<float>(1.0 / std::sqrt(correction2)),
-                         c.epsilon,
-                         c.grad_scale};
+  const AdamwUpdate own = adamw_update(c);
   constexpr int64_t kBlock = 1 << 14;
 #pragma omp parallel for schedule(static) if (count > kParallelWork)
   for (int64_t i = 0; i < count; i += kBlock) {

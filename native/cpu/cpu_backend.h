@@ -96,6 +96,8 @@ class CpuBackend : public Backend {
   // scale · x (rows, cols) in bf16, in scratch; `stride` between the rows of x
   const uint16_t* rounded(SharedSlot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
   const float* widened(const Activation* x, int64_t count);  // value_head.cpp
+  template <class T>
+  void bf16_linear_forward(T* y, const uint16_t* x, const Weight& w, int64_t M);
   void bf16_linear_backward(uint16_t* dx, const uint16_t* dy, const Weight& w, int64_t M, bool accumulate);
 
   template <class F, class Add>

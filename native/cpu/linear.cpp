@@ -89,26 +89,24 @@ const Bf16Bits* CpuBackend::rounded(SharedSlot slot, const float* x, int64_t row
   return to;
 }
 
-void CpuBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) {
+// y (M, out) = x Wᵀ, in fp32 or bf16
+template <class T>
+void CpuBackend::bf16_linear_forward(T* y, const Bf16Bits* x, const Weight& w, int64_t M) {
   const int64_t in = w.cols, out = w.rows;
-  if (bf16_) {
-    const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
-    return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
-      bf16_->run(static_cast<Bf16Bits*>(y) + p.first, out, static_cast<const Bf16Bits*>(x), in, p.data, in, true, M,
-                 p.rows, in, false);
-    });
-  }
-  output_forward(static_cast<float*>(y), x, w, M);
+  const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
+  each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
+    bf16_->run(y + p.first, out, x, in, p.data, in, true, M, p.rows, in, false);
+  });
+}
+
+void CpuBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) {
+  if (!bf16_) return output_forward(static_cast<float*>(y), x, w, M);
+  bf16_linear_forward(static_cast<Bf16Bits*>(y), static_cast<const Bf16Bits*>(x), w, M);
 }
 
 void CpuBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
+  if (bf16_) return bf16_linear_forward(logits, static_cast<const Bf16Bits*>(x), w, M);
   const int64_t in = w.cols, out = w.rows;
-  if (bf16_) {
-    const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
-    return each_panel<Bf16Bits>(w, bf16_panel_scratch(w), fill, [&](const Panel<Bf16Bits>& p) {
-      bf16_->run(logits + p.first, out, static_cast<const Bf16Bits*>(x), in, p.data, in, true, M, p.rows, in, false);
-    });
-  }
   const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
   each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
     cpu_gemm(false, true, M, p.rows, in, 1.0f, static_cast<const float*>(x), in, p.data, in, 0.0f, logits + p.first,

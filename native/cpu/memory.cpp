@@ -63,13 +63,13 @@ int64_t CpuBackend::available_bytes() const { return available_memory(); }
 
 size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
   const bool unpacks = compute_ == Compute::F32 ? needs.not_f32 : needs.not_bf16;
-  int64_t own = needs.head_size > 0 ? attention_scratch(needs.longest, needs.head_size) : 0;  // floats of a thread
-  int64_t shared = 0;                                                                         // floats of the team
-  if (unpacks) shared += std::max<int64_t>(panel_values(needs.widest_row, needs.widest_row), int64_t{1} << 20);
-  own = std::max(own, needs.low_rank);
+  const int64_t panel = unpacks ? std::max(panel_values(needs.widest_row, needs.widest_row), int64_t{1} << 20) : 0;
+  const int64_t attention = needs.head_size > 0 ? attention_scratch(needs.longest, needs.head_size) : 0;
+  int64_t own = std::max(attention, needs.low_rank);  // floats of a thread
+  int64_t shared = std::max(panel, needs.low_rank);   // floats of the team
   if (compute_ != Compute::F32) {
     own = std::max(own, needs.widest_row);
-    shared = std::max(shared / 2, needs.low_rank) + needs.logits / 2;
+    shared = std::max(panel / 2, needs.low_rank) + std::max(needs.logits, needs.low_rank_rows) / 2;
     if (unpacks) shared += needs.input_gradient;
   }
   return static_cast<size_t>(own * threads_ + shared) * sizeof(float);

@@ -1,10 +1,10 @@
 // AdamW (Loshchilov & Hutter 2019), the equations in native/cpu/adamw.cpp, and the sum behind the global norm.
-#include <cmath>
 #include <vector>
 
 #include "cuda/cuda_backend.h"
 #include "cuda/memory.h"
 #include "cuda/runtime.h"
+#include "ops/adamw.h"
 
 namespace spark::cuda {
 
@@ -13,11 +13,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int64_t kParts = 1024;  // partial sums, added on the host in their order
 
-struct Coefficients {
-  float decay, beta1, beta2, step_size, inverse_root2, epsilon, grad_scale;
-};
-
-__global__ void update(float* w, float* m, float* v, const float* gradient, Coefficients c, int64_t count) {
+__global__ void update(float* w, float* m, float* v, const float* gradient, AdamwUpdate c, int64_t count) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= count) return;
   const float g = gradient[i] * c.grad_scale;
@@ -57,15 +53,7 @@ double CudaBackend::sum_of_squares(const float* x, int64_t count) {
 
 void CudaBackend::adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c,
                         int64_t count) {
-  const double correction1 = 1.0 - std::pow(static_cast<double>(c.beta1), static_cast<double>(c.step));
-  const double correction2 = 1.0 - std::pow(static_cast<double>(c.beta2), static_cast<double>(c.step));
-  const Coefficients own{1.0f - c.learning_rate * c.weight_decay,
-                         c.beta1,
-                         c.beta2,
-                         static_cast<float>(c.learning_rate / correction1),
-                         static_cast<float>(1.0 / std::sqrt(correction2)),
-                         c.epsilon,
-                         c.grad_scale};
+  const AdamwUpdate own = adamw_update(c);
   launch(update, dim3(blocks_for(count, kThreads)), kThreads, 0, stream_, w, m, v, gradient, own, count);
 }
 

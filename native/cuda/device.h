@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/half.h"
+
 #ifdef SPARK_CUDA_EMULATED
 #include SPARK_CUDA_EMULATED
 #define SPARK_UNROLL
@@ -34,7 +36,7 @@ __device__ inline float widen(Bf16 x) { return __uint_as_float(static_cast<uint3
 // To nearest, ties to even; NaN stays NaN.
 __device__ inline Bf16 narrow(float x) {
 #ifdef SPARK_CUDA_EMULATED
-  return {emulated::round_to_bf16(x)};
+  return {float_to_bf16(x)};
 #else
   return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};
 #endif
@@ -43,7 +45,7 @@ __device__ inline Bf16 narrow(float x) {
 // Two bf16 in a word, the first in the low half: a pair of neighbours in memory, or of a tensor core's fragment.
 __device__ inline uint32_t narrow_pair(float low, float high) {
 #ifdef SPARK_CUDA_EMULATED
-  return emulated::round_to_bf16(low) | static_cast<uint32_t>(emulated::round_to_bf16(high)) << 16;
+  return float_to_bf16(low) | static_cast<uint32_t>(float_to_bf16(high)) << 16;
 #else
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
   return *reinterpret_cast<const uint32_t*>(&pair);

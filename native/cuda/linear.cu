@@ -70,43 +70,16 @@ const float* CudaBackend::widened(const Activation* x, int64_t count) {
 }
 
 void CudaBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) {
-  products_->run({.m = M,
-                  .n = w.rows,
-                  .k = w.cols,
-                  .a = x,
-                  .lda = w.cols,
-                  .b = unpacked(w),
-                  .ldb = w.cols,
-                  .transpose_b = true,
-                  .c = y,
-                  .ldc = w.rows});
+  products_->run({M, w.rows, w.cols, {x, w.cols}, {unpacked(w), w.cols, true}, y, w.rows});
 }
 
 void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) {
-  products_->run({.m = M,
-                  .n = w.cols,
-                  .k = w.rows,
-                  .a = dy,
-                  .lda = w.rows,
-                  .b = unpacked(w),
-                  .ldb = w.cols,
-                  .c = dx,
-                  .ldc = w.cols,
-                  .accumulate = accumulate});
+  products_->run({M, w.cols, w.rows, {dy, w.rows}, {unpacked(w), w.cols}, dx, w.cols, accumulate});
 }
 
 void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
-  products_->run({.m = M,
-                  .n = w.rows,
-                  .k = w.cols,
-                  .a = x,
-                  .lda = w.cols,
-                  .b = unpacked(w),
-                  .ldb = w.cols,
-                  .transpose_b = true,
-                  .c = logits,
-                  .ldc = w.rows,
-                  .output = Number::F32});
+  const Factor weight{unpacked(w), w.cols, true};
+  products_->run({M, w.rows, w.cols, {x, w.cols}, weight, logits, w.rows, false, Number::Bf16, Number::F32});
 }
 
 void CudaBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {

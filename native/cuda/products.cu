@@ -85,11 +85,11 @@ void Products::State::choose(Plan& plan, const Product& p) {
         "matrix layout");
   };
   check_lt(cublasLtMatmulDescCreate(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "matmul descriptor");
-  attribute(CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
-  attribute(CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
-  layout(plan.a, p.inputs, p.transpose_b ? p.k : p.n, p.transpose_b ? p.n : p.k, p.ldb);
-  layout(plan.b, p.inputs, p.transpose_a ? p.m : p.k, p.transpose_a ? p.k : p.m, p.lda);
-  layout(plan.c, p.output, p.n, p.m, p.ldc);
+  attribute(CUBLASLT_MATMUL_DESC_TRANSA, p.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  attribute(CUBLASLT_MATMUL_DESC_TRANSB, p.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  layout(plan.a, p.inputs, p.b.transposed ? p.k : p.n, p.b.transposed ? p.n : p.k, p.b.stride);
+  layout(plan.b, p.inputs, p.a.transposed ? p.m : p.k, p.a.transposed ? p.k : p.m, p.a.stride);
+  layout(plan.c, p.output, p.n, p.m, p.stride);
 
   cublasLtMatmulPreference_t preference{};
   check_lt(cublasLtMatmulPreferenceCreate(&preference), "matmul preference");
@@ -100,8 +100,8 @@ void Products::State::choose(Plan& plan, const Product& p) {
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
   const cublasStatus_t statuses[] = {prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most),
-                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.b)),
-                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.a)),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.b.data)),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.a.data)),
                                      prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.c)),
                                      prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.c)),
                                      cublasLtMatmulAlgoGetHeuristic(handle, plan.operation, plan.a, plan.b, plan.c,
@@ -118,16 +118,16 @@ const Products::State::Plan& Products::State::plan(const Product& p) {
   const Key key{p.m,
                 p.n,
                 p.k,
-                p.lda,
-                p.ldb,
-                p.ldc,
-                p.transpose_a,
-                p.transpose_b,
+                p.a.stride,
+                p.b.stride,
+                p.stride,
+                p.a.transposed,
+                p.b.transposed,
                 static_cast<int>(p.inputs),
                 static_cast<int>(p.output),
                 p.accumulate,
-                alignment_of(p.a),
-                alignment_of(p.b),
+                alignment_of(p.a.data),
+                alignment_of(p.b.data),
                 alignment_of(p.c)};
   std::unique_ptr<Plan>& own = plans[key];
   if (own) return *own;
@@ -143,9 +143,9 @@ Products::~Products() = default;
 void Products::run(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   const State::Plan& plan = state_->plan(p);
-  const float beta = p.accumulate ? 1.0f : 0.0f;
-  check_lt(cublasLtMatmul(state_->handle, plan.operation, &p.scale, p.b, plan.a, p.a, plan.b, &beta, p.c, plan.c, p.c,
-                          plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),
+  const float alpha = 1.0f, beta = p.accumulate ? 1.0f : 0.0f;
+  check_lt(cublasLtMatmul(state_->handle, plan.operation, &alpha, p.b.data, plan.a, p.a.data, plan.b, &beta, p.c,
+                          plan.c, p.c, plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),
            "cublasLtMatmul");
 }
 

@@ -11,21 +11,21 @@ namespace spark::cuda {
 
 enum class Number { Bf16, F32 };
 
-// c (m, n) = scale · op(a) op(b), or += when `accumulate`. op(a) is (m, k) and op(b) is (k, n); a transposed factor is
-// stored as its transpose. lda, ldb and ldc are the distances of rows as stored.
+// A matrix as stored: row-major, `stride` values from row to row. A transposed one is stored as its transpose.
+struct Factor {
+  const void* data = nullptr;
+  int64_t stride = 0;
+  bool transposed = false;
+};
+
+// c (m, n) = a b, or += when `accumulate`; a is (m, k) and b is (k, n) once they are transposed.
 struct Product {
   int64_t m = 0, n = 0, k = 0;
-  const void* a = nullptr;
-  int64_t lda = 0;
-  bool transpose_a = false;
-  const void* b = nullptr;
-  int64_t ldb = 0;
-  bool transpose_b = false;
+  Factor a, b;
   void* c = nullptr;
-  int64_t ldc = 0;
-  Number inputs = Number::Bf16, output = Number::Bf16;
-  float scale = 1;
+  int64_t stride = 0;  // of c
   bool accumulate = false;
+  Number inputs = Number::Bf16, output = Number::Bf16;
 };
 
 class Products {

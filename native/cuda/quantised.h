@@ -3,36 +3,15 @@
 #pragma once
 
 #include "core/gguf.h"
+#include "core/half.h"
+#include "core/scales.h"
 #include "cuda/device.h"
 
 namespace spark::cuda {
 
 using Bytes = const uint8_t*;
 
-// IEEE binary16 at p, as core/half.h has it.
-__device__ inline float read_half(Bytes p) {
-  const uint32_t bits = p[0] | static_cast<uint32_t>(p[1]) << 8;
-  const uint32_t magnitude = (bits & 0x7fffu) << 13;
-  const float scaled = __uint_as_float(magnitude) * 0x1p112f;
-  const uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0u;
-  return __uint_as_float(__float_as_uint(scaled) | special | (bits & 0x8000u) << 16);
-}
-
-struct ScaleAndMinimum {
-  float scale, minimum;
-};
-
-__device__ inline ScaleAndMinimum unpack_scale(int group, Bytes packed, float d, float d_minimum) {
-  int scale, minimum;
-  if (group < 4) {
-    scale = packed[group] & 63;
-    minimum = packed[group + 4] & 63;
-  } else {
-    scale = (packed[group + 4] & 0x0f) | ((packed[group - 4] >> 6) << 4);
-    minimum = (packed[group + 4] >> 4) | ((packed[group] >> 6) << 4);
-  }
-  return {d * static_cast<float>(scale), d_minimum * static_cast<float>(minimum)};
-}
+__device__ inline float read_half(Bytes p) { return f16_to_float(static_cast<uint16_t>(p[0] | p[1] << 8)); }
 
 // Each: values `first` to first + 7 of the block at p, first a multiple of 8.
 template <TensorType TYPE>

@@ -49,18 +49,7 @@ __global__ void backward_units(float* z, float* db1, float* dw2, float* db2, con
 
 void CudaBackend::value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,
                                      int64_t C, int64_t E) {
-  products_->run({.m = M,
-                  .n = E,
-                  .k = C,
-                  .a = widened(x, M * C),
-                  .lda = C,
-                  .b = p.w1,
-                  .ldb = C,
-                  .transpose_b = true,
-                  .c = z,
-                  .ldc = E,
-                  .inputs = Number::F32,
-                  .output = Number::F32});
+  products_->run({M, E, C, {widened(x, M * C), C}, {p.w1, C, true}, z, E, false, Number::F32, Number::F32});
   launch(forward_rows, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, v, z, p.b1, p.w2, p.b2, E);
 }
 
@@ -69,31 +58,9 @@ void CudaBackend::value_head_backward(Activation* dx, const ValueHeadParameters&
                                       int64_t E) {
   launch(backward_units, dim3(blocks_for(E, kThreads)), kThreads, 0, stream_, z, gradients.b1, gradients.w2,
          gradients.b2, dv, p.w2, M, E);
-  products_->run({.m = E,
-                  .n = C,
-                  .k = M,
-                  .a = z,
-                  .lda = E,
-                  .transpose_a = true,
-                  .b = widened(x, M * C),
-                  .ldb = C,
-                  .c = gradients.w1,
-                  .ldc = C,
-                  .inputs = Number::F32,
-                  .output = Number::F32,
-                  .accumulate = true});
+  products_->run({E, C, M, {z, E, true}, {widened(x, M * C), C}, gradients.w1, C, true, Number::F32, Number::F32});
   auto* wide = static_cast<float*>(scratch(kSums, static_cast<size_t>(M * C) * sizeof(float)));  // (M, C)
-  products_->run({.m = M,
-                  .n = C,
-                  .k = E,
-                  .a = z,
-                  .lda = E,
-                  .b = p.w1,
-                  .ldb = C,
-                  .c = wide,
-                  .ldc = C,
-                  .inputs = Number::F32,
-                  .output = Number::F32});
+  products_->run({M, C, E, {z, E}, {p.w1, C}, wide, C, false, Number::F32, Number::F32});
   copy_on_device(dx, rounded(kRows, wide, M, C, C, 1.0f), static_cast<size_t>(M * C) * sizeof(Bf16), stream_);
 }
 

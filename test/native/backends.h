@@ -34,7 +34,8 @@ inline std::unique_ptr<spark::Backend> emulated_cuda(bool descending) {
   return std::make_unique<spark::cuda::CudaBackend>(0);
 }
 
-// f(tested) for each of them that works here; for the others a line with the reason.
+// f(tested) for each of them that works here; for the others a line with the reason. One that SPARK_TEST_BACKENDS asks
+// for by name must work.
 inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
   const TestedBackend all[] = {
       {"cpu f32", kFp32, [] { return std::make_unique<spark::CpuBackend>(2, spark::Compute::F32); }},
@@ -44,18 +45,22 @@ inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
       {"cuda", kCuda, [] { return spark::make_cuda_backend(0); }},
   };
   const char* only = std::getenv("SPARK_TEST_BACKENDS");  // one of these names
+  bool known = !only;
   for (const TestedBackend& tested : all) {
     if (only && tested.name != only) continue;
+    known = true;
     const std::string& name = tested.name;
     CAPTURE(name);
     try {
       tested.make();
     } catch (const spark::Error& e) {
+      if (only) FAIL(name << ": " << std::string(e.what()));
       MESSAGE("skipped " << name << ": " << std::string(e.what()));
       continue;
     }
     f(tested);
   }
+  if (!known) FAIL("SPARK_TEST_BACKENDS: no backend is called " << std::string(only));
 }
 
 }  // namespace spark_test

@@ -1,6 +1,7 @@
 /**
- * Errors that someone could make in the loss code: a sign turned, a term dropped, a bound moved. Each `from` stands exactly
- * once in its file under native/, and with `to` in its place some native test must fail (scripts/mutate-losses.mjs).
+ * Errors that someone could make in the losses and in the CUDA kernels: a sign turned, a term dropped, a bound moved. Each
+ * `from` stands exactly once in its file under native/, and with `to` in its place some native test must fail
+ * (scripts/mutate-losses.mjs).
  */
 const objective = [
   ['clip loss: sign', 'return -std::min(ratio', 'return std::min(ratio'],
@@ -123,6 +124,56 @@ const sft = [
   ['actor: normalizer not inverted', '1.0 / options.normalizer}', 'options.normalizer}'],
 ];
 
+// Kernels, whose mistakes are of another kind: an index, an edge, a barrier.
+const kernels = {
+  'cuda/rmsnorm.cu': [
+    ['forward: epsilon dropped', 'static_cast<float>(C) + epsilon', 'static_cast<float>(C)'],
+    ['backward: mean dropped', '- xs.at[i] * back', ''],
+  ],
+  'cuda/rope.cu': [['halves: sign', 'first * sine + second', 'first * sine - second']],
+  'cuda/swiglu.cu': [["silu' without its second term", '* (1.0f + g.at[j] * (1.0f - s))', '']],
+  'cuda/rows.cu': [['packed row: block dropped', 'row + c / PACKED::kBlock * PACKED::kBytes', 'row']],
+  'cuda/quantised.h': [
+    ['Q4_0: offset', '& 0x0f) - 8);', '& 0x0f) - 7);'],
+    ['Q4_K: minimum dropped', '& 0x0f) - own.minimum;', '& 0x0f);'],
+    ['Q5_K: fifth bit', '(((top[i] >> group) & 1) << 4)', '(((top[i] >> group) & 1) << 3)'],
+    ['Q6_K: scale of the run', '+ 2 * run + place / 16', '+ 2 * run'],
+  ],
+  'cuda/lora.cu': [
+    [
+      'dB: scale dropped',
+      'M, R, stride, scale), R}, b16{rounded(kFactors, b, out, R, R, scale)',
+      'M, R, stride, 1), R}, b16{rounded(kFactors, b, out, R, R, scale)',
+    ],
+  ],
+  'cuda/logprob.cu': [['sum not rescaled', 'sum *= __expf(top - x);', '']],
+  'cuda/value_head.cu': [['b1 dropped', 'row[e] + b1[e]', 'row[e]']],
+  'cuda/device.h': [['block sum: one warp short', 'THREADS / kWarp; ++i) sum', 'THREADS / kWarp - 1; ++i) sum']],
+  'cuda/attention_forward.cu': [
+    ['mask: one key too many', 'diagonal && col > row', 'diagonal && col > row + 1'],
+    ['earlier sums not rescaled', 'out[tile].at[2] *= factor.y', 'out[tile].at[2] *= 1'],
+    ['no barrier before keys are loaded over', '__syncthreads();  // the next round', '// the next round'],
+    ['lse in powers of two', ' / kLog2E;', ';'],
+  ],
+  'cuda/attention_backward.cu': [
+    ['keys: delta dropped', 'ds[tile].at[i] - deltas(j)[col]', 'ds[tile].at[i]'],
+    ['queries: delta dropped', 'ds[tile].at[i] - delta[i / 2]', 'ds[tile].at[i]'],
+    ['keys: mask', 'row <= ahead + col', 'row < ahead + col'],
+    ['queries: mask', 'col <= behind + row', 'col < behind + row'],
+    ['keys: only the first head of a group', 'rounds = per_head * group', 'rounds = per_head'],
+    [
+      'queries: no barrier before keys are loaded over',
+      '__syncthreads();  // the next round loads over these keys',
+      '',
+    ],
+    [
+      'keys: no barrier before queries are loaded over',
+      '__syncthreads();  // the next round loads over these queries',
+      '',
+    ],
+  ],
+};
+
 const of = (file, list) => list.map(([what, from, to]) => ({ file, what, from, to }));
 
 export const mutations = [
@@ -135,4 +186,5 @@ export const mutations = [
   ...of('train/critic.cpp', critic),
   ...of('train/trained.cpp', optimizer),
   ...of('train/adapter.cpp', sft),
+  ...Object.entries(kernels).flatMap(([file, list]) => of(file, list)),
 ];

@@ -6,13 +6,21 @@ namespace {
 
 constexpr double kEpsilon = 1e-2;  // large enough that dropping it fails
 
-Doubles reference(const Doubles& x, const Doubles& w, int64_t M, int64_t C) {
-  Doubles y(x.size());
+Doubles reference_rstd(const Doubles& x, int64_t M, int64_t C) {
+  Doubles rstd;
   for (int64_t m = 0; m < M; ++m) {
     double squares = 0;
     for (int64_t c = 0; c < C; ++c) squares += x[m * C + c] * x[m * C + c];
-    for (int64_t c = 0; c < C; ++c) y[m * C + c] = x[m * C + c] / std::sqrt(squares / C + kEpsilon) * w[c];
+    rstd.push_back(1 / std::sqrt(squares / C + kEpsilon));
   }
+  return rstd;
+}
+
+Doubles reference(const Doubles& x, const Doubles& w, int64_t M, int64_t C) {
+  const Doubles rstd = reference_rstd(x, M, C);
+  Doubles y(x.size());
+  for (int64_t m = 0; m < M; ++m)
+    for (int64_t c = 0; c < C; ++c) y[m * C + c] = x[m * C + c] * rstd[static_cast<size_t>(m)] * w[c];
   return y;
 }
 
@@ -28,6 +36,7 @@ OP_TEST_CASE("rmsnorm") {
     const auto weight = device.vector(w);
     backend.rmsnorm_forward(y, rstd, device.activations(x), weight, static_cast<float>(kEpsilon), M);
     CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance.activations);
+    CHECK(distance(device.host(rstd, M), reference_rstd(x, M, C)) < tolerance.exact);
     backend.rmsnorm_backward(dx, device.activations(dy), device.activations(x), rstd, weight, M);
     const Doubles expected = numeric_gradient([&](const Doubles& at) { return reference(at, w, M, C); }, x, dy);
     CHECK(distance(device.values(dx, M * C), plus(expected, 0.5)) < tolerance.activations);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -93,6 +94,19 @@ void resume(size_t i) {
   leave(block.all);
 }
 
+// Every lane of the warp that can, to its next barrier; false when none could.
+bool run_warp(unsigned warp, unsigned threads) {
+  const unsigned first = warp * kLanes, count = std::min(kLanes, threads - first);
+  bool any = false;
+  for (unsigned turn = 0; turn < count; ++turn) {
+    const unsigned i = first + (descending ? count - 1 - turn : turn);
+    if (!can_run(block.fibers[i])) continue;
+    resume(i);
+    any = true;
+  }
+  return any;
+}
+
 void run_block(unsigned threads) {
   block.all = {threads, 0, 0};
   block.warps.assign((threads + kLanes - 1) / kLanes, {});
@@ -109,13 +123,12 @@ void run_block(unsigned threads) {
     fiber.context.uc_link = &block.scheduler;
     makecontext(&fiber.context, enter, 0);
   }
+  // A warp runs as far as it can before the next one does: without a barrier between them it gets far ahead.
+  const unsigned warps = static_cast<unsigned>(block.warps.size());
   for (bool progress = true; progress;) {
     progress = false;
-    for (unsigned turn = 0; turn < threads; ++turn) {
-      const unsigned i = descending ? threads - 1 - turn : turn;
-      if (!can_run(block.fibers[i])) continue;
-      resume(i);
-      progress = true;
+    for (unsigned turn = 0; turn < warps; ++turn) {
+      while (run_warp(descending ? warps - 1 - turn : turn, threads)) progress = true;
     }
   }
   for (unsigned i = 0; i < threads; ++i) {

@@ -10,8 +10,6 @@
 #include <cstring>
 #include <functional>
 
-#include "core/half.h"
-
 #define __global__
 #define __device__
 #define __host__
@@ -47,8 +45,8 @@ using Stream = int;
 namespace emulated {
 
 // Runs f, which calls the kernel, once for every thread of every block. Throws std::logic_error when some threads wait
-// at a barrier that others never reach. Threads take turns in ascending or descending order: what depends on the order
-// lacks a barrier.
+// at a barrier that others never reach. Warps and threads take turns in ascending or descending order, a warp as far as
+// it can get: what depends on the order lacks a barrier.
 void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f);
 void descending_order(bool descending);
 
@@ -57,8 +55,6 @@ void wait_for_block();
 void wait_for_warp();
 // Where a lane leaves a word for the others of its warp. Two barriers around reading keep rounds apart.
 uint32_t* lane_words(int lane);  // 16 words
-
-inline uint16_t round_to_bf16(float x) { return float_to_bf16(x); }
 
 // The word that lane `from` passed.
 inline uint32_t exchange(uint32_t word, int from) {

@@ -51,12 +51,13 @@ void Products::run(const Product& p) {
     for (int64_t j = 0; j < p.n; ++j) {
       double sum = 0;
       for (int64_t l = 0; l < p.k; ++l) {
-        sum += static_cast<double>(value(p.a, p.inputs, p.transpose_a ? l * p.lda + i : i * p.lda + l)) *
-               value(p.b, p.inputs, p.transpose_b ? j * p.ldb + l : l * p.ldb + j);
+        sum +=
+            static_cast<double>(value(p.a.data, p.inputs, p.a.transposed ? l * p.a.stride + i : i * p.a.stride + l)) *
+            value(p.b.data, p.inputs, p.b.transposed ? j * p.b.stride + l : l * p.b.stride + j);
       }
-      const int64_t at = i * p.ldc + j;
+      const int64_t at = i * p.stride + j;
       const double held = p.accumulate ? value(p.c, p.output, at) : 0.0;
-      const float result = static_cast<float>(p.scale * sum + held);
+      const float result = static_cast<float>(sum + held);
       if (p.output == Number::F32) {
         static_cast<float*>(p.c)[at] = result;
       } else {
