@@ -6,6 +6,8 @@ export default defineConfig({
     // One native addon, one llama.cpp, two cores: files run in processes of their own, few at a time.
     pool: 'forks',
     poolOptions: { forks: { maxForks: 2 } },
+    // Tests compare fp32 numbers and whole runs to the bit: on a machine with a GPU, too, `auto` is the CPU.
+    env: { SPARK_RL_CUDA: 'none' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -52,6 +52,7 @@ Napi::Object info_object(Napi::Env env, const spark::ModelInfo& info) {
   object.Set("path", info.path);
   object.Set("architecture", info.architecture);
   object.Set("backend", info.backend);
+  object.Set("device", info.device);
   object.Set("compute", info.compute);
   object.Set("recompute", info.recompute);
   number("threads", info.threads);

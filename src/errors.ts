@@ -13,6 +13,7 @@ export type SparkErrorCode =
   // native engine
   | 'addon_missing'
   | 'backend_unavailable'
+  | 'device_lost'
   | 'model_busy'
   | 'disposed'
   | 'out_of_memory'

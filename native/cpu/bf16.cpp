@@ -1,6 +1,7 @@
 #include "cpu/bf16.h"
 
 #include <dnnl.hpp>
+#include <utility>
 
 #include "core/error.h"
 #include "cpu/cpu_backend.h"
@@ -14,15 +15,31 @@ SPARK_CLONES void round_row(Bf16Bits* to, const float* x, int64_t count, float s
   for (int64_t i = 0; i < count; ++i) to[i] = float_to_bf16(scale * x[i]);
 }
 
+bool has(dnnl::cpu_isa isa) {
+  const int wanted = static_cast<int>(isa);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
 }  // namespace
 
 void round_to_bf16(Bf16Bits* to, const float* x, int64_t count, float scale) { round_row(to, x, count, scale); }
 
-void require_bf16_units() {
-  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
-  if ((isa & static_cast<int>(dnnl::cpu_isa::avx512_core_bf16)) == static_cast<int>(dnnl::cpu_isa::avx512_core_bf16)) {
-    return;
+std::string widest_instructions() {
+  using Isa = dnnl::cpu_isa;
+  constexpr std::pair<Isa, const char*> kNames[] = {{Isa::avx512_core_amx, "AMX"},
+                                                    {Isa::avx512_core_bf16, "AVX-512 BF16"},
+                                                    {Isa::avx512_core, "AVX-512"},
+                                                    {Isa::avx2, "AVX2"},
+                                                    {Isa::avx, "AVX"},
+                                                    {Isa::sse41, "SSE4.1"}};
+  for (const auto& [isa, name] : kNames) {
+    if (has(isa)) return name;
   }
+  return "no vector instructions";
+}
+
+void require_bf16_units() {
+  if (has(dnnl::cpu_isa::avx512_core_bf16)) return;
   throw Error("unsupported_compute",
               "compute: expected a processor with AVX-512 BF16 or AMX, got one without; use compute f32");
 }

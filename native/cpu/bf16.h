@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 #include <tuple>
 
 #include "cpu/activation.h"
@@ -16,6 +17,9 @@ namespace spark {
 
 // to = scale · x, to nearest, ties to even; NaN stays NaN
 void round_to_bf16(Bf16Bits* to, const float* x, int64_t count, float scale = 1.0f);
+
+// The widest that products use here: AMX, AVX-512, …
+std::string widest_instructions();
 
 // Throws unsupported_compute when this processor has no bf16 units.
 void require_bf16_units();

@@ -19,6 +19,7 @@ class CpuBackend : public Backend {
   ~CpuBackend() override;
 
   const char* name() const override { return "cpu"; }
+  std::string device() const override;
   Compute compute() const override { return compute_; }
   int threads() const override { return threads_; }
   void enter() override;

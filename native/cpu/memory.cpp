@@ -42,6 +42,10 @@ CpuBackend::CpuBackend(int threads, Compute compute)
 
 CpuBackend::~CpuBackend() = default;
 
+std::string CpuBackend::device() const {
+  return std::to_string(threads_) + (threads_ == 1 ? " thread, " : " threads, ") + widest_instructions();
+}
+
 void CpuBackend::enter() {
   omp_set_dynamic(0);  // a team that shrinks under load would change oneDNN's split of a sum
   omp_set_num_threads(threads_);

@@ -63,6 +63,8 @@ CudaBackend::~CudaBackend() {
 
 void CudaBackend::enter() { enter_device(device_); }
 
+std::string CudaBackend::device() const { return describe_device(device_) + ", " + Products::library(); }
+
 void* CudaBackend::allocate(size_t bytes) {
   void* memory = device_allocate(bytes);
   allocated_ += bytes;

@@ -19,6 +19,7 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   const char* name() const override { return "cuda"; }
+  std::string device() const override;
   Compute compute() const override { return Compute::Bf16; }
   int threads() const override { return 1; }
   void enter() override;

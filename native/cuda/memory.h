@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "cuda/runtime.h"
 
@@ -12,7 +13,10 @@ namespace spark::cuda {
 // too old, no device, one this build has no code for.
 Stream open_device(int device);
 void close_device(Stream stream);
-void enter_device(int device);  // makes it current on this thread
+// Makes it current on this thread. Throws device_lost when any call of this process lost it before: CUDA answers nothing
+// else until the process ends, whatever model asks.
+void enter_device(int device);
+std::string describe_device(int device);  // name, memory, compute capability, CUDA of the driver and of this build
 
 size_t free_bytes();
 void* device_allocate(size_t bytes);  // throws out_of_memory; aligned to 256 bytes

@@ -140,6 +140,11 @@ const Products::State::Plan& Products::State::plan(const Product& p) {
 Products::Products(Stream stream) : state_(std::make_unique<State>(stream)) {}
 Products::~Products() = default;
 
+std::string Products::library() {
+  const size_t v = cublasLtGetVersion();  // 130100 for 13.1.0
+  return "cuBLASLt " + std::to_string(v / 10000) + "." + std::to_string(v / 100 % 100) + "." + std::to_string(v % 100);
+}
+
 void Products::run(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   const State::Plan& plan = state_->plan(p);

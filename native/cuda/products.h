@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "cuda/runtime.h"
 
@@ -34,6 +35,7 @@ class Products {
   explicit Products(Stream stream);
   ~Products();
   void run(const Product& product);
+  static std::string library();  // its name and version
 
  private:
   struct State;

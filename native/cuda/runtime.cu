@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "cuda/lost.h"
 #include "cuda/memory.h"
 #include "cuda/runtime.h"
 
@@ -34,6 +35,8 @@ bool is_sticky(cudaError_t status) {
   }
 }
 
+std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
+
 [[noreturn]] void unavailable(const std::string& reason) {
   throw Error("backend_unavailable", "backend cuda: " + reason);
 }
@@ -47,24 +50,20 @@ void check(cudaError_t status, const char* what) {
     cudaGetLastError();  // not sticky: the next call must not see it again
     throw Error("out_of_memory", text);
   }
-  if (is_sticky(status)) {
-    throw Error("device_lost", text +
-                                   ". The device's context is gone: end this process, start again, and resume from "
-                                   "the last checkpoint");
-  }
+  if (is_sticky(status)) lose_device(text);
   throw Error("internal", text);
 }
 
 Stream open_device(int device) {
+  require_device();
   int driver = 0, runtime = 0, count = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
     unavailable("expected an NVIDIA driver, found none; install one, or use backend cpu");
   }
   cudaRuntimeGetVersion(&runtime);
-  const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
   const cudaError_t found = cudaGetDeviceCount(&count);
   if (found == cudaErrorInsufficientDriver) {
-    unavailable("expected a driver for CUDA " + version(runtime) + ", got one for " + version(driver) + "; update it");
+    unavailable("expected a driver for CUDA " + version_text(runtime) + ", got one for " + version_text(driver) + "; update it");
   }
   if (found != cudaSuccess) unavailable("the driver finds no device: " + describe(found));
   if (device < 0 || device >= count) {
@@ -87,7 +86,21 @@ Stream open_device(int device) {
 void close_device(Stream stream) { cudaStreamDestroy(stream); }
 void device_release(void* memory) { cudaFree(memory); }
 
-void enter_device(int device) { check(cudaSetDevice(device), "cudaSetDevice"); }
+void enter_device(int device) {
+  require_device();
+  check(cudaSetDevice(device), "cudaSetDevice");
+}
+
+std::string describe_device(int device) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+  int driver = 0, runtime = 0;
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
+  return std::string(properties.name) + ", " + std::to_string(properties.totalGlobalMem >> 20) +
+         " MiB, compute capability " + std::to_string(properties.major) + "." + std::to_string(properties.minor) +
+         ", driver for CUDA " + version_text(driver) + ", built with " + version_text(runtime);
+}
 
 size_t free_bytes() {
   size_t available = 0, total = 0;

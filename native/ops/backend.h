@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/gguf.h"
 
@@ -98,6 +99,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual const char* name() const = 0;
+  virtual std::string device() const = 0;  // what computes, for people: a GPU with its memory, driver and libraries
   virtual int threads() const = 0;
   virtual Compute compute() const = 0;
   // Bytes of one Activation, and where number i of a run of them lies.
@@ -107,7 +109,7 @@ class Backend {
   }
   const Activation* at(const Activation* x, int64_t i) const { return at(const_cast<Activation*>(x), i); }
   // To be called on the thread that will issue ops, before the first of them (OpenMP's and CUDA's settings are per
-  // thread).
+  // thread). Throws device_lost when an earlier call lost the device.
   virtual void enter() = 0;
 
   // ---- memory. allocate throws Error("out_of_memory"); a pointer is aligned for the widest vector of the machine.

@@ -18,6 +18,7 @@ class CountingBackend final : public Backend {
   void reset_needs() { needs_ = {}; }
 
   const char* name() const override { return "counting"; }
+  std::string device() const override { return "none"; }
   int threads() const override { return threads_; }
   Compute compute() const override { return compute_; }
   void enter() override {}

@@ -31,7 +31,7 @@ struct ModelOptions {
 };
 
 struct ModelInfo {
-  std::string path, architecture, backend, compute, recompute;
+  std::string path, architecture, backend, device, compute, recompute;
   int threads = 0;
   int64_t width = 0, layers = 0, heads = 0, kv_heads = 0, head_size = 0, feed_forward = 0, vocabulary = 0;
   int64_t context_length = 0, parameters = 0;

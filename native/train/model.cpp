@@ -18,6 +18,7 @@ ModelInfo describe(const EngineCore& core, const GgufFile& file) {
   info.path = file.path();
   info.architecture = c.architecture;
   info.backend = core.backend->name();
+  info.device = core.backend->device();
   info.recompute = core.planner->recompute();
   info.compute = compute_name(core.backend->compute());
   info.threads = core.backend->threads();

@@ -48,7 +48,8 @@ function handleOf<H extends Handle>(value: unknown): H {
 
 /**
  * Opens a Llama GGUF. The file is memory-mapped and must stay as it is while the model is open.
- * Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`.
+ * Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`. A GPU that fails during a
+ * call is lost to the process: that call and every later one on any model of it throw `device_lost`.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Model> {
   const addon = loadAddon();

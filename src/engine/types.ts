@@ -159,6 +159,8 @@ export interface ModelInfo {
   readonly path: string;
   readonly architecture: string;
   readonly backend: 'cpu' | 'cuda';
+  /** What computes, for people: threads and their instructions, or the GPU with its memory, driver and libraries. */
+  readonly device: string;
   readonly compute: 'f32' | 'bf16';
   /** As asked for; what a call will use is in `plan`. */
   readonly recompute: 'auto' | 'none' | 'cheap' | 'block';

@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { Config } from '../config.js';
-import { openModel } from '../engine/index.js';
+import { type Model, openModel } from '../engine/index.js';
 import { toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
@@ -48,30 +48,36 @@ async function diskSpace(): Promise<Omit<Finding, 'name'>> {
 }
 
 async function trainingEngine(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  const model = await openEngine(config, signal);
+  return score(await openEngine(config, signal), signal);
+}
+
+/** The default runs without it, so its absence is a note that says why. What is there but fails is a failure. */
+async function cudaBackend(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  let model: Model;
+  try {
+    model = await openModel(config.model.path, { backend: 'cuda', signal });
+  } catch (error) {
+    const { code, message } = toSparkError(error);
+    if (code !== 'backend_unavailable') throw error;
+    return { state: 'note', detail: message };
+  }
+  return score(model, signal);
+}
+
+/** Three tokens through the whole model, which is then closed. */
+async function score(model: Model, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
   try {
     const { info } = model;
     const tokens = Int32Array.of(1, 2, 3);
     const batch = { tokens, cuSeqlens: Int32Array.of(0, 3), lossMask: Uint8Array.of(0, 1, 1) };
     const logprobs = await model.logprobs(batch, null, { signal });
     const finite = logprobs.every((value) => Number.isFinite(value) && value <= 0);
-    const size = `${(info.parameters / 1e6).toFixed(1)} M parameters, ${info.layers} layers, ${info.backend}, ${info.threads} threads`;
+    const size = `${(info.parameters / 1e6).toFixed(1)} M parameters, ${info.layers} layers`;
     return finite
-      ? ok(size)
+      ? ok(`${size}; ${info.backend}, ${info.compute}, ${info.device}`)
       : { state: 'failed', detail: `${info.path}: log-probs are not finite: a broken model file?` };
   } finally {
     model.dispose();
-  }
-}
-
-/** The default runs without it, so its absence is a note that says why. */
-async function cudaBackend(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  try {
-    const model = await openModel(config.model.path, { backend: 'cuda', signal });
-    model.dispose();
-    return ok('works');
-  } catch (error) {
-    return { state: 'note', detail: toSparkError(error).message };
   }
 }
 

@@ -137,7 +137,7 @@ TEST_CASE("arguments are checked") {
   CHECK(code([&] { adapter->optimizer_step({.learning_rate = kNaN}); }) == "invalid_argument");
   CHECK(code([&] { adapter->optimizer_step({.learning_rate = -1}); }) == "invalid_argument");
   CHECK(code([&] { make_backend("tpu", 0); }) == "invalid_argument");
-  CHECK(code([&] { make_backend("cuda", 0); }) == "backend_unavailable");
+  CHECK(code([&] { make_backend("cuda", 0, "f32"); }) == "unsupported_compute");
   auto stranger = tiny_model()->create_adapter({});
   CHECK(code([&] { model->logprobs(batch.view(), stranger.get(), nullptr); }) == "adapter_mismatch");
 }

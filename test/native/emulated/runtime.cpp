@@ -3,14 +3,19 @@
 #include <cstring>
 
 #include "core/half.h"
+#include "cuda/lost.h"
 #include "cuda/memory.h"
 #include "cuda/products.h"
 
 namespace spark::cuda {
 
-Stream open_device(int) { return 0; }
+Stream open_device(int) {
+  require_device();
+  return 0;
+}
 void close_device(Stream) {}
-void enter_device(int) {}
+void enter_device(int) { require_device(); }
+std::string describe_device(int) { return "none: every thread runs on the host"; }
 
 size_t free_bytes() { return size_t{1} << 32; }
 
@@ -36,6 +41,7 @@ void wait_for_device(Stream) {}
 struct Products::State {};
 Products::Products(Stream) {}
 Products::~Products() = default;
+std::string Products::library() { return "plain loops"; }
 
 namespace {
 
