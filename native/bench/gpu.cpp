@@ -78,10 +78,11 @@ class Bench {
     constexpr int64_t S = 8192;
     const Weight square = weight(TensorType::BF16, S, S);
     Activation *x = activations(S * S), *y = activations(S * S);
-    flops_ = 2.0 * S * S * S / seconds([&] { backend_.linear_forward(y, x, square, S); });
-    bytes_ = 6.0 * S * S / seconds([&] { backend_.residual_add(y, x, S * S); });
+    float *sum = floats(S * S), *added = floats(S * S);
+    flops_ = 2.0 * S * S * S / seconds([&] { backend_.linear_forward(y, x, square, {}, nullptr, S); });
+    bytes_ = 12.0 * S * S / seconds([&] { backend_.add(sum, added, S * S); });
     if (quiet_) return;
-    std::printf("ceilings: %.0f TFLOP/s (product of 8192), %.2f TB/s (y += x of 134 MB)\n", flops_ * 1e-12,
+    std::printf("ceilings: %.0f TFLOP/s (product of 8192), %.2f TB/s (y += x of 268 MB)\n", flops_ * 1e-12,
                 bytes_ * 1e-12);
     std::printf("%-34s %9s %9s %7s %s\n", "op", "ms", "floor ms", "share", "bound by");
   }
@@ -138,31 +139,40 @@ void elementwise(Bench& bench, Backend& backend, const Sizes& s, const Packing& 
   bench.row("rmsnorm_forward", 0, 4 * n * C, [&] { backend.rmsnorm_forward(y, rstd, x, norm, 1e-5f, s.N); });
   bench.row("rmsnorm_backward", 0, 8 * n * C, [&] { backend.rmsnorm_backward(dx, y, x, rstd, norm, s.N); });
   bench.row("rope_forward q", 0, 4 * n * H * D, [&] { backend.rope_forward(x, rope, packing, H, D); });
-  bench.row("residual_add", 0, 6 * n * C, [&] { backend.residual_add(dx, x, s.N * C); });
   bench.row("swiglu_forward", 0, 6 * n * F, [&] { backend.swiglu_forward(hidden, gate, up, s.N * F); });
   bench.row("swiglu_backward", 0, 10 * n * F, [&] { backend.swiglu_backward(gate, up, hidden, gate, up, s.N * F); });
 }
 
 void products(Bench& bench, Backend& backend, const Sizes& s) {
   const double n = static_cast<double>(s.N);
-  Activation *x = bench.activations(s.N * C), *y = bench.activations(s.N * F);
+  Activation *x = bench.activations(s.N * C), *y = bench.activations(s.N * F), *rest = bench.activations(s.N * C);
   for (const TensorType type : {TensorType::BF16, TensorType::Q8_0, TensorType::Q4_K}) {
     const Weight w = bench.weight(type, F, C);
     const std::string name = tensor_type_name(static_cast<uint32_t>(type));
     const double flop = 2 * n * C * F, bytes = 2 * n * (C + F) + static_cast<double>(tensor_bytes(type, F * C));
-    bench.row("linear_forward " + name, flop, bytes, [&] { backend.linear_forward(y, x, w, s.N); });
-    bench.row("linear_backward " + name, flop, bytes, [&] { backend.linear_backward(x, y, w, s.N, false); });
+    bench.row("linear_forward " + name, flop, bytes, [&] { backend.linear_forward(y, x, w, {}, nullptr, s.N); });
+    bench.row("linear_backward " + name, flop, bytes, [&] { backend.linear_backward(x, y, w, {}, s.N, false); });
   }
   float *a = bench.floats(2 * s.R * C), *b = bench.floats(F * s.R), *u = bench.floats(s.N * 2 * s.R);
+  float* wide = bench.floats(s.R * F);  // A of down
   float *da = bench.floats(2 * s.R * C), *db = bench.floats(F * s.R), *du = bench.floats(s.N * 2 * s.R);
   const int64_t S = 2 * s.R;
   const double r = static_cast<double>(s.R);
   bench.row("lora_down (gate, up)", 4 * n * r * C, 2 * n * C, [&] { backend.lora_down(u, x, a, s.N, C, S); });
-  bench.row("lora_up (gate)", 2 * n * r * F, 4 * n * F, [&] { backend.lora_up(y, u, S, b, 2, s.N, F, s.R); });
+  const Weight gate = bench.weight(TensorType::BF16, F, C), down = bench.weight(TensorType::BF16, C, F);
+  const double flop = 2 * n * C * F, bytes = 2 * n * (C + F) + 2.0 * C * F;
+  bench.row("linear_forward gate, LoRA", flop, bytes,
+            [&] { backend.linear_forward(y, x, gate, {u, S, s.R, b, 2}, nullptr, s.N); });
+  bench.row("linear_forward down, LoRA, residual", flop, bytes + 2 * n * C,
+            [&] { backend.linear_forward(x, y, down, {u, S, s.R, a, 2}, rest, s.N); });
+  bench.row("linear_backward gate, LoRA", flop, bytes,
+            [&] { backend.linear_backward(x, y, gate, {du, S, S, a}, s.N, false); });
+  bench.row("linear_backward down, LoRA", flop, bytes,
+            [&] { backend.linear_backward(y, x, down, {du, S, s.R, wide}, s.N, false); });
   bench.row("lora_up_backward (gate)", 4 * n * r * F, 2 * n * F,
             [&] { backend.lora_up_backward(du, db, y, u, S, b, 2, s.N, F, s.R); });
-  bench.row("lora_down_backward (gate, up)", 8 * n * r * C, 6 * n * C,
-            [&] { backend.lora_down_backward(x, da, du, x, a, s.N, C, S); });
+  bench.row("lora_down_backward (gate, up)", 4 * n * r * C, 2 * n * C,
+            [&] { backend.lora_down_backward(da, du, x, s.N, C, S); });
 }
 
 void attention(Bench& bench, Backend& backend, const Sizes& s, const Packing& packing) {

@@ -65,8 +65,8 @@ void linear_rows(Bench& bench, const Flags& flags, float* y, const float* x, flo
     // Bytes 0x20 are small positive numbers in every one of these types.
     const std::vector<std::byte> bytes(tensor_bytes(type, p.F * p.C), std::byte{0x20});
     const Weight w = backend.load_matrix(type, bytes.data(), p.F, p.C);
-    bench.row(("linear_forward " + name).c_str(), flop, 0, [&] { backend.linear_forward(y, x, w, p.N); });
-    bench.row(("linear_backward " + name).c_str(), flop, 0, [&] { backend.linear_backward(dx, y, w, p.N, false); });
+    bench.row(("linear_forward " + name).c_str(), flop, 0, [&] { backend.linear_forward(y, x, w, {}, nullptr, p.N); });
+    bench.row(("linear_backward " + name).c_str(), flop, 0, [&] { backend.linear_backward(dx, y, w, {}, p.N, false); });
   };
   CpuBackend f32(threads);
   f32.enter();
@@ -113,7 +113,7 @@ void run(const Flags& flags) {
   constexpr int64_t S = 1024;
   const Weight square = weight(S, S);
   float *sx = floats(S * S), *sy = floats(S * S);
-  bench.peak = 2.0 * S * S * S / seconds([&] { backend.linear_forward(sy, sx, square, S); });
+  bench.peak = 2.0 * S * S * S / seconds([&] { backend.linear_forward(sy, sx, square, {}, nullptr, S); });
   if (!bench.quiet) {
     std::printf(
         "N %lld, C %lld, H %lld, K %lld, D %lld, F %lld, V %lld, R %lld, %d threads; sgemm %lld^3: %.1f GFLOP/s\n",
@@ -134,16 +134,17 @@ void run(const Flags& flags) {
   float *logits = floats(M * V), *lp = floats(M), *row_lse = floats(M);
   const std::vector<int32_t> targets(M, 7);
 
-  bench.row("linear_forward", 2 * tokens * C * F, 0, [&] { backend.linear_forward(y, x, up, N); });
-  bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, N, false); });
+  bench.row("linear_forward", 2 * tokens * C * F, 0, [&] { backend.linear_forward(y, x, up, {}, nullptr, N); });
+  bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, {}, N, false); });
   linear_rows(bench, flags, y, x, dx, {N, C, F});
-  bench.row("lora_forward", 2 * tokens * R * (C + F), 4 * tokens * (C + 2 * F), [&] {
+  bench.row("linear_forward with LoRA", 2 * tokens * (C * F + R * (C + F)), 0, [&] {
     backend.lora_down(u, x, a, N, C, R);
-    backend.lora_up(y, u, R, b, 2, N, F, R);
+    backend.linear_forward(y, x, up, {u, R, R, b, 2}, nullptr, N);
   });
-  bench.row("lora_backward", 4 * tokens * R * (C + F), 4 * tokens * (3 * C + 2 * F), [&] {
+  bench.row("linear_backward with LoRA", 2 * tokens * (C * F + 2 * R * (C + F)), 0, [&] {
     backend.lora_up_backward(du, db, y, u, R, b, 2, N, F, R);
-    backend.lora_down_backward(dx, da, du, x, a, N, C, R);
+    backend.linear_backward(dx, y, up, {du, R, R, a}, N, false);
+    backend.lora_down_backward(da, du, x, N, C, R);
   });
   bench.row("attention_forward", 4 * pairs * H * D, 0,
             [&] { backend.attention_forward(o, lse, q, k, v, packing, heads); });

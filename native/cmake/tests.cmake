@@ -4,7 +4,7 @@ file(GLOB SPARK_TESTS CONFIGURE_DEPENDS ${SPARK_TEST_DIR}/*_test.cpp)
 add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TESTS})
 # The CUDA kernels on the host (test/native/emulated): each source is compiled as C++ under another name.
 file(GLOB SPARK_KERNELS CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/cuda/*.cu)
-list(FILTER SPARK_KERNELS EXCLUDE REGEX "/(runtime|products|entry)[.]cu$")
+list(FILTER SPARK_KERNELS EXCLUDE REGEX "/(runtime|products|uploader|entry)[.]cu$")
 set(SPARK_EMULATED_SOURCES ${SPARK_TEST_DIR}/emulated/device.cpp ${SPARK_TEST_DIR}/emulated/runtime.cpp)
 foreach(source ${SPARK_KERNELS})
   get_filename_component(name ${source} NAME_WE)

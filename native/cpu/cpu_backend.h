@@ -39,7 +39,6 @@ class CpuBackend : public Backend {
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void zero(Activation* x, int64_t count) override;
-  void residual_add(Activation* y, const Activation* x, int64_t count) override;
   bool all_finite(const Activation* x, int64_t count) override;
   void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
@@ -58,18 +57,17 @@ class CpuBackend : public Backend {
   void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) override;
   void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
                        const Activation* up, int64_t count) override;
-  void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) override;
-  void linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) override;
+  void linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
+                      const Activation* residual, int64_t M) override;
+  void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
+                       bool accumulate) override;
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
   void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
   void add_bias(Activation* y, const Vector& bias, int64_t M) override;
   void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) override;
-  void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
-               int64_t R) override;
   void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
                         float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M,
-                          int64_t in, int64_t S) override;
+  void lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in, int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
   void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
@@ -92,6 +90,7 @@ class CpuBackend : public Backend {
   // Scratch for a panel of W, or null when the product can read W where it lies.
   float* panel_scratch(const Weight& w);
   uint16_t* bf16_panel_scratch(const Weight& w);
+  void add_activations(Activation* y, const Activation* x, int64_t count);  // y += x
   void unpack(float* to, const Weight& w, int64_t first, int64_t rows);
   void unpack(uint16_t* to, const Weight& w, int64_t first, int64_t rows);
   // scale · x (rows, cols) in bf16, in scratch; `stride` between the rows of x
@@ -99,8 +98,12 @@ class CpuBackend : public Backend {
   const float* widened(const Activation* x, int64_t count);  // value_head.cpp
   template <class T>
   void bf16_linear_forward(T* y, const uint16_t* x, const Weight& w, int64_t M);
+  void f32_linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate);
   void bf16_linear_backward(uint16_t* dx, const uint16_t* dy, const Weight& w, int64_t M, bool accumulate);
 
+  // lora.cpp: y (M, out) += scale · u Bᵀ, dx (M, in) += scale · u A
+  void lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out);
+  void lora_input(Activation* dx, const LowRank& lora, int64_t M, int64_t in);
   template <class F, class Add>
   void sum_over_rows(int64_t M, int64_t size, bool team, F&& f, Add&& add);  // lora.cpp
 

@@ -99,9 +99,16 @@ void CpuBackend::bf16_linear_forward(T* y, const Bf16Bits* x, const Weight& w, i
   });
 }
 
-void CpuBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) {
-  if (!bf16_) return output_forward(static_cast<float*>(y), x, w, M);
-  bf16_linear_forward(static_cast<Bf16Bits*>(y), static_cast<const Bf16Bits*>(x), w, M);
+// LoRA and the residual join after the product: a pass over y costs little beside it here.
+void CpuBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
+                                const Activation* residual, int64_t M) {
+  if (bf16_) {
+    bf16_linear_forward(static_cast<Bf16Bits*>(y), static_cast<const Bf16Bits*>(x), w, M);
+  } else {
+    output_forward(static_cast<float*>(y), x, w, M);
+  }
+  if (lora.u) lora_up(y, lora, M, w.rows);
+  if (residual) add_activations(y, residual, M * w.rows);
 }
 
 void CpuBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
@@ -133,22 +140,28 @@ void CpuBackend::bf16_linear_backward(Bf16Bits* dx, const Bf16Bits* dy, const We
   }
 }
 
-void CpuBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) {
-  const int64_t in = w.cols, out = w.rows;
+void CpuBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
+                                 bool accumulate) {
   if (bf16_) {
-    return bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dy), w, M, accumulate);
+    bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dy), w, M, accumulate);
+  } else {
+    f32_linear_backward(static_cast<float*>(dx), static_cast<const float*>(dy), w, M, accumulate);
   }
+  if (lora.u) lora_input(dx, lora, M, w.cols);
+}
+
+void CpuBackend::f32_linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate) {
+  const int64_t in = w.cols, out = w.rows;
   const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
   each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
     const float beta = accumulate || p.first > 0 ? 1.0f : 0.0f;
-    cpu_gemm(false, false, M, in, p.rows, 1.0f, static_cast<const float*>(dy) + p.first, out, p.data, in, beta,
-             static_cast<float*>(dx), in);
+    cpu_gemm(false, false, M, in, p.rows, 1.0f, dy + p.first, out, p.data, in, beta, dx, in);
   });
 }
 
 void CpuBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
-  if (!bf16_) return linear_backward(dx, dlogits, w, M, false);
-  linear_backward(dx, rounded(kRowsSlot, dlogits, M, w.rows, w.rows, 1.0f), w, M, false);
+  if (!bf16_) return f32_linear_backward(static_cast<float*>(dx), dlogits, w, M, false);
+  bf16_linear_backward(static_cast<Bf16Bits*>(dx), rounded(kRowsSlot, dlogits, M, w.rows, w.rows, 1.0f), w, M, false);
 }
 
 void CpuBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

@@ -66,13 +66,22 @@ void CpuBackend::lora_down(float* u, const Activation* x, const float* a, int64_
   cpu_gemm(false, true, M, S, in, 1.0f, static_cast<const float*>(x), in, a, in, 0.0f, u, S);
 }
 
-void CpuBackend::lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M,
-                         int64_t out, int64_t R) {
+void CpuBackend::lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out) {
+  const auto& [u, stride, R, b, scale] = lora;
   if (bf16_) {
     const Bf16Bits *b16 = rounded(kPanelSlot, b, out, R, R, 1.0f), *u16 = rounded(kRowsSlot, u, M, R, stride, scale);
     return bf16_->run(static_cast<Bf16Bits*>(y), out, u16, R, b16, R, true, M, out, R, true);
   }
   cpu_gemm(false, true, M, out, R, scale, u, stride, b, R, 1.0f, static_cast<float*>(y), out);
+}
+
+void CpuBackend::lora_input(Activation* dx, const LowRank& lora, int64_t M, int64_t in) {
+  const auto& [u, stride, R, a, scale] = lora;
+  if (bf16_) {
+    const Bf16Bits *a16 = rounded(kPanelSlot, a, R, in, in, 1.0f), *u16 = rounded(kRowsSlot, u, M, R, stride, scale);
+    return bf16_->run(static_cast<Bf16Bits*>(dx), in, u16, R, a16, in, false, M, in, R, true);
+  }
+  cpu_gemm(false, false, M, in, R, scale, u, stride, a, in, 1.0f, static_cast<float*>(dx), in);
 }
 
 void CpuBackend::lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride,
@@ -92,21 +101,16 @@ void CpuBackend::lora_up_backward(float* du, float* db, const Activation* dy, co
   });
 }
 
-void CpuBackend::lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a,
-                                    int64_t M, int64_t in, int64_t S) {
+void CpuBackend::lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in, int64_t S) {
   if (bf16_) {
     const auto rows = [&](int64_t first, int64_t m, float* c) {
       down_backward_rows(c, du + first * S, static_cast<const Bf16Bits*>(x) + first * in, m, in, S);
     };
-    sum_over_rows(M, S * in, M * in > kParallelWork, rows, [&](const float* c) {  // (S, in)
+    return sum_over_rows(M, S * in, M * in > kParallelWork, rows, [&](const float* c) {  // (S, in)
       for (int64_t i = 0; i < S * in; ++i) da[i] += c[i];
     });
-    if (!dx) return;
-    const Bf16Bits *a16 = rounded(kPanelSlot, a, S, in, in, 1.0f), *du16 = rounded(kRowsSlot, du, M, S, S, 1.0f);
-    return bf16_->run(static_cast<Bf16Bits*>(dx), in, du16, S, a16, in, false, M, in, S, true);
   }
   cpu_gemm(true, false, S, in, M, 1.0f, du, S, static_cast<const float*>(x), in, 1.0f, da, in);
-  if (dx) cpu_gemm(false, false, M, in, S, 1.0f, du, S, a, in, 1.0f, static_cast<float*>(dx), in);
 }
 
 }  // namespace spark

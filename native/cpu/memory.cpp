@@ -108,7 +108,7 @@ SPARK_CLONES void add_block(T* y, const T* x, int64_t count) {
 
 }  // namespace
 
-void CpuBackend::residual_add(Activation* y, const Activation* x, int64_t count) {
+void CpuBackend::add_activations(Activation* y, const Activation* x, int64_t count) {
   with_activation_type(compute_, [&]<class T>(T) {
 #pragma omp parallel for schedule(static) if (count > kParallelWork)
     for (int64_t i = 0; i < count; i += kBlock) {

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int64_t kParts = 1024;
+constexpr int64_t kConverted = 1 << 24;  // values of a matrix that become bf16 at a time
 
 __global__ void fill_all(float* x, float value, int64_t count) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -26,14 +27,18 @@ __global__ void add_floats(float* y, const float* x, int64_t count) {
   if (i < count) y[i] += x[i];
 }
 
-__global__ void narrow_floats(Bf16* to, const uint8_t* from, int64_t count) {
+// to (., cols), `stride` from row to row, = count values of fp32, or of half with uint16_t
+template <class T>
+__global__ void narrow_rows(Bf16* to, const void* from, int64_t count, int64_t cols, int64_t stride) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i < count) to[i] = narrow(reinterpret_cast<const float*>(from)[i]);
-}
-
-__global__ void narrow_halves(Bf16* to, const uint8_t* from, int64_t count) {
-  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i < count) to[i] = narrow(read_half(from + 2 * i));
+  if (i >= count) return;
+  const T value = static_cast<const T*>(from)[i];
+  Bf16& own = to[i / cols * stride + i % cols];
+  if constexpr (std::is_same_v<T, float>) {
+    own = narrow(value);
+  } else {
+    own = narrow(f16_to_float(value));
+  }
 }
 
 // bad (kParts): whether a block saw NaN or ∞
@@ -61,7 +66,11 @@ CudaBackend::~CudaBackend() {
   close_device(stream_);
 }
 
-void CudaBackend::enter() { enter_device(device_); }
+// A call begins, so loading is over: its pinned buffers go.
+void CudaBackend::enter() {
+  enter_device(device_);
+  uploader_.reset();
+}
 
 std::string CudaBackend::device() const { return describe_device(device_) + ", " + Products::library(); }
 
@@ -90,8 +99,9 @@ void* CudaBackend::scratch(Slot slot, size_t bytes) {
 int64_t CudaBackend::available_bytes() const { return static_cast<int64_t>(free_bytes() + weight_bytes_); }
 
 size_t CudaBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
-  const int64_t rows = std::max(needs.logits, needs.low_rank_rows);
-  const int64_t bf16_values = needs.unpacked + rows + needs.low_rank;
+  const int64_t rows = std::max({needs.logits, needs.low_rank_rows, needs.joined_rows});
+  const int64_t margin = needs.unpacked > 0 ? kMargin * needs.widest_row : 0;
+  const int64_t bf16_values = needs.unpacked + margin + rows + needs.low_rank;
   return static_cast<size_t>(bf16_values) * sizeof(Bf16) + static_cast<size_t>(needs.attention_rows) * sizeof(float) +
          Products::kWorkspace;
 }
@@ -119,27 +129,30 @@ bool CudaBackend::all_finite(const Activation* x, int64_t count) {
   return std::none_of(host.begin(), host.end(), [](int32_t b) { return b != 0; });
 }
 
-// Quantised and bf16 matrices lie on the device as they lie in the file; fp32 and half become bf16 on their way.
+// Quantised matrices lie on the device as they lie in the file; plain ones become bf16 with a margin (stored_values).
 Weight CudaBackend::load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
-  const int64_t count = rows * cols;
-  const size_t bytes = static_cast<size_t>(rows) * tensor_bytes(type, cols);  // throws for a row that ends in a block
-  const bool wide = type == TensorType::F32 || type == TensorType::F16;
-  const size_t own = wide ? static_cast<size_t>(count) * sizeof(Bf16) : bytes;
-  Weight weight{nullptr, wide ? TensorType::BF16 : type, rows, cols, {device_allocate(own), device_release}};
+  const size_t row_bytes = tensor_bytes(type, cols);  // throws for a row that ends in a block
+  const bool wide = type == TensorType::F32 || type == TensorType::F16, plain = wide || type == TensorType::BF16;
+  const size_t own =
+      plain ? static_cast<size_t>(stored_values(rows, cols)) * sizeof(Bf16) : static_cast<size_t>(rows) * row_bytes;
+  Weight weight{nullptr, plain ? TensorType::BF16 : type, rows, cols, {device_allocate(own), device_release}};
   weight.data = static_cast<const std::byte*>(weight.owned.get());
   weight_bytes_ += own;
+  if (!uploader_) uploader_ = std::make_unique<Uploader>(stream_);
+  const int64_t stride = stored_stride(rows, cols);
   if (!wide) {
-    copy_to_device(weight.owned.get(), data, bytes, stream_);
+    const size_t pitch = plain ? static_cast<size_t>(stride) * sizeof(Bf16) : row_bytes;
+    uploader_->copy(weight.owned.get(), pitch, data, row_bytes, rows);
     return weight;
   }
-  constexpr int64_t kChunk = 1 << 24;  // values converted at a time
-  const int64_t size = static_cast<int64_t>(type == TensorType::F32 ? sizeof(float) : sizeof(uint16_t));
-  auto* staging = static_cast<uint8_t*>(scratch(kWeights, static_cast<size_t>(std::min(count, kChunk) * size)));
-  for (int64_t first = 0; first < count; first += kChunk) {
-    const int64_t here = std::min(kChunk, count - first);
-    copy_to_device(staging, data + first * size, static_cast<size_t>(here * size), stream_);
-    launch(type == TensorType::F32 ? narrow_floats : narrow_halves, dim3(blocks_for(here, kThreads)), kThreads, 0,
-           stream_, static_cast<Bf16*>(weight.owned.get()) + first, staging, here);
+  const int64_t most = std::max<int64_t>(kConverted / cols, 1);
+  void* staging = scratch(kWeights, static_cast<size_t>(std::min(rows, most)) * row_bytes);
+  for (int64_t first = 0; first < rows; first += most) {
+    const int64_t here = std::min(most, rows - first);
+    uploader_->copy(staging, row_bytes, data + static_cast<size_t>(first) * row_bytes, row_bytes, here);
+    launch(type == TensorType::F32 ? narrow_rows<float> : narrow_rows<uint16_t>,
+           dim3(blocks_for(here * cols, kThreads)), kThreads, 0, stream_, bf16(weight.owned.get()) + first * stride,
+           staging, here * cols, cols, stride);
   }
   return weight;
 }

@@ -9,9 +9,18 @@
 
 #include "cuda/device.h"
 #include "cuda/products.h"
+#include "cuda/uploader.h"
 #include "ops/backend.h"
 
 namespace spark::cuda {
+
+// How a frozen bf16 matrix (rows, cols) is stored: with a margin for LoRA's factor, so that one product computes both
+// (linear.cu). Behind every row when it has more rows than columns, else as rows behind the last.
+constexpr int64_t kMargin = 64;
+inline int64_t stored_stride(int64_t rows, int64_t cols) { return rows > cols ? cols + kMargin : cols; }
+inline int64_t stored_values(int64_t rows, int64_t cols) {
+  return rows * stored_stride(rows, cols) + (rows > cols ? 0 : kMargin * cols);
+}
 
 class CudaBackend final : public Backend {
  public:
@@ -39,7 +48,6 @@ class CudaBackend final : public Backend {
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void zero(Activation* x, int64_t count) override;
-  void residual_add(Activation* y, const Activation* x, int64_t count) override;
   bool all_finite(const Activation* x, int64_t count) override;
   void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
@@ -58,18 +66,17 @@ class CudaBackend final : public Backend {
   void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) override;
   void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
                        const Activation* up, int64_t count) override;
-  void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) override;
-  void linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) override;
+  void linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
+                      const Activation* residual, int64_t M) override;
+  void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
+                       bool accumulate) override;
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
   void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
   void add_bias(Activation* y, const Vector& bias, int64_t M) override;
   void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) override;
-  void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M, int64_t out,
-               int64_t R) override;
   void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
                         float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a, int64_t M,
-                          int64_t in, int64_t S) override;
+  void lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in, int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
   void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
@@ -93,14 +100,20 @@ class CudaBackend final : public Backend {
   void* scratch(Slot slot, size_t bytes);
   // scale · x (rows, cols) in bf16, in scratch; `stride` between the rows of x
   const Bf16* rounded(Slot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
+  void round_to(Bf16* to, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
   const float* widened(const Activation* x, int64_t count);  // in kRows
-  const Bf16* unpacked(const Weight& w);                     // itself when it is bf16, else in kWeights
+  // W in bf16, laid out as stored_values says: itself when it is bf16, else in kWeights. Its margin may be written to.
+  Bf16* unpacked(const Weight& w);
+  // x (M, cols) with the columns scale · u behind it, in kRows; padded(R) of them
+  const Bf16* joined(const Activation* x, int64_t cols, const LowRank& lora, int64_t M);
+  void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 
   int device_;
   Stream stream_{};
   size_t allocated_ = 0, weight_bytes_ = 0;
   std::array<Scratch, kSlots> scratch_;
   std::unique_ptr<Products> products_;
+  std::unique_ptr<Uploader> uploader_;  // while matrices are loaded
 };
 
 }  // namespace spark::cuda

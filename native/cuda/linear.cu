@@ -1,7 +1,16 @@
-// Frozen projection: y = x Wᵀ, dx = dy W, by cuBLASLt. A packed W becomes bf16 in scratch right before its product, one
-// matrix at a time: the base in full never exists. Unpacking writes and reads each value once more, 4 bytes against the
-// 2 M products it enters: a tenth of a product's time at M = 4096 on an H200 by these counts, not yet measured.
+// Frozen projection with LoRA: y = x Wᵀ + s u Bᵀ, dx = dy W + s u A, by cuBLASLt.
+//
+// LoRA's part is one more stretch of the sum over k, so it can be part of W's own product instead of another pass over
+// its output: with x and s u side by side, and B behind the rows of W,
+//   y = [x | s u] [W | B]ᵀ        dx = [dy | s u] [W ; A]
+// The margin of W has room for the factor; x or dy is copied to stand beside u. That copy moves 2 M k values and saves
+// 2 M n, so it is done where n > k: forward for gate and up, backward for down. Elsewhere a second product adds.
+//
+// A packed W becomes bf16 in scratch right before its product, one matrix at a time: the base in full never exists.
+// Unpacking writes and reads each value once more, 4 bytes against the 2 M products it enters: a tenth of a product's
+// time at M = 4096 on an H200 by these counts, not yet measured.
 #include "cuda/cuda_backend.h"
+#include "cuda/memory.h"
 #include "cuda/quantised.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"
@@ -12,14 +21,34 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// to (count) = the values packed at from; a row is a whole number of blocks, so rows need no care
+// to (., cols), `stride` from row to row, = the count values packed at from; a row is a whole number of blocks
 template <class PACKED>
-__global__ void unpack(Bf16* to, const uint8_t* from, int64_t count) {
+__global__ void unpack(Bf16* to, const uint8_t* from, int64_t count, int64_t cols, int64_t stride) {
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * 8;
   if (i >= count) return;
   Values<8> values;
   PACKED::eight(from + i / PACKED::kBlock * PACKED::kBytes, static_cast<int>(i % PACKED::kBlock), values.at);
-  values.store(to + i);
+  values.store(to + i / cols * stride + i % cols);
+}
+
+// to (rows, width), `stride` from row to row, = factor (rows, R), zeros from R on
+__global__ void put_columns(Bf16* to, int64_t stride, const float* factor, int64_t rows, int64_t R, int64_t width) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= rows * width) return;
+  const int64_t row = i / width, r = i % width;
+  to[row * stride + r] = narrow(r < R ? factor[row * R + r] : 0.0f);
+}
+
+// One block per row: to (M, cols + width) = x (M, cols) | scale · u (M, R), zeros from R on
+template <int V>
+__global__ void join(Bf16* to, const Bf16* x, int64_t cols, const float* u, int64_t stride, int64_t R, int64_t width,
+                     float scale) {
+  Bf16* row = to + blockIdx.x * (cols + width);
+  const Bf16* from = x + blockIdx.x * cols;
+  for (int64_t c = int64_t{threadIdx.x} * V; c < cols; c += kThreads * V) Values<V>::load(from + c).store(row + c);
+  for (int64_t r = threadIdx.x; r < width; r += kThreads) {
+    row[cols + r] = narrow(r < R ? scale * u[blockIdx.x * stride + r] : 0.0f);
+  }
 }
 
 // to (rows, cols) = scale · x, with `stride` between the rows of x
@@ -44,22 +73,42 @@ __global__ void add_bias_rows(Bf16* y, const float* bias, int64_t count, int64_t
   values.store(y + i);
 }
 
+// R as products take it: rows stay whole vectors.
+int64_t padded(int64_t R) { return (R + kVector - 1) / kVector * kVector; }
+
+// Whether LoRA's part joins the product whose sum runs over k and whose rows have n values.
+bool joins(const LowRank& lora, int64_t k, int64_t n) { return lora.u && n > k && lora.R <= kMargin; }
+
 }  // namespace
 
-const Bf16* CudaBackend::unpacked(const Weight& w) {
+Bf16* CudaBackend::unpacked(const Weight& w) {
   const int64_t count = w.rows * w.cols;
   Bf16* to = nullptr;
   const bool packed = with_packed(w.type, [&]<class PACKED>(PACKED) {
-    to = static_cast<Bf16*>(scratch(kWeights, static_cast<size_t>(count) * sizeof(Bf16)));
+    to = bf16(scratch(kWeights, static_cast<size_t>(stored_values(w.rows, w.cols)) * sizeof(Bf16)));
     launch(unpack<PACKED>, dim3(blocks_for(count, kThreads * 8)), kThreads, 0, stream_, to,
-           reinterpret_cast<const uint8_t*>(w.data), count);
+           reinterpret_cast<const uint8_t*>(w.data), count, w.cols, stored_stride(w.rows, w.cols));
   });
-  return packed ? to : bf16(w.data);
+  return packed ? to : bf16(w.owned.get());
+}
+
+void CudaBackend::round_to(Bf16* to, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale) {
+  launch(round_rows, dim3(blocks_for(rows * cols, kThreads)), kThreads, 0, stream_, to, x, rows, cols, stride, scale);
 }
 
 const Bf16* CudaBackend::rounded(Slot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale) {
-  auto* to = static_cast<Bf16*>(scratch(slot, static_cast<size_t>(rows * cols) * sizeof(Bf16)));
-  launch(round_rows, dim3(blocks_for(rows * cols, kThreads)), kThreads, 0, stream_, to, x, rows, cols, stride, scale);
+  Bf16* to = bf16(scratch(slot, static_cast<size_t>(rows * cols) * sizeof(Bf16)));
+  round_to(to, x, rows, cols, stride, scale);
+  return to;
+}
+
+const Bf16* CudaBackend::joined(const Activation* x, int64_t cols, const LowRank& lora, int64_t M) {
+  const int64_t width = padded(lora.R);
+  Bf16* to = bf16(scratch(kRows, static_cast<size_t>(M * (cols + width)) * sizeof(Bf16)));
+  with_vector(vectorizes(cols, {to, x}), [&](auto v) {
+    launch(join<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, to, bf16(x), cols, lora.u, lora.stride,
+           lora.R, width, lora.scale);
+  });
   return to;
 }
 
@@ -69,21 +118,48 @@ const float* CudaBackend::widened(const Activation* x, int64_t count) {
   return to;
 }
 
-void CudaBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) {
-  products_->run({M, w.rows, w.cols, {x, w.cols}, {unpacked(w), w.cols, true}, y, w.rows});
+void CudaBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
+                                 const Activation* residual, int64_t M) {
+  const int64_t in = w.cols, out = w.rows, stride = stored_stride(out, in);
+  Bf16* own = unpacked(w);
+  if (joins(lora, in, out)) {
+    const int64_t width = padded(lora.R), k = in + width;
+    launch(put_columns, dim3(blocks_for(out * width, kThreads)), kThreads, 0, stream_, own + in, stride, lora.factor,
+           out, lora.R, width);
+    return products_->run({M, out, k, {joined(x, in, lora, M), k}, {own, stride, true}, y, out, residual});
+  }
+  products_->run({M, out, in, {x, in}, {own, stride, true}, y, out, residual});
+  if (!lora.u) return;
+  const Factor u{rounded(kRows, lora.u, M, lora.R, lora.stride, lora.scale), lora.R};
+  products_->run(
+      {M, out, lora.R, u, {rounded(kFactors, lora.factor, out, lora.R, lora.R, 1.0f), lora.R, true}, y, out, y});
 }
 
-void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) {
-  products_->run({M, w.cols, w.rows, {dy, w.rows}, {unpacked(w), w.cols}, dx, w.cols, accumulate});
+void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
+                                  bool accumulate) {
+  const int64_t in = w.cols, out = w.rows, stride = stored_stride(out, in);
+  const void* held = accumulate ? dx : nullptr;
+  Bf16* own = unpacked(w);
+  if (joins(lora, out, in)) {
+    const int64_t width = padded(lora.R), k = out + width;
+    Bf16* margin = own + out * in;  // (width, in)
+    round_to(margin, lora.factor, lora.R, in, in, 1.0f);
+    device_zero(margin + lora.R * in, static_cast<size_t>((width - lora.R) * in) * sizeof(Bf16), stream_);
+    return products_->run({M, in, k, {joined(dy, out, lora, M), k}, {own, stride}, dx, in, held});
+  }
+  products_->run({M, in, out, {dy, out}, {own, stride}, dx, in, held});
+  if (!lora.u) return;
+  const Factor u{rounded(kRows, lora.u, M, lora.R, lora.stride, lora.scale), lora.R};
+  products_->run({M, in, lora.R, u, {rounded(kFactors, lora.factor, lora.R, in, in, 1.0f), in}, dx, in, dx});
 }
 
 void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
-  const Factor weight{unpacked(w), w.cols, true};
-  products_->run({M, w.rows, w.cols, {x, w.cols}, weight, logits, w.rows, false, Number::Bf16, Number::F32});
+  const Factor weight{unpacked(w), stored_stride(w.rows, w.cols), true};
+  products_->run({M, w.rows, w.cols, {x, w.cols}, weight, logits, w.rows, nullptr, Number::Bf16, Number::F32});
 }
 
 void CudaBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
-  linear_backward(dx, rounded(kRows, dlogits, M, w.rows, w.rows, 1.0f), w, M, false);
+  linear_backward(dx, rounded(kRows, dlogits, M, w.rows, w.rows, 1.0f), w, {}, M, false);
 }
 
 void CudaBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

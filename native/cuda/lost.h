@@ -1,5 +1,5 @@
-// A device that was lost stays lost: after a sticky error CUDA answers every call of the process with that same error, so
-// the first one is kept and every later call on any model says it again, in words.
+// A device that was lost stays lost: after a sticky error CUDA answers every call of the process with that same error,
+// so the first one is kept and every later call on any model says it again, in words.
 #pragma once
 
 #include <mutex>
@@ -31,9 +31,10 @@ inline std::string lost_reason() {
     const std::lock_guard<std::mutex> lock(lost.mutex);
     if (lost.reason.empty()) lost.reason = reason;
   }
-  throw Error("device_lost", reason +
-                                 ". The device is lost to this process and every model on it: end the process, start it "
-                                 "again and resume from the last checkpoint");
+  throw Error("device_lost",
+              reason +
+                  ". The device is lost to this process and every model on it: end the process, start it "
+                  "again and resume from the last checkpoint");
 }
 
 // Before a call's first op. Throws device_lost.

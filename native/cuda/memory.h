@@ -13,8 +13,8 @@ namespace spark::cuda {
 // too old, no device, one this build has no code for.
 Stream open_device(int device);
 void close_device(Stream stream);
-// Makes it current on this thread. Throws device_lost when any call of this process lost it before: CUDA answers nothing
-// else until the process ends, whatever model asks.
+// Makes it current on this thread. Throws device_lost when any call of this process lost it before: CUDA answers
+// nothing else until the process ends, whatever model asks.
 void enter_device(int device);
 std::string describe_device(int device);  // name, memory, compute capability, CUDA of the driver and of this build
 

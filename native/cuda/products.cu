@@ -26,6 +26,9 @@ void check_lt(cublasStatus_t status, const char* what) {
 
 cudaDataType_t type_of(Number number) { return number == Number::Bf16 ? CUDA_R_16BF : CUDA_R_32F; }
 
+// What cuBLASLt is to read beside the product; without an addend it is multiplied by 0, that is: never read.
+const void* addend_of(const Product& p) { return p.addend ? p.addend : p.c; }
+
 // The largest power of two, at most 256, that divides the address.
 uint32_t alignment_of(const void* memory) {
   const auto address = reinterpret_cast<uintptr_t>(memory) | 256;
@@ -51,7 +54,7 @@ struct Products::State {
     }
   };
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, int, int, bool, uint32_t,
-                         uint32_t, uint32_t>;
+                         uint32_t, uint32_t, uint32_t>;
 
   explicit State(Stream own) : stream(own), workspace(device_allocate(kWorkspace)) {
     const cublasStatus_t status = cublasLtCreate(&handle);
@@ -102,7 +105,7 @@ void Products::State::choose(Plan& plan, const Product& p) {
   const cublasStatus_t statuses[] = {prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most),
                                      prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.b.data)),
                                      prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.a.data)),
-                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.c)),
+                                     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(addend_of(p))),
                                      prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.c)),
                                      cublasLtMatmulAlgoGetHeuristic(handle, plan.operation, plan.a, plan.b, plan.c,
                                                                     plan.c, preference, 1, &found, &count)};
@@ -125,10 +128,11 @@ const Products::State::Plan& Products::State::plan(const Product& p) {
                 p.b.transposed,
                 static_cast<int>(p.inputs),
                 static_cast<int>(p.output),
-                p.accumulate,
+                p.addend != nullptr,
                 alignment_of(p.a.data),
                 alignment_of(p.b.data),
-                alignment_of(p.c)};
+                alignment_of(p.c),
+                alignment_of(addend_of(p))};
   std::unique_ptr<Plan>& own = plans[key];
   if (own) return *own;
   auto made = std::make_unique<Plan>();
@@ -148,10 +152,11 @@ std::string Products::library() {
 void Products::run(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   const State::Plan& plan = state_->plan(p);
-  const float alpha = 1.0f, beta = p.accumulate ? 1.0f : 0.0f;
-  check_lt(cublasLtMatmul(state_->handle, plan.operation, &alpha, p.b.data, plan.a, p.a.data, plan.b, &beta, p.c,
-                          plan.c, p.c, plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),
-           "cublasLtMatmul");
+  const float alpha = 1.0f, beta = p.addend ? 1.0f : 0.0f;
+  check_lt(
+      cublasLtMatmul(state_->handle, plan.operation, &alpha, p.b.data, plan.a, p.a.data, plan.b, &beta, addend_of(p),
+                     plan.c, p.c, plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),
+      "cublasLtMatmul");
 }
 
 }  // namespace spark::cuda

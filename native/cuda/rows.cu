@@ -1,5 +1,4 @@
-// embedding, gather_rows, scatter_rows, residual_add: moving whole rows. Rows of a scatter are distinct, so blocks
-// never meet.
+// embedding, gather_rows, scatter_rows: moving whole rows. Rows of a scatter are distinct, so blocks never meet.
 #include "cuda/cuda_backend.h"
 #include "cuda/quantised.h"
 #include "cuda/runtime.h"
@@ -11,10 +10,10 @@ namespace {
 
 constexpr int kThreads = 128;
 
-// y (M, C) = x[rows]
+// y (M, C) = x[rows], with `stride` between the rows of x
 template <int V>
-__global__ void gather(Bf16* y, const Bf16* x, const int32_t* rows, int64_t C) {
-  const Bf16* from = x + rows[blockIdx.x] * C;
+__global__ void gather(Bf16* y, const Bf16* x, const int32_t* rows, int64_t C, int64_t stride) {
+  const Bf16* from = x + rows[blockIdx.x] * stride;
   Bf16* to = y + blockIdx.x * C;
   for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kThreads * V) Values<V>::load(from + c).store(to + c);
 }
@@ -45,17 +44,6 @@ __global__ void gather_packed(Bf16* y, const uint8_t* table, const int32_t* toke
   }
 }
 
-template <int V>
-__global__ void add_all(Bf16* y, const Bf16* x, int64_t count) {
-  const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;
-  if (i >= count) return;
-  const auto added = Values<V>::load(x + i);
-  auto sums = Values<V>::load(y + i);
-  SPARK_UNROLL
-  for (int j = 0; j < V; ++j) sums.at[j] += added.at[j];
-  sums.store(y + i);
-}
-
 }  // namespace
 
 void CudaBackend::embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) {
@@ -63,24 +51,23 @@ void CudaBackend::embedding(Activation* y, const Weight& table, const int32_t* t
     launch(gather_packed<PACKED>, dim3(static_cast<unsigned>(N)), kThreads, 0, stream_, bf16(y),
            reinterpret_cast<const uint8_t*>(table.data), tokens, table.cols);
   });
-  if (!packed) gather_rows(y, table.data, tokens, N, table.cols);
+  if (!packed) gather_strided(y, table.data, tokens, N, table.cols, stored_stride(table.rows, table.cols));
 }
 
 void CudaBackend::gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) {
-  with_vector(vectorizes(C, {y, x}), [&](auto v) {
-    launch(gather<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(y), bf16(x), rows, C);
+  gather_strided(y, x, rows, M, C, C);
+}
+
+void CudaBackend::gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C,
+                                 int64_t stride) {
+  with_vector(vectorizes(C, {y, x}) && stride % kVector == 0, [&](auto v) {
+    launch(gather<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(y), bf16(x), rows, C, stride);
   });
 }
 
 void CudaBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) {
   with_vector(vectorizes(C, {dx, dy}), [&](auto v) {
     launch(scatter<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(dx), bf16(dy), rows, C);
-  });
-}
-
-void CudaBackend::residual_add(Activation* y, const Activation* x, int64_t count) {
-  with_vector(vectorizes(count, {y, x}), [&](auto v) {
-    launch(add_all<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(y), bf16(x), count);
   });
 }
 

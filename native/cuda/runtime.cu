@@ -63,7 +63,8 @@ Stream open_device(int device) {
   cudaRuntimeGetVersion(&runtime);
   const cudaError_t found = cudaGetDeviceCount(&count);
   if (found == cudaErrorInsufficientDriver) {
-    unavailable("expected a driver for CUDA " + version_text(runtime) + ", got one for " + version_text(driver) + "; update it");
+    unavailable("expected a driver for CUDA " + version_text(runtime) + ", got one for " + version_text(driver) +
+                "; update it");
   }
   if (found != cudaSuccess) unavailable("the driver finds no device: " + describe(found));
   if (device < 0 || device >= count) {

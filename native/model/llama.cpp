@@ -87,8 +87,9 @@ void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, in
   a.hidden = arena.activations(M * config_.feed_forward);
 }
 
-// y = x Wᵀ + bias + scale · (x Aᵀ) Bᵀ for projections of one group; u (N, S) keeps x Aᵀ.
-void Llama::project(Outputs outputs, float* u, const Activation* x, int64_t layer, int64_t N, const LoraView* lora) {
+// y = x Wᵀ + scale · (x Aᵀ) Bᵀ + residual + bias for projections of one group; u (N, S) keeps x Aᵀ.
+void Llama::project(Outputs outputs, float* u, const Activation* x, const Activation* residual, int64_t layer,
+                    int64_t N, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer* own = lora ? &lora->layers[static_cast<size_t>(layer)] : nullptr;
   const size_t g = static_cast<size_t>(projection_group(outputs.begin()->first));
@@ -99,12 +100,12 @@ void Llama::project(Outputs outputs, float* u, const Activation* x, int64_t laye
   }
   for (const auto& [projection, y] : outputs) {
     const size_t p = static_cast<size_t>(projection);
-    const Weight& w = block.projections[p];
-    backend_.linear_forward(y, x, w, N);
+    LowRank up;
+    if (own && own->pairs[p].b) {
+      up = {u + own->pairs[p].column, group.rank, lora->rank, own->pairs[p].b, lora->scale};
+    }
+    backend_.linear_forward(y, x, block.projections[p], up, residual, N);
     if (block.biases[p].data) backend_.add_bias(y, block.biases[p], N);
-    if (!own || !own->pairs[p].b) continue;
-    const LoraPair& pair = own->pairs[p];
-    backend_.lora_up(y, u + pair.column, group.rank, pair.b, lora->scale, N, w.rows, lora->rank);
   }
 }
 
@@ -117,7 +118,7 @@ void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTo
   project({{Projection::Q, config_.qk_norm ? a.q_raw : a.q},
            {Projection::K, config_.qk_norm ? a.k_raw : a.k},
            {Projection::V, a.v}},
-          a.u[static_cast<int>(ProjectionGroup::Qkv)], a.norm1, layer, N, lora);
+          a.u[static_cast<int>(ProjectionGroup::Qkv)], a.norm1, nullptr, layer, N, lora);
   if (config_.qk_norm) {
     backend_.rmsnorm_forward(a.q, a.q_rstd, a.q_raw, block.q_norm, config_.norm_epsilon, N * H);
     backend_.rmsnorm_forward(a.k, a.k_rstd, a.k_raw, block.k_norm, config_.norm_epsilon, N * K);
@@ -129,9 +130,8 @@ void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTo
     backend_.gather_rows(a.x_rows, a.x, a.rows, a.M, C);
     backend_.gather_rows(a.o_rows, a.o, a.rows, a.M, config_.q_width());
   }
-  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.rows ? a.o_rows : a.o, layer, a.M,
-          lora);
-  backend_.residual_add(a.mid, a.rows ? a.x_rows : a.x, a.M * C);
+  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.rows ? a.o_rows : a.o,
+          a.rows ? a.x_rows : a.x, layer, a.M, lora);
 }
 
 // mid to hidden.
@@ -139,7 +139,7 @@ void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraV
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, a.M);
   project({{Projection::Gate, a.gate}, {Projection::Up, a.up}}, a.u[static_cast<int>(ProjectionGroup::GateUp)], a.norm2,
-          layer, a.M, lora);
+          nullptr, layer, a.M, lora);
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
@@ -147,8 +147,7 @@ void Llama::block_forward(Activation* out, BlockActivations& a, int64_t layer, c
                           const LoraView* lora) {
   attention_forward(a, layer, batch, lora);
   feed_forward_forward(a, layer, lora);
-  project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, layer, a.M, lora);
-  backend_.residual_add(out, a.mid, a.M * config_.width);
+  project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, a.mid, layer, a.M, lora);
 }
 
 const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,

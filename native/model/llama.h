@@ -58,7 +58,8 @@ class Llama {
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
   void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                      const LoraView* lora);
-  void project(Outputs outputs, float* u, const Activation* x, int64_t layer, int64_t N, const LoraView* lora);
+  void project(Outputs outputs, float* u, const Activation* x, const Activation* residual, int64_t layer, int64_t N,
+               const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp

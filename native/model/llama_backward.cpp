@@ -6,7 +6,7 @@
 
 namespace spark {
 
-// The group's dA and dB, and dx = Σ dy W + du A.
+// The group's dA and dB, and dx = Σ dy W + du A; du A joins the last product, once all of du is there.
 void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u,
                              int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
@@ -15,18 +15,20 @@ void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, co
   const int64_t in = block.projections[static_cast<int>(gradients.begin()->first)].cols;
   const Arena::Scope scope(arena);
   float* du = group.rank > 0 ? arena.floats(N * group.rank) : nullptr;  // (N, S)
-  bool accumulate = false;
-  for (const auto& [projection, dy] : gradients) {
-    const size_t p = static_cast<size_t>(projection);
-    const Weight& w = block.projections[p];
-    if (dx) backend_.linear_backward(dx, dy, w, N, accumulate);
-    accumulate = true;
-    if (!own.pairs[p].b) continue;
-    const LoraPair& pair = own.pairs[p];
-    backend_.lora_up_backward(du + pair.column, pair.db, dy, u + pair.column, group.rank, pair.b, lora.scale, N, w.rows,
-                              lora.rank);
+  const auto* last = gradients.end() - 1;
+  for (const auto* gradient = gradients.begin(); gradient != gradients.end(); ++gradient) {
+    const auto& [projection, dy] = *gradient;
+    const Weight& w = block.projections[static_cast<size_t>(projection)];
+    const LoraPair& pair = own.pairs[static_cast<size_t>(projection)];
+    if (pair.b) {
+      backend_.lora_up_backward(du + pair.column, pair.db, dy, u + pair.column, group.rank, pair.b, lora.scale, N,
+                                w.rows, lora.rank);
+    }
+    if (!dx) continue;
+    const LowRank down = gradient == last ? LowRank{du, group.rank, group.rank, group.a} : LowRank{};
+    backend_.linear_backward(dx, dy, w, down, N, gradient != gradients.begin());
   }
-  if (group.rank > 0) backend_.lora_down_backward(dx, group.da, du, x, group.a, N, in, group.rank);
+  if (group.rank > 0) backend_.lora_down_backward(group.da, du, x, N, in, group.rank);
 }
 
 void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora,

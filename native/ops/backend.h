@@ -67,6 +67,14 @@ struct PolicyCoefficients {
   double inverse_normalizer = 1;
 };
 
+// What LoRA adds to a frozen projection: scale · u f, with u (M, R). Forward f is Bᵀ and backward A. u null: nothing.
+struct LowRank {
+  const float* u = nullptr;  // (M, R), `stride` floats between its rows
+  int64_t stride = 0, R = 0;
+  const float* factor = nullptr;  // B (out, R), or A (R, in)
+  float scale = 1;
+};
+
 struct AdamwCoefficients {
   float learning_rate = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0;
   float grad_scale = 1;  // global-norm clip: multiplies every gradient
@@ -89,6 +97,7 @@ struct WorkspaceNeeds {
   int64_t logits = 0;                  // M · V
   int64_t low_rank = 0;                // S · in or R · out of a LoRA
   int64_t low_rank_rows = 0;           // M · S
+  int64_t joined_rows = 0;             // M · (in or out, whichever is less, + R) of a projection with LoRA
   int64_t attention_rows = 0;          // N · H
   int64_t unpacked = 0;                // rows · cols of a quantised matrix
   bool not_f32 = false;                // some frozen matrix is of another type
@@ -132,9 +141,8 @@ class Backend {
   virtual Vector load_vector(TensorType type, const std::byte* data, int64_t size) = 0;
 
   // ---- activations as such
-  virtual void zero(Activation* x, int64_t count) = 0;                               // x = 0
-  virtual void residual_add(Activation* y, const Activation* x, int64_t count) = 0;  // y += x
-  virtual bool all_finite(const Activation* x, int64_t count) = 0;                   // on the host
+  virtual void zero(Activation* x, int64_t count) = 0;
+  virtual bool all_finite(const Activation* x, int64_t count) = 0;  // on the host
 
   // ---- rows
   // y (N, C) = table[tokens]; tokens (N) lie inside the table (checked before the batch reaches a backend)
@@ -171,29 +179,29 @@ class Backend {
   virtual void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
                                const Activation* up, int64_t count) = 0;
 
-  // ---- frozen projection, W (out, in): no gradient of W exists
-  virtual void linear_forward(Activation* y, const Activation* x, const Weight& w, int64_t M) = 0;  // y (M, out) = x Wᵀ
-  // dx (M, in) = dy W, or += when `accumulate`
-  virtual void linear_backward(Activation* dx, const Activation* dy, const Weight& w, int64_t M, bool accumulate) = 0;
+  // ---- frozen projection with what LoRA adds to it, W (out, in): no gradient of W exists
+  // y (M, out) = x Wᵀ + scale · u Bᵀ + residual; residual (M, out) may be null, and is no part of y
+  virtual void linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
+                              const Activation* residual, int64_t M) = 0;
+  // dx (M, in) = dy W + scale · u A, or += when `accumulate`
+  virtual void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
+                               bool accumulate) = 0;
   // The output projection: the same products, with logits (M, V) and their gradient in fp32
   virtual void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) = 0;
   virtual void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) = 0;  // dx =
   virtual void add_bias(Activation* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
 
-  // ---- LoRA beside it. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
+  // ---- the rest of LoRA. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
   // that x is read once. S is the sum of their ranks; each has R columns of u and du, `stride` S apart, and a B (out,
   // R)
   virtual void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in,
                          int64_t S) = 0;  // u = x Aᵀ
-  // y (M, out) += scale · u Bᵀ
-  virtual void lora_up(Activation* y, const float* u, int64_t stride, const float* b, float scale, int64_t M,
-                       int64_t out, int64_t R) = 0;
   // du (M, R) = scale · dy B; dB (out, R) += scale · dyᵀ u
   virtual void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride,
                                 const float* b, float scale, int64_t M, int64_t out, int64_t R) = 0;
-  // dA (S, in) += duᵀ x; dx (M, in) += du A unless dx is null
-  virtual void lora_down_backward(Activation* dx, float* da, const float* du, const Activation* x, const float* a,
-                                  int64_t M, int64_t in, int64_t S) = 0;
+  // dA (S, in) += duᵀ x
+  virtual void lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in,
+                                  int64_t S) = 0;
 
   // ---- log-prob of one target per row
   // lp (M) = logits[target] − lse, lse (M) = log Σ exp logits; logits (M, V)

@@ -38,6 +38,13 @@ void CountingBackend::note_logits(const Weight& w, int64_t M) {
   needs_.logits = std::max(needs_.logits, M * w.rows);
 }
 
+void CountingBackend::note_projection(const Weight& w, const LowRank& lora, int64_t M) {
+  note_product(w, M);
+  if (!lora.u) return;
+  note_low_rank(std::max(w.rows, w.cols), M, lora.R);
+  needs_.joined_rows = std::max(needs_.joined_rows, M * (std::min(w.rows, w.cols) + lora.R));
+}
+
 void CountingBackend::note_low_rank(int64_t width, int64_t M, int64_t R) {
   needs_.low_rank = std::max(needs_.low_rank, width * R);
   needs_.low_rank_rows = std::max(needs_.low_rank_rows, M * R);

@@ -38,7 +38,6 @@ class CountingBackend final : public Backend {
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void zero(Activation*, int64_t) override {}
-  void residual_add(Activation*, const Activation*, int64_t) override {}
   bool all_finite(const Activation*, int64_t) override { return true; }
   void embedding(Activation*, const Weight&, const int32_t*, int64_t) override {}
   void gather_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
@@ -56,9 +55,12 @@ class CountingBackend final : public Backend {
   void swiglu_forward(Activation*, const Activation*, const Activation*, int64_t) override {}
   void swiglu_backward(Activation*, Activation*, const Activation*, const Activation*, const Activation*,
                        int64_t) override {}
-  void linear_forward(Activation*, const Activation*, const Weight& w, int64_t M) override { note_product(w, M); }
-  void linear_backward(Activation*, const Activation*, const Weight& w, int64_t M, bool) override {
-    note_product(w, M);
+  void linear_forward(Activation*, const Activation*, const Weight& w, const LowRank& lora, const Activation*,
+                      int64_t M) override {
+    note_projection(w, lora, M);
+  }
+  void linear_backward(Activation*, const Activation*, const Weight& w, const LowRank& lora, int64_t M, bool) override {
+    note_projection(w, lora, M);
   }
   void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void output_backward(Activation*, const float*, const Weight& w, int64_t M) override { note_logits(w, M); }
@@ -66,15 +68,11 @@ class CountingBackend final : public Backend {
   void lora_down(float*, const Activation*, const float*, int64_t M, int64_t in, int64_t S) override {
     note_low_rank(in, M, S);
   }
-  void lora_up(Activation*, const float*, int64_t, const float*, float, int64_t M, int64_t out, int64_t R) override {
-    note_low_rank(out, M, R);
-  }
   void lora_up_backward(float*, float*, const Activation*, const float*, int64_t, const float*, float, int64_t M,
                         int64_t out, int64_t R) override {
     note_low_rank(out, M, R);
   }
-  void lora_down_backward(Activation*, float*, const float*, const Activation*, const float*, int64_t M, int64_t in,
-                          int64_t S) override {
+  void lora_down_backward(float*, const float*, const Activation*, int64_t M, int64_t in, int64_t S) override {
     note_low_rank(in, M, S);
   }
   void logprob_forward(float*, float*, const float*, const int32_t*, int64_t, int64_t) override {}
@@ -91,6 +89,7 @@ class CountingBackend final : public Backend {
  private:
   void note_product(const Weight& w, int64_t M);
   void note_logits(const Weight& w, int64_t M);
+  void note_projection(const Weight& w, const LowRank& lora, int64_t M);
   void note_low_rank(int64_t width, int64_t M, int64_t R);
   void note_attention(const Packing& packing, const AttentionShape& shape);
 

@@ -91,12 +91,12 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
       backend.output_forward(logits, device.activations(x), weight, M);
       CHECK(distance(device.host(logits, M * out), product(x, w, M, out, in)) < kBf16.exact);
       auto *y = device.held(M * out, 9), *dx = device.held(M * in, 0.5);
-      backend.linear_forward(y, device.activations(x), weight, M);
+      backend.linear_forward(y, device.activations(x), weight, {}, nullptr, M);
       CHECK(distance(device.values(y, M * out), product(x, w, M, out, in)) < kRounded);
       const Doubles expected = product(dy, transposed(w, out, in), M, in, out);
-      backend.linear_backward(dx, device.activations(dy), weight, M, true);
+      backend.linear_backward(dx, device.activations(dy), weight, {}, M, true);
       CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < kRounded);
-      backend.linear_backward(dx, device.activations(dy), weight, M, false);
+      backend.linear_backward(dx, device.activations(dy), weight, {}, M, false);
       CHECK(distance(device.values(dx, M * in), expected) < kRounded);
       backend.output_backward(dx, device.floats(dy), weight, M);
       CHECK(distance(device.values(dx, M * in), expected) < kRounded);

@@ -24,13 +24,13 @@ OP_TEST_CASE("linear, frozen weight") {
                   dy = random_doubles("dy", M * out);
     const auto weight = device.weight(w, out, in);
     auto *y = device.held(M * out, 9), *dx = device.held(M * in, 0.5);
-    backend.linear_forward(y, device.activations(x), weight, M);
+    backend.linear_forward(y, device.activations(x), weight, {}, nullptr, M);
     CHECK(distance(device.values(y, M * out), times_transposed(x, w, M, out, in)) < tolerance.activations);
     const Doubles expected = numeric_gradient(
         [&, M = M, out = out, in = in](const Doubles& at) { return times_transposed(at, w, M, out, in); }, x, dy);
-    backend.linear_backward(dx, device.activations(dy), weight, M, true);
+    backend.linear_backward(dx, device.activations(dy), weight, {}, M, true);
     CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < tolerance.activations);
-    backend.linear_backward(dx, device.activations(dy), weight, M, false);
+    backend.linear_backward(dx, device.activations(dy), weight, {}, M, false);
     CHECK(distance(device.values(dx, M * in), expected) < tolerance.activations);
     // the output projection: fp32 outside
     float* logits = device.filled(M * out, 9);
@@ -69,13 +69,13 @@ OP_TEST_CASE("a packed matrix of two panels gives what its fp32 copy gives") {
   const auto *x = device.activations(random_doubles("x", M * kCols)),
              *dy = device.activations(random_doubles("dy", M * kRows));
   auto *y = device.held(M * kRows, 9), *again = device.held(M * kRows, 9);
-  backend.linear_forward(y, x, packed, M);
-  backend.linear_forward(again, x, plain, M);
+  backend.linear_forward(y, x, packed, {}, nullptr, M);
+  backend.linear_forward(again, x, plain, {}, nullptr, M);
   CHECK(distance(device.values(y, M * kRows), device.values(again, M * kRows)) < tolerance.activations);
   auto *dx = device.held(M * kCols, 0.5), *dx_again = device.held(M * kCols, 0.5);
   for (const bool accumulate : {true, false}) {
-    backend.linear_backward(dx, dy, packed, M, accumulate);
-    backend.linear_backward(dx_again, dy, plain, M, accumulate);
+    backend.linear_backward(dx, dy, packed, {}, M, accumulate);
+    backend.linear_backward(dx_again, dy, plain, {}, M, accumulate);
     CHECK(distance(device.values(dx, M * kCols), device.values(dx_again, M * kCols)) < tolerance.activations);
   }
 }

@@ -139,6 +139,24 @@ const kernels = {
     ['Q5_K: fifth bit', '(((top[i] >> group) & 1) << 4)', '(((top[i] >> group) & 1) << 3)'],
     ['Q6_K: scale of the run', '+ 2 * run + place / 16', '+ 2 * run'],
   ],
+  'cuda/linear.cu': [
+    ['margin: B of another row', 'factor[row * R + r]', 'factor[r]'],
+    ['margin: rows behind A not cleared', 'device_zero(margin', 'if (M < 0) device_zero(margin'],
+    ['join: scale dropped', 'narrow(r < R ? scale * u[', 'narrow(r < R ? u['],
+    ['join: u of another row', 'u[blockIdx.x * stride + r]', 'u[r]'],
+    ['packed: margin forgotten', 'values.store(to + i / cols * stride + i % cols)', 'values.store(to + i)'],
+    [
+      'no residual beside LoRA in the margin',
+      '{own, stride, true}, y, out, residual});\n  }',
+      '{own, stride, true}, y, out});\n  }',
+    ],
+    [
+      'accumulate forgotten beside LoRA in the margin',
+      '{own, stride}, dx, in, held});\n  }',
+      '{own, stride}, dx, in});\n  }',
+    ],
+  ],
+  'cuda/cuda_backend.cu': [['loaded without its margin', 'to[i / cols * stride + i % cols]', 'to[i]']],
   'cuda/lora.cu': [
     [
       'dB: scale dropped',

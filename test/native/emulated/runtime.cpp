@@ -1,4 +1,4 @@
-// native/cuda/memory.h and products.h on the host.
+// native/cuda/memory.h, products.h and uploader.h on the host.
 #include <cstdlib>
 #include <cstring>
 
@@ -6,6 +6,7 @@
 #include "cuda/lost.h"
 #include "cuda/memory.h"
 #include "cuda/products.h"
+#include "cuda/uploader.h"
 
 namespace spark::cuda {
 
@@ -38,6 +39,16 @@ void copy_on_device(void* to, const void* from, size_t bytes, Stream) {
 }
 void wait_for_device(Stream) {}
 
+struct Uploader::State {};
+Uploader::Uploader(Stream) {}
+Uploader::~Uploader() = default;
+void Uploader::copy(void* to, size_t pitch, const void* host, size_t row_bytes, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(r) * pitch,
+                static_cast<const std::byte*>(host) + static_cast<size_t>(r) * row_bytes, row_bytes);
+  }
+}
+
 struct Products::State {};
 Products::Products(Stream) {}
 Products::~Products() = default;
@@ -62,7 +73,7 @@ void Products::run(const Product& p) {
             value(p.b.data, p.inputs, p.b.transposed ? j * p.b.stride + l : l * p.b.stride + j);
       }
       const int64_t at = i * p.stride + j;
-      const double held = p.accumulate ? value(p.c, p.output, at) : 0.0;
+      const double held = p.addend ? value(p.addend, p.output, at) : 0.0;
       const float result = static_cast<float>(sum + held);
       if (p.output == Number::F32) {
         static_cast<float*>(p.c)[at] = result;
