@@ -153,18 +153,18 @@ void products(Bench& bench, Backend& backend, const Sizes& s) {
     bench.row("linear_forward " + name, flop, bytes, [&] { backend.linear_forward(y, x, w, {}, nullptr, s.N); });
     bench.row("linear_backward " + name, flop, bytes, [&] { backend.linear_backward(x, y, w, {}, s.N, false); });
   }
-  float *a = bench.floats(2 * s.R * C), *b = bench.floats(F * s.R), *u = bench.floats(s.N * 2 * s.R);
-  float* wide = bench.floats(s.R * F);  // A of down
-  float *da = bench.floats(2 * s.R * C), *db = bench.floats(F * s.R), *du = bench.floats(s.N * 2 * s.R);
+  Activation *a = bench.activations(2 * s.R * C), *b = bench.activations(F * s.R), *wide = bench.activations(s.R * F);
+  Activation *u = bench.activations(s.N * 2 * s.R), *du = bench.activations(s.N * 2 * s.R);
+  float *da = bench.floats(2 * s.R * C), *db = bench.floats(F * s.R);
   const int64_t S = 2 * s.R;
   const double r = static_cast<double>(s.R);
-  bench.row("lora_down (gate, up)", 4 * n * r * C, 2 * n * C, [&] { backend.lora_down(u, x, a, s.N, C, S); });
+  bench.row("lora_down (gate, up)", 4 * n * r * C, 2 * n * C, [&] { backend.lora_down(u, x, a, 2, s.N, C, S); });
   const Weight gate = bench.weight(TensorType::BF16, F, C), down = bench.weight(TensorType::BF16, C, F);
   const double flop = 2 * n * C * F, bytes = 2 * n * (C + F) + 2.0 * C * F;
   bench.row("linear_forward gate, LoRA", flop, bytes,
-            [&] { backend.linear_forward(y, x, gate, {u, S, s.R, b, 2}, nullptr, s.N); });
+            [&] { backend.linear_forward(y, x, gate, {u, S, s.R, b}, nullptr, s.N); });
   bench.row("linear_forward down, LoRA, residual", flop, bytes + 2 * n * C,
-            [&] { backend.linear_forward(x, y, down, {u, S, s.R, a, 2}, rest, s.N); });
+            [&] { backend.linear_forward(x, y, down, {u, S, s.R, a}, rest, s.N); });
   bench.row("linear_backward gate, LoRA", flop, bytes,
             [&] { backend.linear_backward(x, y, gate, {du, S, S, a}, s.N, false); });
   bench.row("linear_backward down, LoRA", flop, bytes,

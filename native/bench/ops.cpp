@@ -138,8 +138,8 @@ void run(const Flags& flags) {
   bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, {}, N, false); });
   linear_rows(bench, flags, y, x, dx, {N, C, F});
   bench.row("linear_forward with LoRA", 2 * tokens * (C * F + R * (C + F)), 0, [&] {
-    backend.lora_down(u, x, a, N, C, R);
-    backend.linear_forward(y, x, up, {u, R, R, b, 2}, nullptr, N);
+    backend.lora_down(u, x, a, 2, N, C, R);
+    backend.linear_forward(y, x, up, {u, R, R, b}, nullptr, N);
   });
   bench.row("linear_backward with LoRA", 2 * tokens * (C * F + 2 * R * (C + F)), 0, [&] {
     backend.lora_up_backward(du, db, y, u, R, b, 2, N, F, R);

@@ -39,6 +39,7 @@ class CpuBackend : public Backend {
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void zero(Activation* x, int64_t count) override;
+  void round(Activation* to, const float* x, int64_t count) override;
   bool all_finite(const Activation* x, int64_t count) override;
   void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
@@ -64,10 +65,12 @@ class CpuBackend : public Backend {
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
   void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
   void add_bias(Activation* y, const Vector& bias, int64_t M) override;
-  void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) override;
-  void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
-                        float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in, int64_t S) override;
+  void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
+                 int64_t S) override;
+  void lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
+                        const Activation* b, float scale, int64_t M, int64_t out, int64_t R) override;
+  void lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,
+                          int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
   void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
@@ -93,8 +96,6 @@ class CpuBackend : public Backend {
   void add_activations(Activation* y, const Activation* x, int64_t count);  // y += x
   void unpack(float* to, const Weight& w, int64_t first, int64_t rows);
   void unpack(uint16_t* to, const Weight& w, int64_t first, int64_t rows);
-  // scale · x (rows, cols) in bf16, in scratch; `stride` between the rows of x
-  const uint16_t* rounded(SharedSlot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
   const float* widened(const Activation* x, int64_t count);  // value_head.cpp
   template <class T>
   void bf16_linear_forward(T* y, const uint16_t* x, const Weight& w, int64_t M);

@@ -81,14 +81,6 @@ void CpuBackend::unpack(Bf16Bits* to, const Weight& w, int64_t first, int64_t ro
   }
 }
 
-const Bf16Bits* CpuBackend::rounded(SharedSlot slot, const float* x, int64_t rows, int64_t cols, int64_t stride,
-                                    float scale) {
-  Bf16Bits* to = reinterpret_cast<Bf16Bits*>(shared_scratch(slot, (rows * cols + 1) / 2));
-#pragma omp parallel for schedule(static) if (rows * cols > kParallelWork)
-  for (int64_t r = 0; r < rows; ++r) round_to_bf16(to + r * cols, x + r * stride, cols, scale);
-  return to;
-}
-
 // y (M, out) = x Wᵀ, in fp32 or bf16
 template <class T>
 void CpuBackend::bf16_linear_forward(T* y, const Bf16Bits* x, const Weight& w, int64_t M) {
@@ -161,7 +153,9 @@ void CpuBackend::f32_linear_backward(float* dx, const float* dy, const Weight& w
 
 void CpuBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
   if (!bf16_) return f32_linear_backward(static_cast<float*>(dx), dlogits, w, M, false);
-  bf16_linear_backward(static_cast<Bf16Bits*>(dx), rounded(kRowsSlot, dlogits, M, w.rows, w.rows, 1.0f), w, M, false);
+  auto* dy = reinterpret_cast<Bf16Bits*>(shared_scratch(kRowsSlot, (M * w.rows + 1) / 2));  // (M, V)
+  round(dy, dlogits, M * w.rows);
+  bf16_linear_backward(static_cast<Bf16Bits*>(dx), dy, w, M, false);
 }
 
 void CpuBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

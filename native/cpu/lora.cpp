@@ -1,5 +1,5 @@
-// LoRA (Hu et al. 2021):  u = x Aᵀ,  y += s u Bᵀ
-//   du = s dy B,  dB += s dyᵀ u,  dA += duᵀ x,  dx += du A
+// LoRA (Hu et al. 2021):  u = s x Aᵀ,  y += u Bᵀ
+//   du = s dy B,  dB += dyᵀ u,  dA += duᵀ x,  dx += du A
 //
 // Bound by reading the large factor; sgemm does that at the speed of memory, so it is beaten only where two products
 // read the same one: du and dB take dy in blocks of rows that stay in cache (bench_ops: lora_backward). dB is summed
@@ -27,8 +27,8 @@ Rows rows_of(int64_t M, int thread, int threads) {
 
 // du (m, R) = dy btᵀ and c (R, out) += uᵀ dy; bt (R, out) is scale · Bᵀ
 template <class T>
-SPARK_CLONES void up_backward_rows(float* du, float* c, const T* dy, const float* u, int64_t stride, const float* bt,
-                                   int64_t m, int64_t out, int64_t R) {
+SPARK_CLONES void up_backward_rows(T* du, float* c, const T* dy, const T* u, int64_t stride, const float* bt, int64_t m,
+                                   int64_t out, int64_t R) {
   for (int64_t i = 0; i < m; i += kLowRankRows) {
     const int64_t rows = std::min(kLowRankRows, m - i);
     low_rank_dots(du + i * stride, stride, dy + i * out, out, bt, rows, out, R);
@@ -36,7 +36,8 @@ SPARK_CLONES void up_backward_rows(float* du, float* c, const T* dy, const float
   }
 }
 
-SPARK_CLONES void down_backward_rows(float* c, const float* du, const Bf16Bits* x, int64_t m, int64_t in, int64_t S) {
+SPARK_CLONES void down_backward_rows(float* c, const Bf16Bits* du, const Bf16Bits* x, int64_t m, int64_t in,
+                                     int64_t S) {
   for (int64_t i = 0; i < m; i += kLowRankRows) {
     low_rank_outer(c, du + i * S, S, x + i * in, in, std::min(kLowRankRows, m - i), in, S);
   }
@@ -58,59 +59,68 @@ void CpuBackend::sum_over_rows(int64_t M, int64_t size, bool team, F&& f, Add&& 
   for (int t = 0; t < threads_; ++t) add(scratch(t, size));
 }
 
-void CpuBackend::lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) {
+void CpuBackend::lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
+                           int64_t S) {
   if (bf16_) {
-    return bf16_->run(u, S, static_cast<const Bf16Bits*>(x), in, rounded(kPanelSlot, a, S, in, in, 1.0f), in, true, M,
-                      S, in, false);
+    float* sums = shared_scratch(kSumsSlot, M * S);  // (M, S): rounded once, after the scale
+    bf16_->run(sums, S, static_cast<const Bf16Bits*>(x), in, static_cast<const Bf16Bits*>(a), in, true, M, S, in,
+               false);
+    return round_to_bf16(static_cast<Bf16Bits*>(u), sums, M * S, scale);
   }
-  cpu_gemm(false, true, M, S, in, 1.0f, static_cast<const float*>(x), in, a, in, 0.0f, u, S);
+  cpu_gemm(false, true, M, S, in, scale, static_cast<const float*>(x), in, static_cast<const float*>(a), in, 0.0f,
+           static_cast<float*>(u), S);
 }
 
 void CpuBackend::lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out) {
-  const auto& [u, stride, R, b, scale] = lora;
+  const auto& [u, stride, R, b] = lora;
   if (bf16_) {
-    const Bf16Bits *b16 = rounded(kPanelSlot, b, out, R, R, 1.0f), *u16 = rounded(kRowsSlot, u, M, R, stride, scale);
-    return bf16_->run(static_cast<Bf16Bits*>(y), out, u16, R, b16, R, true, M, out, R, true);
+    return bf16_->run(static_cast<Bf16Bits*>(y), out, static_cast<const Bf16Bits*>(u), stride,
+                      static_cast<const Bf16Bits*>(b), R, true, M, out, R, true);
   }
-  cpu_gemm(false, true, M, out, R, scale, u, stride, b, R, 1.0f, static_cast<float*>(y), out);
+  cpu_gemm(false, true, M, out, R, 1.0f, static_cast<const float*>(u), stride, static_cast<const float*>(b), R, 1.0f,
+           static_cast<float*>(y), out);
 }
 
 void CpuBackend::lora_input(Activation* dx, const LowRank& lora, int64_t M, int64_t in) {
-  const auto& [u, stride, R, a, scale] = lora;
+  const auto& [u, stride, R, a] = lora;
   if (bf16_) {
-    const Bf16Bits *a16 = rounded(kPanelSlot, a, R, in, in, 1.0f), *u16 = rounded(kRowsSlot, u, M, R, stride, scale);
-    return bf16_->run(static_cast<Bf16Bits*>(dx), in, u16, R, a16, in, false, M, in, R, true);
+    return bf16_->run(static_cast<Bf16Bits*>(dx), in, static_cast<const Bf16Bits*>(u), stride,
+                      static_cast<const Bf16Bits*>(a), in, false, M, in, R, true);
   }
-  cpu_gemm(false, false, M, in, R, scale, u, stride, a, in, 1.0f, static_cast<float*>(dx), in);
+  cpu_gemm(false, false, M, in, R, 1.0f, static_cast<const float*>(u), stride, static_cast<const float*>(a), in, 1.0f,
+           static_cast<float*>(dx), in);
 }
 
-void CpuBackend::lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride,
-                                  const float* b, float scale, int64_t M, int64_t out, int64_t R) {
+void CpuBackend::lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
+                                  const Activation* b, float scale, int64_t M, int64_t out, int64_t R) {
   float* bt = shared_scratch(kPanelSlot, R * out);  // (R, out)
-  for (int64_t j = 0; j < out; ++j)
-    for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * b[j * R + r];
-  const auto rows = [&](int64_t first, int64_t m, float* c) {
-    with_activation_type(compute_, [&]<class T>(T) {
-      up_backward_rows(du + first * stride, c, static_cast<const T*>(dy) + first * out, u + first * stride, stride, bt,
-                       m, out, R);
-    });
-  };
-  sum_over_rows(M, R * out, M * out > kParallelWork, rows, [&](const float* c) {  // (R, out)
+  with_activation_type(compute_, [&]<class T>(T) {
     for (int64_t j = 0; j < out; ++j)
-      for (int64_t r = 0; r < R; ++r) db[j * R + r] += scale * c[r * out + j];
+      for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * widen(static_cast<const T*>(b)[j * R + r]);
+    const auto rows = [&](int64_t first, int64_t m, float* c) {
+      up_backward_rows(static_cast<T*>(du) + first * stride, c, static_cast<const T*>(dy) + first * out,
+                       static_cast<const T*>(u) + first * stride, stride, bt, m, out, R);
+    };
+    sum_over_rows(M, R * out, M * out > kParallelWork, rows, [&](const float* c) {  // (R, out)
+      for (int64_t j = 0; j < out; ++j)
+        for (int64_t r = 0; r < R; ++r) db[j * R + r] += c[r * out + j];
+    });
   });
 }
 
-void CpuBackend::lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in, int64_t S) {
+void CpuBackend::lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,
+                                    int64_t S) {
   if (bf16_) {
     const auto rows = [&](int64_t first, int64_t m, float* c) {
-      down_backward_rows(c, du + first * S, static_cast<const Bf16Bits*>(x) + first * in, m, in, S);
+      down_backward_rows(c, static_cast<const Bf16Bits*>(du) + first * S, static_cast<const Bf16Bits*>(x) + first * in,
+                         m, in, S);
     };
     return sum_over_rows(M, S * in, M * in > kParallelWork, rows, [&](const float* c) {  // (S, in)
       for (int64_t i = 0; i < S * in; ++i) da[i] += c[i];
     });
   }
-  cpu_gemm(true, false, S, in, M, 1.0f, du, S, static_cast<const float*>(x), in, 1.0f, da, in);
+  cpu_gemm(true, false, S, in, M, 1.0f, static_cast<const float*>(du), S, static_cast<const float*>(x), in, 1.0f, da,
+           in);
 }
 
 }  // namespace spark

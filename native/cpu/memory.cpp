@@ -73,8 +73,8 @@ size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
   int64_t shared = std::max(panel, needs.low_rank);   // floats of the team
   if (compute_ != Compute::F32) {
     own = std::max(own, needs.widest_row);
-    shared = std::max(panel / 2, needs.low_rank) + std::max(needs.logits, needs.low_rank_rows) / 2;
-    if (unpacks) shared += needs.input_gradient;
+    const int64_t sums = std::max(unpacks ? needs.input_gradient : 0, needs.low_rank_rows);
+    shared = std::max(panel / 2, needs.low_rank) + needs.logits / 2 + sums;
   }
   return static_cast<size_t>(own * threads_ + shared) * sizeof(float);
 }
@@ -115,6 +115,14 @@ void CpuBackend::add_activations(Activation* y, const Activation* x, int64_t cou
       add_block(static_cast<T*>(y) + i, static_cast<const T*>(x) + i, std::min(kBlock, count - i));
     }
   });
+}
+
+void CpuBackend::round(Activation* to, const float* x, int64_t count) {
+  if (compute_ == Compute::F32) return upload(to, x, static_cast<size_t>(count) * sizeof(float));
+#pragma omp parallel for schedule(static) if (count > kParallelWork)
+  for (int64_t i = 0; i < count; i += kBlock) {
+    round_to_bf16(static_cast<Bf16Bits*>(to) + i, x + i, std::min(kBlock, count - i));
+  }
 }
 
 bool CpuBackend::all_finite(const Activation* x, int64_t count) {

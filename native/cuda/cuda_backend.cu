@@ -99,9 +99,9 @@ void* CudaBackend::scratch(Slot slot, size_t bytes) {
 int64_t CudaBackend::available_bytes() const { return static_cast<int64_t>(free_bytes() + weight_bytes_); }
 
 size_t CudaBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
-  const int64_t rows = std::max({needs.logits, needs.low_rank_rows, needs.joined_rows});
+  const int64_t rows = std::max(needs.logits, needs.joined_rows);
   const int64_t margin = needs.unpacked > 0 ? kMargin * needs.widest_row : 0;
-  const int64_t bf16_values = needs.unpacked + margin + rows + needs.low_rank;
+  const int64_t bf16_values = needs.unpacked + margin + rows;
   return static_cast<size_t>(bf16_values) * sizeof(Bf16) + static_cast<size_t>(needs.attention_rows) * sizeof(float) +
          Products::kWorkspace;
 }

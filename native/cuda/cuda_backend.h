@@ -48,6 +48,7 @@ class CudaBackend final : public Backend {
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void zero(Activation* x, int64_t count) override;
+  void round(Activation* to, const float* x, int64_t count) override;
   bool all_finite(const Activation* x, int64_t count) override;
   void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
@@ -73,10 +74,12 @@ class CudaBackend final : public Backend {
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
   void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
   void add_bias(Activation* y, const Vector& bias, int64_t M) override;
-  void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in, int64_t S) override;
-  void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride, const float* b,
-                        float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in, int64_t S) override;
+  void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
+                 int64_t S) override;
+  void lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
+                        const Activation* b, float scale, int64_t M, int64_t out, int64_t R) override;
+  void lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,
+                          int64_t S) override;
   void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                        int64_t V) override;
   void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
@@ -92,19 +95,17 @@ class CudaBackend final : public Backend {
 
  private:
   // Scratch is kept from op to op and only grows; ops on one stream cannot meet in it.
-  enum Slot { kWeights, kRows, kFactors, kSums, kSlots };
+  enum Slot { kWeights, kRows, kSums, kSlots };
   struct Scratch {
     void* data = nullptr;
     size_t bytes = 0;
   };
   void* scratch(Slot slot, size_t bytes);
-  // scale · x (rows, cols) in bf16, in scratch; `stride` between the rows of x
-  const Bf16* rounded(Slot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
-  void round_to(Bf16* to, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale);
+  const Bf16* rounded(const float* x, int64_t count);        // in kRows
   const float* widened(const Activation* x, int64_t count);  // in kRows
   // W in bf16, laid out as stored_values says: itself when it is bf16, else in kWeights. Its margin may be written to.
   Bf16* unpacked(const Weight& w);
-  // x (M, cols) with the columns scale · u behind it, in kRows; padded(R) of them
+  // x (M, cols) with the columns of u behind it, in kRows; padded(R) of them
   const Bf16* joined(const Activation* x, int64_t cols, const LowRank& lora, int64_t M);
   void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 

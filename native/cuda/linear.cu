@@ -1,8 +1,8 @@
-// Frozen projection with LoRA: y = x Wᵀ + s u Bᵀ, dx = dy W + s u A, by cuBLASLt.
+// Frozen projection with LoRA: y = x Wᵀ + u Bᵀ, dx = dy W + u A, by cuBLASLt.
 //
 // LoRA's part is one more stretch of the sum over k, so it can be part of W's own product instead of another pass over
-// its output: with x and s u side by side, and B behind the rows of W,
-//   y = [x | s u] [W | B]ᵀ        dx = [dy | s u] [W ; A]
+// its output: with x and u side by side, and B behind the rows of W,
+//   y = [x | u] [W | B]ᵀ        dx = [dy | u] [W ; A]
 // The margin of W has room for the factor; x or dy is copied to stand beside u. That copy moves 2 M k values and saves
 // 2 M n, so it is done where n > k: forward for gate and up, backward for down. Elsewhere a second product adds.
 //
@@ -32,30 +32,32 @@ __global__ void unpack(Bf16* to, const uint8_t* from, int64_t count, int64_t col
 }
 
 // to (rows, width), `stride` from row to row, = factor (rows, R), zeros from R on
-__global__ void put_columns(Bf16* to, int64_t stride, const float* factor, int64_t rows, int64_t R, int64_t width) {
+__global__ void put_columns(Bf16* to, int64_t stride, const Bf16* factor, int64_t rows, int64_t R, int64_t width) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= rows * width) return;
   const int64_t row = i / width, r = i % width;
-  to[row * stride + r] = narrow(r < R ? factor[row * R + r] : 0.0f);
+  to[row * stride + r] = r < R ? factor[row * R + r] : Bf16{0};
 }
 
-// One block per row: to (M, cols + width) = x (M, cols) | scale · u (M, R), zeros from R on
+// One block per row: to (M, cols + width) = x (M, cols) | u (M, R), zeros from R on
 template <int V>
-__global__ void join(Bf16* to, const Bf16* x, int64_t cols, const float* u, int64_t stride, int64_t R, int64_t width,
-                     float scale) {
+__global__ void join(Bf16* to, const Bf16* x, int64_t cols, const Bf16* u, int64_t stride, int64_t R, int64_t width) {
   Bf16* row = to + blockIdx.x * (cols + width);
   const Bf16* from = x + blockIdx.x * cols;
   for (int64_t c = int64_t{threadIdx.x} * V; c < cols; c += kThreads * V) Values<V>::load(from + c).store(row + c);
   for (int64_t r = threadIdx.x; r < width; r += kThreads) {
-    row[cols + r] = narrow(r < R ? scale * u[blockIdx.x * stride + r] : 0.0f);
+    row[cols + r] = r < R ? u[blockIdx.x * stride + r] : Bf16{0};
   }
 }
 
-// to (rows, cols) = scale · x, with `stride` between the rows of x
-__global__ void round_rows(Bf16* to, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale) {
-  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i >= rows * cols) return;
-  to[i] = narrow(scale * x[i / cols * stride + i % cols]);
+template <int V>
+__global__ void round_all(Bf16* to, const float* x, int64_t count) {
+  const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;
+  if (i >= count) return;
+  Values<V> values;
+  SPARK_UNROLL
+  for (int j = 0; j < V; ++j) values.at[j] = x[i + j];
+  values.store(to + i);
 }
 
 __global__ void widen_all(float* to, const Bf16* x, int64_t count) {
@@ -92,13 +94,15 @@ Bf16* CudaBackend::unpacked(const Weight& w) {
   return packed ? to : bf16(w.owned.get());
 }
 
-void CudaBackend::round_to(Bf16* to, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale) {
-  launch(round_rows, dim3(blocks_for(rows * cols, kThreads)), kThreads, 0, stream_, to, x, rows, cols, stride, scale);
+void CudaBackend::round(Activation* to, const float* x, int64_t count) {
+  with_vector(vectorizes(count, {to, x}), [&](auto v) {
+    launch(round_all<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(to), x, count);
+  });
 }
 
-const Bf16* CudaBackend::rounded(Slot slot, const float* x, int64_t rows, int64_t cols, int64_t stride, float scale) {
-  Bf16* to = bf16(scratch(slot, static_cast<size_t>(rows * cols) * sizeof(Bf16)));
-  round_to(to, x, rows, cols, stride, scale);
+const Bf16* CudaBackend::rounded(const float* x, int64_t count) {
+  Bf16* to = bf16(scratch(kRows, static_cast<size_t>(count) * sizeof(Bf16)));
+  round(to, x, count);
   return to;
 }
 
@@ -106,8 +110,8 @@ const Bf16* CudaBackend::joined(const Activation* x, int64_t cols, const LowRank
   const int64_t width = padded(lora.R);
   Bf16* to = bf16(scratch(kRows, static_cast<size_t>(M * (cols + width)) * sizeof(Bf16)));
   with_vector(vectorizes(cols, {to, x}), [&](auto v) {
-    launch(join<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, to, bf16(x), cols, lora.u, lora.stride,
-           lora.R, width, lora.scale);
+    launch(join<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, to, bf16(x), cols, bf16(lora.u),
+           lora.stride, lora.R, width);
   });
   return to;
 }
@@ -124,15 +128,13 @@ void CudaBackend::linear_forward(Activation* y, const Activation* x, const Weigh
   Bf16* own = unpacked(w);
   if (joins(lora, in, out)) {
     const int64_t width = padded(lora.R), k = in + width;
-    launch(put_columns, dim3(blocks_for(out * width, kThreads)), kThreads, 0, stream_, own + in, stride, lora.factor,
-           out, lora.R, width);
+    launch(put_columns, dim3(blocks_for(out * width, kThreads)), kThreads, 0, stream_, own + in, stride,
+           bf16(lora.factor), out, lora.R, width);
     return products_->run({M, out, k, {joined(x, in, lora, M), k}, {own, stride, true}, y, out, residual});
   }
   products_->run({M, out, in, {x, in}, {own, stride, true}, y, out, residual});
   if (!lora.u) return;
-  const Factor u{rounded(kRows, lora.u, M, lora.R, lora.stride, lora.scale), lora.R};
-  products_->run(
-      {M, out, lora.R, u, {rounded(kFactors, lora.factor, out, lora.R, lora.R, 1.0f), lora.R, true}, y, out, y});
+  products_->run({M, out, lora.R, {lora.u, lora.stride}, {lora.factor, lora.R, true}, y, out, y});
 }
 
 void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
@@ -143,23 +145,22 @@ void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const We
   if (joins(lora, out, in)) {
     const int64_t width = padded(lora.R), k = out + width;
     Bf16* margin = own + out * in;  // (width, in)
-    round_to(margin, lora.factor, lora.R, in, in, 1.0f);
+    copy_on_device(margin, lora.factor, static_cast<size_t>(lora.R * in) * sizeof(Bf16), stream_);
     device_zero(margin + lora.R * in, static_cast<size_t>((width - lora.R) * in) * sizeof(Bf16), stream_);
     return products_->run({M, in, k, {joined(dy, out, lora, M), k}, {own, stride}, dx, in, held});
   }
   products_->run({M, in, out, {dy, out}, {own, stride}, dx, in, held});
   if (!lora.u) return;
-  const Factor u{rounded(kRows, lora.u, M, lora.R, lora.stride, lora.scale), lora.R};
-  products_->run({M, in, lora.R, u, {rounded(kFactors, lora.factor, lora.R, in, in, 1.0f), in}, dx, in, dx});
+  products_->run({M, in, lora.R, {lora.u, lora.stride}, {lora.factor, in}, dx, in, dx});
 }
 
 void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
   const Factor weight{unpacked(w), stored_stride(w.rows, w.cols), true};
-  products_->run({M, w.rows, w.cols, {x, w.cols}, weight, logits, w.rows, nullptr, Number::Bf16, Number::F32});
+  products_->run({M, w.rows, w.cols, {x, w.cols}, weight, logits, w.rows, nullptr, 1, Number::Bf16, Number::F32});
 }
 
 void CudaBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
-  linear_backward(dx, rounded(kRows, dlogits, M, w.rows, w.rows, 1.0f), w, {}, M, false);
+  linear_backward(dx, rounded(dlogits, M * w.rows), w, {}, M, false);
 }
 
 void CudaBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

@@ -152,7 +152,7 @@ std::string Products::library() {
 void Products::run(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   const State::Plan& plan = state_->plan(p);
-  const float alpha = 1.0f, beta = p.addend ? 1.0f : 0.0f;
+  const float alpha = p.scale, beta = p.addend ? 1.0f : 0.0f;
   check_lt(
       cublasLtMatmul(state_->handle, plan.operation, &alpha, p.b.data, plan.a, p.a.data, plan.b, &beta, addend_of(p),
                      plan.c, p.c, plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),

@@ -19,14 +19,15 @@ struct Factor {
   bool transposed = false;
 };
 
-// c (m, n) = a b + addend; a is (m, k) and b is (k, n) once they are transposed. The addend is stored as c is: null for
-// none, c itself to add to what it holds.
+// c (m, n) = scale · a b + addend; a is (m, k) and b is (k, n) once they are transposed. The addend is stored as c is:
+// null for none, c itself to add to what it holds.
 struct Product {
   int64_t m = 0, n = 0, k = 0;
   Factor a, b;
   void* c = nullptr;
   int64_t stride = 0;  // of c and the addend
   const void* addend = nullptr;
+  float scale = 1;
   Number inputs = Number::Bf16, output = Number::Bf16;
 };
 

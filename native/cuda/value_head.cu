@@ -49,7 +49,7 @@ __global__ void backward_units(float* z, float* db1, float* dw2, float* db2, con
 
 void CudaBackend::value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,
                                      int64_t C, int64_t E) {
-  products_->run({M, E, C, {widened(x, M * C), C}, {p.w1, C, true}, z, E, nullptr, Number::F32, Number::F32});
+  products_->run({M, E, C, {widened(x, M * C), C}, {p.w1, C, true}, z, E, nullptr, 1, Number::F32, Number::F32});
   launch(forward_rows, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, v, z, p.b1, p.w2, p.b2, E);
 }
 
@@ -59,10 +59,10 @@ void CudaBackend::value_head_backward(Activation* dx, const ValueHeadParameters&
   launch(backward_units, dim3(blocks_for(E, kThreads)), kThreads, 0, stream_, z, gradients.b1, gradients.w2,
          gradients.b2, dv, p.w2, M, E);
   products_->run(
-      {E, C, M, {z, E, true}, {widened(x, M * C), C}, gradients.w1, C, gradients.w1, Number::F32, Number::F32});
+      {E, C, M, {z, E, true}, {widened(x, M * C), C}, gradients.w1, C, gradients.w1, 1, Number::F32, Number::F32});
   auto* wide = static_cast<float*>(scratch(kSums, static_cast<size_t>(M * C) * sizeof(float)));  // (M, C)
-  products_->run({M, C, E, {z, E}, {p.w1, C}, wide, C, nullptr, Number::F32, Number::F32});
-  copy_on_device(dx, rounded(kRows, wide, M, C, C, 1.0f), static_cast<size_t>(M * C) * sizeof(Bf16), stream_);
+  products_->run({M, C, E, {z, E}, {p.w1, C}, wide, C, nullptr, 1, Number::F32, Number::F32});
+  round(dx, wide, M * C);
 }
 
 }  // namespace spark::cuda

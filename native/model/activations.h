@@ -39,7 +39,7 @@ struct BlockActivations {
   Activation *mid = nullptr, *norm2 = nullptr;          // (M, C) twice
   float* rstd2 = nullptr;                               // (M)
   Activation *gate = nullptr, *up = nullptr, *hidden = nullptr;  // (M, F) each
-  float* u[kGroups] = {};                                        // (N or M, S): x Aᵀ of each adapted group
+  Activation* u[kGroups] = {};                                   // (N or M, S): scale · x Aᵀ of each adapted group
 };
 
 struct SavedActivations {

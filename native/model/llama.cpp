@@ -75,7 +75,7 @@ BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const RowsRead& r
     for (int group = 0; group < kGroups; ++group) {
       const int64_t S = own.groups[static_cast<size_t>(group)].rank;
       const bool all = group == static_cast<int>(ProjectionGroup::Qkv);
-      if (S > 0) a.u[group] = arena.floats((all ? N : a.M) * S);
+      if (S > 0) a.u[group] = arena.activations((all ? N : a.M) * S);
     }
   }
   return a;
@@ -87,8 +87,8 @@ void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, in
   a.hidden = arena.activations(M * config_.feed_forward);
 }
 
-// y = x Wᵀ + scale · (x Aᵀ) Bᵀ + residual + bias for projections of one group; u (N, S) keeps x Aᵀ.
-void Llama::project(Outputs outputs, float* u, const Activation* x, const Activation* residual, int64_t layer,
+// y = x Wᵀ + u Bᵀ + residual + bias for projections of one group, with u (N, S) = scale · x Aᵀ kept.
+void Llama::project(Outputs outputs, Activation* u, const Activation* x, const Activation* residual, int64_t layer,
                     int64_t N, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer* own = lora ? &lora->layers[static_cast<size_t>(layer)] : nullptr;
@@ -96,13 +96,13 @@ void Llama::project(Outputs outputs, float* u, const Activation* x, const Activa
   const LoraGroup group = own ? own->groups[g] : LoraGroup{};
   if (group.rank > 0) {
     const int64_t in = block.projections[static_cast<int>(outputs.begin()->first)].cols;
-    backend_.lora_down(u, x, group.a, N, in, group.rank);
+    backend_.lora_down(u, x, group.a, lora->scale, N, in, group.rank);
   }
   for (const auto& [projection, y] : outputs) {
     const size_t p = static_cast<size_t>(projection);
     LowRank up;
     if (own && own->pairs[p].b) {
-      up = {u + own->pairs[p].column, group.rank, lora->rank, own->pairs[p].b, lora->scale};
+      up = {backend_.at(u, own->pairs[p].column), group.rank, lora->rank, own->pairs[p].b};
     }
     backend_.linear_forward(y, x, block.projections[p], up, residual, N);
     if (block.biases[p].data) backend_.add_bias(y, block.biases[p], N);

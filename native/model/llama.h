@@ -58,8 +58,8 @@ class Llama {
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
   void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                      const LoraView* lora);
-  void project(Outputs outputs, float* u, const Activation* x, const Activation* residual, int64_t layer, int64_t N,
-               const LoraView* lora);
+  void project(Outputs outputs, Activation* u, const Activation* x, const Activation* residual, int64_t layer,
+               int64_t N, const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp
@@ -71,7 +71,7 @@ class Llama {
                                   int64_t N);
   void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx);
   // dx (N, in) is written; null when nothing below wants it.
-  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u,
+  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
                         int64_t layer, int64_t N, const LoraView& lora);
 
   Backend& backend_;

@@ -7,22 +7,22 @@
 namespace spark {
 
 // The group's dA and dB, and dx = Σ dy W + du A; du A joins the last product, once all of du is there.
-void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const float* u,
+void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
                              int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
   const LoraGroup& group = own.groups[static_cast<size_t>(projection_group(gradients.begin()->first))];
   const int64_t in = block.projections[static_cast<int>(gradients.begin()->first)].cols;
   const Arena::Scope scope(arena);
-  float* du = group.rank > 0 ? arena.floats(N * group.rank) : nullptr;  // (N, S)
+  Activation* du = group.rank > 0 ? arena.activations(N * group.rank) : nullptr;  // (N, S)
   const auto* last = gradients.end() - 1;
   for (const auto* gradient = gradients.begin(); gradient != gradients.end(); ++gradient) {
     const auto& [projection, dy] = *gradient;
     const Weight& w = block.projections[static_cast<size_t>(projection)];
     const LoraPair& pair = own.pairs[static_cast<size_t>(projection)];
     if (pair.b) {
-      backend_.lora_up_backward(du + pair.column, pair.db, dy, u + pair.column, group.rank, pair.b, lora.scale, N,
-                                w.rows, lora.rank);
+      backend_.lora_up_backward(backend_.at(du, pair.column), pair.db, dy, backend_.at(u, pair.column), group.rank,
+                                pair.b, lora.scale, N, w.rows, lora.rank);
     }
     if (!dx) continue;
     const LowRank down = gradient == last ? LowRank{du, group.rank, group.rank, group.a} : LowRank{};
@@ -97,8 +97,8 @@ void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const 
     attention_forward(a, layer, batch, &lora);
     feed_forward_forward(a, layer, &lora);
     const LoraGroup& down = lora.layers[static_cast<size_t>(layer)].groups[static_cast<int>(ProjectionGroup::Down)];
-    float* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (N, S)
-    if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, a.M, config_.feed_forward, down.rank);
+    Activation* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (N, S)
+    if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, lora.scale, a.M, config_.feed_forward, down.rank);
     return;
   }
   if (kind == Recompute::None) return;

@@ -36,6 +36,7 @@ void add_lora_parameters(ParameterLayout& layout, const LlamaConfig& config, con
     }
     for (const Projection p : adapted) layout.add(name(p) + ".lora_b", {projection_shape(config, p).out, spec.rank});
   });
+  layout.end_of_factors();
 }
 
 void initialize_lora(ParameterSet& parameters, uint64_t seed) {
@@ -55,13 +56,12 @@ LoraView view_lora(const ParameterSet& parameters, const LlamaConfig& config, co
   each_group(config, spec, [&](int64_t layer, size_t group, const std::vector<Projection>& adapted) {
     LoraLayer& to = view.layers[static_cast<size_t>(layer)];
     const int members = static_cast<int>(adapted.size());
-    to.groups[group] = {parameters.at(ParameterSet::Value, index), parameters.at(ParameterSet::Pending, index),
+    to.groups[group] = {parameters.factor(index), parameters.at(ParameterSet::Pending, index),
                         int64_t{spec.rank} * members};
     index += members;
     for (int i = 0; i < members; ++i, ++index) {
-      to.pairs[static_cast<size_t>(adapted[static_cast<size_t>(i)])] = {parameters.at(ParameterSet::Value, index),
-                                                                        parameters.at(ParameterSet::Pending, index),
-                                                                        int64_t{spec.rank} * i};
+      to.pairs[static_cast<size_t>(adapted[static_cast<size_t>(i)])] = {
+          parameters.factor(index), parameters.at(ParameterSet::Pending, index), int64_t{spec.rank} * i};
     }
   });
   return view;

@@ -17,18 +17,18 @@ struct LoraSpec {
   float scale() const { return alpha / static_cast<float>(rank); }
 };
 
-// Pointers into a ParameterSet; gradients are those of the call in progress.
+// Pointers into a ParameterSet: factors as products read them (refresh_factors()), gradients of the call in progress.
 struct LoraPair {
-  const float* b = nullptr;  // (out, R); null where the projection has no adapter
-  float* db = nullptr;       // (out, R)
-  int64_t column = 0;        // its R columns of the group's u begin here
+  const Activation* b = nullptr;  // (out, R); null where the projection has no adapter
+  float* db = nullptr;            // (out, R)
+  int64_t column = 0;             // its R columns of the group's u begin here
 };
 
 // The stacked A of the adapted projections of a group.
 struct LoraGroup {
-  const float* a = nullptr;  // (S, in)
-  float* da = nullptr;       // (S, in)
-  int64_t rank = 0;          // S, R for each; 0 where no projection of the group has an adapter
+  const Activation* a = nullptr;  // (S, in)
+  float* da = nullptr;            // (S, in)
+  int64_t rank = 0;               // S, R for each; 0 where no projection of the group has an adapter
 };
 
 struct LoraLayer {

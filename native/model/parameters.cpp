@@ -21,6 +21,19 @@ ParameterSet::ParameterSet(Backend& backend, ParameterLayout layout) : backend_(
     buffers_[kind] = Buffer(backend, static_cast<size_t>(floats()) * sizeof(float));
     clear(static_cast<Kind>(kind));
   }
+  if (backend.compute() != Compute::F32) {
+    factors_ = Buffer(backend, static_cast<size_t>(layout_.factor_floats()) * backend.value_bytes());
+  }
+}
+
+const Activation* ParameterSet::factor(int index) const {
+  if (!factors_) return at(Value, index);
+  return backend_.at(factors_.activations(), layout_.parameters()[static_cast<size_t>(index)].offset);
+}
+
+void ParameterSet::refresh_factors() {
+  if (factors_ && stale_) backend_.round(factors_.activations(), flat(Value), layout_.factor_floats());
+  stale_ = false;
 }
 
 std::vector<NamedTensor> ParameterSet::download(Kind kind) const {
@@ -34,6 +47,7 @@ std::vector<NamedTensor> ParameterSet::download(Kind kind) const {
 }
 
 void ParameterSet::upload(Kind kind, int index, const float* data) {
+  if (kind == Value) values_changed();
   backend_.upload(at(kind, index), data,
                   static_cast<size_t>(layout_.parameters()[static_cast<size_t>(index)].count) * sizeof(float));
 }

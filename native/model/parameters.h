@@ -25,6 +25,9 @@ class ParameterLayout {
   // Returns the parameter's index.
   int add(std::string name, std::vector<int64_t> shape, Place place = Aligned);
   const std::vector<Parameter>& parameters() const { return parameters_; }
+  // What was added so far are LoRA's A and B: factors of products, kept as products read them, too.
+  void end_of_factors() { factor_floats_ = floats_; }
+  int64_t factor_floats() const { return factor_floats_; }
   int64_t floats() const { return aligned(floats_); }  // of a flat buffer, gaps included
   int64_t count() const { return count_; }             // of trained values
 
@@ -32,7 +35,7 @@ class ParameterLayout {
   static int64_t aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
 
   std::vector<Parameter> parameters_;
-  int64_t floats_ = 0, count_ = 0;
+  int64_t floats_ = 0, factor_floats_ = 0, count_ = 0;
 };
 
 class ParameterSet {
@@ -45,6 +48,12 @@ class ParameterSet {
   int64_t floats() const { return layout_.floats(); }
   float* flat(Kind kind) const { return buffers_[kind].floats(); }
   float* at(Kind kind, int index) const { return flat(kind) + layout_.parameters()[static_cast<size_t>(index)].offset; }
+  // A factor in the type that products run in: the value itself, or what refresh_factors() made of it.
+  const Activation* factor(int index) const;
+  // After the values changed, before a pass. One op for all of them: rounding each before its product would be
+  // hundreds.
+  void refresh_factors();
+  void values_changed() { stale_ = true; }
 
   void clear(Kind kind) { backend_.fill(flat(kind), 0.0f, floats()); }
   void commit_pending() { backend_.add(flat(Gradient), flat(Pending), floats()); }
@@ -58,6 +67,8 @@ class ParameterSet {
   Backend& backend_;
   ParameterLayout layout_;
   Buffer buffers_[5];
+  Buffer factors_;  // empty where products run in fp32
+  bool stale_ = true;
 };
 
 // Normal values with this standard deviation, the same on every machine: SplitMix64 seeded by (seed, name), Box-Muller.

@@ -67,12 +67,11 @@ struct PolicyCoefficients {
   double inverse_normalizer = 1;
 };
 
-// What LoRA adds to a frozen projection: scale · u f, with u (M, R). Forward f is Bᵀ and backward A. u null: nothing.
+// What LoRA adds to a frozen projection: u f, with u (M, R). Forward f is Bᵀ and backward A. u null: nothing.
 struct LowRank {
-  const float* u = nullptr;  // (M, R), `stride` floats between its rows
+  const Activation* u = nullptr;  // (M, R), `stride` values between its rows
   int64_t stride = 0, R = 0;
-  const float* factor = nullptr;  // B (out, R), or A (R, in)
-  float scale = 1;
+  const Activation* factor = nullptr;  // B (out, R), or A (R, in)
 };
 
 struct AdamwCoefficients {
@@ -142,7 +141,8 @@ class Backend {
 
   // ---- activations as such
   virtual void zero(Activation* x, int64_t count) = 0;
-  virtual bool all_finite(const Activation* x, int64_t count) = 0;  // on the host
+  virtual void round(Activation* to, const float* x, int64_t count) = 0;  // to = x, as an Activation stores it
+  virtual bool all_finite(const Activation* x, int64_t count) = 0;        // on the host
 
   // ---- rows
   // y (N, C) = table[tokens]; tokens (N) lie inside the table (checked before the batch reaches a backend)
@@ -180,10 +180,10 @@ class Backend {
                                const Activation* up, int64_t count) = 0;
 
   // ---- frozen projection with what LoRA adds to it, W (out, in): no gradient of W exists
-  // y (M, out) = x Wᵀ + scale · u Bᵀ + residual; residual (M, out) may be null, and is no part of y
+  // y (M, out) = x Wᵀ + u Bᵀ + residual; residual (M, out) may be null, and is no part of y
   virtual void linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
                               const Activation* residual, int64_t M) = 0;
-  // dx (M, in) = dy W + scale · u A, or += when `accumulate`
+  // dx (M, in) = dy W + u A, or += when `accumulate`
   virtual void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                bool accumulate) = 0;
   // The output projection: the same products, with logits (M, V) and their gradient in fp32
@@ -193,14 +193,15 @@ class Backend {
 
   // ---- the rest of LoRA. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
   // that x is read once. S is the sum of their ranks; each has R columns of u and du, `stride` S apart, and a B (out,
-  // R)
-  virtual void lora_down(float* u, const Activation* x, const float* a, int64_t M, int64_t in,
-                         int64_t S) = 0;  // u = x Aᵀ
-  // du (M, R) = scale · dy B; dB (out, R) += scale · dyᵀ u
-  virtual void lora_up_backward(float* du, float* db, const Activation* dy, const float* u, int64_t stride,
-                                const float* b, float scale, int64_t M, int64_t out, int64_t R) = 0;
+  // R). Factors come as `round` leaves them
+  // u (M, S) = scale · x Aᵀ
+  virtual void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
+                         int64_t S) = 0;
+  // du (M, R) = scale · dy B: the gradient by x Aᵀ; dB (out, R) += dyᵀ u
+  virtual void lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
+                                const Activation* b, float scale, int64_t M, int64_t out, int64_t R) = 0;
   // dA (S, in) += duᵀ x
-  virtual void lora_down_backward(float* da, const float* du, const Activation* x, int64_t M, int64_t in,
+  virtual void lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,
                                   int64_t S) = 0;
 
   // ---- log-prob of one target per row

@@ -30,6 +30,7 @@ class Buffer {
   }
   float* floats() const { return static_cast<float*>(data_); }
   int32_t* ints() const { return static_cast<int32_t*>(data_); }
+  Activation* activations() const { return data_; }
   explicit operator bool() const { return data_ != nullptr; }
 
  private:

@@ -38,6 +38,7 @@ class CountingBackend final : public Backend {
   Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
   void zero(Activation*, int64_t) override {}
+  void round(Activation*, const float*, int64_t) override {}
   bool all_finite(const Activation*, int64_t) override { return true; }
   void embedding(Activation*, const Weight&, const int32_t*, int64_t) override {}
   void gather_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
@@ -65,14 +66,14 @@ class CountingBackend final : public Backend {
   void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void output_backward(Activation*, const float*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void add_bias(Activation*, const Vector&, int64_t) override {}
-  void lora_down(float*, const Activation*, const float*, int64_t M, int64_t in, int64_t S) override {
+  void lora_down(Activation*, const Activation*, const Activation*, float, int64_t M, int64_t in, int64_t S) override {
     note_low_rank(in, M, S);
   }
-  void lora_up_backward(float*, float*, const Activation*, const float*, int64_t, const float*, float, int64_t M,
-                        int64_t out, int64_t R) override {
+  void lora_up_backward(Activation*, float*, const Activation*, const Activation*, int64_t, const Activation*, float,
+                        int64_t M, int64_t out, int64_t R) override {
     note_low_rank(out, M, R);
   }
-  void lora_down_backward(float*, const float*, const Activation*, int64_t M, int64_t in, int64_t S) override {
+  void lora_down_backward(float*, const Activation*, const Activation*, int64_t M, int64_t in, int64_t S) override {
     note_low_rank(in, M, S);
   }
   void logprob_forward(float*, float*, const float*, const int32_t*, int64_t, int64_t) override {}

@@ -134,6 +134,7 @@ OptimizerMetrics TrainedParameters::optimizer_step(const OptimizerOptions& optio
   backend.adamw(parameters_.flat(ParameterSet::Value), parameters_.flat(ParameterSet::Moment1),
                 parameters_.flat(ParameterSet::Moment2), parameters_.flat(ParameterSet::Gradient), c,
                 parameters_.floats());
+  parameters_.values_changed();
   ++step_;
   parameters_.clear(ParameterSet::Gradient);
   const std::string bad = parameters_.first_not_finite(ParameterSet::Value);

@@ -23,7 +23,12 @@ class TrainedParameters {
   EngineCore& core() const { return *core_; }
   const LoraOptions& options() const { return options_; }
   ParameterSet& parameters() { return parameters_; }
-  const LoraView& lora() const { return view_; }
+  // For a pass: with the values as they are now.
+  const LoraView& lora() {
+    parameters_.refresh_factors();
+    return view_;
+  }
+  float scale() const { return view_.scale; }
   int64_t count() const { return parameters_.layout().count(); }
 
   // A call's gradients gather in Pending and join only when all of them are finite and the call has not failed.

@@ -13,7 +13,7 @@ struct Shape {
   int64_t a() const { return 2 * R * in; }
   int64_t b() const { return out * R; }  // of one projection
 };
-constexpr double kScale = 1.75;
+constexpr float kScale = 1.75f;
 
 // y (2, M, out): y_p = x W_pᵀ + scale (x A_pᵀ) B_pᵀ from x, A, B_0, B_1 concatenated, and w (2, out, in)
 Doubles reference(const Shape& s, const Doubles& w, const Doubles& xabb) {
@@ -59,13 +59,14 @@ OP_TEST_CASE("projections with LoRA that share A: forward with a residual, dA, d
                   w = random_doubles("w", 2 * W);
     const Doubles gradient = numeric_gradient([&](const Doubles& at) { return reference(s, w, at); }, values, dy);
     const Weight weights[] = {device.weight(part(w, 0, W), s.out, s.in), device.weight(part(w, W, W), s.out, s.in)};
-    const float *a = device.floats(values) + X, *b = a + A;
-    const auto *x = device.activations(values), *dys = device.activations(dy), *residual = device.held(Y, 0.25);
+    const Activation* x = device.activations(values);
+    const Activation *a = backend.at(x, X), *b = backend.at(a, A);
+    const auto *dys = device.activations(dy), *residual = device.held(Y, 0.25);
     auto* y = device.held(2 * Y, 9);
-    float *u = device.filled(s.M * S, 9), *du = device.filled(s.M * S, 9);
-    backend.lora_down(u, x, a, s.M, s.in, S);
+    auto *u = device.held(s.M * S, 9), *du = device.held(s.M * S, 9);
+    backend.lora_down(u, x, a, kScale, s.M, s.in, S);
     for (int64_t p = 0; p < 2; ++p) {
-      const LowRank up{u + p * s.R, S, s.R, b + p * B, static_cast<float>(kScale)};
+      const LowRank up{backend.at(u, p * s.R), S, s.R, backend.at(b, p * B)};
       backend.linear_forward(backend.at(y, p * Y), x, weights[p], up, p ? residual : nullptr, s.M);
     }
     const Doubles expected = reference(s, w, values), second = plus(part(expected, Y, Y), 0.25);
@@ -76,15 +77,15 @@ OP_TEST_CASE("projections with LoRA that share A: forward with a residual, dA, d
     float* d = device.filled(A + 2 * B, 0.5f);
     auto* dx = device.held(X, 9);
     for (int64_t p = 0; p < 2; ++p) {
-      backend.lora_up_backward(du + p * s.R, d + A + p * B, backend.at(dys, p * Y), u + p * s.R, S, b + p * B, kScale,
-                               s.M, s.out, s.R);
+      backend.lora_up_backward(backend.at(du, p * s.R), d + A + p * B, backend.at(dys, p * Y), backend.at(u, p * s.R),
+                               S, backend.at(b, p * B), kScale, s.M, s.out, s.R);
       const LowRank down = p ? LowRank{du, S, S, a} : LowRank{};
       backend.linear_backward(dx, backend.at(dys, p * Y), weights[p], down, s.M, p > 0);
     }
     backend.lora_down_backward(d, du, x, s.M, s.in, S);
     const auto got = device.host(d, A + 2 * B);
     CHECK(distance(device.values(dx, X), part(gradient, 0, X)) < tolerance.activations);
-    // u and du may be rounded on the way
+    // u and du are rounded on the way
     CHECK(distance(part(got, 0, A), plus(part(gradient, X, A), 0.5)) < tolerance.activations);
     CHECK(distance(part(got, A, 2 * B), plus(part(gradient, X + A, 2 * B), 0.5)) < tolerance.activations);
     // dx overwritten by one product with all of du

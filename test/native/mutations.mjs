@@ -142,7 +142,6 @@ const kernels = {
   'cuda/linear.cu': [
     ['margin: B of another row', 'factor[row * R + r]', 'factor[r]'],
     ['margin: rows behind A not cleared', 'device_zero(margin', 'if (M < 0) device_zero(margin'],
-    ['join: scale dropped', 'narrow(r < R ? scale * u[', 'narrow(r < R ? u['],
     ['join: u of another row', 'u[blockIdx.x * stride + r]', 'u[r]'],
     ['packed: margin forgotten', 'values.store(to + i / cols * stride + i % cols)', 'values.store(to + i)'],
     [
@@ -158,11 +157,10 @@ const kernels = {
   ],
   'cuda/cuda_backend.cu': [['loaded without its margin', 'to[i / cols * stride + i % cols]', 'to[i]']],
   'cuda/lora.cu': [
-    [
-      'dB: scale dropped',
-      'M, R, stride, scale), R}, b16{rounded(kFactors, b, out, R, R, scale)',
-      'M, R, stride, 1), R}, b16{rounded(kFactors, b, out, R, R, scale)',
-    ],
+    ['u: scale dropped', 'u, S, nullptr, scale', 'u, S, nullptr, 1'],
+    ['du: scale dropped', 'du, stride, nullptr, scale', 'du, stride, nullptr, 1'],
+    ['dB overwritten', 'db, R, db, 1', 'db, R, nullptr, 1'],
+  ],
   ],
   'cuda/logprob.cu': [['sum not rescaled', 'sum *= __expf(top - x);', '']],
   'cuda/value_head.cu': [['b1 dropped', 'row[e] + b1[e]', 'row[e]']],

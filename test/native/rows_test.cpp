@@ -80,10 +80,10 @@ OP_TEST_CASE("a packed matrix with LoRA gives what its fp32 copy gives, wide or 
                  plain = device.weight(values, rows, kCols);
       const auto *x = device.activations(random_doubles("x", M * kCols)),
                  *dy = device.activations(random_doubles("dy", M * rows));
-      const spark::LowRank up{device.floats(random_doubles("u", M * R)), R, R,
-                              device.floats(random_doubles("b", rows * R))};
+      const spark::LowRank up{device.activations(random_doubles("u", M * R)), R, R,
+                              device.activations(random_doubles("b", rows * R))};
       spark::LowRank down = up;
-      down.factor = device.floats(random_doubles("a", R * kCols));
+      down.factor = device.activations(random_doubles("a", R * kCols));
       auto *y = device.held(M * rows, 9), *y_plain = device.held(M * rows, 9);
       backend.linear_forward(y, x, packed, up, nullptr, M);
       backend.linear_forward(y_plain, x, plain, up, nullptr, M);
@@ -107,6 +107,9 @@ OP_TEST_CASE("embedding, gather and scatter move the right rows") {
   auto* dx = device.held(6, 1);
   backend.scatter_rows(dx, device.activations({5, 6, 7, 8}), device.ints({2, 0}), 2, 2);
   CHECK(device.values(dx, 6) == std::vector<float>{8, 9, 1, 1, 6, 7});
+  const std::vector<float> exact{1, -2, 0.5, 3};
+  backend.round(dx, device.floats({1, -2, 0.5, 3}), 4);
+  CHECK(device.values(dx, 4) == exact);
   backend.zero(dx, 5);
   CHECK(device.values(dx, 6) == std::vector<float>{0, 0, 0, 0, 0, 7});
   CHECK(backend.all_finite(dx, 6));

@@ -74,7 +74,7 @@ void Products::run(const Product& p) {
       }
       const int64_t at = i * p.stride + j;
       const double held = p.addend ? value(p.addend, p.output, at) : 0.0;
-      const float result = static_cast<float>(sum + held);
+      const float result = static_cast<float>(p.scale * sum + held);
       if (p.output == Number::F32) {
         static_cast<float*>(p.c)[at] = result;
       } else {
