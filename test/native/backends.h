@@ -27,6 +27,8 @@ struct TestedBackend {
   std::string name;
   Tolerance tolerance;
   std::function<std::unique_ptr<spark::Backend>()> make;
+  bool slow = false;       // a thousand times, so that long tests take less of it
+  bool reordered = false;  // what has run before, its threads in another order
 };
 
 inline std::unique_ptr<spark::Backend> emulated_cuda(bool descending) {
@@ -40,8 +42,8 @@ inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
   const TestedBackend all[] = {
       {"cpu f32", kFp32, [] { return std::make_unique<spark::CpuBackend>(2, spark::Compute::F32); }},
       {"cpu bf16", kBf16, [] { return std::make_unique<spark::CpuBackend>(2, spark::Compute::Bf16); }},
-      {"cuda emulated", kCuda, [] { return emulated_cuda(false); }},
-      {"cuda emulated, threads in descending order", kCuda, [] { return emulated_cuda(true); }},
+      {"cuda emulated", kCuda, [] { return emulated_cuda(false); }, true},
+      {"cuda emulated, threads in descending order", kCuda, [] { return emulated_cuda(true); }, true, true},
       {"cuda", kCuda, [] { return spark::make_cuda_backend(0); }},
   };
   const char* only = std::getenv("SPARK_TEST_BACKENDS");  // one of these names

@@ -3,12 +3,10 @@
 #include <cmath>
 
 #include "core/half.h"
-#include "core/safetensors.h"
 #include "cpu/bf16.h"
+#include "model_fixture.h"
 #include "op_support.h"
 #include "support.h"
-#include "train/engine.h"
-#include "train/model.h"
 
 using namespace spark;
 using namespace spark_test;
@@ -106,46 +104,84 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
 
 namespace {
 
-// Against test/fixtures/models, on a backend with compute bf16.
-void check_whole_models(const TestedBackend& tested) {
-  // PyTorch's own distances: log-probs, worst gradient
-  struct Case {
-    const char* name;
-    double logprobs, gradients;
-  };
-  for (const Case& c : {Case{"tied", 0.0058, 0.0619}, Case{"untied", 0.0102, 0.0655}, Case{"qwen2", 0.0039, 0.0586},
-                        Case{"qwen3", 0.0087, 0.0519}}) {
-    CAPTURE(c.name);
-    const std::string path = std::string(SPARK_FIXTURES) + "/models/" + c.name;
-    const auto expected = SafetensorsFile::read(path + ".safetensors").tensors;
-    OwnedBatch batch;
-    const auto& tokens = expected.at("tokens").data;
-    const auto& cu = expected.at("cu_seqlens").data;
-    batch.tokens.assign(tokens.begin(), tokens.end());
-    batch.cu_seqlens.assign(cu.begin(), cu.end());
-    for (const float x : expected.at("loss_mask").data) batch.loss_mask.push_back(x != 0);
-    auto model = make_model(GgufFile::open(path + ".gguf"), tested.make());
-    CHECK(model->info().compute == "bf16");
-    auto adapter = model->load_adapter(path + "-adapter.gguf");
-    auto logprobs = expected.at("logprobs.adapter").data;
-    for (size_t i = 0; i < logprobs.size(); ++i) logprobs[i] *= batch.loss_mask[i];
-    const auto got = model->logprobs(batch.view(), adapter.get(), nullptr);
-    const double off = distance(got, logprobs);
-    CHECK(off < 2 * c.logprobs);
-    CHECK(off > 1e-5);  // it really ran in bf16
-    CHECK(model->logprobs(batch.view(), adapter.get(), nullptr) == got);
-    adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr);
-    for (const NamedTensor& t : adapter->tensors(true)) {
-      CAPTURE(t.name);
-      CHECK(distance(t.data, expected.at("sft." + t.name).data) < 2 * c.gradients);
+// PyTorch's own distances in bf16 from float64, as bf16_error.py prints them.
+struct Distances {
+  double gradients, losses;  // the worst gradient; the losses of ten steps
+};
+struct FixtureDistances {
+  const char* name;
+  double logprobs;
+  Distances sft, token, step, value;
+};
+constexpr double kWorstValues = 0.0298;  // of the four models: a dozen values say little about each
+constexpr FixtureDistances kPytorch[] = {
+    {"tied", 0.0058, {0.0619, 0.0013}, {0.0660, 0.0135}, {0.0785, 0.0164}, {0.1239, 0.0209}},
+    {"untied", 0.0102, {0.0655, 0.0011}, {0.1534, 0.0179}, {0.1175, 0.0134}, {0.0844, 0.0154}},
+    {"qwen2", 0.0039, {0.0586, 0.0013}, {0.0430, 0.0041}, {0.0415, 0.0053}, {0.1035, 0.0158}},
+    {"qwen3", 0.0087, {0.0519, 0.0019}, {0.0574, 0.0125}, {0.0505, 0.0129}, {0.1605, 0.0187}}};
+
+// `accumulate` adds the gradient of one objective and returns its loss.
+template <class Accumulate>
+void check_objective(const ModelFixture& f, Trainable& trainable, const std::string& key, const Distances& pytorch,
+                     bool ten_steps, Accumulate accumulate) {
+  CAPTURE(key);
+  accumulate();
+  for (const NamedTensor& t : trainable.tensors(true)) {
+    CAPTURE(t.name);
+    std::vector<float> got = t.data, expected = f.floats(key + "." + t.name);
+    if (t.name == "value_head.fc2.bias") {
+      // One number, a sum that can cancel to nothing: measured by the weight's gradient beside it.
+      for (const float x : f.floats(key + ".value_head.fc2.weight")) got.push_back(x), expected.push_back(x);
     }
+    CHECK(distance(got, expected) < 2 * pytorch.gradients);
   }
+  if (!ten_steps) return;
+  trainable.zero_grad();
+  std::vector<double> losses;
+  for (int step = 0; step < 10; ++step) {
+    losses.push_back(accumulate());
+    trainable.optimizer_step(fixture_optimizer());
+  }
+  CHECK(distance(losses, f.floats(key + ".losses")) < 2 * pytorch.losses);
+}
+
+void check_whole_model(const TestedBackend& tested, const FixtureDistances& pytorch, bool ten_steps) {
+  const ModelFixture f(pytorch.name, "auto", tested.make());
+  CHECK(f.model->info().compute == "bf16");
+  const auto logprobs = f.model->logprobs(f.batch.view(), f.adapter().get(), nullptr);
+  const double off = distance(logprobs, f.masked("logprobs.adapter"));
+  CHECK(off < 2 * pytorch.logprobs);
+  CHECK(off > 1e-5);  // it really ran in bf16
+  CHECK(f.model->logprobs(f.batch.view(), f.adapter().get(), nullptr) == logprobs);
+
+  const double tokens = f.batch.loss_tokens(), steps = static_cast<double>(f.batch.returns.size());
+  const auto sft = f.adapter();
+  check_objective(f, *sft, "sft", pytorch.sft, ten_steps,
+                  [&] { return sft->accumulate_sft(f.batch.view(), tokens, nullptr).loss_sum / tokens; });
+  for (const bool by_steps : {false, true}) {
+    PolicyOptions options;
+    options.normalizer = tokens, options.step_ratio = by_steps;
+    const auto actor = f.adapter();
+    check_objective(f, *actor, by_steps ? "step" : "token", by_steps ? pytorch.step : pytorch.token, ten_steps,
+                    [&] { return policy_loss(actor->accumulate_policy(f.batch.view(), options, nullptr), options); });
+  }
+  const auto critic = f.critic();
+  CHECK(distance(critic->values(f.batch.view(), nullptr), f.floats("values")) < 2 * kWorstValues);
+  check_objective(f, *critic, "value", pytorch.value, ten_steps,
+                  [&] { return critic->accumulate_value(f.batch.view(), steps, nullptr).loss_sum / steps; });
 }
 
 }  // namespace
 
-TEST_CASE("whole models in bf16: log-probs and SFT gradients, the same bits twice") {
+TEST_CASE("whole models in bf16: log-probs, values, and every objective's gradients and ten steps") {
   each_tested([](const TestedBackend& tested) {
-    if (tested.make()->compute() == Compute::Bf16) check_whole_models(tested);
+    if (tested.make()->compute() != Compute::Bf16) return;
+    for (const FixtureDistances& pytorch : kPytorch) {
+      const std::string model = pytorch.name;
+      CAPTURE(model);
+      const bool first = model == kPytorch[0].name;
+      if (tested.slow && tested.reordered && !first) continue;
+      check_whole_model(tested, pytorch, tested.slow ? first && !tested.reordered : true);
+    }
   });
 }

@@ -161,7 +161,6 @@ const kernels = {
     ['du: scale dropped', 'du, stride, nullptr, scale', 'du, stride, nullptr, 1'],
     ['dB overwritten', 'db, R, db, 1', 'db, R, nullptr, 1'],
   ],
-  ],
   'cuda/logprob.cu': [['sum not rescaled', 'sum *= __expf(top - x);', '']],
   'cuda/value_head.cu': [['b1 dropped', 'row[e] + b1[e]', 'row[e]']],
   'cuda/device.h': [['block sum: one warp short', 'THREADS / kWarp; ++i) sum', 'THREADS / kWarp - 1; ++i) sum']],

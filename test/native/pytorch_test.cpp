@@ -3,71 +3,20 @@
 // the script.
 #include <doctest/doctest.h>
 
-#include <map>
 #include <string>
 
-#include "compare.h"
-#include "core/safetensors.h"
-#include "train/engine.h"
+#include "model_fixture.h"
 
 using namespace spark;
-using spark_test::distance;
-using spark_test::OwnedBatch;
+using namespace spark_test;
 
 namespace {
-
-constexpr const char* kModels[] = {"tied", "untied", "qwen2", "qwen3"};
-constexpr float kMaxNorm = 0.1f;
 
 constexpr double kTight = 1e-5;     // of the largest value of a tensor: our fp32 against float64
 constexpr double kTenSteps = 1e-5;  // losses: rounding carried through ten updates
 constexpr double kNorms = 2e-5;     // gradient norms on the way: Adam magnifies rounding in gradients near zero
 
-struct Fixture {
-  std::string name;
-  SafetensorsFile expected;
-  std::shared_ptr<Model> model;
-  OwnedBatch batch;
-
-  static std::string path(const std::string& file) { return std::string(SPARK_FIXTURES) + "/models/" + file; }
-
-  explicit Fixture(const std::string& n, const std::string& recompute = "auto")
-      : name(n), expected(SafetensorsFile::read(path(n + ".safetensors"))) {
-    ModelOptions options;
-    options.path = path(name + ".gguf");
-    options.backend = "cpu";
-    options.threads = 2;
-    options.recompute = recompute;
-    model = Model::open(options);
-    batch.tokens = ints("tokens");
-    batch.cu_seqlens = ints("cu_seqlens");
-    batch.step_ids = ints("step_ids");
-    batch.value_positions = ints("value_positions");
-    for (const float x : floats("loss_mask")) batch.loss_mask.push_back(x != 0);
-    batch.old_logprobs = floats("old_logprobs");
-    batch.ref_logprobs = floats("ref_logprobs");
-    batch.advantages = floats("advantages");
-    batch.returns = floats("returns");
-  }
-  const std::vector<float>& floats(const std::string& key) const { return expected.tensors.at(key).data; }
-  std::vector<int32_t> ints(const std::string& key) const { return {floats(key).begin(), floats(key).end()}; }
-  std::shared_ptr<Adapter> adapter() const { return model->load_adapter(path(name + "-adapter.gguf")); }
-  std::shared_ptr<Critic> critic() const {
-    CriticOptions options;
-    options.rank = 4, options.alpha = 8, options.hidden = 20;
-    auto critic = model->create_critic(options);
-    critic->load_state(path(name + "-critic.safetensors"));
-    return critic;
-  }
-  // PyTorch's log-probs where there is a loss, 0 elsewhere.
-  std::vector<float> masked(const std::string& key) const {
-    std::vector<float> values = floats(key);
-    for (size_t i = 0; i < values.size(); ++i) values[i] *= batch.loss_mask[i];
-    return values;
-  }
-};
-
-void check_gradients(const Fixture& f, Trainable& trainable, const std::string& key) {
+void check_gradients(const ModelFixture& f, Trainable& trainable, const std::string& key) {
   const auto tensors = trainable.tensors(true);
   CHECK(tensors.size() >= 28);
   for (const NamedTensor& t : tensors) {
@@ -80,16 +29,14 @@ void check_gradients(const Fixture& f, Trainable& trainable, const std::string& 
 
 // `accumulate` returns the loss before each update.
 template <class Accumulate>
-void check_ten_steps(const Fixture& f, Trainable& trainable, const std::string& key, Accumulate accumulate) {
-  OptimizerOptions options;
-  options.learning_rate = 2e-3f, options.epsilon = 5e-4f, options.weight_decay = 0.01f,
-  options.max_grad_norm = kMaxNorm;
+void check_ten_steps(const ModelFixture& f, Trainable& trainable, const std::string& key, Accumulate accumulate) {
+  const OptimizerOptions options = fixture_optimizer();
   std::vector<double> losses, norms;
   for (int step = 0; step < 10; ++step) {
     losses.push_back(accumulate());
     const OptimizerMetrics metrics = trainable.optimizer_step(options);
     CHECK(metrics.step == step + 1);
-    CHECK(metrics.grad_norm > kMaxNorm);  // the clip is at work in every step
+    CHECK(metrics.grad_norm > options.max_grad_norm);  // the clip is at work in every step
     norms.push_back(metrics.grad_norm);
   }
   CHECK(distance(losses, f.floats(key + ".losses")) < kTenSteps);
@@ -97,15 +44,12 @@ void check_ten_steps(const Fixture& f, Trainable& trainable, const std::string& 
   CHECK(f.floats(key + ".losses").back() < f.floats(key + ".losses").front());
 }
 
-void check_actor(const Fixture& f, bool step_ratio) {
+void check_actor(const ModelFixture& f, bool step_ratio) {
   const std::string key = step_ratio ? "step" : "token";
   auto adapter = f.adapter();
   PolicyOptions options;
   options.normalizer = f.batch.loss_tokens();
   options.step_ratio = step_ratio;
-  const auto loss_of = [&](const PolicyMetrics& m) {
-    return (m.clip_loss_sum + options.kl_coefficient * m.kl_loss_sum) / options.normalizer;
-  };
   const PolicyMetrics metrics = adapter->accumulate_policy(f.batch.view(), options, nullptr);
   check_gradients(f, *adapter, key);
   CHECK(metrics.tokens == static_cast<int64_t>(f.batch.loss_tokens()));
@@ -117,15 +61,15 @@ void check_actor(const Fixture& f, bool step_ratio) {
   CHECK(metrics.kl_loss_sum == doctest::Approx(metrics.k2_sum));
   adapter->zero_grad();
   check_ten_steps(f, *adapter, key,
-                  [&] { return loss_of(adapter->accumulate_policy(f.batch.view(), options, nullptr)); });
+                  [&] { return policy_loss(adapter->accumulate_policy(f.batch.view(), options, nullptr), options); });
 }
 
 }  // namespace
 
 TEST_CASE("log-probs of base and adapter") {
-  for (const char* name : kModels) {
+  for (const char* name : kFixtureModels) {
     CAPTURE(name);
-    const Fixture f(name);
+    const ModelFixture f(name);
     CHECK(distance(f.model->logprobs(f.batch.view(), nullptr, nullptr), f.masked("logprobs.base")) < kTight);
     auto adapter = f.adapter();
     CHECK(distance(f.model->logprobs(f.batch.view(), adapter.get(), nullptr), f.masked("logprobs.adapter")) < kTight);
@@ -133,9 +77,9 @@ TEST_CASE("log-probs of base and adapter") {
 }
 
 TEST_CASE("SFT: gradients and ten steps") {
-  for (const char* name : kModels) {
+  for (const char* name : kFixtureModels) {
     CAPTURE(name);
-    const Fixture f(name);
+    const ModelFixture f(name);
     auto adapter = f.adapter();
     const double n = f.batch.loss_tokens();
     adapter->accumulate_sft(f.batch.view(), n, nullptr);
@@ -147,11 +91,11 @@ TEST_CASE("SFT: gradients and ten steps") {
 }
 
 TEST_CASE("whatever is computed again in the backward pass, the gradients are PyTorch's") {
-  for (const char* name : kModels) {
+  for (const char* name : kFixtureModels) {
     for (const char* recompute : {"none", "cheap", "block"}) {
       CAPTURE(name);
       CAPTURE(recompute);
-      const Fixture f(name, recompute);
+      const ModelFixture f(name, recompute);
       auto adapter = f.adapter();
       adapter->accumulate_sft(f.batch.view(), f.batch.loss_tokens(), nullptr);
       check_gradients(f, *adapter, "sft");
@@ -163,17 +107,17 @@ TEST_CASE("whatever is computed again in the backward pass, the gradients are Py
 }
 
 TEST_CASE("actor, one ratio per token: gradients and ten steps") {
-  for (const char* name : kModels) check_actor(Fixture(name), false);
+  for (const char* name : kFixtureModels) check_actor(ModelFixture(name), false);
 }
 
 TEST_CASE("actor, one ratio per step: gradients and ten steps") {
-  for (const char* name : kModels) check_actor(Fixture(name), true);
+  for (const char* name : kFixtureModels) check_actor(ModelFixture(name), true);
 }
 
 TEST_CASE("critic: values, gradients and ten steps") {
-  for (const char* name : kModels) {
+  for (const char* name : kFixtureModels) {
     CAPTURE(name);
-    const Fixture f(name);
+    const ModelFixture f(name);
     auto critic = f.critic();
     CHECK(distance(critic->values(f.batch.view(), nullptr), f.floats("values")) < kTight);
     const double n = static_cast<double>(f.batch.returns.size());
