@@ -53,6 +53,7 @@ mkdir -p "$OUT" "$logs"
 known=(build tests suite sanitize ops train peers ladder profile table)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(build tests suite sanitize ops train peers ladder)
+commit="${COMMIT:-$(git describe --always --dirty 2> /dev/null || echo unknown)}"
 failed=0
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
@@ -67,7 +68,7 @@ measure() {
   shift 2
   wanted "$name" || return 0
   rm -f "$measured/$name.json"
-  printf '%s\n' "$*" > "$measured/$name.command"
+  printf '%s\n' "$commit" "$*" > "$measured/$name.command"
   timeout "$limit" "$@" > "$measured/$name.partial" 2> "$logs/$name.log"
   local status=$?
   if [ $status -eq 0 ]; then
@@ -220,8 +221,6 @@ profile() {
   python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
 }
 
-table() { :; }
-
 finish() {
   # Logs are for reading, not for keeping: the last two megabytes of each.
   local brief
@@ -238,6 +237,7 @@ done
 say "setting up"
 unpack_deps || exit 1
 for part in "${parts[@]}"; do
+  [ "$part" != table ] || continue
   say "$part"
   began=$SECONDS
   if "$part"; then outcome=passed; else outcome=FAILED; failed=1; fi

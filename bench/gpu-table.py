@@ -8,9 +8,11 @@ one file, each with when, where and on which commit it was made.
 """
 
 import argparse
+import datetime
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 # TARGETS of one H200 at the shape of Llama-3.1-8B.
@@ -41,6 +43,11 @@ def read(path):
         return None
 
 
+def natural(item):
+    """Names in the order of the numbers in them: 128 after 64."""
+    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", item[0])]
+
+
 def output_of(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -51,7 +58,7 @@ def output_of(*command):
 def here():
     device = output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     return {
-        "date": output_of("date", "-u", "+%Y-%m-%d"),
+        "date": datetime.date.today().isoformat(),
         "commit": os.environ.get("COMMIT") or output_of("git", "describe", "--always", "--dirty") or "unknown",
         "device": device.split("\n")[0] or "no GPU",
     }
@@ -68,10 +75,10 @@ def gather(source):
         if document is None:
             print(f"{file.name}: not JSON, left out")
             continue
-        document["at"] = at
-        command = file.with_suffix(".command")
+        document["at"] = {**at, "date": datetime.date.fromtimestamp(file.stat().st_mtime).isoformat()}
+        command = file.with_suffix(".command")  # its commit and its command line: older than this call perhaps
         if command.exists():
-            document["command"] = command.read_text().strip()
+            document["at"]["commit"], document["command"] = command.read_text().strip().split("\n", 1)
         all_of_them[file.stem] = document
     return all_of_them
 
@@ -110,7 +117,7 @@ def print_steps(measurements, runs, flops):
           f"{'planned':>8}  recompute")
     for name, run in runs.items():
         rate, peers = rate_of(run), peers_of(measurements, name)
-        share = f"{100 * rate * floor_flop(run) / run['tokens'] / flops:.0f} %" if flops else "-"
+        share = f"{100 * rate * floor_flop(run) / run['tokens'] / flops:.1f} %" if flops else "-"
         times = [f"{rate / peers[way]:.2f}" if way in peers else "-" for way in ("eager", "compiled")]
         plan = run.get("planned") or {"total_bytes": 0, "recompute": "?"}
         print(f"{name:<22} {rate:9,.0f} {share:>8} {times[0]:>8} {times[1]:>10} {run['peak_bytes'] * 1e-9:8.2f} "
@@ -201,6 +208,7 @@ def main():
     ops = measurements.get("ops")
     if ops:
         print_ops(ops)
+    measurements = dict(sorted(measurements.items(), key=natural))
     runs = {name: m for name, m in measurements.items() if "mode" in m and "attention_pairs" in m}
     h200 = any("H200" in m["at"]["device"] for m in measurements.values())
     flops = ops["flops"] if ops else H200_FLOPS if h200 else None
