@@ -3,8 +3,8 @@
 # headers (doctest, nlohmann-json, oneDNN), oneDNN's library with what it needs, and the Python packages of the peers.
 #
 #   bench/gpu-deps.sh FOLDER            about 10 MB; there: DEPS=FOLDER bench/gpu-check.sh
-#   bench/gpu-deps.sh FOLDER --node     also Node, the built package (npm start made it) and an addon for any processor,
-#                                       for the part `ladder`
+#   bench/gpu-deps.sh FOLDER --node     about 55 MB: also Node, the package and an addon for any processor, for the part
+#                                       `ladder`; needs node_modules (npm start brings them) and takes minutes
 #
 # PYTHON_THERE (default 3.12) is that machine's Python. Needs Linux with the same processor family on both.
 set -euo pipefail
@@ -62,26 +62,26 @@ wheels() {
     "$versions" accelerate psutil
 }
 
+# What running the ladder needs of node_modules, without what is for reading, for browsers or for other machines.
+packages() {
+  npm ls --omit=dev --all --parseable 2> /dev/null | grep /node_modules/ | sed "s|^$PWD/||" | sort -u |
+    grep -vE '@node-llama-cpp/(mac|win|.*-(arm64|armv7l|cuda|cuda-ext|vulkan))|/(typescript|cmake-js|node-addon-api)(/|$)' |
+    tar -cf - --exclude='*.ts' --exclude='*.mts' --exclude='*.cts' --exclude='*.map' --exclude='*.md' \
+      --exclude=echarts/dist --exclude='*.bundle' --exclude=mathjs/lib/browser --exclude=llama/xpack -T -
+}
+
 # The addon is built anew for any processor of the family: the usual build is for the machine it is made on.
 node_and_package() {
   local app="$stage/node"
-  mkdir -p "$app/build/Release" build-travel
-  [ -f dist/cli/main.js ] || { echo "dist/cli/main.js is not there: npm start builds it" >&2; return 1; }
+  mkdir -p "$app/build/Release" "$app/models"
+  npx tsc -p tsconfig.json --outDir "$app/dist"
   npx cmake-js build --out build-travel --CDSPARK_NATIVE_ARCH=OFF --CDSPARK_CUDA=OFF > "$stage/addon.log" 2>&1 ||
     { tail -20 "$stage/addon.log" >&2; return 1; }
   cp build-travel/Release/*.node "$app/build/Release/"
-  cp -r dist configs data package.json "$app/"
-  mkdir "$app/models" && cp models/*.gguf "$app/models/"
+  cp -r configs data package.json "$app/"
+  cp models/*.gguf "$app/models/"
   cp -L "$(command -v node)" "$app/node"
-  strip "$app/node"
-  # Packages that running needs, for this platform, without sources, types and documentation.
-  npm ls --omit=dev --all --parseable 2> /dev/null | grep node_modules/ | sed "s|^$PWD/||" | sort -u |
-    grep -vE '@node-llama-cpp/(.*-(arm64|armv7l|cuda|cuda-ext|vulkan)|mac|win)|/(cmake-js|node-api-headers)$' |
-    tar -c --no-recursion -T /dev/null -f "$stage/packages.tar"
-  npm ls --omit=dev --all --parseable 2> /dev/null | grep node_modules/ | sed "s|^$PWD/||" | sort -u |
-    grep -vE '@node-llama-cpp/(.*-(arm64|armv7l|cuda|cuda-ext|vulkan)|mac|win)|/(cmake-js|node-api-headers)$' > "$stage/packages"
-  tar -cf - --exclude='*.ts' --exclude='*.map' --exclude='*.md' --exclude='*/node_modules/*/node_modules/.bin' \
-    -T "$stage/packages" | tar -xf - -C "$app"
+  packages | tar -xf - -C "$app"
 }
 
 headers
@@ -92,4 +92,4 @@ if [ "${2:-}" = --node ]; then
   node_and_package
   tar -C "$stage/node" -c . | xz -9 -T0 > "$folder/node.tar.xz"
 fi
-du -sh "$folder"/* | sed "s|$folder/||"
+du -sh --apparent-size "$folder"/* | sed "s|$folder/||"
