@@ -1,7 +1,9 @@
 # What bench/gpu-check.sh finds on a machine and what it misses there. Sourced by it; BUILD, BACKEND and DEPS are its.
 
-# A toolkit that was installed but not put on PATH.
-command -v nvcc > /dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || PATH="/usr/local/cuda/bin:$PATH"
+# Toolkits and profilers that were installed but not put on PATH, where their installers put them.
+for folder in /usr/local/cuda/bin /usr/local/cuda/compute-sanitizer /opt/nvidia/nsight-compute/*; do
+  [ ! -d "$folder" ] || PATH="$PATH:$folder"
+done
 
 # DEPS's libraries and headers, and of its Python packages those that this machine's python3 does not have: an older or
 # newer one of its own goes with its own torch.
@@ -79,12 +81,8 @@ need_for_build() {
 }
 
 need_for_peers() {
-  local status=0 module
-  for module in torch transformers peft; do
-    python3 -c "import $module" 2> "$logs/import-$module.log" ||
-      { echo "missing for the peers: $module ($(tail -n 1 "$logs/import-$module.log"))"; status=1; }
-  done
-  return $status
+  python3 -c 'import torch, transformers, peft' 2> "$logs/import.log" ||
+    { echo "missing for the peers: $(tail -n 1 "$logs/import.log")"; return 1; }
 }
 
 # The folder of the built package, with NODE set to a Node for it.

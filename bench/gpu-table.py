@@ -78,7 +78,7 @@ def gather(source):
         document["at"] = {**at, "date": datetime.date.fromtimestamp(file.stat().st_mtime).isoformat()}
         command = file.with_suffix(".command")  # its commit and its command line: older than this call perhaps
         if command.exists():
-            document["at"]["commit"], document["command"] = command.read_text().strip().split("\n", 1)
+            document["at"]["commit"], _, document["command"] = command.read_text().strip().partition("\n")
         all_of_them[file.stem] = document
     return all_of_them
 
