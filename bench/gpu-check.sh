@@ -74,6 +74,7 @@ measure() {
   if [ $status -eq 0 ]; then
     mv "$measured/$name.partial" "$measured/$name.json"
     echo "$name: $((SECONDS - began)) s"
+    collect
     return 0
   fi
   rm -f "$measured/$name.partial"
@@ -224,14 +225,15 @@ profile() {
   python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
 }
 
-finish() {
+# Everything measured so far to $OUT, after each measurement: a call that is cut off leaves what it had.
+collect() {
   # Logs are for reading, not for keeping: the last two megabytes of each.
-  local brief
+  local brief log
   brief="$(mktemp -d)"
   for log in "$logs"/*.log; do [ ! -f "$log" ] || tail -c 2000000 "$log" > "$brief/$(basename "$log")"; done
   tar -czf "$OUT/logs.tar.gz" -C "$brief" .
   rm -rf "$brief"
-  python3 bench/gpu-table.py --out "$OUT/result.json" "$measured" | tee "$OUT/table.txt"
+  COMMIT="$commit" python3 bench/gpu-table.py --out "$OUT/result.json" "$measured" > "$OUT/table.txt"
 }
 
 for part in "${parts[@]}"; do
@@ -246,7 +248,9 @@ for part in "${parts[@]}"; do
   if "$part"; then outcome=passed; else outcome=FAILED; failed=1; fi
   echo "$outcome: $part ($((SECONDS - began)) s)"
   printf '{"part": "%s", "outcome": "%s", "seconds": %d}\n' "$part" "$outcome" $((SECONDS - began)) > "$measured/part-$part.json"
+  collect
 done
 say table
-finish || failed=1
+collect || failed=1
+cat "$OUT/table.txt"
 exit $failed

@@ -216,7 +216,7 @@ def main():
     print_targets(measurements, runs)
     print_ladder(measurements)
     if "kernels" in measurements:
-        print("\nkernels of a step of four blocks")
+        print("\nkernels of two steps of four blocks")
         for kernel in measurements["kernels"]["kernels"][:12]:
             print(f"  {kernel['ms']:9.3f} ms {100 * kernel['share']:5.1f} % {kernel['calls']:6d} x  {kernel['name']}")
 
