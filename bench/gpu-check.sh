@@ -35,7 +35,8 @@
 #   BACKEND=cpu stands in where there is no GPU, to see that this script works:
 #            BACKEND=cpu SHAPE=30m LAYERS=2 LENGTHS="64 128" bench/gpu-check.sh build tests train peers
 #
-# A part that fails is reported and the others still run; the exit code is 1.
+# A part that fails is reported and the others still run; the exit code is 1. A part that misses its program returns 77
+# and counts as skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 OUT="${OUT:-bench/results/gpu}"
@@ -106,7 +107,8 @@ build() {
   timeout 540 cmake --build "$BUILD" -j "$(nproc)" > "$logs/build.log" 2>&1
   local status=$?
   [ $status -ne 124 ] || echo "not done after 540 s; it goes on from there when it is called again"
-  [ $status -eq 0 ] || { grep -E -A5 'error:|FAILED:|undefined|ptxas fatal' "$logs/build.log" || tail -n 5 "$logs/build.log"; } | head -40
+  [ $status -eq 0 ] ||
+    { grep -E -A5 'error:|FAILED:|undefined|ptxas fatal' "$logs/build.log" || tail -n 5 "$logs/build.log"; } | head -40
   return $status
 }
 
@@ -133,7 +135,7 @@ suite() {
 }
 
 sanitize() {
-  command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 0; }
+  command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 77; }
   local status=0 tool waiting=()
   for tool in memcheck racecheck synccheck; do
     OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda timeout 240 compute-sanitizer --tool $tool --error-exitcode 9 \
@@ -152,7 +154,7 @@ sanitize() {
 }
 
 ops() {
-  [ "$BACKEND" = cuda ] || { echo "each op of the CPU: bench_ops; skipped"; return 0; }
+  [ "$BACKEND" = cuda ] || { echo "each op of the CPU: bench_ops; skipped"; return 77; }
   measure ops 120 "$BUILD/bench_gpu" --json --rank "$RANK"
 }
 
@@ -204,7 +206,7 @@ peers() {
 
 ladder() {
   local app
-  app="$(package_folder)" || { echo "no Node or no built package (npm start, or DEPS with --node): skipped"; return 0; }
+  app="$(package_folder)" || { echo "no Node or no built package (npm start, or DEPS with --node): skipped"; return 77; }
   local status=0 backend where
   where="$(cd "$BUILD" && pwd)"
   for backend in cpu $([ "$BACKEND" = cpu ] || echo "$BACKEND"); do
@@ -217,7 +219,7 @@ ladder() {
 
 # One step after a warm one, of four blocks: the kernels are those of the whole model.
 profile() {
-  command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 0; }
+  command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 77; }
   timeout 240 ncu --clock-control none --metrics gpu__time_duration.sum --csv --log-file "$measured/kernels.csv" \
     "$BUILD/bench_train" --shape "$SHAPE" --layers 4 --type bf16 sft --backend cuda --rank "$RANK" --tokens 4096 \
     --length 4096 --loss all --repeats 1 --warmup 1 > /dev/null 2> "$logs/profile.log" ||
@@ -245,7 +247,8 @@ for part in "${parts[@]}"; do
   [ "$part" != table ] || continue
   say "$part"
   began=$SECONDS
-  if "$part"; then outcome=passed; else outcome=FAILED; failed=1; fi
+  "$part"
+  case $? in 0) outcome=passed ;; 77) outcome=skipped ;; *) outcome=FAILED failed=1 ;; esac
   echo "$outcome: $part ($((SECONDS - began)) s)"
   printf '{"part": "%s", "outcome": "%s", "seconds": %d}\n' "$part" "$outcome" $((SECONDS - began)) > "$measured/part-$part.json"
   collect
