@@ -207,11 +207,12 @@ peers() {
 ladder() {
   local app
   app="$(package_folder)" || { echo "no Node or no built package (npm start, or DEPS with --node): skipped"; return 77; }
-  local status=0 backend where
+  local status=0 backend where node=node
+  [ ! -x "$app/node" ] || node="$app/node"
   where="$(cd "$BUILD" && pwd)"
   for backend in cpu $([ "$BACKEND" = cpu ] || echo "$BACKEND"); do
     rm -rf "$where/ladder-$backend"
-    SPARK_RL_CUDA="$where/libspark_cuda.so" measure "ladder-$backend" 280 "$NODE" "$app/dist/cli/main.js" ladder \
+    SPARK_RL_CUDA="$where/libspark_cuda.so" measure "ladder-$backend" "${LADDER_SECONDS:-280}" "$node" "$app/dist/cli/main.js" ladder \
       --config quickstart --backend "$backend" --run "$where/ladder-$backend" --json || status=1
   done
   return $status

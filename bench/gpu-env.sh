@@ -85,12 +85,10 @@ need_for_peers() {
     { echo "missing for the peers: $(tail -n 1 "$logs/import.log")"; return 1; }
 }
 
-# The folder of the built package, with NODE set to a Node for it.
+# The folder of the built package: the carried one, or this one.
 package_folder() {
   local carried="$BUILD/deps/node"
   if [ -x "$carried/node" ]; then echo "$carried"; else
     command -v node > /dev/null && [ -f dist/cli/main.js ] && echo .
   fi
 }
-NODE=node
-[ ! -x "$BUILD/deps/node/node" ] || NODE="$BUILD/deps/node/node"
