@@ -3,88 +3,258 @@
 # the native tests on it, checks them with compute-sanitizer, times each op against its floor and whole training steps
 # beside PyTorch + transformers + PEFT, and prints a table.
 #
-#   bench/gpu-check.sh [PART …]      parts: build tests sanitize ops train peers table   [all, about ten minutes]
+#   bench/gpu-check.sh [PART …]       no part: all of them but `profile`
 #
-# Needs nvcc, cuBLAS, cmake, ninja or make, a C++ compiler, oneDNN, nlohmann-json and doctest (headers); for the peers
-# python3 with torch, transformers and peft. What is measured lands in $OUT (default bench/results/gpu), one JSON file per
-# measurement and result.json in the end. A part that fails is reported and the others still run; the exit code is 1.
+#   build      with nvcc for this GPU alone; says what is missing                    under 3 minutes on 16 cores
+#   tests      the op suite and bf16 models on the device
+#   suite      every native test, on the CPU and with the kernels emulated on it
+#   sanitize   the op suite under memcheck, racecheck and synccheck, side by side    4 minutes at most
+#   ops        each op beside its floor
+#   train      SFT, critic and PPO steps of the 8B shape, random weights             a quarter of a minute each
+#   peers      the same steps in PyTorch, eager and compiled                         about 5 minutes
+#   ladder     spark-rl ladder on the embedded default, GPU beside CPU; needs Node and the built package, else skipped
+#   profile    the kernels of one step by their time (ncu)
+#   table      runs at the end of every call
+#
+# Where a command may take ten minutes at most:
+#   bench/gpu-check.sh build tests ops train
+#   bench/gpu-check.sh build sanitize suite profile        (`build` does what is left to do)
+#   bench/gpu-check.sh peers ladder
+#   python3 bench/gpu-table.py A/result.json B/result.json …    one table of them all
+#
+# Needs nvcc, cuBLAS, cmake, a C++ compiler, oneDNN, and the headers of nlohmann-json and doctest; for the peers python3
+# with torch, transformers and peft. DEPS=FOLDER brings what bench/gpu-deps.sh collected elsewhere.
+#
+# Settings, by environment:
+#   OUT      result.json, table.txt and logs.tar.gz land here                        bench/results/gpu
+#   BUILD    build folder; measurements gather in $BUILD/measured                     build-gpu
+#   DEPS     folder of bench/gpu-deps.sh                                              none
+#   RUNS     which runs of ops, train, peers and ladder, as shell patterns: 'sft-* peer-sft-*'     *
+#   LENGTHS  2048 4096 8192    SHAPE 8b    LAYERS of that shape, 0: all    RANK 16    REPEATS 5
+#   COMMIT   what is measured, where git does not say
+#   BACKEND=cpu stands in where there is no GPU, to see that this script works:
+#            BACKEND=cpu SHAPE=30m LAYERS=2 LENGTHS="64 128" bench/gpu-check.sh build tests train peers
+#
+# A part that fails is reported and the others still run; the exit code is 1. A part that misses its program returns 77
+# and counts as skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 OUT="${OUT:-bench/results/gpu}"
 BUILD="${BUILD:-build-gpu}"
-MODEL="${MODEL:-$BUILD/8b-bf16.gguf}"
+BACKEND="${BACKEND:-cuda}"
+SHAPE="${SHAPE:-8b}"
+LAYERS="${LAYERS:-0}"
 LENGTHS="${LENGTHS:-2048 4096 8192}"
-mkdir -p "$OUT"
+RANK="${RANK:-16}"
+REPEATS="${REPEATS:-5}"
+RUNS="${RUNS:-*}"
+measured="$BUILD/measured"
+logs="$measured/logs"
+mkdir -p "$OUT" "$logs"
+known=(build tests suite sanitize ops train peers ladder profile table)
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(build tests sanitize ops train peers table)
+[ ${#parts[@]} -gt 0 ] || parts=(build tests suite sanitize ops train peers ladder)
+commit="${COMMIT:-$(git describe --always --dirty 2> /dev/null || echo unknown)}"
 failed=0
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
 
-build() {
-  cmake -S native -B "$BUILD" -DCMAKE_BUILD_TYPE=Release -DSPARK_CUDA=ON > "$OUT/configure.log" 2>&1 &&
-    cmake --build "$BUILD" -j "$(nproc)" > "$OUT/build.log" 2>&1
+# shellcheck source=bench/gpu-env.sh
+. bench/gpu-env.sh
+
+# measure NAME SECONDS COMMAND …: its one JSON document becomes $measured/NAME.json. What failed leaves none behind, not
+# an older one either.
+measure() {
+  local name="$1" limit="$2" began=$SECONDS
+  shift 2
+  wanted "$name" || return 0
+  rm -f "$measured/$name.json"
+  printf '%s\n' "$commit" "$*" > "$measured/$name.command"
+  timeout "$limit" "$@" > "$measured/$name.partial" 2> "$logs/$name.log"
   local status=$?
-  [ $status -eq 0 ] || tail -30 "$OUT/configure.log" "$OUT/build.log" 2>/dev/null
+  if [ $status -eq 0 ]; then
+    mv "$measured/$name.partial" "$measured/$name.json"
+    echo "$name: $((SECONDS - began)) s"
+    collect
+    return 0
+  fi
+  rm -f "$measured/$name.partial"
+  [ $status -ne 124 ] || echo "$name: not done after $limit s"
+  echo "$name: failed; $(tail -n 3 "$logs/$name.log" | tr '\n' ' ')"
+  return 1
+}
+
+# Whether RUNS asks for this run.
+wanted() {
+  local pattern
+  set -f
+  for pattern in $RUNS; do
+    # shellcheck disable=SC2254
+    case "$1" in $pattern) set +f; return 0 ;; esac
+  done
+  set +f
+  return 1
+}
+
+build() {
+  need_for_build || return 1
+  local cuda=ON generator=()
+  [ "$BACKEND" = cuda ] || cuda=OFF
+  command -v ninja > /dev/null && generator=(-G Ninja)
+  [ ! -f "$BUILD/CMakeCache.txt" ] || generator=()
+  cmake -S native -B "$BUILD" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSPARK_CUDA=$cuda $(cuda_settings) \
+    > "$logs/configure.log" 2>&1 || { tail -30 "$logs/configure.log"; return 1; }
+  timeout 540 cmake --build "$BUILD" -j "$(nproc)" > "$logs/build.log" 2>&1
+  local status=$?
+  [ $status -ne 124 ] || echo "not done after 540 s; it goes on from there when it is called again"
+  [ $status -eq 0 ] ||
+    { grep -E -A5 'error:|FAILED:|undefined|ptxas fatal' "$logs/build.log" || tail -n 5 "$logs/build.log"; } | head -40
   return $status
 }
 
-# The sanitizer runs these alone: whole models would take it minutes.
-ops_of_the_suite='*attention_test.cpp,*rmsnorm_test.cpp,*rope_test.cpp,*rows_test.cpp,*swiglu_test.cpp,*linear_test.cpp,*lora_test.cpp,*logprob_test.cpp,*policy_test.cpp,*value_head_test.cpp,*adamw_test.cpp'
+# All that runs on every backend, by the names of their files.
+on_device='*attention_test.cpp,*rmsnorm_test.cpp,*rope_test.cpp,*rows_test.cpp,*swiglu_test.cpp,*linear_test.cpp,*lora_test.cpp,*logprob_test.cpp,*policy_test.cpp,*value_head_test.cpp,*adamw_test.cpp'
+
+tested_backend() { [ "$BACKEND" = cuda ] && echo cuda || echo 'cpu f32'; }
 
 tests() {
-  ctest --test-dir "$BUILD" --output-on-failure -j 4 > "$OUT/tests.log" 2>&1
-  local status=$?
-  tail -4 "$OUT/tests.log"
   # Asked for by name, a backend that does not work is a failure, not a skip.
-  SPARK_TEST_BACKENDS=cuda "$BUILD/spark_tests" --source-file="$ops_of_the_suite,*bf16_test.cpp" \
-    > "$OUT/tests-cuda.log" 2>&1 || status=1
-  tail -3 "$OUT/tests-cuda.log"
+  SPARK_TEST_BACKENDS="$(tested_backend)" timeout 300 "$BUILD/spark_tests" --source-file="$on_device,*bf16_test.cpp" \
+    > "$logs/tests.log" 2>&1
+  local status=$?
+  [ $status -eq 0 ] || grep -E 'ERROR|TEST CASE|values:|name :=' "$logs/tests.log" | head -40
+  tail -n 3 "$logs/tests.log"
+  return $status
+}
+
+suite() {
+  OMP_NUM_THREADS=2 timeout 500 ctest --test-dir "$BUILD" --output-on-failure -j "$(nproc)" > "$logs/suite.log" 2>&1
+  local status=$?
+  tail -n 6 "$logs/suite.log"
   return $status
 }
 
 sanitize() {
-  command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 0; }
-  local status=0
-  for tool in memcheck racecheck; do
-    SPARK_TEST_BACKENDS=cuda timeout 120 compute-sanitizer --tool $tool --error-exitcode 9 \
-      "$BUILD/spark_tests" --source-file="$ops_of_the_suite" > "$OUT/$tool.log" 2>&1 || status=1
-    echo "$tool: $(tail -1 "$OUT/$tool.log")"
+  command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 77; }
+  local status=0 tool waiting=()
+  for tool in memcheck racecheck synccheck; do
+    OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda timeout 240 compute-sanitizer --tool $tool --error-exitcode 9 \
+      --print-limit 20 "$BUILD/spark_tests" --source-file="$on_device" > "$logs/$tool.log" 2>&1 &
+    waiting+=("$tool:$!")
+  done
+  for tool in "${waiting[@]}"; do
+    wait "${tool#*:}"
+    local code=$?
+    tool="${tool%:*}"
+    [ $code -eq 0 ] || { status=1; grep -m 12 -E '=========|ERROR' "$logs/$tool.log"; }
+    [ $code -ne 124 ] || echo "$tool: not done after 240 s"
+    echo "$tool: exit $code; $(grep -E 'SUMMARY' "$logs/$tool.log" | tail -n 1)"
   done
   return $status
 }
 
 ops() {
-  "$BUILD/bench_gpu" --json > "$OUT/ops.json" && "$BUILD/bench_gpu"
+  [ "$BACKEND" = cuda ] || { echo "each op of the CPU: bench_ops; skipped"; return 77; }
+  measure ops 120 "$BUILD/bench_gpu" --json --rank "$RANK"
+}
+
+# train_run NAME TYPE KIND FLAGS …
+train_run() {
+  local name="$1" type="$2" kind="$3"
+  shift 3
+  measure "$name" 150 "$BUILD/bench_train" --shape "$SHAPE" --layers "$LAYERS" --type "$type" "$kind" \
+    --backend "$BACKEND" --rank "$RANK" --repeats "$REPEATS" --warmup 2 "$@"
+}
+
+# The lean mode has to fit what TARGETS allows; where it does not, the smallest there is is measured.
+lean_limit_mb=6500
+lean() {
+  train_run lean-Q4_K_M-4096 Q4_K_M sft --tokens 4096 --length 4096 --loss all --memory-limit $lean_limit_mb ||
+    train_run lean-Q4_K_M-4096 Q4_K_M sft --tokens 4096 --length 4096 --loss all --recompute block
 }
 
 train() {
-  local status=0
-  [ -f "$MODEL" ] || "$BUILD/bench_model" 8b "$MODEL" --type bf16 || return 1
+  local status=0 length
   for length in $LENGTHS; do
-    "$BUILD/bench_train" "$MODEL" sft --backend cuda --tokens "$length" --length "$length" --loss all --rank 16 \
-      --repeats 5 --warmup 2 > "$OUT/sft-$length.json" || status=1
+    train_run "sft-bf16-$length" bf16 sft --tokens "$length" --length "$length" --loss all || status=1
   done
+  for length in $LENGTHS; do
+    train_run "critic-bf16-$length" bf16 critic --tokens "$length" --length "$length" || status=1
+  done
+  # Twelve trajectories of about 690 tokens are one packed pass of some 8,000.
+  train_run ppo-bf16 bf16 ppo --trajectories "${TRAJECTORIES:-24}" --batch "${BATCH:-12}" || status=1
+  for type in Q8_0 Q4_K; do
+    train_run "sft-$type-${QUANTISED_LENGTH:-4096}" $type sft --tokens "${QUANTISED_LENGTH:-4096}" \
+      --length "${QUANTISED_LENGTH:-4096}" --loss all || status=1
+  done
+  [ "$BACKEND" != cuda ] || lean || status=1
   return $status
 }
 
 peers() {
-  local status=0
-  python3 bench/peers/gpu_step.py --length 4096 > "$OUT/peer-eager.json" 2> "$OUT/peer-eager.log" || status=1
-  python3 bench/peers/gpu_step.py --length 4096 --compile > "$OUT/peer-compiled.json" 2> "$OUT/peer-compiled.log" || status=1
+  need_for_peers || return 1
+  local status=0 kind length="${PEER_LENGTH:-4096}" where=()
+  [ "$BACKEND" = cuda ] || where=(--device cpu --width tiny --layers 2)
+  for kind in sft critic; do
+    measure "peer-$kind-eager-$length" 120 python3 bench/peers/gpu_step.py --kind $kind --length "$length" \
+      --rank "$RANK" "${where[@]}" || status=1
+    measure "peer-$kind-compiled-$length" 280 python3 bench/peers/gpu_step.py --kind $kind --length "$length" \
+      --rank "$RANK" --compile "${where[@]}" || status=1
+  done
   return $status
 }
 
-table() {
-  python3 bench/gpu-table.py "$OUT"
+ladder() {
+  local app
+  app="$(package_folder)" || { echo "no Node or no built package (npm start, or DEPS with --node): skipped"; return 77; }
+  local status=0 backend where node=node
+  [ ! -x "$app/node" ] || node="$app/node"
+  where="$(cd "$BUILD" && pwd)"
+  for backend in cpu $([ "$BACKEND" = cpu ] || echo "$BACKEND"); do
+    rm -rf "$where/ladder-$backend"
+    SPARK_RL_CUDA="$where/libspark_cuda.so" measure "ladder-$backend" "${LADDER_SECONDS:-280}" "$node" "$app/dist/cli/main.js" ladder \
+      --config quickstart --backend "$backend" --run "$where/ladder-$backend" --json || status=1
+  done
+  return $status
+}
+
+# One step after a warm one, of four blocks: the kernels are those of the whole model.
+profile() {
+  command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 77; }
+  timeout 240 ncu --clock-control none --metrics gpu__time_duration.sum --csv --log-file "$measured/kernels.csv" \
+    "$BUILD/bench_train" --shape "$SHAPE" --layers 4 --type bf16 sft --backend cuda --rank "$RANK" --tokens 4096 \
+    --length 4096 --loss all --repeats 1 --warmup 1 > /dev/null 2> "$logs/profile.log" ||
+    { tail -n 5 "$logs/profile.log"; return 1; }
+  python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
+}
+
+# Everything measured so far to $OUT, after each measurement: a call that is cut off leaves what it had.
+collect() {
+  # Logs are for reading, not for keeping: the last two megabytes of each.
+  local brief log
+  brief="$(mktemp -d)"
+  for log in "$logs"/*.log; do [ ! -f "$log" ] || tail -c 2000000 "$log" > "$brief/$(basename "$log")"; done
+  tar -czf "$OUT/logs.tar.gz" -C "$brief" .
+  rm -rf "$brief"
+  COMMIT="$commit" python3 bench/gpu-table.py --out "$OUT/result.json" "$measured" > "$OUT/table.txt"
 }
 
 for part in "${parts[@]}"; do
-  case "$part" in
-    build | tests | sanitize | ops | train | peers | table) ;;
-    *) echo "no such part: $part" >&2; exit 2 ;;
-  esac
-  say "$part"
-  "$part" || { echo "FAILED: $part"; failed=1; }
+  [[ " ${known[*]} " == *" $part "* ]] || { echo "no such part: $part; there are: ${known[*]}" >&2; exit 2; }
 done
+say "setting up"
+unpack_deps || exit 1
+for part in "${parts[@]}"; do
+  [ "$part" != table ] || continue
+  say "$part"
+  began=$SECONDS
+  "$part"
+  case $? in 0) outcome=passed ;; 77) outcome=skipped ;; *) outcome=FAILED failed=1 ;; esac
+  echo "$outcome: $part ($((SECONDS - began)) s)"
+  printf '{"part": "%s", "outcome": "%s", "seconds": %d}\n' "$part" "$outcome" $((SECONDS - began)) > "$measured/part-$part.json"
+  collect
+done
+say table
+collect || failed=1
+cat "$OUT/table.txt"
 exit $failed

@@ -1,18 +1,39 @@
-"""The table that bench/gpu-check.sh ends with, and result.json: python3 bench/gpu-table.py FOLDER"""
+"""The table that bench/gpu-check.sh ends with.
 
+    python3 bench/gpu-table.py [--out result.json] SOURCE …
+
+A SOURCE is the folder where measurements gathered (one NAME.json each) or a result.json that this program wrote, on
+another day or in another call: later ones replace earlier measurements of the same name. --out writes all of them as
+one file, each with when, where and on which commit it was made.
+"""
+
+import argparse
+import datetime
 import json
+import os
 import pathlib
+import re
 import subprocess
-import sys
 
-# Floors of an SFT step of Llama-3.1-8B with every token computed: 4 FLOP per block weight and token, the output head, causal
-# attention (4 D H pairs forward, 10 backward), all at the rate of a large product measured in the same run.
-BLOCK_WEIGHTS, HEAD_WEIGHTS, LAYERS, WIDTH = 6.98e9, 0.525e9, 32, 4096
+# TARGETS of one H200 at the shape of Llama-3.1-8B.
+SFT_TOKENS_PER_SECOND, SFT_TIMES_COMPILED = 20_000, 1.5
+PPO_SECONDS_PER_MILLION, LEAN_BYTES = 98, 6.5e9
+EIGHT_B = {"C": 4096, "L": 32, "F": 14336, "V": 128256}
+# What a large bf16 product reaches on an H200, for when the run has not measured it.
+H200_FLOPS = 790e12
 
 
-def floor_seconds(length, flops):
-    pairs = length * length / 2
-    return (4 * (BLOCK_WEIGHTS + HEAD_WEIGHTS) * length + 14 * pairs * WIDTH * LAYERS) / flops
+def floor_flop(run):
+    """FLOP that a step cannot do without: no gradient of a frozen weight is computed, so a weight costs 4 per token
+    (forward 2, input gradient 2), a LoRA parameter 6, and a pair of tokens in causal attention 4 a head dimension
+    forward and 10 backward. The output head meets the rows with a loss. Of PPO, one epoch of actor and critic."""
+    m, tokens = run["model"], run["tokens"]
+    width, q, kv, feed, layers = m["C"], m["H"] * m["D"], m["K"] * m["D"], m["F"], m["L"]
+    block = layers * (width * (q + 2 * kv) + q * width + 3 * width * feed)
+    lora = layers * run["rank"] * (2 * (width + q) + 2 * (width + kv) + 3 * (width + feed))
+    trunk = (4 * block + 6 * lora) * tokens + 14 * run["attention_pairs"] * q * layers
+    head = 4 * width * m["V"] * run["loss_tokens"]
+    return {"sft": trunk + head, "critic": trunk, "ppo": 2 * trunk + head}[run["mode"]]
 
 
 def read(path):
@@ -22,6 +43,11 @@ def read(path):
         return None
 
 
+def natural(item):
+    """Names in the order of the numbers in them: 128 after 64."""
+    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", item[0])]
+
+
 def output_of(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -29,33 +55,170 @@ def output_of(*command):
         return ""
 
 
-def main():
-    folder = pathlib.Path(sys.argv[1])
-    ops = read(folder / "ops.json")
-    result = {
-        "date": output_of("date", "-u", "+%Y-%m-%d"),
-        "commit": output_of("git", "describe", "--always", "--dirty"),
-        "device": output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
-        "ops": ops,
-        "sft": {path.stem[4:]: read(path) for path in sorted(folder.glob("sft-*.json"))},
-        "peers": {path.stem[5:]: read(path) for path in sorted(folder.glob("peer-*.json"))},
+def here():
+    device = output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": os.environ.get("COMMIT") or output_of("git", "describe", "--always", "--dirty") or "unknown",
+        "device": device.split("\n")[0] or "no GPU",
     }
-    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    peers = {name: peer["tokens_per_second"] for name, peer in result["peers"].items() if peer}
-    print(f"{result['device']}, commit {result['commit']}")
-    for length, run in result["sft"].items():
-        if not run:
-            print(f"sft {length}: no result")
+
+
+def gather(source):
+    """{name: measurement} of a folder or of a result.json."""
+    path = pathlib.Path(source)
+    if not path.is_dir():
+        return (read(path) or {}).get("measurements", {})
+    at, all_of_them = here(), {}
+    for file in sorted(path.glob("*.json")):
+        document = read(file)
+        if document is None:
+            print(f"{file.name}: not JSON, left out")
             continue
-        rate = run["tokens_per_second"]
-        line = f"sft {length:>5}: {rate:8,.0f} tokens/s"
-        if ops:
-            line += f", {100 * rate * floor_seconds(int(length), ops['flops']) / int(length):.0f} % of the floor"
-        if int(length) == 4096:
-            line += "".join(f", {rate / other:.2f} x {name}" for name, other in peers.items())
-        print(line)
-    for name, other in peers.items():
-        print(f"peer {name}: {other:,.0f} tokens/s at 4096")
+        document["at"] = {**at, "date": datetime.date.fromtimestamp(file.stat().st_mtime).isoformat()}
+        command = file.with_suffix(".command")  # its commit and its command line: older than this call perhaps
+        if command.exists():
+            document["at"]["commit"], _, document["command"] = command.read_text().strip().partition("\n")
+        all_of_them[file.stem] = document
+    return all_of_them
+
+
+def print_parts(measurements):
+    parts = [m for name, m in measurements.items() if name.startswith("part-")]
+    if parts:
+        print("parts: " + ", ".join(f"{p['part']} {p['outcome']} ({p['seconds']} s)" for p in parts))
+
+
+def print_ops(ops):
+    print(f"\nceilings: product {ops['flops'] * 1e-12:.0f} TFLOP/s, memory {ops['bytes_per_second'] * 1e-12:.2f} TB/s")
+    print(f"{'op':<34} {'ms':>9} {'floor ms':>9} {'share':>6}  bound by")
+    for op in ops["ops"]:
+        print(f"{op['name']:<34} {op['ms']:9.4f} {op['floor_ms']:9.4f} {100 * op['share']:5.0f} %  {op['bound']}")
+
+
+def rate_of(run):
+    """Tokens per second of the updates: what the floor is about. Of PPO without the scoring."""
+    return run["parts"]["epoch"]["tokens_per_second"] if run["mode"] == "ppo" else run["tokens_per_second"]
+
+
+def peers_of(measurements, name):
+    """Tokens per second of the PyTorch steps of the same kind and length: {eager: …, compiled: …}."""
+    kind, _, length = name.split("-") if name.count("-") == 2 else (None, None, None)
+    found = {way: measurements.get(f"peer-{kind}-{way}-{length}") for way in ("eager", "compiled")}
+    run, other = measurements[name], next((peer for peer in found.values() if peer), None)
+    same_model = other and other["layers"] == run["model"]["L"] and other["width"] == run["model"]["C"]
+    return {way: peer["tokens_per_second"] for way, peer in found.items() if peer} if same_model else {}
+
+
+def print_steps(measurements, runs, flops):
+    if not runs:
+        return
+    print(f"\n{'step':<22} {'tokens/s':>9} {'of floor':>8} {'x eager':>8} {'x compiled':>10} {'peak GB':>8} "
+          f"{'planned':>8}  recompute")
+    for name, run in runs.items():
+        rate, peers = rate_of(run), peers_of(measurements, name)
+        share = f"{100 * rate * floor_flop(run) / run['tokens'] / flops:.1f} %" if flops else "-"
+        times = [f"{rate / peers[way]:.2f}" if way in peers else "-" for way in ("eager", "compiled")]
+        plan = run.get("planned") or {"total_bytes": 0, "recompute": "?"}
+        print(f"{name:<22} {rate:9,.0f} {share:>8} {times[0]:>8} {times[1]:>10} {run['peak_bytes'] * 1e-9:8.2f} "
+              f"{plan['total_bytes'] * 1e-9:8.2f}  {plan['recompute']}")
+        if run["mode"] == "ppo":
+            parts = run["parts"]
+            print(f"  a million unique tokens: epoch {parts['epoch']['seconds_per_million_tokens']:.1f} s, scoring "
+                  f"{parts['scoring']['seconds_per_million_tokens']:.1f} s; {run['stepwise_tokens'] / run['tokens']:.2f} "
+                  "logical tokens a unique one")
+    for name, peer in measurements.items():
+        if name.startswith("peer-"):
+            print(f"{name:<22} {peer['tokens_per_second']:9,.0f} {'':8} {'':8} {'':10} {peer['peak_bytes'] * 1e-9:8.2f}"
+                  f"           {peer['layers']} layers, torch {peer['torch']}")
+
+
+def print_targets(measurements, runs):
+    def line(what, value, holds):
+        print(f"  {'held  ' if holds else 'MISSED'} {what}: {value}")
+
+    def big(name):
+        run = runs.get(name)
+        on_gpu = run and run["model"].get("backend") != "cpu"
+        return run if on_gpu and all(run["model"][k] == v for k, v in EIGHT_B.items()) else None
+
+    sft, ppo = big("sft-bf16-4096"), big("ppo-bf16")
+    lean = next((run for name, run in runs.items() if name.startswith("lean-") and big(name)), None)
+    if not (sft or ppo or lean):
+        return
+    print("\ntargets")
+    if sft:
+        rate = sft["tokens_per_second"]
+        line(f"SFT, 4096, bf16: {SFT_TOKENS_PER_SECOND:,} tokens/s", f"{rate:,.0f}", rate >= SFT_TOKENS_PER_SECOND)
+        compiled = peers_of(measurements, "sft-bf16-4096").get("compiled")
+        if compiled:
+            line(f"  {SFT_TIMES_COMPILED} x PyTorch + PEFT compiled", f"{rate / compiled:.2f}",
+                 rate >= SFT_TIMES_COMPILED * compiled)
+    if ppo:
+        took = ppo["parts"]["epoch"]["seconds_per_million_tokens"]
+        line(f"PPO epoch, two trunks: {PPO_SECONDS_PER_MILLION} s a million unique tokens", f"{took:.1f}",
+             took <= PPO_SECONDS_PER_MILLION)
+    if lean:
+        peak = lean["peak_bytes"]
+        line(f"lean, 4-bit file, 4096 tokens: {LEAN_BYTES * 1e-9} GB", f"{peak * 1e-9:.2f}", peak <= LEAN_BYTES)
+
+
+def print_ladder(measurements):
+    ladders = {name[7:]: m for name, m in measurements.items() if name.startswith("ladder-")}
+    if not ladders:
+        return
+    print(f"\n{'ladder':<14} " + " ".join(f"{backend + ' accuracy, entropy':>26}" for backend in ladders))
+    stages = [stage["name"] for stage in next(iter(ladders.values()))["stages"]]
+    for stage in stages:
+        cells = []
+        for ladder in ladders.values():
+            found = next((s["evaluation"] for s in ladder["stages"] if s["name"] == stage), None)
+            cells.append(f"{100 * found['accuracy']:15.1f} %, {found['entropyBits']:.2f}" if found else "-")
+        print(f"{stage:<14} " + " ".join(f"{cell:>26}" for cell in cells))
+    if "cpu" in ladders and "cuda" in ladders:
+        for problem in ladder_problems(ladders["cpu"], ladders["cuda"]):
+            print(f"  {problem}")
+
+
+def ladder_problems(cpu, cuda):
+    """Stages whose 95 % intervals do not meet: bf16 on the GPU and fp32 on the CPU sample differently, chance apart they
+    should learn the same."""
+    others = {s["name"]: s["evaluation"] for s in cuda["stages"]}
+    for stage in cpu["stages"]:
+        ours, theirs = stage["evaluation"], others.get(stage["name"])
+        if theirs is None:
+            yield f"{stage['name']}: not on the GPU"
+        elif ours["low"] > theirs["high"] or theirs["low"] > ours["high"]:
+            yield f"DIFFERS: {stage['name']}, {100 * ours['accuracy']:.1f} % on the CPU, {100 * theirs['accuracy']:.1f} % on the GPU"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="+")
+    parser.add_argument("--out")
+    args = parser.parse_args()
+    measurements = {}
+    for source in args.sources:
+        measurements.update(gather(source))
+    if args.out:
+        pathlib.Path(args.out).write_text(json.dumps({"measurements": measurements}, indent=1) + "\n")
+    for made in sorted({(m["at"]["device"], m["at"]["commit"], m["at"]["date"]) for m in measurements.values()}):
+        print("{}, commit {}, {}".format(*made))
+    print_parts(measurements)
+    ops = measurements.get("ops")
+    if ops:
+        print_ops(ops)
+    measurements = dict(sorted(measurements.items(), key=natural))
+    runs = {name: m for name, m in measurements.items() if "mode" in m and "attention_pairs" in m}
+    h200 = any("H200" in m["at"]["device"] for m in measurements.values())
+    flops = ops["flops"] if ops else H200_FLOPS if h200 else None
+    print_steps(measurements, runs, flops)
+    print_targets(measurements, runs)
+    print_ladder(measurements)
+    if "kernels" in measurements:
+        print("\nkernels of two steps of four blocks")
+        for kernel in measurements["kernels"]["kernels"][:12]:
+            print(f"  {kernel['ms']:9.3f} ms {100 * kernel['share']:5.1f} % {kernel['calls']:6d} x  {kernel['name']}")
 
 
 if __name__ == "__main__":

@@ -1,30 +1,40 @@
-"""A LoRA step of a Llama of the 8B shape in PyTorch + transformers + PEFT on a GPU, random weights made on the device.
+"""A LoRA step of a Llama in PyTorch + transformers + PEFT on a GPU, random weights made on the device.
 
     python3 bench/peers/gpu_step.py [--kind sft|critic] [--length 4096] [--rank 16] [--compile] [--layers 32]
+                                    [--width 8b|tiny] [--device cuda|cpu] [--repeats 5]
 
 bf16 weights, fp32 LoRA parameters under autocast, scaled-dot-product attention, every token with a loss, AdamW (fused).
-Prints one JSON line: median milliseconds, tokens per second, peak device memory.
+The critic reads a value every 512 tokens with an MLP head. --width 8b is the shape of Llama-3.1-8B, tiny (and --device
+cpu) are for trying the code. Prints one JSON line: median milliseconds, tokens per second, peak memory.
 """
 
 import argparse
 import json
+import resource
 import statistics
+import time
 
 import torch
 from peft import LoraConfig, get_peft_model
+from torch._dynamo.utils import counters
 from transformers import LlamaConfig, LlamaForCausalLM
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+WIDTHS = {
+    "8b": {"hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+           "intermediate_size": 14336, "vocab_size": 128256},
+    "tiny": {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+             "intermediate_size": 160, "vocab_size": 512},
+}
+VALUE_EVERY = 512
 
 
-def make_model(layers, rank, length):
-    config = LlamaConfig(
-        hidden_size=4096, num_hidden_layers=layers, num_attention_heads=32, num_key_value_heads=8, head_dim=128,
-        intermediate_size=14336, vocab_size=128256, max_position_embeddings=max(8192, length), rope_theta=500000.0,
-        tie_word_embeddings=False, attn_implementation="sdpa", use_cache=False,
-    )
+def make_model(width, layers, rank, length, device):
+    # rope_theta stays the default: it changes no shape, and its place in the configuration moved between versions.
+    config = LlamaConfig(**WIDTHS[width], num_hidden_layers=layers, max_position_embeddings=max(8192, length),
+                         tie_word_embeddings=False, attn_implementation="sdpa", use_cache=False)
     torch.manual_seed(1)
-    with torch.device("cuda"):
+    with torch.device(device):
         torch.set_default_dtype(torch.bfloat16)
         model = LlamaForCausalLM(config)
         torch.set_default_dtype(torch.float32)
@@ -32,69 +42,89 @@ def make_model(layers, rank, length):
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    model.train()
     return model
 
 
-def sft_loss(model, tokens):
-    return model(input_ids=tokens, labels=tokens).loss
-
-
-def make_critic_loss(model):
+def make_loss(kind, model, device):
+    """The loss of a step as a function of its tokens, and parameters beside LoRA's."""
+    if kind == "sft":
+        return (lambda tokens: model(input_ids=tokens, labels=tokens).loss), []
     trunk = model.base_model.model.model
-    head = torch.nn.Sequential(torch.nn.Linear(4096, 4096), torch.nn.SiLU(), torch.nn.Linear(4096, 1)).cuda()
+    size = trunk.config.hidden_size
+    head = torch.nn.Sequential(torch.nn.Linear(size, size), torch.nn.SiLU(), torch.nn.Linear(size, 1)).to(device)
 
-    def loss(_, tokens):
-        states = trunk(input_ids=tokens).last_hidden_state[:, ::512]
-        return head(states.float()).square().mean()
+    def loss(tokens):
+        states = trunk(input_ids=tokens).last_hidden_state[:, ::VALUE_EVERY]
+        return (head(states.float()) - 0.5).square().mean()
 
     return loss, list(head.parameters())
 
 
+class Clock:
+    """Milliseconds since the last tick, of the device where there is one."""
+
+    def __init__(self, device):
+        self.on_gpu = device == "cuda"
+        self.tick()
+
+    def tick(self):
+        if self.on_gpu:
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        passed, self.last = (now - getattr(self, "last", now)) * 1e3, now
+        return passed
+
+
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=["sft", "critic"], default="sft")
     parser.add_argument("--length", type=int, default=4096)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--layers", type=int, default=32)
+    parser.add_argument("--width", choices=sorted(WIDTHS), default="8b")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
 
-    model = make_model(args.layers, args.rank, args.length)
-    loss_of, extra = (sft_loss, []) if args.kind == "sft" else make_critic_loss(model)
-    trained = [p for p in model.parameters() if p.requires_grad] + extra
+    on_gpu = args.device == "cuda"
+    started = time.perf_counter()
+    model = make_model(args.width, args.layers, args.rank, args.length, args.device)
+    loss_of, head = make_loss(args.kind, model, args.device)
+    trained = [p for p in model.parameters() if p.requires_grad] + head
     optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
-    run = torch.compile(model) if args.compile and args.kind == "sft" else model
-    if args.compile and args.kind == "critic":
-        model.base_model.model.model.compile()
-    tokens = torch.randint(0, 128256, (1, args.length), device="cuda")
+    if args.compile:  # the loss is inside: eager would spend its time on the logits
+        loss_of = torch.compile(loss_of, dynamic=False)
+    tokens = torch.randint(0, model.config.vocab_size, (1, args.length), device=args.device)
 
     def step():
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            loss = loss_of(run, tokens)
+        with torch.autocast(args.device, dtype=torch.bfloat16):
+            loss = loss_of(tokens)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        return loss
 
-    for _ in range(3):
-        step()
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    times = []
+    losses = [step().item() for _ in range(3)]
+    clock = Clock(args.device)
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    warm_seconds, times = time.perf_counter() - started, []
     for _ in range(args.repeats):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
         step()
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end))
+        times.append(clock.tick())
     median = statistics.median(times)
     print(json.dumps({
         "peer": "compiled" if args.compile else "eager", "kind": args.kind, "length": args.length, "layers": args.layers,
-        "rank": args.rank, "ms_median": median, "ms": times, "tokens_per_second": args.length / median * 1e3,
-        "peak_bytes": torch.cuda.max_memory_allocated(), "torch": torch.__version__,
-        "device": torch.cuda.get_device_name(),
+        "width": model.config.hidden_size, "rank": args.rank, "trained_parameters": sum(p.numel() for p in trained),
+        "ms_median": median, "ms": times, "tokens_per_second": args.length / median * 1e3, "losses": losses,
+        "warm_seconds": warm_seconds, "graph_breaks": sum(counters["graph_break"].values()),
+        "peak_bytes": torch.cuda.max_memory_allocated() if on_gpu
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "reserved_bytes": torch.cuda.max_memory_reserved() if on_gpu else 0,
+        "torch": torch.__version__, "device": torch.cuda.get_device_name() if on_gpu else "cpu",
     }))
 
 

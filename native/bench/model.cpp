@@ -17,41 +17,13 @@
 #include "core/gguf.h"
 #include "core/half.h"
 #include "flags.h"
+#include "random_values.h"
 #include "shapes.h"
 
 using namespace spark;
 using namespace spark::bench;
 
 namespace {
-
-struct Tensor {
-  std::string name;
-  int64_t rows, cols;  // rows 0: a vector of norms, always F32
-};
-
-std::vector<Tensor> tensors_of(const Shape& s) {
-  std::vector<Tensor> all = {{"token_embd.weight", s.V, s.C}, {"output_norm.weight", 0, s.C}};
-  for (int64_t layer = 0; layer < s.L; ++layer) {
-    const std::string block = "blk." + std::to_string(layer) + ".";
-    all.push_back({block + "attn_norm.weight", 0, s.C});
-    all.push_back({block + "attn_q.weight", s.H * s.D, s.C});
-    all.push_back({block + "attn_k.weight", s.K * s.D, s.C});
-    all.push_back({block + "attn_v.weight", s.K * s.D, s.C});
-    all.push_back({block + "attn_output.weight", s.C, s.H * s.D});
-    all.push_back({block + "ffn_norm.weight", 0, s.C});
-    all.push_back({block + "ffn_gate.weight", s.F, s.C});
-    all.push_back({block + "ffn_up.weight", s.F, s.C});
-    all.push_back({block + "ffn_down.weight", s.C, s.F});
-  }
-  return all;
-}
-
-uint64_t mix(uint64_t x) {  // SplitMix64's finaliser
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 
 class Writer {
  public:
@@ -100,20 +72,19 @@ void write_metadata(Writer& out, const Shape& s) {
 }
 constexpr uint64_t kMetadata = 14;
 
-void write_values(Writer& out, const Tensor& tensor, bool bf16, uint64_t seed) {
+void write_values(Writer& out, const ShapeTensor& tensor, bool bf16, uint64_t seed) {
   if (tensor.rows == 0) {
     const std::vector<float> ones(static_cast<size_t>(tensor.cols), 1.0f);
     return out.bytes(ones.data(), ones.size() * sizeof(float));
   }
   for (const char c : tensor.name) seed = mix(seed ^ static_cast<uint64_t>(c));
-  const float size = std::sqrt(12.0f / static_cast<float>(tensor.cols));
+  const float length = std::sqrt(12.0f / static_cast<float>(tensor.cols));
   std::vector<float> row(static_cast<size_t>(tensor.cols));
   std::vector<uint16_t> half(row.size());
   for (int64_t r = 0; r < tensor.rows; ++r) {
     const uint64_t first = static_cast<uint64_t>(r * tensor.cols);
     for (size_t c = 0; c < row.size(); ++c) {
-      const float unit = static_cast<float>(mix(seed + (first + c) * 0x9e3779b97f4a7c15u) >> 40) * 0x1p-24f;
-      row[c] = (unit - 0.5f) * size;
+      row[c] = random_float(seed, first + c, length);
       half[c] = float_to_bf16(row[c]);
     }
     if (bf16) {
@@ -131,7 +102,7 @@ void run(const Flags& flags) {
   const std::string& type = flags.text("type");
   if (type != "f32" && type != "bf16") throw Error("usage", "--type: expected f32 or bf16, got " + type);
   const bool bf16 = type == "bf16";
-  const std::vector<Tensor> tensors = tensors_of(shape);
+  const std::vector<ShapeTensor> tensors = tensors_of(shape);
 
   AtomicFile file(flags.words()[1], true);
   Writer out(file);
@@ -141,7 +112,7 @@ void run(const Flags& flags) {
   out.value<uint64_t>(kMetadata);
   write_metadata(out, shape);
   uint64_t offset = 0;
-  for (const Tensor& tensor : tensors) {
+  for (const ShapeTensor& tensor : tensors) {
     const bool norm = tensor.rows == 0;
     const TensorType kind = bf16 && !norm ? TensorType::BF16 : TensorType::F32;
     out.string(tensor.name);
@@ -152,7 +123,7 @@ void run(const Flags& flags) {
     out.value<uint64_t>(offset);
     offset += (tensor_bytes(kind, tensor.cols * (norm ? 1 : tensor.rows)) + 31) / 32 * 32;
   }
-  for (const Tensor& tensor : tensors) {
+  for (const ShapeTensor& tensor : tensors) {
     out.align();
     write_values(out, tensor, bf16, static_cast<uint64_t>(flags.number("seed", 0)));
   }

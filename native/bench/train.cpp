@@ -1,17 +1,5 @@
-// How fast the engine trains: a LoRA SFT step, or a PPO iteration over five-step trajectories, on a GGUF model. One
-// JSON document on stdout.
-//   bench_train MODEL.gguf [sft|ppo] [--tokens 2048] [--length 256] [--trajectories 8] [--threads 0]
-//               [--backend cpu|cuda] [--compute auto|f32|bf16] [--recompute auto|none|cheap|block] [--rank 8]
-//               [--loss half|all] [--repeats 5] [--warmup 2] [--seed 1] [--export FOLDER] [--turns]
-//
-// sft: forward, backward, AdamW on --tokens packed tokens in sequences of --length, the second half of each with loss,
-// or
-//      all of it.
-// ppo: old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
-//      updates, four trajectories per update. src/train/ppo.ts in miniature; the data is that of work.h.
-// --export writes the data and the starting adapters for bench/peers.
-// --turns lets another program take turns with this one: a JSON line when warm, then for each line `run N` on stdin one
-//      JSON line with the N repeats, at the end of stdin the document on one line.
+// How fast the engine trains: a LoRA SFT step, a critic step, or a PPO iteration over five-step trajectories, on a GGUF
+// model or on random weights of a named shape made in memory. One JSON document on stdout. `--help` has the flags.
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -20,11 +8,14 @@
 #include <vector>
 
 #include "core/error.h"
+#include "factory.h"
 #include "flags.h"
-#include "measure.h"
 #include "onednn_time.h"
 #include "products.h"
-#include "train/engine.h"
+#include "random_gguf.h"
+#include "repeats.h"
+#include "runner.h"
+#include "train/model.h"
 #include "work.h"
 
 using namespace spark;
@@ -33,146 +24,106 @@ using nlohmann::json;
 
 namespace {
 
-// One repeat, and the losses it saw: {sft} or {policy, value}.
-using Repeat = std::function<json()>;
+constexpr const char* kHelp = R"(bench_train MODEL.gguf [sft|critic|ppo] [flags]
+bench_train --shape SHAPE --type TYPE [sft|critic|ppo] [flags]
 
-Batch view(const Work& work) {
-  Batch batch;
-  batch.tokens = work.tokens, batch.cu_seqlens = work.cu, batch.loss_mask = work.loss_mask;
-  return batch;
+sft     forward, backward, AdamW on --tokens packed tokens in sequences of --length; the second half of each has a loss,
+        or all of it
+critic  the same with LoRA and the MLP value head, a value every --values tokens of each sequence
+ppo     old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
+        updates, --batch trajectories per update. src/train/ppo.ts in miniature; parts.scoring and parts.epoch have each
+        half's time, tokens are those of the trajectories, each once
+
+  --shape NAME          random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)
+  --type bf16           of those weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M
+  --layers 0            of that shape; 0: as many as it has
+  --tokens 2048         --length 256       --loss half|all       --values 512
+  --trajectories 8      --batch 4          --rank 8              --seed 1
+  --backend cpu|cuda    --threads 0        --compute auto|f32|bf16
+  --recompute auto|none|cheap|block        --memory-limit 0      in MB (10^6 bytes), 0: what is free
+  --repeats 5           --warmup 2
+  --export FOLDER       writes the data and the starting adapters for bench/peers
+  --turns               takes turns with another program: a JSON line when warm, then for each line `run N` on stdin one
+                        JSON line with the N repeats, at the end of stdin the document on one line
+
+peak_bytes is that of the process, or with a device what was taken of its memory since before the model was loaded.
+)";
+
+struct Opened {
+  std::shared_ptr<Model> model;
+  std::unique_ptr<DeviceMemory> device;  // null: the model lives in the process's memory
+};
+
+Opened open(const Flags& flags, const std::string& path) {
+  ModelOptions options;
+  options.path = path, options.threads = static_cast<int>(flags.number("threads", 0));
+  options.backend = flags.text("backend"), options.compute = flags.text("compute"),
+  options.recompute = flags.text("recompute"), options.memory_limit = flags.number("memory-limit", 0) * 1'000'000;
+  auto backend = make_backend(options.backend, options.threads, options.compute);
+  std::shared_ptr<GgufFile> file;
+  if (path.empty()) {
+    Shape shape = find_shape(flags.text("shape"));
+    if (const int64_t layers = flags.number("layers", 0)) shape.L = layers;
+    file = std::make_shared<RandomGguf>(shape, flags.text("type"), static_cast<uint64_t>(flags.number("seed", 0)));
+  } else {
+    file = GgufFile::open(path);
+  }
+  Opened opened;
+  const bool on_device = std::string(backend->name()) != "cpu";
+  if (on_device) opened.device = std::make_unique<DeviceMemory>(*backend);  // the model keeps the backend
+  opened.model = make_model(std::move(file), std::move(backend), options);
+  return opened;
 }
 
-Repeat sft_repeat(const Work& work, const Recipe& recipe, std::shared_ptr<Adapter> adapter) {
-  return [&work, &recipe, adapter] {
-    const SftMetrics metrics = adapter->accumulate_sft(view(work), static_cast<double>(work.loss_tokens()), nullptr);
-    adapter->optimizer_step({.learning_rate = recipe.learning_rate, .max_grad_norm = recipe.max_grad_norm});
-    return json{{"sft", metrics.loss_sum / static_cast<double>(metrics.tokens)}};
-  };
-}
-
-// The packed batch of one optimizer step of PPO, and what an iteration holds on to.
-struct PpoBatch {
+// What one run is made of; `work` and `batches` are what the repeat reads.
+struct Setup {
+  Recipe recipe;
   Work work;
-  std::vector<float> old_logprobs, reference, advantages;  // (N)
-  std::vector<int32_t> value_positions;                    // (T)
-  std::vector<float> rewards;                              // (T)
-
-  Batch fields() const {
-    Batch batch = view(work);
-    batch.old_logprobs = old_logprobs, batch.ref_logprobs = reference, batch.advantages = advantages;
-    batch.value_positions = value_positions, batch.returns = rewards;
-    return batch;
-  }
-};
-
-std::vector<PpoBatch> split(const Work& work, int64_t trajectories) {
   std::vector<PpoBatch> batches;
-  for (int64_t first = 0; first < work.sequences(); first += trajectories) {
-    const int64_t last = std::min(first + trajectories, work.sequences());
-    const int32_t begin = work.cu[static_cast<size_t>(first)], end = work.cu[static_cast<size_t>(last)];
-    PpoBatch batch;
-    batch.work.tokens.assign(work.tokens.begin() + begin, work.tokens.begin() + end);
-    batch.work.loss_mask.assign(work.loss_mask.begin() + begin, work.loss_mask.begin() + end);
-    for (int64_t s = first + 1; s <= last; ++s) batch.work.cu.push_back(work.cu[static_cast<size_t>(s)] - begin);
-    for (const Step& step : work.steps) {
-      if (step.sequence < first || step.sequence >= last) continue;
-      batch.work.steps.push_back({static_cast<int32_t>(step.sequence - first), step.begin - begin, step.end - begin,
-                                  step.value_at - begin, step.reward});
-      batch.value_positions.push_back(step.value_at - begin);
-      batch.rewards.push_back(step.reward);
-    }
-    batch.advantages.assign(batch.work.tokens.size(), 0.0f);
-    batches.push_back(std::move(batch));
-  }
-  return batches;
-}
-
-Repeat ppo_repeat(std::vector<PpoBatch>& batches, const Recipe& recipe, std::shared_ptr<Model> model,
-                  std::shared_ptr<Adapter> actor, std::shared_ptr<Critic> critic) {
-  return [&batches, &recipe, model, actor, critic] {
-    for (PpoBatch& batch : batches) {
-      const Batch fields = batch.fields();
-      batch.old_logprobs = model->logprobs(fields, actor.get(), nullptr);
-      batch.reference = model->logprobs(fields, nullptr, nullptr);
-      const std::vector<float> values = critic->values(fields, nullptr);
-      for (size_t t = 0; t < values.size(); ++t) {
-        const Step& step = batch.work.steps[t];
-        std::fill(batch.advantages.begin() + step.begin, batch.advantages.begin() + step.end, step.reward - values[t]);
-      }
-    }
-    double policy = 0, value = 0;
-    const OptimizerOptions options{.learning_rate = recipe.learning_rate, .max_grad_norm = recipe.max_grad_norm};
-    for (const PpoBatch& batch : batches) {
-      const double tokens = static_cast<double>(batch.work.loss_tokens()),
-                   steps = static_cast<double>(batch.rewards.size());
-      const PolicyMetrics p = actor->accumulate_policy(
-          batch.fields(), {.normalizer = tokens, .clip = recipe.clip, .kl_coefficient = recipe.kl_coefficient},
-          nullptr);
-      const ValueMetrics v = critic->accumulate_value(batch.fields(), steps, nullptr);
-      actor->optimizer_step(options);
-      critic->optimizer_step(options);
-      policy += (p.clip_loss_sum + recipe.kl_coefficient * p.kl_loss_sum) / tokens;
-      value += v.loss_sum / steps;
-    }
-    const double count = static_cast<double>(batches.size());
-    return json{{"policy", policy / count}, {"value", value / count}};
-  };
-}
-
-// Repeats with their times, losses and peak memory.
-class Runner {
- public:
-  explicit Runner(Repeat repeat) : repeat_(std::move(repeat)), before_(PeakMemory::resident()) {}
-  void warm(int64_t count) {
-    for (int64_t i = 0; i < count; ++i) losses_.push_back(repeat_());
-  }
-  json run(int64_t count) {
-    peak_.restart();
-    json turn = {{"ms", json::array()}};
-    for (int64_t i = 0; i < count; ++i) {
-      const double start = now();
-      losses_.push_back(repeat_());
-      ms_.push_back((now() - start) * 1e3);
-      turn["ms"].push_back(ms_.back());
-    }
-    highest_ = std::max(highest_, peak_.bytes());
-    turn["peak_bytes"] = highest_;
-    return turn;
-  }
-  const Repeat& repeat() const { return repeat_; }
-  json document(double tokens) const {
-    if (ms_.empty()) throw Error("usage", "nothing was measured: expected at least one repeat");
-    const double middle = median(ms_), least = *std::min_element(ms_.begin(), ms_.end());
-    return {{"tokens", tokens},
-            {"repeats", ms_.size()},
-            {"ms_median", middle},
-            {"ms_min", least},
-            {"ms", ms_},
-            {"tokens_per_second", tokens / middle * 1e3},
-            {"tokens_per_second_best", tokens / least * 1e3},
-            {"peak_bytes", highest_},
-            {"peak_how", peak_.how()},
-            {"resident_before_bytes", before_},
-            {"losses", losses_}};
-  }
-
- private:
-  Repeat repeat_;
-  PeakMemory peak_;
-  std::vector<double> ms_;
-  std::vector<json> losses_;
-  double highest_ = 0, before_;
+  std::shared_ptr<Adapter> actor;  // null: critic alone
+  std::shared_ptr<Critic> critic;  // null: sft
+  Repeat repeat;
 };
+
+Work make_work(const Flags& flags, const std::string& mode, int64_t vocabulary, uint64_t seed) {
+  const std::string& loss = flags.text("loss");
+  if (loss != "half" && loss != "all") throw Error("usage", "--loss: expected half or all, got " + loss);
+  if (mode == "ppo") return ppo_work(flags.number("trajectories", 1), vocabulary, seed);
+  const int64_t tokens = flags.number("tokens", 2), length = flags.number("length", 2);
+  if (mode == "critic") return critic_work(tokens, length, flags.number("values", 1), vocabulary, seed);
+  return sft_work(tokens, length, vocabulary, seed, loss == "all");
+}
+
+std::unique_ptr<Setup> set_up(const Flags& flags, const std::string& mode, std::shared_ptr<Model> model) {
+  auto s = std::make_unique<Setup>();
+  const uint64_t seed = static_cast<uint64_t>(flags.number("seed", 0));
+  s->recipe = {
+      .mode = mode, .rank = static_cast<int>(flags.number("rank", 1)), .batch_trajectories = flags.number("batch", 1)};
+  s->work = make_work(flags, mode, model->info().vocabulary, seed);
+  if (mode != "critic") {
+    s->actor = model->create_adapter({.rank = s->recipe.rank, .alpha = s->recipe.alpha, .seed = seed});
+  }
+  if (mode != "sft") {
+    CriticOptions options;
+    options.rank = s->recipe.rank, options.alpha = s->recipe.alpha, options.seed = seed + 1;
+    s->critic = model->create_critic(options);
+  }
+  if (mode == "ppo") s->batches = split(s->work, s->recipe.batch_trajectories);
+  s->repeat = mode == "sft"      ? sft_repeat(s->work, s->recipe, s->actor)
+              : mode == "critic" ? critic_repeat(s->work, s->recipe, s->critic)
+                                 : ppo_repeat(s->batches, s->recipe, model, s->actor, s->critic);
+  return s;
+}
 
 // Product FLOP of one repeat, and what share of it the products take: by the machine's rate, and inside oneDNN (one
 // more repeat).
-json product_share(const Runner& runner, const ModelInfo& info, const Work& work, bool ppo, bool bf16,
+json product_share(const Runner& runner, const ModelInfo& info, const Work& work, const std::string& mode,
                    double step_seconds) {
   const double N = static_cast<double>(work.count()), M = static_cast<double>(work.loss_tokens());
   // PPO: log-probs twice and values once, forward only; then actor and critic, forward and backward.
-  const double flop = ppo ? 2 * product_flop(info, N, M, false) + product_flop(info, N, 0, false) +
-                                product_flop(info, N, M, true) + product_flop(info, N, 0, true)
-                          : product_flop(info, N, M, true);
+  const double actor = product_flop(info, N, M, true), critic = product_flop(info, N, 0, true);
+  const double scoring = 2 * product_flop(info, N, M, false) + product_flop(info, N, 0, false);
+  const double flop = mode == "ppo" ? scoring + actor + critic : mode == "critic" ? critic : actor;
   const double rate = sgemm_rate(1024, 1024, 1024), fast = bf16_rate(1024, 1024, 1024);
   onednn_time = {};
   const double start = now();
@@ -182,7 +133,7 @@ json product_share(const Runner& runner, const ModelInfo& info, const Work& work
           {"sgemm_1024_flops", rate},
           {"bf16_1024_flops", fast},
           {"flops", flop / step_seconds},
-          {"share_of_rate", flop / step_seconds / (bf16 && fast > 0 ? fast : rate)},
+          {"share_of_rate", flop / step_seconds / (info.compute == "bf16" && fast > 0 ? fast : rate)},
           {"onednn_calls", onednn_time.calls},
           {"share_inside_onednn", onednn_time.seconds / step}};
 }
@@ -198,22 +149,40 @@ json describe(const ModelInfo& info) {
           {"F", info.feed_forward},
           {"V", info.vocabulary},
           {"tensor_types", info.tensor_types},
+          {"backend", info.backend},
           {"compute", info.compute},
           {"recompute", info.recompute},
           {"threads", info.threads}};
 }
 
-// What the engine says beforehand that the pass holds, to stand beside what it held. The rest of the process is not in
+// What the engine says beforehand that a pass holds, to stand beside what was held. The rest of the process is not in
 // it.
-json planned(Adapter& adapter, const Work& work) {
-  int64_t longest = 0;
-  for (size_t s = 1; s < work.cu.size(); ++s) longest = std::max<int64_t>(longest, work.cu[s] - work.cu[s - 1]);
-  const MemoryPlan plan = adapter.plan({.tokens = work.count(),
+json plan_of(Trainable& trained, const Work& work) {
+  const MemoryPlan plan = trained.plan({.tokens = work.count(),
                                         .sequences = work.sequences(),
-                                        .longest = longest,
+                                        .longest = work.longest(),
                                         .loss_tokens = work.loss_tokens(),
-                                        .values = 0});
-  return {{"recompute", plan.recompute}, {"total_bytes", plan.total}, {"activation_bytes", plan.activations}};
+                                        .values = static_cast<int64_t>(work.value_positions.size())});
+  return {{"recompute", plan.recompute},         {"total_bytes", plan.total},         {"weight_bytes", plan.weights},
+          {"parameter_bytes", plan.parameters},  {"workspace_bytes", plan.workspace}, {"limit_bytes", plan.limit},
+          {"activation_bytes", plan.activations}};
+}
+
+// The largest plan among the passes of a repeat.
+json planned(const Setup& s) {
+  json most;
+  const auto take = [&](Trainable* trained, const Work& work) {
+    if (!trained) return;
+    json plan = plan_of(*trained, work);
+    if (most.is_null() || plan["total_bytes"] > most["total_bytes"]) most = std::move(plan);
+  };
+  const auto take_both = [&](const Work& work) { take(s.actor.get(), work), take(s.critic.get(), work); };
+  if (s.batches.empty()) {
+    take_both(s.work);
+  } else {
+    for (const PpoBatch& batch : s.batches) take_both(batch.work);
+  }
+  return most;
 }
 
 void take_turns(Runner& runner, const json& ready) {
@@ -224,35 +193,38 @@ void take_turns(Runner& runner, const json& ready) {
   }
 }
 
-int run(const Flags& flags) {
-  const std::vector<std::string>& words = flags.words();
-  const std::string mode = words.size() > 1 ? words[1] : "sft";
-  if (words.empty() || words.size() > 2 || (mode != "sft" && mode != "ppo"))
-    throw Error("usage",
-                "usage: bench_train MODEL.gguf [sft|ppo] [flags]; the head of native/bench/train.cpp has them");
-  const bool ppo = mode == "ppo";
-  ModelOptions options;
-  options.path = words[0], options.threads = static_cast<int>(flags.number("threads", 0));
-  options.backend = flags.text("backend"), options.compute = flags.text("compute"),
-  options.recompute = flags.text("recompute");
-  const auto model = Model::open(options);
-  const ModelInfo& info = model->info();
-  const std::string& loss = flags.text("loss");
-  if (loss != "half" && loss != "all") throw Error("usage", "--loss: expected half or all, got " + loss);
-  const Recipe recipe{.mode = mode, .rank = static_cast<int>(flags.number("rank", 1))};
-  const uint64_t seed = static_cast<uint64_t>(flags.number("seed", 0));
-  const Work work =
-      ppo ? ppo_work(flags.number("trajectories", 1), info.vocabulary, seed)
-          : sft_work(flags.number("tokens", 2), flags.number("length", 2), info.vocabulary, seed, loss == "all");
-  const LoraOptions lora{.rank = recipe.rank, .alpha = recipe.alpha, .seed = seed};
-  const auto actor = model->create_adapter(lora);
-  CriticOptions critic_options;
-  critic_options.rank = recipe.rank, critic_options.alpha = recipe.alpha, critic_options.seed = seed + 1;
-  const auto critic = ppo ? model->create_critic(critic_options) : nullptr;
-  if (!flags.text("export").empty()) export_work(flags.text("export"), work, recipe, info, *actor, critic.get());
+json document_of(const Runner& runner, const Setup& s, const ModelInfo& info) {
+  json document = runner.document(static_cast<double>(s.work.count()));
+  document["mode"] = s.recipe.mode;
+  document["model"] = describe(info);
+  document["planned"] = planned(s);
+  document["rank"] = s.recipe.rank;
+  document["sequences"] = s.work.sequences();
+  document["longest"] = s.work.longest();
+  document["loss_tokens"] = s.work.loss_tokens();
+  document["attention_pairs"] = s.work.attention_pairs();
+  if (s.recipe.mode == "ppo") document["stepwise_tokens"] = s.work.stepwise_tokens();
+  return document;
+}
 
-  std::vector<PpoBatch> batches = ppo ? split(work, recipe.batch_trajectories) : std::vector<PpoBatch>();
-  Runner runner(ppo ? ppo_repeat(batches, recipe, model, actor, critic) : sft_repeat(work, recipe, actor));
+int run(const Flags& flags) {
+  if (flags.on("help")) {
+    std::cout << kHelp;
+    return 0;
+  }
+  std::vector<std::string> words = flags.words();
+  if (!flags.text("shape").empty()) words.insert(words.begin(), "");
+  const std::string mode = words.size() > 1 ? words[1] : "sft";
+  if (words.empty() || words.size() > 2 || (mode != "sft" && mode != "critic" && mode != "ppo"))
+    throw Error("usage", "expected MODEL.gguf or --shape NAME, then sft, critic or ppo; --help has the flags");
+  const Opened opened = open(flags, words[0]);
+  const ModelInfo& info = opened.model->info();
+  const std::unique_ptr<Setup> s = set_up(flags, mode, opened.model);
+  if (const std::string& folder = flags.text("export"); !folder.empty()) {
+    if (!s->actor) throw Error("usage", "--export: expected sft or ppo, got critic");
+    export_work(folder, s->work, s->recipe, info, *s->actor, s->critic.get());
+  }
+  Runner runner(s->repeat, opened.device.get());
   runner.warm(flags.number("warmup", 0));
   const bool turns = flags.on("turns");
   if (turns) {
@@ -260,15 +232,9 @@ int run(const Flags& flags) {
   } else {
     runner.run(flags.number("repeats", 1));
   }
-  json document = runner.document(static_cast<double>(work.count()));
-  document["mode"] = mode;
-  document["model"] = describe(info);
-  if (!ppo) document["planned"] = planned(*actor, work);
-  document["sequences"] = work.sequences();
-  document["loss_tokens"] = work.loss_tokens();
-  if (ppo) document["stepwise_tokens"] = work.stepwise_tokens();
-  document["products"] =
-      product_share(runner, info, work, ppo, info.compute == "bf16", document["ms_median"].get<double>() * 1e-3);
+  json document = document_of(runner, *s, info);
+  if (!opened.device)
+    document["products"] = product_share(runner, info, s->work, mode, document["ms_median"].get<double>() * 1e-3);
   std::cout << document.dump(turns ? -1 : 2) << std::endl;
   return 0;
 }
@@ -277,21 +243,12 @@ int run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   try {
-    return run(Flags(argc, argv,
-                     {{"tokens", "2048"},
-                      {"length", "256"},
-                      {"trajectories", "8"},
-                      {"threads", "0"},
-                      {"rank", "8"},
-                      {"loss", "half"},
-                      {"backend", "cpu"},
-                      {"compute", "auto"},
-                      {"recompute", "auto"},
-                      {"repeats", "5"},
-                      {"warmup", "2"},
-                      {"seed", "1"},
-                      {"export", ""},
-                      {"turns", "false"}}));
+    return run(Flags(argc, argv, {{"shape", ""},       {"type", "bf16"},  {"layers", "0"},       {"tokens", "2048"},
+                                  {"length", "256"},   {"values", "512"}, {"trajectories", "8"}, {"batch", "4"},
+                                  {"threads", "0"},    {"rank", "8"},     {"loss", "half"},      {"backend", "cpu"},
+                                  {"compute", "auto"}, {"repeats", "5"},  {"recompute", "auto"}, {"memory-limit", "0"},
+                                  {"warmup", "2"},     {"seed", "1"},     {"export", ""},        {"turns", "false"},
+                                  {"help", "false"}}));
   } catch (const Error& e) {
     std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
     return e.code() == "usage" ? 2 : 1;

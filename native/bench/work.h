@@ -3,6 +3,7 @@
 // and arrive at the same losses.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -31,11 +32,28 @@ struct Work {
   std::vector<int32_t> cu{0};      // (B + 1)
   std::vector<uint8_t> loss_mask;  // (N)
   std::vector<Step> steps;         // (T), PPO only
+  // Where values are read and what they should be, (T): the critic alone; PPO's are in its batches.
+  std::vector<int32_t> value_positions;
+  std::vector<float> returns;
   int64_t count() const { return static_cast<int64_t>(tokens.size()); }
   int64_t sequences() const { return static_cast<int64_t>(cu.size()) - 1; }
   int64_t loss_tokens() const {
     int64_t all = 0;
     for (const uint8_t mask : loss_mask) all += mask;
+    return all;
+  }
+  int64_t longest() const {
+    int32_t most = 0;
+    for (size_t s = 1; s < cu.size(); ++s) most = std::max(most, cu[s] - cu[s - 1]);
+    return most;
+  }
+  // Pairs of tokens that causal attention meets, Σ n² / 2.
+  double attention_pairs() const {
+    double all = 0;
+    for (size_t s = 1; s < cu.size(); ++s) {
+      const double n = cu[s] - cu[s - 1];
+      all += n * n / 2;
+    }
     return all;
   }
   // Tokens that step-by-step training computes: every step is a sequence of its own, its state before its action.
@@ -69,6 +87,19 @@ inline Work sft_work(int64_t N, int64_t length, int64_t vocabulary, uint64_t see
       work.loss_mask.push_back(i > 0 && (all_lose || i >= n / 2));
     }
     work.cu.push_back(static_cast<int32_t>(begin + n));
+  }
+  return work;
+}
+
+// The sequences of sft_work with a value read every `every` tokens of each.
+inline Work critic_work(int64_t N, int64_t length, int64_t every, int64_t vocabulary, uint64_t seed) {
+  Work work = sft_work(N, length, vocabulary, seed, true);
+  Draw draw(seed + 1);
+  for (size_t s = 1; s < work.cu.size(); ++s) {
+    for (int64_t at = work.cu[s - 1]; at < work.cu[s]; at += every) {
+      work.value_positions.push_back(static_cast<int32_t>(at));
+      work.returns.push_back(static_cast<float>(draw.between(0, 32)) / 8.0f - 1.0f);
+    }
   }
   return work;
 }
