@@ -1,5 +1,8 @@
 #include "train/core.h"
 
+#include <string>
+
+#include "core/error.h"
 #include "train/adapter.h"
 #include "train/batch.h"
 
@@ -15,11 +18,16 @@ void EngineCore::begin_pass(const Pass& pass, const Batch& batch) {
   if (!planner || batch.tokens.empty()) return;
   const BatchShape shape = shape_of(batch);
   const MemoryPlan chosen = plan(pass, shape);
-  if (!chosen.fits) refuse_plan(chosen, shape);
+  if (!chosen.fits) throw Error("memory_limit", plan_text(chosen, shape));
   for (const Recompute r : {Recompute::None, Recompute::Cheap, Recompute::Block}) {
     if (chosen.recompute == recompute_name(r)) recompute = r;
   }
-  arena.reserve(static_cast<size_t>(chosen.activations));
+  try {
+    arena.reserve(static_cast<size_t>(chosen.activations));
+  } catch (const Error& e) {  // somebody else has taken what was free
+    if (e.code() != "out_of_memory") throw;
+    throw Error("out_of_memory", std::string(e.what()) + "; " + plan_text(chosen, shape));
+  }
 }
 
 std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel) {

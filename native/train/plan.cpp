@@ -164,15 +164,14 @@ MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchSh
   return plan;
 }
 
-void refuse_plan(const MemoryPlan& plan, const BatchShape& shape) {
-  throw Error("memory_limit",
-              "a pass over " + std::to_string(shape.tokens) + " tokens (the longest sequence has " +
-                  std::to_string(shape.longest) + ") needs " + megabytes(plan.total) + ": base weights " +
-                  megabytes(plan.weights) + ", trained parameters " + megabytes(plan.parameters) + ", activations " +
-                  megabytes(plan.activations) + " with recompute " + plan.recompute + ", scratch " +
-                  megabytes(plan.workspace) + "; the limit is " + megabytes(plan.limit) +
-                  ". Use fewer tokens in a pass (microBatchTokens), recompute auto or block, a smaller or quantised "
-                  "model, or a higher memoryLimit");
+std::string plan_text(const MemoryPlan& plan, const BatchShape& shape) {
+  return "a pass over " + std::to_string(shape.tokens) + " tokens (the longest sequence has " +
+         std::to_string(shape.longest) + ") needs " + megabytes(plan.total) + ": base weights " +
+         megabytes(plan.weights) + ", trained parameters " + megabytes(plan.parameters) + ", activations " +
+         megabytes(plan.activations) + " with recompute " + plan.recompute + ", scratch " + megabytes(plan.workspace) +
+         "; the limit is " + megabytes(plan.limit) +
+         ". Use fewer tokens in a pass (microBatchTokens), recompute auto or block, a smaller or quantised model, or a "
+         "higher memoryLimit";
 }
 
 }  // namespace spark

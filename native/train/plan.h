@@ -47,7 +47,7 @@ class Planner {
   std::map<std::string, std::shared_ptr<Critic>> critics_;
 };
 
-// Throws memory_limit with the plan's numbers and what to change.
-[[noreturn]] void refuse_plan(const MemoryPlan& plan, const BatchShape& shape);
+// The plan's numbers and what to change, for errors.
+std::string plan_text(const MemoryPlan& plan, const BatchShape& shape);
 
 }  // namespace spark

@@ -50,6 +50,12 @@ namespace emulated {
 void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f);
 void descending_order(bool descending);
 
+// What device_allocate counts, and the most allocations that it grants.
+struct Allocations {
+  int64_t made = 0, most = INT64_MAX;
+};
+Allocations& allocations();
+
 void* dynamic_shared();
 void wait_for_block();
 void wait_for_warp();

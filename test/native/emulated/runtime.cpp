@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/error.h"
 #include "core/half.h"
 #include "cuda/lost.h"
 #include "cuda/memory.h"
@@ -20,7 +21,14 @@ std::string describe_device(int) { return "none: every thread runs on the host";
 
 size_t free_bytes() { return size_t{1} << 32; }
 
+emulated::Allocations& emulated::allocations() {
+  static Allocations counted;
+  return counted;
+}
+
 void* device_allocate(size_t bytes) {
+  if (emulated::allocations().made >= emulated::allocations().most) throw Error("out_of_memory", "no more is granted");
+  ++emulated::allocations().made;
   constexpr size_t kAlignment = 256;
   void* memory = std::aligned_alloc(kAlignment, (bytes + kAlignment) / kAlignment * kAlignment);
   std::memset(memory, 0xff, bytes);  // NaN: what nobody wrote shows

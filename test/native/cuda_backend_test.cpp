@@ -1,0 +1,80 @@
+// How the CUDA backend treats its device: memory that is taken once, errors that say what to do.
+#include "backends.h"
+#include "cuda/lost.h"
+#include "support.h"
+#include "tiny_model.h"
+#include "train/model.h"
+
+namespace spark_test {
+
+using namespace spark;
+
+TEST_CASE("a lost device is lost to every model of the process, and each says why and what to do") {
+  const auto open = [] { return make_model(tiny_gguf({}), emulated_cuda(false)); };
+  const std::shared_ptr<Model> model = open(), other = open();
+  const std::shared_ptr<Adapter> adapter = model->create_adapter({});
+  const OwnedBatch batch = tiny_batch({12, 8}, 50);
+  adapter->accumulate_sft(batch.view(), 1, nullptr);
+
+  const Thrown first = thrown([] { cuda::lose_device("kernel launch: cudaErrorIllegalAddress"); });
+  CHECK(first.code == "device_lost");
+  CHECK(first.message.find("resume from the last checkpoint") != std::string::npos);
+  const std::function<void()> later[] = {
+      [&] { adapter->accumulate_sft(batch.view(), 1, nullptr); }, [&] { adapter->optimizer_step({}); },
+      [&] { other->logprobs(batch.view(), nullptr, nullptr); }, [&] { other->create_critic({}); }, [&] { open(); }};
+  for (const auto& call : later) {
+    const Thrown again = thrown(call);
+    CHECK(again.code == "device_lost");
+    CHECK(again.message.find("an earlier call failed with kernel launch: cudaErrorIllegalAddress") !=
+          std::string::npos);
+  }
+  cuda::lost_device().reason.clear();  // other tests of this process go on
+  CHECK_NOTHROW(adapter->accumulate_sft(batch.view(), 1, nullptr));
+}
+
+namespace {
+
+// A step of actor and critic, as a PPO epoch does it.
+void train(Adapter& actor, Critic& critic, const OwnedBatch& batch) {
+  PolicyOptions options;
+  options.normalizer = batch.loss_tokens();
+  actor.accumulate_policy(batch.view(), options, nullptr);
+  critic.accumulate_value(batch.view(), static_cast<double>(batch.returns.size()), nullptr);
+  actor.optimizer_step({.learning_rate = 1e-3f});
+  critic.optimizer_step({.learning_rate = 1e-3f});
+}
+
+}  // namespace
+
+TEST_CASE("after the first step no step takes memory from the device") {
+  const auto model = make_model(tiny_gguf({}), emulated_cuda(false));
+  const auto actor = model->create_adapter({});
+  const auto critic = model->create_critic({});
+  const OwnedBatch batch = tiny_batch({12, 8}, 50);
+  train(*actor, *critic, batch);
+  const int64_t before = cuda::emulated::allocations().made;
+  for (int step = 0; step < 2; ++step) train(*actor, *critic, batch);
+  CHECK(cuda::emulated::allocations().made == before);
+}
+
+TEST_CASE(
+    "a device whose memory others have taken: the plan's numbers, and the handle works when there is some again") {
+  const auto model = make_model(tiny_gguf({}), emulated_cuda(false));
+  const auto adapter = model->create_adapter({});
+  const OwnedBatch batch = tiny_batch({12, 8}, 50);
+  const auto accumulate = [&] { adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr); };
+  adapter->plan({20, 2, 12, 8, 0});  // makes the table of rotary angles
+  cuda::emulated::Allocations& allocations = cuda::emulated::allocations();
+  allocations.most = allocations.made;
+  const Thrown refused = thrown(accumulate);
+  allocations.most = INT64_MAX;
+  CHECK(refused.code == "out_of_memory");
+  CHECK(refused.message.find("a pass over 20 tokens") != std::string::npos);
+  CHECK(refused.message.find("activations") != std::string::npos);
+  for (const NamedTensor& t : adapter->tensors(true)) {
+    CHECK(std::all_of(t.data.begin(), t.data.end(), [](float x) { return x == 0; }));
+  }
+  CHECK_NOTHROW(accumulate());
+}
+
+}  // namespace spark_test
