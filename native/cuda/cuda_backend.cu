@@ -57,8 +57,11 @@ __global__ void find_not_finite(int32_t* bad, const Bf16* x, int64_t count) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(int device)
-    : device_(device), stream_(open_device(device)), products_(std::make_unique<Products>(stream_)) {}
+CudaBackend::CudaBackend(int device, int64_t head_panel)
+    : device_(device),
+      head_panel_(head_panel),
+      stream_(open_device(device)),
+      products_(std::make_unique<Products>(stream_)) {}
 
 CudaBackend::~CudaBackend() {
   products_.reset();
@@ -99,11 +102,15 @@ void* CudaBackend::scratch(Slot slot, size_t bytes) {
 int64_t CudaBackend::available_bytes() const { return static_cast<int64_t>(free_bytes() + weight_bytes_); }
 
 size_t CudaBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
-  const int64_t rows = std::max(needs.logits, needs.joined_rows);
   const int64_t margin = needs.unpacked > 0 ? kMargin * needs.widest_row : 0;
-  const int64_t bf16_values = needs.unpacked + margin + rows;
-  return static_cast<size_t>(bf16_values) * sizeof(Bf16) + static_cast<size_t>(needs.attention_rows) * sizeof(float) +
-         Products::kWorkspace;
+  const int64_t panel = std::min(needs.packed_head, std::max(head_panel_, needs.widest_row));
+  const int64_t weights = std::max(needs.unpacked + margin, panel);
+  // Of a head in panels only one panel's columns are rounded at a time.
+  const double share = needs.packed_head > 0 ? static_cast<double>(panel) / static_cast<double>(needs.packed_head) : 1;
+  const auto rounded = static_cast<int64_t>(share * static_cast<double>(needs.logits));
+  const int64_t sums = std::max(needs.attention_rows, panel < needs.packed_head ? needs.head_gradient : 0);
+  return static_cast<size_t>(weights + std::max(rounded, needs.joined_rows)) * sizeof(Bf16) +
+         static_cast<size_t>(sums) * sizeof(float) + Products::kWorkspace;
 }
 
 void CudaBackend::upload(void* to, const void* host, size_t bytes) { copy_to_device(to, host, bytes, stream_); }

@@ -22,9 +22,13 @@ inline int64_t stored_values(int64_t rows, int64_t cols) {
   return rows * stored_stride(rows, cols) + (rows > cols ? 0 : kMargin * cols);
 }
 
+// About as many values as the largest matrix of an 8B block has.
+constexpr int64_t kHeadPanel = int64_t{1} << 26;
+
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int device);  // throws backend_unavailable with the reason
+  // Throws backend_unavailable with the reason. head_panel: values of a packed output projection unpacked at a time.
+  explicit CudaBackend(int device, int64_t head_panel = kHeadPanel);
   ~CudaBackend() override;
 
   const char* name() const override { return "cuda"; }
@@ -101,15 +105,17 @@ class CudaBackend final : public Backend {
     size_t bytes = 0;
   };
   void* scratch(Slot slot, size_t bytes);
-  const Bf16* rounded(const float* x, int64_t count);        // in kRows
   const float* widened(const Activation* x, int64_t count);  // in kRows
   // W in bf16, laid out as stored_values says: itself when it is bf16, else in kWeights. Its margin may be written to.
   Bf16* unpacked(const Weight& w);
+  void unpack_rows(Bf16* to, const Weight& w, int64_t first, int64_t rows, int64_t stride);  // of a packed W
+  Factor head_panel(const Weight& w, int64_t first, int64_t rows);                           // (rows, C) of W in bf16
   // x (M, cols) with the columns of u behind it, in kRows; padded(R) of them
   const Bf16* joined(const Activation* x, int64_t cols, const LowRank& lora, int64_t M);
   void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 
   int device_;
+  int64_t head_panel_;
   Stream stream_{};
   size_t allocated_ = 0, weight_bytes_ = 0;
   std::array<Scratch, kSlots> scratch_;

@@ -50,16 +50,6 @@ __global__ void join(Bf16* to, const Bf16* x, int64_t cols, const Bf16* u, int64
   }
 }
 
-template <int V>
-__global__ void round_all(Bf16* to, const float* x, int64_t count) {
-  const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;
-  if (i >= count) return;
-  Values<V> values;
-  SPARK_UNROLL
-  for (int j = 0; j < V; ++j) values.at[j] = x[i + j];
-  values.store(to + i);
-}
-
 __global__ void widen_all(float* to, const Bf16* x, int64_t count) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i < count) to[i] = widen(x[i]);
@@ -83,26 +73,19 @@ bool joins(const LowRank& lora, int64_t k, int64_t n) { return lora.u && n > k &
 
 }  // namespace
 
+void CudaBackend::unpack_rows(Bf16* to, const Weight& w, int64_t first, int64_t rows, int64_t stride) {
+  const auto* from =
+      reinterpret_cast<const uint8_t*>(w.data) + static_cast<size_t>(first) * tensor_bytes(w.type, w.cols);
+  with_packed(w.type, [&]<class PACKED>(PACKED) {
+    launch(unpack<PACKED>, dim3(blocks_for(rows * w.cols, kThreads * 8)), kThreads, 0, stream_, to, from, rows * w.cols,
+           w.cols, stride);
+  });
+}
+
 Bf16* CudaBackend::unpacked(const Weight& w) {
-  const int64_t count = w.rows * w.cols;
-  Bf16* to = nullptr;
-  const bool packed = with_packed(w.type, [&]<class PACKED>(PACKED) {
-    to = bf16(scratch(kWeights, static_cast<size_t>(stored_values(w.rows, w.cols)) * sizeof(Bf16)));
-    launch(unpack<PACKED>, dim3(blocks_for(count, kThreads * 8)), kThreads, 0, stream_, to,
-           reinterpret_cast<const uint8_t*>(w.data), count, w.cols, stored_stride(w.rows, w.cols));
-  });
-  return packed ? to : bf16(w.owned.get());
-}
-
-void CudaBackend::round(Activation* to, const float* x, int64_t count) {
-  with_vector(vectorizes(count, {to, x}), [&](auto v) {
-    launch(round_all<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(to), x, count);
-  });
-}
-
-const Bf16* CudaBackend::rounded(const float* x, int64_t count) {
-  Bf16* to = bf16(scratch(kRows, static_cast<size_t>(count) * sizeof(Bf16)));
-  round(to, x, count);
+  if (w.type == TensorType::BF16) return bf16(w.owned.get());
+  Bf16* to = bf16(scratch(kWeights, static_cast<size_t>(stored_values(w.rows, w.cols)) * sizeof(Bf16)));
+  unpack_rows(to, w, 0, w.rows, stored_stride(w.rows, w.cols));
   return to;
 }
 
@@ -152,15 +135,6 @@ void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const We
   products_->run({M, in, out, {dy, out}, {own, stride}, dx, in, held});
   if (!lora.u) return;
   products_->run({M, in, lora.R, {lora.u, lora.stride}, {lora.factor, in}, dx, in, dx});
-}
-
-void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
-  const Factor weight{unpacked(w), stored_stride(w.rows, w.cols), true};
-  products_->run({M, w.rows, w.cols, {x, w.cols}, weight, logits, w.rows, nullptr, 1, Number::Bf16, Number::F32});
-}
-
-void CudaBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
-  linear_backward(dx, rounded(dlogits, M * w.rows), w, {}, M, false);
 }
 
 void CudaBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

@@ -98,7 +98,9 @@ struct WorkspaceNeeds {
   int64_t low_rank_rows = 0;           // M · S
   int64_t joined_rows = 0;             // M · (in or out, whichever is less, + R) of a projection with LoRA
   int64_t attention_rows = 0;          // N · H
-  int64_t unpacked = 0;                // rows · cols of a quantised matrix
+  int64_t unpacked = 0;                // rows · cols of a quantised projection
+  int64_t packed_head = 0;             // rows · cols of a quantised output projection
+  int64_t head_gradient = 0;           // M · in of it
   bool not_f32 = false;                // some frozen matrix is of another type
   bool not_bf16 = false;               // likewise
 };

@@ -5,6 +5,14 @@
 
 namespace spark {
 
+namespace {
+
+bool is_quantised(TensorType type) {
+  return type != TensorType::F32 && type != TensorType::F16 && type != TensorType::BF16;
+}
+
+}  // namespace
+
 void* CountingBackend::allocate(size_t bytes) {
   constexpr uintptr_t kAlignment = 256;
   const uintptr_t at = next_;
@@ -29,17 +37,19 @@ void CountingBackend::note_product(const Weight& w, int64_t M) {
   needs_.not_bf16 = needs_.not_bf16 || w.type != TensorType::BF16;
   needs_.widest_row = std::max({needs_.widest_row, w.rows, w.cols});
   needs_.input_gradient = std::max(needs_.input_gradient, M * w.cols);
-  const bool quantised = w.type != TensorType::F32 && w.type != TensorType::F16 && w.type != TensorType::BF16;
-  if (quantised) needs_.unpacked = std::max(needs_.unpacked, w.rows * w.cols);
 }
 
 void CountingBackend::note_logits(const Weight& w, int64_t M) {
   note_product(w, M);
   needs_.logits = std::max(needs_.logits, M * w.rows);
+  if (!is_quantised(w.type)) return;
+  needs_.packed_head = std::max(needs_.packed_head, w.rows * w.cols);
+  needs_.head_gradient = std::max(needs_.head_gradient, M * w.cols);
 }
 
 void CountingBackend::note_projection(const Weight& w, const LowRank& lora, int64_t M) {
   note_product(w, M);
+  if (is_quantised(w.type)) needs_.unpacked = std::max(needs_.unpacked, w.rows * w.cols);
   if (!lora.u) return;
   note_low_rank(std::max(w.rows, w.cols), M, lora.R);
   needs_.joined_rows = std::max(needs_.joined_rows, M * (std::min(w.rows, w.cols) + lora.R));

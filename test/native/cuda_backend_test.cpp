@@ -1,6 +1,9 @@
 // How the CUDA backend treats its device: memory that is taken once, errors that say what to do.
 #include "backends.h"
+#include "bench/random_gguf.h"
 #include "cuda/lost.h"
+#include "op_support.h"
+#include "packed_types.h"
 #include "support.h"
 #include "tiny_model.h"
 #include "train/model.h"
@@ -46,6 +49,27 @@ void train(Adapter& actor, Critic& critic, const OwnedBatch& batch) {
 
 }  // namespace
 
+TEST_CASE("a packed output projection in panels gives what it gives whole") {
+  constexpr int64_t V = 37, C = 256, M = 3;
+  for (const PackedType& t : kPackedTypes) {
+    CAPTURE(static_cast<int>(t.type));
+    const auto data = random_blocks(t, tensor_bytes(t.type, V * C) / t.bytes);
+    const auto products = [&](int64_t panel) {
+      cuda::CudaBackend backend(0, panel);
+      Device device(backend);
+      const Weight head = backend.load_matrix(t.type, data.data(), V, C);
+      float* logits = device.filled(M * V, 9);
+      backend.output_forward(logits, device.activations(random_doubles("x", M * C)), head, M);
+      auto* dx = device.held(M * C, 9);
+      backend.output_backward(dx, device.floats(random_doubles("dlogits", M * V)), head, M);
+      return std::pair(device.host(logits, M * V), device.values(dx, M * C));
+    };
+    const auto whole = products(V * C), panels = products(10 * C);  // 10, 10, 10 and 7 rows
+    CHECK(panels.first == whole.first);
+    CHECK(distance(panels.second, whole.second) < kCuda.activations);
+  }
+}
+
 TEST_CASE("after the first step no step takes memory from the device") {
   const auto model = make_model(tiny_gguf({}), emulated_cuda(false));
   const auto actor = model->create_adapter({});
@@ -55,6 +79,30 @@ TEST_CASE("after the first step no step takes memory from the device") {
   const int64_t before = cuda::emulated::allocations().made;
   for (int step = 0; step < 2; ++step) train(*actor, *critic, batch);
   CHECK(cuda::emulated::allocations().made == before);
+}
+
+TEST_CASE("what a pass takes from the device is what was planned") {
+  for (const char* type : {"bf16", "Q8_0"}) {
+    for (const char* recompute : {"none", "block"}) {
+      CAPTURE(type);
+      CAPTURE(recompute);
+      ModelOptions options;
+      options.recompute = recompute;
+      const auto model = make_model(std::make_shared<bench::RandomGguf>(bench::find_shape("tiny"), type, 1),
+                                    emulated_cuda(false), options);
+      const auto actor = model->create_adapter({});
+      const OwnedBatch batch = tiny_batch({40, 24}, 512);
+      const MemoryPlan plan = actor->plan({64, 2, 40, static_cast<int64_t>(batch.loss_tokens()), 0});
+      const auto planned = static_cast<double>(plan.activations + plan.workspace - int64_t{cuda::Products::kWorkspace});
+      cuda::emulated::Allocations& allocations = cuda::emulated::allocations();
+      const int64_t before = allocations.peak = allocations.held;
+      actor->accumulate_policy(batch.view(), {.normalizer = batch.loss_tokens()}, nullptr);
+      const auto took = static_cast<double>(allocations.peak - before);
+      CAPTURE(planned);
+      CHECK(took < 1.05 * planned);
+      CHECK(took > 0.9 * planned);
+    }
+  }
 }
 
 TEST_CASE(

@@ -53,6 +53,7 @@ void descending_order(bool descending);
 // What device_allocate counts, and the most allocations that it grants.
 struct Allocations {
   int64_t made = 0, most = INT64_MAX;
+  int64_t held = 0, peak = 0;  // bytes
 };
 Allocations& allocations();
 

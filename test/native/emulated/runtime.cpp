@@ -1,4 +1,5 @@
 // native/cuda/memory.h, products.h and uploader.h on the host.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -21,20 +22,35 @@ std::string describe_device(int) { return "none: every thread runs on the host";
 
 size_t free_bytes() { return size_t{1} << 32; }
 
+namespace {
+constexpr size_t kAlignment = 256;
+}
+
 emulated::Allocations& emulated::allocations() {
   static Allocations counted;
   return counted;
 }
 
 void* device_allocate(size_t bytes) {
-  if (emulated::allocations().made >= emulated::allocations().most) throw Error("out_of_memory", "no more is granted");
-  ++emulated::allocations().made;
-  constexpr size_t kAlignment = 256;
-  void* memory = std::aligned_alloc(kAlignment, (bytes + kAlignment) / kAlignment * kAlignment);
+  emulated::Allocations& counted = emulated::allocations();
+  if (counted.made >= counted.most) throw Error("out_of_memory", "no more is granted");
+  ++counted.made;
+  counted.held += static_cast<int64_t>(bytes);
+  counted.peak = std::max(counted.peak, counted.held);
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, (bytes / kAlignment + 2) * kAlignment));
+  std::memcpy(memory, &bytes, sizeof bytes);  // before what the caller gets
+  memory += kAlignment;
   std::memset(memory, 0xff, bytes);  // NaN: what nobody wrote shows
   return memory;
 }
-void device_release(void* memory) { std::free(memory); }
+void device_release(void* memory) {
+  if (!memory) return;
+  std::byte* start = static_cast<std::byte*>(memory) - kAlignment;
+  size_t bytes = 0;
+  std::memcpy(&bytes, start, sizeof bytes);
+  emulated::allocations().held -= static_cast<int64_t>(bytes);
+  std::free(start);
+}
 void device_zero(void* memory, size_t bytes, Stream) { std::memset(memory, 0, bytes); }
 void copy_to_device(void* to, const void* host, size_t bytes, Stream) {
   if (bytes) std::memcpy(to, host, bytes);

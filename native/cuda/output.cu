@@ -1,0 +1,83 @@
+// The output projection: logits (M, V) = x Wᵀ and dx = dlogits W, with logits and their gradient in fp32 outside.
+//
+// A packed W of 128 k rows would be a gigabyte of bf16, more than all else that a small device holds beside the
+// weights: it is unpacked and multiplied a panel of rows at a time. dx is then a sum over panels, kept in fp32 and
+// rounded once.
+#include <algorithm>
+
+#include "cuda/cuda_backend.h"
+#include "cuda/runtime.h"
+#include "cuda/vectors.h"
+
+namespace spark::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+template <int V>
+__global__ void round_all(Bf16* to, const float* x, int64_t count) {
+  const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;
+  if (i >= count) return;
+  Values<V> values;
+  SPARK_UNROLL
+  for (int j = 0; j < V; ++j) values.at[j] = x[i + j];
+  values.store(to + i);
+}
+
+// One block per row: to (M, cols) = x, with `stride` between the rows of x
+__global__ void round_rows(Bf16* to, const float* x, int64_t cols, int64_t stride) {
+  for (int64_t c = threadIdx.x; c < cols; c += kThreads) {
+    to[blockIdx.x * cols + c] = narrow(x[blockIdx.x * stride + c]);
+  }
+}
+
+// f(first row, rows) for every panel of W; one that is not packed is used whole, where it lies.
+template <class F>
+void each_panel(const Weight& w, int64_t values, F&& f) {
+  const int64_t most = w.type == TensorType::BF16 ? w.rows : std::max<int64_t>(values / w.cols, 1);
+  for (int64_t first = 0; first < w.rows; first += most) f(first, std::min(most, w.rows - first));
+}
+
+}  // namespace
+
+void CudaBackend::round(Activation* to, const float* x, int64_t count) {
+  with_vector(vectorizes(count, {to, x}), [&](auto v) {
+    launch(round_all<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(to), x, count);
+  });
+}
+
+Factor CudaBackend::head_panel(const Weight& w, int64_t first, int64_t rows) {
+  if (w.type == TensorType::BF16) return {w.data, stored_stride(w.rows, w.cols)};
+  Bf16* to = bf16(scratch(kWeights, static_cast<size_t>(rows * w.cols) * sizeof(Bf16)));
+  unpack_rows(to, w, first, rows, w.cols);
+  return {to, w.cols};
+}
+
+void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
+  const int64_t C = w.cols, V = w.rows;
+  each_panel(w, head_panel_, [&](int64_t first, int64_t rows) {
+    Factor panel = head_panel(w, first, rows);
+    panel.transposed = true;
+    products_->run({M, rows, C, {x, C}, panel, logits + first, V, nullptr, 1, Number::Bf16, Number::F32});
+  });
+}
+
+void CudaBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
+  const int64_t C = w.cols, V = w.rows;
+  float* sums = nullptr;  // (M, C), where there are several panels
+  each_panel(w, head_panel_, [&](int64_t first, int64_t rows) {
+    Bf16* dy = bf16(scratch(kRows, static_cast<size_t>(M * rows) * sizeof(Bf16)));  // (M, rows)
+    if (rows == V) {
+      round(dy, dlogits, M * V);
+      return products_->run({M, C, V, {dy, V}, head_panel(w, 0, V), dx, C});
+    }
+    if (!sums) sums = static_cast<float*>(scratch(kSums, static_cast<size_t>(M * C) * sizeof(float)));
+    launch(round_rows, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, dy, dlogits + first, rows, V);
+    const float* before = first > 0 ? sums : nullptr;
+    products_->run({M, C, rows, {dy, rows}, head_panel(w, first, rows), sums, C, before, 1, Number::Bf16, Number::F32});
+  });
+  if (sums) round(dx, sums, M * C);
+}
+
+}  // namespace spark::cuda
