@@ -6,40 +6,41 @@
 
 namespace spark {
 
-// The group's dA and dB, and dx = Σ dy W + du A; du A joins the last product, once all of du is there.
+// The group's dA and dB, then dx = Σ dy W + du A; du A joins the last product. dx may be the memory of x: by then x was
+// read for the last time.
 void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
                              int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
   const LoraGroup& group = own.groups[static_cast<size_t>(projection_group(gradients.begin()->first))];
-  const int64_t in = block.projections[static_cast<int>(gradients.begin()->first)].cols;
+  const auto weight = [&](Projection p) -> const Weight& { return block.projections[static_cast<size_t>(p)]; };
   const Arena::Scope scope(arena);
   Activation* du = group.rank > 0 ? arena.activations(N * group.rank) : nullptr;  // (N, S)
-  const auto* last = gradients.end() - 1;
-  for (const auto* gradient = gradients.begin(); gradient != gradients.end(); ++gradient) {
-    const auto& [projection, dy] = *gradient;
-    const Weight& w = block.projections[static_cast<size_t>(projection)];
+  for (const auto& [projection, dy] : gradients) {
     const LoraPair& pair = own.pairs[static_cast<size_t>(projection)];
-    if (pair.b) {
-      backend_.lora_up_backward(backend_.at(du, pair.column), pair.db, dy, backend_.at(u, pair.column), group.rank,
-                                pair.b, lora.scale, N, w.rows, lora.rank);
-    }
-    if (!dx) continue;
-    const LowRank down = gradient == last ? LowRank{du, group.rank, group.rank, group.a} : LowRank{};
-    backend_.linear_backward(dx, dy, w, down, N, gradient != gradients.begin());
+    if (!pair.b) continue;
+    backend_.lora_up_backward(backend_.at(du, pair.column), pair.db, dy, backend_.at(u, pair.column), group.rank,
+                              pair.b, lora.scale, N, weight(projection).rows, lora.rank);
   }
-  if (group.rank > 0) backend_.lora_down_backward(group.da, du, x, N, in, group.rank);
+  if (group.rank > 0) {
+    backend_.lora_down_backward(group.da, du, x, N, weight(gradients.begin()->first).cols, group.rank);
+  }
+  if (!dx) return;
+  const auto* last = gradients.end() - 1;
+  for (const auto* gradient = gradients.begin(); gradient <= last; ++gradient) {
+    const LowRank down = gradient == last ? LowRank{du, group.rank, group.rank, group.a} : LowRank{};
+    backend_.linear_backward(dx, gradient->second, weight(gradient->first), down, N, gradient != gradients.begin());
+  }
 }
 
 void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora,
                                   Activation* dx) {
-  const int64_t C = config_.width, F = config_.feed_forward, M = a.M;
-  const Arena::Scope scope(arena);
-  Activation* dhidden = arena.activations(M * F);  // (M, F)
+  const int64_t M = a.M;
+  Activation* dhidden = a.hidden;  // (M, F)
   project_backward(dhidden, {{Projection::Down, dx}}, arena, a.hidden, a.u[static_cast<int>(ProjectionGroup::Down)],
                    layer, M, lora);
-  backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, M * F);  // gate and up become their gradients
-  Activation* dnorm = arena.activations(M * C);                          // (M, C)
+  backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, M * config_.feed_forward);  // over gate and up
+  Activation* dnorm = a.norm2;                                                              // (M, C)
   project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a.norm2,
                    a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, M, lora);
   const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
@@ -68,7 +69,7 @@ Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t
   Activation* dk = arena.activations(N * config_.kv_width());        // (N, K D)
   Activation* dv = arena.activations(N * config_.kv_width());        // (N, K D)
   // Nothing below the first block is trained: its input needs no gradient.
-  Activation* dnorm = layer > 0 ? arena.activations(N * C) : nullptr;  // (N, C)
+  Activation* dnorm = layer > 0 ? a.norm1 : nullptr;  // (N, C)
   project_backward(dout_rows, {{Projection::O, dx}}, arena, a.rows ? a.o_rows : a.o,
                    a.u[static_cast<int>(ProjectionGroup::O)], layer, a.M, lora);
   if (a.rows) {
