@@ -150,41 +150,63 @@ void Llama::block_forward(Activation* out, BlockActivations& a, int64_t layer, c
   project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, a.mid, layer, a.M, lora);
 }
 
+// A block's buffers out of those that all blocks share, which are large enough for one that keeps all rows.
+BlockActivations Llama::shared_block(const BlockActivations& shared, Arena& arena, const RowsRead& rows) const {
+  BlockActivations a = shared;
+  if (!rows.rows) return a;
+  a.M = rows.count, a.rows = rows.rows;
+  a.x_rows = arena.activations(a.M * config_.width), a.o_rows = arena.activations(a.M * config_.q_width());
+  return a;
+}
+
+BlockActivations Llama::allocate_shared(Arena& arena, int64_t N, const LoraView* lora) const {
+  BlockActivations shared = allocate_kept(arena, N, {}, lora, 0);
+  allocate_recomputed(shared, arena, N, N);
+  return shared;
+}
+
 const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                                  SavedActivations* saved, const std::atomic<bool>* cancel) {
-  const int64_t N = batch.packing.tokens, C = config_.width;
+  const int64_t N = batch.packing.tokens, C = config_.width, layers = config_.layers;
   reserve_positions(batch.packing.longest);
-  Activation* x = arena.activations(N * C);                       // (N, C)
-  Activation* next = saved ? nullptr : arena.activations(N * C);  // (N, C): without `saved` two buffers take turns
-  backend_.embedding(x, weights_.embedding, batch.tokens, N);
-  // Buffers that all layers share, large enough for a block that keeps all rows: with `saved` they must live until the
-  // backward pass.
-  BlockActivations shared;
+  const auto rows_of = [&](int64_t layer) { return layer + 1 == layers ? read : RowsRead{}; };
   const bool keep = saved && saved->recompute != Recompute::Block;
+  // Block inputs, and last what is returned. Without `saved` two buffers take turns; with Block they come first, so
+  // that what blocks share is free again when the forward pass is over.
+  std::vector<Activation*> x(static_cast<size_t>(layers + 1));
+  const auto input = [&](int64_t layer) {
+    Activation*& own = x[static_cast<size_t>(layer)];
+    const int64_t rows = layer == layers && read.rows ? read.count : N;
+    if (!own) own = !saved && layer > 1 ? x[static_cast<size_t>(layer - 2)] : arena.activations(rows * C);
+    return own;
+  };
+  if (!keep) {
+    for (int64_t layer = 0; layer <= layers; ++layer) input(layer);
+  }
+  backend_.embedding(input(0), weights_.embedding, batch.tokens, N);
+  BlockActivations shared;
   std::optional<Arena::Scope> scope;
-  if (!saved) scope.emplace(arena);
-  if (!keep) shared = allocate_kept(arena, N, {}, lora, 0);
-  if (!keep || saved->recompute == Recompute::Cheap) allocate_recomputed(shared, arena, N, N);
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+  if (!keep) {
+    scope.emplace(arena);
+    shared = allocate_shared(arena, N, lora);
+  } else if (saved->recompute == Recompute::Cheap) {
+    allocate_recomputed(shared, arena, N, N);  // they live until the backward pass
+  }
+  for (int64_t layer = 0; layer < layers; ++layer) {
     check_cancel(cancel);
-    const RowsRead rows = layer + 1 == config_.layers ? read : RowsRead{};
-    BlockActivations a = keep ? allocate_kept(arena, N, rows, lora, layer) : shared;
-    if (!keep && rows.rows) {
-      a.M = rows.count, a.rows = rows.rows;
-      a.x_rows = arena.activations(a.M * C), a.o_rows = arena.activations(a.M * config_.q_width());
-    }
+    BlockActivations a =
+        keep ? allocate_kept(arena, N, rows_of(layer), lora, layer) : shared_block(shared, arena, rows_of(layer));
     if (keep && saved->recompute == Recompute::None) {
       allocate_recomputed(a, arena, N, a.M);
     } else {
       a.norm1 = shared.norm1, a.norm2 = shared.norm2, a.hidden = shared.hidden;
     }
-    a.x = x;
-    if (saved) next = arena.activations(a.M * C);
-    block_forward(next, a, layer, batch, lora);
-    if (saved) saved->blocks.push_back(a);
-    std::swap(x, next);
+    a.x = input(layer);
+    block_forward(input(layer + 1), a, layer, batch, lora);
+    if (keep) saved->blocks.push_back(a);
+    if (saved && !keep) saved->blocks.push_back({.M = a.M, .rows = a.rows, .x = a.x});
   }
-  return x;
+  return input(layers);
 }
 
 std::string Llama::first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const {

@@ -54,6 +54,8 @@ class Llama {
   BlockActivations allocate_kept(Arena& arena, int64_t N, const RowsRead& rows, const LoraView* lora,
                                  int64_t layer) const;
   void allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const;
+  BlockActivations allocate_shared(Arena& arena, int64_t N, const LoraView* lora) const;
+  BlockActivations shared_block(const BlockActivations& shared, Arena& arena, const RowsRead& rows) const;
   void attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
   void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,

@@ -111,9 +111,17 @@ void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const 
 
 void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved,
                      Activation* dx, const std::atomic<bool>* cancel) {
+  const bool block = saved.recompute == Recompute::Block;
+  BlockActivations shared;
+  if (block) shared = allocate_shared(arena, batch.packing.tokens, &lora);
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     BlockActivations& a = saved.blocks[static_cast<size_t>(layer)];
+    if (block) {
+      const Activation* x = a.x;
+      a = shared_block(shared, arena, {a.M, a.rows});
+      a.x = x;
+    }
     recompute(a, saved.recompute, layer, batch, lora);
     feed_forward_backward(arena, a, layer, lora, dx);
     dx = attention_backward(arena, a, layer, batch, lora, dx);
