@@ -162,26 +162,28 @@ TEST_CASE("score is log-probs and values at once") {
 }
 
 TEST_CASE("a pass without losses, without values, without either") {
-  Twins twins(tiny_model());
-  const OwnedBatch whole = twins.batch;
-  twins.own->accumulate_value(whole.view(), twins.t, nullptr);
-  const auto through_trunk = flat(twins.own->tensors(true), "lora_");
-  twins.batch.loss_mask.assign(whole.loss_mask.size(), 0);
-  PolicyMetrics m = twins.combined(1);
-  CHECK(m.tokens == 0);
-  CHECK(m.value->count == static_cast<int64_t>(whole.returns.size()));
-  CHECK(distance(gradients(*twins.adapter), through_trunk) < 2e-5);
-  CHECK(twins.shared->score(twins.batch.view(), nullptr).values.size() == whole.returns.size());
-  twins.shared->zero_grad();
-  twins.batch.value_positions.clear(), twins.batch.returns.clear();
-  m = twins.combined(1);
-  CHECK(m.value->count == 0);
-  CHECK(sum_of_squares(twins.adapter->tensors(true)) == 0);
-  CHECK(twins.shared->score(twins.batch.view(), nullptr).values.empty());
-  twins.batch.loss_mask = whole.loss_mask;
-  CHECK(twins.combined(1).tokens > 0);
-  CHECK(sum_of_squares(twins.adapter->tensors(true)) > 0);
-  CHECK(sum_of_squares(twins.shared->tensors(true)) == 0);
+  each_tested([](const TestedBackend& tested) {
+    Twins twins(make_model(tiny_gguf({}), tested.make()));
+    const OwnedBatch whole = twins.batch;
+    twins.own->accumulate_value(whole.view(), twins.t, nullptr);
+    const auto through_trunk = flat(twins.own->tensors(true), "lora_");
+    twins.batch.loss_mask.assign(whole.loss_mask.size(), 0);
+    PolicyMetrics m = twins.combined(1);
+    CHECK(m.tokens == 0);
+    CHECK(m.value->count == static_cast<int64_t>(whole.returns.size()));
+    CHECK(distance(gradients(*twins.adapter), through_trunk) < tested.tolerance.activations * 4);
+    CHECK(twins.shared->score(twins.batch.view(), nullptr).values.size() == whole.returns.size());
+    twins.shared->zero_grad();
+    twins.batch.value_positions.clear(), twins.batch.returns.clear();
+    m = twins.combined(1);
+    CHECK(m.value->count == 0);
+    CHECK(sum_of_squares(twins.adapter->tensors(true)) == 0);
+    CHECK(twins.shared->score(twins.batch.view(), nullptr).values.empty());
+    twins.batch.loss_mask = whole.loss_mask;
+    CHECK(twins.combined(1).tokens > 0);
+    CHECK(sum_of_squares(twins.adapter->tensors(true)) > 0);
+    CHECK(sum_of_squares(twins.shared->tensors(true)) == 0);
+  });
 }
 
 TEST_CASE("one trunk resumes bit by bit from the two states") {
