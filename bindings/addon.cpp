@@ -67,6 +67,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   add<accumulate_policy>(exports, "accumulatePolicy");  // (adapter, batch, options, cancel) → Promise<PolicyMetrics>
   add<save_adapter>(exports, "saveAdapter");            // (adapter, path, 'gguf' | 'peft', cancel) → Promise<void>
   add<values>(exports, "values");                       // (critic, batch, cancel) → Promise<Float32Array>
+  add<score>(exports, "score");                         // (critic, batch, cancel) → Promise<Scores>
   add<accumulate_value>(exports, "accumulateValue");    // (critic, batch, {normalizer}, cancel) → Promise<ValueMetrics>
   add<optimizer_step>(exports, "optimizerStep");  // (adapter | critic, options, cancel) → Promise<OptimizerMetrics>
   add<zero_grad>(exports, "zeroGrad");            // (adapter | critic, cancel) → Promise<void>

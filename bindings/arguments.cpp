@@ -164,21 +164,42 @@ spark::LoraOptions lora_options(const Napi::Value& value) {
   return options;
 }
 
-spark::CriticOptions critic_options(const Napi::Value& value) {
+spark::CriticOptions critic_options(const Napi::Value& value, Napi::Value& trunk) {
   const Napi::Object object = options_object(value);
   spark::CriticOptions options;
+  trunk = object.Get("trunk");
+  if (!trunk.IsUndefined()) {
+    for (const char* key : {"rank", "alpha", "targets"}) {
+      const Napi::Value given = object.Get(key);
+      if (!given.IsUndefined()) refuse(option(key), "none beside trunk, whose adapter has its own", given);
+    }
+  }
   read_lora(object, options);
   options.hidden = integer_field(object, "hidden", 0, 0, 1 << 20);
   return options;
 }
 
-spark::PolicyOptions policy_options(const Napi::Value& value) {
+spark::PolicyOptions policy_options(const Napi::Value& value, Napi::Value& critic) {
   const Napi::Object object = options_object(value);
   spark::PolicyOptions options;
   options.normalizer = normalizer_option(value);
   options.clip = static_cast<float>(number_field(object, "clip", options.clip));
   options.kl_coefficient = static_cast<float>(number_field(object, "klCoefficient", options.kl_coefficient));
   options.step_ratio = choice_field(object, "ratio", "token", {"token", "step"}) == "step";
+  const Napi::Value term = object.Get("value");
+  if (term.IsUndefined()) return options;
+  const Napi::Object fields = require_object(term, "options.value");
+  const auto number = [&](const char* key, bool zero) {
+    const Napi::Value given = fields.Get(key);
+    const double got = given.IsNumber() ? given.As<Napi::Number>().DoubleValue() : -1;
+    if (!std::isfinite(got) || got < 0 || (got == 0 && !zero)) {
+      refuse(std::string("options.value.") + key, zero ? "a number of at least 0" : "a positive number", given);
+    }
+    return got;
+  };
+  critic = fields.Get("critic");
+  options.value.normalizer = number("normalizer", false);
+  options.value.coefficient = static_cast<float>(number("coefficient", true));
   return options;
 }
 

@@ -29,8 +29,10 @@ std::string choice_field(const Napi::Object& object, const char* key, const std:
 
 spark::ModelOptions model_options(const Napi::Value& value);
 spark::LoraOptions lora_options(const Napi::Value& value);
-spark::CriticOptions critic_options(const Napi::Value& value);
-spark::PolicyOptions policy_options(const Napi::Value& value);
+// Handles among the options come back as they are, for the caller to unwrap: options.trunk (undefined: none), and
+// options.value.critic (empty: no value term).
+spark::CriticOptions critic_options(const Napi::Value& value, Napi::Value& trunk);
+spark::PolicyOptions policy_options(const Napi::Value& value, Napi::Value& critic);
 spark::OptimizerOptions optimizer_options(const Napi::Value& value);
 double normalizer_option(const Napi::Value& value);
 spark::BatchShape shape_argument(const Napi::Value& value);

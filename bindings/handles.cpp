@@ -112,12 +112,12 @@ std::shared_ptr<ModelState> require_model(const Napi::Value& value) {
   if (!has_tag(value, kModelTag)) wrong_kind("model", "a Model", value);
   return unwrap<ModelState>(value);
 }
-std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value) {
-  if (!has_tag(value, kAdapterTag)) wrong_kind("adapter", "an Adapter", value);
+std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value, const char* name) {
+  if (!has_tag(value, kAdapterTag)) wrong_kind(name, "an Adapter", value);
   return unwrap<TrainableState>(value);
 }
-std::shared_ptr<TrainableState> require_critic(const Napi::Value& value) {
-  if (!has_tag(value, kCriticTag)) wrong_kind("critic", "a Critic", value);
+std::shared_ptr<TrainableState> require_critic(const Napi::Value& value, const char* name) {
+  if (!has_tag(value, kCriticTag)) wrong_kind(name, "a Critic", value);
   return unwrap<TrainableState>(value);
 }
 std::shared_ptr<TrainableState> require_trainable(const Napi::Value& value) {

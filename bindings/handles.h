@@ -52,8 +52,8 @@ Napi::Object cancel_handle(Napi::Env env);
 
 // Each throws invalid_argument for anything but its own kind.
 std::shared_ptr<ModelState> require_model(const Napi::Value& value);
-std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value);
-std::shared_ptr<TrainableState> require_critic(const Napi::Value& value);
+std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value, const char* name = "adapter");
+std::shared_ptr<TrainableState> require_critic(const Napi::Value& value, const char* name = "critic");
 std::shared_ptr<TrainableState> require_trainable(const Napi::Value& value);  // adapter or critic
 CancelFlag optional_cancel(const Napi::Value& value);                         // undefined: a flag of its own
 bool is_model(const Napi::Value& value);

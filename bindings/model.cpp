@@ -38,6 +38,19 @@ std::shared_ptr<spark::Adapter> adapter_or_none(const std::shared_ptr<ModelState
   return state->adapter;
 }
 
+// `value` is an Adapter of this model, or undefined for none.
+std::shared_ptr<spark::Adapter> trunk_or_none(const std::shared_ptr<ModelState>& model, const Napi::Value& value) {
+  if (value.IsUndefined()) return nullptr;
+  const auto state = require_adapter(value, "options.trunk");
+  if (state->disposed()) {
+    throw spark::Error("disposed", "options.trunk: expected a live adapter, got one that was disposed");
+  }
+  if (state->owner != model) {
+    throw spark::Error("adapter_mismatch", "options.trunk: expected an Adapter of this model, got another model's");
+  }
+  return state->adapter;
+}
+
 Napi::Object types_object(Napi::Env env, const std::map<std::string, int>& types) {
   Napi::Object object = Napi::Object::New(env);
   for (const auto& [name, count] : types) object.Set(name, Napi::Number::New(env, count));
@@ -101,8 +114,10 @@ Napi::Value create_adapter(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value create_critic(const Napi::CallbackInfo& info) {
-  const spark::CriticOptions options = critic_options(info[1]);
+  Napi::Value trunk;
+  spark::CriticOptions options = critic_options(info[1], trunk);
   const auto state = require_model(info[0]);
+  options.trunk = trunk_or_none(state, trunk);
   return run<std::shared_ptr<spark::Critic>>(
       info.Env(), {"createCritic", state, optional_cancel(info[2])},
       [model = state->model, options](spark::Cancel) { return model->create_critic(options); },

@@ -25,6 +25,25 @@ std::shared_ptr<spark::Critic> live_critic(const TrainableState& state) {
   return state.critic;
 }
 
+// The critic of a value term; `handle` is empty where there is none. One of another model never gets to the worker: its
+// own calls may run.
+std::shared_ptr<spark::Critic> critic_of_term(const TrainableState& adapter, const Napi::Value& handle) {
+  if (handle.IsEmpty()) return nullptr;
+  const auto state = require_critic(handle, "options.value.critic");
+  if (state->owner != adapter.owner) {
+    throw spark::Error("invalid_argument",
+                       "options.value.critic: expected a Critic of this model, got another model's");
+  }
+  return live_critic(*state);
+}
+
+Napi::Object value_object(Napi::Env env, const spark::ValueMetrics& m) {
+  Napi::Object object = Napi::Object::New(env);
+  set_number(object, "count", static_cast<double>(m.count));
+  set_number(object, "lossSum", m.loss_sum);
+  return object;
+}
+
 }  // namespace
 
 Napi::Value trainable_info(const Napi::CallbackInfo& info) {
@@ -60,11 +79,15 @@ Napi::Value accumulate_sft(const Napi::CallbackInfo& info) {
 
 Napi::Value accumulate_policy(const Napi::CallbackInfo& info) {
   auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
-  const spark::PolicyOptions options = policy_options(info[2]);
+  Napi::Value handle;
+  spark::PolicyOptions options = policy_options(info[2], handle);
   const auto state = require_adapter(info[0]);
+  const auto adapter = live_adapter(*state);
+  const auto critic = critic_of_term(*state, handle);
+  options.value.critic = critic.get();
   return run<spark::PolicyMetrics>(
       info.Env(), {"accumulatePolicy", state->owner, optional_cancel(info[3])},
-      [adapter = live_adapter(*state), batch, options](spark::Cancel cancel) {
+      [adapter, critic, batch, options](spark::Cancel cancel) {
         return adapter->accumulate_policy(batch->view(), options, cancel);
       },
       [](Napi::Env env, spark::PolicyMetrics&& m) {
@@ -78,6 +101,7 @@ Napi::Value accumulate_policy(const Napi::CallbackInfo& info) {
         set_number(object, "clippedCount", static_cast<double>(m.clipped_count));
         set_number(object, "ratioSum", m.ratio_sum);
         set_number(object, "ratioMax", m.ratio_max);
+        if (m.value) object.Set("value", value_object(env, *m.value));
         return object;
       });
 }
@@ -102,6 +126,20 @@ Napi::Value values(const Napi::CallbackInfo& info) {
       [](Napi::Env env, std::vector<float>&& v) { return float_array(env, std::move(v)); });
 }
 
+Napi::Value score(const Napi::CallbackInfo& info) {
+  auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
+  const auto state = require_critic(info[0]);
+  return run<spark::Scores>(
+      info.Env(), {"score", state->owner, optional_cancel(info[2])},
+      [critic = live_critic(*state), batch](spark::Cancel cancel) { return critic->score(batch->view(), cancel); },
+      [](Napi::Env env, spark::Scores&& scores) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("logprobs", float_array(env, std::move(scores.logprobs)));
+        object.Set("values", float_array(env, std::move(scores.values)));
+        return object;
+      });
+}
+
 Napi::Value accumulate_value(const Napi::CallbackInfo& info) {
   auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
   const double normalizer = normalizer_option(info[2]);
@@ -111,12 +149,7 @@ Napi::Value accumulate_value(const Napi::CallbackInfo& info) {
       [critic = live_critic(*state), batch, normalizer](spark::Cancel cancel) {
         return critic->accumulate_value(batch->view(), normalizer, cancel);
       },
-      [](Napi::Env env, spark::ValueMetrics&& m) {
-        Napi::Object object = Napi::Object::New(env);
-        set_number(object, "count", static_cast<double>(m.count));
-        set_number(object, "lossSum", m.loss_sum);
-        return object;
-      });
+      [](Napi::Env env, spark::ValueMetrics&& m) { return value_object(env, m); });
 }
 
 Napi::Value optimizer_step(const Napi::CallbackInfo& info) {

@@ -141,6 +141,10 @@ const ppoSchema = z.strictObject({
   filter: z.enum(['none', 'ok', 'correct']).default('none'),
   /** Width of the critic head's hidden layer; null: C. */
   criticHidden: positive.nullable().default(null),
+  /** What the critic's head reads: a trunk with a LoRA of its `own`, or the `actor`'s, one pass for both. */
+  criticTrunk: z.enum(['own', 'actor']).default('own'),
+  /** c_v: what the actor's trunk feels of the value loss, L_actor + c_v L_v; 0: nothing. Only with criticTrunk: actor. */
+  valueCoefficient: z.number().min(0).default(0.1),
 });
 
 const evalSchema = z.strictObject({

@@ -20,8 +20,10 @@ export type {
   OptimizerOptions,
   PolicyMetrics,
   PolicyOptions,
+  Scores,
   SftMetrics,
   ValueMetrics,
+  ValueTerm,
 } from './engine/types.js';
 export { SparkError, type SparkErrorCode } from './errors.js';
 export { replay } from './evaluate/replay.js';

@@ -43,7 +43,8 @@ class CpuBackend : public Backend {
   bool all_finite(const Activation* x, int64_t count) override;
   void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
   void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
-  void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) override;
+  void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, float scale, int64_t M,
+                    int64_t C) override;
   void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon,
                        int64_t M) override;
   void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd, const Vector& w,

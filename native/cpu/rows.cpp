@@ -17,15 +17,15 @@ SPARK_CLONES void narrow_row(T* y, const float* x, int64_t C) {
 }
 
 template <class T>
-SPARK_CLONES void add_row(T* y, const T* x, int64_t C) {
+SPARK_CLONES void add_row(T* y, const T* x, float scale, int64_t C) {
 #pragma omp simd
-  for (int64_t c = 0; c < C; ++c) y[c] = narrow<T>(widen(y[c]) + widen(x[c]));
+  for (int64_t c = 0; c < C; ++c) y[c] = narrow<T>(widen(y[c]) + scale * widen(x[c]));
 }
 
 template <class T>
-void scatter(T* dx, const T* dy, const int32_t* rows, int64_t M, int64_t C) {
+void scatter(T* dx, const T* dy, const int32_t* rows, float scale, int64_t M, int64_t C) {
 #pragma omp parallel for schedule(static) if (M * C > kParallelWork)
-  for (int64_t m = 0; m < M; ++m) add_row(dx + rows[m] * C, dy + m * C, C);
+  for (int64_t m = 0; m < M; ++m) add_row(dx + rows[m] * C, dy + m * C, scale, C);
 }
 
 }  // namespace
@@ -56,9 +56,10 @@ void CpuBackend::gather_rows(Activation* y, const Activation* x, const int32_t* 
   for (int64_t m = 0; m < M; ++m) std::memcpy(at(y, m * C), at(x, rows[m] * C), bytes);
 }
 
-void CpuBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) {
+void CpuBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, float scale, int64_t M,
+                              int64_t C) {
   with_activation_type(compute_,
-                       [&]<class T>(T) { scatter(static_cast<T*>(dx), static_cast<const T*>(dy), rows, M, C); });
+                       [&]<class T>(T) { scatter(static_cast<T*>(dx), static_cast<const T*>(dy), rows, scale, M, C); });
 }
 
 }  // namespace spark

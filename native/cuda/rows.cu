@@ -18,16 +18,16 @@ __global__ void gather(Bf16* y, const Bf16* x, const int32_t* rows, int64_t C, i
   for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kThreads * V) Values<V>::load(from + c).store(to + c);
 }
 
-// y[rows] += x (M, C)
+// y[rows] += scale · x (M, C)
 template <int V>
-__global__ void scatter(Bf16* y, const Bf16* x, const int32_t* rows, int64_t C) {
+__global__ void scatter(Bf16* y, const Bf16* x, const int32_t* rows, float scale, int64_t C) {
   const Bf16* from = x + blockIdx.x * C;
   Bf16* to = y + rows[blockIdx.x] * C;
   for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kThreads * V) {
     const auto added = Values<V>::load(from + c);
     auto sums = Values<V>::load(to + c);
     SPARK_UNROLL
-    for (int i = 0; i < V; ++i) sums.at[i] += added.at[i];
+    for (int i = 0; i < V; ++i) sums.at[i] += scale * added.at[i];
     sums.store(to + c);
   }
 }
@@ -65,9 +65,10 @@ void CudaBackend::gather_strided(Activation* y, const Activation* x, const int32
   });
 }
 
-void CudaBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) {
+void CudaBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, float scale, int64_t M,
+                               int64_t C) {
   with_vector(vectorizes(C, {dx, dy}), [&](auto v) {
-    launch(scatter<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(dx), bf16(dy), rows, C);
+    launch(scatter<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(dx), bf16(dy), rows, scale, C);
   });
 }
 

@@ -74,9 +74,9 @@ Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t
                    a.u[static_cast<int>(ProjectionGroup::O)], layer, a.M, lora);
   if (a.rows) {
     backend_.zero(dout, N * Q);
-    backend_.scatter_rows(dout, dout_rows, a.rows, a.M, Q);
+    backend_.scatter_rows(dout, dout_rows, a.rows, 1, a.M, Q);
     backend_.zero(dx_all, N * C);
-    backend_.scatter_rows(dx_all, dx, a.rows, a.M, C);
+    backend_.scatter_rows(dx_all, dx, a.rows, 1, a.M, C);
   }
   backend_.attention_backward(dq, dk, dv, dout, a.q, a.k, a.v, a.o, a.lse, batch.packing, {H, K, D});
   backend_.rope_backward(dq, rope(), batch.packing, H, D);

@@ -151,8 +151,9 @@ class Backend {
   virtual void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) = 0;
   // y (M, C) = x[rows]
   virtual void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) = 0;
-  // dx[rows] (., C) += dy (M, C); rows are distinct
-  virtual void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, int64_t M, int64_t C) = 0;
+  // dx[rows] (., C) += scale · dy (M, C); rows are distinct
+  virtual void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, float scale, int64_t M,
+                            int64_t C) = 0;
 
   // ---- normalisation: y = x / rms(x) ⊙ w
   // y (M, C) =, rstd (M) =

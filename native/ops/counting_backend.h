@@ -42,7 +42,7 @@ class CountingBackend final : public Backend {
   bool all_finite(const Activation*, int64_t) override { return true; }
   void embedding(Activation*, const Weight&, const int32_t*, int64_t) override {}
   void gather_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
-  void scatter_rows(Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
+  void scatter_rows(Activation*, const Activation*, const int32_t*, float, int64_t, int64_t) override {}
   void rmsnorm_forward(Activation*, float*, const Activation*, const Vector&, float, int64_t) override {}
   void rmsnorm_backward(Activation*, const Activation*, const Activation*, const float*, const Vector&,
                         int64_t) override {}

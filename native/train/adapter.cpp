@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "model/adapter_io.h"
+#include "train/critic.h"
 #include "train/objectives.h"
 
 namespace spark {
@@ -39,6 +40,9 @@ void check_policy(const PolicyOptions& options) {
   };
   require("clip", options.clip);
   require("klCoefficient", options.kl_coefficient);
+  if (!options.value.critic) return;
+  check_normalizer(options.value.normalizer);
+  require("value.coefficient", options.value.coefficient);
 }
 
 }  // namespace
@@ -89,30 +93,51 @@ std::vector<float> download_logprobs(EngineCore& core, const float* lp, const Lo
   return host;
 }
 
-std::vector<float> LoraAdapter::run(const Batch& batch, const LossPositions& losses, const LogprobGradient& gradient,
-                                    const AllSlopes& two_pass, Cancel cancel) {
+std::vector<float> LoraAdapter::logprob_loss(const LossPositions& losses, const LossRows& rows, const Slopes& slopes,
+                                             const Activation* x, Activation* dx, const SavedActivations& saved,
+                                             int64_t N, Cancel cancel) {
+  EngineCore& core = trained_->core();
+  const Arena::Scope scope(core.arena);
+  float* lp = core.arena.floats(losses.count());  // (M)
+  output_logprobs(core.llama, core.arena, lp, x, rows, dx, slopes.at_once ? LogprobGradient() : slopes.by_chunk,
+                  cancel);
+  const std::vector<float> host = download_logprobs(core, lp, losses, saved, x, N);
+  if (!slopes.at_once) return host;
+  const std::vector<float> all = slopes.at_once(host);
+  const auto copy = [&](float* dlp, const float*, int64_t first, int64_t count) {
+    core.backend->upload(dlp, all.data() + first, static_cast<size_t>(count) * sizeof(float));
+  };
+  output_logprobs(core.llama, core.arena, lp, x, rows, dx, copy, cancel);
+  return host;
+}
+
+LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& losses, const Slopes& slopes,
+                                     const ValueTerm& value, Cancel cancel) {
   EngineCore& core = trained_->core();
   Backend& backend = *core.backend;
-  const int64_t N = static_cast<int64_t>(batch.tokens.size()), M = losses.count(), C = core.llama.config().width;
+  LoraCritic* critic = critic_of(value);
+  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
   trained_->begin_gradients();
+  if (critic) critic->trained().begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
-  const LossRows rows = upload_losses(backend, core.arena, losses);
-  float* lp = core.arena.floats(M);                // (M)
-  Activation* dx = core.arena.activations(M * C);  // (M, C)
+  const LossRows targets = upload_losses(backend, core.arena, losses);
+  TrunkRows rows{targets.read, {losses.count(), nullptr}, {}};
+  if (critic) rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions);
+  const int64_t U = rows.read.count;
+  Activation* dx = core.arena.activations(U * C);  // (U, C)
   SavedActivations saved{core.recompute, {}};
-  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);
-  backend.zero(dx, M * C);
-  output_logprobs(core.llama, core.arena, lp, x, rows, dx, two_pass ? LogprobGradient() : gradient, cancel);
-  const std::vector<float> host = download_logprobs(core, lp, losses, saved, x, N);
-  if (two_pass) {
-    const std::vector<float> slopes = two_pass(host);
-    const auto copy = [&](float* dlp, const float*, int64_t first, int64_t count) {
-      backend.upload(dlp, slopes.data() + first, static_cast<size_t>(count) * sizeof(float));
-    };
-    output_logprobs(core.llama, core.arena, lp, x, rows, dx, copy, cancel);
-  }
+  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);  // (U, C)
+  backend.zero(dx, U * C);
+  Passed passed;
+  read_rows(backend, core.arena, rows.policy, x, dx, 1, C, [&](const Activation* own, Activation* down) {
+    passed.lp = logprob_loss(losses, targets, slopes, own, down, saved, N, cancel);
+  });
+  if (critic) passed.value.emplace();
+  read_rows(backend, core.arena, rows.value, x, dx, value.coefficient, C, [&](const Activation* own, Activation* down) {
+    passed.value = critic->value_loss(batch, value.normalizer, own, down, saved);
+  });
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
-  return host;
+  return passed;
 }
 
 SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) {
@@ -127,40 +152,62 @@ SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Ca
   const auto gradient = [&](float* dlp, const float*, int64_t, int64_t count) {
     core.backend->fill(dlp, static_cast<float>(-1.0 / normalizer), count);
   };
-  for (const float lp : run(batch, losses, gradient, nullptr, cancel)) metrics.loss_sum -= lp;
-  trained_->commit_gradients();
+  for (const float lp : run(batch, losses, {gradient, nullptr}, {}, cancel).lp) metrics.loss_sum -= lp;
+  commit_gradients({trained_.get()});
   return metrics;
+}
+
+LoraCritic* LoraAdapter::critic_of(const ValueTerm& value) const {
+  if (!value.critic) return nullptr;
+  auto* critic = dynamic_cast<LoraCritic*>(value.critic);
+  if (critic && critic->trunk() == this) return critic;
+  throw Error("invalid_argument",
+              std::string("value.critic: expected a critic over this adapter's trunk, got one ") +
+                  (critic && critic->trunk() ? "over another adapter's" : "with a LoRA of its own"));
 }
 
 PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) {
   EngineCore& core = trained_->core();
   check_policy(options);
+  LoraCritic* critic = critic_of(options.value);
   const bool reference = options.kl_coefficient > 0 || !batch.ref_logprobs.empty();
   check_batch(batch, core.llama.config(),
               {.loss_mask = true,
                .old_logprobs = true,
                .ref_logprobs = reference,
                .advantages = true,
-               .step_ids = options.step_ratio});
-  core.begin_pass({options.step_ratio ? Pass::PolicyBySteps : Pass::Policy, &lora()}, batch);
+               .step_ids = options.step_ratio,
+               .value_positions = critic != nullptr,
+               .returns = critic != nullptr});
+  const Pass::Kind kind = options.step_ratio ? Pass::PolicyBySteps : Pass::Policy;
+  core.begin_pass({kind, &lora(), critic ? critic->hidden() : 0, critic != nullptr}, batch);
   const LossPositions losses = find_losses(batch);
-  if (losses.count() == 0) return {};
+  PolicyMetrics metrics;
+  if (critic) metrics.value.emplace();
+  if (losses.count() == 0 && !(critic && !batch.value_positions.empty())) return metrics;
   Backend& backend = *core.backend;
   const float* old_lp = upload_at(backend, core.arena, batch.old_logprobs, losses);  // (M)
   const float* ref_lp = reference ? upload_at(backend, core.arena, batch.ref_logprobs, losses) : nullptr;
   const float* advantage = upload_at(backend, core.arena, batch.advantages, losses);
   const PolicyCoefficients c{options.clip, options.kl_coefficient, 1.0 / options.normalizer};
-  const auto token_slopes = [&](float* dlp, const float* lp, int64_t first, int64_t count) {
+  Slopes slopes;
+  slopes.by_chunk = [&](float* dlp, const float* lp, int64_t first, int64_t count) {
     backend.policy_backward(dlp, lp, old_lp + first, ref_lp ? ref_lp + first : nullptr, advantage + first, c, count);
   };
-  const auto step_slopes = [&](const std::vector<float>& lp) {
-    return step_ratio_slopes(batch, losses, lp, policy_ratios(batch, losses, lp, true), options);
-  };
-  const std::vector<float> lp =
-      run(batch, losses, token_slopes, options.step_ratio ? AllSlopes(step_slopes) : nullptr, cancel);
-  const PolicyMetrics metrics =
-      policy_metrics(batch, losses, lp, policy_ratios(batch, losses, lp, options.step_ratio), options);
-  trained_->commit_gradients();
+  if (options.step_ratio) {
+    slopes.at_once = [&](const std::vector<float>& lp) {
+      return step_ratio_slopes(batch, losses, lp, policy_ratios(batch, losses, lp, true), options);
+    };
+  }
+  const Passed passed = run(batch, losses, slopes, options.value, cancel);
+  metrics =
+      policy_metrics(batch, losses, passed.lp, policy_ratios(batch, losses, passed.lp, options.step_ratio), options);
+  metrics.value = passed.value;
+  if (critic) {
+    commit_gradients({trained_.get(), &critic->trained()});
+  } else {
+    commit_gradients({trained_.get()});
+  }
   return metrics;
 }
 

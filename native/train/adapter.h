@@ -3,8 +3,11 @@
 
 #include "train/batch.h"
 #include "train/trained.h"
+#include "train/trunk_rows.h"
 
 namespace spark {
+
+class LoraCritic;
 
 class LoraAdapter final : public TrainableOver<Adapter> {
  public:
@@ -22,11 +25,25 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   MemoryPlan plan(const BatchShape& shape) override;
 
  private:
-  // Forward, log-probs with slopes from `gradient`, backward. Returns lp (M). `two_pass` sees all log-probs and gives
-  // the slopes of all of them; `gradient` is then ignored.
-  using AllSlopes = std::function<std::vector<float>(const std::vector<float>& lp)>;
-  std::vector<float> run(const Batch& batch, const LossPositions& losses, const LogprobGradient& gradient,
-                         const AllSlopes& two_pass, Cancel cancel);
+  // Where a loss's slopes come from: `by_chunk` as rows are scored, or `at_once`, which sees all log-probs lp (M)
+  // first.
+  struct Slopes {
+    LogprobGradient by_chunk;
+    std::function<std::vector<float>(const std::vector<float>& lp)> at_once;
+  };
+  // What a pass gave: lp (M), and the value term's metrics where it had one.
+  struct Passed {
+    std::vector<float> lp;
+    std::optional<ValueMetrics> value;
+  };
+  // One forward and one backward pass; gradients are left to be committed. T may be there without M, M without T.
+  Passed run(const Batch& batch, const LossPositions& losses, const Slopes& slopes, const ValueTerm& value,
+             Cancel cancel);
+  std::vector<float> logprob_loss(const LossPositions& losses, const LossRows& rows, const Slopes& slopes,
+                                  const Activation* x, Activation* dx, const SavedActivations& saved, int64_t N,
+                                  Cancel cancel);
+  // The term's critic, or null for none; throws invalid_argument when it does not read this adapter's trunk.
+  LoraCritic* critic_of(const ValueTerm& value) const;
 };
 
 // lp (M) on the host from memory of the backend; throws not_finite naming the first bad tensor.

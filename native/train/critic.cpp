@@ -14,28 +14,36 @@ std::shared_ptr<LoraCritic> LoraCritic::blank(std::shared_ptr<EngineCore> core, 
                                         ", or 0 for the model's width, got " + std::to_string(options.hidden));
   }
   const int64_t width = core->llama.config().width, hidden = options.hidden ? options.hidden : width;
+  auto trunk = std::dynamic_pointer_cast<LoraAdapter>(options.trunk);
+  std::optional<LoraOptions> lora;
+  if (!trunk) lora = options;
   ParameterLayout layout;
-  add_lora_parameters(layout, core->llama.config(), lora_spec(options));
+  if (lora) add_lora_parameters(layout, core->llama.config(), lora_spec(*lora));
   const int head = static_cast<int>(layout.parameters().size());
   add_value_head_parameters(layout, width, hidden);
-  auto trained = std::make_unique<TrainedParameters>(std::move(core), "critic", options, std::move(layout));
-  return std::make_shared<LoraCritic>(std::move(trained), head, hidden);
+  auto trained = std::make_unique<TrainedParameters>(std::move(core), "critic", std::move(lora), std::move(layout));
+  return std::make_shared<LoraCritic>(std::move(trained), std::move(trunk), head, hidden);
 }
 
 std::shared_ptr<LoraCritic> LoraCritic::create(std::shared_ptr<EngineCore> core, const CriticOptions& options) {
   core->begin_call();
   auto critic = blank(std::move(core), options);
-  initialize_lora(critic->trained().parameters(), options.seed);
+  if (!critic->trunk()) initialize_lora(critic->trained().parameters(), options.seed);
   initialize_value_head(critic->trained().parameters(), options.seed);
   return critic;
 }
 
-LoraCritic::LoraCritic(std::unique_ptr<TrainedParameters> trained, int head, int64_t hidden)
-    : TrainableOver(std::move(trained)), head_(trained_->parameters(), head, hidden), hidden_(hidden) {}
+LoraCritic::LoraCritic(std::unique_ptr<TrainedParameters> trained, std::shared_ptr<LoraAdapter> trunk, int head,
+                       int64_t hidden)
+    : TrainableOver(std::move(trained)),
+      trunk_(std::move(trunk)),
+      head_(trained_->parameters(), head, hidden),
+      hidden_(hidden) {}
 
+// Over an adapter's trunk it is the policy's pass with a value term: that holds the most.
 MemoryPlan LoraCritic::plan(const BatchShape& shape) {
   trained_->core().begin_call();
-  return trained_->core().plan({Pass::Value, &lora(), hidden_}, shape);
+  return trained_->core().plan({trunk_ ? Pass::Policy : Pass::Value, &lora(), hidden_, trunk_ != nullptr}, shape);
 }
 
 std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch, const SavedActivations& saved,
@@ -57,47 +65,90 @@ std::vector<float> LoraCritic::download_values(const float* v, const Batch& batc
 std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   EngineCore& core = trained_->core();
   check_batch(batch, core.llama.config(), {.value_positions = true});
-  core.begin_pass({Pass::Values, &lora(), hidden_}, batch);
+  core.begin_pass({Pass::Values, &lora(), hidden_, trunk_ != nullptr}, batch);
   const int64_t T = static_cast<int64_t>(batch.value_positions.size());
   if (T == 0) return {};
   const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(*core.backend, core.arena, batch.value_positions.data(), T)};
   float* v = core.arena.floats(T);  // (T)
-  const Activation* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), nullptr, cancel);
+  const Activation* x = core.llama.forward(core.arena, packed, rows, &view(), nullptr, cancel);
   head_.forward(core.llama, core.arena, v, x, T);
   return download_values(v, batch, {}, x);
+}
+
+ValueMetrics LoraCritic::value_loss(const Batch& batch, double normalizer, const Activation* x, Activation* dx,
+                                    const SavedActivations& saved) {
+  EngineCore& core = trained_->core();
+  const int64_t T = static_cast<int64_t>(batch.value_positions.size());
+  const Arena::Scope scope(core.arena);
+  float* v = core.arena.floats(T);  // (T)
+  const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, T);
+  std::vector<float> slopes = download_values(v, batch, saved, x);
+  ValueMetrics metrics;
+  metrics.count = T;
+  for (size_t t = 0; t < slopes.size(); ++t) {
+    const double error = static_cast<double>(slopes[t]) - batch.returns[t];
+    metrics.loss_sum += error * error;
+    slopes[t] = static_cast<float>(2.0 * error / normalizer);
+  }
+  const float* dv = upload_floats(*core.backend, core.arena, slopes.data(), T);
+  head_.backward(core.llama, core.arena, dx, dv, head, T);
+  return metrics;
 }
 
 ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer, Cancel cancel) {
   EngineCore& core = trained_->core();
   check_normalizer(normalizer);
   check_batch(batch, core.llama.config(), {.value_positions = true, .returns = true});
-  core.begin_pass({Pass::Value, &lora(), hidden_}, batch);
+  core.begin_pass({Pass::Value, &lora(), hidden_, trunk_ != nullptr}, batch);
   const int64_t T = static_cast<int64_t>(batch.value_positions.size()), C = core.llama.config().width;
-  ValueMetrics metrics;
-  metrics.count = T;
-  if (metrics.count == 0) return metrics;
+  if (T == 0) return {};
   Backend& backend = *core.backend;
   trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
-  float* v = core.arena.floats(T);                 // (T)
   Activation* dx = core.arena.activations(T * C);  // (T, C)
   SavedActivations saved{core.recompute, {}};
-  const Activation* x = core.llama.forward(core.arena, packed, rows, &trained_->lora(), &saved, cancel);
-  const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, T);
-  std::vector<float> slopes = download_values(v, batch, saved, x);
-  for (size_t t = 0; t < slopes.size(); ++t) {
-    const double error = static_cast<double>(slopes[t]) - batch.returns[t];
-    metrics.loss_sum += error * error;
-    slopes[t] = static_cast<float>(2.0 * error / normalizer);
-  }
-  const float* dv = upload_floats(backend, core.arena, slopes.data(), T);
+  const Activation* x =
+      core.llama.forward(core.arena, packed, rows, &view(), trunk_ ? nullptr : &saved, cancel);  // (T, C)
   backend.zero(dx, T * C);
-  head_.backward(core.llama, core.arena, dx, dv, head, T);
-  core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
-  trained_->commit_gradients();
+  const ValueMetrics metrics = value_loss(batch, normalizer, x, dx, saved);
+  if (!trunk_) core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
+  commit_gradients({trained_.get()});
   return metrics;
+}
+
+Scores LoraCritic::score(const Batch& batch, Cancel cancel) {
+  EngineCore& core = trained_->core();
+  if (!trunk_) {
+    throw Error("invalid_argument",
+                "score: expected a critic over an adapter's trunk, got one with a LoRA of its own: its values and the "
+                "policy's log-probs are two passes, values and logprobs");
+  }
+  check_batch(batch, core.llama.config(), {.loss_mask = true, .value_positions = true});
+  core.begin_pass({Pass::Score, &lora(), hidden_, true}, batch);
+  const LossPositions losses = find_losses(batch);
+  const int64_t M = losses.count(), T = static_cast<int64_t>(batch.value_positions.size());
+  Scores scores{std::vector<float>(batch.tokens.size(), 0.0f), {}};
+  if (M + T == 0) return scores;
+  Backend& backend = *core.backend;
+  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
+  const PackedTokens packed = upload_tokens(backend, core.arena, batch);
+  const LossRows targets = upload_losses(backend, core.arena, losses);
+  const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions);
+  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &view(), nullptr, cancel);  // (U, C)
+  read_rows(backend, core.arena, rows.policy, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
+    float* lp = core.arena.floats(M);  // (M)
+    output_logprobs(core.llama, core.arena, lp, own, targets, nullptr, nullptr, cancel);
+    const std::vector<float> host = download_logprobs(core, lp, losses, {}, own, N);
+    for (size_t m = 0; m < host.size(); ++m) scores.logprobs[static_cast<size_t>(losses.positions[m])] = host[m];
+  });
+  read_rows(backend, core.arena, rows.value, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
+    float* v = core.arena.floats(T);  // (T)
+    head_.forward(core.llama, core.arena, v, own, T);
+    scores.values = download_values(v, batch, {}, own);
+  });
+  return scores;
 }
 
 }  // namespace spark

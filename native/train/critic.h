@@ -1,7 +1,9 @@
-// The critic: its own LoRA over the same frozen base, and a value head that reads the final-normed state of a token.
+// The critic: a value head that reads the final-normed state of a token, over the frozen base with a LoRA of its own,
+// or over an adapter's trunk: then the head is all it trains by itself, and one pass serves it and the policy.
 #pragma once
 
 #include "model/output_head.h"
+#include "train/adapter.h"
 #include "train/batch.h"
 #include "train/trained.h"
 
@@ -12,16 +14,27 @@ class LoraCritic final : public TrainableOver<Critic> {
   // All zero, for memory to be counted.
   static std::shared_ptr<LoraCritic> blank(std::shared_ptr<EngineCore> core, const CriticOptions& options);
   static std::shared_ptr<LoraCritic> create(std::shared_ptr<EngineCore> core, const CriticOptions& options);
-  LoraCritic(std::unique_ptr<TrainedParameters> trained, int head, int64_t hidden);
+  LoraCritic(std::unique_ptr<TrainedParameters> trained, std::shared_ptr<LoraAdapter> trunk, int head, int64_t hidden);
 
+  const LoraOptions& lora() const override { return trunk_ ? trunk_->lora() : trained_->options(); }
   std::vector<float> values(const Batch& batch, Cancel cancel) override;
   ValueMetrics accumulate_value(const Batch& batch, double normalizer, Cancel cancel) override;
+  Scores score(const Batch& batch, Cancel cancel) override;
   MemoryPlan plan(const BatchShape& shape) override;
 
+  const LoraAdapter* trunk() const { return trunk_.get(); }  // null: a LoRA of its own
+  int64_t hidden() const { return hidden_; }
+  // L_v at the rows where a value is read, x (T, C): the head's gradients += and dx (T, C) +=.
+  ValueMetrics value_loss(const Batch& batch, double normalizer, const Activation* x, Activation* dx,
+                          const SavedActivations& saved);
+
  private:
+  // The LoRA of the trunk that the head reads.
+  const LoraView& view() const { return trunk_ ? trunk_->trained().lora() : trained_->lora(); }
   // v (T) on the host; throws not_finite naming the first bad tensor.
   std::vector<float> download_values(const float* v, const Batch& batch, const SavedActivations& saved,
                                      const Activation* x) const;
+  std::shared_ptr<LoraAdapter> trunk_;
   ValueHead head_;
   int64_t hidden_;
 };

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ namespace spark {
 
 using Cancel = const std::atomic<bool>*;  // may be null
 class Adapter;
+class Critic;
 
 struct ModelOptions {
   std::string path;
@@ -47,6 +49,9 @@ struct LoraOptions {
 
 struct CriticOptions : LoraOptions {
   int64_t hidden = 0;  // 0: C
+  // Not null: the head reads what this adapter's trunk computes. The critic is the head alone, keeps the adapter alive,
+  // and has no rank, alpha or targets of its own: those above are not read.
+  std::shared_ptr<Adapter> trunk;
 };
 
 // Views; the caller keeps the memory alive during the call. Empty spans are absent fields.
@@ -62,11 +67,19 @@ struct Batch {
   std::span<const float> returns;            // (T)
 };
 
+// The value loss in the policy's pass: the head learns L_v, the trunk gets coefficient · dL_v.
+struct ValueTerm {
+  Critic* critic = nullptr;  // made over this adapter's trunk; null: no such term
+  double normalizer = 1;     // T of the optimizer batch
+  float coefficient = 0;     // c_v; 0: the trunk does not feel the values
+};
+
 struct PolicyOptions {
   double normalizer = 1;
   float clip = 0.2f;
   float kl_coefficient = 0.1f;
   bool step_ratio = false;
+  ValueTerm value{};
 };
 
 struct SftMetrics {
@@ -74,15 +87,21 @@ struct SftMetrics {
   double loss_sum = 0;
 };
 
+struct ValueMetrics {
+  int64_t count = 0;
+  double loss_sum = 0;
+};
+
 struct PolicyMetrics {
   int64_t tokens = 0;
   double clip_loss_sum = 0, kl_loss_sum = 0, k1_sum = 0, k2_sum = 0, k3_sum = 0, ratio_sum = 0, ratio_max = 0;
   int64_t clipped_count = 0;
+  std::optional<ValueMetrics> value;  // of the value term, where there is one
 };
 
-struct ValueMetrics {
-  int64_t count = 0;
-  double loss_sum = 0;
+struct Scores {
+  std::vector<float> logprobs;  // (N) where lossMask is 1, 0 elsewhere
+  std::vector<float> values;    // (T)
 };
 
 struct OptimizerOptions {
@@ -127,15 +146,15 @@ struct SaveReport {
 class Trainable {
  public:
   virtual ~Trainable() = default;
-  virtual const LoraOptions& lora() const = 0;
+  virtual const LoraOptions& lora() const = 0;  // of the trunk it reads
   virtual int64_t parameter_count() const = 0;
   virtual OptimizerMetrics optimizer_step(const OptimizerOptions& options) = 0;
   virtual void zero_grad() = 0;
   virtual void save_state(const std::string& path) = 0;  // safetensors
   virtual void load_state(const std::string& path) = 0;
   virtual std::vector<NamedTensor> tensors(bool gradients) = 0;
-  // What an accumulate call over such a batch would hold; allocates nothing. A call that does not fit throws
-  // memory_limit before it allocates.
+  // What an accumulate call over such a batch would hold (of a critic over an adapter's trunk: the policy's call with
+  // a value term); allocates nothing. A call that does not fit throws memory_limit before it allocates.
   virtual MemoryPlan plan(const BatchShape& shape) = 0;
 };
 
@@ -150,7 +169,10 @@ class Adapter : public Trainable {
 class Critic : public Trainable {
  public:
   virtual std::vector<float> values(const Batch& batch, Cancel cancel) = 0;  // (T)
+  // Over an adapter's trunk it trains the head alone: no backward pass through the trunk.
   virtual ValueMetrics accumulate_value(const Batch& batch, double normalizer, Cancel cancel) = 0;
+  // Log-probs and values of one pass; only over an adapter's trunk, else invalid_argument.
+  virtual Scores score(const Batch& batch, Cancel cancel) = 0;
 };
 
 class Model {

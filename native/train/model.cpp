@@ -45,6 +45,7 @@ class EngineModel final : public Model {
     return LoraAdapter::create(core_, options);
   }
   std::shared_ptr<Critic> create_critic(const CriticOptions& options) override {
+    if (options.trunk) own(*options.trunk);
     return LoraCritic::create(core_, options);
   }
   std::shared_ptr<Adapter> load_adapter(const std::string& path) override { return LoraAdapter::load(core_, path); }

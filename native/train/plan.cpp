@@ -28,7 +28,8 @@ struct ZeroBatch {
         loss_mask(tokens.size()),
         zeros(tokens.size()),
         returns(value_positions.size()) {
-    std::iota(value_positions.begin(), value_positions.end(), 0);
+    // The last rows, as the losses have the first: no two readers share more than they must.
+    std::iota(value_positions.begin(), value_positions.end(), static_cast<int32_t>(shape.tokens - shape.values));
     int64_t losses = shape.loss_tokens, rest = shape.tokens;
     for (int64_t s = 0; s < shape.sequences; ++s) {
       // The longest first; the others share what is left.
@@ -65,7 +66,7 @@ void check_shape(const BatchShape& s) {
 }
 
 std::string settings_key(const Pass& pass) {
-  std::string key = std::to_string(pass.lora->rank) + " " + std::to_string(pass.hidden);
+  std::string key = std::to_string(pass.lora->rank);
   for (const std::string& target : pass.lora->targets) key += " " + target;
   return key;
 }
@@ -112,28 +113,35 @@ void Planner::run(const Pass& pass, const BatchShape& shape) {
     score_logprobs(*dry_, batch, nullptr, nullptr);
     return;
   }
-  const std::string key = settings_key(pass);
-  if (pass.kind == Pass::Values || pass.kind == Pass::Value) {
-    std::shared_ptr<Critic>& critic = critics_[key];
-    if (!critic) critic = LoraCritic::blank(dry_, {*pass.lora, pass.hidden});
-    if (pass.kind == Pass::Values) {
-      critic->values(batch, nullptr);
-    } else {
-      critic->accumulate_value(batch, 1, nullptr);
-    }
-    return;
-  }
-  std::shared_ptr<Adapter>& adapter = adapters_[key];
-  if (!adapter) adapter = LoraAdapter::blank(dry_, *pass.lora);
-  if (pass.kind == Pass::Logprobs) {
-    score_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter).trained().lora(), nullptr);
+  if (pass.kind == Pass::Values) {
+    critic(pass)->values(batch, nullptr);
+  } else if (pass.kind == Pass::Value) {
+    critic(pass)->accumulate_value(batch, 1, nullptr);
+  } else if (pass.kind == Pass::Score) {
+    critic(pass)->score(batch, nullptr);
+  } else if (pass.kind == Pass::Logprobs) {
+    score_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter(pass)).trained().lora(), nullptr);
   } else if (pass.kind == Pass::Sft) {
-    adapter->accumulate_sft(batch, 1, nullptr);
+    adapter(pass)->accumulate_sft(batch, 1, nullptr);
   } else {
     PolicyOptions options;
     options.step_ratio = pass.kind == Pass::PolicyBySteps;
-    adapter->accumulate_policy(batch, options, nullptr);
+    if (pass.shared_trunk) options.value.critic = critic(pass).get();
+    adapter(pass)->accumulate_policy(batch, options, nullptr);
   }
+}
+
+std::shared_ptr<Adapter> Planner::adapter(const Pass& pass) {
+  std::shared_ptr<Adapter>& known = adapters_[settings_key(pass)];
+  if (!known) known = LoraAdapter::blank(dry_, *pass.lora);
+  return known;
+}
+
+std::shared_ptr<Critic> Planner::critic(const Pass& pass) {
+  const std::string sort = std::to_string(pass.hidden) + (pass.shared_trunk ? " over " : " beside ");
+  std::shared_ptr<Critic>& known = critics_[sort + settings_key(pass)];
+  if (!known) known = LoraCritic::blank(dry_, {*pass.lora, pass.hidden, pass.shared_trunk ? adapter(pass) : nullptr});
+  return known;
 }
 
 int64_t Planner::activation_bytes(const Pass& pass, const BatchShape& shape, Recompute recompute) {

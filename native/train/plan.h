@@ -16,11 +16,13 @@ struct EngineCore;
 
 // A pass through the trunk: what reads it, and whose LoRA it has (null: the base model).
 struct Pass {
-  enum Kind { Logprobs, Values, Sft, Policy, PolicyBySteps, Value };
+  enum Kind { Logprobs, Values, Score, Sft, Policy, PolicyBySteps, Value };
   Kind kind = Logprobs;
   const LoraOptions* lora = nullptr;
-  int64_t hidden = 0;  // of the critic's head
-  bool trains() const { return kind >= Sft; }
+  int64_t hidden = 0;         // of the critic's head
+  bool shared_trunk = false;  // that head reads an adapter's trunk; with Policy: there is a value term
+  // Whether it goes back through the trunk.
+  bool trains() const { return kind >= Sft && !(kind == Value && shared_trunk); }
 };
 
 BatchShape shape_of(const Batch& batch);
@@ -37,6 +39,8 @@ class Planner {
  private:
   int64_t activation_bytes(const Pass& pass, const BatchShape& shape, Recompute recompute);
   void run(const Pass& pass, const BatchShape& shape);
+  std::shared_ptr<Adapter> adapter(const Pass& pass);
+  std::shared_ptr<Critic> critic(const Pass& pass);
 
   std::string recompute_;
   int64_t limit_, weights_;

@@ -54,6 +54,14 @@ void require_metadata(const SafetensorsFile& file, const std::string& path, cons
                                       "\"; this state belongs to something else");
 }
 
+// A critic's state is of a LoRA and a head, or of a head that reads an adapter's trunk.
+void require_sort(const SafetensorsFile& file, const std::string& path, bool lora) {
+  if (metadata_of(file, "rank").empty() != lora) return;
+  const std::string own = "of a critic with a LoRA of its own", head = "of a value head over an adapter's trunk";
+  throw Error("adapter_mismatch", path + ": expected the state " + (lora ? own : head) + ", got that " +
+                                      (lora ? head : own) + "; train on as it was saved, or start a fresh critic");
+}
+
 // The tensor of a state file, with the shape it must have and only finite values.
 const SafetensorsFile::Entry& require_state(const SafetensorsFile& file, const std::string& path,
                                             const std::string& name, const Parameter& parameter) {
@@ -99,22 +107,24 @@ LoraSpec lora_spec(const LoraOptions& options) {
   return spec;
 }
 
-TrainedParameters::TrainedParameters(std::shared_ptr<EngineCore> core, std::string kind, LoraOptions options,
-                                     ParameterLayout layout)
+TrainedParameters::TrainedParameters(std::shared_ptr<EngineCore> core, std::string kind,
+                                     std::optional<LoraOptions> lora, ParameterLayout layout)
     : core_(std::move(core)),
       kind_(std::move(kind)),
-      options_(std::move(options)),
-      parameters_(*core_->backend, std::move(layout)),
-      view_(view_lora(parameters_, core_->llama.config(), lora_spec(options_))) {}
+      options_(std::move(lora)),
+      parameters_(*core_->backend, std::move(layout)) {
+  if (options_) view_ = view_lora(parameters_, core_->llama.config(), lora_spec(*options_));
+}
 
-void TrainedParameters::commit_gradients() {
-  const std::string bad = parameters_.first_not_finite(ParameterSet::Pending);
-  if (!bad.empty()) {
+void commit_gradients(std::initializer_list<TrainedParameters*> sets) {
+  for (TrainedParameters* trained : sets) {
+    const std::string bad = trained->parameters().first_not_finite(ParameterSet::Pending);
+    if (bad.empty()) continue;
     throw Error("not_finite", "gradient of " + bad +
                                   ": expected finite values; the gradients are as before this call. "
                                   "Lower the learning rate or look at the batch");
   }
-  parameters_.commit_pending();
+  for (TrainedParameters* trained : sets) trained->parameters().commit_pending();
 }
 
 OptimizerMetrics TrainedParameters::optimizer_step(const OptimizerOptions& options) {
@@ -153,11 +163,11 @@ void TrainedParameters::zero_grad() {
 void TrainedParameters::save_state(const std::string& path) {
   core_->begin_call();
   SafetensorsWriter writer;
-  writer.metadata = {{"format", kStateFormat},
-                     {"kind", kind_},
-                     {"rank", std::to_string(options_.rank)},
-                     {"alpha", std::to_string(options_.alpha)},
-                     {"step", std::to_string(step_)}};
+  writer.metadata = {{"format", kStateFormat}, {"kind", kind_}, {"step", std::to_string(step_)}};
+  if (options_) {
+    writer.metadata["rank"] = std::to_string(options_->rank);
+    writer.metadata["alpha"] = std::to_string(options_->alpha);
+  }
   std::vector<std::vector<NamedTensor>> parts;  // owns what the writer's spans see
   for (const auto& [prefix, kind] : kStateParts) parts.push_back(parameters_.download(kind));
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -171,8 +181,11 @@ void TrainedParameters::load_state(const std::string& path) {
   const SafetensorsFile file = SafetensorsFile::read(path);
   require_metadata(file, path, "format", kStateFormat);
   require_metadata(file, path, "kind", kind_);
-  require_metadata(file, path, "rank", std::to_string(options_.rank));
-  require_metadata(file, path, "alpha", std::to_string(options_.alpha));
+  require_sort(file, path, options_.has_value());
+  if (options_) {
+    require_metadata(file, path, "rank", std::to_string(options_->rank));
+    require_metadata(file, path, "alpha", std::to_string(options_->alpha));
+  }
   const int64_t step = require_step(metadata_of(file, "step"), path);
   const std::vector<Parameter>& all = parameters_.layout().parameters();
   if (file.tensors.size() != all.size() * std::size(kStateParts)) {

@@ -1,7 +1,9 @@
-// A set of parameters under training: LoRA, for a critic also its value head, with gradients, AdamW and saved state.
+// A set of parameters under training: LoRA, a value head, or both, with gradients, AdamW and saved state.
 #pragma once
 
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,11 +19,12 @@ LoraSpec lora_spec(const LoraOptions& options);
 
 class TrainedParameters {
  public:
-  // kind is `adapter` or `critic`; `layout` begins with the LoRA parameters of `options`.
-  TrainedParameters(std::shared_ptr<EngineCore> core, std::string kind, LoraOptions options, ParameterLayout layout);
+  // kind is `adapter` or `critic`; `layout` begins with the parameters of `lora`, where there is one.
+  TrainedParameters(std::shared_ptr<EngineCore> core, std::string kind, std::optional<LoraOptions> lora,
+                    ParameterLayout layout);
 
   EngineCore& core() const { return *core_; }
-  const LoraOptions& options() const { return options_; }
+  const LoraOptions& options() const { return *options_; }  // only with a LoRA
   ParameterSet& parameters() { return parameters_; }
   // For a pass: with the values as they are now.
   const LoraView& lora() {
@@ -31,9 +34,8 @@ class TrainedParameters {
   float scale() const { return view_.scale; }
   int64_t count() const { return parameters_.layout().count(); }
 
-  // A call's gradients gather in Pending and join only when all of them are finite and the call has not failed.
+  // A call's gradients gather in Pending and join, by commit_gradients, when the call has not failed.
   void begin_gradients() { parameters_.clear(ParameterSet::Pending); }
-  void commit_gradients();
 
   OptimizerMetrics optimizer_step(const OptimizerOptions& options);
   void zero_grad();
@@ -45,11 +47,14 @@ class TrainedParameters {
  private:
   std::shared_ptr<EngineCore> core_;
   std::string kind_;
-  LoraOptions options_;
+  std::optional<LoraOptions> options_;
   ParameterSet parameters_;
   LoraView view_;
   int64_t step_ = 0;
 };
+
+// The end of a call: its gradients join the others, those of every set or, when one is not finite, of none.
+void commit_gradients(std::initializer_list<TrainedParameters*> sets);
 
 // Implements the Trainable half of Adapter and Critic.
 template <class Interface>

@@ -19,6 +19,7 @@ import type {
   PolicyOptions,
   SaveReport,
   SaveType,
+  Scores,
   SftMetrics,
   ValueMetrics,
 } from './types.js';
@@ -72,6 +73,7 @@ export interface Addon {
   ): Promise<PolicyMetrics>;
   saveAdapter(adapter: AdapterHandle, path: string, format: 'gguf' | 'peft', cancel: Cancel): Promise<void>;
   values(critic: CriticHandle, batch: Batch, cancel: Cancel): Promise<Float32Array>;
+  score(critic: CriticHandle, batch: Batch, cancel: Cancel): Promise<Scores>;
   accumulateValue(
     critic: CriticHandle,
     batch: Batch,

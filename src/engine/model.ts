@@ -33,6 +33,7 @@ import type {
   PolicyOptions,
   SaveModelOptions,
   SaveReport,
+  Scores,
   SftMetrics,
   ValueMetrics,
 } from './types.js';
@@ -44,6 +45,13 @@ const handles = new WeakMap<object, Handle>();
 function handleOf<H extends Handle>(value: unknown): H {
   const handle = typeof value === 'object' && value !== null ? handles.get(value) : undefined;
   return (handle ?? value) as H;
+}
+
+/** `options` with the object of ours at `key` as its handle; what cannot hold one goes on for the addon to refuse. */
+function withHandle<T>(options: T, key: string): T {
+  if (typeof options !== 'object' || options === null) return options;
+  const given: unknown = Reflect.get(options, key);
+  return given === undefined ? options : { ...options, [key]: handleOf(given) };
 }
 
 /**
@@ -79,7 +87,8 @@ class NativeModel implements Model {
 
   createCritic(options: CriticOptions = {}): Promise<Critic> {
     return call(undefined, async () => {
-      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, options, undefined));
+      const given = withHandle(options, 'trunk');
+      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, given, undefined));
     });
   }
 
@@ -169,7 +178,11 @@ class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
   }
 
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics> {
-    return call(options?.signal, async (cancel) => this.addon.accumulatePolicy(this.handle, batch, options, cancel));
+    return call(options?.signal, async (cancel) => {
+      const value = withHandle(options?.value, 'critic');
+      const given = value === undefined ? options : { ...options, value };
+      return this.addon.accumulatePolicy(this.handle, batch, given, cancel);
+    });
   }
 
   save(path: string, format: 'gguf' | 'peft'): Promise<void> {
@@ -180,6 +193,10 @@ class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
 class NativeCritic extends NativeTrainable<CriticHandle> implements Critic {
   values(batch: Batch, options?: CallOptions): Promise<Float32Array> {
     return call(options?.signal, async (cancel) => this.addon.values(this.handle, batch, cancel));
+  }
+
+  score(batch: Batch, options?: CallOptions): Promise<Scores> {
+    return call(options?.signal, async (cancel) => this.addon.score(this.handle, batch, cancel));
   }
 
   accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics> {

@@ -58,6 +58,12 @@ export interface AdapterOptions {
 export interface CriticOptions extends AdapterOptions {
   /** Width of the value head's hidden layer; default C. */
   readonly hidden?: number;
+  /**
+   * The head reads what this adapter's trunk computes, and is all that the critic trains: half the cost of an epoch, with
+   * `accumulatePolicy`'s `value`. Absent: a LoRA of the critic's own. Beside it rank, alpha and targets are an
+   * `invalid_argument`; an adapter of another model is an `adapter_mismatch`. The critic keeps the adapter alive.
+   */
+  readonly trunk?: Adapter;
 }
 
 export interface CallOptions {
@@ -76,6 +82,18 @@ export interface PolicyOptions extends AccumulateOptions {
   readonly klCoefficient?: number;
   /** default `token` */
   readonly ratio?: 'token' | 'step';
+  /** L_v in the same pass; the batch then needs valuePositions and returns. */
+  readonly value?: ValueTerm;
+}
+
+/** One forward and one backward pass for both: the head learns L_v, the trunk gets dL_actor + coefficient · dL_v. */
+export interface ValueTerm {
+  /** Made with `trunk`: the adapter that is called; another one is an `invalid_argument`. */
+  readonly critic: Critic;
+  /** T of the whole optimizer batch */
+  readonly normalizer: number;
+  /** c_v, at least 0; 0: the trunk does not feel the values */
+  readonly coefficient: number;
 }
 
 /** Sums over the call's loss tokens (not means): divide by `tokens`, or by the total over several calls. */
@@ -99,6 +117,8 @@ export interface PolicyMetrics {
   readonly clippedCount: number;
   readonly ratioSum: number;
   readonly ratioMax: number;
+  /** Of the value term, where the call had one */
+  readonly value?: ValueMetrics;
 }
 
 export interface ValueMetrics {
@@ -106,6 +126,14 @@ export interface ValueMetrics {
   readonly count: number;
   /** Σ (V − R)² */
   readonly lossSum: number;
+}
+
+/** Two readings of one forward pass */
+export interface Scores {
+  /** (N) log-prob where lossMask is 1, 0 elsewhere */
+  readonly logprobs: Float32Array;
+  /** (T) V at batch.valuePositions */
+  readonly values: Float32Array;
 }
 
 export interface OptimizerOptions extends CallOptions {
@@ -222,18 +250,22 @@ export interface Model {
 }
 
 interface Trainable {
+  /** rank, alpha and targets are those of the trunk that is read: of a critic made with `trunk`, that adapter's. */
   readonly rank: number;
   readonly alpha: number;
   readonly targets: readonly LoraTarget[];
+  /** Trained values of its own */
   readonly parameterCount: number;
   optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics>;
   /** Drops accumulated gradients. */
   zeroGrad(): Promise<void>;
-  /** Weights, AdamW moments and step counter, for a bit-exact resume. */
+  /** Weights, AdamW moments and step counter, for a bit-exact resume; of a critic made with `trunk`, the head's alone. */
   saveState(path: string): Promise<void>;
+  /** Throws `adapter_mismatch` for the state of something else: of another kind, rank, shape, or sort of critic. */
   loadState(path: string): Promise<void>;
   /**
-   * What an accumulate call over such a batch would hold. Allocates nothing; a call that does not fit throws
+   * What an accumulate call over such a batch would hold; for a critic made with `trunk`, accumulatePolicy with its `value`,
+   * which holds more than the adapter's `plan` says. Allocates nothing; a call that does not fit throws
    * `memory_limit` before it allocates.
    */
   plan(shape: BatchShape): Promise<MemoryPlan>;
@@ -244,6 +276,10 @@ interface Trainable {
 
 export interface Adapter extends Trainable {
   accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics>;
+  /**
+   * L_clip + β L_kl, and with `value` L_v in the same pass. A call that fails or is aborted leaves the gradients of both,
+   * adapter and critic, as they were.
+   */
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;
   /** `gguf`: one file for llama.cpp. `peft`: a folder for Hugging Face PEFT. Refuses to overwrite. */
   save(path: string, format: 'gguf' | 'peft'): Promise<void>;
@@ -252,5 +288,8 @@ export interface Adapter extends Trainable {
 export interface Critic extends Trainable {
   /** (T) V at batch.valuePositions */
   values(batch: Batch, options?: CallOptions): Promise<Float32Array>;
+  /** Of a critic made with `trunk` it trains the head alone: no backward pass through the trunk. */
   accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics>;
+  /** Log-probs and values of one forward pass. Without `trunk` there is no such pass: `invalid_argument`. */
+  score(batch: Batch, options?: CallOptions): Promise<Scores>;
 }

@@ -6,7 +6,7 @@ import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import { hasCheckpoint } from '../train/checkpoint.js';
-import { type PpoResult, trainPpo } from '../train/ppo.js';
+import { createCritic, decisive, type PpoResult, trainPpo } from '../train/ppo.js';
 import { type SftResult, trainSft } from '../train/sft.js';
 import type { TrainContext } from '../train/trainer.js';
 import { readTrajectories } from '../trajectory/store.js';
@@ -113,12 +113,7 @@ async function learn(
   const resumed = hasCheckpoint(run.checkpointFolder(spec.name));
   run.metrics({ stage: spec.name, event: 'start', method: spec.method, policy: spec.policy, rho: spec.rho, resumed });
   if (spec.method === 'sft') return trainSft(adapter, trajectories, config.sft, context);
-  const hidden = config.ppo.criticHidden;
-  const critic = await model.createCritic({
-    ...config.lora,
-    seed: config.seed,
-    ...(hidden === null ? {} : { hidden }),
-  });
+  const critic = await createCritic(model, adapter, config, config.seed);
   return trainPpo({ actor: adapter, critic, trajectories, rho: spec.rho, settings: config.ppo, context });
 }
 
@@ -159,7 +154,8 @@ async function stageHash(
   // A PEFT folder goes by its path; a file by what is in it.
   const start = init?.endsWith('.gguf') ? await fileSha256(init) : init;
   const { seed, lora } = config;
-  const settings = { spec, start, seed, lora, method: config[spec.method], model, compute: config.model.compute };
+  const method = spec.method === 'ppo' ? decisive(config.ppo) : config.sft;
+  const settings = { spec, start, seed, lora, method, model, compute: config.model.compute };
   const hash = createHash('sha256').update(JSON.stringify(settings));
   for (const trajectory of trajectories) hash.update(JSON.stringify(trajectory));
   return hash.digest('hex');

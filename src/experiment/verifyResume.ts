@@ -11,7 +11,7 @@ import type { Adapter, Critic, Model } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { silentLog } from '../log.js';
 import { seededRandom } from '../random.js';
-import { trainPpo } from '../train/ppo.js';
+import { createCritic, trainPpo } from '../train/ppo.js';
 import { sftTrajectories, trainSft } from '../train/sft.js';
 import { ppoSample } from '../trajectory/sample.js';
 import type { Segment, SegmentKind, Step, Trajectory } from '../trajectory/trajectory.js';
@@ -140,7 +140,7 @@ class Trial {
   async #fresh(model: Model, offset = 0): Promise<Trained> {
     const { lora, seed } = this.#config;
     const actor = await model.createAdapter({ ...lora, seed: seed + offset });
-    const critic = await model.createCritic({ ...lora, seed: seed + offset });
+    const critic = await createCritic(model, actor, this.#config, seed + offset);
     return { model, actor, critic };
   }
 

@@ -5,13 +5,13 @@
  *     take lp_old and V_old of every stored trajectory, once, from our own engine
  *     A_t = R_t − V_old(s_t)
  *     for each epoch, for each batch
- *       actor:  L_clip + β L_kl    critic:  (V(s_t) − R_t)²
+ *       actor:  L_clip + β L_kl    critic:  (V(s_t) − R_t)²    over one trunk (criticTrunk: actor): one pass for both
  *       stop the epoch when its mean KL to the reference passes the target
  *
  * lp_ref is the actor before its first update, so the first lp_old is it.
  */
 import type { Config } from '../config.js';
-import type { Adapter, Critic } from '../engine/types.js';
+import type { Adapter, Batch, Critic, Model, Scores } from '../engine/types.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { stepReward } from '../reward.js';
@@ -69,6 +69,19 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
 }
 
+/** A fresh critic as the settings want it: a head over a LoRA of its own, or over the actor. */
+export function createCritic(model: Model, actor: Adapter, config: Pick<Config, 'ppo' | 'lora'>, seed: number) {
+  const { criticHidden, criticTrunk } = config.ppo;
+  const head = { seed, ...(criticHidden === null ? {} : { hidden: criticHidden }) };
+  return model.createCritic(criticTrunk === 'actor' ? { ...head, trunk: actor } : { ...head, ...config.lora });
+}
+
+/** The settings that decide what is learned: nothing depends on the value coefficient where trunks are two. */
+export function decisive(settings: Config['ppo']): object {
+  const { criticTrunk, valueCoefficient, ...others } = settings;
+  return criticTrunk === 'own' ? others : { ...others, criticTrunk, valueCoefficient };
+}
+
 /** SPEC.md, Training sets: all steps with a verdict, or only those of coherent or of right trajectories. */
 export function ppoTrajectories(trajectories: readonly Trajectory[], filter: Config['ppo']['filter']): Trajectory[] {
   if (filter === 'ok') return trajectories.filter((t) => t.steps.every((step) => step.processOk === true));
@@ -107,7 +120,10 @@ class Learner {
     const { settings, rho, context } = input;
     this.#input = input;
     this.#samples = samples;
-    this.#checkpoints = openCheckpoints(context, fingerprint(samples, { settings, rho, seed: context.seed }));
+    this.#checkpoints = openCheckpoints(
+      context,
+      fingerprint(samples, { settings: decisive(settings), rho, seed: context.seed }),
+    );
     this.batchesPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   }
 
@@ -119,16 +135,23 @@ class Learner {
 
   /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
   async takeBuffers(passTokens: number): Promise<void> {
-    const { actor, critic, context } = this.#input;
+    const { context } = this.#input;
     const oldLogprobs: Float32Array[] = [];
     const values: Float32Array[] = [];
     for (const run of microBatches(this.#samples, passTokens)) {
-      const batch = pack(run);
-      oldLogprobs.push(...unpackTokens(run, await context.model.logprobs(batch, actor, callOptions(context))));
-      values.push(...unpackSteps(run, await critic.values(batch, callOptions(context))));
+      const scores = await this.#score(pack(run));
+      oldLogprobs.push(...unpackTokens(run, scores.logprobs));
+      values.push(...unpackSteps(run, scores.values));
       context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
     }
     this.#buffers = { oldLogprobs, values, refLogprobs: this.#buffers?.refLogprobs ?? oldLogprobs };
+  }
+
+  async #score(batch: Batch): Promise<Scores> {
+    const { actor, critic, settings, context } = this.#input;
+    if (settings.criticTrunk === 'actor') return critic.score(batch, callOptions(context));
+    const logprobs = await context.model.logprobs(batch, actor, callOptions(context));
+    return { logprobs, values: await critic.values(batch, callOptions(context)) };
   }
 
   /** One optimizer step of actor and critic on one batch of trajectories. */
@@ -147,8 +170,15 @@ class Learner {
         run.map((row) => row.columns),
       );
       const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
-      sums.addPolicy(await actor.accumulatePolicy(batch, policy));
-      sums.addValue(await critic.accumulateValue(batch, { normalizer: steps, ...callOptions(context) }));
+      if (settings.criticTrunk === 'actor') {
+        const value = { critic, normalizer: steps, coefficient: settings.valueCoefficient };
+        const metrics = await actor.accumulatePolicy(batch, { ...policy, value });
+        sums.addPolicy(metrics);
+        sums.addValue(metrics.value!);
+      } else {
+        sums.addPolicy(await actor.accumulatePolicy(batch, policy));
+        sums.addValue(await critic.accumulateValue(batch, { normalizer: steps, ...callOptions(context) }));
+      }
     }
     const share = this.#rateShare(at);
     const rates = { actor: share * settings.learningRate, critic: share * settings.criticLearningRate };

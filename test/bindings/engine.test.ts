@@ -85,6 +85,35 @@ it('trains a critic towards its returns', async () => {
   expect((await critic.accumulateValue(batch, { normalizer: 3 })).lossSum).toBeLessThan(1);
 });
 
+it('trains a critic over the adapter’s trunk in the policy’s pass, and scores both in one', async () => {
+  const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+  await train(adapter, 2);
+  const critic = await model.createCritic({ trunk: adapter, hidden: 16, seed: 2 });
+  expect(critic).toMatchObject({ rank: 4, alpha: 8, targets: adapter.targets, parameterCount: 16 * 48 + 16 + 16 + 1 });
+  const logprobs = await model.logprobs(batch, adapter);
+  const policy = { ...batch, oldLogprobs: logprobs, refLogprobs: logprobs };
+  let first: number | undefined;
+  let last = 0;
+  for (let i = 0; i < 10; i++) {
+    const value = { critic, normalizer: 3, coefficient: 0.1 };
+    const metrics = await adapter.accumulatePolicy(policy, { normalizer: lossTokens, value });
+    expect(metrics).toMatchObject({ tokens: lossTokens, value: { count: 3 } });
+    last = metrics.value!.lossSum;
+    first ??= last;
+    await adapter.optimizerStep({ learningRate: 1e-3 });
+    await critic.optimizerStep({ learningRate: 0.05 });
+  }
+  expect(first).toBe(3);
+  expect(last).toBeLessThan(1);
+  expect(await adapter.accumulatePolicy(policy, { normalizer: lossTokens })).not.toHaveProperty('value');
+  const scores = await critic.score(batch);
+  const close = (a: Float32Array, b: Float32Array) => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
+  expect(close(scores.logprobs, await model.logprobs(batch, adapter))).toBeLessThan(1e-5);
+  expect(close(scores.values, await critic.values(batch))).toBeLessThan(1e-5);
+  const shape = { tokens: 74, sequences: 3, longest: 40, lossTokens, values: 3 };
+  expect((await critic.plan(shape)).activations).toBeGreaterThan((await adapter.plan(shape)).activations);
+});
+
 it('reports the policy metrics of an untouched adapter exactly', async () => {
   const adapter = await model.createAdapter({ rank: 2 });
   const lp = await model.logprobs(batch, adapter);

@@ -7,27 +7,39 @@ const folder = temporaryFolder();
 let model: Model;
 let adapter: Adapter;
 let critic: Critic;
+let shared: Critic;
 const batch = makeBatch([5, 3]);
 
 beforeAll(async () => {
   model = await openModel(MODEL, { threads: 2 });
   adapter = await model.createAdapter({ rank: 2 });
   critic = await model.createCritic({ rank: 2, hidden: 8 });
+  shared = await model.createCritic({ trunk: adapter, hidden: 8 });
 });
 afterAll(() => model.dispose());
 
 /** Each promise of the boundary, by name, on given objects. */
-function everyCall(m: Model, a: Adapter, c: Critic, signal?: AbortSignal): Record<string, () => Promise<unknown>> {
+function everyCall(
+  m: Model,
+  a: Adapter,
+  c: Critic,
+  over: Critic,
+  signal?: AbortSignal,
+): Record<string, () => Promise<unknown>> {
   const options = signal === undefined ? {} : { signal };
   return {
     createAdapter: () => m.createAdapter(),
     createCritic: () => m.createCritic(),
+    'createCritic over a trunk': () => m.createCritic({ trunk: a }),
     loadAdapter: () => m.loadAdapter(`${folder}/absent.gguf`, options),
     logprobs: () => m.logprobs(batch, null, options),
     'logprobs with an adapter': () => m.logprobs(batch, a, options),
     'model.save': () => m.save(`${folder}/model.gguf`, { adapter: a, ...options }),
     accumulateSft: () => a.accumulateSft(batch, { normalizer: 1, ...options }),
     accumulatePolicy: () => a.accumulatePolicy(batch, { normalizer: 1, ...options }),
+    'accumulatePolicy with values': () =>
+      a.accumulatePolicy(batch, { normalizer: 1, value: { critic: over, normalizer: 1, coefficient: 0 }, ...options }),
+    score: () => over.score(batch, options),
     save: () => a.save(`${folder}/busy.gguf`, 'gguf'),
     values: () => c.values(batch, options),
     accumulateValue: () => c.accumulateValue(batch, { normalizer: 1, ...options }),
@@ -47,7 +59,7 @@ describe('one call in flight', () => {
   it('refuses every other call with model_busy, naming the one that runs', async () => {
     const running = adapter.accumulateSft(longBatch(), { normalizer: 1 });
     // Refusals arrive as microtasks: the event loop does not turn, so the running call cannot end meanwhile.
-    for (const [name, run] of Object.entries(everyCall(model, adapter, critic))) {
+    for (const [name, run] of Object.entries(everyCall(model, adapter, critic, shared))) {
       const error = await failure(run);
       expect([name, error.code]).toEqual([name, 'model_busy']);
       expect(error.message).toContain('accumulateSft');
@@ -69,9 +81,10 @@ describe('after dispose', () => {
     const m = await openModel(MODEL);
     const a = await m.createAdapter();
     const c = await m.createCritic();
+    const over = await m.createCritic({ trunk: a });
     m.dispose();
     m.dispose();
-    for (const [name, run] of Object.entries(everyCall(m, a, c))) {
+    for (const [name, run] of Object.entries(everyCall(m, a, c, over))) {
       expect([name, (await failure(run)).code]).toEqual([name, 'disposed']);
     }
     a.dispose();
@@ -85,6 +98,25 @@ describe('after dispose', () => {
     expect((await failure(() => a.accumulateSft(batch, { normalizer: 1 }))).code).toBe('disposed');
     expect((await failure(() => a.saveState(`${folder}/s`))).code).toBe('disposed');
     expect(await model.logprobs(batch, null)).toHaveLength(8);
+  });
+
+  it('a critic outlives the handle of its trunk; a disposed one is no critic for a pass', async () => {
+    const a = await model.createAdapter({ rank: 2, seed: 8 });
+    const over = await model.createCritic({ trunk: a });
+    const scores = await over.score(batch);
+    a.dispose();
+    expect(await over.score(batch)).toEqual(scores);
+    expect((await failure(() => model.createCritic({ trunk: a }))).code).toBe('disposed');
+    const other = await model.createCritic({ trunk: adapter });
+    const running = adapter.accumulatePolicy(longBatch(), {
+      normalizer: 1,
+      value: { critic: other, normalizer: 1, coefficient: 1 },
+    });
+    other.dispose();
+    expect((await running).value).toEqual({ count: 16, lossSum: 16 });
+    await adapter.zeroGrad();
+    const value = { critic: other, normalizer: 1, coefficient: 1 };
+    expect((await failure(() => adapter.accumulatePolicy(batch, { normalizer: 1, value }))).code).toBe('disposed');
   });
 
   it('lets the call in flight finish when disposed during it', async () => {
@@ -109,13 +141,15 @@ describe('after dispose', () => {
 describe('abort', () => {
   it('before the call: interrupted, and nothing ran', async () => {
     const signal = AbortSignal.abort(new Error('stop'));
-    const calls = everyCall(model, adapter, critic, signal);
+    const calls = everyCall(model, adapter, critic, shared, signal);
     const abortable = [
       'loadAdapter',
       'logprobs',
       'model.save',
       'accumulateSft',
       'accumulatePolicy',
+      'accumulatePolicy with values',
+      'score',
       'values',
       'accumulateValue',
     ];
@@ -130,10 +164,16 @@ describe('abort', () => {
   it('during the call: interrupted, and the gradients are as before', async () => {
     const a = await model.createAdapter({ rank: 2, seed: 5 });
     await a.accumulateSft(batch, { normalizer: 1 });
+    const over = await model.createCritic({ trunk: a });
+    await over.accumulateValue(batch, { normalizer: 1 });
     const before = await a.tensors('grad');
+    const headBefore = await over.tensors('grad');
+    const value = { critic: over, normalizer: 1, coefficient: 1 };
     for (const run of [
       (signal: AbortSignal) => a.accumulateSft(longBatch(), { normalizer: 1, signal }),
       (signal: AbortSignal) => a.accumulatePolicy(longBatch(), { normalizer: 1, signal }),
+      (signal: AbortSignal) => a.accumulatePolicy(longBatch(), { normalizer: 1, value, signal }),
+      (signal: AbortSignal) => over.score(longBatch(), { signal }),
       (signal: AbortSignal) => model.logprobs(longBatch(), a, { signal }),
       (signal: AbortSignal) => critic.values(longBatch(), { signal }),
       (signal: AbortSignal) => critic.accumulateValue(longBatch(), { normalizer: 1, signal }),
@@ -144,7 +184,9 @@ describe('abort', () => {
       expect((await failure(() => running)).code).toBe('interrupted');
     }
     expect(await a.tensors('grad')).toEqual(before);
+    expect(await over.tensors('grad')).toEqual(headBefore);
     a.dispose();
+    over.dispose();
   });
 
   it('after the call: no effect', async () => {
@@ -198,6 +240,7 @@ describe('wrong arguments', () => {
 
   it('options and paths, each named with what was expected', async () => {
     const any = (value: unknown) => value as never;
+    const withValue = (value: unknown) => adapter.accumulatePolicy(batch, { normalizer: 1, value: any(value) });
     const cases: [() => unknown, RegExp][] = [
       [() => openModel(any(7)), /path: expected a string, got 7/],
       [() => openModel(''), /path: expected a path/],
@@ -214,6 +257,20 @@ describe('wrong arguments', () => {
       [() => model.createAdapter({ targets: ['q', 'q'] }), /q/],
       [() => model.createAdapter(any(null)), /options: expected an object, got null/],
       [() => model.createCritic({ hidden: -4 }), /hidden/],
+      [() => model.createCritic({ trunk: adapter, rank: 4 }), /rank: expected none beside trunk.*got 4/],
+      [() => model.createCritic({ trunk: adapter, targets: ['q'] }), /targets: expected none beside trunk/],
+      [() => model.createCritic({ trunk: any(critic) }), /options\.trunk: expected an Adapter, got a Critic/],
+      [() => model.createCritic({ trunk: any(null) }), /options\.trunk: expected an Adapter, got null/],
+      [() => critic.score(batch), /score: expected a critic over an adapter's trunk, got one with a LoRA of its own/],
+      [() => withValue(7), /options\.value: expected an object, got 7/],
+      [() => withValue({ normalizer: 1, coefficient: 0 }), /options\.value\.critic: expected a Critic, got undefined/],
+      [() => withValue({ critic: adapter, normalizer: 1, coefficient: 0 }), /expected a Critic, got an Adapter/],
+      [() => withValue({ critic: shared, coefficient: 0 }), /value\.normalizer: expected a positive number/],
+      [
+        () => withValue({ critic: shared, normalizer: 1, coefficient: -1 }),
+        /value\.coefficient: expected a number of at least 0, got -1/,
+      ],
+      [() => withValue({ critic, normalizer: 1, coefficient: 0 }), /value\.critic: .*got one with a LoRA of its own/],
       [() => model.logprobs(any(null), null), /batch: expected an object, got null/],
       [() => adapter.accumulateSft(batch, any(undefined)), /options: expected an object, got undefined/],
       [() => adapter.accumulateSft(batch, { normalizer: 0 }), /normalizer: expected a positive number, got 0/],
@@ -256,6 +313,10 @@ describe('wrong arguments', () => {
       const saving = await failure(() => model.save(`${folder}/x`, { adapter: value as Adapter }));
       expect([saving.code, saving.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
     }
+    expect((await failure(() => model.createCritic({ trunk: foreign }))).code).toBe('adapter_mismatch');
+    const value = { critic: await other.createCritic({ trunk: foreign }), normalizer: 1, coefficient: 0 };
+    const error = await failure(() => adapter.accumulatePolicy(batch, { normalizer: 1, value }));
+    expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(/another model's/)]);
     other.dispose();
   });
 

@@ -70,24 +70,27 @@ TEST_CASE("the plan is within a tenth of what the process takes") {
   }
   const std::vector<int> lengths(16, 128);
   for (const char* recompute : {"none", "cheap", "block"}) {
-    for (const bool critic : {false, true}) {
+    for (const std::string pass : {"policy", "value", "both"}) {
       CAPTURE(recompute);
-      CAPTURE(critic);
+      CAPTURE(pass);
       auto model = open(kWide, recompute);
       const OwnedBatch batch = tiny_batch(lengths, kWide.vocabulary);
-      auto adapter = critic ? nullptr : model->create_adapter({});
-      auto head = critic ? model->create_critic({}) : nullptr;
-      Trainable& trainable = critic ? static_cast<Trainable&>(*head) : *adapter;
+      auto adapter = pass == "value" ? nullptr : model->create_adapter({});
+      CriticOptions over;
+      over.trunk = adapter;
+      auto head = pass == "policy" ? nullptr : model->create_critic(over);
+      Trainable& trainable = head ? static_cast<Trainable&>(*head) : *adapter;
       const MemoryPlan plan = trainable.plan(shape_of_batch(batch, 128));
       CHECK(plan.recompute == recompute);
       CHECK(plan.fits);
       reset_peak();
       const int64_t before = resident("VmRSS:");
-      if (critic) {
-        head->accumulate_value(batch.view(), 1, nullptr);
-      } else {
+      if (adapter) {
         PolicyOptions options;
+        options.value = {head.get(), 1, 1};
         adapter->accumulate_policy(batch.view(), options, nullptr);
+      } else {
+        head->accumulate_value(batch.view(), 1, nullptr);
       }
       const double took = static_cast<double>(resident("VmHWM:") - before);
       const double predicted = static_cast<double>(plan.activations + plan.workspace);
@@ -104,7 +107,7 @@ TEST_CASE("recomputation saves memory and changes no bit") {
   const TinyShape shape{48, 3, 4, 2, 12, 80, 50, 512, false};
   const std::vector<int> lengths = {23, 1, 40, 7};
   const OwnedBatch batch = tiny_batch(lengths, shape.vocabulary);
-  std::vector<NamedTensor> actor, value;
+  std::vector<NamedTensor> actor, value, shared;
   int64_t activations = 0;
   for (const char* recompute : {"none", "cheap", "block"}) {
     CAPTURE(recompute);
@@ -119,12 +122,23 @@ TEST_CASE("recomputation saves memory and changes no bit") {
     critic->accumulate_value(batch.view(), 1, nullptr);
     const MemoryPlan plan = adapter->plan(shape_of_batch(batch, 40));
     const auto actor_gradients = adapter->tensors(true), value_gradients = critic->tensors(true);
+    CriticOptions over;
+    over.trunk = adapter;
+    auto head = model->create_critic(over);
+    head->accumulate_value(batch.view(), 1, nullptr);
+    head->optimizer_step({.learning_rate = 1e-2f});  // so that its last layer is not zero
+    adapter->zero_grad();
+    options.value = {head.get(), 1, 1};
+    adapter->accumulate_policy(batch.view(), options, nullptr);
+    const auto shared_gradients = adapter->tensors(true);
+    CHECK(head->plan(shape_of_batch(batch, 40)).activations > plan.activations);
     if (actor.empty()) {
-      actor = actor_gradients, value = value_gradients;
+      actor = actor_gradients, value = value_gradients, shared = shared_gradients;
     } else {
       CHECK(plan.activations < activations);
       for (size_t i = 0; i < actor.size(); ++i) CHECK(actor[i].data == actor_gradients[i].data);
       for (size_t i = 0; i < value.size(); ++i) CHECK(value[i].data == value_gradients[i].data);
+      for (size_t i = 0; i < shared.size(); ++i) CHECK(shared[i].data == shared_gradients[i].data);
     }
     activations = plan.activations;
   }

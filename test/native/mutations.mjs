@@ -76,6 +76,18 @@ const critic = [
   ['loss: not squared', 'loss_sum += error * error', 'loss_sum += error'],
 ];
 
+const readRows = [
+  ["one pass: the policy's gradient alone", 'if (down && scale != 0)', 'if (down && scale == 1)'],
+  ['one pass: coefficient dropped', 'rows.rows, scale, rows.count', 'rows.rows, 1, rows.count'],
+];
+
+const trunkRows = [['one pass: the row after', 'row) - all.begin()', 'row + 1) - all.begin()']];
+
+const rows = [
+  ['scatter: scale dropped', 'scale * widen(x[c])', 'widen(x[c])'],
+  ['scatter: = for +=', 'widen(y[c]) + scale', 'scale'],
+];
+
 const valueHead = [
   ['b1 dropped', 'z[e] += b1[e]', 'z[e] += 0 * b1[e]'],
   ['b2 dropped', ' + p.b2[0]', ''],
@@ -122,6 +134,8 @@ const sft = [
   ['SFT slope: normalizer dropped', '(-1.0 / normalizer)', '(-1.0)'],
   ['SFT loss: sign', 'metrics.loss_sum -= lp', 'metrics.loss_sum += lp'],
   ['actor: normalizer not inverted', '1.0 / options.normalizer}', 'options.normalizer}'],
+  ["one pass: the actor's normalizer for the values", 'value.normalizer, own, down', '1, own, down'],
+  ['one pass: the head does not learn', '{trained_.get(), &critic->trained()}', '{trained_.get()}'],
 ];
 
 // Kernels, whose mistakes are of another kind: an index, an edge, a barrier.
@@ -132,7 +146,10 @@ const kernels = {
   ],
   'cuda/rope.cu': [['halves: sign', 'first * sine + second', 'first * sine - second']],
   'cuda/swiglu.cu': [["silu' without its second term", '* (1.0f + g.at[j] * (1.0f - s))', '']],
-  'cuda/rows.cu': [['packed row: block dropped', 'row + c / PACKED::kBlock * PACKED::kBytes', 'row']],
+  'cuda/rows.cu': [
+    ['packed row: block dropped', 'row + c / PACKED::kBlock * PACKED::kBytes', 'row'],
+    ['scatter: scale dropped', 'scale * added.at[i]', 'added.at[i]'],
+  ],
   'cuda/quantised.h': [
     ['Q4_0: offset', '& 0x0f) - 8);', '& 0x0f) - 7);'],
     ['Q4_K: minimum dropped', '& 0x0f) - own.minimum;', '& 0x0f);'],
@@ -196,9 +213,12 @@ export const mutations = [
   ...of('cpu/policy.cpp', policy),
   ...of('cpu/logprob.cpp', logprob),
   ...of('cpu/value_head.cpp', valueHead),
+  ...of('cpu/rows.cpp', rows),
   ...of('cpu/adamw.cpp', adamw),
   ...of('train/objectives.cpp', objectives),
   ...of('train/critic.cpp', critic),
+  ...of('train/trunk_rows.h', readRows),
+  ...of('train/trunk_rows.cpp', trunkRows),
   ...of('train/trained.cpp', optimizer),
   ...of('train/adapter.cpp', sft),
   ...Object.entries(kernels).flatMap(([file, list]) => of(file, list)),

@@ -73,8 +73,10 @@ OP_TEST_CASE("embedding, gather and scatter move the right rows") {
   backend.gather_rows(y, device.activations({0, 1, 10, 11, 20, 21}), device.ints({1, 2}), 2, 2);
   CHECK(device.values(y, 4) == std::vector<float>{10, 11, 20, 21});
   auto* dx = device.held(6, 1);
-  backend.scatter_rows(dx, device.activations({5, 6, 7, 8}), device.ints({2, 0}), 2, 2);
+  backend.scatter_rows(dx, device.activations({5, 6, 7, 8}), device.ints({2, 0}), 1, 2, 2);
   CHECK(device.values(dx, 6) == std::vector<float>{8, 9, 1, 1, 6, 7});
+  backend.scatter_rows(dx, device.activations({4, -8}), device.ints({1}), 0.25f, 1, 2);
+  CHECK(device.values(dx, 6) == std::vector<float>{8, 9, 2, -1, 6, 7});
   const std::vector<float> exact{1, -2, 0.5, 3};
   backend.round(dx, device.floats({1, -2, 0.5, 3}), 4);
   CHECK(device.values(dx, 4) == exact);

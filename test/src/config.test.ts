@@ -25,6 +25,15 @@ describe('resolveConfig', () => {
     expect(config.ppo.clip).toBe(0.1);
   });
 
+  it('has a critic with a trunk of its own unless asked for the actor’s', () => {
+    expect(resolveConfig({}).ppo.criticTrunk).toBe('own');
+    const shared = resolveConfig(patchFromAssignment('ppo.criticTrunk=actor'), { ppo: { valueCoefficient: 0 } }).ppo;
+    expect(shared).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0 });
+    expect(() => resolveConfig({ ppo: { criticTrunk: 'base', valueCoefficient: -0.1 } })).toThrow(
+      /ppo\.criticTrunk[\s\S]*ppo\.valueCoefficient/,
+    );
+  });
+
   it('names every wrong key', () => {
     expect(() => resolveConfig({ rollout: { tau: 11 }, ppo: { epoch: 3 } })).toThrow(/rollout\.tau[\s\S]*epoch/);
     expect(() => patchFromAssignment('ppo.epochs')).toThrow(/key=value/);

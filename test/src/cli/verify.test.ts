@@ -82,8 +82,8 @@ describe('spark-rl verify parity', () => {
 });
 
 describe('spark-rl verify resume', () => {
-  it('changes no bit, interrupted or killed', async () => {
-    const done = await runCli(['verify', 'resume', '--json']);
+  it.each(['own', 'actor'])('changes no bit, interrupted or killed; critic’s trunk: %s', async (criticTrunk) => {
+    const done = await runCli(['verify', 'resume', '--json', '--set', `ppo.criticTrunk=${criticTrunk}`]);
     expect(done.code).toBe(0);
     const { results } = done.json() as { results: ResumeResult[] };
     expect(

@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { trainPpo } from '../../../src/train/ppo.js';
+import { decisive, trainPpo } from '../../../src/train/ppo.js';
 import { exampleTrajectories, type Opened, openLearner, recordingContext, settings, stepsOf } from './support.js';
 
 const opened: Opened[] = [];
-async function learner(): Promise<Opened> {
-  const one = await openLearner();
+async function learner(criticTrunk: 'own' | 'actor' = 'own'): Promise<Opened> {
+  const one = await openLearner(criticTrunk);
   opened.push(one);
   return one;
 }
@@ -18,38 +18,42 @@ afterEach(() => {
 const rho = 0.5;
 
 describe('trainPpo', () => {
-  it('raises the probability of what paid more than expected and teaches the critic the returns', async () => {
-    const { model, actor, critic } = await learner();
-    const trajectories = exampleTrajectories(12, model.info.vocabulary);
-    const recorded = recordingContext(model);
-    const more = {
-      ppo: {
-        batchTrajectories: 12,
-        iterations: 6,
-        epochs: 4,
-        learningRate: 1e-2,
-        targetKl: 50,
-        criticLearningRate: 1e-2,
-      },
-    };
-    const config = settings(more);
-    const result = await trainPpo({
-      actor,
-      critic,
-      trajectories,
-      rho,
-      settings: config.ppo,
-      context: recorded.context,
-    });
-    const steps = stepsOf(recorded);
-    expect(result.steps).toBe(24);
-    expect(steps[0]!.k3).toBeCloseTo(0, 6); // before the first update actor and reference are one
-    expect(steps[0]!.ratioMean).toBeCloseTo(1, 5);
-    expect(steps.at(-1)!.valueLoss).toBeLessThan(0.5 * (steps[0]!.valueLoss as number));
-    expect(steps[3]!.policyLoss).toBeLessThan(steps[0]!.policyLoss as number);
-    const numbers = steps.flatMap((row) => Object.values(row)).filter((value) => typeof value === 'number');
-    expect(numbers.filter((value) => !Number.isFinite(value))).toEqual([]);
-  });
+  it.each(['own', 'actor'] as const)(
+    'raises the probability of what paid more than expected and teaches the critic the returns: trunk %s',
+    async (criticTrunk) => {
+      const { model, actor, critic } = await learner(criticTrunk);
+      const trajectories = exampleTrajectories(12, model.info.vocabulary);
+      const recorded = recordingContext(model);
+      const more = {
+        ppo: {
+          batchTrajectories: 12,
+          iterations: 6,
+          epochs: 4,
+          learningRate: 1e-2,
+          targetKl: 50,
+          criticLearningRate: 1e-2,
+          criticTrunk,
+        },
+      };
+      const config = settings(more);
+      const result = await trainPpo({
+        actor,
+        critic,
+        trajectories,
+        rho,
+        settings: config.ppo,
+        context: recorded.context,
+      });
+      const steps = stepsOf(recorded);
+      expect(result.steps).toBe(24);
+      expect(steps[0]!.k3).toBeCloseTo(0, 6); // before the first update actor and reference are one
+      expect(steps[0]!.ratioMean).toBeCloseTo(1, 5);
+      expect(steps.at(-1)!.valueLoss).toBeLessThan(0.5 * (steps[0]!.valueLoss as number));
+      expect(steps[3]!.policyLoss).toBeLessThan(steps[0]!.policyLoss as number);
+      const numbers = steps.flatMap((row) => Object.values(row)).filter((value) => typeof value === 'number');
+      expect(numbers.filter((value) => !Number.isFinite(value))).toEqual([]);
+    },
+  );
 
   it('starts each iteration with the values and log-probs of that moment', async () => {
     const { model, actor, critic } = await learner();
@@ -86,37 +90,80 @@ describe('trainPpo', () => {
     expect(recorded.rows.filter((row) => row.event === 'target_kl')).toHaveLength(2);
   });
 
-  it('goes on after an interruption exactly as if there had been none', async () => {
-    const config = settings({
-      ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10 },
-    });
-    const straight = await learner();
-    const trajectories = exampleTrajectories(12, straight.model.info.vocabulary);
-    const whole = recordingContext(straight.model);
-    const common = { trajectories, rho, settings: config.ppo };
-    await trainPpo({ ...straight, ...common, context: whole.context });
-
-    for (const stopAt of [1, 4, 7]) {
-      const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
-      const controller = new AbortController();
-      const first = await learner();
-      const before = recordingContext(first.model, { checkpointFolder: folder, signal: controller.signal });
-      const context = {
-        ...before.context,
-        metrics: (row: Readonly<Record<string, number | string>>) => {
-          before.context.metrics(row);
-          if (row.step === stopAt) controller.abort();
-        },
-      };
-      await expect(trainPpo({ ...first, ...common, context })).rejects.toMatchObject({ code: 'interrupted' });
-      const second = await learner();
-      const after = recordingContext(second.model, { checkpointFolder: folder });
-      await trainPpo({ ...second, ...common, context: after.context });
-      expect([...stepsOf(before), ...stepsOf(after)]).toEqual(stepsOf(whole));
-      expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
-      expect(await second.critic.tensors('value')).toEqual(await straight.critic.tensors('value'));
+  it('over one trunk, with a coefficient of 0, teaches the actor what it learns beside a critic of its own', async () => {
+    // One optimizer step: afterwards the two critics say different values.
+    const once = { batchTrajectories: 8, iterations: 1, epochs: 1 };
+    const reports: Record<string, number | string>[] = [];
+    for (const criticTrunk of ['own', 'actor'] as const) {
+      const { model, actor, critic } = await learner(criticTrunk);
+      const trajectories = exampleTrajectories(8, model.info.vocabulary);
+      const recorded = recordingContext(model);
+      const { ppo } = settings({ ppo: { ...once, criticTrunk, valueCoefficient: 0 } });
+      await trainPpo({ actor, critic, trajectories, rho, settings: ppo, context: recorded.context });
+      reports.push(stepsOf(recorded)[0]!);
+    }
+    for (const key of ['policyLoss', 'gradNorm', 'valueLoss', 'k3']) {
+      expect(reports[1]![key]).toBeCloseTo(reports[0]![key] as number, 5);
     }
   });
+
+  it('a coefficient above 0 reaches the actor', async () => {
+    const norms: number[] = [];
+    for (const valueCoefficient of [0, 100]) {
+      const { model, actor, critic } = await learner('actor');
+      const trajectories = exampleTrajectories(8, model.info.vocabulary);
+      const recorded = recordingContext(model);
+      const { ppo } = settings({ ppo: { batchTrajectories: 8, criticTrunk: 'actor', valueCoefficient, targetKl: 50 } });
+      await trainPpo({ actor, critic, trajectories, rho, settings: ppo, context: recorded.context });
+      // The head's last layer starts at zero, so nothing goes back through it at the first step.
+      norms.push(stepsOf(recorded)[1]!.gradNorm as number);
+    }
+    expect(Math.abs(norms[1]! / norms[0]! - 1)).toBeGreaterThan(1e-3);
+  });
+
+  it('a stage with two trunks depends on what it always did', () => {
+    const { criticTrunk, valueCoefficient, ...before } = settings().ppo;
+    expect(criticTrunk).toBe('own');
+    expect(JSON.stringify(decisive(settings().ppo))).toBe(JSON.stringify(before));
+    const shared = settings({ ppo: { criticTrunk: 'actor', valueCoefficient: 0.25 } }).ppo;
+    expect(decisive(shared)).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0.25 });
+    expect(valueCoefficient).toBeGreaterThanOrEqual(0);
+  });
+
+  it.each(['own', 'actor'] as const)(
+    'goes on after an interruption exactly as if there had been none: trunk %s',
+    async (criticTrunk) => {
+      const config = settings({
+        ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10, criticTrunk },
+      });
+      const straight = await learner(criticTrunk);
+      const trajectories = exampleTrajectories(12, straight.model.info.vocabulary);
+      const whole = recordingContext(straight.model);
+      const common = { trajectories, rho, settings: config.ppo };
+      await trainPpo({ ...straight, ...common, context: whole.context });
+
+      for (const stopAt of [1, 4, 7]) {
+        const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
+        const controller = new AbortController();
+        const first = await learner(criticTrunk);
+        const before = recordingContext(first.model, { checkpointFolder: folder, signal: controller.signal });
+        const context = {
+          ...before.context,
+          metrics: (row: Readonly<Record<string, number | string>>) => {
+            before.context.metrics(row);
+            if (row.step === stopAt) controller.abort();
+          },
+        };
+        await expect(trainPpo({ ...first, ...common, context })).rejects.toMatchObject({ code: 'interrupted' });
+        const second = await learner(criticTrunk);
+        const after = recordingContext(second.model, { checkpointFolder: folder });
+        await trainPpo({ ...second, ...common, context: after.context });
+        expect([...stepsOf(before), ...stepsOf(after)]).toEqual(stepsOf(whole));
+        expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
+        expect(await second.critic.tensors('value')).toEqual(await straight.critic.tensors('value'));
+      }
+    },
+  );
 
   it('keeps the last step: what is done with the adapter afterwards can fail and be tried again', async () => {
     const { ppo } = settings();

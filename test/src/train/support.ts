@@ -5,6 +5,7 @@ import { openModel } from '../../../src/engine/index.js';
 import type { Adapter, Critic, Model } from '../../../src/engine/types.js';
 import { silentLog } from '../../../src/log.js';
 import { seededRandom } from '../../../src/random.js';
+import { createCritic } from '../../../src/train/ppo.js';
 import type { TrainContext } from '../../../src/train/trainer.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, stepPieces, TWO_STEPS } from '../trajectory/example.js';
@@ -17,11 +18,11 @@ export interface Opened {
   readonly critic: Critic;
 }
 
-export async function openLearner(seed = 3): Promise<Opened> {
+export async function openLearner(criticTrunk: Config['ppo']['criticTrunk'] = 'own'): Promise<Opened> {
   const model = await openModel(FIXTURE_MODEL, { backend: 'cpu', threads: 2 });
-  const actor = await model.createAdapter({ rank: 4, alpha: 8, seed });
-  const critic = await model.createCritic({ rank: 4, alpha: 8, seed });
-  return { model, actor, critic };
+  const { lora, ppo } = resolveConfig({ lora: { rank: 4, alpha: 8 }, ppo: { criticTrunk } });
+  const actor = await model.createAdapter({ ...lora, seed: 3 });
+  return { model, actor, critic: await createCritic(model, actor, { lora, ppo }, 3) };
 }
 
 /** Random tokens of the fixture's vocabulary; every third trajectory has one step, every fourth an incoherent one. */
