@@ -95,6 +95,7 @@ std::vector<float> gradients(Trainable& trainable, const std::string& part = "")
 
 TEST_CASE("one pass gives the actor's gradient plus c_v times that of the values, and the head its own") {
   each_tested([](const TestedBackend& tested) {
+    if (tested.reordered) return;  // the op suite looks at orders
     const double tolerance = tested.tolerance.activations * 4;
     Twins twins(make_model(tiny_gguf({}), tested.make()));
     Adapter& adapter = *twins.adapter;
@@ -163,6 +164,7 @@ TEST_CASE("score is log-probs and values at once") {
 
 TEST_CASE("a pass without losses, without values, without either") {
   each_tested([](const TestedBackend& tested) {
+    if (tested.reordered) return;  // the op suite looks at orders
     Twins twins(make_model(tiny_gguf({}), tested.make()));
     const OwnedBatch whole = twins.batch;
     twins.own->accumulate_value(whole.view(), twins.t, nullptr);
