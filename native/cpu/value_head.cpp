@@ -41,6 +41,10 @@ const float* CpuBackend::widened(const Activation* x, int64_t count) {
   return to;
 }
 
+void CpuBackend::value_backward(float* dv, const float* v, const float* target, float slope, int64_t M) {
+  for (int64_t m = 0; m < M; ++m) dv[m] = slope * (v[m] - target[m]);
+}
+
 void CpuBackend::value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,
                                     int64_t C, int64_t E) {
   cpu_gemm(false, true, M, E, C, 1.0f, widened(x, M * C), C, p.w1, C, 0.0f, z, E);

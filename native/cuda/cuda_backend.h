@@ -91,6 +91,7 @@ class CudaBackend final : public Backend {
                         int64_t V) override;
   void policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
                        const float* advantage, const PolicyCoefficients& c, int64_t M) override;
+  void value_backward(float* dv, const float* v, const float* target, float slope, int64_t M) override;
   void value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C,
                           int64_t E) override;
   void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv,

@@ -45,7 +45,16 @@ __global__ void backward_units(float* z, float* db1, float* dw2, float* db2, con
   if (e == 0) db2[0] += constant;
 }
 
+__global__ void subtract(float* dv, const float* v, const float* target, float slope, int64_t M) {
+  const int64_t m = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (m < M) dv[m] = slope * (v[m] - target[m]);
+}
+
 }  // namespace
+
+void CudaBackend::value_backward(float* dv, const float* v, const float* target, float slope, int64_t M) {
+  launch(subtract, dim3(blocks_for(M, kThreads)), kThreads, 0, stream_, dv, v, target, slope, M);
+}
 
 void CudaBackend::value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,
                                      int64_t C, int64_t E) {

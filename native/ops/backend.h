@@ -219,6 +219,9 @@ class Backend {
   virtual void policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
                                const float* advantage, const PolicyCoefficients& c, int64_t M) = 0;
 
+  // dv (M) = slope · (v − target): the gradient of slope / 2 · Σ (v − target)²
+  virtual void value_backward(float* dv, const float* v, const float* target, float slope, int64_t M) = 0;
+
   // ---- value head
   // v (M) =, z (M, E) = W1 x + b1, kept for the backward pass; x (M, C)
   virtual void value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,

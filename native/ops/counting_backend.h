@@ -80,6 +80,7 @@ class CountingBackend final : public Backend {
   void logprob_backward(float*, const float*, const float*, const int32_t*, int64_t, int64_t) override {}
   void policy_backward(float*, const float*, const float*, const float*, const float*, const PolicyCoefficients&,
                        int64_t) override {}
+  void value_backward(float*, const float*, const float*, float, int64_t) override {}
   void value_head_forward(float*, float*, const Activation*, const ValueHeadParameters&, int64_t, int64_t,
                           int64_t) override {}
   void value_head_backward(Activation*, const ValueHeadParameters&, float*, const float*, const Activation*,

@@ -79,13 +79,13 @@ std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core,
   return adapter;
 }
 
-std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
-                                     const SavedActivations& saved, const Activation* x, int64_t N) {
+std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses, const Batch& batch,
+                                     const LoraView* lora) {
   std::vector<float> host(losses.positions.size());
   core.backend->download(host.data(), lp, host.size() * sizeof(float));
   for (size_t m = 0; m < host.size(); ++m) {
     if (std::isfinite(host[m])) continue;
-    const std::string culprit = core.llama.first_not_finite(saved, x, losses.count(), N);
+    const std::string culprit = core.first_not_finite(batch, lora);
     throw Error("not_finite", "log-prob at packed position " + std::to_string(losses.positions[m]) +
                                   ": expected a finite number, got " + std::to_string(host[m]) +
                                   (culprit.empty() ? " (output logits)" : "; first bad tensor: " + culprit));
@@ -93,22 +93,18 @@ std::vector<float> download_logprobs(EngineCore& core, const float* lp, const Lo
   return host;
 }
 
-std::vector<float> LoraAdapter::logprob_loss(const LossPositions& losses, const LossRows& rows, const Slopes& slopes,
-                                             const Activation* x, Activation* dx, const SavedActivations& saved,
-                                             int64_t N, Cancel cancel) {
+void LoraAdapter::logprob_loss(float* lp, const Batch& batch, const LossPositions& losses, const LossRows& rows,
+                               const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel) {
   EngineCore& core = trained_->core();
-  const Arena::Scope scope(core.arena);
-  float* lp = core.arena.floats(losses.count());  // (M)
-  output_logprobs(core.llama, core.arena, lp, x, rows, dx, slopes.at_once ? LogprobGradient() : slopes.by_chunk,
-                  cancel);
-  const std::vector<float> host = download_logprobs(core, lp, losses, saved, x, N);
-  if (!slopes.at_once) return host;
-  const std::vector<float> all = slopes.at_once(host);
-  const auto copy = [&](float* dlp, const float*, int64_t first, int64_t count) {
-    core.backend->upload(dlp, all.data() + first, static_cast<size_t>(count) * sizeof(float));
+  const auto score = [&](const LogprobGradient& gradient) {
+    output_logprobs(core.llama, core.arena, lp, x, rows, dx, gradient, cancel);
   };
-  output_logprobs(core.llama, core.arena, lp, x, rows, dx, copy, cancel);
-  return host;
+  if (!slopes.at_once) return score(slopes.by_chunk);
+  score(nullptr);
+  const std::vector<float> all = slopes.at_once(download_logprobs(core, lp, losses, batch, &trained_->lora()));
+  score([&](float* dlp, const float*, int64_t first, int64_t count) {
+    core.backend->upload(dlp, all.data() + first, static_cast<size_t>(count) * sizeof(float));
+  });
 }
 
 LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& losses, const Slopes& slopes,
@@ -116,7 +112,7 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   EngineCore& core = trained_->core();
   Backend& backend = *core.backend;
   LoraCritic* critic = critic_of(value);
-  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
+  const int64_t C = core.llama.config().width;
   trained_->begin_gradients();
   if (critic) critic->trained().begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
@@ -124,19 +120,22 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   TrunkRows rows{targets.read, {losses.count(), nullptr}, {}};
   if (critic) rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions);
   const int64_t U = rows.read.count;
+  float* lp = core.arena.floats(losses.count());   // (M)
+  float* v = core.arena.floats(rows.value.count);  // (T)
   Activation* dx = core.arena.activations(U * C);  // (U, C)
   SavedActivations saved{core.recompute, {}};
   const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);  // (U, C)
   backend.zero(dx, U * C);
-  Passed passed;
   read_rows(backend, core.arena, rows.policy, x, dx, 1, C, [&](const Activation* own, Activation* down) {
-    passed.lp = logprob_loss(losses, targets, slopes, own, down, saved, N, cancel);
+    logprob_loss(lp, batch, losses, targets, slopes, own, down, cancel);
   });
-  if (critic) passed.value.emplace();
   read_rows(backend, core.arena, rows.value, x, dx, value.coefficient, C, [&](const Activation* own, Activation* down) {
-    passed.value = critic->value_loss(batch, value.normalizer, own, down, saved);
+    critic->value_loss(v, batch, value.normalizer, own, down);
   });
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
+  // Only now is the device waited for.
+  Passed passed{download_logprobs(core, lp, losses, batch, &trained_->lora()), {}};
+  if (critic) passed.value = critic->value_metrics(v, batch);
   return passed;
 }
 

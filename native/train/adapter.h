@@ -39,15 +39,15 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   // One forward and one backward pass; gradients are left to be committed. T may be there without M, M without T.
   Passed run(const Batch& batch, const LossPositions& losses, const Slopes& slopes, const ValueTerm& value,
              Cancel cancel);
-  std::vector<float> logprob_loss(const LossPositions& losses, const LossRows& rows, const Slopes& slopes,
-                                  const Activation* x, Activation* dx, const SavedActivations& saved, int64_t N,
-                                  Cancel cancel);
+  // lp (M) = and dx (M, C) +=, both on the backend, from its rows x (M, C).
+  void logprob_loss(float* lp, const Batch& batch, const LossPositions& losses, const LossRows& rows,
+                    const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel);
   // The term's critic, or null for none; throws invalid_argument when it does not read this adapter's trunk.
   LoraCritic* critic_of(const ValueTerm& value) const;
 };
 
 // lp (M) on the host from memory of the backend; throws not_finite naming the first bad tensor.
-std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses,
-                                     const SavedActivations& saved, const Activation* x, int64_t N);
+std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses, const Batch& batch,
+                                     const LoraView* lora);
 
 }  // namespace spark

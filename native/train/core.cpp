@@ -30,6 +30,18 @@ void EngineCore::begin_pass(const Pass& pass, const Batch& batch) {
   }
 }
 
+std::string EngineCore::first_not_finite(const Batch& batch, const LoraView* lora) try {
+  arena.reset();
+  const PackedTokens packed = upload_tokens(*backend, arena, batch);
+  SavedActivations saved{recompute, {}};
+  const int64_t N = packed.packing.tokens;
+  const Activation* x = llama.forward(arena, packed, {}, lora, &saved, nullptr);  // (N, C)
+  return llama.first_not_finite(saved, x, N, N);
+} catch (const Error& e) {
+  if (e.code() != "out_of_memory") throw;
+  return "";
+}
+
 std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel) {
   std::vector<float> result(batch.tokens.size(), 0.0f);
   const LossPositions losses = find_losses(batch);
@@ -39,7 +51,7 @@ std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const Lo
   float* lp = core.arena.floats(losses.count());  // (M)
   const Activation* x = core.llama.forward(core.arena, packed, rows.read, lora, nullptr, cancel);
   output_logprobs(core.llama, core.arena, lp, x, rows, nullptr, nullptr, cancel);
-  const std::vector<float> host = download_logprobs(core, lp, losses, {}, x, packed.packing.tokens);
+  const std::vector<float> host = download_logprobs(core, lp, losses, batch, lora);
   for (size_t m = 0; m < host.size(); ++m) result[static_cast<size_t>(losses.positions[m])] = host[m];
   return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,9 @@ struct EngineCore {
   // At the start of a pass through the trunk, after the batch was checked: also plans its memory, chooses `recompute`
   // and takes what the pass will need at once. Throws memory_limit.
   void begin_pass(const Pass& pass, const Batch& batch);
+  // After a pass gave NaN or ∞: the first activation that holds one, found by running the pass's forward half again, as
+  // nothing of it is left by then. "" when none does, or when there is no memory to look.
+  std::string first_not_finite(const Batch& batch, const LoraView* lora);
   // As begin_pass decides, without beginning.
   MemoryPlan plan(const Pass& pass, const BatchShape& shape);
 

@@ -46,15 +46,13 @@ MemoryPlan LoraCritic::plan(const BatchShape& shape) {
   return trained_->core().plan({trunk_ ? Pass::Policy : Pass::Value, &lora(), hidden_, trunk_ != nullptr}, shape);
 }
 
-std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch, const SavedActivations& saved,
-                                               const Activation* x) const {
+std::vector<float> LoraCritic::download_values(const float* v, const Batch& batch) const {
   EngineCore& core = trained_->core();
   std::vector<float> host(batch.value_positions.size());
   core.backend->download(host.data(), v, host.size() * sizeof(float));
   for (size_t t = 0; t < host.size(); ++t) {
     if (std::isfinite(host[t])) continue;
-    std::string culprit = core.llama.first_not_finite(saved, x, static_cast<int64_t>(host.size()),
-                                                      static_cast<int64_t>(batch.tokens.size()));
+    const std::string culprit = core.first_not_finite(batch, &view());
     throw Error("not_finite", "value at packed position " + std::to_string(batch.value_positions[t]) +
                                   ": expected a finite number, got " + std::to_string(host[t]) +
                                   "; first bad tensor: " + (culprit.empty() ? "value_head output" : culprit));
@@ -73,26 +71,28 @@ std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   float* v = core.arena.floats(T);  // (T)
   const Activation* x = core.llama.forward(core.arena, packed, rows, &view(), nullptr, cancel);
   head_.forward(core.llama, core.arena, v, x, T);
-  return download_values(v, batch, {}, x);
+  return download_values(v, batch);
 }
 
-ValueMetrics LoraCritic::value_loss(const Batch& batch, double normalizer, const Activation* x, Activation* dx,
-                                    const SavedActivations& saved) {
+void LoraCritic::value_loss(float* v, const Batch& batch, double normalizer, const Activation* x, Activation* dx) {
   EngineCore& core = trained_->core();
   const int64_t T = static_cast<int64_t>(batch.value_positions.size());
   const Arena::Scope scope(core.arena);
-  float* v = core.arena.floats(T);  // (T)
+  const float* returns = upload_floats(*core.backend, core.arena, batch.returns.data(), T);  // (T)
+  float* dv = core.arena.floats(T);                                                          // (T)
   const ValueHead::Saved head = head_.forward(core.llama, core.arena, v, x, T);
-  std::vector<float> slopes = download_values(v, batch, saved, x);
-  ValueMetrics metrics;
-  metrics.count = T;
-  for (size_t t = 0; t < slopes.size(); ++t) {
-    const double error = static_cast<double>(slopes[t]) - batch.returns[t];
-    metrics.loss_sum += error * error;
-    slopes[t] = static_cast<float>(2.0 * error / normalizer);
-  }
-  const float* dv = upload_floats(*core.backend, core.arena, slopes.data(), T);
+  core.backend->value_backward(dv, v, returns, static_cast<float>(2.0 / normalizer), T);
   head_.backward(core.llama, core.arena, dx, dv, head, T);
+}
+
+ValueMetrics LoraCritic::value_metrics(const float* v, const Batch& batch) const {
+  const std::vector<float> values = download_values(v, batch);  // (T)
+  ValueMetrics metrics;
+  metrics.count = static_cast<int64_t>(values.size());
+  for (size_t t = 0; t < values.size(); ++t) {
+    const double error = static_cast<double>(values[t]) - batch.returns[t];
+    metrics.loss_sum += error * error;
+  }
   return metrics;
 }
 
@@ -107,13 +107,15 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
+  float* v = core.arena.floats(T);                 // (T)
   Activation* dx = core.arena.activations(T * C);  // (T, C)
   SavedActivations saved{core.recompute, {}};
   const Activation* x =
       core.llama.forward(core.arena, packed, rows, &view(), trunk_ ? nullptr : &saved, cancel);  // (T, C)
   backend.zero(dx, T * C);
-  const ValueMetrics metrics = value_loss(batch, normalizer, x, dx, saved);
+  value_loss(v, batch, normalizer, x, dx);
   if (!trunk_) core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
+  const ValueMetrics metrics = value_metrics(v, batch);
   commit_gradients({trained_.get()});
   return metrics;
 }
@@ -132,7 +134,7 @@ Scores LoraCritic::score(const Batch& batch, Cancel cancel) {
   Scores scores{std::vector<float>(batch.tokens.size(), 0.0f), {}};
   if (M + T == 0) return scores;
   Backend& backend = *core.backend;
-  const int64_t N = static_cast<int64_t>(batch.tokens.size()), C = core.llama.config().width;
+  const int64_t C = core.llama.config().width;
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const LossRows targets = upload_losses(backend, core.arena, losses);
   const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions);
@@ -140,13 +142,13 @@ Scores LoraCritic::score(const Batch& batch, Cancel cancel) {
   read_rows(backend, core.arena, rows.policy, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
     float* lp = core.arena.floats(M);  // (M)
     output_logprobs(core.llama, core.arena, lp, own, targets, nullptr, nullptr, cancel);
-    const std::vector<float> host = download_logprobs(core, lp, losses, {}, own, N);
+    const std::vector<float> host = download_logprobs(core, lp, losses, batch, &view());
     for (size_t m = 0; m < host.size(); ++m) scores.logprobs[static_cast<size_t>(losses.positions[m])] = host[m];
   });
   read_rows(backend, core.arena, rows.value, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
     float* v = core.arena.floats(T);  // (T)
     head_.forward(core.llama, core.arena, v, own, T);
-    scores.values = download_values(v, batch, {}, own);
+    scores.values = download_values(v, batch);
   });
   return scores;
 }

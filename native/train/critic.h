@@ -24,16 +24,15 @@ class LoraCritic final : public TrainableOver<Critic> {
 
   const LoraAdapter* trunk() const { return trunk_.get(); }  // null: a LoRA of its own
   int64_t hidden() const { return hidden_; }
-  // L_v at the rows where a value is read, x (T, C): the head's gradients += and dx (T, C) +=.
-  ValueMetrics value_loss(const Batch& batch, double normalizer, const Activation* x, Activation* dx,
-                          const SavedActivations& saved);
+  // L_v at the rows where a value is read, x (T, C): v (T) =, the head's gradients += and dx (T, C) +=.
+  void value_loss(float* v, const Batch& batch, double normalizer, const Activation* x, Activation* dx);
+  ValueMetrics value_metrics(const float* v, const Batch& batch) const;  // waits for the device
 
  private:
   // The LoRA of the trunk that the head reads.
   const LoraView& view() const { return trunk_ ? trunk_->trained().lora() : trained_->lora(); }
   // v (T) on the host; throws not_finite naming the first bad tensor.
-  std::vector<float> download_values(const float* v, const Batch& batch, const SavedActivations& saved,
-                                     const Activation* x) const;
+  std::vector<float> download_values(const float* v, const Batch& batch) const;
   std::shared_ptr<LoraAdapter> trunk_;
   ValueHead head_;
   int64_t hidden_;

@@ -76,9 +76,32 @@ TEST_CASE("after the first step no step takes memory from the device") {
   const auto critic = model->create_critic({});
   const OwnedBatch batch = tiny_batch({12, 8}, 50);
   train(*actor, *critic, batch);
-  const int64_t before = cuda::emulated::allocations().made;
+  const int64_t before = cuda::emulated::counted().allocations;
   for (int step = 0; step < 2; ++step) train(*actor, *critic, batch);
-  CHECK(cuda::emulated::allocations().made == before);
+  CHECK(cuda::emulated::counted().allocations == before);
+}
+
+TEST_CASE(
+    "a pass waits for the device at its end alone: for its log-probs or values, and whether gradients are finite") {
+  const auto model = make_model(tiny_gguf({}), emulated_cuda(false));
+  const auto actor = model->create_adapter({});
+  const auto own = model->create_critic({});
+  CriticOptions options;
+  options.trunk = actor;
+  const auto shared = model->create_critic(options);
+  const OwnedBatch batch = tiny_batch({12, 8}, 50);
+  const double tokens = batch.loss_tokens(), steps = static_cast<double>(batch.returns.size());
+  const auto waits = [](const auto& pass) {
+    const int64_t before = cuda::emulated::counted().waits;
+    pass();
+    return cuda::emulated::counted().waits - before;
+  };
+  CHECK(waits([&] { actor->accumulate_sft(batch.view(), tokens, nullptr); }) == 2);
+  CHECK(waits([&] { actor->accumulate_policy(batch.view(), {.normalizer = tokens}, nullptr); }) == 2);
+  CHECK(waits([&] { own->accumulate_value(batch.view(), steps, nullptr); }) == 2);
+  PolicyOptions both{.normalizer = tokens};
+  both.value = {shared.get(), steps, 0.1f};
+  CHECK(waits([&] { actor->accumulate_policy(batch.view(), both, nullptr); }) == 4);  // two sets of gradients
 }
 
 TEST_CASE("what a pass takes from the device is what was planned") {
@@ -94,10 +117,10 @@ TEST_CASE("what a pass takes from the device is what was planned") {
       const OwnedBatch batch = tiny_batch({40, 24}, 512);
       const MemoryPlan plan = actor->plan({64, 2, 40, static_cast<int64_t>(batch.loss_tokens()), 0});
       const auto planned = static_cast<double>(plan.activations + plan.workspace - int64_t{cuda::Products::kWorkspace});
-      cuda::emulated::Allocations& allocations = cuda::emulated::allocations();
-      const int64_t before = allocations.peak = allocations.held;
+      cuda::emulated::Counted& counted = cuda::emulated::counted();
+      const int64_t before = counted.peak = counted.held;
       actor->accumulate_policy(batch.view(), {.normalizer = batch.loss_tokens()}, nullptr);
-      const auto took = static_cast<double>(allocations.peak - before);
+      const auto took = static_cast<double>(counted.peak - before);
       CAPTURE(planned);
       CHECK(took < 1.05 * planned);
       CHECK(took > 0.9 * planned);
@@ -112,10 +135,10 @@ TEST_CASE(
   const OwnedBatch batch = tiny_batch({12, 8}, 50);
   const auto accumulate = [&] { adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr); };
   adapter->plan({20, 2, 12, 8, 0});  // makes the table of rotary angles
-  cuda::emulated::Allocations& allocations = cuda::emulated::allocations();
-  allocations.most = allocations.made;
+  cuda::emulated::Counted& counted = cuda::emulated::counted();
+  counted.most_allocations = counted.allocations;
   const Thrown refused = thrown(accumulate);
-  allocations.most = INT64_MAX;
+  counted.most_allocations = INT64_MAX;
   CHECK(refused.code == "out_of_memory");
   CHECK(refused.message.find("a pass over 20 tokens") != std::string::npos);
   CHECK(refused.message.find("activations") != std::string::npos);

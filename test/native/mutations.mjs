@@ -69,9 +69,9 @@ const objectives = [
 ];
 
 const critic = [
-  ['value slope: sign', '(2.0 * error / normalizer)', '(-2.0 * error / normalizer)'],
-  ['value slope: the 2 forgotten', '(2.0 * error / normalizer)', '(error / normalizer)'],
-  ['value slope: normalizer dropped', '(2.0 * error / normalizer)', '(2.0 * error)'],
+  ['value slope: sign', '(2.0 / normalizer)', '(-2.0 / normalizer)'],
+  ['value slope: the 2 forgotten', '(2.0 / normalizer)', '(1.0 / normalizer)'],
+  ['value slope: normalizer dropped', '(2.0 / normalizer)', '(2.0)'],
   ['error: sign of the return', '- batch.returns[t];', '+ batch.returns[t];'],
   ['loss: not squared', 'loss_sum += error * error', 'loss_sum += error'],
 ];
@@ -89,6 +89,7 @@ const rows = [
 ];
 
 const valueHead = [
+  ['slope: sign of the target', 'slope * (v[m] - target[m])', 'slope * (v[m] + target[m])'],
   ['b1 dropped', 'z[e] += b1[e]', 'z[e] += 0 * b1[e]'],
   ['b2 dropped', ' + p.b2[0]', ''],
   ['w2 dropped', 'v += w2[e] * z[e]', 'v += z[e]'],
@@ -179,7 +180,10 @@ const kernels = {
     ['dB overwritten', 'db, R, db, 1', 'db, R, nullptr, 1'],
   ],
   'cuda/logprob.cu': [['sum not rescaled', 'sum *= __expf(top - x);', '']],
-  'cuda/value_head.cu': [['b1 dropped', 'row[e] + b1[e]', 'row[e]']],
+  'cuda/value_head.cu': [
+    ['b1 dropped', 'row[e] + b1[e]', 'row[e]'],
+    ['slope: target dropped', 'slope * (v[m] - target[m])', 'slope * v[m]'],
+  ],
   'cuda/device.h': [['block sum: one warp short', 'THREADS / kWarp; ++i) sum', 'THREADS / kWarp - 1; ++i) sum']],
   'cuda/attention_forward.cu': [
     ['mask: one key too many', 'diagonal && col > row', 'diagonal && col > row + 1'],

@@ -40,3 +40,10 @@ OP_TEST_CASE("value head: value, dx and every parameter's gradient") {
   CHECK(distance(device.host(d + kW1, kAll - kW1), plus(Doubles(expected.begin() + kW1, expected.end()), 0.5)) <
         tolerance.exact);
 }
+
+OP_TEST_CASE("value head: the slope of its loss") {
+  Device device(backend);
+  float* dv = device.filled(3, 9);
+  backend.value_backward(dv, device.floats({1, -2, 0.5}), device.floats({0.5, 1, 0.5}), 0.25f, 3);
+  CHECK(device.host(dv, 3) == std::vector<float>{0.125f, -0.75f, 0});
+}

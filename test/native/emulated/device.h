@@ -50,12 +50,13 @@ namespace emulated {
 void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f);
 void descending_order(bool descending);
 
-// What device_allocate counts, and the most allocations that it grants.
-struct Allocations {
-  int64_t made = 0, most = INT64_MAX;
-  int64_t held = 0, peak = 0;  // bytes
+// What the runtime counts: allocations, how many of them it grants, the bytes they hold, and waits of the host.
+struct Counted {
+  int64_t allocations = 0, most_allocations = INT64_MAX;
+  int64_t held = 0, peak = 0;
+  int64_t waits = 0;
 };
-Allocations& allocations();
+Counted& counted();
 
 void* dynamic_shared();
 void wait_for_block();

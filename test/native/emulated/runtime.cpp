@@ -26,15 +26,15 @@ namespace {
 constexpr size_t kAlignment = 256;
 }
 
-emulated::Allocations& emulated::allocations() {
-  static Allocations counted;
-  return counted;
+emulated::Counted& emulated::counted() {
+  static Counted all;
+  return all;
 }
 
 void* device_allocate(size_t bytes) {
-  emulated::Allocations& counted = emulated::allocations();
-  if (counted.made >= counted.most) throw Error("out_of_memory", "no more is granted");
-  ++counted.made;
+  emulated::Counted& counted = emulated::counted();
+  if (counted.allocations >= counted.most_allocations) throw Error("out_of_memory", "no more is granted");
+  ++counted.allocations;
   counted.held += static_cast<int64_t>(bytes);
   counted.peak = std::max(counted.peak, counted.held);
   auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, (bytes / kAlignment + 2) * kAlignment));
@@ -48,20 +48,21 @@ void device_release(void* memory) {
   std::byte* start = static_cast<std::byte*>(memory) - kAlignment;
   size_t bytes = 0;
   std::memcpy(&bytes, start, sizeof bytes);
-  emulated::allocations().held -= static_cast<int64_t>(bytes);
+  emulated::counted().held -= static_cast<int64_t>(bytes);
   std::free(start);
 }
 void device_zero(void* memory, size_t bytes, Stream) { std::memset(memory, 0, bytes); }
 void copy_to_device(void* to, const void* host, size_t bytes, Stream) {
   if (bytes) std::memcpy(to, host, bytes);
 }
-void copy_to_host(void* host, const void* from, size_t bytes, Stream) {
+void copy_to_host(void* host, const void* from, size_t bytes, Stream stream) {
   if (bytes) std::memcpy(host, from, bytes);
+  wait_for_device(stream);
 }
 void copy_on_device(void* to, const void* from, size_t bytes, Stream) {
   if (bytes) std::memcpy(to, from, bytes);
 }
-void wait_for_device(Stream) {}
+void wait_for_device(Stream) { ++emulated::counted().waits; }
 
 struct Uploader::State {};
 Uploader::Uploader(Stream) {}
