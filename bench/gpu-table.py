@@ -17,7 +17,8 @@ import subprocess
 
 # TARGETS of one H200 at the shape of Llama-3.1-8B.
 SFT_TOKENS_PER_SECOND, SFT_TIMES_COMPILED = 20_000, 1.5
-PPO_SECONDS_PER_MILLION, LEAN_BYTES = 98, 6.5e9
+PPO_SECONDS_PER_MILLION = {"ppo-bf16": 98, "ppo-one-trunk-bf16": 51}
+LEAN_BYTES = 6.5e9
 EIGHT_B = {"C": 4096, "L": 32, "F": 14336, "V": 128256}
 # What a large bf16 product reaches on an H200, for when the run has not measured it.
 H200_FLOPS = 790e12
@@ -33,7 +34,8 @@ def floor_flop(run):
     lora = layers * run["rank"] * (2 * (width + q) + 2 * (width + kv) + 3 * (width + feed))
     trunk = (4 * block + 6 * lora) * tokens + 14 * run["attention_pairs"] * q * layers
     head = 4 * width * m["V"] * run["loss_tokens"]
-    return {"sft": trunk + head, "critic": trunk, "ppo": 2 * trunk + head}[run["mode"]]
+    trunks = 1 if run.get("one_trunk") else 2
+    return {"sft": trunk + head, "critic": trunk, "ppo": trunks * trunk + head}[run["mode"]]
 
 
 def read(path):
@@ -142,9 +144,9 @@ def print_targets(measurements, runs):
         on_gpu = run and run["model"].get("backend") != "cpu"
         return run if on_gpu and all(run["model"][k] == v for k, v in EIGHT_B.items()) else None
 
-    sft, ppo = big("sft-bf16-4096"), big("ppo-bf16")
+    sft, epochs = big("sft-bf16-4096"), {name: big(name) for name in PPO_SECONDS_PER_MILLION if big(name)}
     lean = next((run for name, run in runs.items() if name.startswith("lean-") and big(name)), None)
-    if not (sft or ppo or lean):
+    if not (sft or epochs or lean):
         return
     print("\ntargets")
     if sft:
@@ -154,10 +156,10 @@ def print_targets(measurements, runs):
         if compiled:
             line(f"  {SFT_TIMES_COMPILED} x PyTorch + PEFT compiled", f"{rate / compiled:.2f}",
                  rate >= SFT_TIMES_COMPILED * compiled)
-    if ppo:
-        took = ppo["parts"]["epoch"]["seconds_per_million_tokens"]
-        line(f"PPO epoch, two trunks: {PPO_SECONDS_PER_MILLION} s a million unique tokens", f"{took:.1f}",
-             took <= PPO_SECONDS_PER_MILLION)
+    for name, run in epochs.items():
+        took, most = run["parts"]["epoch"]["seconds_per_million_tokens"], PPO_SECONDS_PER_MILLION[name]
+        trunks = "one trunk" if run.get("one_trunk") else "two trunks"
+        line(f"PPO epoch, {trunks}: {most} s a million unique tokens", f"{took:.1f}", took <= most)
     if lean:
         peak = lean["peak_bytes"]
         line(f"lean, 4-bit file, 4096 tokens: {LEAN_BYTES * 1e-9} GB", f"{peak * 1e-9:.2f}", peak <= LEAN_BYTES)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "measure.h"
@@ -84,15 +85,21 @@ inline std::vector<PpoBatch> split(const Work& work, int64_t trajectories) {
 }
 
 // What stays fixed during an iteration: log-probs of the policy and of the reference (no adapter), values, advantages.
-inline void score(std::vector<PpoBatch>& batches, Model& model, Adapter& actor, Critic& critic) {
+inline void score(std::vector<PpoBatch>& batches, const Recipe& recipe, Model& model, Adapter& actor, Critic& critic) {
   for (PpoBatch& batch : batches) {
     const Batch fields = batch.fields();
-    batch.old_logprobs = model.logprobs(fields, &actor, nullptr);
+    Scores scores;
+    if (recipe.one_trunk) {
+      scores = critic.score(fields, nullptr);
+    } else {
+      scores = {model.logprobs(fields, &actor, nullptr), critic.values(fields, nullptr)};
+    }
+    batch.old_logprobs = std::move(scores.logprobs);
     batch.reference = model.logprobs(fields, nullptr, nullptr);
-    const std::vector<float> values = critic.values(fields, nullptr);
-    for (size_t t = 0; t < values.size(); ++t) {
+    for (size_t t = 0; t < scores.values.size(); ++t) {
       const Step& step = batch.work.steps[t];
-      std::fill(batch.advantages.begin() + step.begin, batch.advantages.begin() + step.end, step.reward - values[t]);
+      std::fill(batch.advantages.begin() + step.begin, batch.advantages.begin() + step.end,
+                step.reward - scores.values[t]);
     }
   }
 }
@@ -104,9 +111,10 @@ inline nlohmann::json update(const std::vector<PpoBatch>& batches, const Recipe&
   for (const PpoBatch& batch : batches) {
     const double tokens = static_cast<double>(batch.work.loss_tokens()),
                  steps = static_cast<double>(batch.work.returns.size());
-    const PolicyOptions options{.normalizer = tokens, .clip = recipe.clip, .kl_coefficient = recipe.kl_coefficient};
+    PolicyOptions options{.normalizer = tokens, .clip = recipe.clip, .kl_coefficient = recipe.kl_coefficient};
+    if (recipe.one_trunk) options.value = {&critic, steps, 0.1f};
     const PolicyMetrics p = actor.accumulate_policy(batch.fields(), options, nullptr);
-    const ValueMetrics v = critic.accumulate_value(batch.fields(), steps, nullptr);
+    const ValueMetrics v = p.value ? *p.value : critic.accumulate_value(batch.fields(), steps, nullptr);
     actor.optimizer_step(optimizer_options(recipe));
     critic.optimizer_step(optimizer_options(recipe));
     policy += (p.clip_loss_sum + recipe.kl_coefficient * p.kl_loss_sum) / tokens;
@@ -120,7 +128,7 @@ inline Repeat ppo_repeat(std::vector<PpoBatch>& batches, const Recipe& recipe, s
                          std::shared_ptr<Adapter> actor, std::shared_ptr<Critic> critic) {
   return [&batches, &recipe, model, actor, critic] {
     const double start = now();
-    score(batches, *model, *actor, *critic);
+    score(batches, recipe, *model, *actor, *critic);
     const double scored = now();
     nlohmann::json losses = update(batches, recipe, *actor, *critic);
     return Outcome{std::move(losses), {{"scoring", (scored - start) * 1e3}, {"epoch", (now() - scored) * 1e3}}};

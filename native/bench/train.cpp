@@ -32,7 +32,7 @@ sft     forward, backward, AdamW on --tokens packed tokens in sequences of --len
 critic  the same with LoRA and the MLP value head, a value every --values tokens of each sequence
 ppo     old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
         updates, --batch trajectories per update. src/train/ppo.ts in miniature; parts.scoring and parts.epoch have each
-        half's time, tokens are those of the trajectories, each once
+        half's time, tokens are those of the trajectories, each once. --one-trunk: the critic reads the actor's trunk
 
   --shape NAME          random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)
   --type bf16           of those weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M
@@ -97,8 +97,11 @@ Work make_work(const Flags& flags, const std::string& mode, int64_t vocabulary, 
 std::unique_ptr<Setup> set_up(const Flags& flags, const std::string& mode, std::shared_ptr<Model> model) {
   auto s = std::make_unique<Setup>();
   const uint64_t seed = static_cast<uint64_t>(flags.number("seed", 0));
-  s->recipe = {
-      .mode = mode, .rank = static_cast<int>(flags.number("rank", 1)), .batch_trajectories = flags.number("batch", 1)};
+  s->recipe = {.mode = mode,
+               .rank = static_cast<int>(flags.number("rank", 1)),
+               .batch_trajectories = flags.number("batch", 1),
+               .one_trunk = flags.on("one-trunk")};
+  if (s->recipe.one_trunk && mode != "ppo") throw Error("usage", "--one-trunk: expected with ppo, got " + mode);
   s->work = make_work(flags, mode, model->info().vocabulary, seed);
   if (mode != "critic") {
     s->actor = model->create_adapter({.rank = s->recipe.rank, .alpha = s->recipe.alpha, .seed = seed});
@@ -106,6 +109,7 @@ std::unique_ptr<Setup> set_up(const Flags& flags, const std::string& mode, std::
   if (mode != "sft") {
     CriticOptions options;
     options.rank = s->recipe.rank, options.alpha = s->recipe.alpha, options.seed = seed + 1;
+    if (s->recipe.one_trunk) options.trunk = s->actor;
     s->critic = model->create_critic(options);
   }
   if (mode == "ppo") s->batches = split(s->work, s->recipe.batch_trajectories);
@@ -117,13 +121,15 @@ std::unique_ptr<Setup> set_up(const Flags& flags, const std::string& mode, std::
 
 // Product FLOP of one repeat, and what share of it the products take: by the machine's rate, and inside oneDNN (one
 // more repeat).
-json product_share(const Runner& runner, const ModelInfo& info, const Work& work, const std::string& mode,
+json product_share(const Runner& runner, const ModelInfo& info, const Work& work, const Recipe& recipe,
                    double step_seconds) {
   const double N = static_cast<double>(work.count()), M = static_cast<double>(work.loss_tokens());
   // PPO: log-probs twice and values once, forward only; then actor and critic, forward and backward.
   const double actor = product_flop(info, N, M, true), critic = product_flop(info, N, 0, true);
-  const double scoring = 2 * product_flop(info, N, M, false) + product_flop(info, N, 0, false);
-  const double flop = mode == "ppo" ? scoring + actor + critic : mode == "critic" ? critic : actor;
+  const double own = recipe.one_trunk ? 0 : 1;  // passes that a critic with a trunk of its own makes
+  const double scoring = 2 * product_flop(info, N, M, false) + own * product_flop(info, N, 0, false);
+  const double ppo = scoring + actor + own * critic;
+  const double flop = recipe.mode == "ppo" ? ppo : recipe.mode == "critic" ? critic : actor;
   const double rate = sgemm_rate(1024, 1024, 1024), fast = bf16_rate(1024, 1024, 1024);
   onednn_time = {};
   const double start = now();
@@ -196,6 +202,7 @@ void take_turns(Runner& runner, const json& ready) {
 json document_of(const Runner& runner, const Setup& s, const ModelInfo& info) {
   json document = runner.document(static_cast<double>(s.work.count()));
   document["mode"] = s.recipe.mode;
+  if (s.recipe.mode == "ppo") document["one_trunk"] = s.recipe.one_trunk;
   document["model"] = describe(info);
   document["planned"] = planned(s);
   document["rank"] = s.recipe.rank;
@@ -234,7 +241,7 @@ int run(const Flags& flags) {
   }
   json document = document_of(runner, *s, info);
   if (!opened.device)
-    document["products"] = product_share(runner, info, s->work, mode, document["ms_median"].get<double>() * 1e-3);
+    document["products"] = product_share(runner, info, s->work, s->recipe, document["ms_median"].get<double>() * 1e-3);
   std::cout << document.dump(turns ? -1 : 2) << std::endl;
   return 0;
 }
@@ -243,12 +250,13 @@ int run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   try {
-    return run(Flags(argc, argv, {{"shape", ""},       {"type", "bf16"},  {"layers", "0"},       {"tokens", "2048"},
-                                  {"length", "256"},   {"values", "512"}, {"trajectories", "8"}, {"batch", "4"},
-                                  {"threads", "0"},    {"rank", "8"},     {"loss", "half"},      {"backend", "cpu"},
-                                  {"compute", "auto"}, {"repeats", "5"},  {"recompute", "auto"}, {"memory-limit", "0"},
-                                  {"warmup", "2"},     {"seed", "1"},     {"export", ""},        {"turns", "false"},
-                                  {"help", "false"}}));
+    return run(Flags(
+        argc, argv,
+        {{"shape", ""},          {"type", "bf16"},      {"layers", "0"},     {"tokens", "2048"}, {"length", "256"},
+         {"values", "512"},      {"trajectories", "8"}, {"batch", "4"},      {"threads", "0"},   {"rank", "8"},
+         {"loss", "half"},       {"backend", "cpu"},    {"compute", "auto"}, {"repeats", "5"},   {"recompute", "auto"},
+         {"memory-limit", "0"},  {"warmup", "2"},       {"seed", "1"},       {"export", ""},     {"turns", "false"},
+         {"one-trunk", "false"}, {"help", "false"}}));
   } catch (const Error& e) {
     std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
     return e.code() == "usage" ? 2 : 1;

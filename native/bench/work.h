@@ -136,6 +136,7 @@ struct Recipe {
   int rank = 8;
   float alpha = 16, learning_rate = 1e-3f, clip = 0.2f, kl_coefficient = 0.1f, max_grad_norm = 1.0f;
   int64_t batch_trajectories = 4;  // per optimizer step and per packed call
+  bool one_trunk = false;          // PPO: the critic reads the actor's trunk, one pass for both
 };
 
 inline nlohmann::json work_json(const Work& work, const Recipe& recipe) {

@@ -79,11 +79,17 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
       scoring: { tokens_per_second: 30_000, seconds_per_million_tokens: 33.3 },
     };
     write('ppo-bf16', step('ppo', 8192, 8000, { parts, stepwise_tokens: 28_000 }));
+    write('ppo-one-trunk-bf16', step('ppo', 8192, 8000, { parts, stepwise_tokens: 28_000, one_trunk: true }));
     const text = table(folder);
+    expect(lineOf(text, 'MISSED PPO epoch, one trunk')).toContain('51 s a million');
     expect(lineOf(text, 'held   SFT, 4096')).toContain('20,100');
     expect(lineOf(text, 'MISSED   1.5 x PyTorch')).toContain('1.44');
-    expect(lineOf(text, 'held   PPO epoch')).toContain('90.9');
+    expect(lineOf(text, 'held   PPO epoch, two trunks')).toContain('90.9');
     expect(lineOf(text, 'MISSED lean')).toContain('6.60');
+    const share = (name: string) => Number(/([\d.]+) %/.exec(lineOf(text, name))?.[1]);
+    const ratio = share('ppo-bf16') / share('ppo-one-trunk-bf16'); // of the work; the output head is there once in both
+    expect(ratio).toBeGreaterThan(1.9);
+    expect(ratio).toBeLessThan(2);
     expect(lineOf(text, 'ppo-bf16')).toContain('11,000'); // the epoch, which the floor is about, without scoring
 
     write('peer-sft-compiled-4096', { ...peer, layers: 2, tokens_per_second: 300_000 });
