@@ -11,7 +11,6 @@ namespace spark::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kParts = 1024;  // partial sums, added on the host in their order
 
 __global__ void update(float* w, float* m, float* v, const float* gradient, AdamwUpdate c, int64_t count) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -23,11 +22,11 @@ __global__ void update(float* w, float* m, float* v, const float* gradient, Adam
   w[i] = w[i] * c.decay - c.step_size * first / (sqrtf(second) * c.inverse_root2 + c.epsilon);
 }
 
-// parts (kParts): the sum of each block's share, in double, always in the same order
+// parts (blocks): the sum of each block's share, in double, always in the same order
 __global__ void square_parts(double* parts, const float* x, int64_t count) {
   __shared__ double sums[kThreads];
   double sum = 0;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += kParts * kThreads) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) {
     sum += static_cast<double>(x[i]) * x[i];
   }
   sums[threadIdx.x] = sum;
@@ -42,10 +41,10 @@ __global__ void square_parts(double* parts, const float* x, int64_t count) {
 }  // namespace
 
 double CudaBackend::sum_of_squares(const float* x, int64_t count) {
-  auto* parts = static_cast<double*>(scratch(kSums, kParts * sizeof(double)));
-  launch(square_parts, dim3(kParts), kThreads, 0, stream_, parts, x, count);
-  std::vector<double> host(kParts);
-  copy_to_host(host.data(), parts, kParts * sizeof(double), stream_);
+  std::vector<double> host(parts_of(count, kThreads));
+  auto* parts = static_cast<double*>(scratch(kSums, host.size() * sizeof(double)));
+  launch(square_parts, dim3(static_cast<unsigned>(host.size())), kThreads, 0, stream_, parts, x, count);
+  copy_to_host(host.data(), parts, host.size() * sizeof(double), stream_);
   double sum = 0;
   for (const double part : host) sum += part;
   return sum;

@@ -14,7 +14,6 @@ namespace spark::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kParts = 1024;
 constexpr int64_t kConverted = 1 << 24;  // values of a matrix that become bf16 at a time
 
 __global__ void fill_all(float* x, float value, int64_t count) {
@@ -41,11 +40,11 @@ __global__ void narrow_rows(Bf16* to, const void* from, int64_t count, int64_t c
   }
 }
 
-// bad (kParts): whether a block saw NaN or ∞
+// bad (blocks): whether a block saw NaN or ∞
 __global__ void find_not_finite(int32_t* bad, const Bf16* x, int64_t count) {
   __shared__ int32_t any[kThreads];
   int32_t own = 0;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += kParts * kThreads) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) {
     own |= (x[i].bits & 0x7f80u) == 0x7f80u;  // the exponent of NaN and ∞
   }
   any[threadIdx.x] = own;
@@ -129,10 +128,10 @@ void CudaBackend::zero(Activation* x, int64_t count) {
 }
 
 bool CudaBackend::all_finite(const Activation* x, int64_t count) {
-  auto* bad = static_cast<int32_t*>(scratch(kSums, kParts * sizeof(int32_t)));
-  launch(find_not_finite, dim3(kParts), kThreads, 0, stream_, bad, bf16(x), count);
-  std::vector<int32_t> host(kParts);
-  copy_to_host(host.data(), bad, kParts * sizeof(int32_t), stream_);
+  std::vector<int32_t> host(parts_of(count, kThreads));
+  auto* bad = static_cast<int32_t*>(scratch(kSums, host.size() * sizeof(int32_t)));
+  launch(find_not_finite, dim3(static_cast<unsigned>(host.size())), kThreads, 0, stream_, bad, bf16(x), count);
+  copy_to_host(host.data(), bad, host.size() * sizeof(int32_t), stream_);
   return std::none_of(host.begin(), host.end(), [](int32_t b) { return b != 0; });
 }
 

@@ -1,6 +1,7 @@
 // The CUDA runtime as the backend uses it: every call checked, errors as coded exceptions, kernels launched in one way.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,6 +20,13 @@ void check(cudaError_t status, const char* what);
 // Blocks of `threads` that cover `items`, at most what a grid holds.
 inline unsigned blocks_for(int64_t items, int64_t threads) {
   return static_cast<unsigned>((items + threads - 1) / threads);
+}
+
+// Partial results, one a block, that the host puts together in their order: few enough to fetch, enough for every
+// device.
+inline size_t parts_of(int64_t items, int64_t threads) {
+  constexpr unsigned kMost = 1024;
+  return std::clamp(blocks_for(items, threads), 1u, kMost);
 }
 
 // kernel<<<grid, threads, shared, stream>>>(arguments…). More than 48 KiB of shared memory have to be asked for.

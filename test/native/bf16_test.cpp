@@ -13,6 +13,11 @@ using namespace spark_test;
 
 namespace {
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 constexpr double kRounded = 1.0 / 256;  // one rounding, of 2^-9 of its own value
 
 bool has_units() {
@@ -149,16 +154,16 @@ void check_objective(const ModelFixture& f, Trainable& trainable, const std::str
 }
 
 void check_whole_model(const TestedBackend& tested, const FixtureDistances& pytorch, Depth depth) {
+  const bool all = depth == Depth::Everything, ten_steps = depth != Depth::Gradients;
   const ModelFixture f(pytorch.name, "auto", tested.make());
   CHECK(f.model->info().compute == "bf16");
   const auto logprobs = f.model->logprobs(f.batch.view(), f.adapter().get(), nullptr);
   const double off = distance(logprobs, f.masked("logprobs.adapter"));
   CHECK(off < 2 * pytorch.logprobs);
   CHECK(off > 1e-5);  // it really ran in bf16
-  CHECK(f.model->logprobs(f.batch.view(), f.adapter().get(), nullptr) == logprobs);
+  if (ten_steps) CHECK(f.model->logprobs(f.batch.view(), f.adapter().get(), nullptr) == logprobs);
 
   const double tokens = f.batch.loss_tokens(), steps = static_cast<double>(f.batch.returns.size());
-  const bool all = depth == Depth::Everything, ten_steps = depth != Depth::Gradients;
   const auto sft = f.adapter();
   check_objective(f, *sft, "sft", pytorch.sft, all,
                   [&] { return sft->accumulate_sft(f.batch.view(), tokens, nullptr).loss_sum / tokens; });
@@ -185,11 +190,10 @@ TEST_CASE("whole models in bf16: log-probs, values, and every objective's gradie
       const std::string model = pytorch.name;
       CAPTURE(model);
       const bool first = model == kPytorch[0].name;
-      if (!tested.slow) {
-        check_whole_model(tested, pytorch, Depth::Everything);
-      } else if (first || !tested.reordered) {
-        check_whole_model(tested, pytorch, first && !tested.reordered ? Depth::OnePolicy : Depth::Gradients);
-      }
+      if (tested.slow && tested.reordered && !first) continue;
+      // Sanitizers make what is slow ten times slower.
+      const Depth slow = first && !tested.reordered && !kSanitized ? Depth::OnePolicy : Depth::Gradients;
+      check_whole_model(tested, pytorch, tested.slow ? slow : Depth::Everything);
     }
   });
 }
