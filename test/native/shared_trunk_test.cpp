@@ -111,6 +111,7 @@ TEST_CASE("one pass gives the actor's gradient plus c_v times that of the values
     CHECK(distance(through_trunk, std::vector<float>(through_trunk.size())) > 1e20);  // not all zero
     for (const float c : {0.0f, 0.5f, 3.0f}) {
       CAPTURE(c);
+      if (tested.slow && c != 0.5f) continue;
       const PolicyMetrics both = twins.combined(c);
       CHECK(both.clip_loss_sum == doctest::Approx(policy.clip_loss_sum).epsilon(tolerance));
       REQUIRE(both.value);
