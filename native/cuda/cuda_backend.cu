@@ -63,6 +63,7 @@ CudaBackend::CudaBackend(int device, int64_t head_panel)
       products_(std::make_unique<Products>(stream_)) {}
 
 CudaBackend::~CudaBackend() {
+  uploader_.reset();
   products_.reset();
   for (const Scratch& own : scratch_) device_release(own.data);
   close_device(stream_);

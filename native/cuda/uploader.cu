@@ -32,7 +32,9 @@ struct Uploader::State {
     cudaEvent_t free{};         // what was in it has left
   };
 
-  explicit State(Stream own) : stream(own) {
+  explicit State(Stream own) : stream(own) {}
+  // Not in the constructor: what it took is given back when it throws.
+  void allocate() {
     for (Buffer& buffer : buffers) {
       check(cudaMallocHost(&buffer.data, kBuffer), "cudaMallocHost");
       check(cudaEventCreateWithFlags(&buffer.free, cudaEventDisableTiming), "cudaEventCreate");
@@ -52,7 +54,7 @@ struct Uploader::State {
   int turn = 0;
 };
 
-Uploader::Uploader(Stream stream) : state_(std::make_unique<State>(stream)) {}
+Uploader::Uploader(Stream stream) : state_(std::make_unique<State>(stream)) { state_->allocate(); }
 Uploader::~Uploader() = default;
 
 void Uploader::copy(void* to, size_t pitch, const void* host, size_t row_bytes, int64_t rows) {

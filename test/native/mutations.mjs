@@ -174,6 +174,11 @@ const kernels = {
     ],
   ],
   'cuda/cuda_backend.cu': [['loaded without its margin', 'to[i / cols * stride + i % cols]', 'to[i]']],
+  'cuda/output.cu': [
+    ['panels: the last alone', 'first > 0 ? sums : nullptr', 'nullptr'],
+    ['panels: all in the first columns', 'panel, logits + first, V', 'panel, logits, V'],
+  ],
+  'cuda/lost.h': [['a lost device is forgotten', 'lost.reason = reason;', ';']],
   'cuda/lora.cu': [
     ['u: scale dropped', 'u, S, nullptr, scale', 'u, S, nullptr, 1'],
     ['du: scale dropped', 'du, stride, nullptr, scale', 'du, stride, nullptr, 1'],
