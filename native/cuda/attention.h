@@ -22,6 +22,12 @@ struct AttentionInputs {
   __device__ int64_t kv_stride() const { return int64_t{kv_heads} * D; }
 };
 
+struct AttentionGradients {
+  const Bf16* dout;          // (N, H, D)
+  const float *lse, *delta;  // (N, H); delta: dout · o
+  Bf16 *dq, *dk, *dv;        // (N, H, D), (N, K, D) twice
+};
+
 struct Sequence {
   int64_t first, length;
 };
@@ -30,23 +36,75 @@ __device__ inline Sequence sequence_of(const int32_t* cu_seqlens, unsigned b) {
   return {cu_seqlens[b], cu_seqlens[b + 1] - cu_seqlens[b]};
 }
 
+constexpr float kLog2E = 1.4426950408889634f;
+
+// The two rows of a lane: g and g + 8 of its warp's sixteen. Maximum and sum so far are kept in powers of two.
+struct RunningSoftmax {
+  float top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
+
+  // Scores s (16, 8 TILES) become exp2(scale s − new top); returns what earlier sums are to be multiplied with.
+  template <int TILES>
+  __device__ float2 advance(Accumulator (&s)[TILES], float scale) {
+    float factor[2];
+    SPARK_UNROLL
+    for (int row = 0; row < 2; ++row) {
+      float largest = -INFINITY;
+      SPARK_UNROLL
+      for (int tile = 0; tile < TILES; ++tile) {
+        largest = fmaxf(largest, fmaxf(s[tile].at[2 * row], s[tile].at[2 * row + 1]));
+      }
+      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
+      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
+      largest = fmaxf(top[row], largest * scale);
+      float added = 0;
+      SPARK_UNROLL
+      for (int tile = 0; tile < TILES; ++tile) {
+        SPARK_UNROLL
+        for (int i = 2 * row; i < 2 * row + 2; ++i) {
+          s[tile].at[i] = power_of_two(s[tile].at[i] * scale - largest);
+          added += s[tile].at[i];
+        }
+      }
+      factor[row] = power_of_two(top[row] - largest);
+      sum[row] = sum[row] * factor[row] + added;  // of this lane's columns; lanes are added at the end
+      top[row] = largest;
+    }
+    return {factor[0], factor[1]};
+  }
+  __device__ void finish() {
+    SPARK_UNROLL
+    for (int row = 0; row < 2; ++row) {
+      sum[row] += __shfl_xor_sync(kAllLanes, sum[row], 1);
+      sum[row] += __shfl_xor_sync(kAllLanes, sum[row], 2);
+    }
+  }
+  __device__ float lse(int row) const { return (top[row] + log2f(sum[row])) / kLog2E; }
+};
+
 // c (16, 8 TILES) of a warp, times `factor`, to rows of D values; rows from `rows` on and columns from D on do not
-// exist.
-template <int TILES>
+// exist. VECTOR: two columns lie in one word.
+template <bool VECTOR, int TILES>
 __device__ inline void store_accumulators(Bf16* to, int64_t stride, const Accumulator (&c)[TILES], int64_t rows, int D,
                                           float factor0, float factor1) {
   const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4 * 2;
   SPARK_UNROLL
   for (int tile = 0; tile < TILES; ++tile) {
     SPARK_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const int row = g + i / 2 * 8, col = tile * 8 + t + i % 2;
-      if (row < rows && col < D) to[row * stride + col] = narrow(c[tile].at[i] * (i < 2 ? factor0 : factor1));
+    for (int half = 0; half < 2; ++half) {
+      const int row = g + half * 8, col = tile * 8 + t;
+      const float factor = half ? factor1 : factor0;
+      const float left = c[tile].at[2 * half] * factor, right = c[tile].at[2 * half + 1] * factor;
+      if (row >= rows || col >= D) continue;
+      Bf16* own = to + row * stride + col;
+      if constexpr (VECTOR) {
+        *reinterpret_cast<uint32_t*>(own) = narrow_pair(left, right);
+      } else {
+        own[0] = narrow(left);
+        if (col + 1 < D) own[1] = narrow(right);
+      }
     }
   }
 }
-
-constexpr float kLog2E = 1.4426950408889634f;
 
 inline AttentionInputs attention_inputs(const Activation* q, const Activation* k, const Activation* v,
                                         const Packing& packing, const AttentionShape& shape, float scale) {

@@ -7,7 +7,7 @@
 // their group), one over keys for 64 queries. The scores are computed in both: 7 products instead of 5, the price of
 // equal bits without atomics. Scores and their gradients stay in registers and are the next product's factor: the first
 // kernel computes them transposed, keys as rows.
-#include "cuda/attention.h"
+#include "cuda/attention_hopper.h"
 
 namespace spark::cuda {
 
@@ -23,12 +23,6 @@ constexpr int kRound = HD == 64 ? 64 : 32;
 template <int HD>
 constexpr size_t kShared = sizeof(Bf16) * HD * (2 * kOwn + 4 * kRound<HD>)+sizeof(float) * 4 * kRound<HD>;
 
-struct Gradients {
-  const Bf16* dout;          // (N, H, D)
-  const float *lse, *delta;  // (N, H)
-  Bf16 *dq, *dk, *dv;        // (N, H, D), (N, K, D) twice
-};
-
 // delta (N, H) = Σ do ∘ o: a warp for each head of a token
 __global__ void dot_rows(float* delta, const Bf16* dout, const Bf16* o, int64_t rows, int D) {
   const int64_t row = int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
@@ -40,7 +34,7 @@ __global__ void dot_rows(float* delta, const Bf16* dout, const Bf16* o, int64_t 
 }
 
 template <int HD, bool VECTOR>
-__global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, Gradients gradients) {
+__global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kQueries = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
   const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
@@ -96,7 +90,7 @@ __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, Gr
       for (int i = 0; i < 4; ++i) {
         const int row = row0 + lane / 4 + i / 2 * 8, col = tile * 8 + lane % 4 * 2 + i % 2;
         const bool visible = row <= ahead + col;
-        const float probability = visible ? exp2f(p[tile].at[i] * scale - lses(j)[col]) : 0.0f;
+        const float probability = visible ? power_of_two(p[tile].at[i] * scale - lses(j)[col]) : 0.0f;
         p[tile].at[i] = probability;
         ds[tile].at[i] = probability * (ds[tile].at[i] - deltas(j)[col]);
       }
@@ -111,12 +105,12 @@ __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, Gr
     __syncthreads();  // the next round loads over these queries
   }
   const int64_t at = key + row0 * in.kv_stride(), rows = own_rows - row0;
-  store_accumulators(gradients.dk + at, in.kv_stride(), dk, rows, in.D, in.scale, in.scale);
-  store_accumulators(gradients.dv + at, in.kv_stride(), dv, rows, in.D, 1.0f, 1.0f);
+  store_accumulators<VECTOR>(gradients.dk + at, in.kv_stride(), dk, rows, in.D, in.scale, in.scale);
+  store_accumulators<VECTOR>(gradients.dv + at, in.kv_stride(), dv, rows, in.D, 1.0f, 1.0f);
 }
 
 template <int HD, bool VECTOR>
-__global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in, Gradients gradients) {
+__global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kKeys = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
   const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
@@ -170,7 +164,7 @@ __global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in,
       for (int i = 0; i < 4; ++i) {
         const int row = row0 + lane / 4 + i / 2 * 8, col = tile * 8 + lane % 4 * 2 + i % 2;
         const bool visible = col <= behind + row;
-        const float probability = visible ? exp2f(s[tile].at[i] * scale - lse[i / 2]) : 0.0f;
+        const float probability = visible ? power_of_two(s[tile].at[i] * scale - lse[i / 2]) : 0.0f;
         ds[tile].at[i] = probability * (ds[tile].at[i] - delta[i / 2]);
       }
     }
@@ -181,8 +175,8 @@ __global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in,
     }
     __syncthreads();  // the next round loads over these keys
   }
-  store_accumulators(gradients.dq + query + row0 * in.q_stride(), in.q_stride(), dq, own_rows - row0, in.D, in.scale,
-                     in.scale);
+  store_accumulators<VECTOR>(gradients.dq + query + row0 * in.q_stride(), in.q_stride(), dq, own_rows - row0, in.D,
+                             in.scale, in.scale);
 }
 
 }  // namespace
@@ -196,9 +190,13 @@ void CudaBackend::attention_backward(Activation* dq, Activation* dk, Activation*
          static_cast<int>(shape.head_size));
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_size));
   const AttentionInputs in = attention_inputs(q, k, v, packing, shape, scale);
-  const Gradients gradients{bf16(dout), lse, delta, bf16(dq), bf16(dk), bf16(dv)};
+  const AttentionGradients gradients{bf16(dout), lse, delta, bf16(dq), bf16(dk), bf16(dv)};
   const unsigned tiles = blocks_for(packing.longest, kOwn), sequences = static_cast<unsigned>(packing.sequences);
-  with_head_size(shape, {q, k, v, dout}, [&](auto hd, auto vector) {
+  if (uses_hopper(shape, {q, k, v, dout, dq, dk, dv})) {
+    hopper_attention_backward(in, gradients, packing, stream_);
+    return;
+  }
+  with_head_size(shape, {q, k, v, dout, dq, dk, dv}, [&](auto hd, auto vector) {
     launch(keys_backward<hd(), vector()>, dim3(tiles, static_cast<unsigned>(shape.kv_heads), sequences), kThreads,
            kShared<hd()>, stream_, in, gradients);
     launch(queries_backward<hd(), vector()>, dim3(tiles, static_cast<unsigned>(shape.heads), sequences), kThreads,

@@ -2,7 +2,7 @@
 // warp 16 of them; keys and values come by 64 while the block works on the ones before. Per query row i:
 //   s_j = q_i · k_j / √D (j ≤ i),  lse = log Σ exp s_j,  o = Σ exp(s_j − lse) v_j
 // The running maximum and sum are kept in powers of two: exp2 is one instruction.
-#include "cuda/attention.h"
+#include "cuda/attention_hopper.h"
 
 namespace spark::cuda {
 
@@ -14,46 +14,6 @@ constexpr int kKeys = 64;
 
 template <int HD>
 constexpr size_t kShared = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
-
-// The two rows of a lane: g and g + 8 of its warp's sixteen.
-struct RunningSoftmax {
-  float top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
-
-  // Scores (16, kKeys) in powers of two become exp2(s − new top); returns what earlier sums are to be multiplied with.
-  __device__ float2 advance(Accumulator (&s)[kKeys / 8]) {
-    float factor[2];
-    SPARK_UNROLL
-    for (int row = 0; row < 2; ++row) {
-      float largest = top[row];
-      SPARK_UNROLL
-      for (int tile = 0; tile < kKeys / 8; ++tile) {
-        largest = fmaxf(largest, fmaxf(s[tile].at[2 * row], s[tile].at[2 * row + 1]));
-      }
-      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
-      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
-      float added = 0;
-      SPARK_UNROLL
-      for (int tile = 0; tile < kKeys / 8; ++tile) {
-        SPARK_UNROLL
-        for (int i = 2 * row; i < 2 * row + 2; ++i) {
-          s[tile].at[i] = exp2f(s[tile].at[i] - largest);
-          added += s[tile].at[i];
-        }
-      }
-      factor[row] = exp2f(top[row] - largest);
-      sum[row] = sum[row] * factor[row] + added;  // of this lane's columns; lanes are added at the end
-      top[row] = largest;
-    }
-    return {factor[0], factor[1]};
-  }
-  __device__ void finish() {
-    SPARK_UNROLL
-    for (int row = 0; row < 2; ++row) {
-      sum[row] += __shfl_xor_sync(kAllLanes, sum[row], 1);
-      sum[row] += __shfl_xor_sync(kAllLanes, sum[row], 2);
-    }
-  }
-};
 
 template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, AttentionInputs in) {
@@ -103,10 +63,10 @@ __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, Attenti
       SPARK_UNROLL
       for (int i = 0; i < 4; ++i) {
         const int row = row0 + lane / 4 + i / 2 * 8, col = tile * 8 + lane % 4 * 2 + i % 2;
-        s[tile].at[i] = diagonal && col > row ? -INFINITY : s[tile].at[i] * scale;
+        if (diagonal && col > row) s[tile].at[i] = -INFINITY;
       }
     }
-    const float2 factor = softmax.advance(s);
+    const float2 factor = softmax.advance(s, scale);
     SPARK_UNROLL
     for (int tile = 0; tile < HD / 8; ++tile) {
       out[tile].at[0] *= factor.x, out[tile].at[1] *= factor.x;
@@ -121,14 +81,14 @@ __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, Attenti
   }
   softmax.finish();
   const int64_t rows = sequence.length - q0 - row0;
-  store_accumulators(o + query + row0 * in.q_stride(), in.q_stride(), out, rows, in.D, 1.0f / softmax.sum[0],
-                     1.0f / softmax.sum[1]);
+  store_accumulators<VECTOR>(o + query + row0 * in.q_stride(), in.q_stride(), out, rows, in.D, 1.0f / softmax.sum[0],
+                             1.0f / softmax.sum[1]);
   if (lane % 4 > 0) return;
   SPARK_UNROLL
   for (int row = 0; row < 2; ++row) {
     const int own = lane / 4 + row * 8;
     if (own >= rows) continue;
-    lse[(sequence.first + q0 + row0 + own) * in.heads + head] = (softmax.top[row] + log2f(softmax.sum[row])) / kLog2E;
+    lse[(sequence.first + q0 + row0 + own) * in.heads + head] = softmax.lse(row);
   }
 }
 
@@ -140,7 +100,11 @@ void CudaBackend::attention_forward(Activation* o, float* lse, const Activation*
   const AttentionInputs in = attention_inputs(q, k, v, packing, shape, scale);
   const dim3 grid(blocks_for(packing.longest, kQueries), static_cast<unsigned>(shape.heads),
                   static_cast<unsigned>(packing.sequences));
-  with_head_size(shape, {q, k, v}, [&](auto hd, auto vector) {
+  if (uses_hopper(shape, {q, k, v, o})) {
+    hopper_attention_forward(bf16(o), lse, in, packing, stream_);
+    return;
+  }
+  with_head_size(shape, {q, k, v, o}, [&](auto hd, auto vector) {
     launch(forward<hd(), vector()>, grid, kThreads, kShared<hd()>, stream_, bf16(o), lse, in);
   });
 }

@@ -56,13 +56,22 @@ __global__ void find_not_finite(int32_t* bad, const Bf16* x, int64_t count) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(int device, int64_t head_panel)
+CudaBackend::CudaBackend(int device, const CudaOptions& options)
     : device_(device),
-      head_panel_(head_panel),
+      head_panel_(options.head_panel),
       stream_(open_device(device)),
-      products_(std::make_unique<Products>(stream_)) {}
+      products_(std::make_unique<Products>(stream_)) {
+  try {
+    choose_attention(options);
+  } catch (...) {
+    close();
+    throw;
+  }
+}
 
-CudaBackend::~CudaBackend() {
+CudaBackend::~CudaBackend() { close(); }
+
+void CudaBackend::close() {
   uploader_.reset();
   products_.reset();
   for (const Scratch& own : scratch_) device_release(own.data);
@@ -75,7 +84,9 @@ void CudaBackend::enter() {
   uploader_.reset();
 }
 
-std::string CudaBackend::device() const { return describe_device(device_) + ", " + Products::library(); }
+std::string CudaBackend::device() const {
+  return describe_device(device_) + ", " + Products::library() + ", " + attention_text_;
+}
 
 void* CudaBackend::allocate(size_t bytes) {
   void* memory = device_allocate(bytes);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "cuda/device.h"
 #include "cuda/products.h"
@@ -25,10 +26,19 @@ inline int64_t stored_values(int64_t rows, int64_t cols) {
 // About as many values as the largest matrix of an 8B block has.
 constexpr int64_t kHeadPanel = int64_t{1} << 26;
 
+// Whose attention kernels: mma.sync's, which every device has, or wgmma's (attention_hopper.h).
+enum class AttentionKernels { Ampere, Hopper };
+
+struct CudaOptions {
+  int64_t head_panel = kHeadPanel;                 // values of a packed output projection unpacked at a time
+  std::optional<AttentionKernels> attention = {};  // none: Hopper's where they are right
+  double attention_difference = 1.0 / 64;          // from Ampere's that is right; of the largest value
+};
+
 class CudaBackend final : public Backend {
  public:
-  // Throws backend_unavailable with the reason. head_panel: values of a packed output projection unpacked at a time.
-  explicit CudaBackend(int device, int64_t head_panel = kHeadPanel);
+  // Throws backend_unavailable with the reason.
+  explicit CudaBackend(int device, const CudaOptions& options = {});
   ~CudaBackend() override;
 
   const char* name() const override { return "cuda"; }
@@ -100,6 +110,7 @@ class CudaBackend final : public Backend {
   void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) override;
 
  private:
+  void close();
   // Scratch is kept from op to op and only grows; ops on one stream cannot meet in it.
   enum Slot { kWeights, kRows, kSums, kSlots };
   struct Scratch {
@@ -114,11 +125,17 @@ class CudaBackend final : public Backend {
   Factor head_panel(const Weight& w, int64_t first, int64_t rows);                           // (rows, C) of W in bf16
   // x (M, cols) with the columns of u behind it, in kRows; padded(R) of them
   const Bf16* joined(const Activation* x, int64_t cols, const LowRank& lora, int64_t M);
+  // Whether attention of this shape is Hopper's: its rows must be readable 16 bytes at a time.
+  bool uses_hopper(const AttentionShape& shape, std::initializer_list<const void*> pointers) const;
+  void choose_attention(const CudaOptions& options);  // attention_choice.cu
+  double attention_difference(int64_t D);
   void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 
   int device_;
   int64_t head_panel_;
   Stream stream_{};
+  AttentionKernels attention_ = AttentionKernels::Ampere;
+  std::string attention_text_;  // which, and why not the other
   size_t allocated_ = 0, weight_bytes_ = 0;
   std::array<Scratch, kSlots> scratch_;
   std::unique_ptr<Products> products_;

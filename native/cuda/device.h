@@ -17,7 +17,7 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #define SPARK_UNROLL _Pragma("unroll")
-#define SPARK_DYNAMIC_SHARED(type, name) extern __shared__ __align__(128) type name[]
+#define SPARK_DYNAMIC_SHARED(type, name) extern __shared__ __align__(1024) type name[]
 #endif
 
 namespace spark::cuda {
@@ -82,6 +82,17 @@ struct Values {
     }
   }
 };
+
+// 2^x to 2 ulp, 0 below 2^-126: one instruction.
+__device__ inline float power_of_two(float x) {
+#ifdef SPARK_CUDA_EMULATED
+  return std::exp2(x);
+#else
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#endif
+}
 
 __device__ inline float warp_sum(float x) {
   SPARK_UNROLL

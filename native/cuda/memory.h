@@ -17,6 +17,7 @@ void close_device(Stream stream);
 // nothing else until the process ends, whatever model asks.
 void enter_device(int device);
 std::string describe_device(int device);  // name, memory, compute capability, CUDA of the driver and of this build
+bool has_warpgroup_products(int device);  // Hopper's wgmma, which no other generation has
 
 size_t free_bytes();
 void* device_allocate(size_t bytes);  // throws out_of_memory; aligned to 256 bytes

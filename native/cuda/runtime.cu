@@ -103,6 +103,13 @@ std::string describe_device(int device) {
          ", driver for CUDA " + version_text(driver) + ", built with " + version_text(runtime);
 }
 
+bool has_warpgroup_products(int device) {
+  constexpr int kHopper = 9;
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
+  return major == kHopper;
+}
+
 size_t free_bytes() {
   size_t available = 0, total = 0;
   check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");

@@ -64,15 +64,19 @@ __device__ inline Fragment load_matrices(const Bf16* row) {
 }
 
 __device__ inline void copy_16_bytes(Bf16* to, const Bf16* from, bool wanted) {
-  if (wanted) {
-    std::memcpy(to, from, 16);
-  } else {
-    std::memset(to, 0, 16);
-  }
+  emulated::start(emulated::Async::Copies, [=] {
+    if (wanted) {
+      std::memcpy(to, from, 16);
+    } else {
+      std::memset(to, 0, 16);
+    }
+  });
 }
-__device__ inline void commit_copies() {}
+__device__ inline void commit_copies() { emulated::commit(emulated::Async::Copies); }
 template <int PENDING>
-__device__ inline void wait_for_copies() {}
+__device__ inline void wait_for_copies() {
+  emulated::wait_for_groups(emulated::Async::Copies, PENDING);
+}
 
 #else
 
@@ -134,8 +138,10 @@ struct Tile {
   // multiples of 8 and `from` is aligned. Copies are to be committed and waited for.
   template <bool VECTOR, int THREADS>
   __device__ void load(const Bf16* from, int64_t stride, int64_t rows, int D) const {
-    for (int i = threadIdx.x; i < kValues / 8; i += THREADS) {
-      const int row = i / (WIDTH / 8), col = i % (WIDTH / 8) * 8;
+    static_assert(kValues / 8 % THREADS == 0);
+    SPARK_UNROLL
+    for (int at = 0; at < kValues / 8; at += THREADS) {
+      const int i = at + static_cast<int>(threadIdx.x), row = i / (WIDTH / 8), col = i % (WIDTH / 8) * 8;
       Bf16* to = eight(row, col);
       if constexpr (VECTOR) {
         const bool wanted = row < rows && col < D;

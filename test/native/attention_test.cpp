@@ -130,3 +130,30 @@ OP_TEST_CASE("attention: tiles, odd lengths, grouped heads, several head sizes")
   check(backend, tolerance, {{70, 31}, 3, 3, 20}, false);  // head size between vectors
   check(backend, tolerance, {{97, 2}, 8, 2, 128}, false);
 }
+
+TEST_CASE("attention: Hopper's kernels") {
+  for (const bool descending : {false, true}) {
+    CAPTURE(descending);
+    tested_compute() = spark::Compute::Bf16;
+    const auto backend = emulated_cuda(descending, spark::cuda::AttentionKernels::Hopper);
+    backend->enter();
+    check(*backend, kCuda, {{1, 63, 65}, 2, 1, 8}, false);  // shorter than a tile; a head that fills an eighth of one
+    check(*backend, kCuda, {{129, 7, 200}, 2, 1, 64}, false);
+    check(*backend, kCuda, {{257, 64}, 3, 1, 128}, false);  // all stages, several heads to a key's
+    check(*backend, kCuda, {{128}, 1, 1, 96}, false);
+  }
+}
+
+TEST_CASE("attention: a device has Hopper's kernels when they agree with the others") {
+  namespace cuda = spark::cuda;
+  const auto device = [](const cuda::CudaOptions& options) { return cuda::CudaBackend(0, options).device(); };
+  cuda::emulated::descending_order(false);
+  CHECK(device({}).find("attention by mma.sync") != std::string::npos);
+  CHECK_THROWS_WITH_AS(device({.attention = cuda::AttentionKernels::Hopper}),
+                       doctest::Contains("compute capability 9.0"), spark::Error);
+  cuda::emulated::hopper() = true;
+  CHECK(device({}).find("attention by wgmma") != std::string::npos);
+  CHECK(device({.attention = cuda::AttentionKernels::Ampere}).find("attention by mma.sync") != std::string::npos);
+  CHECK(device({.attention_difference = 1e-9}).find("mma.sync (wgmma's differs") != std::string::npos);
+  cuda::emulated::hopper() = false;
+}

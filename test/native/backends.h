@@ -36,6 +36,17 @@ inline std::unique_ptr<spark::Backend> emulated_cuda(bool descending) {
   return std::make_unique<spark::cuda::CudaBackend>(0);
 }
 
+// The same with attention kernels that are chosen.
+inline std::unique_ptr<spark::Backend> emulated_cuda(bool descending, spark::cuda::AttentionKernels attention) {
+  spark::cuda::emulated::descending_order(descending);
+  spark::cuda::emulated::hopper() = true;
+  spark::cuda::CudaOptions options;
+  options.attention = attention;
+  auto backend = std::make_unique<spark::cuda::CudaBackend>(0, options);
+  spark::cuda::emulated::hopper() = false;
+  return backend;
+}
+
 // f(tested) for each of them that works here; for the others a line with the reason. One that SPARK_TEST_BACKENDS asks
 // for by name must work.
 inline void each_tested(const std::function<void(const TestedBackend&)>& f) {

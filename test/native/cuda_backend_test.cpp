@@ -55,7 +55,7 @@ TEST_CASE("a packed output projection in panels gives what it gives whole") {
     CAPTURE(static_cast<int>(t.type));
     const auto data = random_blocks(t, tensor_bytes(t.type, V * C) / t.bytes);
     const auto products = [&](int64_t panel) {
-      cuda::CudaBackend backend(0, panel);
+      cuda::CudaBackend backend(0, {.head_panel = panel});
       Device device(backend);
       const Weight head = backend.load_matrix(t.type, data.data(), V, C);
       float* logits = device.filled(M * V, 9);

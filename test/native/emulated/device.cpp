@@ -4,6 +4,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -14,9 +15,17 @@ namespace {
 
 constexpr size_t kStack = 256 << 10;
 constexpr unsigned kLanes = 32;
+constexpr size_t kSharedAlignment = 1024;
 
 struct Barrier {
   unsigned expected = 0, arrived = 0, round = 0;
+};
+
+// Groups of work in the order of their start; the last one is still open.
+struct Queue {
+  std::deque<std::vector<std::function<void()>>> groups{1};
+
+  bool empty() const { return groups.size() == 1 && groups.front().empty(); }
 };
 
 struct Fiber {
@@ -28,6 +37,7 @@ struct Fiber {
   Barrier* waits_for = nullptr;
   unsigned round = 0;  // of the barrier it waits for
   bool done = false;
+  Queue copies, products;
 };
 
 // The block that runs now.
@@ -41,6 +51,7 @@ struct Block {
   ucontext_t scheduler{};
   jmp_buf scheduler_place{};
   const std::function<void()>* kernel = nullptr;
+  bool left_products = false;  // a thread ended without waiting for them
 };
 
 Block block;
@@ -48,9 +59,12 @@ bool descending = false;
 
 void enter() {
   (*block.kernel)();
+  block.left_products |= !block.current->products.empty();
   block.current->done = true;
   _longjmp(block.scheduler_place, 1);
 }
+
+Queue& queue_of(Fiber& fiber, Async kind) { return kind == Async::Copies ? fiber.copies : fiber.products; }
 
 void arrive(Barrier& barrier) {
   if (++barrier.arrived >= barrier.expected) {
@@ -117,6 +131,7 @@ void run_block(unsigned threads) {
     fiber.index = {i, 0, 0};
     fiber.waits_for = nullptr;
     fiber.done = fiber.begun = false;
+    fiber.copies = fiber.products = {};
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();
     fiber.context.uc_stack.ss_size = kStack;
@@ -134,6 +149,7 @@ void run_block(unsigned threads) {
   for (unsigned i = 0; i < threads; ++i) {
     if (!block.fibers[i].done) throw std::logic_error("emulated kernel: some threads wait where others never arrive");
   }
+  if (block.left_products) throw std::logic_error("emulated kernel: a thread ended while its products were under way");
 }
 
 }  // namespace
@@ -144,7 +160,8 @@ void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<vo
   block.kernel = &f;
   if (block.fibers.size() < threads) block.fibers.resize(threads);
   block.words.assign(size_t{threads} * 16, 0);
-  block.shared.assign(shared + 128, std::byte{0xff});  // NaN: what nobody wrote shows
+  block.left_products = false;
+  block.shared.assign(shared + kSharedAlignment, std::byte{0xff});  // NaN: what nobody wrote shows
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {
@@ -159,7 +176,32 @@ void descending_order(bool value) { descending = value; }
 
 void* dynamic_shared() {
   const auto address = reinterpret_cast<uintptr_t>(block.shared.data());
-  return reinterpret_cast<void*>((address + 127) / 128 * 128);
+  return reinterpret_cast<void*>((address + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment);
+}
+
+uint32_t shared_offset(const void* p) {
+  return static_cast<uint32_t>(static_cast<const std::byte*>(p) - static_cast<const std::byte*>(dynamic_shared()));
+}
+const void* at_shared_offset(uint32_t offset) { return static_cast<const std::byte*>(dynamic_shared()) + offset; }
+
+void start(Async kind, std::function<void()> work) {
+  const bool late = (kind == Async::Products) != descending;
+  if (late) {
+    queue_of(*block.current, kind).groups.back().push_back(std::move(work));
+  } else {
+    work();
+  }
+}
+
+void commit(Async kind) { queue_of(*block.current, kind).groups.emplace_back(); }
+
+// The works may wait for other threads, so nothing of this block is kept across them.
+void wait_for_groups(Async kind, size_t pending) {
+  Queue& queue = queue_of(*block.current, kind);
+  while (queue.groups.size() > pending + 1) {
+    for (const std::function<void()>& work : queue.groups.front()) work();
+    queue.groups.pop_front();
+  }
 }
 
 void wait_for_block() { wait(block.all); }

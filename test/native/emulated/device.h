@@ -58,9 +58,24 @@ struct Counted {
 };
 Counted& counted();
 
-void* dynamic_shared();
+// Whether the device says it is one: off, because its kernels take large tiles, which are slow here.
+bool& hopper();
+
+void* dynamic_shared();  // aligned to 1024 bytes
+// Where a pointer into it lies, and back: addresses as descriptors of matrices hold them.
+uint32_t shared_offset(const void* p);
+const void* at_shared_offset(uint32_t offset);
 void wait_for_block();
 void wait_for_warp();
+// Copies and products that a thread starts and later waits for, in groups (cp.async, wgmma). Between the two a device
+// may do them at any time: here copies are done at once and products when they are waited for, in descending order the
+// other way round. So it shows when a thread does not wait for what it reads, or overwrites what a product still reads.
+// A thread that ends with products under way throws.
+enum class Async { Copies, Products };
+void start(Async kind, std::function<void()> work);
+void commit(Async kind);
+void wait_for_groups(Async kind, size_t pending);  // until all but the last `pending` groups are done
+
 // Where a lane leaves a word for the others of its warp. Two barriers around reading keep rounds apart.
 uint32_t* lane_words(int lane);  // 16 words
 
@@ -84,6 +99,8 @@ inline float __shfl_xor_sync(unsigned, float x, int step) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   return std::bit_cast<float>(spark::cuda::emulated::exchange(std::bit_cast<uint32_t>(x), lane ^ step));
 }
+
+inline unsigned __shfl_sync(unsigned, unsigned x, int from) { return spark::cuda::emulated::exchange(x, from); }
 
 inline float __uint_as_float(uint32_t x) { return std::bit_cast<float>(x); }
 inline uint32_t __float_as_uint(float x) { return std::bit_cast<uint32_t>(x); }

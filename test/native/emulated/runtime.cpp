@@ -19,6 +19,7 @@ Stream open_device(int) {
 void close_device(Stream) {}
 void enter_device(int) { require_device(); }
 std::string describe_device(int) { return "none: every thread runs on the host"; }
+bool has_warpgroup_products(int) { return emulated::hopper(); }
 
 size_t free_bytes() { return size_t{1} << 32; }
 
@@ -29,6 +30,11 @@ constexpr size_t kAlignment = 256;
 emulated::Counted& emulated::counted() {
   static Counted all;
   return all;
+}
+
+bool& emulated::hopper() {
+  static bool yes = false;
+  return yes;
 }
 
 void* device_allocate(size_t bytes) {

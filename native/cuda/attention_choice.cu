@@ -1,0 +1,106 @@
+// Which attention kernels a device runs. Hopper's were written where no such device was at hand, so each process first
+// holds them against the others on a small problem; a device on which they disagree does without.
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "core/error.h"
+#include "core/half.h"
+#include "cuda/attention_hopper.h"
+#include "cuda/memory.h"
+
+namespace spark::cuda {
+
+namespace {
+
+constexpr int64_t kHeads = 2, kKvHeads = 1;
+constexpr int32_t kBounds[] = {0, 200, 210};  // several tiles and rounds of each kernel, the last of them not full
+constexpr int64_t kTokens = kBounds[2];
+
+// Repeatable and without structure: enough to tell every row and column from the others.
+std::vector<uint16_t> arbitrary(int64_t count, float largest) {
+  std::vector<uint16_t> values(static_cast<size_t>(count));
+  uint32_t state = 1;
+  for (uint16_t& value : values) {
+    state = state * 1664525u + 1013904223u;
+    value = float_to_bf16(largest * (static_cast<float>(state >> 8) / static_cast<float>(1 << 23) - 1.0f));
+  }
+  return values;
+}
+
+// The largest difference, as a share of the largest value.
+double difference(const std::vector<uint16_t>& a, const std::vector<uint16_t>& b) {
+  double most = 0, largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = bf16_to_float(a[i]), y = bf16_to_float(b[i]);
+    if (!std::isfinite(x) || !std::isfinite(y)) return INFINITY;
+    most = std::max(most, std::abs(x - y)), largest = std::max(largest, std::abs(x));
+  }
+  return most / largest;
+}
+
+}  // namespace
+
+bool CudaBackend::uses_hopper(const AttentionShape& shape, std::initializer_list<const void*> pointers) const {
+  constexpr int64_t kLargest = 128;
+  return attention_ == AttentionKernels::Hopper && shape.head_size <= kLargest && vectorizes(shape.head_size, pointers);
+}
+
+// Of o, dq, dk and dv, for heads of D.
+double CudaBackend::attention_difference(int64_t D) {
+  const int64_t Q = kTokens * kHeads * D, KV = kTokens * kKvHeads * D, given = 2 * Q + 2 * KV, made = 2 * Q + 2 * KV;
+  const auto room = [](int64_t bytes) { return std::shared_ptr<void>(device_allocate(bytes), device_release); };
+  const std::shared_ptr<void> inputs = room(given * 2), outputs = room(made * 2), lse = room(kTokens * kHeads * 4),
+                              bounds = room(sizeof kBounds);
+  const std::vector<uint16_t> host = arbitrary(given, 3.0f);
+  upload(inputs.get(), host.data(), host.size() * sizeof(uint16_t));
+  upload(bounds.get(), kBounds, sizeof kBounds);
+  const Packing packing{kTokens, 2, kBounds[1], static_cast<const int32_t*>(bounds.get()), nullptr};
+  const AttentionShape shape{kHeads, kKvHeads, D};
+  Activation *q = inputs.get(), *dout = at(q, Q), *k = at(dout, Q), *v = at(k, KV);
+  Activation *o = outputs.get(), *dq = at(o, Q), *dk = at(dq, Q), *dv = at(dk, KV);
+  const auto results = [&](AttentionKernels kernels) {
+    attention_ = kernels;
+    auto* sums = static_cast<float*>(lse.get());
+    attention_forward(o, sums, q, k, v, packing, shape);
+    attention_backward(dq, dk, dv, dout, q, k, v, o, sums, packing, shape);
+    std::vector<uint16_t> all(static_cast<size_t>(made));
+    download(all.data(), o, all.size() * sizeof(uint16_t));
+    return all;
+  };
+  const std::vector<uint16_t> expected = results(AttentionKernels::Ampere), got = results(AttentionKernels::Hopper);
+  double most = 0;
+  int64_t first = 0;
+  for (const int64_t count : {Q, Q, KV, KV}) {
+    const auto part = [&](const auto& x) { return std::vector<uint16_t>(&x[first], &x[first] + count); };
+    most = std::max(most, difference(part(expected), part(got)));
+    first += count;
+  }
+  return most;
+}
+
+void CudaBackend::choose_attention(const CudaOptions& options) {
+  const bool possible = has_warpgroup_products(device_);
+  if (options.attention == AttentionKernels::Hopper && !possible) {
+    throw Error("backend_unavailable",
+                "backend cuda: expected a device of compute capability 9.0 for attention kernels "
+                "hopper; leave SPARK_RL_ATTENTION unset");
+  }
+  attention_text_ = "attention by mma.sync";
+  if (options.attention == AttentionKernels::Ampere || !possible) return;
+  if (!options.attention) {
+    const double most = std::max(attention_difference(64), attention_difference(128));
+    if (!(most <= options.attention_difference)) {
+      attention_ = AttentionKernels::Ampere;
+      char text[96];
+      std::snprintf(text, sizeof text, " (wgmma's differs from it by %.2g of the largest value, allowed are %.2g)",
+                    most, options.attention_difference);
+      attention_text_ += text;
+      return;
+    }
+  }
+  attention_ = AttentionKernels::Hopper;
+  attention_text_ = "attention by wgmma";
+}
+
+}  // namespace spark::cuda
