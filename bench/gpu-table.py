@@ -91,10 +91,11 @@ def print_parts(measurements):
         print("parts: " + ", ".join(f"{p['part']} {p['outcome']} ({p['seconds']} s)" for p in parts))
 
 
-def print_ops(ops):
-    print(f"\nceilings: product {ops['flops'] * 1e-12:.0f} TFLOP/s, memory {ops['bytes_per_second'] * 1e-12:.2f} TB/s")
+def print_ops(ops, ampere):
+    print(f"\n{ops['device']}")
+    print(f"ceilings: product {ops['flops'] * 1e-12:.0f} TFLOP/s, memory {ops['bytes_per_second'] * 1e-12:.2f} TB/s")
     print(f"{'op':<34} {'ms':>9} {'floor ms':>9} {'share':>6}  bound by")
-    for op in ops["ops"]:
+    for op in ops["ops"] + [{**op, "name": op["name"] + ", mma.sync"} for op in ampere.get("ops", [])]:
         print(f"{op['name']:<34} {op['ms']:9.4f} {op['floor_ms']:9.4f} {100 * op['share']:5.0f} %  {op['bound']}")
 
 
@@ -209,7 +210,7 @@ def main():
     print_parts(measurements)
     ops = measurements.get("ops")
     if ops:
-        print_ops(ops)
+        print_ops(ops, measurements.get("ops-ampere", {}))
     measurements = dict(sorted(measurements.items(), key=natural))
     runs = {name: m for name, m in measurements.items() if "mode" in m and "attention_pairs" in m}
     h200 = any("H200" in m["at"]["device"] for m in measurements.values())

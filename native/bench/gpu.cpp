@@ -1,11 +1,12 @@
 // Time of each op on the CUDA device at the shape of Llama-3.1-8B, beside its floor: what it must compute by the rate
 // of a large product, or what it must read and write by the rate of a large copy, both measured first in the same run.
-//   bench_gpu [--tokens 4096] [--length 4096] [--rank 16] [--json]
+//   bench_gpu [--tokens 4096] [--length 4096] [--rank 16] [--only elementwise|products|attention|losses] [--json]
 // FLOP and bytes are those the op cannot do without: inputs once, outputs once, causal halves of attention.
 #include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -213,13 +214,21 @@ void run(const Flags& flags) {
   for (int64_t n = 0; n <= s.N; n += s.length) cu.push_back(static_cast<int32_t>(n));
   for (int64_t n = 0; n < s.N; ++n) positions.push_back(static_cast<int32_t>(n % s.length));
   const Packing packing{s.N, s.N / s.length, s.length, bench.ints(cu), bench.ints(positions)};
+  const std::string only = flags.text("only");
+  const std::map<std::string, std::function<void()>> parts = {
+      {"elementwise", [&] { elementwise(bench, *backend, s, packing); }},
+      {"products", [&] { products(bench, *backend, s); }},
+      {"attention", [&] { attention(bench, *backend, s, packing); }},
+      {"losses", [&] { losses(bench, *backend); }},
+  };
+  if (only != "all" && !parts.count(only)) throw Error("usage", "--only: no such part: " + only);
   bench.measure_ceilings();
-  elementwise(bench, *backend, s, packing);
-  products(bench, *backend, s);
-  attention(bench, *backend, s, packing);
-  losses(bench, *backend);
+  for (const auto& [name, part] : parts) {
+    if (only == "all" || only == name) part();
+  }
   if (!flags.on("json")) return;
   json document = bench.document();
+  document["device"] = backend->device();
   document["tokens"] = s.N, document["length"] = s.length, document["rank"] = s.R;
   std::cout << document.dump(2) << std::endl;
 }
@@ -228,7 +237,8 @@ void run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   try {
-    run(Flags(argc, argv, {{"tokens", "4096"}, {"length", "4096"}, {"rank", "16"}, {"json", "false"}}));
+    run(Flags(argc, argv,
+              {{"tokens", "4096"}, {"length", "4096"}, {"rank", "16"}, {"only", "all"}, {"json", "false"}}));
     return 0;
   } catch (const Error& e) {
     std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());

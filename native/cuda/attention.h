@@ -106,6 +106,14 @@ __device__ inline void store_accumulators(Bf16* to, int64_t stride, const Accumu
   }
 }
 
+// Blocks (heads, sequences, tiles of `rows`), which a device starts in this order: of all heads the tile with most work
+// first, so that it ends with short ones. Head by head, the multiprocessors would wait a third of the time for the
+// last.
+inline dim3 attention_grid(int64_t heads, const Packing& packing, int64_t rows) {
+  return dim3(static_cast<unsigned>(heads), static_cast<unsigned>(packing.sequences),
+              blocks_for(packing.longest, rows));
+}
+
 inline AttentionInputs attention_inputs(const Activation* q, const Activation* k, const Activation* v,
                                         const Packing& packing, const AttentionShape& shape, float scale) {
   return {bf16(q),

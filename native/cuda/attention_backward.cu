@@ -37,10 +37,10 @@ template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kQueries = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
-  const int64_t k0 = int64_t{blockIdx.x} * kOwn;  // the keys that most queries see first
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+  const int64_t k0 = int64_t{blockIdx.z} * kOwn;  // the keys that most queries see first
   if (k0 >= sequence.length) return;
-  const int kv_head = blockIdx.y, group = in.heads / in.kv_heads;
+  const int kv_head = blockIdx.x, group = in.heads / in.kv_heads;
   const int64_t key = (sequence.first + k0) * in.kv_stride() + kv_head * in.D, own_rows = sequence.length - k0;
   const Tile<kOwn, HD> ks{shared}, vs{shared + HD * kOwn};
   const auto qs = [&](int64_t j) { return Tile<kQueries, HD>{shared + HD * (2 * kOwn + j % 2 * kQueries)}; };
@@ -113,10 +113,10 @@ template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kKeys = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
-  const int64_t q0 = int64_t{gridDim.x - 1 - blockIdx.x} * kOwn;  // the longest rows first
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kOwn;  // the longest rows first
   if (q0 >= sequence.length) return;
-  const int head = blockIdx.y, kv_head = head / (in.heads / in.kv_heads);
+  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
   const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D, own_rows = sequence.length - q0;
   const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
   const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
@@ -191,16 +191,15 @@ void CudaBackend::attention_backward(Activation* dq, Activation* dk, Activation*
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_size));
   const AttentionInputs in = attention_inputs(q, k, v, packing, shape, scale);
   const AttentionGradients gradients{bf16(dout), lse, delta, bf16(dq), bf16(dk), bf16(dv)};
-  const unsigned tiles = blocks_for(packing.longest, kOwn), sequences = static_cast<unsigned>(packing.sequences);
   if (uses_hopper(shape, {q, k, v, dout, dq, dk, dv})) {
     hopper_attention_backward(in, gradients, packing, stream_);
     return;
   }
   with_head_size(shape, {q, k, v, dout, dq, dk, dv}, [&](auto hd, auto vector) {
-    launch(keys_backward<hd(), vector()>, dim3(tiles, static_cast<unsigned>(shape.kv_heads), sequences), kThreads,
-           kShared<hd()>, stream_, in, gradients);
-    launch(queries_backward<hd(), vector()>, dim3(tiles, static_cast<unsigned>(shape.heads), sequences), kThreads,
-           kShared<hd()>, stream_, in, gradients);
+    launch(keys_backward<hd(), vector()>, attention_grid(shape.kv_heads, packing, kOwn), kThreads, kShared<hd()>,
+           stream_, in, gradients);
+    launch(queries_backward<hd(), vector()>, attention_grid(shape.heads, packing, kOwn), kThreads, kShared<hd()>,
+           stream_, in, gradients);
   });
 }
 

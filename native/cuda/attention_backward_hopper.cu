@@ -56,10 +56,10 @@ template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
-  const int64_t k0 = int64_t{blockIdx.x} * kOwn;  // the keys that most queries see first
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+  const int64_t k0 = int64_t{blockIdx.z} * kOwn;  // the keys that most queries see first
   if (k0 >= sequence.length) return;
-  const int kv_head = blockIdx.y, group = in.heads / in.kv_heads;
+  const int kv_head = blockIdx.x, group = in.heads / in.kv_heads;
   const int64_t key = (sequence.first + k0) * in.kv_stride() + kv_head * in.D, own_rows = sequence.length - k0;
   const Panels<kOwn, HD> ks{shared}, vs{shared + HD * kOwn};
   const Stages<HD> stages{shared + HD * 2 * kOwn};  // queries and their output's gradients
@@ -122,11 +122,11 @@ __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in,
   Accumulator dk[HD / 8] = {}, dv[HD / 8] = {};
   for (int j = 1; j < rounds; ++j) {
     arrived<0>();  // round j; by now all threads are done with round j − 2
-    if (j + 1 < rounds) load(j + 1);
-    commit_copies();
     start_scores(j);
     add_rows<HD>(dv, left, stages.second(j - 1));
     add_rows<HD>(dk, slope, stages.first(j - 1));
+    if (j + 1 < rounds) load(j + 1);
+    commit_copies();
     wait_for_products<3>(p);
     probabilities(j);
     wait_for_products<2>(ds);
@@ -150,10 +150,10 @@ template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
-  const int64_t q0 = int64_t{gridDim.x - 1 - blockIdx.x} * kOwn;  // the longest rows first
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kOwn;  // the longest rows first
   if (q0 >= sequence.length) return;
-  const int head = blockIdx.y, kv_head = head / (in.heads / in.kv_heads);
+  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
   const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D, own_rows = sequence.length - q0;
   const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
   const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
@@ -212,10 +212,10 @@ __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs 
   Accumulator dq[HD / 8] = {};
   for (int j = 1; j < rounds; ++j) {
     arrived<0>();  // round j; by now all threads are done with round j − 2
-    if (j + 1 < rounds) load(j + 1);
-    commit_copies();
     start_scores(j);
     add_rows<HD>(dq, slope, stages.first(j - 1));
+    if (j + 1 < rounds) load(j + 1);
+    commit_copies();
     wait_for_products<2>(p);
     probabilities(j);
     wait_for_products<1>(ds);
@@ -232,11 +232,8 @@ __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs 
 
 template <int HD>
 void backward(const AttentionInputs& in, const AttentionGradients& gradients, const Packing& packing, Stream stream) {
-  const unsigned tiles = blocks_for(packing.longest, kOwn), sequences = static_cast<unsigned>(packing.sequences);
-  launch(keys_backward<HD>, dim3(tiles, static_cast<unsigned>(in.kv_heads), sequences), kThreads, kShared<HD>, stream,
-         in, gradients);
-  launch(queries_backward<HD>, dim3(tiles, static_cast<unsigned>(in.heads), sequences), kThreads, kShared<HD>, stream,
-         in, gradients);
+  launch(keys_backward<HD>, attention_grid(in.kv_heads, packing, kOwn), kThreads, kShared<HD>, stream, in, gradients);
+  launch(queries_backward<HD>, attention_grid(in.heads, packing, kOwn), kThreads, kShared<HD>, stream, in, gradients);
 }
 
 }  // namespace

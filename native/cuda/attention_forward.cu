@@ -18,10 +18,10 @@ constexpr size_t kShared = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
 template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, AttentionInputs in) {
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
-  const int64_t q0 = int64_t{gridDim.x - 1 - blockIdx.x} * kQueries;  // the longest rows first
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kQueries;  // the longest rows first
   if (q0 >= sequence.length) return;
-  const int head = blockIdx.y, kv_head = head / (in.heads / in.kv_heads);
+  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
   const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D;
   const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
   const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
@@ -98,14 +98,13 @@ void CudaBackend::attention_forward(Activation* o, float* lse, const Activation*
                                     const Activation* v, const Packing& packing, const AttentionShape& shape) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_size));
   const AttentionInputs in = attention_inputs(q, k, v, packing, shape, scale);
-  const dim3 grid(blocks_for(packing.longest, kQueries), static_cast<unsigned>(shape.heads),
-                  static_cast<unsigned>(packing.sequences));
   if (uses_hopper(shape, {q, k, v, o})) {
     hopper_attention_forward(bf16(o), lse, in, packing, stream_);
     return;
   }
   with_head_size(shape, {q, k, v, o}, [&](auto hd, auto vector) {
-    launch(forward<hd(), vector()>, grid, kThreads, kShared<hd()>, stream_, bf16(o), lse, in);
+    launch(forward<hd(), vector()>, attention_grid(shape.heads, packing, kQueries), kThreads, kShared<hd()>, stream_,
+           bf16(o), lse, in);
   });
 }
 

@@ -19,10 +19,10 @@ template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, AttentionInputs in) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.z);
-  const int64_t q0 = int64_t{gridDim.x - 1 - blockIdx.x} * kQueries;  // the longest rows first
+  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kQueries;  // the longest rows first
   if (q0 >= sequence.length) return;
-  const int head = blockIdx.y, kv_head = head / (in.heads / in.kv_heads);
+  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
   const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D;
   const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
   const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
@@ -76,11 +76,11 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
   keep_probabilities();
   for (int j = 1; j < tiles; ++j) {
     arrived<0>();  // keys j and values j − 1; by now all threads are done with the ones before them
+    start_scores(j);
+    start_output(j - 1);
     if (j + 1 < tiles) load(ks(j + 1), k, j + 1);
     load(vs(j), v, j);
     commit_copies();
-    start_scores(j);
-    start_output(j - 1);
     wait_for_products<1>(s);
     const float2 factor = softmax.advance(s, scale);
     wait_for_products<0>(out);
@@ -112,8 +112,7 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
 }  // namespace
 
 void hopper_attention_forward(Bf16* o, float* lse, const AttentionInputs& in, const Packing& packing, Stream stream) {
-  const dim3 grid(blocks_for(packing.longest, kQueries), static_cast<unsigned>(in.heads),
-                  static_cast<unsigned>(packing.sequences));
+  const dim3 grid = attention_grid(in.heads, packing, kQueries);
   if (in.D <= 64) {
     launch(forward<64>, grid, kThreads, kShared<64>, stream, o, lse, in);
   } else {

@@ -64,8 +64,9 @@ __device__ inline Fragment load_matrices(const Bf16* row) {
 }
 
 __device__ inline void copy_16_bytes(Bf16* to, const Bf16* from, bool wanted) {
-  emulated::start(emulated::Async::Copies, [=] {
-    if (wanted) {
+  if (!wanted) from = nullptr;
+  emulated::start(emulated::Async::Copies, [to, from] {
+    if (from) {
       std::memcpy(to, from, 16);
     } else {
       std::memset(to, 0, 16);

@@ -13,11 +13,6 @@ using namespace spark_test;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 constexpr double kRounded = 1.0 / 256;  // one rounding, of 2^-9 of its own value
 
 bool has_units() {

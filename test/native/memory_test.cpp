@@ -13,12 +13,6 @@ using namespace spark_test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 // Wide enough that activations, not the runtime, are what the process holds.
 const TinyShape kWide{256, 4, 4, 2, 64, 512, 512, 4096, true};
 

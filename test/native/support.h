@@ -13,6 +13,13 @@
 
 namespace spark_test {
 
+// Sanitizers make what is slow ten times slower: such tests then do less.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // A fresh folder, removed with everything in it.
 class TemporaryDirectory {
  public:

@@ -59,7 +59,6 @@ bool descending = false;
 
 void enter() {
   (*block.kernel)();
-  block.left_products |= !block.current->products.empty();
   block.current->done = true;
   _longjmp(block.scheduler_place, 1);
 }
@@ -104,6 +103,7 @@ void resume(size_t i) {
     setcontext(&fiber.context);
   }
   if (!block.current->done) return;
+  block.left_products |= !block.fibers[i].products.empty();
   leave(block.warps[i / kLanes]);
   leave(block.all);
 }
@@ -184,15 +184,10 @@ uint32_t shared_offset(const void* p) {
 }
 const void* at_shared_offset(uint32_t offset) { return static_cast<const std::byte*>(dynamic_shared()) + offset; }
 
-void start(Async kind, std::function<void()> work) {
-  const bool late = (kind == Async::Products) != descending;
-  if (late) {
-    queue_of(*block.current, kind).groups.back().push_back(std::move(work));
-  } else {
-    work();
-  }
+bool is_late(Async kind) { return (kind == Async::Products) != descending; }
+void keep_for_later(Async kind, std::function<void()> work) {
+  queue_of(*block.current, kind).groups.back().push_back(std::move(work));
 }
-
 void commit(Async kind) { queue_of(*block.current, kind).groups.emplace_back(); }
 
 // The works may wait for other threads, so nothing of this block is kept across them.

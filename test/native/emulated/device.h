@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <utility>
 
 #define __global__
 #define __device__
@@ -72,7 +73,16 @@ void wait_for_warp();
 // other way round. So it shows when a thread does not wait for what it reads, or overwrites what a product still reads.
 // A thread that ends with products under way throws.
 enum class Async { Copies, Products };
-void start(Async kind, std::function<void()> work);
+bool is_late(Async kind);
+void keep_for_later(Async kind, std::function<void()> work);
+template <class Work>
+void start(Async kind, Work&& work) {
+  if (is_late(kind)) {
+    keep_for_later(kind, std::forward<Work>(work));
+  } else {
+    work();
+  }
+}
 void commit(Async kind);
 void wait_for_groups(Async kind, size_t pending);  // until all but the last `pending` groups are done
 
