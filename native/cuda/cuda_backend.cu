@@ -64,15 +64,18 @@ CudaBackend::CudaBackend(int device, int64_t head_panel)
 
 CudaBackend::~CudaBackend() {
   uploader_.reset();
+  offloader_.reset();
   products_.reset();
   for (const Scratch& own : scratch_) device_release(own.data);
   close_device(stream_);
 }
 
-// A call begins, so loading is over: its pinned buffers go.
+// A call begins, so loading is over: its pinned buffers go. What an abandoned pass still copies is in memory that this
+// call uses anew.
 void CudaBackend::enter() {
   enter_device(device_);
   uploader_.reset();
+  if (offloader_) offloader_->settle_all();
 }
 
 std::string CudaBackend::device() const { return describe_device(device_) + ", " + Products::library(); }

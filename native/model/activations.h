@@ -12,9 +12,11 @@ namespace spark {
 
 // None keeps everything. Cheap computes the norms' outputs and silu(gate) ⊙ up again: two passes over memory for a
 // third of the bytes. Block keeps a block's input alone and runs the block's forward again: a third more time.
-enum class Recompute { None, Cheap, Block };
-const char* recompute_name(Recompute recompute);  // none, cheap, block
-inline bool keeps_inputs_alone(Recompute recompute) { return recompute == Recompute::Block; }
+// Offload does likewise and keeps that input in host memory, where a backend has another: two of them are on the
+// device.
+enum class Recompute { None, Cheap, Block, Offload };
+const char* recompute_name(Recompute recompute);  // none, cheap, block, offload
+inline bool keeps_inputs_alone(Recompute recompute) { return recompute >= Recompute::Block; }
 
 // Rows of the trunk's output that somebody reads. Behind its attention the last block computes these alone: what nobody
 // reads has no gradient either. A critic reads one row a step, a policy about half of a trajectory.
@@ -27,17 +29,17 @@ struct RowsRead {
 // are read.
 struct BlockActivations {
   int64_t M = 0;
-  const int32_t* rows = nullptr;                                 // (M) where they lie among the N; null: M = N, all
-  const Activation* x = nullptr;                                 // (N, C) block input
-  Activation* norm1 = nullptr;                                   // (N, C)
-  float* rstd1 = nullptr;                                        // (N)
-  Activation *q = nullptr, *k = nullptr, *v = nullptr;           // (N, H D), (N, K D) twice; q and k normed and turned
-  Activation *q_raw = nullptr, *k_raw = nullptr;                 // (N, H D), (N, K D) before their norm; else null
-  float *q_rstd = nullptr, *k_rstd = nullptr;                    // (N, H), (N, K) of that norm; else null
-  Activation* o = nullptr;                                       // (N, H D)
-  float* lse = nullptr;                                          // (N, H)
-  Activation *mid = nullptr, *norm2 = nullptr;                   // (M, C) twice
-  float* rstd2 = nullptr;                                        // (M)
+  const int32_t* rows = nullptr;                        // (M) where they lie among the N; null: M = N, all
+  Activation* x = nullptr;                              // (N, C) block input; with Offload there once it was fetched
+  Activation* norm1 = nullptr;                          // (N, C)
+  float* rstd1 = nullptr;                               // (N)
+  Activation *q = nullptr, *k = nullptr, *v = nullptr;  // (N, H D), (N, K D) twice; q and k normed and turned
+  Activation *q_raw = nullptr, *k_raw = nullptr;        // (N, H D), (N, K D) before their norm; else null
+  float *q_rstd = nullptr, *k_rstd = nullptr;           // (N, H), (N, K) of that norm; else null
+  Activation* o = nullptr;                              // (N, H D)
+  float* lse = nullptr;                                 // (N, H)
+  Activation *mid = nullptr, *norm2 = nullptr;          // (M, C) twice
+  float* rstd2 = nullptr;                               // (M)
   Activation *gate = nullptr, *up = nullptr, *hidden = nullptr;  // (M, F) each
   Activation* u[kGroups] = {};                                   // (N or M, S): scale · x Aᵀ of each adapted group
 };

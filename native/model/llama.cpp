@@ -21,7 +21,7 @@ void check_cancel(const std::atomic<bool>* cancel) {
 }  // namespace
 
 const char* recompute_name(Recompute recompute) {
-  constexpr const char* kNames[] = {"none", "cheap", "block"};
+  constexpr const char* kNames[] = {"none", "cheap", "block", "offload"};
   return kNames[static_cast<int>(recompute)];
 }
 
@@ -196,7 +196,8 @@ const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const 
   const int64_t N = batch.packing.tokens, layers = config_.layers;
   reserve_positions(batch.packing.longest);
   const bool keep = saved && !keeps_inputs_alone(saved->recompute);
-  const std::vector<Activation*> x = allocate_inputs(arena, N, read.rows ? read.count : N, !saved);
+  const bool offload = saved && saved->recompute == Recompute::Offload;
+  const std::vector<Activation*> x = allocate_inputs(arena, N, read.rows ? read.count : N, !saved || offload);
   BlockActivations recomputed;  // with Cheap: shared by all blocks, until the backward pass is over
   if (keep && saved->recompute == Recompute::Cheap) {
     recomputed.norm1 = arena.activations(N * config_.width), recomputed.norm2 = arena.activations(N * config_.width);
@@ -209,6 +210,9 @@ const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const 
     Activation* out = x[static_cast<size_t>(layer + 1)];
     BlockActivations a = recomputed;
     a.M = rows.rows ? rows.count : N, a.rows = rows.rows, a.x = x[static_cast<size_t>(layer)];
+    // The last input stays where it is, the one before makes room for what is returned.
+    if (offload && layer + 1 < layers) backend_.offload(layer, a.x, N * config_.width);
+    if (offload && layer > 0) backend_.settle(layer - 1);  // the block writes over it
     if (keep) {
       block_forward(arena, out, a, layer, batch, lora);
     } else {
@@ -219,13 +223,20 @@ const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const 
   return x.back();
 }
 
-std::string Llama::first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const {
+std::string Llama::first_not_finite(Arena& arena, const SavedActivations& saved, const Activation* x, int64_t M,
+                                    int64_t N) {
   const auto bad = [&](const Activation* data, int64_t count) { return !backend_.all_finite(data, count); };
   const int64_t C = config_.width;
+  const bool offload = saved.recompute == Recompute::Offload;
+  const Arena::Scope scope(arena);
+  Activation* fetched = offload ? arena.activations(N * C) : nullptr;  // (N, C), where the blocks of the pass were
   for (size_t layer = 0; layer < saved.blocks.size(); ++layer) {
     const BlockActivations& a = saved.blocks[layer];
     const std::string prefix = "blk." + std::to_string(layer) + ".";
-    if (bad(a.x, N * C)) return layer ? "blk." + std::to_string(layer - 1) + ".ffn_down output" : "token_embd output";
+    const bool away = offload && layer + 1 < saved.blocks.size();
+    if (away) backend_.fetch(fetched, static_cast<int64_t>(layer), N * C), backend_.settle(static_cast<int64_t>(layer));
+    if (bad(away ? fetched : a.x, N * C))
+      return layer ? "blk." + std::to_string(layer - 1) + ".ffn_down output" : "token_embd output";
     if (keeps_inputs_alone(saved.recompute)) continue;
     if (bad(a.q, N * config_.q_width())) return prefix + "attn_q output";
     if (bad(a.k, N * config_.kv_width())) return prefix + "attn_k output";

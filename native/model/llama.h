@@ -37,14 +37,14 @@ class Llama {
   const Activation* forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                             SavedActivations* saved, const std::atomic<bool>* cancel);
   // dx (M, C) comes in as the gradient of what forward returned and is destroyed. Adds to every lora da and db;
-  // consumes `saved` (gate, up and the projections' inputs are overwritten).
+  // consumes `saved` (gate, up and the projections' inputs are overwritten; with Offload what forward returned, too).
   void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
                 const std::atomic<bool>* cancel);
   // Rotary angles for positions 0 to count − 1, made now rather than by the next forward.
   void reserve_positions(int64_t count);
   // The first activation that holds NaN or ∞, as "blk.3.ffn_down output", "" when none does. For error messages.
   // x (M, C) is what forward returned.
-  std::string first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const;
+  std::string first_not_finite(Arena& arena, const SavedActivations& saved, const Activation* x, int64_t M, int64_t N);
 
  private:
   // A projection and its output, or the output's gradient.
@@ -70,6 +70,7 @@ class Llama {
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp
+  void fetch_ahead(const SavedActivations& saved, int64_t layer, int64_t N);
   void recompute_attention(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch,
                            const LoraView& lora);
   void recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer, const LoraView& lora);

@@ -122,6 +122,13 @@ void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute 
   }
 }
 
+// The layer's input is there from here on, and the next layer's begins to travel: into the memory of what the layer
+// before read, which is what forward returned for the last layer.
+void Llama::fetch_ahead(const SavedActivations& saved, int64_t layer, int64_t N) {
+  if (layer > 0) backend_.fetch(saved.blocks[static_cast<size_t>(layer - 1)].x, layer - 1, N * config_.width);
+  if (layer + 1 < config_.layers) backend_.settle(layer);
+}
+
 void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved,
                      Activation* dx, const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens;
@@ -129,6 +136,7 @@ void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lo
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     BlockActivations& a = saved.blocks[static_cast<size_t>(layer)];
+    if (saved.recompute == Recompute::Offload) fetch_ahead(saved, layer, N);
     const Arena::Scope scope(arena);
     recompute_attention(arena, a, saved.recompute, layer, batch, lora);
     {
