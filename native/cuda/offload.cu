@@ -38,7 +38,7 @@ Offloader::Slot& Offloader::grown(int64_t slot, size_t bytes) {
   if (own.host) {
     wait_for_device(copies_);  // an abandoned pass may be using it
     pinned_release(own.host);
-    own.bytes = 0;
+    own.host = nullptr, own.bytes = 0;
   }
   own.host = pinned_allocate(bytes);
   if (!own.host) {

@@ -93,8 +93,9 @@ void mark(Event event, Stream stream) {
   *event = {stream, stream == 0 ? ++streams().marks : streams().copies.at(stream).queued};
 }
 void wait_for(Event event, Stream stream) {
-  if (event->stream != 0) return run(streams().copies.at(event->stream), event->place);
-  if (stream != 0) streams().copies.at(stream).behind = event->place;
+  if (event->stream == stream) return;  // its own order
+  if (stream == 0) return run(streams().copies.at(event->stream), event->place);
+  if (event->stream == 0) streams().copies.at(stream).behind = event->place;
 }
 
 void* pinned_allocate(size_t bytes) {
