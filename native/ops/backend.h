@@ -138,7 +138,7 @@ class Backend {
 
   // ---- activations that wait in host memory: copies beside the ops, on a backend with memory of its own. A slot is
   // host memory for one run of values, from 0 on, and grows when it is first asked for more. Only `settle` orders ops
-  // behind a copy, none of the four makes the host wait, and enter() settles what an abandoned pass has left.
+  // behind a copy, the host waits only where a slot grows, and enter() settles what an abandoned pass has left.
   virtual bool offloads() const = 0;  // false: its memory is the host's, and the three below throw internal
   // The slot = x (count) as the ops so far leave it; x stays as it is until the slot has settled.
   virtual void offload(int64_t slot, const Activation* x, int64_t count) = 0;

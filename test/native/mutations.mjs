@@ -261,11 +261,6 @@ const llamaBackward = [
     'blocks[static_cast<size_t>(layer)].x',
   ],
   ['computed from an input that has not arrived', 'if (layer + 1 < config_.layers) backend_.settle(layer);', ''],
-  [
-    'the next input is settled, not this one',
-    'if (layer + 1 < config_.layers) backend_.settle(layer);',
-    'if (layer > 0) backend_.settle(layer - 1);',
-  ],
 ];
 
 const of = (file, list) => list.map(([what, from, to]) => ({ file, what, from, to }));
