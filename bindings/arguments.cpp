@@ -141,7 +141,7 @@ spark::ModelOptions model_options(const Napi::Value& value) {
   options.backend = choice_field(object, "backend", "auto", {"auto", "cpu", "cuda"});
   options.threads = static_cast<int>(integer_field(object, "threads", 0, 0, 1024));
   options.compute = choice_field(object, "compute", "auto", {"auto", "f32", "bf16"});
-  options.recompute = choice_field(object, "recompute", "auto", {"auto", "none", "cheap", "block"});
+  options.recompute = choice_field(object, "recompute", "auto", {"auto", "none", "cheap", "block", "offload"});
   options.memory_limit = integer_field(object, "memoryLimit", 0, 0, int64_t{1} << 52);
   return options;
 }

@@ -199,6 +199,7 @@ Napi::Value plan(const Napi::CallbackInfo& info) {
         set_number(object, "parameters", static_cast<double>(p.parameters));
         set_number(object, "activations", static_cast<double>(p.activations));
         set_number(object, "workspace", static_cast<double>(p.workspace));
+        set_number(object, "host", static_cast<double>(p.host));
         set_number(object, "total", static_cast<double>(p.total));
         set_number(object, "limit", static_cast<double>(p.limit));
         object.Set("fits", p.fits);

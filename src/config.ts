@@ -22,7 +22,7 @@ const modelSchema = z.strictObject({
   /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */
   compute: z.enum(['auto', 'f32', 'bf16']).default('auto'),
   /** Activations that training computes again to save memory; `auto`: as few as the memory allows. */
-  recompute: z.enum(['auto', 'none', 'cheap', 'block']).default('auto'),
+  recompute: z.enum(['auto', 'none', 'cheap', 'block', 'offload']).default('auto'),
   /** Memory that training may hold, 10^9 bytes; null: nine tenths of what is free when it starts. */
   memoryLimitGb: z.number().positive().nullable().default(null),
 });

@@ -40,7 +40,8 @@ ppo     old log-probs, reference log-probs (no adapter) and values of --trajecto
   --tokens 2048         --length 256       --loss half|all       --values 512
   --trajectories 8      --batch 4          --rank 8              --seed 1
   --backend cpu|cuda    --threads 0        --compute auto|f32|bf16
-  --recompute auto|none|cheap|block        --memory-limit 0      in MB (10^6 bytes), 0: what is free
+  --recompute auto|none|cheap|block|offload
+  --memory-limit 0      in MB (10^6 bytes), 0: what is free
   --repeats 5           --warmup 2
   --export FOLDER       writes the data and the starting adapters for bench/peers
   --turns               takes turns with another program: a JSON line when warm, then for each line `run N` on stdin one
@@ -169,9 +170,10 @@ json plan_of(Trainable& trained, const Work& work) {
                                         .longest = work.longest(),
                                         .loss_tokens = work.loss_tokens(),
                                         .values = static_cast<int64_t>(work.value_positions.size())});
-  return {{"recompute", plan.recompute},         {"total_bytes", plan.total},         {"weight_bytes", plan.weights},
-          {"parameter_bytes", plan.parameters},  {"workspace_bytes", plan.workspace}, {"limit_bytes", plan.limit},
-          {"activation_bytes", plan.activations}};
+  return {{"recompute", plan.recompute},          {"total_bytes", plan.total},
+          {"weight_bytes", plan.weights},         {"parameter_bytes", plan.parameters},
+          {"workspace_bytes", plan.workspace},    {"limit_bytes", plan.limit},
+          {"activation_bytes", plan.activations}, {"host_bytes", plan.host}};
 }
 
 // The largest plan among the passes of a repeat.

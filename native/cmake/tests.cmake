@@ -5,7 +5,8 @@ add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TESTS})
 # The CUDA kernels on the host (test/native/emulated): each source is compiled as C++ under another name.
 file(GLOB SPARK_KERNELS CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/cuda/*.cu)
 list(FILTER SPARK_KERNELS EXCLUDE REGEX "/(runtime|products|uploader|entry)[.]cu$")
-set(SPARK_EMULATED_SOURCES ${SPARK_TEST_DIR}/emulated/device.cpp ${SPARK_TEST_DIR}/emulated/runtime.cpp)
+set(SPARK_EMULATED_SOURCES ${SPARK_TEST_DIR}/emulated/device.cpp ${SPARK_TEST_DIR}/emulated/runtime.cpp
+    ${SPARK_TEST_DIR}/emulated/streams.cpp)
 foreach(source ${SPARK_KERNELS})
   get_filename_component(name ${source} NAME_WE)
   set(wrapper ${CMAKE_CURRENT_BINARY_DIR}/emulated/${name}.cpp)

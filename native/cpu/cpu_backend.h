@@ -33,6 +33,10 @@ class CpuBackend : public Backend {
   size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
+  bool offloads() const override { return false; }
+  void offload(int64_t slot, const Activation* x, int64_t count) override;
+  void fetch(Activation* x, int64_t slot, int64_t count) override;
+  void settle(int64_t slot) override;
   void fill(float* x, float value, int64_t count) override;
   void add(float* y, const float* x, int64_t count) override;
   Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;

@@ -29,6 +29,10 @@ void* aligned_memory(size_t bytes) {
   return memory;
 }
 
+[[noreturn]] void no_other_memory() {
+  throw Error("internal", "backend cpu: expected no offloading, its memory is the host's");
+}
+
 }  // namespace
 
 CpuBackend::CpuBackend(int threads, Compute compute)
@@ -61,6 +65,10 @@ void CpuBackend::release(void* memory, size_t bytes) {
   std::free(memory);
   allocated_ -= bytes;
 }
+
+void CpuBackend::offload(int64_t, const Activation*, int64_t) { no_other_memory(); }
+void CpuBackend::fetch(Activation*, int64_t, int64_t) { no_other_memory(); }
+void CpuBackend::settle(int64_t) { no_other_memory(); }
 
 // The file's map counts among what is free: its pages can be read again.
 int64_t CpuBackend::available_bytes() const { return available_memory(); }

@@ -73,15 +73,18 @@ CudaBackend::~CudaBackend() { close(); }
 
 void CudaBackend::close() {
   uploader_.reset();
+  offloader_.reset();
   products_.reset();
   for (const Scratch& own : scratch_) device_release(own.data);
   close_device(stream_);
 }
 
-// A call begins, so loading is over: its pinned buffers go.
+// A call begins, so loading is over: its pinned buffers go. What an abandoned pass still copies is in memory that this
+// call uses anew.
 void CudaBackend::enter() {
   enter_device(device_);
   uploader_.reset();
+  if (offloader_) offloader_->settle_all();
 }
 
 std::string CudaBackend::device() const {

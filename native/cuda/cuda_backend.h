@@ -1,5 +1,6 @@
-// The CUDA backend: compute bf16 on one device and one stream. One file per op beside this one, the names of the CPU's.
-// Nothing here waits for the device but what hands a number to the host: download, sum_of_squares, all_finite.
+// The CUDA backend: compute bf16 on one device and one stream, with copies of block inputs on another. One file per op
+// beside this one, the names of the CPU's. Nothing here waits for the device but what hands a number to the host:
+// download, sum_of_squares, all_finite.
 //
 // Every op gives the same bits twice: no sum is made with atomics.
 #pragma once
@@ -9,6 +10,7 @@
 #include <optional>
 
 #include "cuda/device.h"
+#include "cuda/offload.h"
 #include "cuda/products.h"
 #include "cuda/uploader.h"
 #include "ops/backend.h"
@@ -56,6 +58,10 @@ class CudaBackend final : public Backend {
   size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
+  bool offloads() const override { return true; }
+  void offload(int64_t slot, const Activation* x, int64_t count) override;
+  void fetch(Activation* x, int64_t slot, int64_t count) override;
+  void settle(int64_t slot) override;
   void fill(float* x, float value, int64_t count) override;
   void add(float* y, const float* x, int64_t count) override;
   Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
@@ -139,7 +145,8 @@ class CudaBackend final : public Backend {
   size_t allocated_ = 0, weight_bytes_ = 0;
   std::array<Scratch, kSlots> scratch_;
   std::unique_ptr<Products> products_;
-  std::unique_ptr<Uploader> uploader_;  // while matrices are loaded
+  std::unique_ptr<Uploader> uploader_;    // while matrices are loaded
+  std::unique_ptr<Offloader> offloader_;  // from the first pass that offloads
 };
 
 }  // namespace spark::cuda

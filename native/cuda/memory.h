@@ -29,4 +29,19 @@ void copy_to_host(void* host, const void* from, size_t bytes, Stream stream);  /
 void copy_on_device(void* to, const void* from, size_t bytes, Stream stream);
 void wait_for_device(Stream stream);
 
+// ---- a stream beside the one that computes. An event marks how far a stream has come; the other's later work waits
+// for that, the host does not.
+Stream open_stream();              // on the current device
+void close_stream(Stream stream);  // when its work is over
+Event make_event();
+void release_event(Event event);
+void mark(Event event, Stream stream);
+void wait_for(Event event, Stream stream);  // an event that marks nothing yet is not waited for
+
+// Host memory that the device reads and writes by itself; null when the system has no more. Copies return at once.
+void* pinned_allocate(size_t bytes);
+void pinned_release(void* memory);  // no copy may be using it
+void copy_to_pinned(void* pinned, const void* from, size_t bytes, Stream stream);
+void copy_from_pinned(void* to, const void* pinned, size_t bytes, Stream stream);
+
 }  // namespace spark::cuda

@@ -83,7 +83,7 @@ Stream open_device(int device) {
   return stream;
 }
 
-// Without checks: these run while an error is being handled, too.
+// Without checks: what closes and releases runs while an error is being handled, too.
 void close_device(Stream stream) { cudaStreamDestroy(stream); }
 void device_release(void* memory) { cudaFree(memory); }
 
@@ -126,7 +126,7 @@ void* device_allocate(size_t bytes) {
     const auto mib = [](size_t b) { return std::to_string(b >> 20) + " MiB"; };
     throw Error("out_of_memory", "expected " + mib(bytes) + " of free device memory, got " + mib(available) + " of " +
                                      mib(total) +
-                                     ": use fewer tokens in a pass, recompute block, or a quantised model");
+                                     ": use fewer tokens in a pass, recompute block or offload, or a quantised model");
   }
   check(status, "cudaMalloc");
   return memory;
@@ -151,5 +151,47 @@ void copy_on_device(void* to, const void* from, size_t bytes, Stream stream) {
 }
 
 void wait_for_device(Stream stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); }
+
+Stream open_stream() {
+  Stream stream{};
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  return stream;
+}
+
+void close_stream(Stream stream) {
+  cudaStreamSynchronize(stream);
+  cudaStreamDestroy(stream);
+}
+
+Event make_event() {
+  Event event{};
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+  return event;
+}
+
+void release_event(Event event) { cudaEventDestroy(event); }
+void mark(Event event, Stream stream) { check(cudaEventRecord(event, stream), "cudaEventRecord"); }
+void wait_for(Event event, Stream stream) { check(cudaStreamWaitEvent(stream, event, 0), "cudaStreamWaitEvent"); }
+
+void* pinned_allocate(size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMallocHost(&memory, std::max<size_t>(bytes, 1));
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(status, "cudaMallocHost");
+  return memory;
+}
+
+void pinned_release(void* memory) { cudaFreeHost(memory); }
+
+void copy_to_pinned(void* pinned, const void* from, size_t bytes, Stream stream) {
+  if (bytes) check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, stream), "copy to pinned memory");
+}
+
+void copy_from_pinned(void* to, const void* pinned, size_t bytes, Stream stream) {
+  copy_to_device(to, pinned, bytes, stream);
+}
 
 }  // namespace spark::cuda

@@ -11,10 +11,13 @@ namespace spark::cuda {
 
 #ifndef SPARK_CUDA_EMULATED
 using Stream = cudaStream_t;
+using Event = cudaEvent_t;
 
 // Throws device_lost for an error that leaves the context unusable, out_of_memory, else internal; `what` says which
 // call.
 void check(cudaError_t status, const char* what);
+#else
+using Event = struct EmulatedEvent*;
 #endif
 
 // Blocks of `threads` that cover `items`, at most what a grid holds.

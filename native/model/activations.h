@@ -12,8 +12,11 @@ namespace spark {
 
 // None keeps everything. Cheap computes the norms' outputs and silu(gate) ⊙ up again: two passes over memory for a
 // third of the bytes. Block keeps a block's input alone and runs the block's forward again: a third more time.
-enum class Recompute { None, Cheap, Block };
-const char* recompute_name(Recompute recompute);  // none, cheap, block
+// Offload does likewise and keeps that input in host memory, where a backend has another: two of them are on the
+// device.
+enum class Recompute { None, Cheap, Block, Offload };
+const char* recompute_name(Recompute recompute);  // none, cheap, block, offload
+inline bool keeps_inputs_alone(Recompute recompute) { return recompute >= Recompute::Block; }
 
 // Rows of the trunk's output that somebody reads. Behind its attention the last block computes these alone: what nobody
 // reads has no gradient either. A critic reads one row a step, a policy about half of a trajectory.
@@ -27,8 +30,7 @@ struct RowsRead {
 struct BlockActivations {
   int64_t M = 0;
   const int32_t* rows = nullptr;                        // (M) where they lie among the N; null: M = N, all
-  const Activation* x = nullptr;                        // (N, C) block input
-  Activation *x_rows = nullptr, *o_rows = nullptr;      // (M, C), (M, H D): x and o where they go on; null: all do
+  Activation* x = nullptr;                              // (N, C) block input; with Offload there once it was fetched
   Activation* norm1 = nullptr;                          // (N, C)
   float* rstd1 = nullptr;                               // (N)
   Activation *q = nullptr, *k = nullptr, *v = nullptr;  // (N, H D), (N, K D) twice; q and k normed and turned
@@ -44,7 +46,8 @@ struct BlockActivations {
 
 struct SavedActivations {
   Recompute recompute = Recompute::None;
-  std::vector<BlockActivations> blocks;  // by layer; with Cheap and Block their recomputed buffers are shared
+  std::vector<BlockActivations> blocks;  // by layer; with Cheap they share what is computed again, with Block only M,
+                                         // rows and x are there
 };
 
 }  // namespace spark

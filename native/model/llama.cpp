@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -22,7 +21,7 @@ void check_cancel(const std::atomic<bool>* cancel) {
 }  // namespace
 
 const char* recompute_name(Recompute recompute) {
-  constexpr const char* kNames[] = {"none", "cheap", "block"};
+  constexpr const char* kNames[] = {"none", "cheap", "block", "offload"};
   return kNames[static_cast<int>(recompute)];
 }
 
@@ -52,14 +51,20 @@ void Llama::reserve_positions(int64_t count) {
   rope_positions_ = positions;
 }
 
-// What every recompute policy but Block keeps.
-BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const RowsRead& rows, const LoraView* lora,
-                                      int64_t layer) const {
-  const int64_t C = config_.width, F = config_.feed_forward, H = config_.heads, K = config_.kv_heads;
-  BlockActivations a;
-  a.M = rows.rows ? rows.count : N;
-  a.rows = rows.rows;
-  a.rstd1 = arena.floats(N), a.rstd2 = arena.floats(a.M);
+// u (rows, S) of a group that has adapters.
+void Llama::allocate_low_rank(BlockActivations& a, Arena& arena, ProjectionGroup group, int64_t rows, int64_t layer,
+                              const LoraView* lora) const {
+  const size_t g = static_cast<size_t>(group);
+  const int64_t S = lora ? lora->layers[static_cast<size_t>(layer)].groups[g].rank : 0;
+  if (S > 0) a.u[g] = arena.activations(rows * S);
+}
+
+// What attention leaves for its backward pass.
+void Llama::allocate_attention(BlockActivations& a, Arena& arena, int64_t N, int64_t layer,
+                               const LoraView* lora) const {
+  const int64_t H = config_.heads, K = config_.kv_heads;
+  if (!a.norm1) a.norm1 = arena.activations(N * config_.width);
+  a.rstd1 = arena.floats(N);
   a.q = arena.activations(N * config_.q_width());
   a.k = arena.activations(N * config_.kv_width()), a.v = arena.activations(N * config_.kv_width());
   if (config_.qk_norm) {
@@ -67,24 +72,19 @@ BlockActivations Llama::allocate_kept(Arena& arena, int64_t N, const RowsRead& r
     a.k_raw = arena.activations(N * config_.kv_width()), a.k_rstd = arena.floats(N * K);
   }
   a.o = arena.activations(N * config_.q_width()), a.lse = arena.floats(N * H);
-  if (a.rows) a.x_rows = arena.activations(a.M * C), a.o_rows = arena.activations(a.M * config_.q_width());
-  a.mid = arena.activations(a.M * C);
-  a.gate = arena.activations(a.M * F), a.up = arena.activations(a.M * F);
-  if (lora) {
-    const LoraLayer& own = lora->layers[static_cast<size_t>(layer)];
-    for (int group = 0; group < kGroups; ++group) {
-      const int64_t S = own.groups[static_cast<size_t>(group)].rank;
-      const bool all = group == static_cast<int>(ProjectionGroup::Qkv);
-      if (S > 0) a.u[group] = arena.activations((all ? N : a.M) * S);
-    }
-  }
-  return a;
+  allocate_low_rank(a, arena, ProjectionGroup::Qkv, N, layer, lora);
+  allocate_low_rank(a, arena, ProjectionGroup::O, a.M, layer, lora);
 }
 
-// What Cheap computes again.
-void Llama::allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const {
-  a.norm1 = arena.activations(N * config_.width), a.norm2 = arena.activations(M * config_.width);
-  a.hidden = arena.activations(M * config_.feed_forward);
+// What the feed forward leaves for its backward pass.
+void Llama::allocate_feed_forward(BlockActivations& a, Arena& arena, int64_t layer, const LoraView* lora) const {
+  const int64_t F = config_.feed_forward;
+  a.rstd2 = arena.floats(a.M);
+  if (!a.norm2) a.norm2 = arena.activations(a.M * config_.width);
+  a.gate = arena.activations(a.M * F), a.up = arena.activations(a.M * F);
+  if (!a.hidden) a.hidden = arena.activations(a.M * F);
+  allocate_low_rank(a, arena, ProjectionGroup::GateUp, a.M, layer, lora);
+  allocate_low_rank(a, arena, ProjectionGroup::Down, a.M, layer, lora);
 }
 
 // y = x Wᵀ + u Bᵀ + residual + bias for projections of one group, with u (N, S) = scale · x Aᵀ kept.
@@ -109,8 +109,9 @@ void Llama::project(Outputs outputs, Activation* u, const Activation* x, const A
   }
 }
 
-// x to mid.
-void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora) {
+// x to mid. Rows that go on are gathered into memory that is free again afterwards.
+void Llama::attention_forward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                              const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size;
   const int64_t H = config_.heads, K = config_.kv_heads;
@@ -126,12 +127,18 @@ void Llama::attention_forward(BlockActivations& a, int64_t layer, const PackedTo
   backend_.rope_forward(a.q, rope(), batch.packing, H, D);
   backend_.rope_forward(a.k, rope(), batch.packing, K, D);
   backend_.attention_forward(a.o, a.lse, a.q, a.k, a.v, batch.packing, {H, K, D});
-  if (a.rows) {
-    backend_.gather_rows(a.x_rows, a.x, a.rows, a.M, C);
-    backend_.gather_rows(a.o_rows, a.o, a.rows, a.M, config_.q_width());
-  }
-  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], a.rows ? a.o_rows : a.o,
-          a.rows ? a.x_rows : a.x, layer, a.M, lora);
+  const Arena::Scope scope(arena);
+  const Activation* x = rows_of(arena, a.x, a, C);                  // (M, C)
+  const Activation* o = rows_of(arena, a.o, a, config_.q_width());  // (M, H D)
+  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], o, x, layer, a.M, lora);
+}
+
+// The rows of x (N, width) that go on behind the attention, in the arena where they are not all.
+const Activation* Llama::rows_of(Arena& arena, const Activation* x, const BlockActivations& a, int64_t width) {
+  if (!a.rows) return x;
+  Activation* y = arena.activations(a.M * width);  // (M, width)
+  backend_.gather_rows(y, x, a.rows, a.M, width);
+  return y;
 }
 
 // mid to hidden.
@@ -143,80 +150,94 @@ void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraV
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
-void Llama::block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                          const LoraView* lora) {
-  attention_forward(a, layer, batch, lora);
-  feed_forward_forward(a, layer, lora);
+// mid and hidden to the block's output.
+void Llama::down_forward(Activation* out, BlockActivations& a, int64_t layer, const LoraView* lora) {
   project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, a.mid, layer, a.M, lora);
 }
 
-// A block's buffers out of those that all blocks share, which are large enough for one that keeps all rows.
-BlockActivations Llama::shared_block(const BlockActivations& shared, Arena& arena, const RowsRead& rows) const {
-  BlockActivations a = shared;
-  if (!rows.rows) return a;
-  a.M = rows.count, a.rows = rows.rows;
-  a.x_rows = arena.activations(a.M * config_.width), a.o_rows = arena.activations(a.M * config_.q_width());
-  return a;
+// A block whose activations stay in the arena.
+void Llama::block_forward(Arena& arena, Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                          const LoraView* lora) {
+  allocate_attention(a, arena, batch.packing.tokens, layer, lora);
+  a.mid = arena.activations(a.M * config_.width);
+  attention_forward(arena, a, layer, batch, lora);
+  allocate_feed_forward(a, arena, layer, lora);
+  feed_forward_forward(a, layer, lora);
+  down_forward(out, a, layer, lora);
 }
 
-BlockActivations Llama::allocate_shared(Arena& arena, int64_t N, const LoraView* lora) const {
-  BlockActivations shared = allocate_kept(arena, N, {}, lora, 0);
-  allocate_recomputed(shared, arena, N, N);
-  return shared;
+// A block of which nothing stays: its feed forward lies where its attention was.
+void Llama::passing_block_forward(Arena& arena, Activation* out, BlockActivations a, int64_t layer,
+                                  const PackedTokens& batch, const LoraView* lora) {
+  const Arena::Scope scope(arena);
+  a.mid = arena.activations(a.M * config_.width);
+  {
+    const Arena::Scope attention(arena);
+    allocate_attention(a, arena, batch.packing.tokens, layer, lora);
+    attention_forward(arena, a, layer, batch, lora);
+  }
+  allocate_feed_forward(a, arena, layer, lora);
+  feed_forward_forward(a, layer, lora);
+  down_forward(out, a, layer, lora);
+}
+
+// Block inputs, and last what is returned (M, C). `turns`: two buffers take turns.
+std::vector<Activation*> Llama::allocate_inputs(Arena& arena, int64_t N, int64_t M, bool turns) const {
+  std::vector<Activation*> x;
+  for (int64_t layer = 0; layer <= config_.layers; ++layer) {
+    const int64_t rows = layer < config_.layers ? N : M;
+    x.push_back(turns && layer > 1 ? x[static_cast<size_t>(layer - 2)] : arena.activations(rows * config_.width));
+  }
+  return x;
 }
 
 const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                                  SavedActivations* saved, const std::atomic<bool>* cancel) {
-  const int64_t N = batch.packing.tokens, C = config_.width, layers = config_.layers;
+  const int64_t N = batch.packing.tokens, layers = config_.layers;
   reserve_positions(batch.packing.longest);
-  const auto rows_of = [&](int64_t layer) { return layer + 1 == layers ? read : RowsRead{}; };
-  const bool keep = saved && saved->recompute != Recompute::Block;
-  // Block inputs, and last what is returned. Without `saved` two buffers take turns; with Block they come first, so
-  // that what blocks share is free again when the forward pass is over.
-  std::vector<Activation*> x(static_cast<size_t>(layers + 1));
-  const auto input = [&](int64_t layer) {
-    Activation*& own = x[static_cast<size_t>(layer)];
-    const int64_t rows = layer == layers && read.rows ? read.count : N;
-    if (!own) own = !saved && layer > 1 ? x[static_cast<size_t>(layer - 2)] : arena.activations(rows * C);
-    return own;
-  };
-  if (!keep) {
-    for (int64_t layer = 0; layer <= layers; ++layer) input(layer);
+  const bool keep = saved && !keeps_inputs_alone(saved->recompute);
+  const bool offload = saved && saved->recompute == Recompute::Offload;
+  const std::vector<Activation*> x = allocate_inputs(arena, N, read.rows ? read.count : N, !saved || offload);
+  BlockActivations recomputed;  // with Cheap: shared by all blocks, until the backward pass is over
+  if (keep && saved->recompute == Recompute::Cheap) {
+    recomputed.norm1 = arena.activations(N * config_.width), recomputed.norm2 = arena.activations(N * config_.width);
+    recomputed.hidden = arena.activations(N * config_.feed_forward);
   }
-  backend_.embedding(input(0), weights_.embedding, batch.tokens, N);
-  BlockActivations shared;
-  std::optional<Arena::Scope> scope;
-  if (!keep) {
-    scope.emplace(arena);
-    shared = allocate_shared(arena, N, lora);
-  } else if (saved->recompute == Recompute::Cheap) {
-    allocate_recomputed(shared, arena, N, N);  // they live until the backward pass
-  }
+  backend_.embedding(x[0], weights_.embedding, batch.tokens, N);
   for (int64_t layer = 0; layer < layers; ++layer) {
     check_cancel(cancel);
-    BlockActivations a =
-        keep ? allocate_kept(arena, N, rows_of(layer), lora, layer) : shared_block(shared, arena, rows_of(layer));
-    if (keep && saved->recompute == Recompute::None) {
-      allocate_recomputed(a, arena, N, a.M);
+    const RowsRead rows = layer + 1 == layers ? read : RowsRead{};
+    Activation* out = x[static_cast<size_t>(layer + 1)];
+    BlockActivations a = recomputed;
+    a.M = rows.rows ? rows.count : N, a.rows = rows.rows, a.x = x[static_cast<size_t>(layer)];
+    // The last input stays where it is, the one before makes room for what is returned.
+    if (offload && layer + 1 < layers) backend_.offload(layer, a.x, N * config_.width);
+    if (offload && layer > 0) backend_.settle(layer - 1);  // the block writes over it
+    if (keep) {
+      block_forward(arena, out, a, layer, batch, lora);
     } else {
-      a.norm1 = shared.norm1, a.norm2 = shared.norm2, a.hidden = shared.hidden;
+      passing_block_forward(arena, out, a, layer, batch, lora);
     }
-    a.x = input(layer);
-    block_forward(input(layer + 1), a, layer, batch, lora);
-    if (keep) saved->blocks.push_back(a);
-    if (saved && !keep) saved->blocks.push_back({.M = a.M, .rows = a.rows, .x = a.x});
+    if (saved) saved->blocks.push_back(a);
   }
-  return input(layers);
+  return x.back();
 }
 
-std::string Llama::first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const {
+std::string Llama::first_not_finite(Arena& arena, const SavedActivations& saved, const Activation* x, int64_t M,
+                                    int64_t N) {
   const auto bad = [&](const Activation* data, int64_t count) { return !backend_.all_finite(data, count); };
   const int64_t C = config_.width;
+  const bool offload = saved.recompute == Recompute::Offload;
+  const Arena::Scope scope(arena);
+  Activation* fetched = offload ? arena.activations(N * C) : nullptr;  // (N, C), where the blocks of the pass were
   for (size_t layer = 0; layer < saved.blocks.size(); ++layer) {
     const BlockActivations& a = saved.blocks[layer];
     const std::string prefix = "blk." + std::to_string(layer) + ".";
-    if (bad(a.x, N * C)) return layer ? "blk." + std::to_string(layer - 1) + ".ffn_down output" : "token_embd output";
-    if (saved.recompute == Recompute::Block) continue;  // the rest was another layer's by now
+    const bool away = offload && layer + 1 < saved.blocks.size();
+    if (away) backend_.fetch(fetched, static_cast<int64_t>(layer), N * C), backend_.settle(static_cast<int64_t>(layer));
+    if (bad(away ? fetched : a.x, N * C))
+      return layer ? "blk." + std::to_string(layer - 1) + ".ffn_down output" : "token_embd output";
+    if (keeps_inputs_alone(saved.recompute)) continue;
     if (bad(a.q, N * config_.q_width())) return prefix + "attn_q output";
     if (bad(a.k, N * config_.kv_width())) return prefix + "attn_k output";
     if (bad(a.v, N * config_.kv_width())) return prefix + "attn_v output";

@@ -37,38 +37,45 @@ class Llama {
   const Activation* forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                             SavedActivations* saved, const std::atomic<bool>* cancel);
   // dx (M, C) comes in as the gradient of what forward returned and is destroyed. Adds to every lora da and db;
-  // consumes `saved` (gate, up and the projections' inputs are overwritten).
+  // consumes `saved` (gate, up and the projections' inputs are overwritten; with Offload what forward returned, too).
   void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
                 const std::atomic<bool>* cancel);
   // Rotary angles for positions 0 to count − 1, made now rather than by the next forward.
   void reserve_positions(int64_t count);
   // The first activation that holds NaN or ∞, as "blk.3.ffn_down output", "" when none does. For error messages.
   // x (M, C) is what forward returned.
-  std::string first_not_finite(const SavedActivations& saved, const Activation* x, int64_t M, int64_t N) const;
+  std::string first_not_finite(Arena& arena, const SavedActivations& saved, const Activation* x, int64_t M, int64_t N);
 
  private:
   // A projection and its output, or the output's gradient.
   using Outputs = std::initializer_list<std::pair<Projection, Activation*>>;
 
   // llama.cpp
-  BlockActivations allocate_kept(Arena& arena, int64_t N, const RowsRead& rows, const LoraView* lora,
-                                 int64_t layer) const;
-  void allocate_recomputed(BlockActivations& a, Arena& arena, int64_t N, int64_t M) const;
-  BlockActivations allocate_shared(Arena& arena, int64_t N, const LoraView* lora) const;
-  BlockActivations shared_block(const BlockActivations& shared, Arena& arena, const RowsRead& rows) const;
-  void attention_forward(BlockActivations& a, int64_t layer, const PackedTokens& batch, const LoraView* lora);
+  void allocate_low_rank(BlockActivations& a, Arena& arena, ProjectionGroup group, int64_t rows, int64_t layer,
+                         const LoraView* lora) const;
+  void allocate_attention(BlockActivations& a, Arena& arena, int64_t N, int64_t layer, const LoraView* lora) const;
+  void allocate_feed_forward(BlockActivations& a, Arena& arena, int64_t layer, const LoraView* lora) const;
+  std::vector<Activation*> allocate_inputs(Arena& arena, int64_t N, int64_t M, bool turns) const;
+  const Activation* rows_of(Arena& arena, const Activation* x, const BlockActivations& a, int64_t width);
+  void attention_forward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                         const LoraView* lora);
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
-  void block_forward(Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+  void down_forward(Activation* out, BlockActivations& a, int64_t layer, const LoraView* lora);
+  void block_forward(Arena& arena, Activation* out, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                      const LoraView* lora);
+  void passing_block_forward(Arena& arena, Activation* out, BlockActivations a, int64_t layer,
+                             const PackedTokens& batch, const LoraView* lora);
   void project(Outputs outputs, Activation* u, const Activation* x, const Activation* residual, int64_t layer,
                int64_t N, const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp
-  void recompute(BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch, const LoraView& lora);
-  // dx is (M, C) and what comes back is (N, C): the same memory when all rows go on.
-  Activation* attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                                 const LoraView& lora, Activation* dx);
+  void fetch_ahead(const SavedActivations& saved, int64_t layer, int64_t N);
+  void recompute_attention(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch,
+                           const LoraView& lora);
+  void recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer, const LoraView& lora);
+  void attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                          const LoraView& lora, Activation* dx, Activation* dx_all);
   Activation* norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w,
                                   int64_t N);
   void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx);

@@ -56,12 +56,12 @@ Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activ
   return dx;
 }
 
-Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
-                                      const LoraView& lora, Activation* dx) {
+// dx (M, C) to dx_all (N, C): the same memory when all rows go on.
+void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
+                               const LoraView& lora, Activation* dx, Activation* dx_all) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   const int64_t N = batch.packing.tokens, C = config_.width, D = config_.head_size, Q = config_.q_width();
   const int64_t H = config_.heads, K = config_.kv_heads;
-  Activation* dx_all = a.rows ? arena.activations(N * C) : dx;  // (N, C), outlives the scope
   const Arena::Scope scope(arena);
   Activation* dout_rows = arena.activations(a.M * Q);                // (M, H D)
   Activation* dout = a.rows ? arena.activations(N * Q) : dout_rows;  // (N, H D)
@@ -69,9 +69,10 @@ Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t
   Activation* dk = arena.activations(N * config_.kv_width());        // (N, K D)
   Activation* dv = arena.activations(N * config_.kv_width());        // (N, K D)
   // Nothing below the first block is trained: its input needs no gradient.
-  Activation* dnorm = layer > 0 ? a.norm1 : nullptr;  // (N, C)
-  project_backward(dout_rows, {{Projection::O, dx}}, arena, a.rows ? a.o_rows : a.o,
-                   a.u[static_cast<int>(ProjectionGroup::O)], layer, a.M, lora);
+  Activation* dnorm = layer > 0 ? a.norm1 : nullptr;     // (N, C)
+  const Activation* o_rows = rows_of(arena, a.o, a, Q);  // (M, H D)
+  project_backward(dout_rows, {{Projection::O, dx}}, arena, o_rows, a.u[static_cast<int>(ProjectionGroup::O)], layer,
+                   a.M, lora);
   if (a.rows) {
     backend_.zero(dout, N * Q);
     backend_.scatter_rows(dout, dout_rows, a.rows, 1, a.M, Q);
@@ -88,43 +89,64 @@ Activation* Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t
   project_backward(dnorm, {{Projection::Q, dq}, {Projection::K, dk}, {Projection::V, dv}}, arena, a.norm1,
                    a.u[static_cast<int>(ProjectionGroup::Qkv)], layer, N, lora);
   if (dnorm) backend_.rmsnorm_backward(dx_all, dnorm, a.x, a.rstd1, block.attention_norm, N);
-  return dx_all;
 }
 
-// Fills what forward left out or overwrote, with the same ops on the same inputs: bit for bit what it was.
-void Llama::recompute(BlockActivations& a, Recompute kind, int64_t layer, const PackedTokens& batch,
-                      const LoraView& lora) {
-  if (kind == Recompute::Block) {
-    attention_forward(a, layer, batch, &lora);
+// Fills what forward left out or overwrote of the first half of a block, with the same ops on the same inputs: bit for
+// bit what it was.
+void Llama::recompute_attention(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer,
+                                const PackedTokens& batch, const LoraView& lora) {
+  const int64_t N = batch.packing.tokens;
+  if (keeps_inputs_alone(kind)) {
+    allocate_attention(a, arena, N, layer, &lora);
+    a.mid = arena.activations(a.M * config_.width);
+    attention_forward(arena, a, layer, batch, &lora);
+  } else if (kind == Recompute::Cheap) {
+    const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].attention_norm;
+    backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, norm, config_.norm_epsilon, N);
+  }
+}
+
+// And of the second half, but for what it returns.
+void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer,
+                                   const LoraView& lora) {
+  if (keeps_inputs_alone(kind)) {
+    allocate_feed_forward(a, arena, layer, &lora);
     feed_forward_forward(a, layer, &lora);
     const LoraGroup& down = lora.layers[static_cast<size_t>(layer)].groups[static_cast<int>(ProjectionGroup::Down)];
-    Activation* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (N, S)
+    Activation* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (M, S)
     if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, lora.scale, a.M, config_.feed_forward, down.rank);
-    return;
+  } else if (kind == Recompute::Cheap) {
+    const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
+    backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, norm, config_.norm_epsilon, a.M);
+    backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
   }
-  if (kind == Recompute::None) return;
-  const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  backend_.rmsnorm_forward(a.norm1, a.rstd1, a.x, block.attention_norm, config_.norm_epsilon, batch.packing.tokens);
-  backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, a.M);
-  backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
+}
+
+// The layer's input is there from here on, and the next layer's begins to travel: into the memory of what the layer
+// before read, which is what forward returned for the last layer.
+void Llama::fetch_ahead(const SavedActivations& saved, int64_t layer, int64_t N) {
+  if (layer > 0) backend_.fetch(saved.blocks[static_cast<size_t>(layer - 1)].x, layer - 1, N * config_.width);
+  if (layer + 1 < config_.layers) backend_.settle(layer);
 }
 
 void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved,
                      Activation* dx, const std::atomic<bool>* cancel) {
-  const bool block = saved.recompute == Recompute::Block;
-  BlockActivations shared;
-  if (block) shared = allocate_shared(arena, batch.packing.tokens, &lora);
+  const int64_t N = batch.packing.tokens;
+  Activation* dx_all = saved.blocks.back().rows ? arena.activations(N * config_.width) : dx;  // (N, C)
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     BlockActivations& a = saved.blocks[static_cast<size_t>(layer)];
-    if (block) {
-      const Activation* x = a.x;
-      a = shared_block(shared, arena, {a.M, a.rows});
-      a.x = x;
+    if (saved.recompute == Recompute::Offload) fetch_ahead(saved, layer, N);
+    const Arena::Scope scope(arena);
+    recompute_attention(arena, a, saved.recompute, layer, batch, lora);
+    {
+      // Of three (M, F) that are computed again nothing is left when attention's gradients need memory.
+      const Arena::Scope feed_forward(arena);
+      recompute_feed_forward(arena, a, saved.recompute, layer, lora);
+      feed_forward_backward(arena, a, layer, lora, dx);
     }
-    recompute(a, saved.recompute, layer, batch, lora);
-    feed_forward_backward(arena, a, layer, lora, dx);
-    dx = attention_backward(arena, a, layer, batch, lora, dx);
+    attention_backward(arena, a, layer, batch, lora, dx, dx_all);
+    dx = dx_all;
   }
 }
 

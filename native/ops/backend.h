@@ -135,6 +135,17 @@ class Backend {
   virtual size_t workspace_bytes(const WorkspaceNeeds& needs) const = 0;
   virtual void upload(void* to, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* from, size_t bytes) = 0;
+
+  // ---- activations that wait in host memory: copies beside the ops, on a backend with memory of its own. A slot is
+  // host memory for one run of values, from 0 on, and grows when it is first asked for more. Only `settle` orders ops
+  // behind a copy, the host waits only where a slot grows, and enter() settles what an abandoned pass has left.
+  virtual bool offloads() const = 0;  // false: its memory is the host's, and the three below throw internal
+  // The slot = x (count) as the ops so far leave it; x stays as it is until the slot has settled.
+  virtual void offload(int64_t slot, const Activation* x, int64_t count) = 0;
+  // x (count) = the slot, after the ops so far; nothing reads x or writes to it until the slot has settled.
+  virtual void fetch(Activation* x, int64_t slot, int64_t count) = 0;
+  virtual void settle(int64_t slot) = 0;  // ops from here on find the slot's last copy done
+
   virtual void fill(float* x, float value, int64_t count) = 0;    // x = value
   virtual void add(float* y, const float* x, int64_t count) = 0;  // y += x
   // `data` is host memory that stays as it is while the weight lives.

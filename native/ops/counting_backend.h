@@ -2,6 +2,8 @@
 // memory the step asked for. What is predicted cannot drift from what is done.
 #pragma once
 
+#include <vector>
+
 #include "ops/backend.h"
 
 namespace spark {
@@ -12,10 +14,14 @@ class CountingBackend final : public Backend {
  public:
   // Counts for a backend like this one.
   explicit CountingBackend(const Backend& like)
-      : threads_(like.threads()), compute_(like.compute()), logits_per_chunk_(like.logits_per_chunk()) {}
+      : threads_(like.threads()),
+        compute_(like.compute()),
+        offloads_(like.offloads()),
+        logits_per_chunk_(like.logits_per_chunk()) {}
   // The largest of every size since the last reset: what the real backend needs for its scratch.
   const WorkspaceNeeds& needs() const { return needs_; }
-  void reset_needs() { needs_ = {}; }
+  int64_t host_bytes() const;  // of slots, since then
+  void reset_needs() { needs_ = {}, slots_.clear(); }
 
   const char* name() const override { return "counting"; }
   std::string device() const override { return "none"; }
@@ -32,6 +38,10 @@ class CountingBackend final : public Backend {
   void release(void*, size_t) override {}
   void upload(void*, const void*, size_t) override {}
   void download(void* host, const void*, size_t bytes) override;
+  bool offloads() const override { return offloads_; }
+  void offload(int64_t slot, const Activation*, int64_t count) override;
+  void fetch(Activation*, int64_t, int64_t) override {}
+  void settle(int64_t) override {}
   void fill(float*, float, int64_t) override {}
   void add(float*, const float*, int64_t) override {}
   Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
@@ -97,8 +107,10 @@ class CountingBackend final : public Backend {
 
   int threads_;
   Compute compute_;
+  bool offloads_;
   int64_t logits_per_chunk_;
   WorkspaceNeeds needs_;
+  std::vector<int64_t> slots_;           // bytes
   uintptr_t next_ = uintptr_t{1} << 40;  // far from null, so that arithmetic on it stays in one piece
 };
 

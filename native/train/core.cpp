@@ -19,7 +19,7 @@ void EngineCore::begin_pass(const Pass& pass, const Batch& batch) {
   const BatchShape shape = shape_of(batch);
   const MemoryPlan chosen = plan(pass, shape);
   if (!chosen.fits) throw Error("memory_limit", plan_text(chosen, shape));
-  for (const Recompute r : {Recompute::None, Recompute::Cheap, Recompute::Block}) {
+  for (const Recompute r : {Recompute::None, Recompute::Cheap, Recompute::Block, Recompute::Offload}) {
     if (chosen.recompute == recompute_name(r)) recompute = r;
   }
   try {
@@ -36,7 +36,7 @@ std::string EngineCore::first_not_finite(const Batch& batch, const LoraView* lor
   SavedActivations saved{recompute, {}};
   const int64_t N = packed.packing.tokens;
   const Activation* x = llama.forward(arena, packed, {}, lora, &saved, nullptr);  // (N, C)
-  return llama.first_not_finite(saved, x, N, N);
+  return llama.first_not_finite(arena, saved, x, N, N);
 } catch (const Error& e) {
   if (e.code() != "out_of_memory") throw;
   return "";

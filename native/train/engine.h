@@ -28,7 +28,7 @@ struct ModelOptions {
   std::string backend = "auto";    // auto | cpu | cuda
   int threads = 0;                 // 0: all cores
   std::string compute = "auto";    // auto | f32 | bf16: what the trunk multiplies and stores
-  std::string recompute = "auto";  // auto | none | cheap | block: activations computed again to save memory
+  std::string recompute = "auto";  // auto | none | cheap | block | offload: how activations save memory
   int64_t memory_limit = 0;        // bytes the engine may hold; 0: what the machine has free at opening
 };
 
@@ -121,12 +121,13 @@ struct BatchShape {
 
 // What a training pass holds at its peak, in bytes.
 struct MemoryPlan {
-  std::string recompute;    // none | cheap | block: the first that fits, or what the model was opened with
+  std::string recompute;    // none | cheap | block | offload: the first that fits, or what the model was opened with
   int64_t weights = 0;      // of the base model: mapped from its file, resident once it was read
   int64_t parameters = 0;   // of every adapter and critic: weights, two gradients, two moments
   int64_t activations = 0;  // of the pass
   int64_t workspace = 0;    // scratch of the products and of attention
-  int64_t total = 0, limit = 0;
+  int64_t total = 0, limit = 0;  // of the four above
+  int64_t host = 0;              // pinned memory of the host beside a device: block inputs, with offload
   bool fits = false;
 };
 

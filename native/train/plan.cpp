@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <numeric>
 
 #include "core/error.h"
@@ -93,8 +94,9 @@ BatchShape shape_of(const Batch& batch) {
 
 Planner::Planner(const EngineCore& core, const std::string& recompute, int64_t limit)
     : recompute_(recompute), limit_(limit), weights_(static_cast<int64_t>(core.backend->weight_bytes())) {
-  if (recompute != "auto" && recompute != "none" && recompute != "cheap" && recompute != "block") {
-    throw Error("invalid_argument", "recompute: expected auto, none, cheap or block, got " + recompute);
+  constexpr const char* kKnown[] = {"auto", "none", "cheap", "block", "offload"};
+  if (std::find(std::begin(kKnown), std::end(kKnown), recompute) == std::end(kKnown)) {
+    throw Error("invalid_argument", "recompute: expected auto, none, cheap, block or offload, got " + recompute);
   }
   if (limit < 0) throw Error("invalid_argument", "memoryLimit: expected bytes, got " + std::to_string(limit));
   if (limit_ == 0) limit_ = core.backend->available_bytes() / 10 * 9;
@@ -158,11 +160,14 @@ MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchSh
   plan.limit = limit_;
   plan.weights = weights_;
   plan.parameters = static_cast<int64_t>(core.backend->allocated() - core.arena.bytes());
-  for (const Recompute recompute : {Recompute::None, Recompute::Cheap, Recompute::Block}) {
-    const bool wanted = recompute_ == "auto" || recompute_ == recompute_name(recompute);
-    if (!wanted) continue;
+  const bool offloads = core.backend->offloads();
+  const std::string wanted = recompute_ == "offload" && !offloads ? "block" : recompute_;
+  for (const Recompute recompute : {Recompute::None, Recompute::Cheap, Recompute::Block, Recompute::Offload}) {
+    if (wanted != "auto" && wanted != recompute_name(recompute)) continue;
+    if (recompute == Recompute::Offload && !offloads) continue;
     plan.recompute = recompute_name(recompute);
     plan.activations = activation_bytes(pass, shape, recompute);
+    plan.host = backend_->host_bytes();
     plan.workspace = static_cast<int64_t>(core.backend->workspace_bytes(backend_->needs()));
     plan.total = plan.weights + plan.parameters + plan.activations + plan.workspace;
     plan.fits = plan.total <= plan.limit;
@@ -177,9 +182,10 @@ std::string plan_text(const MemoryPlan& plan, const BatchShape& shape) {
          std::to_string(shape.longest) + ") needs " + megabytes(plan.total) + ": base weights " +
          megabytes(plan.weights) + ", trained parameters " + megabytes(plan.parameters) + ", activations " +
          megabytes(plan.activations) + " with recompute " + plan.recompute + ", scratch " + megabytes(plan.workspace) +
-         "; the limit is " + megabytes(plan.limit) +
-         ". Use fewer tokens in a pass (microBatchTokens), recompute auto or block, a smaller or quantised model, or a "
-         "higher memoryLimit";
+         (plan.host > 0 ? ", of the host's pinned memory " + megabytes(plan.host) : "") + "; the limit is " +
+         megabytes(plan.limit) +
+         ". Use fewer tokens in a pass (microBatchTokens), recompute auto, block or (on a GPU) offload, a smaller or "
+         "quantised model, or a higher memoryLimit";
 }
 
 }  // namespace spark

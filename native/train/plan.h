@@ -29,7 +29,8 @@ BatchShape shape_of(const Batch& batch);
 
 class Planner {
  public:
-  // `recompute`: auto, none, cheap or block. `limit` 0: nine tenths of what is available now.
+  // `recompute`: auto, none, cheap, block or offload, which is block where the backend does not offload. `limit` 0:
+  // nine tenths of what is available now.
   Planner(const EngineCore& core, const std::string& recompute, int64_t limit);
   ~Planner();
   const std::string& recompute() const { return recompute_; }

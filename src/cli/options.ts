@@ -17,7 +17,10 @@ export const configOptions = {
     choices: ['auto', 'f32', 'bf16'] as const,
     describe: 'what training multiplies and stores activations in',
   },
-  recompute: { choices: ['auto', 'none', 'cheap', 'block'] as const, describe: 'activations computed again' },
+  recompute: {
+    choices: ['auto', 'none', 'cheap', 'block', 'offload'] as const,
+    describe: 'activations computed again, or offloaded',
+  },
 } as const satisfies Record<string, Options>;
 
 export const judgeOptions = {

@@ -38,9 +38,10 @@ export interface OpenModelOptions {
   readonly compute?: 'auto' | 'f32' | 'bf16';
   /**
    * What the backward pass computes again instead of keeping it: `none`; `cheap` (norms and swiglu); `block` (a block's
-   * whole forward). `auto` (default): the first of them that fits `memoryLimit`.
+   * whole forward); `offload` (the same, with block inputs in pinned host memory; on the CPU it is `block`). `auto`
+   * (default): the first of them that fits `memoryLimit`.
    */
-  readonly recompute?: 'auto' | 'none' | 'cheap' | 'block';
+  readonly recompute?: 'auto' | 'none' | 'cheap' | 'block' | 'offload';
   /** Bytes the engine may hold; 0 or absent: what the machine has free when the model is opened. */
   readonly memoryLimit?: number;
   readonly signal?: AbortSignal;
@@ -170,7 +171,7 @@ export interface BatchShape {
 /** What an accumulate call holds at its peak, in bytes. */
 export interface MemoryPlan {
   /** The first that fits, or what the model was opened with */
-  readonly recompute: 'none' | 'cheap' | 'block';
+  readonly recompute: 'none' | 'cheap' | 'block' | 'offload';
   /** Base weights: mapped from their file, resident once they were read */
   readonly weights: number;
   /** Every adapter and critic of the model: weights, two gradients, two moments */
@@ -178,6 +179,8 @@ export interface MemoryPlan {
   readonly activations: number;
   /** Scratch of the products and of attention */
   readonly workspace: number;
+  /** Pinned host memory beside a GPU's: block inputs, with `offload`. Not in `total` */
+  readonly host: number;
   readonly total: number;
   readonly limit: number;
   readonly fits: boolean;
@@ -191,7 +194,7 @@ export interface ModelInfo {
   readonly device: string;
   readonly compute: 'f32' | 'bf16';
   /** As asked for; what a call will use is in `plan`. */
-  readonly recompute: 'auto' | 'none' | 'cheap' | 'block';
+  readonly recompute: 'auto' | 'none' | 'cheap' | 'block' | 'offload';
   readonly threads: number;
   /** C, L, H, K, D, F, V of DESIGN.md's naming */
   readonly width: number;

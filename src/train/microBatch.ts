@@ -38,11 +38,11 @@ function largestPass(samples: readonly Sample[], longest: number, budget: number
 }
 
 function announce(plan: MemoryPlan, tokens: number, lowered: boolean, context: TrainContext): void {
-  const { recompute, total, limit } = plan;
+  const { recompute, total, host, limit } = plan;
   context.metrics({ stage: context.stage, event: 'memory', microBatchTokens: tokens, recompute, bytes: total, limit });
   const text =
     `${context.stage}: passes of up to ${tokens} tokens, recompute ${recompute}, ` +
-    `${megabytes(total)} of ${megabytes(limit)} planned`;
+    `${megabytes(total)} of ${megabytes(limit)} planned${host > 0 ? `, and ${megabytes(host)} of pinned host memory` : ''}`;
   if (lowered) context.log.warn(`${text}; microBatchTokens was lowered to fit`);
   else context.log.info(text);
 }

@@ -73,7 +73,8 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     write('sft-bf16-4096', step('sft', 4096, 20_100));
     const peer = { layers: 32, width: 4096, peak_bytes: 90e9, torch: '2' };
     write('peer-sft-compiled-4096', { ...peer, tokens_per_second: 14_000 });
-    write('lean-Q4_K_M-4096', step('sft', 4096, 9000, { peak_bytes: 6.6e9 }));
+    const planned = { total_bytes: 6.29e9, recompute: 'offload' };
+    write('lean-Q4_K_M-4096', step('sft', 4096, 9000, { peak_bytes: 6.6e9, planned }));
     const parts = {
       epoch: { tokens_per_second: 11_000, seconds_per_million_tokens: 90.9 },
       scoring: { tokens_per_second: 30_000, seconds_per_million_tokens: 33.3 },
@@ -86,6 +87,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     expect(lineOf(text, 'MISSED   1.5 x PyTorch')).toContain('1.44');
     expect(lineOf(text, 'held   PPO epoch, two trunks')).toContain('90.9');
     expect(lineOf(text, 'MISSED lean')).toContain('6.60');
+    expect(lineOf(text, 'lean-Q4_K_M-4096')).toMatch(/6\.29\s+offload/);
     const share = (name: string) => Number(/([\d.]+) %/.exec(lineOf(text, name))?.[1]);
     const ratio = share('ppo-bf16') / share('ppo-one-trunk-bf16'); // of the work; the output head is there once in both
     expect(ratio).toBeGreaterThan(1.9);

@@ -114,6 +114,15 @@ it('trains a critic over the adapter’s trunk in the policy’s pass, and score
   expect((await critic.plan(shape)).activations).toBeGreaterThan((await adapter.plan(shape)).activations);
 });
 
+it('takes recompute offload, which a backend without memory of its own plans and runs as block', async () => {
+  const offloading = await openModel(MODEL, { backend: 'cpu', threads: 2, recompute: 'offload' });
+  expect(offloading.info.recompute).toBe('offload');
+  const adapter = await offloading.createAdapter({ rank: 2 });
+  expect(await adapter.plan({ tokens: 64 })).toMatchObject({ recompute: 'block', host: 0 });
+  expect((await adapter.accumulateSft(batch, { normalizer: lossTokens })).tokens).toBe(lossTokens);
+  offloading.dispose();
+});
+
 it('reports the policy metrics of an untouched adapter exactly', async () => {
   const adapter = await model.createAdapter({ rank: 2 });
   const lp = await model.logprobs(batch, adapter);

@@ -2,6 +2,7 @@
 #include "backends.h"
 #include "bench/random_gguf.h"
 #include "cuda/lost.h"
+#include "emulated/streams.h"
 #include "op_support.h"
 #include "packed_types.h"
 #include "support.h"
@@ -105,17 +106,19 @@ TEST_CASE(
 }
 
 TEST_CASE("what a pass takes from the device is what was planned") {
-  for (const auto& [type, recompute] : {std::pair("bf16", "none"), std::pair("Q8_0", "block")}) {
-    CAPTURE(type);
+  for (const auto& [type, recompute, layers] :
+       {std::tuple("bf16", "none", 1), std::tuple("Q8_0", "block", 1), std::tuple("Q8_0", "offload", 3)}) {
+    CAPTURE(recompute);
     ModelOptions options;
     options.recompute = recompute;
     bench::Shape shape = bench::find_shape("tiny");
-    shape.L = 1, shape.V = 96;
+    shape.L = layers, shape.V = 96;
     const auto model = make_model(std::make_shared<bench::RandomGguf>(shape, type, 1), emulated_cuda(false), options);
     const auto actor = model->create_adapter({});
     const OwnedBatch batch = tiny_batch({20, 12}, shape.V);
     const MemoryPlan plan = actor->plan({32, 2, 20, static_cast<int64_t>(batch.loss_tokens()), 0});
     const auto planned = static_cast<double>(plan.activations + plan.workspace - int64_t{cuda::Products::kWorkspace});
+    CHECK(plan.recompute == recompute);
     cuda::emulated::Counted& counted = cuda::emulated::counted();
     const int64_t before = counted.peak = counted.held;
     actor->accumulate_policy(batch.view(), {.normalizer = batch.loss_tokens()}, nullptr);
@@ -123,6 +126,7 @@ TEST_CASE("what a pass takes from the device is what was planned") {
     CAPTURE(planned);
     CHECK(took < 1.05 * planned);
     CHECK(took > 0.9 * planned);
+    CHECK(cuda::emulated::pinned().held == plan.host);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "offloading_backend.h"
 #include "support.h"
 #include "tiny_model.h"
 
@@ -16,11 +17,12 @@ namespace {
 // Wide enough that activations, not the runtime, are what the process holds.
 const TinyShape kWide{256, 4, 4, 2, 64, 512, 512, 4096, true};
 
-std::shared_ptr<Model> open(const TinyShape& shape, const std::string& recompute, int64_t limit = 0,
-                            Compute compute = Compute::F32) {
+constexpr const char* kRecomputations[] = {"none", "cheap", "block", "offload"};
+
+std::shared_ptr<Model> open(const TinyShape& shape, const std::string& recompute, int64_t limit = 0) {
   ModelOptions options;
   options.recompute = recompute, options.memory_limit = limit;
-  return make_model(tiny_gguf(shape), std::make_unique<CpuBackend>(2, compute), options);
+  return make_model(tiny_gguf(shape), std::make_unique<OffloadingCpu>(true), options);
 }
 
 // Resident bytes: now (VmRSS), or the most since reset_peak (VmHWM).
@@ -63,8 +65,9 @@ TEST_CASE("the plan is within a tenth of what the process takes") {
     return;
   }
   const std::vector<int> lengths(16, 128);
-  for (const char* recompute : {"none", "cheap", "block"}) {
+  for (const std::string recompute : kRecomputations) {
     for (const std::string pass : {"policy", "value", "both"}) {
+      if (recompute == "offload" && pass != "policy") continue;
       CAPTURE(recompute);
       CAPTURE(pass);
       auto model = open(kWide, recompute);
@@ -87,7 +90,7 @@ TEST_CASE("the plan is within a tenth of what the process takes") {
         head->accumulate_value(batch.view(), 1, nullptr);
       }
       const double took = static_cast<double>(resident("VmHWM:") - before);
-      const double predicted = static_cast<double>(plan.activations + plan.workspace);
+      const double predicted = static_cast<double>(plan.activations + plan.workspace + plan.host);
       CAPTURE(took);
       CAPTURE(predicted);
       CHECK(predicted > 20e6);
@@ -103,7 +106,7 @@ TEST_CASE("recomputation saves memory and changes no bit") {
   const OwnedBatch batch = tiny_batch(lengths, shape.vocabulary);
   std::vector<NamedTensor> actor, value, shared;
   int64_t activations = 0;
-  for (const char* recompute : {"none", "cheap", "block"}) {
+  for (const char* recompute : kRecomputations) {
     CAPTURE(recompute);
     auto model = open(shape, recompute);
     CHECK(model->info().recompute == recompute);
@@ -141,25 +144,23 @@ TEST_CASE("recomputation saves memory and changes no bit") {
 TEST_CASE("auto takes the first recomputation that fits, and nothing fits below it") {
   const OwnedBatch batch = tiny_batch(std::vector<int>(8, 64), kWide.vocabulary);
   const BatchShape shape = shape_of_batch(batch, 64);
-  int64_t needed[3];
-  const char* names[] = {"none", "cheap", "block"};
-  for (int i = 0; i < 3; ++i) needed[i] = open(kWide, names[i])->create_adapter({})->plan(shape).total;
-  CHECK(needed[0] > needed[1]);
-  CHECK(needed[1] > needed[2]);
-  for (int i = 0; i < 3; ++i) {
+  int64_t needed[4];
+  for (int i = 0; i < 4; ++i) needed[i] = open(kWide, kRecomputations[i])->create_adapter({})->plan(shape).total;
+  for (int i = 0; i < 3; ++i) CHECK(needed[i] > needed[i + 1]);
+  for (int i = 0; i < 4; ++i) {
     auto adapter = open(kWide, "auto", needed[i])->create_adapter({});
     const MemoryPlan plan = adapter->plan(shape);
-    CHECK(plan.recompute == names[i]);
+    CHECK(plan.recompute == kRecomputations[i]);
     CHECK(plan.total == needed[i]);
     CHECK(plan.limit == needed[i]);
     CHECK(adapter->accumulate_sft(batch.view(), 1, nullptr).tokens > 0);
   }
-  auto adapter = open(kWide, "auto", needed[2] - 1)->create_adapter({});
+  auto adapter = open(kWide, "auto", needed[3] - 1)->create_adapter({});
   CHECK_FALSE(adapter->plan(shape).fits);
   const Thrown refused = thrown([&] { adapter->accumulate_policy(batch.view(), {}, nullptr); });
   CHECK(refused.code == "memory_limit");
   CHECK(refused.says("512 tokens"));
-  CHECK(refused.says("recompute block"));
+  CHECK(refused.says("recompute offload"));
   CHECK(refused.says("microBatchTokens"));
   // nothing was lost: a smaller batch goes through
   const OwnedBatch smaller = tiny_batch({64}, kWide.vocabulary);
@@ -177,6 +178,6 @@ TEST_CASE("a plan for impossible sizes is refused by name") {
   CHECK(refused(shape).says("shape.tokens"));
   shape = {10, 2, 6, 9, 2};
   CHECK(refused(shape).says("shape.lossTokens: expected 0 to 8, got 9"));
-  CHECK(thrown([] { open({}, "some"); }).says("recompute: expected auto, none, cheap or block, got some"));
+  CHECK(thrown([] { open({}, "some"); }).says("recompute: expected auto, none, cheap, block or offload, got some"));
   CHECK(thrown([] { open({}, "auto", -1); }).says("memoryLimit"));
 }

@@ -173,10 +173,31 @@ const kernels = {
       '{own, stride}, dx, in});\n  }',
     ],
   ],
-  'cuda/cuda_backend.cu': [['loaded without its margin', 'to[i / cols * stride + i % cols]', 'to[i]']],
+  'cuda/cuda_backend.cu': [
+    ['loaded without its margin', 'to[i / cols * stride + i % cols]', 'to[i]'],
+    ['a call does not wait for abandoned copies', 'if (offloader_) offloader_->settle_all();', ''],
+  ],
   'cuda/output.cu': [
     ['panels: the last alone', 'first > 0 ? sums : nullptr', 'nullptr'],
     ['panels: all in the first columns', 'panel, logits + first, V', 'panel, logits, V'],
+  ],
+  'cuda/offload.cu': [
+    ['copies do not wait for the ops', '  wait_for(reached_, copies_);', ''],
+    [
+      'an offloaded input is not waited for',
+      'copy_to_pinned(own.host, from, bytes, copies_);\n  mark',
+      'copy_to_pinned(own.host, from, bytes, copies_);\n  if (!bytes) mark',
+    ],
+    [
+      'a fetched input is not waited for',
+      'copy_from_pinned(to, own.host, bytes, copies_);\n  mark',
+      'copy_from_pinned(to, own.host, bytes, copies_);\n  if (!bytes) mark',
+    ],
+    ['settle waits for nothing', '.copied, main_)', '.copied, copies_)'],
+    ['an abandoned copy is not waited for', '  wait_for(reached_, main_);', ''],
+    ['a slot never grows', 'if (own.bytes >= bytes) return own;', 'if (own.bytes > 0) return own;'],
+    ['a slot is taken anew each time', 'if (own.bytes >= bytes) return own;', ''],
+    ['pinned memory stays with the process', 'if (slot.host) pinned_release', 'if (!slot.host) pinned_release'],
   ],
   'cuda/lost.h': [['a lost device is forgotten', 'lost.reason = reason;', ';']],
   'cuda/lora.cu': [
@@ -256,6 +277,33 @@ const kernels = {
   ],
 };
 
+// Buffers that take turns: settled too late, or another's.
+const llama = [
+  ['an input is written over before it has left', 'if (offload && layer > 0) backend_.settle(layer - 1);', ''],
+  ['the slot of the input before', 'backend_.offload(layer, a.x', 'backend_.offload(layer - (layer > 1), a.x'],
+  ['the input itself is settled, not the one before', 'backend_.settle(layer - 1);', 'backend_.settle(layer);'],
+  ['the input before the last stays', 'if (offload && layer + 1 < layers)', 'if (offload && layer + 2 < layers)'],
+  [
+    'first bad tensor: the slot of another input',
+    'backend_.fetch(fetched, static_cast<int64_t>(layer),',
+    'backend_.fetch(fetched, 0,',
+  ],
+  [
+    'feed forward over the residual stream',
+    '  a.mid = arena.activations(a.M * config_.width);\n  {',
+    '  {\n    const Arena::Scope over(arena);\n    a.mid = arena.activations(a.M * config_.width);\n  }\n  {',
+  ],
+];
+const llamaBackward = [
+  ['the slot of another input', '.x, layer - 1, N', '.x, layer, N'],
+  [
+    'into the memory of the input itself',
+    'blocks[static_cast<size_t>(layer - 1)].x',
+    'blocks[static_cast<size_t>(layer)].x',
+  ],
+  ['computed from an input that has not arrived', 'if (layer + 1 < config_.layers) backend_.settle(layer);', ''],
+];
+
 const of = (file, list) => list.map(([what, from, to]) => ({ file, what, from, to }));
 
 export const mutations = [
@@ -271,5 +319,7 @@ export const mutations = [
   ...of('train/trunk_rows.cpp', trunkRows),
   ...of('train/trained.cpp', optimizer),
   ...of('train/adapter.cpp', sft),
+  ...of('model/llama.cpp', llama),
+  ...of('model/llama_backward.cpp', llamaBackward),
   ...Object.entries(kernels).flatMap(([file, list]) => of(file, list)),
 ];

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "model_fixture.h"
+#include "offloading_backend.h"
 
 using namespace spark;
 using namespace spark_test;
@@ -92,10 +93,10 @@ TEST_CASE("SFT: gradients and ten steps") {
 
 TEST_CASE("whatever is computed again in the backward pass, the gradients are PyTorch's") {
   for (const char* name : kFixtureModels) {
-    for (const char* recompute : {"none", "cheap", "block"}) {
+    for (const char* recompute : {"none", "cheap", "block", "offload"}) {
       CAPTURE(name);
       CAPTURE(recompute);
-      const ModelFixture f(name, recompute);
+      const ModelFixture f(name, recompute, std::make_unique<OffloadingCpu>(true));
       auto adapter = f.adapter();
       adapter->accumulate_sft(f.batch.view(), f.batch.loss_tokens(), nullptr);
       check_gradients(f, *adapter, "sft");

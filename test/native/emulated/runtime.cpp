@@ -9,6 +9,7 @@
 #include "cuda/memory.h"
 #include "cuda/products.h"
 #include "cuda/uploader.h"
+#include "emulated/streams.h"
 
 namespace spark::cuda {
 
@@ -51,6 +52,7 @@ void* device_allocate(size_t bytes) {
 }
 void device_release(void* memory) {
   if (!memory) return;
+  wait_for_copies();  // as the device does before it frees
   std::byte* start = static_cast<std::byte*>(memory) - kAlignment;
   size_t bytes = 0;
   std::memcpy(&bytes, start, sizeof bytes);
@@ -68,7 +70,10 @@ void copy_to_host(void* host, const void* from, size_t bytes, Stream stream) {
 void copy_on_device(void* to, const void* from, size_t bytes, Stream) {
   if (bytes) std::memcpy(to, from, bytes);
 }
-void wait_for_device(Stream) { ++emulated::counted().waits; }
+void wait_for_device(Stream stream) {
+  ++emulated::counted().waits;
+  wait_for_copies(stream);
+}
 
 struct Uploader::State {};
 Uploader::Uploader(Stream) {}
