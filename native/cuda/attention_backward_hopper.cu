@@ -18,11 +18,6 @@ constexpr size_t kShared = sizeof(Bf16) * HD * (2 * kOwn + 2 * kStages * kRound)
 using Scores = Accumulator[kRound / 8];  // (64, kRound)
 using Factor = Fragment[kRound / 16];    // the same in bf16
 
-__device__ inline void keep(Factor& factor, const Scores& s) {
-  SPARK_UNROLL
-  for (int step = 0; step < kRound / 16; ++step) factor[step] = as_fragment(s[2 * step], s[2 * step + 1]);
-}
-
 // c (64, kRound) = own rows from `row` on times the rows of `round`, over HD
 template <int HD>
 __device__ inline void multiply_rows(Scores& c, const Panels<kOwn, HD>& own, int row, const Panels<kRound, HD>& round) {

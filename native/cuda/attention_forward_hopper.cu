@@ -7,7 +7,7 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kQueries = 128, kKeys = 128;
+constexpr int kQueries = 128, kKeys = kQueries;  // so that one run of keys has the diagonal
 constexpr int kThreads = kQueries / kGroupRows * kWarpgroup;
 
 template <int HD>
@@ -62,10 +62,6 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
     for (int step = 0; step < kKeys / 16; ++step) multiply_async(out, p[step], vs(j).by_rows(step * 16));
     commit_products();
   };
-  const auto keep_probabilities = [&] {
-    SPARK_UNROLL
-    for (int step = 0; step < kKeys / 16; ++step) p[step] = as_fragment(s[2 * step], s[2 * step + 1]);
-  };
   arrived<1>();
   start_scores(0);
   wait_for_products<0>(s);
@@ -73,7 +69,7 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
     if (col > row0 + row) score = -INFINITY;
   });
   softmax.advance(s, scale);
-  keep_probabilities();
+  keep(p, s);
   for (int j = 1; j < tiles; ++j) {
     arrived<0>();  // keys j and values j − 1; by now all threads are done with the ones before them
     start_scores(j);
@@ -89,7 +85,7 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
       out[tile].at[0] *= factor.x, out[tile].at[1] *= factor.x;
       out[tile].at[2] *= factor.y, out[tile].at[3] *= factor.y;
     }
-    keep_probabilities();
+    keep(p, s);
   }
   arrived<0>();
   start_output(tiles - 1);

@@ -42,6 +42,13 @@ __device__ inline void each_value(Accumulator (&c)[TILES], const Accumulator (&o
   }
 }
 
+// c (64, 16 STEPS) in bf16, to be the left factor of products
+template <int STEPS>
+__device__ inline void keep(Fragment (&factor)[STEPS], const Accumulator (&c)[2 * STEPS]) {
+  SPARK_UNROLL
+  for (int step = 0; step < STEPS; ++step) factor[step] = as_fragment(c[2 * step], c[2 * step + 1]);
+}
+
 // All but the last PENDING groups of every thread's copies are there, for products to read; and every thread has come
 // this far.
 template <int PENDING>

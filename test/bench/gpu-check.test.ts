@@ -37,7 +37,8 @@ function step(mode: string, length: number, tokensPerSecond: number, more: objec
   };
 }
 
-const ops = { flops: 790e12, bytes_per_second: 4.3e12, ops: [] };
+const attention = { name: 'attention_forward', ms: 0.25, floor_ms: 0.174, share: 0.696, bound: 'products' };
+const ops = { device: 'H200, attention by wgmma', flops: 790e12, bytes_per_second: 4.3e12, ops: [attention] };
 const write = (name: string, document: unknown) =>
   writeFileSync(path.join(folder, `${name}.json`), JSON.stringify(document));
 
@@ -98,6 +99,15 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     expect(table(folder)).not.toContain('x PyTorch');
     write('sft-bf16-4096', step('sft', 4096, 20_100, { model: { ...eightB, L: 2 } }));
     expect(table(folder)).not.toContain('SFT, 4096');
+  });
+
+  it('has both kinds of attention kernels side by side, and which of them the device took', () => {
+    write('ops', ops);
+    write('ops-ampere', { ...ops, ops: [{ ...attention, ms: 0.4, share: 0.435 }] });
+    const text = table(folder);
+    expect(text).toContain('H200, attention by wgmma');
+    expect(lineOf(text, 'attention_forward  ')).toContain('70 %');
+    expect(lineOf(text, 'attention_forward, mma.sync')).toContain('44 %');
   });
 
   it('puts the measurements of several calls together, the later ones first', () => {
