@@ -132,7 +132,7 @@ OP_TEST_CASE("attention: tiles, odd lengths, grouped heads, several head sizes")
   check(backend, tolerance, {{97, 2}, 8, 2, 128}, false);
 }
 
-TEST_CASE("attention: Hopper's kernels") {
+TEST_CASE("attention: Hopper's kernels" * doctest::skip(!is_tested("cuda emulated"))) {
   for (const bool descending : {false, true}) {
     CAPTURE(descending);
     tested_compute() = spark::Compute::Bf16;
@@ -146,7 +146,8 @@ TEST_CASE("attention: Hopper's kernels") {
   }
 }
 
-TEST_CASE("attention: a device has Hopper's kernels when they agree with the others") {
+TEST_CASE("attention: a device has Hopper's kernels when they agree with the others" *
+          doctest::skip(!is_tested("cuda emulated"))) {
   namespace cuda = spark::cuda;
   const auto device = [](const cuda::CudaOptions& options) { return cuda::CudaBackend(0, options).device(); };
   cuda::emulated::descending_order(false);

@@ -194,7 +194,8 @@ TEST_CASE("whole models in bf16: log-probs, values, and every objective's gradie
 }
 
 // The large tiles that a device is fast with are slow here: log-probs and the gradients of one objective.
-TEST_CASE("a whole model in bf16 with Hopper's attention kernels" * doctest::skip(kSanitized)) {
+TEST_CASE("a whole model in bf16 with Hopper's attention kernels" *
+          doctest::skip(kSanitized || !is_tested("cuda emulated"))) {
   const auto make = [] { return emulated_cuda(false, cuda::AttentionKernels::Hopper); };
   CHECK(make()->device().find("attention by wgmma") != std::string::npos);
   check_whole_model({"cuda emulated, hopper", kCuda, make, true, true}, kPytorch[0], Depth::Gradients);
