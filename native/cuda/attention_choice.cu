@@ -89,7 +89,15 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
   attention_text_ = "attention by mma.sync";
   if (options.attention == AttentionKernels::Ampere || !possible) return;
   if (!options.attention) {
-    const double most = std::max(attention_difference(64), attention_difference(128));
+    double most = 0;
+    try {
+      most = std::max(attention_difference(64), attention_difference(128));
+    } catch (const Error& e) {
+      if (e.code() != "device_lost") throw;
+      throw Error(e.code(), std::string(e.what()) +
+                                ". This was the trial of Hopper's attention kernels: if it happens again, set "
+                                "SPARK_RL_ATTENTION=ampere to do without them");
+    }
     if (!(most <= options.attention_difference)) {
       attention_ = AttentionKernels::Ampere;
       char text[96];

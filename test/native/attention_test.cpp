@@ -1,5 +1,6 @@
 #include <numeric>
 
+#include "cuda/lost.h"
 #include "op_support.h"
 #include "support.h"
 
@@ -158,5 +159,12 @@ TEST_CASE("attention: a device has Hopper's kernels when they agree with the oth
   CHECK(device({.attention = cuda::AttentionKernels::Ampere}).find("attention by mma.sync") != std::string::npos);
   if (!kSanitized) CHECK(device({}).find("attention by wgmma") != std::string::npos);
   CHECK(device({.attention_difference = 1e-9}).find("mma.sync (wgmma's differs") != std::string::npos);
+  cuda::emulated::Counted& counted = cuda::emulated::counted();
+  counted.most_waits = counted.waits;
+  const Thrown lost = thrown([&] { device({}); });
+  counted.most_waits = INT64_MAX;
+  cuda::lost_device().reason.clear();  // other tests of this process go on
+  CHECK(lost.code == "device_lost");
+  CHECK(lost.message.find("SPARK_RL_ATTENTION=ampere") != std::string::npos);
   cuda::emulated::hopper() = false;
 }

@@ -51,11 +51,12 @@ namespace emulated {
 void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f);
 void descending_order(bool descending);
 
-// What the runtime counts: allocations, how many of them it grants, the bytes they hold, and waits of the host.
+// What the runtime counts: allocations, how many of them it grants, the bytes they hold, waits of the host, and how
+// many of those the device lives through.
 struct Counted {
   int64_t allocations = 0, most_allocations = INT64_MAX;
   int64_t held = 0, peak = 0;
-  int64_t waits = 0;
+  int64_t waits = 0, most_waits = INT64_MAX;
 };
 Counted& counted();
 

@@ -71,7 +71,9 @@ void copy_on_device(void* to, const void* from, size_t bytes, Stream) {
   if (bytes) std::memcpy(to, from, bytes);
 }
 void wait_for_device(Stream stream) {
-  ++emulated::counted().waits;
+  emulated::Counted& counted = emulated::counted();
+  if (counted.waits >= counted.most_waits) lose_device("cudaStreamSynchronize: an illegal instruction");
+  ++counted.waits;
   wait_for_copies(stream);
 }
 
