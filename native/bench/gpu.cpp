@@ -200,8 +200,8 @@ void losses(Bench& bench, Backend& backend) {
   const double flop = 2 * m * C * V, weight = 2.0 * C * V;
   bench.row("output_forward", flop, weight + 4 * m * V, [&] { backend.output_forward(logits, x, head, M); });
   bench.row("logprob_forward", 0, 4 * m * V, [&] { backend.logprob_forward(lp, lse, logits, targets, M, V); });
-  bench.row("logprob_backward", 0, 8 * m * V, [&] { backend.logprob_backward(logits, dlp, lse, targets, M, V); });
-  bench.row("output_backward", flop, weight + 4 * m * V, [&] { backend.output_backward(x, logits, head, M); });
+  bench.row("logprob_backward", 0, 6 * m * V, [&] { backend.logprob_backward(logits, dlp, lse, targets, M, V); });
+  bench.row("output_backward", flop, weight + 2 * m * V, [&] { backend.output_backward(x, logits, head, M); });
 }
 
 void run(const Flags& flags) {

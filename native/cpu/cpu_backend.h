@@ -68,7 +68,7 @@ class CpuBackend : public Backend {
   void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                        bool accumulate) override;
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
-  void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
+  void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) override;
   void add_bias(Activation* y, const Vector& bias, int64_t M) override;
   void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
                  int64_t S) override;
@@ -93,7 +93,7 @@ class CpuBackend : public Backend {
  private:
   // Scratch is kept from call to call and only grows. One slot for each OpenMP thread, and three that a whole team
   // shares: unpacked or rounded weights, rounded rows, and fp32 sums on their way to bf16.
-  enum SharedSlot { kPanelSlot, kRowsSlot, kSumsSlot, kSharedSlots };
+  enum SharedSlot { kPanelSlot, kSumsSlot, kSharedSlots };
   float* scratch(int slot, int64_t floats);  // at least `floats` long, 64-byte aligned
   float* shared_scratch(SharedSlot slot, int64_t floats) { return scratch(threads_ + slot, floats); }
   // Scratch for a panel of W, or null when the product can read W where it lies.
@@ -106,7 +106,8 @@ class CpuBackend : public Backend {
   template <class T>
   void bf16_linear_forward(T* y, const uint16_t* x, const Weight& w, int64_t M);
   void f32_linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate);
-  void bf16_linear_backward(uint16_t* dx, const uint16_t* dy, const Weight& w, int64_t M, bool accumulate);
+  void bf16_linear_backward(uint16_t* dx, const uint16_t* dy, int64_t stride, const Weight& w, int64_t M,
+                            bool accumulate);
 
   // lora.cpp: y (M, out) += scale · u Bᵀ, dx (M, in) += scale · u A
   void lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out);

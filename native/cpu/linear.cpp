@@ -113,17 +113,19 @@ void CpuBackend::output_forward(float* logits, const Activation* x, const Weight
   });
 }
 
-// Panels are summed in fp32 and rounded once: dozens of roundings of a growing sum would show.
-void CpuBackend::bf16_linear_backward(Bf16Bits* dx, const Bf16Bits* dy, const Weight& w, int64_t M, bool accumulate) {
+// dy (M, out) with `stride` between its rows. Panels are summed in fp32 and rounded once: dozens of roundings of a
+// growing sum would show.
+void CpuBackend::bf16_linear_backward(Bf16Bits* dx, const Bf16Bits* dy, int64_t stride, const Weight& w, int64_t M,
+                                      bool accumulate) {
   const int64_t in = w.cols, out = w.rows;
   Bf16Bits* panel = bf16_panel_scratch(w);
   if (!panel) {
-    return bf16_->run(dx, in, dy, out, reinterpret_cast<const Bf16Bits*>(w.data), in, false, M, in, out, accumulate);
+    return bf16_->run(dx, in, dy, stride, reinterpret_cast<const Bf16Bits*>(w.data), in, false, M, in, out, accumulate);
   }
   float* sums = shared_scratch(kSumsSlot, M * in);  // (M, in)
   const auto fill = [&](Bf16Bits* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
   each_panel<Bf16Bits>(w, panel, fill, [&](const Panel<Bf16Bits>& p) {
-    bf16_->run(sums, in, dy + p.first, out, p.data, in, false, M, in, p.rows, p.first > 0);
+    bf16_->run(sums, in, dy + p.first, stride, p.data, in, false, M, in, p.rows, p.first > 0);
   });
 #pragma omp parallel for schedule(static) if (M * in > kParallelWork)
   for (int64_t m = 0; m < M; ++m) {
@@ -135,7 +137,7 @@ void CpuBackend::bf16_linear_backward(Bf16Bits* dx, const Bf16Bits* dy, const We
 void CpuBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                  bool accumulate) {
   if (bf16_) {
-    bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dy), w, M, accumulate);
+    bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dy), w.rows, w, M, accumulate);
   } else {
     f32_linear_backward(static_cast<float*>(dx), static_cast<const float*>(dy), w, M, accumulate);
   }
@@ -151,11 +153,13 @@ void CpuBackend::f32_linear_backward(float* dx, const float* dy, const Weight& w
   });
 }
 
-void CpuBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
-  if (!bf16_) return f32_linear_backward(static_cast<float*>(dx), dlogits, w, M, false);
-  auto* dy = reinterpret_cast<Bf16Bits*>(shared_scratch(kRowsSlot, (M * w.rows + 1) / 2));  // (M, V)
-  round(dy, dlogits, M * w.rows);
-  bf16_linear_backward(static_cast<Bf16Bits*>(dx), dy, w, M, false);
+void CpuBackend::output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) {
+  if (bf16_) {
+    bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dlogits), dlogit_stride(w.rows), w, M,
+                         false);
+  } else {
+    f32_linear_backward(static_cast<float*>(dx), static_cast<const float*>(dlogits), w, M, false);
+  }
 }
 
 void CpuBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

@@ -1,9 +1,11 @@
-// Log-prob of one target per row, and its gradient written over the logits.
+// Log-prob of one target per row, and its gradient written over the logits, in half of their bytes where activations
+// are bf16: value j then lies where logit j / 2 was, which has been read by then.
 //   lse = max + log Σ exp(logit − max),  lp = logit[target] − lse,  dlogit_j = dlp (1[j = target] − exp(logit_j − lse))
 // The output projection around it goes by chunks of rows (model/output_head.cpp): (N, V) never exists.
 #include <cmath>
 #include <limits>
 
+#include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/vector.h"
 
@@ -21,10 +23,13 @@ SPARK_CLONES float log_sum_exp(const float* logits, int64_t V) {
   return largest + std::log(sum);
 }
 
-SPARK_CLONES void backward_row(float* logits, float dlp, float lse, int64_t target, int64_t V) {
+// gradient (V) begins where logits (V) do.
+template <class T>
+SPARK_CLONES void backward_row(T* gradient, const float* logits, float dlp, float lse, int64_t target, int64_t V) {
+  const float own = -dlp * exp_fast(logits[target] - lse) + dlp;
 #pragma omp simd
-  for (int64_t j = 0; j < V; ++j) logits[j] = -dlp * exp_fast(logits[j] - lse);
-  logits[target] += dlp;
+  for (int64_t j = 0; j < V; ++j) gradient[j] = narrow<T>(-dlp * exp_fast(logits[j] - lse));
+  gradient[target] = narrow<T>(own);
 }
 
 }  // namespace
@@ -40,8 +45,13 @@ void CpuBackend::logprob_forward(float* lp, float* lse, const float* logits, con
 
 void CpuBackend::logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
                                   int64_t V) {
+  with_activation_type(compute_, [&]<class T>(T) {
 #pragma omp parallel for schedule(static) if (M * V > kParallelWork)
-  for (int64_t m = 0; m < M; ++m) backward_row(logits + m * V, dlp[m], lse[m], targets[m], V);
+    for (int64_t m = 0; m < M; ++m) {
+      float* row = logits + m * V;  // (V)
+      backward_row(reinterpret_cast<T*>(row), row, dlp[m], lse[m], targets[m], V);
+    }
+  });
 }
 
 }  // namespace spark

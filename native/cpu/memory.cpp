@@ -82,7 +82,7 @@ size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
   if (compute_ != Compute::F32) {
     own = std::max(own, needs.widest_row);
     const int64_t sums = std::max(unpacks ? needs.input_gradient : 0, needs.low_rank_rows);
-    shared = std::max(panel / 2, needs.low_rank) + needs.logits / 2 + sums;
+    shared = std::max(panel / 2, needs.low_rank) + sums;
   }
   return static_cast<size_t>(own * threads_ + shared) * sizeof(float);
 }

@@ -119,12 +119,9 @@ size_t CudaBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
   const int64_t margin = needs.unpacked > 0 ? kMargin * needs.widest_row : 0;
   const int64_t panel = std::min(needs.packed_head, std::max(head_panel_, needs.widest_row));
   const int64_t weights = std::max(needs.unpacked + margin, panel);
-  // Of a head in panels only one panel's columns are rounded at a time.
-  const double share = needs.packed_head > 0 ? static_cast<double>(panel) / static_cast<double>(needs.packed_head) : 1;
-  const auto rounded = static_cast<int64_t>(share * static_cast<double>(needs.logits));
   const int64_t sums = std::max(needs.attention_rows, panel < needs.packed_head ? needs.head_gradient : 0);
-  return static_cast<size_t>(weights + std::max(rounded, needs.joined_rows)) * sizeof(Bf16) +
-         static_cast<size_t>(sums) * sizeof(float) + Products::kWorkspace;
+  return static_cast<size_t>(weights + needs.joined_rows) * sizeof(Bf16) + static_cast<size_t>(sums) * sizeof(float) +
+         Products::kWorkspace;
 }
 
 void CudaBackend::upload(void* to, const void* host, size_t bytes) { copy_to_device(to, host, bytes, stream_); }

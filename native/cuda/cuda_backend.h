@@ -93,7 +93,7 @@ class CudaBackend final : public Backend {
   void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                        bool accumulate) override;
   void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
-  void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) override;
+  void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) override;
   void add_bias(Activation* y, const Vector& bias, int64_t M) override;
   void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
                  int64_t S) override;

@@ -54,7 +54,8 @@ __device__ inline uint32_t narrow_pair(float low, float high) {
 __device__ inline float low_half(uint32_t pair) { return __uint_as_float(pair << 16); }
 __device__ inline float high_half(uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
 
-// V neighbouring bf16 values, widened: one access of 2 V bytes. V is 8 where rows allow 16-byte accesses, else 1.
+// V neighbouring bf16 values, widened: one access of 2 V bytes. V is 8 where rows allow 16-byte accesses, else 1; 4
+// beside as many floats.
 template <int V>
 struct Values {
   float at[V];
@@ -76,6 +77,8 @@ struct Values {
     if constexpr (V == 8) {
       *reinterpret_cast<uint4*>(to) = {narrow_pair(at[0], at[1]), narrow_pair(at[2], at[3]), narrow_pair(at[4], at[5]),
                                        narrow_pair(at[6], at[7])};
+    } else if constexpr (V == 4) {
+      *reinterpret_cast<uint2*>(to) = {narrow_pair(at[0], at[1]), narrow_pair(at[2], at[3])};
     } else {
       SPARK_UNROLL
       for (int i = 0; i < V; ++i) to[i] = narrow(at[i]);

@@ -1,4 +1,4 @@
-// The output projection: logits (M, V) = x Wᵀ and dx = dlogits W, with logits and their gradient in fp32 outside.
+// The output projection: logits (M, V) = x Wᵀ in fp32, and dx = dlogits W of their gradient in bf16.
 //
 // A packed W of 128 k rows would be a gigabyte of bf16, more than all else that a small device holds beside the
 // weights: it is unpacked and multiplied a panel of rows at a time. dx is then a sum over panels, kept in fp32 and
@@ -23,13 +23,6 @@ __global__ void round_all(Bf16* to, const float* x, int64_t count) {
   SPARK_UNROLL
   for (int j = 0; j < V; ++j) values.at[j] = x[i + j];
   values.store(to + i);
-}
-
-// One block per row: to (M, cols) = x, with `stride` between the rows of x
-__global__ void round_rows(Bf16* to, const float* x, int64_t cols, int64_t stride) {
-  for (int64_t c = threadIdx.x; c < cols; c += kThreads) {
-    to[blockIdx.x * cols + c] = narrow(x[blockIdx.x * stride + c]);
-  }
 }
 
 // f(first row, rows) for every panel of W; one that is not packed is used whole, where it lies.
@@ -63,19 +56,15 @@ void CudaBackend::output_forward(float* logits, const Activation* x, const Weigh
   });
 }
 
-void CudaBackend::output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) {
-  const int64_t C = w.cols, V = w.rows;
+void CudaBackend::output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) {
+  const int64_t C = w.cols, V = w.rows, stride = dlogit_stride(V);
   float* sums = nullptr;  // (M, C), where there are several panels
   each_panel(w, head_panel_, [&](int64_t first, int64_t rows) {
-    Bf16* dy = bf16(scratch(kRows, static_cast<size_t>(M * rows) * sizeof(Bf16)));  // (M, rows)
-    if (rows == V) {
-      round(dy, dlogits, M * V);
-      return products_->run({M, C, V, {dy, V}, head_panel(w, 0, V), dx, C});
-    }
+    const Factor dy{bf16(dlogits) + first, stride};  // (M, rows)
+    if (rows == V) return products_->run({M, C, V, dy, head_panel(w, 0, V), dx, C});
     if (!sums) sums = static_cast<float*>(scratch(kSums, static_cast<size_t>(M * C) * sizeof(float)));
-    launch(round_rows, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, dy, dlogits + first, rows, V);
     const float* before = first > 0 ? sums : nullptr;
-    products_->run({M, C, rows, {dy, rows}, head_panel(w, first, rows), sums, C, before, 1, Number::Bf16, Number::F32});
+    products_->run({M, C, rows, dy, head_panel(w, first, rows), sums, C, before, 1, Number::Bf16, Number::F32});
   });
   if (sums) round(dx, sums, M * C);
 }

@@ -93,7 +93,6 @@ struct WorkspaceNeeds {
   int64_t longest = 0, head_size = 0;  // of attention
   int64_t widest_row = 0;              // of frozen matrices, either way round
   int64_t input_gradient = 0;          // M · in of a frozen projection
-  int64_t logits = 0;                  // M · V
   int64_t low_rank = 0;                // S · in or R · out of a LoRA
   int64_t low_rank_rows = 0;           // M · S
   int64_t joined_rows = 0;             // M · (in or out, whichever is less, + R) of a projection with LoRA
@@ -200,9 +199,11 @@ class Backend {
   // dx (M, in) = dy W + u A, or += when `accumulate`
   virtual void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                bool accumulate) = 0;
-  // The output projection: the same products, with logits (M, V) and their gradient in fp32
+  // The output projection: the same products, with logits (M, V) in fp32. Their gradient is stored as activations are,
+  // in their memory: its rows begin where theirs do, dlogit_stride(V) values apart
   virtual void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) = 0;
-  virtual void output_backward(Activation* dx, const float* dlogits, const Weight& w, int64_t M) = 0;  // dx =
+  virtual void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) = 0;  // dx =
+  int64_t dlogit_stride(int64_t V) const { return V * static_cast<int64_t>(sizeof(float) / value_bytes()); }
   virtual void add_bias(Activation* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
 
   // ---- the rest of LoRA. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
@@ -222,7 +223,7 @@ class Backend {
   // lp (M) = logits[target] − lse, lse (M) = log Σ exp logits; logits (M, V)
   virtual void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                                int64_t V) = 0;
-  // logits (M, V) become dlogits = dlp · (onehot(target) − softmax), in place
+  // logits (M, V) become dlogits = dlp · (onehot(target) − softmax), as output_backward reads them
   virtual void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
                                 int64_t V) = 0;
   // dlp (M) = gradient of the actor's loss by each token's log-prob (ops/objective.h); reference may be null when kl is

@@ -50,7 +50,6 @@ void CountingBackend::note_product(const Weight& w, int64_t M) {
 
 void CountingBackend::note_logits(const Weight& w, int64_t M) {
   note_product(w, M);
-  needs_.logits = std::max(needs_.logits, M * w.rows);
   if (!is_quantised(w.type)) return;
   needs_.packed_head = std::max(needs_.packed_head, w.rows * w.cols);
   needs_.head_gradient = std::max(needs_.head_gradient, M * w.cols);

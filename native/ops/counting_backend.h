@@ -74,7 +74,7 @@ class CountingBackend final : public Backend {
     note_projection(w, lora, M);
   }
   void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
-  void output_backward(Activation*, const float*, const Weight& w, int64_t M) override { note_logits(w, M); }
+  void output_backward(Activation*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
   void add_bias(Activation*, const Vector&, int64_t) override {}
   void lora_down(Activation*, const Activation*, const Activation*, float, int64_t M, int64_t in, int64_t S) override {
     note_low_rank(in, M, S);

@@ -96,7 +96,7 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
       CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < kRounded);
       backend.linear_backward(dx, device.activations(dy), weight, {}, M, false);
       CHECK(distance(device.values(dx, M * in), expected) < kRounded);
-      backend.output_backward(dx, device.floats(dy), weight, M);
+      backend.output_backward(dx, device.dlogits(dy, M, out), weight, M);
       CHECK(distance(device.values(dx, M * in), expected) < kRounded);
     }
   }

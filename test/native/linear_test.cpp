@@ -36,7 +36,7 @@ OP_TEST_CASE("linear, frozen weight") {
     float* logits = device.filled(M * out, 9);
     backend.output_forward(logits, device.activations(x), weight, M);
     CHECK(distance(device.host(logits, M * out), times_transposed(x, w, M, out, in)) < tolerance.exact);
-    backend.output_backward(dx, device.floats(dy), weight, M);
+    backend.output_backward(dx, device.dlogits(dy, M, out), weight, M);
     CHECK(distance(device.values(dx, M * in), expected) < tolerance.activations);
   }
 }

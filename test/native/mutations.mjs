@@ -30,10 +30,10 @@ const policy = [
 const logprob = [
   ['maximum dropped', 'return largest + std::log(sum)', 'return std::log(sum)'],
   ['log-sum-exp dropped', 'targets[m]] - lse[m]', 'targets[m]]'],
-  ['softmax: sign', 'logits[j] = -dlp *', 'logits[j] = dlp *'],
+  ['softmax: sign', 'narrow<T>(-dlp *', 'narrow<T>(dlp *'],
   ['softmax: lse dropped', 'exp_fast(logits[j] - lse)', 'exp_fast(logits[j])'],
-  ['target: sign', 'logits[target] += dlp', 'logits[target] -= dlp'],
-  ['target: dropped', 'logits[target] += dlp', 'logits[target] += 0'],
+  ['target: sign', 'lse) + dlp', 'lse) - dlp'],
+  ['target: dropped', 'gradient[target] = narrow<T>(own);', ''],
 ];
 
 const objectives = [
@@ -205,7 +205,11 @@ const kernels = {
     ['du: scale dropped', 'du, stride, nullptr, scale', 'du, stride, nullptr, 1'],
     ['dB overwritten', 'db, R, db, 1', 'db, R, nullptr, 1'],
   ],
-  'cuda/logprob.cu': [['sum not rescaled', 'sum *= __expf(top - x);', '']],
+  'cuda/logprob.cu': [
+    ['sum not rescaled', 'sum *= __expf(top - largest);', ''],
+    ['written over before it is read', '__syncthreads();\n    if (j < V)', 'if (j < V)'],
+    ['target: its neighbour', 'j + i == target', 'j == target'],
+  ],
   'cuda/value_head.cu': [
     ['b1 dropped', 'row[e] + b1[e]', 'row[e]'],
     ['slope: target dropped', 'slope * (v[m] - target[m])', 'slope * v[m]'],

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <list>
 #include <string>
@@ -80,6 +82,22 @@ class Device {
     backend_.upload(memory, f32 ? static_cast<const void*>(wide.data()) : narrow.data(),
                     values.size() * backend_.value_bytes());
     return memory;
+  }
+  // (M, V) as output_backward reads it, and read back.
+  spark::Activation* dlogits(const Doubles& values, int64_t M, int64_t V) {
+    const int64_t stride = backend_.dlogit_stride(V);
+    Doubles spread(static_cast<size_t>(M * stride), std::nan(""));
+    for (int64_t m = 0; m < M; ++m) std::copy_n(values.begin() + m * V, V, spread.begin() + m * stride);
+    return activations(spread);
+  }
+  std::vector<float> dlogits(const float* memory, int64_t M, int64_t V) {
+    const int64_t stride = backend_.dlogit_stride(V);
+    const std::vector<float> spread = values(memory, M * stride);
+    std::vector<float> rows;
+    for (int64_t m = 0; m < M; ++m) {
+      rows.insert(rows.end(), spread.begin() + m * stride, spread.begin() + m * stride + V);
+    }
+    return rows;
   }
   spark::Activation* held(int64_t count, double value) {
     return activations(Doubles(static_cast<size_t>(count), value));
