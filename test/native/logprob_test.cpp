@@ -31,7 +31,7 @@ Doubles reference_gradient(const Doubles& logits, const std::vector<int32_t>& ta
 }  // namespace
 
 OP_TEST_CASE("logprob of a target, and its gradient over the logits") {
-  for (const int64_t V : {1, 5, 97, 1024, 2052}) {  // the last two by four, in one round of a block and two
+  for (const int64_t V : {1, 5, 97, 1030, 2052}) {  // on CUDA the last two take several rounds of a block, one by four
     CAPTURE(V);
     Device device(backend);
     const std::vector<int32_t> targets = {0, static_cast<int32_t>(V - 1), static_cast<int32_t>(V / 2)};
