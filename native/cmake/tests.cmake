@@ -26,16 +26,11 @@ target_compile_definitions(spark_tests PRIVATE SPARK_FIXTURES="${SPARK_TEST_DIR}
 target_link_libraries(spark_tests PRIVATE spark_cuda_emulated spark_core nlohmann_json::nlohmann_json)
 spark_warnings(spark_tests)
 
-# A limit is there for what hangs: the emulated kernels take minutes under sanitizers on a busy machine.
-set(SPARK_TEST_LIMIT 120)
-if(SPARK_SANITIZE)
-  set(SPARK_TEST_LIMIT 400)
-endif()
 foreach(source ${SPARK_TESTS})
   get_filename_component(name ${source} NAME_WE)
   add_test(NAME ${name} COMMAND spark_tests --source-file=*/${name}.cpp)
   # A filter that matches nothing is a success to doctest; to us it is a failure.
-  set_tests_properties(${name} PROPERTIES FAIL_REGULAR_EXPRESSION "test cases: +0 " TIMEOUT ${SPARK_TEST_LIMIT})
+  set_tests_properties(${name} PROPERTIES FAIL_REGULAR_EXPRESSION "test cases: +0 " TIMEOUT 120)
 endforeach()
 
 file(GLOB SPARK_BENCHMARKS CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/bench/*.cpp)

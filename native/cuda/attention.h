@@ -106,6 +106,42 @@ __device__ inline void store_accumulators(Bf16* to, int64_t stride, const Accumu
   }
 }
 
+// The queries of a block of attention_grid, or its keys, from `first` on: its tile or, at the sequence's end, `rows` of
+// it; none where rows <= 0.
+struct QueryBlock {
+  Sequence sequence;
+  int64_t first, rows;
+  int head;
+  int64_t at;         // of the first one in q, o and their gradients
+  const Bf16 *k, *v;  // of the sequence's first token
+
+  // The tile with most keys first.
+  __device__ static QueryBlock own(const AttentionInputs& in, int tile_rows) {
+    const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+    const int64_t first = int64_t{gridDim.z - 1 - blockIdx.z} * tile_rows;
+    const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
+    const int64_t kv = sequence.first * in.kv_stride() + kv_head * in.D;
+    const int64_t at = (sequence.first + first) * in.q_stride() + head * in.D;
+    return {sequence, first, sequence.length - first, head, at, in.k + kv, in.v + kv};
+  }
+};
+
+struct KeyBlock {
+  Sequence sequence;
+  int64_t first, rows;
+  int kv_head, group;  // query heads that read it
+  int64_t at;          // of the first one in k, v and their gradients
+
+  // The tile that most queries see first.
+  __device__ static KeyBlock own(const AttentionInputs& in, int tile_rows) {
+    const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
+    const int64_t first = int64_t{blockIdx.z} * tile_rows;
+    const int kv_head = blockIdx.x;
+    const int64_t at = (sequence.first + first) * in.kv_stride() + kv_head * in.D;
+    return {sequence, first, sequence.length - first, kv_head, in.heads / in.kv_heads, at};
+  }
+};
+
 // Blocks (heads, sequences, tiles of `rows`), which a device starts in this order: of all heads the tile with most work
 // first, so that it ends with short ones. Head by head, the multiprocessors would wait a third of the time for the
 // last.

@@ -37,11 +37,8 @@ template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kQueries = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-  const int64_t k0 = int64_t{blockIdx.z} * kOwn;  // the keys that most queries see first
-  if (k0 >= sequence.length) return;
-  const int kv_head = blockIdx.x, group = in.heads / in.kv_heads;
-  const int64_t key = (sequence.first + k0) * in.kv_stride() + kv_head * in.D, own_rows = sequence.length - k0;
+  const auto [sequence, k0, own_rows, kv_head, group, key] = KeyBlock::own(in, kOwn);
+  if (own_rows <= 0) return;
   const Tile<kOwn, HD> ks{shared}, vs{shared + HD * kOwn};
   const auto qs = [&](int64_t j) { return Tile<kQueries, HD>{shared + HD * (2 * kOwn + j % 2 * kQueries)}; };
   const auto dos = [&](int64_t j) { return Tile<kQueries, HD>{shared + HD * (2 * kOwn + (2 + j % 2) * kQueries)}; };
@@ -113,13 +110,8 @@ template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kKeys = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kOwn;  // the longest rows first
-  if (q0 >= sequence.length) return;
-  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
-  const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D, own_rows = sequence.length - q0;
-  const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
-  const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
+  const auto [sequence, q0, own_rows, head, query, k, v] = QueryBlock::own(in, kOwn);
+  if (own_rows <= 0) return;
   const Tile<kOwn, HD> qs{shared}, dos{shared + HD * kOwn};
   const auto ks = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (2 * kOwn + j % 2 * kKeys)}; };
   const auto vs = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (2 * kOwn + (2 + j % 2) * kKeys)}; };

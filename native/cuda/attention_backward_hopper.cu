@@ -51,11 +51,8 @@ template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-  const int64_t k0 = int64_t{blockIdx.z} * kOwn;  // the keys that most queries see first
-  if (k0 >= sequence.length) return;
-  const int kv_head = blockIdx.x, group = in.heads / in.kv_heads;
-  const int64_t key = (sequence.first + k0) * in.kv_stride() + kv_head * in.D, own_rows = sequence.length - k0;
+  const auto [sequence, k0, own_rows, kv_head, group, key] = KeyBlock::own(in, kOwn);
+  if (own_rows <= 0) return;
   const Panels<kOwn, HD> ks{shared}, vs{shared + HD * kOwn};
   const Stages<HD> stages{shared + HD * 2 * kOwn};  // queries and their output's gradients
   float* row_values = reinterpret_cast<float*>(shared + HD * (2 * kOwn + 2 * kStages * kRound));
@@ -145,13 +142,8 @@ template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kOwn;  // the longest rows first
-  if (q0 >= sequence.length) return;
-  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
-  const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D, own_rows = sequence.length - q0;
-  const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
-  const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
+  const auto [sequence, q0, own_rows, head, query, k, v] = QueryBlock::own(in, kOwn);
+  if (own_rows <= 0) return;
   const int64_t seen = q0 + kOwn < sequence.length ? q0 + kOwn : sequence.length;  // keys that some of these rows see
   const int rounds = static_cast<int>((seen + kRound - 1) / kRound);
   const Panels<kOwn, HD> qs{shared}, dos{shared + HD * kOwn};

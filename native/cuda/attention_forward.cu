@@ -18,13 +18,8 @@ constexpr size_t kShared = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
 template <int HD, bool VECTOR>
 __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, AttentionInputs in) {
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kQueries;  // the longest rows first
-  if (q0 >= sequence.length) return;
-  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
-  const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D;
-  const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
-  const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
+  const auto [sequence, q0, own_rows, head, query, k, v] = QueryBlock::own(in, kQueries);
+  if (own_rows <= 0) return;
   const Tile<kQueries, HD> qs{shared};
   const auto ks = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (kQueries + j % 2 * kKeys)}; };
   const auto vs = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (kQueries + (2 + j % 2) * kKeys)}; };
@@ -33,7 +28,7 @@ __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, Attenti
     ks(j).template load<VECTOR, kThreads>(k + at * in.kv_stride(), in.kv_stride(), rows, in.D);
     vs(j).template load<VECTOR, kThreads>(v + at * in.kv_stride(), in.kv_stride(), rows, in.D);
   };
-  qs.template load<VECTOR, kThreads>(in.q + query, in.q_stride(), sequence.length - q0, in.D);
+  qs.template load<VECTOR, kThreads>(in.q + query, in.q_stride(), own_rows, in.D);
   load(0);
   commit_copies();
 
@@ -80,7 +75,7 @@ __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, Attenti
     __syncthreads();  // the next round loads over these keys
   }
   softmax.finish();
-  const int64_t rows = sequence.length - q0 - row0;
+  const int64_t rows = own_rows - row0;
   store_accumulators<VECTOR>(o + query + row0 * in.q_stride(), in.q_stride(), out, rows, in.D, 1.0f / softmax.sum[0],
                              1.0f / softmax.sum[1]);
   if (lane % 4 > 0) return;

@@ -19,13 +19,8 @@ template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, AttentionInputs in) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
-  const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-  const int64_t q0 = int64_t{gridDim.z - 1 - blockIdx.z} * kQueries;  // the longest rows first
-  if (q0 >= sequence.length) return;
-  const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
-  const int64_t query = (sequence.first + q0) * in.q_stride() + head * in.D;
-  const Bf16* k = in.k + sequence.first * in.kv_stride() + kv_head * in.D;
-  const Bf16* v = in.v + sequence.first * in.kv_stride() + kv_head * in.D;
+  const auto [sequence, q0, own_rows, head, query, k, v] = QueryBlock::own(in, kQueries);
+  if (own_rows <= 0) return;
   const int tiles = static_cast<int>(q0 / kKeys) + 1;
   const Panels<kQueries, HD> qs{shared};
   const auto ks = [&](int j) { return Panels<kKeys, HD>{shared + HD * (kQueries + j % 2 * kKeys)}; };
@@ -35,7 +30,7 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
     const int64_t at = int64_t{tiles - 1 - j} * kKeys;
     to.template load<kThreads>(from + at * in.kv_stride(), in.kv_stride(), sequence.length - at, in.D);
   };
-  qs.template load<kThreads>(in.q + query, in.q_stride(), sequence.length - q0, in.D);
+  qs.template load<kThreads>(in.q + query, in.q_stride(), own_rows, in.D);
   load(ks(0), k, 0);
   commit_copies();
   load(vs(0), v, 0);
@@ -91,7 +86,7 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
   start_output(tiles - 1);
   wait_for_products<0>(out);
   softmax.finish();
-  const int64_t rows = sequence.length - q0 - row0;
+  const int64_t rows = own_rows - row0;
   store_accumulators<true>(o + query + row0 * in.q_stride(), in.q_stride(), out, rows, in.D, 1.0f / softmax.sum[0],
                            1.0f / softmax.sum[1]);
   const int lane = threadIdx.x % kWarp;

@@ -5,7 +5,7 @@
 // Products run while the threads go on. From start_products() on, their registers and tiles must not be touched until
 // wait_for_products() says that they are done. Tiles that threads wrote need share_with_products(), then a barrier.
 //
-// Only sm_90a has these instructions: elsewhere the functions are there, and trap.
+// Only sm_90a has these instructions: kernels that call these functions have a body there alone (attention_hopper.h).
 #pragma once
 
 #include <algorithm>
@@ -122,7 +122,6 @@ __device__ inline uint32_t product_address(const void* p) { return shared_addres
 template <bool ADD, int TILES>
 __device__ inline void multiply_async(Accumulator (&c)[TILES], Descriptor a, Descriptor b) {
   static_assert(TILES == 8 || TILES == 16, "64 or 128 columns");
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
   if constexpr (TILES == 8 && ADD) {
     asm volatile(SPARK_WGMMA(64, SPARK_NAMES_32, "%32, %33, 1, 1, 1, 0, 0")
                  : SPARK_32("+f", c, 0)
@@ -140,16 +139,12 @@ __device__ inline void multiply_async(Accumulator (&c)[TILES], Descriptor a, Des
                  : SPARK_32("=f", c, 0), SPARK_32("=f", c, 8)
                  : "l"(a.bits), "l"(b.bits));
   }
-#else
-  __trap();
-#endif
 }
 
 // c += a b: a in registers, the depth are rows of b's tile.
 template <int TILES>
 __device__ inline void multiply_async(Accumulator (&c)[TILES], const Fragment& a, Descriptor b) {
   static_assert(TILES == 8 || TILES == 16, "64 or 128 columns");
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
   if constexpr (TILES == 8) {
     asm volatile(SPARK_WGMMA(64, SPARK_NAMES_32, "{%32, %33, %34, %35}, %36, 1, 1, 1, 1")
                  : SPARK_32("+f", c, 0)
@@ -159,9 +154,6 @@ __device__ inline void multiply_async(Accumulator (&c)[TILES], const Fragment& a
                  : SPARK_32("+f", c, 0), SPARK_32("+f", c, 8)
                  : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b.bits));
   }
-#else
-  __trap();
-#endif
 }
 
 #undef SPARK_FOUR
@@ -181,31 +173,17 @@ __device__ inline void hold(Accumulator (&c)[TILES]) {
 }
 
 // What was written to registers before is seen by the products that follow.
-__device__ inline void start_products() {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory");
-#endif
-}
+__device__ inline void start_products() { asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory"); }
 // What was started since the last commit is one group.
-__device__ inline void commit_products() {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory");
-#endif
-}
+__device__ inline void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory"); }
 // Until all but the last PENDING groups are done; c is of one that is.
 template <int PENDING, int TILES>
 __device__ inline void wait_for_products(Accumulator (&c)[TILES]) {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(PENDING) : "memory");
-#endif
   hold(c);
 }
 // What this thread wrote to shared memory is seen by products that are started behind the next barrier.
-__device__ inline void share_with_products() {
-#ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
-#endif
-}
+__device__ inline void share_with_products() { asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory"); }
 
 #endif
 
