@@ -106,16 +106,19 @@ const valueHead = [
   ['dx: sign', 'M, C, E, 1.0f, z', 'M, C, E, -1.0f, z'],
 ];
 
-const adamw = [
-  ['update: sign', 'w[i] * c.decay - c.step_size', 'w[i] * c.decay + c.step_size'],
+const adamwCoefficients = [
   ['decay: sign', '1.0f - c.learning_rate * c.weight_decay', '1.0f + c.learning_rate * c.weight_decay'],
   ['decay: without the rate', 'c.learning_rate * c.weight_decay', 'c.weight_decay'],
+  ['correction 1 dropped', 'static_cast<float>(c.learning_rate / correction1)', 'c.learning_rate'],
+  ['correction 2: no root', '1.0 / std::sqrt(correction2)', '1.0 / correction2'],
+];
+
+const adamw = [
+  ['update: sign', 'w[i] * c.decay - c.step_size', 'w[i] * c.decay + c.step_size'],
   ['decay: dropped', 'w[i] = w[i] * c.decay', 'w[i] = w[i]'],
   ['m: without 1 - beta1', '(1.0f - c.beta1) * g', 'g'],
   ['v: beta1 for beta2', '(1.0f - c.beta2) * g * g', '(1.0f - c.beta1) * g * g'],
   ['v: not squared', '(1.0f - c.beta2) * g * g', '(1.0f - c.beta2) * std::fabs(g)'],
-  ['correction 1 dropped', 'static_cast<float>(c.learning_rate / correction1)', 'c.learning_rate'],
-  ['correction 2: no root', '1.0 / std::sqrt(correction2)', '1.0 / correction2'],
   ['epsilon inside the root', 'c.inverse_root2 + c.epsilon', 'c.inverse_root2 + std::sqrt(c.epsilon)'],
   ['clipped gradient not used', 'gradient[i] * c.grad_scale', 'gradient[i]'],
   ['norm: not squared', 'static_cast<double>(x[i]) * x[i]', 'std::fabs(static_cast<double>(x[i]))'],
@@ -316,6 +319,7 @@ export const mutations = [
   ...of('cpu/logprob.cpp', logprob),
   ...of('cpu/value_head.cpp', valueHead),
   ...of('cpu/rows.cpp', rows),
+  ...of('ops/adamw.h', adamwCoefficients),
   ...of('cpu/adamw.cpp', adamw),
   ...of('train/objectives.cpp', objectives),
   ...of('train/critic.cpp', critic),
