@@ -14,13 +14,14 @@
 #   peers      the same steps in PyTorch, eager and compiled                         about 5 minutes
 #   ladder     spark-rl ladder on the embedded default, GPU beside CPU; needs Node and the built package, else skipped
 #   profile    the kernels of one step by their time (ncu)
+#   probe      what cuBLASLt offers for the products of a block: its first algorithm and its best, and FP8
 #   table      runs at the end of every call
 #
-# Where a command may take ten minutes at most:
-#   bench/gpu-check.sh build tests ops train
-#   bench/gpu-check.sh build sanitize suite profile        (`build` does what is left to do)
-#   bench/gpu-check.sh peers ladder
+# Where a GPU is lent for minutes, two calls, the most valuable first in each, of use when it is cut:
+#   bench/gpu-check.sh first       420 s at most: build, tests, the SFT step at 4,096 tokens, ops, peers, probe
+#   bench/gpu-check.sh second      240 s at most: the other steps, profile, attention under memcheck
 #   python3 bench/gpu-table.py A/result.json B/result.json …    one table of them all
+# With DEPS from `bench/gpu-deps.sh FOLDER --built` nothing is compiled there.
 #
 # Needs nvcc, cuBLAS, cmake, a C++ compiler, oneDNN, and the headers of nlohmann-json and doctest; for the peers python3
 # with torch, transformers and peft. DEPS=FOLDER brings what bench/gpu-deps.sh collected elsewhere.
@@ -33,7 +34,7 @@
 #   LENGTHS  2048 4096 8192    SHAPE 8b    LAYERS of that shape, 0: all    RANK 16    REPEATS 5
 #   COMMIT   what is measured, where git does not say
 #   BACKEND=cpu stands in where there is no GPU, to see that this script works:
-#            BACKEND=cpu SHAPE=30m LAYERS=2 LENGTHS="64 128" bench/gpu-check.sh build tests train peers
+#            BACKEND=cpu SHAPE=tiny LENGTHS="64 128" bench/gpu-check.sh first
 #
 # A part that fails is reported and the others still run; the exit code is 1. A part that misses its program returns 77
 # and counts as skipped.
@@ -51,10 +52,12 @@ RUNS="${RUNS:-*}"
 measured="$BUILD/measured"
 logs="$measured/logs"
 mkdir -p "$OUT" "$logs"
-known=(build tests suite sanitize ops train peers ladder profile table)
+known=(build tests suite sanitize ops train peers ladder profile probe memcheck first second table)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(build tests suite sanitize ops train peers ladder)
-commit="${COMMIT:-$(git describe --always --dirty 2> /dev/null || echo unknown)}"
+export COMMIT="${COMMIT:-$(git describe --always --dirty 2> /dev/null || echo unknown)}"
+# Asked once: each question to it takes a second on some machines.
+export DEVICE="${DEVICE:-$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2> /dev/null | grep -m 1 , || echo 'no GPU')}"
 failed=0
 
 say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
@@ -69,8 +72,8 @@ measure() {
   shift 2
   wanted "$name" || return 0
   rm -f "$measured/$name.json"
-  printf '%s\n' "$commit" "$*" > "$measured/$name.command"
-  timeout "$limit" "$@" > "$measured/$name.partial" 2> "$logs/$name.log"
+  printf '%s\n' "$COMMIT" "$*" > "$measured/$name.command"
+  timeout --foreground "$limit" "$@" > "$measured/$name.partial" 2> "$logs/$name.log"
   local status=$?
   if [ $status -eq 0 ]; then
     mv "$measured/$name.partial" "$measured/$name.json"
@@ -97,6 +100,7 @@ wanted() {
 }
 
 build() {
+  [ "$BACKEND" != cuda ] || ! carried_build || { echo "compiled elsewhere"; return 0; }
   need_for_build || return 1
   local cuda=ON generator=()
   [ "$BACKEND" = cuda ] || cuda=OFF
@@ -104,7 +108,7 @@ build() {
   [ ! -f "$BUILD/CMakeCache.txt" ] || generator=()
   cmake -S native -B "$BUILD" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DSPARK_CUDA=$cuda $(cuda_settings) \
     > "$logs/configure.log" 2>&1 || { tail -30 "$logs/configure.log"; return 1; }
-  timeout 540 cmake --build "$BUILD" -j "$(nproc)" > "$logs/build.log" 2>&1
+  timeout --foreground 540 cmake --build "$BUILD" -j "$(nproc)" > "$logs/build.log" 2>&1
   local status=$?
   [ $status -ne 124 ] || echo "not done after 540 s; it goes on from there when it is called again"
   [ $status -eq 0 ] ||
@@ -119,13 +123,13 @@ tested_backend() { [ "$BACKEND" = cuda ] && echo cuda || echo 'cpu f32'; }
 
 tests() {
   # Asked for by name, a backend that does not work is a failure, not a skip.
-  SPARK_TEST_BACKENDS="$(tested_backend)" timeout 300 "$BUILD/spark_tests" --source-file="$on_device,*bf16_test.cpp" \
+  SPARK_TEST_BACKENDS="$(tested_backend)" timeout --foreground 300 "$BUILD/spark_tests" --source-file="$on_device,*bf16_test.cpp" \
     > "$logs/tests.log" 2>&1
   local status=$? attention
   # Hopper's attention kernels by name, because a device on which they are wrong does without them; and the others.
   for attention in $(attention_kernels); do
     echo "attention kernels: $attention" >> "$logs/tests.log"
-    SPARK_RL_ATTENTION=$attention SPARK_TEST_BACKENDS=cuda timeout 100 "$BUILD/spark_tests" \
+    SPARK_RL_ATTENTION=$attention SPARK_TEST_BACKENDS=cuda timeout --foreground 100 "$BUILD/spark_tests" \
       --source-file='*attention_test.cpp' >> "$logs/tests.log" 2>&1 || status=1
   done
   [ $status -eq 0 ] || grep -E 'ERROR|TEST CASE|values:|name :=|attention kernels:' "$logs/tests.log" | head -40
@@ -141,7 +145,7 @@ attention_kernels() {
 }
 
 suite() {
-  OMP_NUM_THREADS=2 timeout 500 ctest --test-dir "$BUILD" --output-on-failure -j "$(nproc)" > "$logs/suite.log" 2>&1
+  OMP_NUM_THREADS=2 timeout --foreground 500 ctest --test-dir "$BUILD" --output-on-failure -j "$(nproc)" > "$logs/suite.log" 2>&1
   local status=$?
   tail -n 6 "$logs/suite.log"
   return $status
@@ -151,7 +155,7 @@ sanitize() {
   command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 77; }
   local status=0 tool waiting=()
   for tool in memcheck racecheck synccheck; do
-    OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda timeout 240 compute-sanitizer --tool $tool --error-exitcode 9 \
+    OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda timeout --foreground 240 compute-sanitizer --tool $tool --error-exitcode 9 \
       --print-limit 20 "$BUILD/spark_tests" --source-file="$on_device" > "$logs/$tool.log" 2>&1 &
     waiting+=("$tool:$!")
   done
@@ -211,13 +215,13 @@ train() {
 
 peers() {
   need_for_peers || return 1
-  local status=0 kind length="${PEER_LENGTH:-4096}" where=()
+  local status=0 kind way length="${PEER_LENGTH:-4096}" where=()
   [ "$BACKEND" = cuda ] || where=(--device cpu --width tiny --layers 2)
   for kind in sft critic; do
-    measure "peer-$kind-eager-$length" 120 python3 bench/peers/gpu_step.py --kind $kind --length "$length" \
-      --rank "$RANK" "${where[@]}" || status=1
-    measure "peer-$kind-compiled-$length" 280 python3 bench/peers/gpu_step.py --kind $kind --length "$length" \
-      --rank "$RANK" --compile "${where[@]}" || status=1
+    for way in eager liger compiled; do
+      measure "peer-$kind-$way-$length" 280 python3 bench/peers/gpu_step.py --kind $kind --way $way \
+        --length "$length" --rank "$RANK" "${where[@]}" || status=1
+    done
   done
   return $status
 }
@@ -239,11 +243,73 @@ ladder() {
 # One step after a warm one, of four blocks: the kernels are those of the whole model.
 profile() {
   command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 77; }
-  timeout 240 ncu --clock-control none --metrics gpu__time_duration.sum --csv --log-file "$measured/kernels.csv" \
+  timeout --foreground 240 ncu --clock-control none --metrics gpu__time_duration.sum --csv --log-file "$measured/kernels.csv" \
     "$BUILD/bench_train" --shape "$SHAPE" --layers 4 --type bf16 sft --backend cuda --rank "$RANK" --tokens 4096 \
     --length 4096 --loss all --repeats 1 --warmup 1 > /dev/null 2> "$logs/profile.log" ||
     { tail -n 5 "$logs/profile.log"; return 1; }
   python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
+}
+
+probe() {
+  [ "$BACKEND" = cuda ] || { echo "asks cuBLASLt: skipped"; return 77; }
+  measure probe 60 "$BUILD/gpu_probe"
+}
+
+# What `sanitize` does in minutes, for the kernels with the most to go wrong.
+memcheck() {
+  command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 77; }
+  local attention status=0
+  for attention in $(attention_kernels); do
+    SPARK_RL_ATTENTION=$attention OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda compute-sanitizer --tool memcheck \
+      --error-exitcode 9 --print-limit 20 "$BUILD/spark_tests" --source-file='*attention_test.cpp' \
+      > "$logs/memcheck-$attention.log" 2>&1 || { status=1; grep -m 12 -E '=========|ERROR' "$logs/memcheck-$attention.log"; }
+    echo "$attention: $(grep -E 'SUMMARY' "$logs/memcheck-$attention.log" | tail -n 1)"
+  done
+  return $status
+}
+
+# within SECONDS RUNS PART …: those parts in a call of their own, which ends then or when the whole call has to.
+within() {
+  local limit="$1" runs="$2" left=$((deadline - SECONDS))
+  shift 2
+  [ $left -gt 5 ] || { echo "no time left for $*"; failed=1; return; }
+  RUNS="$runs" QUIET=1 timeout $((limit < left ? limit : left)) "$0" "$@"
+  case $? in
+    0) ;;
+    124) echo "cut after $((limit < left ? limit : left)) s: $*"; failed=1 ;;
+    *) failed=1 ;;
+  esac
+}
+
+# Temperature, clock and power beside the figures: a card that is slowed down shows.
+watch_device() {
+  [ "$BACKEND" = cuda ] || return 0
+  nvidia-smi --query-gpu=name,clocks.sm,power.draw,temperature.gpu --format=csv -l 2 > "$OUT/smi-$1.csv" 2> /dev/null &
+  trap "kill $! 2> /dev/null" EXIT
+}
+
+first() {
+  local deadline=420
+  watch_device first
+  within 130 '*' build
+  within 90 '*' tests
+  LENGTHS=4096 within 60 sft-bf16-4096 train
+  within 60 'ops*' ops
+  within 60 'peer-sft-eager-*' peers
+  within 60 '*' probe
+  within 60 'peer-sft-liger-*' peers
+  within 140 'peer-sft-compiled-*' peers
+  return $failed
+}
+
+second() {
+  local deadline=240
+  watch_device second
+  within 130 '*' build
+  within 110 'ppo-* lean-* sft-bf16-8192 sft-Q4_K-4096' train
+  within 90 '*' profile
+  within 60 '*' memcheck
+  return $failed
 }
 
 # Everything measured so far to $OUT, after each measurement: a call that is cut off leaves what it had.
@@ -254,13 +320,13 @@ collect() {
   for log in "$logs"/*.log; do [ ! -f "$log" ] || tail -c 2000000 "$log" > "$brief/$(basename "$log")"; done
   tar -czf "$OUT/logs.tar.gz" -C "$brief" .
   rm -rf "$brief"
-  COMMIT="$commit" python3 bench/gpu-table.py --out "$OUT/result.json" "$measured" > "$OUT/table.txt"
+  python3 bench/gpu-table.py --out "$OUT/result.json" "$measured" > "$OUT/table.txt"
 }
 
 for part in "${parts[@]}"; do
   [[ " ${known[*]} " == *" $part "* ]] || { echo "no such part: $part; there are: ${known[*]}" >&2; exit 2; }
 done
-say "setting up"
+[ -n "${QUIET:-}" ] || say "setting up"
 unpack_deps || exit 1
 for part in "${parts[@]}"; do
   [ "$part" != table ] || continue
@@ -269,10 +335,10 @@ for part in "${parts[@]}"; do
   "$part"
   case $? in 0) outcome=passed ;; 77) outcome=skipped ;; *) outcome=FAILED failed=1 ;; esac
   echo "$outcome: $part ($((SECONDS - began)) s)"
+  case "$part" in first | second) continue ;; esac  # their parts have said so themselves
   printf '{"part": "%s", "outcome": "%s", "seconds": %d}\n' "$part" "$outcome" $((SECONDS - began)) > "$measured/part-$part.json"
   collect
 done
-say table
 collect || failed=1
-cat "$OUT/table.txt"
+[ -n "${QUIET:-}" ] || { say table && cat "$OUT/table.txt"; }
 exit $failed

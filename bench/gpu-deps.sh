@@ -3,6 +3,9 @@
 # headers (doctest, nlohmann-json, oneDNN), oneDNN's library with what it needs, and the Python packages of the peers.
 #
 #   bench/gpu-deps.sh FOLDER            about 10 MB; there: DEPS=FOLDER bench/gpu-check.sh
+#   bench/gpu-deps.sh FOLDER --built    also the programs themselves, compiled here for CAPABILITY (default 90a) and for
+#                                       any processor of the family: saves the GPU machine its compiling. Needs nvcc and
+#                                       cuBLAS (or CUBLAS=FOLDER with its include and lib); takes minutes
 #   bench/gpu-deps.sh FOLDER --node     about 55 MB: also Node, the package and an addon for any processor, for the part
 #                                       `ladder`; needs node_modules (npm start brings them) and takes minutes
 #
@@ -59,7 +62,18 @@ wheels() {
   rm -rf "$folder/wheels"
   python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version "$python_there" \
     --implementation cp --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 -d "$folder/wheels" \
-    "$versions" accelerate psutil
+    "$versions" accelerate psutil liger-kernel
+}
+
+# What gpu-check.sh runs, without what is of this machine: its processor, its paths, its cuBLAS.
+built() {
+  local build=build-travel-gpu cublas="${CUBLAS:-}"
+  cmake -S native -B $build -DCMAKE_BUILD_TYPE=Release -DSPARK_NATIVE_ARCH=OFF -DSPARK_CUDA=ON \
+    -DSPARK_CUDA_ARCHITECTURES="${CAPABILITY:-90a}-real" -DSPARK_FIXTURES_DIR=test/fixtures \
+    -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON ${cublas:+-DSPARK_CUBLAS_ROOT="$cublas"} > "$stage/built.log" 2>&1 &&
+    cmake --build $build -j "$(nproc)" --target spark_tests bench_train bench_gpu spark_cuda gpu_probe \
+      >> "$stage/built.log" 2>&1 || { tail -20 "$stage/built.log" >&2; return 1; }
+  tar -C $build -czf "$folder/built.tar.gz" spark_tests bench_train bench_gpu libspark_cuda.so gpu_probe
 }
 
 # What running the ladder needs of node_modules, without what is for reading, for browsers or for other machines.
@@ -86,10 +100,16 @@ node_and_package() {
 
 headers
 library
-tar -C "$stage/native" -cJf "$folder/native.tar.xz" include lib share
+tar -C "$stage/native" -czf "$folder/native.tar.gz" include lib share
 wheels
-if [ "${2:-}" = --node ]; then
-  node_and_package
-  tar -C "$stage/node" -c . | xz -9 -T0 > "$folder/node.tar.xz"
-fi
+for extra in "${@:2}"; do
+  case "$extra" in
+    --built) built ;;
+    --node)
+      node_and_package
+      tar -C "$stage/node" -c . | xz -9 -T0 > "$folder/node.tar.xz"
+      ;;
+    *) echo "expected --built or --node, got $extra" >&2; exit 2 ;;
+  esac
+done
 du -sh --apparent-size "$folder"/* | sed "s|$folder/||"

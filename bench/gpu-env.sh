@@ -9,24 +9,38 @@ done
 # newer one of its own goes with its own torch.
 unpack_deps() {
   [ -n "${DEPS:-}" ] || return 0
-  [ -f "$DEPS/native.tar.xz" ] || { echo "DEPS=$DEPS: no native.tar.xz there; bench/gpu-deps.sh makes it"; return 1; }
+  [ -f "$DEPS/native.tar.gz" ] || { echo "DEPS=$DEPS: no native.tar.gz there; bench/gpu-deps.sh makes it"; return 1; }
   local at="$BUILD/deps" wheel module
   mkdir -p "$at/site"
   at="$(cd "$at" && pwd)"
-  [ -d "$at/include" ] || tar -C "$at" -xJf "$DEPS/native.tar.xz" || return 1
+  [ -d "$at/include" ] || tar -C "$at" -xzf "$DEPS/native.tar.gz" || return 1
   for wheel in "$DEPS"/wheels/*.whl; do
     [ -f "$wheel" ] || continue
     module="$(basename "${wheel%%-*}")"
     python3 -c "import importlib.util, sys; sys.exit(not importlib.util.find_spec('$module'))" 2> /dev/null ||
       python3 -m zipfile -e "$wheel" "$at/site" || return 1
   done
+  # Python knows xz, which not every machine has a program for.
   if [ -f "$DEPS/node.tar.xz" ] && [ ! -d "$at/node" ]; then
-    mkdir -p "$at/node" && tar -C "$at/node" -xJf "$DEPS/node.tar.xz" || return 1
+    mkdir -p "$at/node" && python3 -m tarfile -e "$DEPS/node.tar.xz" "$at/node" || return 1
   fi
   export CMAKE_PREFIX_PATH="$at${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"
   # To find at run time, and when linking, what the libraries there need themselves.
   export LD_LIBRARY_PATH="$at/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   export PYTHONPATH="$at/site${PYTHONPATH:+:$PYTHONPATH}"
+}
+
+# Programs that bench/gpu-deps.sh --built compiled elsewhere, where they run here: a minute and a half of the GPU's time
+# for nothing but unpacking. They come without cuBLAS, which is taken from where PyTorch has it.
+carried_build() {
+  [ -n "${DEPS:-}" ] && [ -f "$DEPS/built.tar.gz" ] || return 1
+  local root
+  tar -C "$BUILD" -xzf "$DEPS/built.tar.gz" || return 1
+  if root="$(python_cublas)"; then export LD_LIBRARY_PATH="$root/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"; fi
+  "$BUILD/bench_train" --help > /dev/null && "$BUILD/spark_tests" --version > /dev/null && return 0
+  rm -f "$BUILD"/{bench_train,spark_tests,bench_gpu,gpu_probe,libspark_cuda.so}
+  echo "the carried programs do not run here; building them"
+  return 1
 }
 
 # cuBLAS of a Python package, as PyTorch brings it, for a toolkit without one.
@@ -54,6 +68,7 @@ cuda_settings() {
   # A machine without a driver answers with a sentence.
   capability="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2> /dev/null | grep -m 1 -E '^[0-9]+[.][0-9]$' | tr -d .)"
   [ "$capability" != 90 ] || capability=90a
+  capability="${CAPABILITY:-$capability}"
   [ -z "$capability" ] || printf -- '-DSPARK_CUDA_ARCHITECTURES=%s-real ' "$capability"
   printf -- '-DCMAKE_CUDA_COMPILER=%s ' "$(command -v nvcc)"
   toolkit_has_cublas || ! root="$(python_cublas)" || printf -- '-DSPARK_CUBLAS_ROOT=%s ' "$root"

@@ -1,11 +1,16 @@
 """A LoRA step of a Llama in PyTorch + transformers + PEFT on a GPU, random weights made on the device.
 
-    python3 bench/peers/gpu_step.py [--kind sft|critic] [--length 4096] [--rank 16] [--compile] [--layers 32]
-                                    [--width 8b|tiny] [--device cuda|cpu] [--repeats 5]
+    python3 bench/peers/gpu_step.py [--kind sft|critic] [--way eager|compiled|liger] [--length 4096] [--rank 16]
+                                    [--layers 32] [--width 8b|tiny] [--device cuda|cpu] [--repeats 5]
 
 bf16 weights, fp32 LoRA parameters under autocast, scaled-dot-product attention, every token with a loss, AdamW (fused).
 The critic reads a value every 512 tokens with an MLP head. --width 8b is the shape of Llama-3.1-8B, tiny (and --device
 cpu) are for trying the code. Prints one JSON line: median milliseconds, tokens per second, peak memory.
+
+  eager     as transformers and PEFT come
+  compiled  torch.compile layer by layer, one compilation for all of them, and the output projection with its loss.
+            Compiled as a whole, transformers builds a full causal mask and attention is no longer flash attention
+  liger     liger-kernel's kernels for Llama: norm, rotation, swiglu, and the loss fused with the output projection
 """
 
 import argparse
@@ -29,7 +34,11 @@ WIDTHS = {
 VALUE_EVERY = 512
 
 
-def make_model(width, layers, rank, length, device):
+def make_model(way, width, layers, rank, length, device):
+    if way == "liger":
+        from liger_kernel.transformers import apply_liger_kernel_to_llama
+
+        apply_liger_kernel_to_llama(cross_entropy=False, fused_linear_cross_entropy=True)
     # rope_theta stays the default: it changes no shape, and its place in the configuration moved between versions.
     config = LlamaConfig(**WIDTHS[width], num_hidden_layers=layers, max_position_embeddings=max(8192, length),
                          tie_word_embeddings=False, attn_implementation="sdpa", use_cache=False)
@@ -46,11 +55,23 @@ def make_model(width, layers, rank, length, device):
     return model
 
 
-def make_loss(kind, model, device):
+def token_loss(head, states, tokens):
+    """Mean −log p of every token but the first, from states (1, N, C)."""
+    logits = head(states[:, :-1]).float()
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+
+
+def make_loss(kind, way, model, device):
     """The loss of a step as a function of its tokens, and parameters beside LoRA's."""
+    trunk = model.base_model.model.model
+    if way == "compiled":
+        for layer in trunk.layers:
+            layer.compile(dynamic=False)
+    if kind == "sft" and way == "compiled":  # the loss is inside: eager would spend its time on the logits
+        fused, output = torch.compile(token_loss, dynamic=False), model.base_model.model.lm_head
+        return (lambda tokens: fused(output, trunk(input_ids=tokens).last_hidden_state, tokens)), []
     if kind == "sft":
         return (lambda tokens: model(input_ids=tokens, labels=tokens).loss), []
-    trunk = model.base_model.model.model
     size = trunk.config.hidden_size
     head = torch.nn.Sequential(torch.nn.Linear(size, size), torch.nn.SiLU(), torch.nn.Linear(size, 1)).to(device)
 
@@ -85,17 +106,15 @@ def main():
     parser.add_argument("--width", choices=sorted(WIDTHS), default="8b")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--way", choices=["eager", "compiled", "liger"], default="eager")
     args = parser.parse_args()
 
     on_gpu = args.device == "cuda"
     started = time.perf_counter()
-    model = make_model(args.width, args.layers, args.rank, args.length, args.device)
-    loss_of, head = make_loss(args.kind, model, args.device)
+    model = make_model(args.way, args.width, args.layers, args.rank, args.length, args.device)
+    loss_of, head = make_loss(args.kind, args.way, model, args.device)
     trained = [p for p in model.parameters() if p.requires_grad] + head
     optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
-    if args.compile:  # the loss is inside: eager would spend its time on the logits
-        loss_of = torch.compile(loss_of, dynamic=False)
     tokens = torch.randint(0, model.config.vocab_size, (1, args.length), device=args.device)
 
     def step():
@@ -117,7 +136,7 @@ def main():
         times.append(clock.tick())
     median = statistics.median(times)
     print(json.dumps({
-        "peer": "compiled" if args.compile else "eager", "kind": args.kind, "length": args.length, "layers": args.layers,
+        "peer": args.way, "kind": args.kind, "length": args.length, "layers": args.layers,
         "width": model.config.hidden_size, "rank": args.rank, "trained_parameters": sum(p.numel() for p in trained),
         "ms_median": median, "ms": times, "tokens_per_second": args.length / median * 1e3, "losses": losses,
         "warm_seconds": warm_seconds, "graph_breaks": sum(counters["graph_break"].values()),

@@ -61,3 +61,11 @@ target_compile_options(spark_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-rela
 target_include_directories(spark_cuda PRIVATE ${SPARK_NATIVE_DIR})
 target_include_directories(spark_cuda SYSTEM PRIVATE ${SPARK_CUBLAS_INCLUDE} ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_link_libraries(spark_cuda PRIVATE ${SPARK_CUBLAS_LIBRARY})
+
+if(SPARK_BUILD_TESTS)  # not part of the backend: what the device's cuBLASLt has to offer
+  add_executable(gpu_probe ${SPARK_NATIVE_DIR}/bench/gpu_probe.cu)
+  set_target_properties(gpu_probe PROPERTIES CUDA_ARCHITECTURES "${SPARK_CUDA_ARCHITECTURES}"
+    CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
+  target_include_directories(gpu_probe SYSTEM PRIVATE ${SPARK_CUBLAS_INCLUDE})
+  target_link_libraries(gpu_probe PRIVATE ${SPARK_CUBLAS_LIBRARY})
+endif()

@@ -1,5 +1,7 @@
 # One test program, one ctest entry for each *_test.cpp in it; one benchmark program for each file of native/bench.
 set(SPARK_TEST_DIR ${SPARK_NATIVE_DIR}/../test/native)
+# A relative one is for a program that is carried elsewhere and started there from the repository's root.
+set(SPARK_FIXTURES_DIR ${SPARK_TEST_DIR}/../fixtures CACHE STRING "Where the tests find their fixtures")
 file(GLOB SPARK_TESTS CONFIGURE_DEPENDS ${SPARK_TEST_DIR}/*_test.cpp)
 add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TESTS})
 # The CUDA kernels on the host (test/native/emulated): each source is compiled as C++ under another name.
@@ -22,7 +24,7 @@ spark_warnings(spark_cuda_emulated)
 
 target_include_directories(spark_tests SYSTEM PRIVATE ${SPARK_DOCTEST_INCLUDE})
 target_include_directories(spark_tests PRIVATE ${SPARK_TEST_DIR})
-target_compile_definitions(spark_tests PRIVATE SPARK_FIXTURES="${SPARK_TEST_DIR}/../fixtures")
+target_compile_definitions(spark_tests PRIVATE SPARK_FIXTURES="${SPARK_FIXTURES_DIR}")
 target_link_libraries(spark_tests PRIVATE spark_cuda_emulated spark_core nlohmann_json::nlohmann_json)
 spark_warnings(spark_tests)
 

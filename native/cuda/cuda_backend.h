@@ -134,6 +134,7 @@ class CudaBackend final : public Backend {
   // Whether attention of this shape is Hopper's: its rows must be readable 16 bytes at a time.
   bool uses_hopper(const AttentionShape& shape, std::initializer_list<const void*> pointers) const;
   void choose_attention(const CudaOptions& options);  // attention_choice.cu
+  bool has_hopper_code();
   double attention_difference(int64_t D);
   void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 

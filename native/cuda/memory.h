@@ -28,6 +28,8 @@ void copy_to_device(void* to, const void* host, size_t bytes, Stream stream);
 void copy_to_host(void* host, const void* from, size_t bytes, Stream stream);  // returns when they are there
 void copy_on_device(void* to, const void* from, size_t bytes, Stream stream);
 void wait_for_device(Stream stream);
+// What every later call will answer, once the stream's work is over or has failed; "" for a device that is well.
+std::string sticky_error(Stream stream);
 
 // ---- a stream beside the one that computes. An event marks how far a stream has come; the other's later work waits
 // for that, the host does not.

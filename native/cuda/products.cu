@@ -17,11 +17,11 @@ namespace spark::cuda {
 
 namespace {
 
-void check_lt(cublasStatus_t status, const char* what) {
+void check_lt(cublasStatus_t status, const char* what, Stream stream) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   const std::string text = std::string(what) + ": " + cublasLtGetStatusString(status);
   if (status == CUBLAS_STATUS_ALLOC_FAILED) throw Error("out_of_memory", text);
-  throw Error("internal", text);
+  product_failed(text, stream);
 }
 
 cudaDataType_t type_of(Number number) { return number == Number::Bf16 ? CUDA_R_16BF : CUDA_R_32F; }
@@ -60,7 +60,7 @@ struct Products::State {
     const cublasStatus_t status = cublasLtCreate(&handle);
     if (status == CUBLAS_STATUS_SUCCESS) return;
     device_release(workspace);
-    check_lt(status, "cublasLtCreate");
+    check_lt(status, "cublasLtCreate", stream);
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -80,14 +80,14 @@ struct Products::State {
 
 void Products::State::choose(Plan& plan, const Product& p) {
   const auto attribute = [&](cublasLtMatmulDescAttributes_t which, const auto& value) {
-    check_lt(cublasLtMatmulDescSetAttribute(plan.operation, which, &value, sizeof value), "matmul attribute");
+    check_lt(cublasLtMatmulDescSetAttribute(plan.operation, which, &value, sizeof value), "matmul attribute", stream);
   };
   const auto layout = [&](cublasLtMatrixLayout_t& to, Number type, int64_t rows, int64_t cols, int64_t ld) {
     check_lt(
         cublasLtMatrixLayoutCreate(&to, type_of(type), static_cast<uint64_t>(rows), static_cast<uint64_t>(cols), ld),
-        "matrix layout");
+        "matrix layout", stream);
   };
-  check_lt(cublasLtMatmulDescCreate(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "matmul descriptor");
+  check_lt(cublasLtMatmulDescCreate(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "matmul descriptor", stream);
   attribute(CUBLASLT_MATMUL_DESC_TRANSA, p.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   attribute(CUBLASLT_MATMUL_DESC_TRANSB, p.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   layout(plan.a, p.inputs, p.b.transposed ? p.k : p.n, p.b.transposed ? p.n : p.k, p.b.stride);
@@ -95,7 +95,7 @@ void Products::State::choose(Plan& plan, const Product& p) {
   layout(plan.c, p.output, p.n, p.m, p.stride);
 
   cublasLtMatmulPreference_t preference{};
-  check_lt(cublasLtMatmulPreferenceCreate(&preference), "matmul preference");
+  check_lt(cublasLtMatmulPreferenceCreate(&preference), "matmul preference", stream);
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t which, const auto& value) {
     return cublasLtMatmulPreferenceSetAttribute(preference, which, &value, sizeof value);
   };
@@ -110,7 +110,7 @@ void Products::State::choose(Plan& plan, const Product& p) {
                                      cublasLtMatmulAlgoGetHeuristic(handle, plan.operation, plan.a, plan.b, plan.c,
                                                                     plan.c, preference, 1, &found, &count)};
   cublasLtMatmulPreferenceDestroy(preference);
-  for (const cublasStatus_t status : statuses) check_lt(status, "choice of a matmul algorithm");
+  for (const cublasStatus_t status : statuses) check_lt(status, "choice of a matmul algorithm", stream);
   if (count == 0) throw Error("internal", "cuBLASLt knows no algorithm for a product");
   plan.algorithm = found.algo;
 }
@@ -156,7 +156,7 @@ void Products::run(const Product& p) {
   check_lt(
       cublasLtMatmul(state_->handle, plan.operation, &alpha, p.b.data, plan.a, p.a.data, plan.b, &beta, addend_of(p),
                      plan.c, p.c, plan.c, &plan.algorithm, state_->workspace, kWorkspace, state_->stream),
-      "cublasLtMatmul");
+      "cublasLtMatmul", state_->stream);
 }
 
 }  // namespace spark::cuda

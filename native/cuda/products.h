@@ -44,4 +44,7 @@ class Products {
   std::unique_ptr<State> state_;
 };
 
+// Throws device_lost where the device is, else internal. `text` says which call failed and how.
+[[noreturn]] void product_failed(const std::string& text, Stream stream);
+
 }  // namespace spark::cuda

@@ -26,6 +26,9 @@ bool is_sticky(cudaError_t status) {
     case cudaErrorLaunchFailure:
     case cudaErrorLaunchTimeout:
     case cudaErrorECCUncorrectable:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorContained:
+    case cudaErrorNvlinkUncorrectable:
     case cudaErrorDevicesUnavailable:
     case cudaErrorAssert:
     case cudaErrorUnknown:
@@ -34,6 +37,18 @@ bool is_sticky(cudaError_t status) {
       return false;
   }
 }
+
+// Of the current device.
+bool reads_host_page_tables() {
+  int device = 0, yes = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&yes, cudaDevAttrPageableMemoryAccessUsesHostPageTables, device),
+        "cudaDeviceGetAttribute");
+  return yes != 0;
+}
+
+// There so that a device can be asked whether this build has code for it.
+__global__ void any_kernel() {}
 
 std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
 
@@ -78,6 +93,18 @@ Stream open_device(int device) {
                 std::to_string(properties.major) + "." + std::to_string(properties.minor));
   }
   check(cudaSetDevice(device), "cudaSetDevice");
+  cudaFuncAttributes code{};
+  const cudaError_t runnable = cudaFuncGetAttributes(&code, any_kernel);
+  if (runnable == cudaErrorNoKernelImageForDevice || runnable == cudaErrorInvalidDeviceFunction ||
+      runnable == cudaErrorUnsupportedPtxVersion) {
+    cudaGetLastError();
+    unavailable(std::string("expected a build with code for ") + properties.name + " (compute capability " +
+                std::to_string(properties.major) + "." + std::to_string(properties.minor) +
+                "), got one without: build "
+                "with -DSPARK_CUDA_ARCHITECTURES=" +
+                std::to_string(properties.major * 10 + properties.minor) + "-real, or use backend cpu");
+  }
+  check(runnable, "cudaFuncGetAttributes");
   Stream stream{};
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
   return stream;
@@ -136,9 +163,12 @@ void device_zero(void* memory, size_t bytes, Stream stream) {
   if (bytes) check(cudaMemsetAsync(memory, 0, bytes, stream), "cudaMemsetAsync");
 }
 
-// From memory that is not pinned cudaMemcpyAsync returns when the bytes have left it.
+// From memory that is not pinned cudaMemcpyAsync returns when the bytes have left it; but not on hosts whose page
+// tables the device reads, where it may copy straight from there, later.
 void copy_to_device(void* to, const void* host, size_t bytes, Stream stream) {
-  if (bytes) check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream), "copy to the device");
+  if (!bytes) return;
+  check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream), "copy to the device");
+  if (reads_host_page_tables()) wait_for_device(stream);
 }
 
 void copy_to_host(void* host, const void* from, size_t bytes, Stream stream) {
@@ -151,6 +181,13 @@ void copy_on_device(void* to, const void* from, size_t bytes, Stream stream) {
 }
 
 void wait_for_device(Stream stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); }
+
+std::string sticky_error(Stream stream) {
+  cudaStreamSynchronize(stream);
+  cudaGetLastError();
+  const cudaError_t left = cudaStreamSynchronize(stream);  // asked again: what passes is not answered twice
+  return left == cudaSuccess ? "" : describe(left);
+}
 
 Stream open_stream() {
   Stream stream{};
@@ -191,7 +228,7 @@ void copy_to_pinned(void* pinned, const void* from, size_t bytes, Stream stream)
 }
 
 void copy_from_pinned(void* to, const void* pinned, size_t bytes, Stream stream) {
-  copy_to_device(to, pinned, bytes, stream);
+  if (bytes) check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream), "copy from pinned memory");
 }
 
 }  // namespace spark::cuda

@@ -21,23 +21,49 @@ TEST_CASE("attention: Hopper's kernels") {
   }
 }
 
+namespace cuda = spark::cuda;
+
+namespace {
+
+std::string attention_of(const cuda::CudaOptions& options) { return cuda::CudaBackend(0, options).device(); }
+
+}  // namespace
+
 TEST_CASE("attention: a device has Hopper's kernels when they agree with the others") {
-  namespace cuda = spark::cuda;
-  const auto device = [](const cuda::CudaOptions& options) { return cuda::CudaBackend(0, options).device(); };
   cuda::emulated::descending_order(false);
-  CHECK(device({}).find("attention by mma.sync") != std::string::npos);
-  CHECK_THROWS_WITH_AS(device({.attention = cuda::AttentionKernels::Hopper}),
+  CHECK(attention_of({}).find("attention by mma.sync") != std::string::npos);
+  CHECK_THROWS_WITH_AS(attention_of({.attention = cuda::AttentionKernels::Hopper}),
                        doctest::Contains("compute capability 9.0"), spark::Error);
   cuda::emulated::hopper() = true;
-  CHECK(device({.attention = cuda::AttentionKernels::Ampere}).find("attention by mma.sync") != std::string::npos);
-  if (!kSanitized) CHECK(device({}).find("attention by wgmma") != std::string::npos);
-  CHECK(device({.attention_difference = 1e-9}).find("mma.sync (wgmma's differs") != std::string::npos);
+  CHECK(attention_of({.attention = cuda::AttentionKernels::Ampere}).find("attention by mma.sync") != std::string::npos);
+  if (!kSanitized) CHECK(attention_of({}).find("attention by wgmma") != std::string::npos);
+  CHECK(attention_of({.attention_difference = 1e-9}).find("mma.sync (wgmma's differs") != std::string::npos);
   cuda::emulated::Counted& counted = cuda::emulated::counted();
-  counted.most_waits = counted.waits;
-  const Thrown lost = thrown([&] { device({}); });
+  counted.most_waits = counted.waits + 1;  // the first wait asks whether this build has the kernels
+  const Thrown lost = thrown([&] { attention_of({}); });
   counted.most_waits = INT64_MAX;
   cuda::lost_device().reason.clear();  // other tests of this process go on
   CHECK(lost.code == "device_lost");
   CHECK(lost.message.find("SPARK_RL_ATTENTION=ampere") != std::string::npos);
+  cuda::emulated::hopper() = false;
+}
+
+TEST_CASE("attention: Hopper's kernels that do nothing are not taken, whichever it is, and not even by name") {
+  cuda::emulated::descending_order(false);
+  cuda::emulated::hopper() = true;
+  cuda::emulated::Counted& counted = cuda::emulated::counted();
+  const auto without = [&](int64_t launch, const cuda::CudaOptions& options) {
+    counted.dropped = counted.launches + launch;
+    return thrown([&] { throw spark::Error("opened", attention_of(options)); });
+  };
+  CHECK(without(0, {}).message.find("mma.sync (this build has no code for sm_90a") != std::string::npos);
+  CHECK(without(0, {.attention = cuda::AttentionKernels::Hopper}).code == "backend_unavailable");
+  // Of heads of 64: two fills, forward, dout · o (which both share), keys and queries backward; then the same again.
+  for (const int64_t launch : {9, 11, 12}) {
+    if (kSanitized && launch > 9) continue;
+    CAPTURE(launch);
+    CHECK(without(launch, {}).message.find("mma.sync (wgmma's differs from it by inf") != std::string::npos);
+  }
+  counted.dropped = -1;
   cuda::emulated::hopper() = false;
 }

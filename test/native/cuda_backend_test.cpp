@@ -36,6 +36,29 @@ TEST_CASE("a lost device is lost to every model of the process, and each says wh
   CHECK_NOTHROW(adapter->accumulate_sft(batch.view(), 1, nullptr));
 }
 
+TEST_CASE("a product that fails on a lost device says so, on a device that is well it is an internal error") {
+  const auto model = make_model(tiny_gguf({}), emulated_cuda(false));
+  const auto adapter = model->create_adapter({});
+  const OwnedBatch batch = tiny_batch({12, 8}, 50);
+  cuda::emulated::Counted& counted = cuda::emulated::counted();
+  const auto failing = [&](bool lost) {
+    counted.failed = counted.products + 3;
+    if (lost) counted.most_waits = counted.waits;
+    const Thrown result = thrown([&] { adapter->accumulate_sft(batch.view(), 1, nullptr); });
+    counted.failed = -1;
+    counted.most_waits = INT64_MAX;
+    return result;
+  };
+  const Thrown well = failing(false);
+  CHECK(well.code == "internal");
+  CHECK(well.message.find("CUBLAS_STATUS_EXECUTION_FAILED") != std::string::npos);
+  const Thrown lost = failing(true);
+  CHECK(lost.code == "device_lost");
+  CHECK(lost.message.find("behind cudaErrorIllegalInstruction") != std::string::npos);
+  cuda::lost_device().reason.clear();  // other tests of this process go on
+  CHECK_NOTHROW(adapter->accumulate_sft(batch.view(), 1, nullptr));
+}
+
 namespace {
 
 // A step of actor and critic, as a PPO epoch does it.

@@ -203,6 +203,7 @@ const kernels = {
     ['pinned memory stays with the process', 'if (slot.host) pinned_release', 'if (!slot.host) pinned_release'],
   ],
   'cuda/lost.h': [['a lost device is forgotten', 'lost.reason = reason;', ';']],
+  'cuda/product_failure.cu': [['the device is not asked', 'if (!lost.empty()) lose_device', 'if (lost == " ") lose_device']],
   'cuda/lora.cu': [
     ['u: scale dropped', 'u, S, nullptr, scale', 'u, S, nullptr, 1'],
     ['du: scale dropped', 'du, stride, nullptr, scale', 'du, stride, nullptr, 1'],
@@ -264,6 +265,8 @@ const kernels = {
   'cuda/attention_choice.cu': [
     ['disagreement ignored', '!(most <= options.attention_difference)', 'most < 0'],
     ['Hopper not tried', 'attention_ = kernels;', ''],
+    ['what the others wrote passes for its own', 'fill(static_cast<float*>(outputs.get()), kUnwritten, made / 2);', ''],
+    ['a build without code is launched', 'there == 1', 'there != 0'],
   ],
   'cuda/attention_backward.cu': [
     ['keys: delta dropped', 'ds[tile].at[i] - deltas(j)[col]', 'ds[tile].at[i]'],

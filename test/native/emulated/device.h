@@ -51,12 +51,15 @@ namespace emulated {
 void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<void()>& f);
 void descending_order(bool descending);
 
-// What the runtime counts: allocations, how many of them it grants, the bytes they hold, waits of the host, and how
-// many of those the device lives through.
+// What the runtime counts: allocations, how many of them it grants, the bytes they hold, waits of the host, how many of
+// those the device lives through, launches, of which the one numbered `dropped` does nothing, and products, of which
+// the one numbered `failed` fails.
 struct Counted {
   int64_t allocations = 0, most_allocations = INT64_MAX;
   int64_t held = 0, peak = 0;
   int64_t waits = 0, most_waits = INT64_MAX;
+  int64_t launches = 0, dropped = -1;
+  int64_t products = 0, failed = -1;
 };
 Counted& counted();
 

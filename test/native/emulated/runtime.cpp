@@ -77,6 +77,11 @@ void wait_for_device(Stream stream) {
   wait_for_copies(stream);
 }
 
+std::string sticky_error(Stream) {
+  const emulated::Counted& counted = emulated::counted();
+  return counted.waits >= counted.most_waits ? "cudaErrorIllegalInstruction" : "";
+}
+
 struct Uploader::State {};
 Uploader::Uploader(Stream) {}
 Uploader::~Uploader() = default;
@@ -102,6 +107,9 @@ float value(const void* data, Number type, int64_t i) {
 }  // namespace
 
 void Products::run(const Product& p) {
+  if (emulated::counted().products++ == emulated::counted().failed) {
+    product_failed("cublasLtMatmul: CUBLAS_STATUS_EXECUTION_FAILED", Stream{});
+  }
   for (int64_t i = 0; i < p.m; ++i) {
     for (int64_t j = 0; j < p.n; ++j) {
       double sum = 0;
