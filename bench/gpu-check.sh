@@ -34,7 +34,8 @@
 #   LENGTHS  2048 4096 8192    SHAPE 8b    LAYERS of that shape, 0: all    RANK 16    REPEATS 5
 #   COMMIT   what is measured, where git does not say
 #   BACKEND=cpu stands in where there is no GPU, to see that this script works:
-#            BACKEND=cpu SHAPE=tiny LENGTHS="64 128" bench/gpu-check.sh first
+#            BACKEND=cpu SHAPE=tiny FIRST_LENGTH=128 QUANTISED_LENGTH=128 PEER_LENGTH=128 LENGTHS="64 128" \
+#              bench/gpu-check.sh first
 #
 # A part that fails is reported and the others still run; the exit code is 1. A part that misses its program returns 77
 # and counts as skipped.
@@ -46,6 +47,7 @@ BACKEND="${BACKEND:-cuda}"
 SHAPE="${SHAPE:-8b}"
 LAYERS="${LAYERS:-0}"
 LENGTHS="${LENGTHS:-2048 4096 8192}"
+FIRST_LENGTH="${FIRST_LENGTH:-4096}"  # of `first`
 RANK="${RANK:-16}"
 REPEATS="${REPEATS:-5}"
 RUNS="${RUNS:-*}"
@@ -100,7 +102,7 @@ wanted() {
 }
 
 build() {
-  [ "$BACKEND" != cuda ] || ! carried_build || { echo "compiled elsewhere"; return 0; }
+  ! carried_build || { echo "compiled elsewhere"; return 0; }
   need_for_build || return 1
   local cuda=ON generator=()
   [ "$BACKEND" = cuda ] || cuda=OFF
@@ -293,7 +295,7 @@ first() {
   watch_device first
   within 130 '*' build
   within 90 '*' tests
-  LENGTHS=4096 within 60 sft-bf16-4096 train
+  LENGTHS="$FIRST_LENGTH" within 60 "sft-bf16-$FIRST_LENGTH" train
   within 60 'ops*' ops
   within 60 'peer-sft-eager-*' peers
   within 60 '*' probe
@@ -306,7 +308,7 @@ second() {
   local deadline=240
   watch_device second
   within 130 '*' build
-  within 110 'ppo-* lean-* sft-bf16-8192 sft-Q4_K-4096' train
+  within 110 "ppo-* lean-* sft-bf16-${LENGTHS##* } sft-Q4_K-*" train
   within 90 '*' profile
   within 60 '*' memcheck
   return $failed

@@ -1,5 +1,6 @@
 // Finds the CUDA backend's shared library at run time, so that nothing here depends on CUDA: beside this binary, or
-// where SPARK_RL_CUDA points.
+// where SPARK_RL_CUDA points. A machine with a driver and no toolkit has cuBLAS in a Python package at most, where the
+// dynamic linker does not look: what the library misses is looked for there (factory_places.h) and opened before it.
 #include <dlfcn.h>
 
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "factory_places.h"
 #include "factory.h"
 
 namespace spark {
@@ -17,6 +19,11 @@ constexpr const char* kLibrary = "libspark_cuda.so";
 
 [[noreturn]] void unavailable(const std::string& reason) {
   throw Error("backend_unavailable", "backend cuda: " + reason);
+}
+
+std::string last_error() {
+  const char* why = dlerror();
+  return why ? why : "no reason given";
 }
 
 std::filesystem::path library_path() {
@@ -34,9 +41,19 @@ void* open_library() {
                 "): build on a machine with nvcc and cuBLAS, or use backend cpu");
   }
   if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
-  const char* why = dlerror();
-  unavailable(std::string("its library does not load: ") + (why ? why : "no reason given") +
-              "; install what is missing (cuBLAS 13), or use backend cpu");
+  const std::string why = last_error(), missing = missing_library(why);
+  if (missing.empty()) unavailable("its library does not load: " + why + "; build again, or use backend cpu");
+  std::string tried;
+  for (const std::filesystem::path& folder : cuda_places(missing)) {
+    tried += (tried.empty() ? "" : ", ") + folder.string();
+    if (!std::filesystem::exists(folder / missing, ignored)) continue;
+    if (!dlopen((folder / missing).c_str(), RTLD_NOW | RTLD_LOCAL)) continue;
+    // The linker takes what is open under that name already.
+    if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+  }
+  unavailable("its library needs " + missing + ", which is not where the system looks for libraries, nor in " + tried +
+              ": install it (pip install nvidia-cublas, or the CUDA toolkit), or set SPARK_RL_CUBLAS to the folder that "
+              "has it, or use backend cpu");
 }
 
 template <class F>

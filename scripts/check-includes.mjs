@@ -26,7 +26,7 @@ const MAY_INCLUDE = {
 
 /** Headers of outside libraries to the only parts that may see them. */
 const OUTSIDE = [
-  { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda'] },
+  { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench: what cuBLASLt offers, without the backend
   { header: /^(dnnl|oneapi\/dnnl)/, parts: ['cpu', 'bench'] },
   { header: /^(napi|node|js_native|uv|v8)/, parts: ['bindings'] },
   { header: /^doctest/, parts: [] },

@@ -17,6 +17,8 @@ const modelSchema = z.strictObject({
   /** GGUF file; `tiny` is the one shipped with the package. */
   path: z.string().default('tiny'),
   backend: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
+  /** Which GPU trains, as CUDA counts them. */
+  device: z.number().int().min(0).default(0),
   /** 0: all cores for training; for inference as many as the model's size pays for */
   threads: z.number().int().min(0).default(0),
   /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */

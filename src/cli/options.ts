@@ -12,6 +12,7 @@ export const configOptions = {
   run: { type: 'string', describe: 'run folder: a name under runs/, or a path' },
   model: { type: 'string', describe: 'GGUF file of the base model (default: the shipped tiny one)' },
   backend: { choices: ['auto', 'cpu', 'cuda'] as const, describe: 'where the training engine computes' },
+  device: { type: 'number', describe: 'which GPU trains, as CUDA counts them' },
   threads: { type: 'number', describe: 'processor threads; 0: all cores' },
   compute: {
     choices: ['auto', 'f32', 'bf16'] as const,
@@ -79,6 +80,7 @@ function flagPatch(args: SharedArgs): ConfigPatch {
     model: {
       path: args.model,
       backend: args.backend,
+      device: args.device,
       threads: args.threads,
       compute: args.compute,
       recompute: args.recompute,

@@ -29,6 +29,8 @@ export type LoraTarget = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
 export interface OpenModelOptions {
   readonly backend?: 'auto' | 'cpu' | 'cuda';
+  /** Which GPU, as CUDA counts them (CUDA_VISIBLE_DEVICES reorders them); default 0. The CPU has no other than 0. */
+  readonly device?: number;
   /** 0 or absent: all cores. */
   readonly threads?: number;
   /**

@@ -55,7 +55,7 @@ async function trainingEngine(config: Config, signal: AbortSignal): Promise<Omit
 async function cudaBackend(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
   let model: Model;
   try {
-    model = await openModel(config.model.path, { backend: 'cuda', signal });
+    model = await openModel(config.model.path, { backend: 'cuda', device: config.model.device, signal });
   } catch (error) {
     const { code, message } = toSparkError(error);
     if (code !== 'backend_unavailable') throw error;

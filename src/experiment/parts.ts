@@ -26,9 +26,9 @@ export function openJudge({ config, run }: Session): OpenedJudge {
 
 /** The training engine on the configured model. */
 export function openEngine({ model }: Config, signal: AbortSignal): Promise<Model> {
-  const { path, backend, threads, compute, recompute, memoryLimitGb } = model;
+  const { path, backend, device, threads, compute, recompute, memoryLimitGb } = model;
   const memoryLimit = memoryLimitGb === null ? 0 : Math.round(memoryLimitGb * 1e9);
-  return openModel(path, { backend, threads, compute, recompute, memoryLimit, signal });
+  return openModel(path, { backend, device, threads, compute, recompute, memoryLimit, signal });
 }
 
 export function openTools(config: Config): ToolRegistry {

@@ -36,7 +36,11 @@ export const adapterCommand = defineCommand({
   async run(args, { log, signal }) {
     const config = await configFromArgs(args);
     if (args.action === 'merge') return merge(config, args, log, signal);
-    const model = await openModel(config.model.path, { backend: config.model.backend, signal });
+    const model = await openModel(config.model.path, {
+      backend: config.model.backend,
+      device: config.model.device,
+      signal,
+    });
     try {
       const adapter = await model.loadAdapter(args.path, { signal });
       if (args.action === 'inspect') return await inspect(adapter, args.path);
