@@ -16,7 +16,8 @@ unpack_deps() {
   [ -d "$at/include" ] || tar -C "$at" -xzf "$DEPS/native.tar.gz" || return 1
   for wheel in "$DEPS"/wheels/*.whl; do
     [ -f "$wheel" ] || continue
-    module="$(basename "${wheel%%-*}")"
+    module="$(basename "$wheel")"
+    module="${module%%-*}"
     python3 -c "import importlib.util, sys; sys.exit(not importlib.util.find_spec('$module'))" 2> /dev/null ||
       python3 -m zipfile -e "$wheel" "$at/site" || return 1
   done
