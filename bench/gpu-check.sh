@@ -7,9 +7,12 @@
 #
 #   build      with nvcc for this GPU alone; says what is missing                    under 3 minutes on 16 cores
 #   tests      the op suite and bf16 models on the device
+#   device     models side by side, memory that runs out, resume, a fault
 #   suite      every native test, on the CPU and with the kernels emulated on it
 #   sanitize   the op suite under memcheck, racecheck and synccheck, side by side    4 minutes at most
 #   ops        each op beside its floor
+#   soak       500 steps of the 8B shape: finite, flat in memory and speed, resumed exactly       3 minutes
+#   stalls     what the attention kernels wait for (ncu)
 #   train      SFT, critic and PPO steps of the 8B shape, random weights             a quarter of a minute each
 #   peers      the same steps in PyTorch, eager and compiled                         about 5 minutes
 #   ladder     spark-rl ladder on the embedded default, GPU beside CPU; needs Node and the built package, else skipped
@@ -54,7 +57,7 @@ RUNS="${RUNS:-*}"
 measured="$BUILD/measured"
 logs="$measured/logs"
 mkdir -p "$OUT" "$logs"
-known=(build tests suite sanitize ops train peers ladder profile probe memcheck first second table)
+known=(build tests device suite sanitize soak stalls ops train peers ladder profile probe memcheck first second table)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(build tests suite sanitize ops train peers ladder)
 export COMMIT="${COMMIT:-$(git describe --always --dirty 2> /dev/null || echo unknown)}"
@@ -137,6 +140,20 @@ tests() {
   [ $status -eq 0 ] || grep -E 'ERROR|TEST CASE|values:|name :=|attention kernels:' "$logs/tests.log" | head -40
   grep -E '^\[doctest\] (test cases|assertions)' "$logs/tests.log"
   return $status
+}
+
+# Faults, memory that runs out, models side by side. A process of their own: the last one loses the device.
+device() {
+  SPARK_TEST_BACKENDS="$(tested_backend)" timeout --foreground 100 "$BUILD/spark_tests" --source-file='*/device_test.cpp' \
+    > "$logs/device.log" 2>&1
+  local status=$?
+  grep -E 'ERROR|TEST CASE|values:|MESSAGE|^\[doctest\] (test cases|assertions)' "$logs/device.log" | head -40
+  return $status
+}
+
+soak() {
+  measure soak 240 "$BUILD/bench_soak" --shape "$SHAPE" --layers "$LAYERS" --backend "$BACKEND" --rank "$RANK" \
+    --tokens "$FIRST_LENGTH" --length "$FIRST_LENGTH" --steps "${STEPS:-500}" --save-at "${SAVE_AT:-400}"
 }
 
 # Of this device, by the names that SPARK_RL_ATTENTION knows.
@@ -250,6 +267,16 @@ profile() {
     --length 4096 --loss all --repeats 1 --warmup 1 > /dev/null 2> "$logs/profile.log" ||
     { tail -n 5 "$logs/profile.log"; return 1; }
   python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
+}
+
+# ncu's own account of one launch of each attention kernel.
+stalls() {
+  command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 77; }
+  timeout --foreground 120 ncu --clock-control none --kernel-name 'regex:keys_backward|queries_backward|forward' --launch-skip 12 \
+    --launch-count 6 --section SpeedOfLight --section WarpStateStats --section SchedulerStats --section Occupancy \
+    --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis --log-file "$logs/stalls.log" \
+    "$BUILD/bench_gpu" --only attention > /dev/null 2> "$logs/stalls.err" || { tail -n 5 "$logs/stalls.err" "$logs/stalls.log"; return 1; }
+  grep -E '^  [a-z].*\(|Duration|Compute \(SM\) Throughput|Issued Warp|No Eligible|Registers' "$logs/stalls.log" | head -40
 }
 
 probe() {

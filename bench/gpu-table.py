@@ -106,6 +106,13 @@ def print_probe(probe):
         print(f"{p['product']:<26} {p['m']:>6} {p['n']:>6} {p['k']:>6} {p['type']:<22} {rates}")
 
 
+def print_soak(soak):
+    print(f"\n{soak['steps']} steps: losses {'finite' if soak['finite'] else 'NOT FINITE'}, memory "
+          f"{'flat' if soak['memory_flat'] else 'NOT FLAT'} ({soak['bytes_early'] * 1e-9:.3f}, {soak['bytes_late'] * 1e-9:.3f} GB), "
+          f"{soak['ms_first']:.1f} ms at first, {soak['ms_last']:.1f} at last, {soak['ms_longest']:.1f} at most; "
+          f"{soak['resumed_steps']} steps after resume {'the same bits' if soak['resumed_exactly'] else 'DIFFERENT'}")
+
+
 def rate_of(run):
     """Tokens per second of the updates: what the floor is about. Of PPO without the scoring."""
     return run["parts"]["epoch"]["tokens_per_second"] if run["mode"] == "ppo" else run["tokens_per_second"]
@@ -221,6 +228,8 @@ def main():
         print_ops(ops, measurements.get("ops-ampere", {}))
     if "probe" in measurements:
         print_probe(measurements["probe"])
+    if "soak" in measurements:
+        print_soak(measurements["soak"])
     measurements = dict(sorted(measurements.items(), key=natural))
     runs = {name: m for name, m in measurements.items() if "mode" in m and "attention_pairs" in m}
     h200 = any("H200" in m["at"]["device"] for m in measurements.values())

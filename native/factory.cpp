@@ -18,10 +18,10 @@ Compute cpu_compute(const std::string& name) {
 }
 
 // Null where `auto` should rather take the CPU.
-std::unique_ptr<Backend> cuda_if_it_works(const std::string& compute) try {
-  return compute == "f32" ? nullptr : make_cuda_backend(0);
+std::unique_ptr<Backend> cuda_if_it_works(const std::string& compute, int device) try {
+  return compute == "f32" ? nullptr : make_cuda_backend(device);
 } catch (const Error& e) {
-  if (e.code() != "backend_unavailable") throw;
+  if (e.code() != "backend_unavailable" || device != 0) throw;
   return nullptr;
 }
 
@@ -32,27 +32,32 @@ const char* compute_name(Compute compute) {
   return kNames[static_cast<int>(compute)];
 }
 
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads, const std::string& compute) {
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, const std::string& compute, int device) {
   constexpr int kMostThreads = 1024;
   if (threads < 0 || threads > kMostThreads) {
     throw Error("invalid_argument", "threads: expected 0 (all cores) to " + std::to_string(kMostThreads) + ", got " +
                                         std::to_string(threads));
   }
   const Compute on_cpu = cpu_compute(compute);
+  if (device < 0) throw Error("invalid_argument", "device: expected 0 or more, got " + std::to_string(device));
   if (name == "cuda") {
-    if (compute != "f32") return make_cuda_backend(0);
+    if (compute != "f32") return make_cuda_backend(device);
     throw Error("unsupported_compute", "compute: expected bf16 on backend cuda, got f32; use backend cpu for f32");
   }
   if (name == "auto") {
-    if (auto cuda = cuda_if_it_works(compute)) return cuda;
+    if (auto cuda = cuda_if_it_works(compute, device)) return cuda;
+  }
+  if (device != 0 && (name == "auto" || name == "cpu")) {
+    throw Error("invalid_argument",
+                "device: expected 0 on the CPU, got " + std::to_string(device) + "; it counts GPUs, for backend cuda");
   }
   if (name == "auto" || name == "cpu") return std::make_unique<CpuBackend>(threads, on_cpu);
   throw Error("invalid_argument", "backend: expected auto, cpu or cuda, got " + name);
 }
 
 std::shared_ptr<Model> Model::open(const ModelOptions& options, Cancel cancel) {
-  auto backend = make_backend(options.backend, options.threads,
-                              options.compute);  // first: cheap, and a wrong name should say so at once
+  // First: cheap, and a wrong name should say so at once.
+  auto backend = make_backend(options.backend, options.threads, options.compute, options.device);
   return make_model(GgufFile::open(options.path), std::move(backend), options, cancel);
 }
 

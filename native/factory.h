@@ -9,9 +9,11 @@
 namespace spark {
 
 // `name` auto, cpu or cuda; auto is cuda where that works and `compute` allows it. `compute` auto, f32 or bf16; auto is
-// f32 on the CPU and bf16, all it has, on CUDA. Throws backend_unavailable with the reason, unsupported_compute, and
-// invalid_argument for another name.
-std::unique_ptr<Backend> make_backend(const std::string& name, int threads, const std::string& compute = "auto");
+// f32 on the CPU and bf16, all it has, on CUDA. `device` is a GPU as CUDA counts them; one other than 0 was asked for,
+// so auto does not do without it. Throws backend_unavailable with the reason, unsupported_compute, and invalid_argument
+// for another name.
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, const std::string& compute = "auto",
+                                      int device = 0);
 
 // The CUDA backend of its shared library (factory_cuda.cpp). Throws backend_unavailable with the reason.
 std::unique_ptr<Backend> make_cuda_backend(int device);

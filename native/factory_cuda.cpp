@@ -8,8 +8,8 @@
 #include <string>
 
 #include "core/error.h"
-#include "factory_places.h"
 #include "factory.h"
+#include "factory_places.h"
 
 namespace spark {
 
@@ -51,9 +51,10 @@ void* open_library() {
     // The linker takes what is open under that name already.
     if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
   }
-  unavailable("its library needs " + missing + ", which is not where the system looks for libraries, nor in " + tried +
-              ": install it (pip install nvidia-cublas, or the CUDA toolkit), or set SPARK_RL_CUBLAS to the folder that "
-              "has it, or use backend cpu");
+  unavailable(
+      "its library needs " + missing + ", which is not where the system looks for libraries, nor in " + tried +
+      ": install it (pip install nvidia-cublas, or the CUDA toolkit), or set SPARK_RL_CUBLAS to the folder that "
+      "has it, or use backend cpu");
 }
 
 template <class F>

@@ -67,14 +67,15 @@ std::vector<fs::path> cuda_places(const std::string& library) {
   }
   if (!conda.empty()) all.push_back(fs::path(conda) / "lib");
   std::vector<fs::path> prefixes = python_prefixes();
-  for (const std::string& prefix : {environment, conda, home.empty() ? home : home + "/.local", std::string("/usr/local"),
-                                    std::string("/usr")}) {
+  for (const std::string& prefix :
+       {environment, conda, home.empty() ? home : home + "/.local", std::string("/usr/local"), std::string("/usr")}) {
     if (!prefix.empty()) prefixes.emplace_back(prefix);
   }
   const std::string major = library.substr(library.rfind('.') + 1);  // of libcublasLt.so.13
   for (const fs::path& prefix : prefixes) {
     for (const fs::path& site : packages(prefix)) {
-      for (const std::string& name : {"cu" + major, std::string("cublas")}) all.push_back(site / "nvidia" / name / "lib");
+      for (const std::string& name : {"cu" + major, std::string("cublas")})
+        all.push_back(site / "nvidia" / name / "lib");
     }
   }
   for (const char* prefix : {"/usr/local", "/opt"}) {

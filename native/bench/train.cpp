@@ -39,7 +39,7 @@ ppo     old log-probs, reference log-probs (no adapter) and values of --trajecto
   --layers 0            of that shape; 0: as many as it has
   --tokens 2048         --length 256       --loss half|all       --values 512
   --trajectories 8      --batch 4          --rank 8              --seed 1
-  --backend cpu|cuda    --threads 0        --compute auto|f32|bf16
+  --backend cpu|cuda    --device 0         --threads 0           --compute auto|f32|bf16
   --recompute auto|none|cheap|block|offload
   --memory-limit 0      in MB (10^6 bytes), 0: what is free
   --repeats 5           --warmup 2
@@ -60,7 +60,8 @@ Opened open(const Flags& flags, const std::string& path) {
   options.path = path, options.threads = static_cast<int>(flags.number("threads", 0));
   options.backend = flags.text("backend"), options.compute = flags.text("compute"),
   options.recompute = flags.text("recompute"), options.memory_limit = flags.number("memory-limit", 0) * 1'000'000;
-  auto backend = make_backend(options.backend, options.threads, options.compute);
+  options.device = static_cast<int>(flags.number("device", 0));
+  auto backend = make_backend(options.backend, options.threads, options.compute, options.device);
   std::shared_ptr<GgufFile> file;
   if (path.empty()) {
     Shape shape = find_shape(flags.text("shape"));
@@ -252,13 +253,13 @@ int run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   try {
-    return run(Flags(
-        argc, argv,
-        {{"shape", ""},          {"type", "bf16"},      {"layers", "0"},     {"tokens", "2048"}, {"length", "256"},
-         {"values", "512"},      {"trajectories", "8"}, {"batch", "4"},      {"threads", "0"},   {"rank", "8"},
-         {"loss", "half"},       {"backend", "cpu"},    {"compute", "auto"}, {"repeats", "5"},   {"recompute", "auto"},
-         {"memory-limit", "0"},  {"warmup", "2"},       {"seed", "1"},       {"export", ""},     {"turns", "false"},
-         {"one-trunk", "false"}, {"help", "false"}}));
+    return run(
+        Flags(argc, argv,
+              {{"shape", ""},         {"type", "bf16"},       {"layers", "0"},  {"tokens", "2048"},  {"length", "256"},
+               {"values", "512"},     {"trajectories", "8"},  {"batch", "4"},   {"threads", "0"},    {"rank", "8"},
+               {"loss", "half"},      {"backend", "cpu"},     {"device", "0"},  {"compute", "auto"}, {"repeats", "5"},
+               {"recompute", "auto"}, {"memory-limit", "0"},  {"warmup", "2"},  {"seed", "1"},       {"export", ""},
+               {"turns", "false"},    {"one-trunk", "false"}, {"help", "false"}}));
   } catch (const Error& e) {
     std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
     return e.code() == "usage" ? 2 : 1;

@@ -22,6 +22,20 @@ target_include_directories(spark_cuda_emulated PUBLIC ${SPARK_TEST_DIR})
 target_link_libraries(spark_cuda_emulated PUBLIC spark_core)
 spark_warnings(spark_cuda_emulated)
 
+# A CUDA library and what it needs, to be found by factory_cuda_test: without a run path, in a folder that no linker knows.
+add_library(fake_cublaslt SHARED ${SPARK_TEST_DIR}/fake/cublaslt.cpp)
+set(SPARK_FAKES ${CMAKE_CURRENT_BINARY_DIR}/fake)
+set_target_properties(fake_cublaslt PROPERTIES OUTPUT_NAME cublasLt VERSION 99 SOVERSION 99
+  LIBRARY_OUTPUT_DIRECTORY ${SPARK_FAKES}/env/lib/python3.12/site-packages/nvidia/cu99/lib)
+add_library(fake_spark_cuda SHARED ${SPARK_TEST_DIR}/fake/spark_cuda.cpp)
+set_target_properties(fake_spark_cuda PROPERTIES OUTPUT_NAME spark_cuda LIBRARY_OUTPUT_DIRECTORY ${SPARK_FAKES}
+  SKIP_BUILD_RPATH ON)
+target_compile_definitions(fake_spark_cuda PRIVATE SPARK_CUDA_VERSION="${SPARK_CUDA_VERSION}")
+target_include_directories(fake_spark_cuda PRIVATE ${SPARK_NATIVE_DIR})
+target_link_libraries(fake_spark_cuda PRIVATE fake_cublaslt)
+add_dependencies(spark_tests fake_spark_cuda)
+target_compile_definitions(spark_tests PRIVATE SPARK_FAKES="${SPARK_FAKES}")
+
 target_include_directories(spark_tests SYSTEM PRIVATE ${SPARK_DOCTEST_INCLUDE})
 target_include_directories(spark_tests PRIVATE ${SPARK_TEST_DIR})
 target_compile_definitions(spark_tests PRIVATE SPARK_FIXTURES="${SPARK_FIXTURES_DIR}")

@@ -1,8 +1,6 @@
 // The backward pass of attention.h on Hopper's tensor cores: the two kernels of attention_backward.cu, a warpgroup with
 // 64 keys or queries. Scores and their gradients are computed transposed in the first, so that in both they stay in
 // registers as the next product's factor. What they add to the sums is still under way when the next scores begin.
-#include <cstdlib>
-
 #include "cuda/attention_hopper.h"
 
 namespace spark::cuda {
@@ -15,9 +13,7 @@ constexpr int kStages = 3;  // one arrives, one is computed with, one is still a
 constexpr int kThreads = kOwn / kGroupRows * kWarpgroup;
 
 template <int HD>
-constexpr size_t kTiles = sizeof(Bf16) * HD * (2 * kOwn + 2 * kStages * kRound) + sizeof(float) * 2 * kStages * kRound;
-template <int HD>
-constexpr size_t kShared = kTiles<HD> + sizeof(float) * kThreads;  // and a word a thread (before_wait)
+constexpr size_t kShared = sizeof(Bf16) * HD * (2 * kOwn + 2 * kStages * kRound) + sizeof(float) * 2 * kStages * kRound;
 
 using Scores = Accumulator[kRound / 8];  // (64, kRound)
 using Factor = Fragment[kRound / 16];    // the same in bf16
@@ -42,13 +38,6 @@ __device__ inline void add_rows(Accumulator (&c)[HD / 8], const Factor& factor, 
   commit_products();
 }
 
-// Depends on all of them.
-__device__ inline float largest(Scores& p) {
-  float most = 0;
-  each_value(p, [&](float& probability, int, int) { most = fmaxf(most, probability); });
-  return most;
-}
-
 // Two tiles a round, in turn.
 template <int HD>
 struct Stages {
@@ -58,7 +47,7 @@ struct Stages {
   __device__ Panels<kRound, HD> second(int j) const { return {data + (j % kStages * 2 + 1) * kRound * HD}; }
 };
 
-template <int HD, bool KEEP>
+template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
@@ -67,7 +56,6 @@ __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in,
   const Panels<kOwn, HD> ks{shared}, vs{shared + HD * kOwn};
   const Stages<HD> stages{shared + HD * 2 * kOwn};  // queries and their output's gradients
   float* row_values = reinterpret_cast<float*>(shared + HD * (2 * kOwn + 2 * kStages * kRound));
-  float* spare = reinterpret_cast<float*>(shared) + kTiles<HD> / sizeof(float);
   const auto lses = [&](int j) { return row_values + j % kStages * kRound; };  // in powers of two
   const auto deltas = [&](int j) { return row_values + (kStages + j % kStages) * kRound; };
   // Round j goes over head j / per_head of the group and one run of queries, from the first that sees these keys on.
@@ -133,7 +121,6 @@ __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in,
     commit_copies();
     wait_for_products<3>(p);
     probabilities(j);
-    if constexpr (KEEP) before_wait<KEEP>(spare, largest(p));
     wait_for_products<2>(ds);
     slopes(j);
     wait_for_products<0>(dk);
@@ -151,7 +138,7 @@ __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in,
 #endif
 }
 
-template <int HD, bool KEEP>
+template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
@@ -190,7 +177,6 @@ __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs 
     }
     each_value(p, [&](float& score, int row, int) { score = power_of_two(score * scale - lse[row / 8]); });
   };
-  float* spare = reinterpret_cast<float*>(shared) + kTiles<HD> / sizeof(float);
   const auto slopes = [&] {
     each_value(ds, p,
                [&](float& slope, float probability, int row, int) { slope = probability * (slope - delta[row / 8]); });
@@ -219,7 +205,6 @@ __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs 
     commit_copies();
     wait_for_products<2>(p);
     probabilities(j);
-    if constexpr (KEEP) before_wait<KEEP>(spare, largest(p));
     wait_for_products<1>(ds);
     slopes();
     wait_for_products<0>(dq);
@@ -234,11 +219,8 @@ __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs 
 
 template <int HD>
 void backward(const AttentionInputs& in, const AttentionGradients& gradients, const Packing& packing, Stream stream) {
-  static const bool keep = !std::getenv("SPARK_TRIAL_ORDER") || std::atoi(std::getenv("SPARK_TRIAL_ORDER"));  // TRIAL
-  launch(keep ? keys_backward<HD, true> : keys_backward<HD, false>, attention_grid(in.kv_heads, packing, kOwn),
-         kThreads, kShared<HD>, stream, in, gradients);
-  launch(keep ? queries_backward<HD, true> : queries_backward<HD, false>, attention_grid(in.heads, packing, kOwn),
-         kThreads, kShared<HD>, stream, in, gradients);
+  launch(keys_backward<HD>, attention_grid(in.kv_heads, packing, kOwn), kThreads, kShared<HD>, stream, in, gradients);
+  launch(queries_backward<HD>, attention_grid(in.heads, packing, kOwn), kThreads, kShared<HD>, stream, in, gradients);
 }
 
 }  // namespace

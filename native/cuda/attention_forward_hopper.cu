@@ -1,8 +1,6 @@
 // The forward pass of attention.h on Hopper's tensor cores (FlashAttention 3: Shah et al. 2024, without its producer
 // warps). A block takes 128 queries of one head, a warpgroup 64 of them; keys come by 128, from the queries' own down
 // to the first. While a warpgroup takes the exponentials of one run of keys its scores of the next are under way.
-#include <cstdlib>
-
 #include "cuda/attention_hopper.h"
 
 namespace spark::cuda {
@@ -13,13 +11,11 @@ constexpr int kQueries = 128, kKeys = kQueries;  // so that one run of keys has 
 constexpr int kThreads = kQueries / kGroupRows * kWarpgroup;
 
 template <int HD>
-constexpr size_t kTiles = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
-template <int HD>
-constexpr size_t kShared = kTiles<HD> + sizeof(float) * kThreads;  // and a word a thread (before_wait)
+constexpr size_t kShared = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
 
 using Scores = Accumulator[kKeys / 8];  // (64 queries, kKeys)
 
-template <int HD, bool KEEP>
+template <int HD>
 __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, AttentionInputs in) {
 #ifdef SPARK_HOPPER_CODE
   SPARK_DYNAMIC_SHARED(Bf16, shared);
@@ -47,7 +43,6 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
   Fragment p[kKeys / 16];
   Accumulator out[HD / 8] = {};
   RunningSoftmax softmax;
-  float* spare = reinterpret_cast<float*>(shared) + kTiles<HD> / sizeof(float);
   const auto start_scores = [&](int j) {
     start_products();
     multiply_async<false>(s, qs.by_columns(group0, 0), ks(j).by_columns(0, 0));
@@ -79,7 +74,6 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
     commit_copies();
     wait_for_products<1>(s);
     const float2 factor = softmax.advance(s, scale);
-    before_wait<KEEP>(spare, softmax.sum[0] + softmax.sum[1]);
     wait_for_products<0>(out);
     SPARK_UNROLL
     for (int tile = 0; tile < HD / 8; ++tile) {
@@ -110,11 +104,10 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
 
 void hopper_attention_forward(Bf16* o, float* lse, const AttentionInputs& in, const Packing& packing, Stream stream) {
   const dim3 grid = attention_grid(in.heads, packing, kQueries);
-  static const bool keep = !std::getenv("SPARK_TRIAL_ORDER") || std::atoi(std::getenv("SPARK_TRIAL_ORDER"));  // TRIAL
   if (in.D <= 64) {
-    launch(keep ? forward<64, true> : forward<64, false>, grid, kThreads, kShared<64>, stream, o, lse, in);
+    launch(forward<64>, grid, kThreads, kShared<64>, stream, o, lse, in);
   } else {
-    launch(keep ? forward<128, true> : forward<128, false>, grid, kThreads, kShared<128>, stream, o, lse, in);
+    launch(forward<128>, grid, kThreads, kShared<128>, stream, o, lse, in);
   }
 }
 

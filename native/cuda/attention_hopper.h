@@ -58,13 +58,6 @@ __device__ inline void arrived() {
   __syncthreads();
 }
 
-// ptxas moves a wait for products before arithmetic that does not need them, and then that arithmetic no longer runs
-// beside them. It leaves a store where it is: `value` depends on all that is to come before the wait that follows.
-template <bool KEEP>
-__device__ inline void before_wait(float* spare, float value) {
-  if constexpr (KEEP) *const_cast<volatile float*>(spare + threadIdx.x) = value;
-}
-
 void hopper_attention_forward(Bf16* o, float* lse, const AttentionInputs& in, const Packing& packing, Stream stream);
 void hopper_attention_backward(const AttentionInputs& in, const AttentionGradients& gradients, const Packing& packing,
                                Stream stream);

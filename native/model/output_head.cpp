@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "core/error.h"
 
@@ -12,10 +11,8 @@ namespace {
 
 // At 128 k tokens 128 rows keep the product from being a matter of reading W again and again.
 int64_t chunk_rows(const Backend& backend, int64_t V) {
-  constexpr int64_t kFewest = 128, kTile = 256;  // rows of a product's tile: a part of one costs as much as all of it
-  if (const char* rows = std::getenv("SPARK_TRIAL_HEAD_ROWS")) return std::atoi(rows);  // TRIAL
-  const int64_t rows = std::max(kFewest, backend.logits_per_chunk() / V);
-  return rows < kTile ? rows : rows / kTile * kTile;
+  constexpr int64_t kFewest = 128;
+  return std::max(kFewest, backend.logits_per_chunk() / V);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ class Critic;
 struct ModelOptions {
   std::string path;
   std::string backend = "auto";    // auto | cpu | cuda
+  int device = 0;                  // which GPU, as CUDA counts them
   int threads = 0;                 // 0: all cores
   std::string compute = "auto";    // auto | f32 | bf16: what the trunk multiplies and stores
   std::string recompute = "auto";  // auto | none | cheap | block | offload: how activations save memory

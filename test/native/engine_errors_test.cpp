@@ -138,6 +138,10 @@ TEST_CASE("arguments are checked") {
   CHECK(code([&] { adapter->optimizer_step({.learning_rate = -1}); }) == "invalid_argument");
   CHECK(code([&] { make_backend("tpu", 0); }) == "invalid_argument");
   CHECK(code([&] { make_backend("cuda", 0, "f32"); }) == "unsupported_compute");
+  CHECK(code([&] { make_backend("cpu", 0, "auto", 1); }) == "invalid_argument");
+  CHECK(code([&] { make_backend("cpu", 0, "auto", -1); }) == "invalid_argument");
+  // Not the CPU in its place: a device was asked for that is not there.
+  CHECK(code([&] { make_backend("auto", 0, "auto", 999); }) == "backend_unavailable");
   auto stranger = tiny_model()->create_adapter({});
   CHECK(code([&] { model->logprobs(batch.view(), stranger.get(), nullptr); }) == "adapter_mismatch");
 }

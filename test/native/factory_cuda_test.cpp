@@ -1,5 +1,5 @@
-// The CUDA backend's library is found and opened with libraries that lie where Python packages put them; with a stand-in
-// for both (fake/), since what is tested is the finding.
+// The CUDA backend's library is found and opened with libraries that lie where Python packages put them; with a
+// stand-in for both (fake/), since what is tested is the finding.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
