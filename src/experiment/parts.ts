@@ -8,7 +8,7 @@ import type { Judge } from '../judge/judge.js';
 import { openApiJudge } from '../judge/open.js';
 import { createOracle } from '../judge/oracle.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
-import type { MetricRow } from './runFolder.js';
+import type { MetricRow } from './metricsFile.js';
 import type { Session } from './session.js';
 
 export interface OpenedJudge {
