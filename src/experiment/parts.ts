@@ -18,9 +18,12 @@ export interface OpenedJudge {
   warnings(): readonly string[];
 }
 
-export function openJudge({ config, run }: Session): OpenedJudge {
+export function openJudge({ config, run, log }: Session): OpenedJudge {
   if (config.judge.kind === 'oracle') return { judge: createOracle(), counters: () => ({}), warnings: () => [] };
   const { judge, stats } = openApiJudge(config.judge, run.judgeCacheFolder);
+  if (judge.skippedLines > 0) {
+    log.warn(`${run.judgeCacheFolder}: ${judge.skippedLines} lines cannot be read; what they said is asked again`);
+  }
   return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings() };
 }
 
