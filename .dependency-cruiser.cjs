@@ -36,7 +36,7 @@ module.exports = {
     {
       name: 'the-ground-imports-no-folder',
       severity: 'error',
-      from: { path: '^src/(errors|log|random|package)\\.ts$' },
+      from: { path: '^src/(errors|log|random|package|sealed)\\.ts$' },
       to: { path: '^src/[^/]+/' },
     },
     {

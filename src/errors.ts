@@ -41,6 +41,7 @@ export type SparkErrorCode =
   | 'judge_budget'
   // runs
   | 'run_exists'
+  | 'run_locked'
   | 'no_data'
   | 'interrupted'
   | 'internal';
@@ -61,12 +62,36 @@ export function toSparkError(error: unknown, code: SparkErrorCode = 'internal'):
   if (error instanceof Error && error.name === 'AbortError') {
     return new SparkError('interrupted', 'interrupted by the caller', { cause: error });
   }
-  if (isNodeError(error) && error.code === 'ENOSPC') {
-    return new SparkError('disk_full', `the disk is full: ${error.message}; free some space and run again`, {
-      cause: error,
-    });
+  const message = error instanceof Error ? error.message : String(error);
+  const reason = noRoom(error);
+  if (reason !== null) return new SparkError('disk_full', `${message}: ${reason}`, { cause: error });
+  return new SparkError(code, message, { cause: error });
+}
+
+/** A failed write: `disk_full` where the file cannot grow, else `io_error`. What was written before it is kept. */
+export function writeError(error: unknown, file: string): SparkError {
+  if (error instanceof SparkError) return error;
+  const reason = noRoom(error);
+  if (reason !== null) return new SparkError('disk_full', `cannot write ${file}: ${reason}`, { cause: error });
+  const message = error instanceof Error ? error.message : String(error);
+  return new SparkError('io_error', `cannot write ${file}: ${message}`, { cause: error });
+}
+
+/** Why a file cannot grow, and what to do; null when the failure is another one. */
+function noRoom(error: unknown): string | null {
+  switch (isNodeError(error) ? error.code : undefined) {
+    case 'ENOSPC':
+      return 'the disk is full; what is written is kept: free some space and run the same command again';
+    case 'EDQUOT':
+      return 'the disk quota is used up; what is written is kept: free some space and run the same command again';
+    case 'EFBIG':
+      return (
+        'the file may not grow past the size limit of this process (ulimit -f); what is written is kept: raise the ' +
+        'limit and run the same command again'
+      );
+    default:
+      return null;
   }
-  return new SparkError(code, error instanceof Error ? error.message : String(error), { cause: error });
 }
 
 export function isNodeError(error: unknown): error is NodeJS.ErrnoException {

@@ -1,6 +1,6 @@
 /**
  * The public API. Three layers, each usable alone: the training engine (`openModel`), the parts of SPaRK (questions,
- * tools, judges, rollouts, rewards, training), and whole runs (`Session`, `runLadder`).
+ * tools, judges, rollouts, rewards, training), and whole runs (`withSession`, `runLadder`).
  */
 export { type Config, type ConfigPatch, readConfigFile, resolveConfig } from './config.js';
 export { openModel } from './engine/index.js';
@@ -32,7 +32,7 @@ export { findWarnings } from './evaluate/warnings.js';
 export { evaluateStage } from './experiment/evaluateStage.js';
 export { generateStage } from './experiment/generateStage.js';
 export { type Ladder, runLadder } from './experiment/ladder.js';
-export { Session } from './experiment/session.js';
+export { Session, withSession } from './experiment/session.js';
 export { trainStage } from './experiment/trainStage.js';
 export type { Generated, GenerateOptions, Generator, GeneratorSequence } from './inference/generator.js';
 export { openLlamaCpp } from './inference/llamaCpp.js';

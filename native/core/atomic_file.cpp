@@ -22,6 +22,11 @@ void throw_file_error(int error_number, const std::string& path, const std::stri
   if (error_number == ENOSPC || error_number == EDQUOT) {
     throw Error("disk_full", path + ": cannot " + action + ": " + reason + "; free some space and try again");
   }
+  if (error_number == EFBIG) {
+    throw Error("disk_full",
+                path + ": cannot " + action + ": " + reason +
+                    "; raise the size limit of this process (ulimit -f), or choose another disk, and try again");
+  }
   throw Error("io_error", path + ": cannot " + action + ": " + reason);
 }
 

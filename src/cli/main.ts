@@ -18,7 +18,10 @@ import { quickstartCommand } from './commands/quickstart.js';
 import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
-import { EXIT_USAGE } from './run.js';
+import { EXIT_FAILED, EXIT_USAGE } from './run.js';
+import { guardStreams } from './streams.js';
+
+guardStreams(EXIT_FAILED);
 
 await yargs(hideBin(process.argv))
   .scriptName('spark-rl')

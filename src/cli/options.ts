@@ -73,6 +73,14 @@ export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}):
   return config;
 }
 
+/** What a run was made with, for a command that only reads it: the model need not be there any more. */
+export function configOfRun(run: string): Config {
+  const stored = RunFolder.peek(run);
+  if (stored === null) throw new SparkError('no_data', `no run at ${run}: expected a folder with a config.json`);
+  const { run: _facts, ...config } = stored;
+  return resolveConfig(config, { name: run });
+}
+
 function flagPatch(args: SharedArgs): ConfigPatch {
   return {
     name: args.run,

@@ -1,4 +1,5 @@
 /** The test questions answered by one stage, greedily, into eval/<stage>.jsonl; an interrupted evaluation goes on. */
+
 import { existsSync, rmSync } from 'node:fs';
 import { type StageEvaluation, summarize } from '../evaluate/summary.js';
 import { generatorHash } from '../inference/llamaCpp.js';
@@ -8,7 +9,8 @@ import { isTrajectory } from '../rollout/rollout.js';
 import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
 import { trajectoryId } from '../rollout/settings.js';
 import { ActionUsage } from '../rollout/usage.js';
-import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
+import { readSealed, writeSealed } from '../sealed.js';
+import { readSkips, readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { rolloutSettings } from './generateStage.js';
 import { openGenerator, openTools } from './parts.js';
@@ -65,9 +67,20 @@ export async function evaluateStage(session: Session, stage: StageToEvaluate): P
 export async function readEvaluation(session: Session, name: string): Promise<StageEvaluation | null> {
   const file = session.run.evalFile(name);
   if (!existsSync(file)) return null;
-  const done = new Map((await readTrajectories(file)).map((trajectory) => [trajectory.questionId, trajectory]));
+  const { log } = session;
+  const done = new Map((await readTrajectories(file, log)).map((trajectory) => [trajectory.questionId, trajectory]));
   if (done.size === 0) return null;
-  return summarize(withUnanswered(await testQuestions(session.config), done), actionNames(session));
+  const questions = await testQuestions(session.config);
+  const skipped = existsSync(skipsFile(file)) ? await readSkips(file, log) : [];
+  const tried = new Set([...done.keys(), ...skipped.map(({ questionId }) => questionId)]);
+  const left = questions.filter(({ question_id }) => !tried.has(question_id)).length;
+  if (left > 0) {
+    log.warn(
+      `${file} is not finished: ${left} of ${questions.length} questions have no answer yet and count as wrong; ` +
+        `spark-rl eval --run ${session.run.root} --stage ${name} goes on with it`,
+    );
+  }
+  return summarize(withUnanswered(questions, done), actionNames(session));
 }
 
 /** One result for each question. A question that gave none (too long, say) counts as unparsed and wrong. */
@@ -110,11 +123,12 @@ async function dropOutdated({ config, run }: Session, stage: StageToEvaluate, ge
   const marker = file.replace(/\.jsonl$/, '.settings.json');
   const { rollout, tools, eval: settings, seed, inference } = config;
   const asked = JSON.stringify([generator, stage.tools, rollout, tools, settings, seed, inference.contextSize]);
-  if (existsSync(file) && run.readJson<string>(marker) !== asked) {
+  const before = readSealed<{ asked: string }>(marker, { remedy: 'remove it: the stage is evaluated again' });
+  if (existsSync(file) && before?.asked !== asked) {
     rmSync(file);
     rmSync(skipsFile(file), { force: true });
   }
-  await run.writeJson(marker, asked);
+  await writeSealed(marker, { asked });
 }
 
 function actionNames({ config }: Session): string[] {

@@ -1,4 +1,5 @@
 /** Rollouts of one policy into a run's trajectories.jsonl; what is there already is not made again. */
+
 import path from 'node:path';
 import type { Config } from '../config.js';
 import { SparkError } from '../errors.js';
@@ -8,6 +9,7 @@ import { runRollouts } from '../rollout/run.js';
 import type { RolloutSettings } from '../rollout/settings.js';
 import { trajectoryId } from '../rollout/settings.js';
 import { ActionUsage } from '../rollout/usage.js';
+import { readSealed, writeSealed } from '../sealed.js';
 import { TrajectoryStore } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { openGenerator, openJudge, openTools } from './parts.js';
@@ -68,7 +70,8 @@ export async function generateStage(session: Session): Promise<GenerateSummary> 
 /** Rollouts of one policy in one run are made under the same rules, or they could not be learned from together. */
 async function refuseMixture({ config, run }: Session): Promise<void> {
   const file = path.join(run.root, 'rollouts.json');
-  const made = run.readJson<Record<string, unknown>>(file) ?? {};
+  const remedy = 'remove it: the next generate writes it again, so give that the settings the rollouts were made under';
+  const made = readSealed<Record<string, unknown>>(file, { remedy }) ?? {};
   const { policy, ...limits } = config.rollout;
   const { kind, model } = config.judge;
   const rules = { ...limits, tools: config.tools, judge: kind === 'api' ? model : kind, model: config.model.path };
@@ -80,7 +83,7 @@ async function refuseMixture({ config, run }: Session): Promise<void> {
         'give another --run, or the same settings as before',
     );
   }
-  await run.writeJson(file, { ...made, [policy]: rules });
+  await writeSealed(file, { ...made, [policy]: rules });
 }
 
 type Handle = Parameters<typeof runRollouts>[3];
@@ -104,7 +107,7 @@ async function rollOut(
     const deps = { generator, judge, tools, usage, signal };
     const settings = rolloutSettings(config, config.rollout.policy, config.rollout.temperature);
     const done = await runRollouts(todo, deps, settings, handle);
-    run.metrics({ event: 'generate', policy: config.rollout.policy, ...done.skipCodes, ...counters() });
+    run.metrics.append({ event: 'generate', policy: config.rollout.policy, ...done.skipCodes, ...counters() });
     for (const warning of warnings()) log.warn(warning);
     return done.skipCodes;
   } finally {

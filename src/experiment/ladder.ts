@@ -2,13 +2,15 @@
  * The ladder (SPEC.md): base → base + tools → SFT → PPO without diversity → SPaRK. Every rung reads and extends the run
  * folder, so an interrupted ladder goes on where it stopped and a finished one only prints.
  */
+
 import path from 'node:path';
 import type { StageEvaluation } from '../evaluate/summary.js';
 import { findWarnings, type Warning } from '../evaluate/warnings.js';
+import { writeSealed, writeWhole } from '../sealed.js';
 import { evaluateStage, readEvaluation, type StageToEvaluate } from './evaluateStage.js';
 import { generateStage } from './generateStage.js';
+import type { MetricRow } from './metricsFile.js';
 import { renderLadderTable, renderReport } from './report.js';
-import { type MetricRow, writeWhole } from './runFolder.js';
 import type { Session } from './session.js';
 import { type StageSpec, trainStage } from './trainStage.js';
 
@@ -35,11 +37,11 @@ export async function runLadder(session: Session): Promise<Ladder> {
   for (const stage of BASE_STAGES) await evaluateStage(session, stage);
   for (const spec of trainedStages(session)) {
     await trainStage(session, spec);
-    const adapterPath = session.stageAdapter(spec.name);
+    const adapterPath = await session.stageAdapter(spec.name);
     await evaluateStage(session, { name: spec.name, adapterPath, tools: true });
   }
   const ladder = { ...(await writeReport(session)), seconds: (performance.now() - started) / 1000 };
-  await session.run.writeJson(session.run.ladderFile, ladder);
+  await writeSealed(session.run.ladderFile, ladder);
   return ladder;
 }
 
@@ -54,7 +56,18 @@ function trainedStages({ config }: Session): StageSpec[] {
 }
 
 /** Writes report.html from whatever the run has evaluated and trained so far. */
-export async function writeReport(session: Session): Promise<Omit<Ladder, 'seconds'>> {
+async function writeReport(session: Session): Promise<Omit<Ladder, 'seconds'>> {
+  const { html, ...report } = await readReport(session);
+  await writeWhole(session.run.reportFile, html);
+  return { ...report, report: session.run.reportFile };
+}
+
+export interface Report extends Omit<Ladder, 'seconds' | 'report'> {
+  readonly html: string;
+}
+
+/** What the run has evaluated and trained so far, as a page. Writes nothing. */
+export async function readReport(session: Session): Promise<Report> {
   const { run, config } = session;
   const names = [...BASE_STAGES.map((stage) => stage.name), ...Object.keys(session.stages())];
   const stages: { name: string; evaluation: StageEvaluation }[] = [];
@@ -62,12 +75,12 @@ export async function writeReport(session: Session): Promise<Omit<Ladder, 'secon
     const evaluation = await readEvaluation(session, name);
     if (evaluation !== null) stages.push({ name, evaluation });
   }
-  const training = trainingRows(run.readMetrics());
+  const training = trainingRows(run.metrics.read());
   const warnings = findWarnings(stages, training, { targetKl: config.ppo.targetKl });
   const title = `spark-rl: ${path.basename(run.root)}`;
   const created = new Date().toISOString();
-  await writeWhole(run.reportFile, renderReport({ title, created, config, stages, training, warnings }));
-  return { run: run.root, stages, warnings, report: run.reportFile };
+  const html = renderReport({ title, created, config, stages, training, warnings });
+  return { run: run.root, stages, warnings, html };
 }
 
 type TrainingRow = Readonly<Record<string, number | string>>;

@@ -8,7 +8,7 @@ import type { Judge } from '../judge/judge.js';
 import { openApiJudge } from '../judge/open.js';
 import { createOracle } from '../judge/oracle.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
-import type { MetricRow } from './runFolder.js';
+import type { MetricRow } from './metricsFile.js';
 import type { Session } from './session.js';
 
 export interface OpenedJudge {
@@ -18,9 +18,12 @@ export interface OpenedJudge {
   warnings(): readonly string[];
 }
 
-export function openJudge({ config, run }: Session): OpenedJudge {
+export function openJudge({ config, run, log }: Session): OpenedJudge {
   if (config.judge.kind === 'oracle') return { judge: createOracle(), counters: () => ({}), warnings: () => [] };
   const { judge, stats } = openApiJudge(config.judge, run.judgeCacheFolder);
+  if (judge.skippedLines > 0) {
+    log.warn(`${run.judgeCacheFolder}: ${judge.skippedLines} lines cannot be read; what they said is asked again`);
+  }
   return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings() };
 }
 

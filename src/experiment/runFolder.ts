@@ -1,20 +1,21 @@
 /**
  * A run is a folder anyone can read (DESIGN.md, "A run is a folder"). This file knows its layout and nothing else does.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config.js';
-import { isNodeError, SparkError, toSparkError } from '../errors.js';
-
-export type MetricValue = number | string | boolean | null;
-export type MetricRow = Readonly<Record<string, MetricValue>>;
+import { SparkError, writeError } from '../errors.js';
+import { readSealed, writeSealed } from '../sealed.js';
+import { MetricsFile } from './metricsFile.js';
+import { LOCK_FILE } from './runLock.js';
 
 export class RunFolder {
   readonly root: string;
+  readonly metrics: MetricsFile;
 
   private constructor(root: string) {
     this.root = root;
+    this.metrics = new MetricsFile(path.join(root, 'metrics.jsonl'));
   }
 
   /** Opens `runs/<name>` (or any path with a slash), making it when it is not there. */
@@ -25,7 +26,7 @@ export class RunFolder {
         mkdirSync(path.join(root, folder), { recursive: true });
       }
     } catch (error) {
-      throw ioError(error, root);
+      throw writeError(error, root);
     }
     return new RunFolder(root);
   }
@@ -57,9 +58,6 @@ export class RunFolder {
   get judgeCacheFolder() {
     return path.join(this.root, 'judge-cache');
   }
-  get metricsFile() {
-    return path.join(this.root, 'metrics.jsonl');
-  }
   get reportFile() {
     return path.join(this.root, 'report.html');
   }
@@ -84,75 +82,32 @@ export class RunFolder {
     return path.join(this.root, 'checkpoints', stage);
   }
 
-  /** Appends one line to metrics.jsonl. Synchronous, so that a kill loses no finished row. */
-  metrics(row: MetricRow): void {
+  /** Removes all that the run holds. Only for who holds its lock, which stays. */
+  clear(): void {
     try {
-      appendFileSync(this.metricsFile, `${JSON.stringify(row, notFinite)}\n`);
-    } catch (error) {
-      throw ioError(error, this.metricsFile);
-    }
-  }
-
-  readMetrics(): MetricRow[] {
-    if (!existsSync(this.metricsFile)) return [];
-    const lines = readFileSync(this.metricsFile, 'utf8').split('\n');
-    const rows: MetricRow[] = [];
-    for (const line of lines) {
-      if (line === '') continue;
-      try {
-        rows.push(JSON.parse(line) as MetricRow);
-      } catch {
-        // A line torn by a kill: the row was never finished.
+      for (const name of readdirSync(this.root)) {
+        if (name !== LOCK_FILE) rmSync(path.join(this.root, name), { recursive: true, force: true });
       }
+    } catch (error) {
+      throw writeError(error, this.root);
     }
-    return rows;
   }
 
   async writeConfig(config: Config, facts: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.writeJson(this.configFile, { ...config, run: facts });
+    await writeSealed(this.configFile, { ...config, run: facts });
   }
 
   /** The configuration this run was made with, or null. */
   readConfig(): (Config & { run?: Record<string, unknown> }) | null {
-    return this.readJson(this.configFile);
-  }
-
-  async writeJson(file: string, value: unknown): Promise<void> {
-    await writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
-  }
-
-  readJson<T>(file: string): T | null {
-    if (!existsSync(file)) return null;
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as T;
-    } catch (error) {
-      throw new SparkError('invalid_file', `${file} is not JSON; move it away and run again`, { cause: error });
-    }
+    return readSealed(this.configFile, {
+      remedy:
+        'edited by hand? take the "sha256" out as well, or pass settings as flags; else remove the file, and the next ' +
+        'command that writes into the run makes it anew of its own flags, so give it all of the run’s settings again',
+      editable: true,
+    });
   }
 }
 
 function rootOf(name: string, base: string): string {
   return name.includes(path.sep) ? path.resolve(name) : path.resolve(base, name);
-}
-
-/** Temporary file, then rename: readers see the old content or the new, never half. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    mkdirSync(path.dirname(file), { recursive: true });
-    await writeFile(temporary, text);
-    await rename(temporary, file);
-  } catch (error) {
-    throw ioError(error, file);
-  }
-}
-
-// JSON has no NaN; null would read as "missing", the word says what happened.
-function notFinite(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-}
-
-function ioError(error: unknown, file: string): SparkError {
-  if (isNodeError(error) && error.code === 'ENOSPC') return toSparkError(error);
-  return new SparkError('io_error', `cannot write ${file}: ${(error as Error).message}`, { cause: error });
 }

@@ -5,40 +5,69 @@ import type { Config } from '../config.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import type { Log } from '../log.js';
 import { packagePath, packageVersion } from '../package.js';
+import { readSealed, writeSealed } from '../sealed.js';
 import { RunFolder } from './runFolder.js';
-import type { StageRecord } from './stageRecord.js';
+import { lockRun, type RunLock } from './runLock.js';
+import { checkStageFiles, type StageRecord } from './stageRecord.js';
+
+export interface OpenOptions {
+  /** Remove what the run holds, once no other process is at work in it. */
+  readonly fresh?: boolean;
+}
 
 export class Session {
   readonly config: Config;
   readonly run: RunFolder;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly #lock: RunLock | null;
 
-  private constructor(config: Config, run: RunFolder, log: Log, signal: AbortSignal) {
+  private constructor(config: Config, run: RunFolder, log: Log, signal: AbortSignal, lock: RunLock | null) {
     this.config = config;
     this.run = run;
     this.log = log;
     this.signal = signal;
+    this.#lock = lock;
   }
 
-  /** Opens the run folder and writes what the run is made with into it. */
-  static async open(config: Config, log: Log, signal: AbortSignal): Promise<Session> {
-    const run = RunFolder.open(config.name);
-    const session = new Session(config, run, log, signal);
-    await run.writeConfig(config, {
-      version: packageVersion(),
-      commit: sourceCommit(),
-      node: process.version,
-      modelSha256: await fileSha256(config.model.path),
-      written: new Date().toISOString(),
-    });
-    return session;
+  /**
+   * Opens the run folder for writing, makes it when it is not there, and writes what the run is made with into it. Throws
+   * `run_locked` while another process writes; `close` gives it free.
+   */
+  static async open(config: Config, log: Log, signal: AbortSignal, options: OpenOptions = {}): Promise<Session> {
+    const made = RunFolder.open(config.name);
+    const lock = lockRun(made.root, log);
+    try {
+      if (options.fresh) made.clear();
+      const run = options.fresh ? RunFolder.open(config.name) : made;
+      await run.writeConfig(config, {
+        version: packageVersion(),
+        commit: sourceCommit(),
+        node: process.version,
+        modelSha256: await fileSha256(config.model.path),
+        written: new Date().toISOString(),
+      });
+      return new Session(config, run, log, signal, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** A run that is there, to read from: nothing is written, and another process may be at work in it. */
+  static reading(config: Config, log: Log, signal: AbortSignal): Session {
+    return new Session(config, RunFolder.existing(config.name), log, signal, null);
+  }
+
+  close(): void {
+    this.run.metrics.close();
+    this.#lock?.release();
   }
 
   /** The same run under other settings: one run can hold rollouts of several policies. */
   with(patch: { readonly rollout: Partial<Config['rollout']> }): Session {
     const config = { ...this.config, rollout: { ...this.config.rollout, ...patch.rollout } };
-    return new Session(config, this.run, this.log, this.signal);
+    return new Session(config, this.run, this.log, this.signal, this.#lock);
   }
 
   get #stagesFile(): string {
@@ -47,17 +76,41 @@ export class Session {
 
   /** Finished training stages by name. */
   stages(): Readonly<Record<string, StageRecord>> {
-    return this.run.readJson<Record<string, StageRecord>>(this.#stagesFile) ?? {};
+    const remedy = 'remove it: every stage then trains again when it is asked for, beside the adapters that are there';
+    return readSealed<StagesFile>(this.#stagesFile, { remedy })?.stages ?? {};
   }
 
-  /** Adapter of a finished stage, or null. Stored relative to the run, so that a run can be moved. */
-  stageAdapter(name: string): string | null {
+  /** Adapter of a finished stage as it was saved, or null. Stored relative to the run, so that a run can be moved. */
+  async stageAdapter(name: string): Promise<string | null> {
     const record = this.stages()[name];
-    return record === undefined ? null : path.join(this.run.root, record.adapter);
+    if (record === undefined) return null;
+    await checkStageFiles(this.run.root, name, record);
+    return path.join(this.run.root, record.adapter);
   }
 
   async recordStage(name: string, record: StageRecord): Promise<void> {
-    await this.run.writeJson(this.#stagesFile, { ...this.stages(), [name]: record });
+    const file: StagesFile = { stages: { ...this.stages(), [name]: record } };
+    await writeSealed(this.#stagesFile, file);
+  }
+}
+
+/** A level of its own, since a stage may have any name. */
+interface StagesFile {
+  readonly stages: Readonly<Record<string, StageRecord>>;
+}
+
+/** Opens the run for writing, does the work, and gives the run free whatever came of it. */
+export async function withSession<T>(
+  config: Config,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+  work: (session: Session) => Promise<T>,
+  options: OpenOptions = {},
+): Promise<T> {
+  const session = await Session.open(config, log, signal, options);
+  try {
+    return await work(session);
+  } finally {
+    session.close();
   }
 }
 

@@ -5,7 +5,6 @@ import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
-import { hasCheckpoint } from '../train/checkpoint.js';
 import { createCritic, decisive, type PpoResult, trainPpo } from '../train/ppo.js';
 import { type SftResult, trainSft } from '../train/sft.js';
 import type { TrainContext } from '../train/trainer.js';
@@ -16,7 +15,7 @@ import { someOf } from './parity/sequences.js';
 import { checkParity } from './parity/trainCheck.js';
 import { openEngine } from './parts.js';
 import type { Session } from './session.js';
-import type { StageRecord } from './stageRecord.js';
+import { checkStageFiles, hashStageFiles, type StageRecord } from './stageRecord.js';
 
 /** A stage is a method with its data and reward: SPEC.md, Training sets. */
 export interface StageSpec {
@@ -37,10 +36,11 @@ const CHECKPOINT_EVERY = 20;
 export async function trainStage(session: Session, spec: StageSpec): Promise<StageRecord> {
   const { run, config, log } = session;
   const trajectories = await stageTrajectories(session, spec);
-  const init = resolveInit(session, spec);
+  const init = await resolveInit(session, spec);
   const dependsOn = await stageHash(session, spec, trajectories, init);
   const done = session.stages()[spec.name];
   if (done?.dependsOn === dependsOn && existsSync(path.join(run.root, done.adapter))) {
+    await checkStageFiles(run.root, spec.name, done);
     log.info(`${spec.name}: already trained, ${done.adapter}`);
     return done;
   }
@@ -58,7 +58,8 @@ export async function trainStage(session: Session, spec: StageSpec): Promise<Sta
     const file = freeName(run.adapterFile(spec.name, result.steps));
     await save(session, spec, { model, adapter, file, trajectories });
     await adapter.save(file.replace(/\.gguf$/, '-peft'), 'peft');
-    const record = { adapter: path.relative(run.root, file), dependsOn, result };
+    const saved = path.relative(run.root, file);
+    const record = { adapter: saved, files: await hashStageFiles(run.root, saved), dependsOn, result };
     await session.recordStage(spec.name, record);
     // The adapter is saved: there is nothing left to go on from.
     rmSync(run.checkpointFolder(spec.name), { recursive: true, force: true });
@@ -86,7 +87,7 @@ async function save({ config, run, log, signal }: Session, spec: StageSpec, fini
   const { tolerance, tokens } = config.parity;
   const sequences = someOf(trajectories, tokens);
   const saved = await saveChecked({ model, adapter, file, tolerance, sequences, signal });
-  run.metrics({ stage: spec.name, event: 'saved', ...saved });
+  run.metrics.append({ stage: spec.name, event: 'saved', ...saved });
   const effect = `it changes log-probs by ${saved.effect.toExponential(1)}, llama.cpp is ${saved.mean.toExponential(1)} nats off`;
   if (saved.visible) log.info(`${spec.name}: llama.cpp reads the adapter back: ${effect}`);
   else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
@@ -105,20 +106,24 @@ async function learn(
     stage: spec.name,
     seed: config.seed,
     log: session.log,
-    metrics: (row) => run.metrics(row),
+    metrics: (row) => run.metrics.append(row),
+    begin: async (step) => {
+      await run.metrics.rewind(spec.name, step);
+      const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
+      const { method, policy, rho } = spec;
+      run.metrics.append({ stage: spec.name, event: 'start', method, policy, rho, ...from });
+    },
     checkpointFolder: run.checkpointFolder(spec.name),
     checkpointEvery: CHECKPOINT_EVERY,
     signal: session.signal,
   };
-  const resumed = hasCheckpoint(run.checkpointFolder(spec.name));
-  run.metrics({ stage: spec.name, event: 'start', method: spec.method, policy: spec.policy, rho: spec.rho, resumed });
   if (spec.method === 'sft') return trainSft(adapter, trajectories, config.sft, context);
   const critic = await createCritic(model, adapter, config, config.seed);
   return trainPpo({ actor: adapter, critic, trajectories, rho: spec.rho, settings: config.ppo, context });
 }
 
-async function stageTrajectories({ run }: Session, spec: StageSpec): Promise<Trajectory[]> {
-  const all = existsSync(run.trajectoriesFile) ? await readTrajectories(run.trajectoriesFile) : [];
+async function stageTrajectories({ run, log }: Session, spec: StageSpec): Promise<Trajectory[]> {
+  const all = existsSync(run.trajectoriesFile) ? await readTrajectories(run.trajectoriesFile, log) : [];
   const chosen = all.filter((trajectory) => trajectory.policy === spec.policy);
   if (chosen.length > 0) return chosen;
   throw new SparkError(
@@ -128,10 +133,10 @@ async function stageTrajectories({ run }: Session, spec: StageSpec): Promise<Tra
 }
 
 /** Path of the adapter to start from, or null for a fresh one. */
-function resolveInit(session: Session, spec: StageSpec): string | null {
+async function resolveInit(session: Session, spec: StageSpec): Promise<string | null> {
   if (spec.init === 'base') return null;
   if (spec.init !== 'sft') return path.resolve(spec.init);
-  const sft = session.stageAdapter('sft');
+  const sft = await session.stageAdapter('sft');
   if (sft !== null) return sft;
   throw new SparkError(
     'no_data',

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { isNodeError, SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { abortable } from './abortable.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import type { JudgeStats } from './stats.js';
@@ -151,6 +151,8 @@ class VerdictFile {
       appendFileSync(this.#file, `${this.#torn ? '\n' : ''}${JSON.stringify({ key, judge, verdict })}\n`);
       this.#torn = false;
     } catch (error) {
+      // What did not fit may have left half a line.
+      this.#torn = true;
       throw cacheError(error, this.#file);
     }
   }
@@ -175,8 +177,6 @@ function parseLine(line: string): { key: string; verdict: JudgeVerdict } | null 
 }
 
 function cacheError(error: unknown, file: string): SparkError {
-  if (isNodeError(error) && error.code === 'ENOSPC') return toSparkError(error);
-  return new SparkError('io_error', `cannot use the judge cache ${file}: ${(error as Error).message}`, {
-    cause: error,
-  });
+  const failure = toSparkError(error, 'io_error');
+  return new SparkError(failure.code, `cannot use the judge cache ${file}: ${failure.message}`, { cause: error });
 }

@@ -1,12 +1,16 @@
 /**
  * Checkpoints: weights, AdamW moments, the arrays an algorithm took once, and where it stood. Each is a folder of its
- * own; `latest.json` names the newest and is replaced by a rename, so a kill at any moment leaves the one before.
+ * own; `latest.json` names the newest and is replaced by a rename, so a kill at any moment leaves the one before. It holds
+ * the sha256 of every file of the folder: what is damaged is refused, not learned from.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Adapter, Critic } from '../engine/types.js';
-import { SparkError, toSparkError } from '../errors.js';
+import { SparkError, writeError } from '../errors.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import { readSealed, writeSealed } from '../sealed.js';
 import type { Sample } from '../trajectory/sample.js';
 
 export interface Checkpoint<Position> {
@@ -24,6 +28,8 @@ interface Manifest {
   readonly fingerprint: string;
   readonly position: unknown;
   readonly arrays: Readonly<Record<string, readonly number[]>>;
+  /** sha256 by name */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 export class Checkpoints {
@@ -49,23 +55,26 @@ export class Checkpoints {
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder, { recursive: true });
       for (const [name, trainable] of Object.entries(state.trainables)) {
-        await trainable.saveState(path.join(folder, `${name}.safetensors`));
+        await trainable.saveState(path.join(folder, stateFile(name)));
       }
       const lengths: Record<string, number[]> = {};
       for (const [name, arrays] of Object.entries(state.arrays)) {
         lengths[name] = arrays.map((array) => array.length);
-        writeFileSync(path.join(folder, `${name}.f32`), Buffer.concat(arrays.map(bytesOf)));
+        await writeFile(path.join(folder, arrayFile(name)), Buffer.concat(arrays.map(bytesOf)), { flush: true });
       }
       const manifest: Manifest = {
         folder: label,
         fingerprint: this.#fingerprint,
         position: state.position,
         arrays: lengths,
+        files: await hashesOf(folder, [
+          ...Object.keys(state.trainables).map(stateFile),
+          ...Object.keys(lengths).map(arrayFile),
+        ]),
       };
-      writeFileSync(`${this.#latest}.tmp`, JSON.stringify(manifest));
-      renameSync(`${this.#latest}.tmp`, this.#latest);
+      await writeSealed(this.#latest, manifest);
     } catch (error) {
-      throw toSparkError(error, 'io_error');
+      throw writeError(error, folder);
     }
     if (before !== null && before.folder !== label) {
       rmSync(path.join(this.#folder, before.folder), { recursive: true, force: true });
@@ -83,25 +92,51 @@ export class Checkpoints {
       );
     }
     const folder = path.join(this.#folder, manifest.folder);
+    await this.#check(folder, manifest.files);
     for (const [name, trainable] of Object.entries(trainables)) {
-      await trainable.loadState(path.join(folder, `${name}.safetensors`));
+      await trainable.loadState(path.join(folder, stateFile(name)));
     }
     const arrays: Record<string, Float32Array[]> = {};
     for (const [name, lengths] of Object.entries(manifest.arrays)) {
-      arrays[name] = cut(readFileSync(path.join(folder, `${name}.f32`)), lengths, name);
+      arrays[name] = cut(readFileSync(path.join(folder, arrayFile(name))), lengths, name);
     }
     return { position: manifest.position as Position, arrays };
   }
 
   #manifest(): Manifest | null {
-    if (!existsSync(this.#latest)) return null;
-    return JSON.parse(readFileSync(this.#latest, 'utf8')) as Manifest;
+    return readSealed<Manifest>(this.#latest, { remedy: this.#remedy });
+  }
+
+  get #remedy(): string {
+    return `remove the folder ${this.#folder}: this stage then starts afresh`;
+  }
+
+  /** Before anything is loaded: what is damaged is refused as a whole. */
+  async #check(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+    for (const [name, expected] of Object.entries(files)) {
+      const file = path.join(folder, name);
+      const got = existsSync(file) ? await fileSha256(file) : null;
+      if (got === expected) continue;
+      throw new SparkError(
+        'invalid_file',
+        `${file} is damaged: expected sha256 ${expected}, got ${got ?? 'no such file'}; ${this.#remedy}`,
+      );
+    }
   }
 }
 
-/** Whether a stage was interrupted and can go on. */
-export function hasCheckpoint(folder: string): boolean {
-  return existsSync(path.join(folder, 'latest.json'));
+function stateFile(name: string): string {
+  return `${name}.safetensors`;
+}
+
+function arrayFile(name: string): string {
+  return `${name}.f32`;
+}
+
+async function hashesOf(folder: string, names: readonly string[]): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {};
+  for (const name of names) hashes[name] = await fileSha256(path.join(folder, name));
+  return hashes;
 }
 
 /** What a training run depends on: the tokens and losses of its samples, in order, and its settings. */

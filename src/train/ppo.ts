@@ -47,9 +47,11 @@ export interface PpoInput {
 export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   const { settings, context } = input;
   const samples = ppoSamples(input);
-  logRewards(input);
   const learner = new Learner(input, samples);
-  const at = (await learner.resume()) ?? startPosition(await learner.passTokens());
+  const saved = await learner.resume();
+  await context.begin?.(saved?.steps ?? 0);
+  const at = saved ?? startPosition(await learner.passTokens());
+  if (at.steps === 0) logRewards(input);
   try {
     while (at.iteration < settings.iterations) {
       throwIfAborted(context.signal);
@@ -292,7 +294,7 @@ function klPassed(at: Position, targetKl: number, context: TrainContext): boolea
   if (epochKl <= targetKl) return false;
   at.epochsStopped += 1;
   const { iteration, epoch, batch } = at;
-  context.metrics({ stage: context.stage, event: 'target_kl', iteration, epoch, batch, epochKl });
+  context.metrics({ stage: context.stage, event: 'target_kl', afterStep: at.steps, iteration, epoch, batch, epochKl });
   context.log.warn(
     `${context.stage}: iteration ${iteration}, epoch ${epoch} stopped after batch ${batch}: mean KL ${epochKl.toFixed(3)} ` +
       `passed the target ${targetKl}; a lower learning rate or a higher klCoefficient keeps it longer`,

@@ -47,6 +47,7 @@ export async function trainSft(
   const stepsPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   const totalSteps = settings.epochs * stepsPerEpoch;
   const saved = await checkpoints?.load<{ step: number; loss: number; passTokens: number }>({ actor: adapter });
+  await context.begin?.(saved?.position.step ?? 0);
   const passTokens =
     saved?.position.passTokens ?? (await fitMicroBatch([adapter], samples, settings.microBatchTokens, context));
   let step = saved?.position.step ?? 0;

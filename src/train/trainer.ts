@@ -11,6 +11,8 @@ export interface TrainContext {
   readonly log: Log;
   /** One row of metrics.jsonl. */
   metrics(row: Readonly<Record<string, number | string>>): void;
+  /** Before the first step of this process: how many a checkpoint holds, 0 when it begins afresh. */
+  begin?(step: number): Promise<void>;
   /** Null: nothing is kept for a resume. */
   readonly checkpointFolder: string | null;
   /** Optimizer steps between checkpoints. */

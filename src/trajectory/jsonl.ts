@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import type { z } from 'zod';
-import { isNodeError, SparkError } from '../errors.js';
+import { isNodeError, SparkError, writeError } from '../errors.js';
 
 const NEWLINE = 0x0a;
 
@@ -33,7 +33,7 @@ export class JsonlAppender {
       this.#descriptor = openSync(this.file, 'a+');
       this.droppedBytes = cutTornLine(this.#descriptor);
     } catch (error) {
-      throw writeFailure(error, this.file);
+      throw writeError(error, this.file);
     }
   }
 
@@ -48,7 +48,7 @@ export class JsonlAppender {
     } catch (error) {
       // A full disk may have taken half of the line.
       cutBack(this.#descriptor, before);
-      throw writeFailure(error, this.file);
+      throw writeError(error, this.file);
     }
   }
 
@@ -61,14 +61,17 @@ export class JsonlAppender {
   }
 }
 
-/** Yields what the schema makes of each line. A last line without its newline was never finished and is left out. */
-export async function* readJsonl<T>(file: string, schema: z.ZodType<T>): AsyncGenerator<T> {
+/**
+ * Yields what the schema makes of each line. A last line without its newline was never finished and is left out; `onTorn`
+ * hears of it.
+ */
+export async function* readJsonl<T>(file: string, schema: z.ZodType<T>, onTorn = () => {}): AsyncGenerator<T> {
   let number = 0;
-  for await (const line of completeLines(file)) yield parseLine(line, ++number, file, schema);
+  for await (const line of completeLines(file, onTorn)) yield parseLine(line, ++number, file, schema);
 }
 
 /** Split at \n alone: node:readline also splits at U+2028, which JSON text may hold. */
-async function* completeLines(file: string): AsyncGenerator<string> {
+async function* completeLines(file: string, onTorn: () => void): AsyncGenerator<string> {
   let rest = '';
   try {
     for await (const chunk of createReadStream(file, { encoding: 'utf8' })) {
@@ -76,6 +79,7 @@ async function* completeLines(file: string): AsyncGenerator<string> {
       rest = lines.pop()!;
       yield* lines;
     }
+    if (rest !== '') onTorn();
   } catch (error) {
     throw readFailure(error as Error, file);
   }
@@ -129,17 +133,6 @@ function cutBack(descriptor: number, size: number): void {
   } catch {
     // The write's own failure is what the user has to hear of.
   }
-}
-
-function writeFailure(error: unknown, file: string): SparkError {
-  if (isNodeError(error) && error.code === 'ENOSPC') {
-    return new SparkError(
-      'disk_full',
-      `the disk that holds ${file} is full; what is written is kept: free some space and run the same command again`,
-      { cause: error },
-    );
-  }
-  return new SparkError('io_error', `cannot write ${file}: ${(error as Error).message}`, { cause: error });
 }
 
 function readFailure(error: Error, file: string): SparkError {

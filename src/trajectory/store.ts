@@ -19,13 +19,32 @@ export interface StoreOptions {
   readonly fsync?: boolean;
 }
 
-/** Every trajectory of the file, each checked; `invalid_file` names the line. */
-export async function readTrajectories(file: string): Promise<Trajectory[]> {
-  return collect(readJsonl(file, trajectorySchema));
+/** Every trajectory of the file, each checked and none twice; `invalid_file` names the line. */
+export async function readTrajectories(file: string, log: Log = silentLog): Promise<Trajectory[]> {
+  const all = await collect(readJsonl(file, trajectorySchema, tornIn(file, log)));
+  const lines = new Map<string, number>();
+  all.forEach(({ id }, index) => {
+    const before = lines.get(id);
+    if (before !== undefined) throw doubleLine(file, id, before, index + 1);
+    lines.set(id, index + 1);
+  });
+  return all;
 }
 
-export async function readSkips(file: string): Promise<Skip[]> {
-  return collect(readJsonl(skipsFile(file), skipSchema));
+export async function readSkips(file: string, log: Log = silentLog): Promise<Skip[]> {
+  return collect(readJsonl(skipsFile(file), skipSchema, tornIn(skipsFile(file), log)));
+}
+
+function tornIn(file: string, log: Log): () => void {
+  return () => log.warn(`${file}: the last line was never finished and is left out`);
+}
+
+/** Two processes wrote, or two files were joined. Learned from twice, it would weigh twice. */
+function doubleLine(file: string, id: string, first: number, second: number): SparkError {
+  return new SparkError(
+    'invalid_file',
+    `${file}: expected every trajectory once, got ${id} in line ${first} and again in line ${second}; remove one of both lines`,
+  );
 }
 
 /** `trajectories.jsonl` → `trajectories.skips.jsonl` */

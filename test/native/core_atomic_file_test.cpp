@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <vector>
 
 #include "core/atomic_file.h"
@@ -26,6 +28,26 @@ TEST_CASE("no space left is disk_full, with what to do") {
   CHECK(e.says("free some space"));
   CHECK(thrown([] { throw_file_error(EDQUOT, "a", "write"); }).code == "disk_full");
   CHECK(thrown([] { throw_file_error(EACCES, "a", "write"); }).code == "io_error");
+}
+
+TEST_CASE("a file past the size limit of the process is disk_full, with what to do, and nothing stays of it") {
+  TemporaryDirectory dir;
+  struct rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit small{1000, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const std::vector<char> bytes(2000);
+  const Thrown e = thrown([&] {
+    AtomicFile file(dir.file("large"), false);
+    file.write(bytes.data(), bytes.size());
+    file.commit();
+  });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK(e.code == "disk_full");
+  CHECK(e.says("ulimit -f"));
+  CHECK(dir.entries() == 0);
 }
 
 TEST_CASE("nothing shows before commit, and nothing stays without it") {

@@ -3,7 +3,7 @@ import { SparkError } from '../../errors.js';
 import { type Replay, replay } from '../../evaluate/replay.js';
 import { evaluateStage, type StageToEvaluate } from '../../experiment/evaluateStage.js';
 import { renderLadderTable } from '../../experiment/report.js';
-import { Session } from '../../experiment/session.js';
+import { type Session, withSession } from '../../experiment/session.js';
 import { loadQuestions } from '../../questions/load.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
@@ -30,18 +30,19 @@ export const evalCommand = defineCommand({
     const config = await configFromArgs(args, {
       questions: { test: args.questions, testLimit: args.limit, testCategories: args.category },
     });
-    const session = await Session.open(config, log, signal);
-    const stage = stageFrom(session, args);
-    const evaluation = await evaluateStage(session, stage);
-    const named = { name: stage.name, evaluation };
-    return { json: named, text: renderLadderTable([named]) };
+    return withSession(config, { log, signal }, async (session) => {
+      const stage = await stageFrom(session, args);
+      const evaluation = await evaluateStage(session, stage);
+      const named = { name: stage.name, evaluation };
+      return { json: named, text: renderLadderTable([named]) };
+    });
   },
 });
 
-function stageFrom(
+async function stageFrom(
   session: Session,
   args: { stage: string | undefined; adapter: string | undefined; tools: boolean },
-): StageToEvaluate {
+): Promise<StageToEvaluate> {
   if (args.adapter !== undefined) {
     const name = args.stage ?? path.basename(args.adapter, '.gguf');
     return { name, adapterPath: path.resolve(args.adapter), tools: args.tools };
@@ -49,7 +50,7 @@ function stageFrom(
   const name = args.stage ?? (args.tools ? 'base-tools' : 'base');
   if (name === 'base') return { name, adapterPath: null, tools: false };
   if (name === 'base-tools') return { name, adapterPath: null, tools: true };
-  const adapterPath = session.stageAdapter(name);
+  const adapterPath = await session.stageAdapter(name);
   if (adapterPath === null) {
     const known = ['base', 'base-tools', ...Object.keys(session.stages())].join(', ');
     throw new SparkError('no_data', `${session.run.root} has no stage "${name}"; it has ${known}`);

@@ -1,5 +1,5 @@
 import { generateStage, priceOfGeneration } from '../../experiment/generateStage.js';
-import { Session } from '../../experiment/session.js';
+import { withSession } from '../../experiment/session.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
 
@@ -24,7 +24,7 @@ export const generateCommand = defineCommand({
       questions: { train: args.questions, trainLimit: args.limit, trainCategories: args.category },
     });
     if (args['dry-run']) return priced(await priceOfGeneration(config));
-    const summary = await generateStage(await Session.open(config, log, signal));
+    const summary = await withSession(config, { log, signal }, generateStage);
     const { written, already, skipped, questions, policy, seconds } = summary;
     const text =
       `${policy}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +

@@ -1,8 +1,6 @@
-import { rm } from 'node:fs/promises';
 import { readConfigFile, resolveConfig } from '../../config.js';
 import { ladderText, runLadder } from '../../experiment/ladder.js';
-import { RunFolder } from '../../experiment/runFolder.js';
-import { Session } from '../../experiment/session.js';
+import { withSession } from '../../experiment/session.js';
 import { defineCommand } from '../command.js';
 import { configOptions, parityOptions } from '../options.js';
 
@@ -21,8 +19,7 @@ export const quickstartCommand = defineCommand({
       seed: args.seed,
       parity: { check: args['parity-check'] },
     });
-    if (args.fresh) await rm(RunFolder.open(config.name).root, { recursive: true, force: true });
-    const ladder = await runLadder(await Session.open(config, log, signal));
+    const ladder = await withSession(config, { log, signal }, runLadder, { fresh: args.fresh });
     return { json: ladder, text: ladderText(ladder) };
   },
 });

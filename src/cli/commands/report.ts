@@ -1,19 +1,43 @@
-import { SparkError } from '../../errors.js';
-import { writeReport } from '../../experiment/ladder.js';
-import { RunFolder } from '../../experiment/runFolder.js';
+import path from 'node:path';
+import { isNodeError, SparkError } from '../../errors.js';
+import { readReport } from '../../experiment/ladder.js';
+import { renderLadderTable } from '../../experiment/report.js';
 import { Session } from '../../experiment/session.js';
+import type { Log } from '../../log.js';
+import { writeWhole } from '../../sealed.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs } from '../options.js';
+import { configOfRun } from '../options.js';
 
 export const reportCommand = defineCommand({
   command: 'report',
-  describe: 'Write report.html of a run from what it has evaluated and trained so far',
-  options: { run: { type: 'string', demandOption: true, describe: 'run folder: a name under runs/, or a path' } },
+  describe: 'Write report.html of a run from what it has evaluated and trained so far; nothing else of it is touched',
+  options: {
+    run: { type: 'string', demandOption: true, describe: 'run folder: a name under runs/, or a path' },
+    out: { type: 'string', describe: 'file to write instead of report.html in the run folder' },
+  },
+  examples: [['$0 report --run /archive/my --out my.html', 'of a run that may not be written to']],
   async run(args, { log, signal }) {
-    if (RunFolder.peek(args.run) === null) {
-      throw new SparkError('no_data', `no run at ${args.run}: expected a folder with a config.json`);
-    }
-    const ladder = await writeReport(await Session.open(await configFromArgs(args), log, signal));
-    return { json: { report: ladder.report, stages: ladder.stages.length }, text: ladder.report };
+    const session = Session.reading(configOfRun(args.run), log, signal);
+    const { html, stages } = await readReport(session);
+    const report = await write(html, args.out, session.run.reportFile, log);
+    return { json: { report, stages: stages.length }, text: report ?? renderLadderTable(stages) };
   },
 });
+
+/** Where it was written. A run that can only be read is shown all the same: the table, and a word on where the page is not. */
+async function write(html: string, out: string | undefined, usual: string, log: Log): Promise<string | null> {
+  const file = out === undefined ? usual : path.resolve(out);
+  try {
+    await writeWhole(file, html);
+    return file;
+  } catch (error) {
+    if (out !== undefined || !isReadOnly(error)) throw error;
+    log.warn(`${(error as SparkError).message}; --out FILE writes the report to another place`);
+    return null;
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  const cause = error instanceof SparkError ? error.cause : undefined;
+  return isNodeError(cause) && ['EACCES', 'EPERM', 'EROFS'].includes(cause.code ?? '');
+}

@@ -1,4 +1,4 @@
-import { Session } from '../../experiment/session.js';
+import { withSession } from '../../experiment/session.js';
 import { type StageSpec, trainStage } from '../../experiment/trainStage.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, parityOptions } from '../options.js';
@@ -40,9 +40,10 @@ export const trainCommand = defineCommand({
             rho,
             init: config.ppo.init,
           };
-    const session = await Session.open(config, log, signal);
-    const record = await trainStage(session, spec);
-    const adapter = session.stageAdapter(spec.name);
-    return { json: { stage: spec.name, ...record, adapter }, text: `${adapter}` };
+    return withSession(config, { log, signal }, async (session) => {
+      const record = await trainStage(session, spec);
+      const adapter = await session.stageAdapter(spec.name);
+      return { json: { stage: spec.name, ...record, adapter }, text: `${adapter}` };
+    });
   },
 });

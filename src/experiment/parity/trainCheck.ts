@@ -2,6 +2,7 @@
  * Before a stage trains: the engine that will learn against the sampler that will serve, on the stage's own tokens, the
  * same file, adapter and cache type. Training on log-probs that the sampler does not share goes wrong in silence.
  */
+
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { SparkError } from '../../errors.js';
 import { fileSha256 } from '../../inference/fileHash.js';
 import { generatorHash } from '../../inference/llamaCpp.js';
 import { packageVersion } from '../../package.js';
+import { readSealed, writeSealed } from '../../sealed.js';
 import type { Trajectory } from '../../trajectory/trajectory.js';
 import type { Session } from '../session.js';
 import { type Comparison, compareLogprobs } from './compare.js';
@@ -38,7 +40,7 @@ export async function checkParity(session: Session, request: CheckRequest): Prom
   const measured = await measure(session, request, probes, kvCacheType);
   const tolerance = meanTolerance(model.info, config.parity.tolerance, kvCacheType);
   const { cached, ...result } = measured;
-  run.metrics({ stage, event: 'parity', kvCacheType, ...result, tolerance, cached });
+  run.metrics.append({ stage, event: 'parity', kvCacheType, ...result, tolerance, cached });
   const numbers =
     `mean |Δ| ${result.mean.toExponential(1)} nats, worst ${result.worst.toExponential(1)} ` +
     `over ${result.tokens} tokens`;
@@ -77,14 +79,15 @@ async function measure(
 ): Promise<Measured> {
   const { config, run, signal } = session;
   const key = await keyOf(session, request, probes, kvCacheType);
-  const known = run.readJson<Record<string, Comparison>>(run.parityFile) ?? {};
+  const known =
+    readSealed<Record<string, Comparison>>(run.parityFile, { remedy: 'remove it: it is measured again' }) ?? {};
   if (known[key] !== undefined) return { ...known[key], cached: true };
   const ours = await engineLogprobs(request.model, request.init?.adapter ?? null, probes, signal);
   const served = { modelPath: config.model.path, ...samplerOf(config), kvCacheType, quick: true, signal };
   const theirs = await withGguf(request, (adapterPath) => servedLogprobs({ ...served, adapterPath }, probes));
   const result = compareLogprobs(ours, theirs, probes);
   // JSON has no NaN: a difference that is no number is measured anew each time, and refused each time.
-  if (Number.isFinite(result.mean)) await run.writeJson(run.parityFile, { ...known, [key]: result });
+  if (Number.isFinite(result.mean)) await writeSealed(run.parityFile, { ...known, [key]: result });
   return { ...result, cached: false };
 }
 

@@ -18,11 +18,22 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Sends this signal once stderr or the run's files satisfy `when`. */
   readonly interrupt?: { readonly signal: NodeJS.Signals; readonly when: () => boolean };
+  /** Most KiB that a file may grow to: `ulimit -f`. */
+  readonly fileLimit?: number;
+  /** Runs as this user; only root can. */
+  readonly uid?: number;
 }
 
 export function runCli(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const env = { ...process.env, OPENAI_API_KEY: undefined, OPENAI_BASE_URL: undefined, ...options.env };
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const limit = options.fileLimit === undefined ? '' : `ulimit -f ${options.fileLimit}; `;
+  const command = limit === '' ? [process.execPath] : ['bash', '-c', `${limit}exec "$0" "$@"`, process.execPath];
+  const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
+  const child = spawn(command[0]!, [...command.slice(1), main, ...args], {
+    env,
+    ...user,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {

@@ -128,6 +128,18 @@ describe('TrajectoryStore', () => {
     );
   });
 
+  it('refuses a trajectory that is there twice, and names both lines', async () => {
+    await stored(['a', 'b']);
+    const [first, second] = readFileSync(file, 'utf8').split('\n');
+    writeFileSync(file, `${first}\n${second}\n${first}\n`);
+    const double = {
+      code: 'invalid_file',
+      message: expect.stringMatching(/a in line 1 and again in line 3; remove one/),
+    };
+    await expect(TrajectoryStore.open(file)).rejects.toMatchObject(double);
+    await expect(readTrajectories(file)).rejects.toMatchObject(double);
+  });
+
   it('says when there is no file, and when it cannot be written', async () => {
     await expect(readTrajectories(file)).rejects.toMatchObject({ code: 'io_error' });
     writeFileSync(path.join(folder, 'deeper'), 'a file where a folder should be');

@@ -1,0 +1,73 @@
+/**
+ * Files that are written whole. They appear under their name only when all of them is on the disk, and a JSON document
+ * is sealed: its last key, `sha256`, is the hash of everything else it says. Spaces and line breaks do not count, so
+ * a formatter may go over it; a changed value, a cut or a flipped bit is found when the file is read.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { isNodeError, SparkError, writeError } from './errors.js';
+
+/** Temporary file, flushed, then renamed: readers, and whoever comes after a power cut, see the old or the new. */
+export async function writeWhole(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    await writeFile(temporary, text, { flush: true });
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw writeError(error, file);
+  }
+}
+
+export async function writeSealed(file: string, content: object): Promise<void> {
+  // As it will be read: without what JSON leaves out.
+  const plain = JSON.parse(JSON.stringify(content)) as object;
+  await writeWhole(file, `${JSON.stringify({ ...plain, sha256: hashOf(plain) }, null, 2)}\n`);
+}
+
+export interface SealedOptions {
+  /** What to do about a damaged file and what happens then: `remove it: the stages are trained again`. */
+  readonly remedy: string;
+  /** A person may edit the file and says so by taking its `sha256` out. */
+  readonly editable?: boolean;
+}
+
+/** What was sealed; null when there is no file; `invalid_file` when it is not as it was written. */
+export function readSealed<T>(file: string, { remedy, editable = false }: SealedOptions): T | null {
+  const text = readIfThere(file);
+  if (text === null) return null;
+  const damaged = (expected: string, got: string, cause?: unknown) =>
+    new SparkError('invalid_file', `${file} is damaged: expected ${expected}, got ${got}; ${remedy}`, { cause });
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw damaged('a JSON document', text === '' ? 'an empty file' : (error as Error).message, error);
+  }
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw damaged('a JSON object', Array.isArray(document) ? 'an array' : `${document}`.slice(0, 40));
+  }
+  const { sha256, ...content } = document as Record<string, unknown>;
+  if (sha256 === undefined && editable) return content as T;
+  const hash = hashOf(content);
+  if (sha256 !== hash) {
+    throw damaged(`sha256 ${hash} for what it holds`, sha256 === undefined ? 'none' : JSON.stringify(sha256));
+  }
+  return content as T;
+}
+
+function hashOf(content: object): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isNodeError(error) && error.code === 'ENOENT') return null;
+    throw new SparkError('io_error', `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
