@@ -18,7 +18,12 @@ import { quickstartCommand } from './commands/quickstart.js';
 import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
-import { EXIT_USAGE } from './run.js';
+import { guardOutput } from './guardOutput.js';
+import { EXIT_USAGE, reportCrash } from './run.js';
+
+guardOutput();
+// Node would print what nobody caught past every stream, as it is.
+process.on('uncaughtException', reportCrash);
 
 await yargs(hideBin(process.argv))
   .scriptName('spark-rl')

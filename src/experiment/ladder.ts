@@ -5,6 +5,7 @@
 import path from 'node:path';
 import type { StageEvaluation } from '../evaluate/summary.js';
 import { findWarnings, type Warning } from '../evaluate/warnings.js';
+import { redactKnown } from '../secrets/redact.js';
 import { evaluateStage, readEvaluation, type StageToEvaluate } from './evaluateStage.js';
 import { generateStage } from './generateStage.js';
 import { renderLadderTable, renderReport } from './report.js';
@@ -66,7 +67,7 @@ export async function writeReport(session: Session): Promise<Omit<Ladder, 'secon
   const warnings = findWarnings(stages, training, { targetKl: config.ppo.targetKl });
   const title = `spark-rl: ${path.basename(run.root)}`;
   const created = new Date().toISOString();
-  await writeWhole(run.reportFile, renderReport({ title, created, config, stages, training, warnings }));
+  await writeWhole(run.reportFile, redactKnown(renderReport({ title, created, config, stages, training, warnings })));
   return { run: run.root, stages, warnings, report: run.reportFile };
 }
 

@@ -6,6 +6,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config.js';
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
+import { redactedJson } from '../secrets/redact.js';
 
 export type MetricValue = number | string | boolean | null;
 export type MetricRow = Readonly<Record<string, MetricValue>>;
@@ -87,7 +88,7 @@ export class RunFolder {
   /** Appends one line to metrics.jsonl. Synchronous, so that a kill loses no finished row. */
   metrics(row: MetricRow): void {
     try {
-      appendFileSync(this.metricsFile, `${JSON.stringify(row, notFinite)}\n`);
+      appendFileSync(this.metricsFile, `${redactedJson(row, { replacer: notFinite })}\n`);
     } catch (error) {
       throw ioError(error, this.metricsFile);
     }
@@ -118,7 +119,7 @@ export class RunFolder {
   }
 
   async writeJson(file: string, value: unknown): Promise<void> {
-    await writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
+    await writeWhole(file, `${redactedJson(value, { space: 2 })}\n`);
   }
 
   readJson<T>(file: string): T | null {

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import path from 'node:path';
 import type { Adapter, Critic } from '../engine/types.js';
 import { SparkError, toSparkError } from '../errors.js';
+import { redactedJson } from '../secrets/redact.js';
 import type { Sample } from '../trajectory/sample.js';
 
 export interface Checkpoint<Position> {
@@ -62,7 +63,7 @@ export class Checkpoints {
         position: state.position,
         arrays: lengths,
       };
-      writeFileSync(`${this.#latest}.tmp`, JSON.stringify(manifest));
+      writeFileSync(`${this.#latest}.tmp`, redactedJson(manifest));
       renameSync(`${this.#latest}.tmp`, this.#latest);
     } catch (error) {
       throw toSparkError(error, 'io_error');
