@@ -3,6 +3,7 @@
  * spark-rl: one yargs module per command. Results go to stdout (one JSON document with --json), everything else to
  * stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
  */
+import './guard.js';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { packageVersion } from '../package.js';
@@ -18,12 +19,7 @@ import { quickstartCommand } from './commands/quickstart.js';
 import { reportCommand } from './commands/report.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
-import { guardOutput } from './guardOutput.js';
-import { EXIT_USAGE, reportCrash } from './run.js';
-
-guardOutput();
-// Node would print what nobody caught past every stream, as it is.
-process.on('uncaughtException', reportCrash);
+import { EXIT_USAGE } from './run.js';
 
 await yargs(hideBin(process.argv))
   .scriptName('spark-rl')

@@ -32,6 +32,9 @@ export type Behaviour =
   | 'noFormat'
   | 'reasoningModel';
 
+/** Every behaviour there is, by name. */
+export const BEHAVIOURS: Readonly<Record<Behaviour, unknown>>;
+
 export interface LoopbackOptions {
   /** Default: any free one. */
   port?: number;

@@ -18,7 +18,7 @@ import { pathToFileURL } from 'node:url';
  */
 
 /** @type {Record<Behaviour, (turn: Turn) => void>} */
-const BEHAVIOURS = {
+export const BEHAVIOURS = {
   good: (turn) => reply(turn, JSON.stringify(goodVerdict(turn.body))),
   prose: (turn) => reply(turn, 'All of these actions look promising to me, and the step before was fine.'),
   proseAround: (turn) =>
