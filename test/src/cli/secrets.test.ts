@@ -31,7 +31,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const SHORT = ['timeoutMs=300', 'maxRetries=0'].flatMap((setting) => ['--set', `judge.${setting}`]);
+// Tools in processes of their own take seconds to start and see no environment.
+const SHORT = ['judge.timeoutMs=300', 'judge.maxRetries=0', 'tools.enabled=[calculator]'].flatMap((setting) => [
+  '--set',
+  setting,
+]);
 const generate = (run: string, ...more: string[]) => {
   const args = ['generate', '--judge', 'api', '--run', path.join(folder, run), '--set', 'rollout.stepRetries=0'];
   return runCli([...args, ...SHORT, ...more], { env });
@@ -81,7 +85,7 @@ describe('a run with a judge that fails in every way', { timeout: 240_000 }, () 
   ])('a key with %s inside is refused before anything is sent', async (words, inside) => {
     const asked = server.requests.length;
     env.OPENAI_API_KEY = `${KEY}${inside}${MARKS.other}`;
-    const commands = [generate('malformed', '--limit', '14'), runCli(['doctor', '--judge', 'api'], { env })];
+    const commands = [generate('malformed', '--limit', '14'), runCli(['doctor', '--judge', 'api', ...SHORT], { env })];
     env.OPENAI_API_KEY = KEY;
     for (const done of await Promise.all(commands)) {
       expect(done.code).toBe(1);
