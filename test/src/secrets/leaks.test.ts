@@ -3,12 +3,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { RunFolder } from '../../../src/experiment/runFolder.js';
 import { createApiJudge } from '../../../src/judge/apiJudge.js';
 import { withCache } from '../../../src/judge/cache.js';
-import { TrajectoryStore } from '../../../src/trajectory/store.js';
+import { noteSecret } from '../../../src/secrets/redact.js';
+import { ToolRegistry } from '../../../src/tools/registry.js';
+import { Checkpoints } from '../../../src/train/checkpoint.js';
+import { readTrajectories, TrajectoryStore } from '../../../src/trajectory/store.js';
 import { BEHAVIOURS, type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { temporaryFolder } from '../cli/runCli.js';
 import { thoughtRequest } from '../judge/requests.js';
+import { exampleTrajectory, TWO_STEPS } from '../trajectory/example.js';
 import { everythingIn, everythingOf, findMarks, KEY } from './marks.js';
 
 const env = { OPENAI_API_KEY: KEY };
@@ -61,6 +66,44 @@ describe('whatever the server does', () => {
     expect(findMarks(everythingOf(failure))).toEqual([]);
   });
 });
+
+describe('every way into a file', () => {
+  it('a tool of the user’s own that says its key, or fails with it', async () => {
+    noteSecret(KEY);
+    const registry = new ToolRegistry();
+    const tool = { name: 'own', description: 'd', inputHint: 'h' };
+    registry.register({ ...tool, run: async (input) => said(input) });
+    const limits = { timeoutMs: 1000, maxObservationChars: 60 };
+    for (const input of ['says', 'fails']) {
+      const { observation } = await registry.run('own', input, limits);
+      expect(observation).toContain('***');
+      expect(findMarks(observation)).toEqual([]);
+    }
+  });
+
+  it('trajectories, skips, metrics, facts, checkpoints of them all', async () => {
+    const folder = temporaryFolder();
+    const run = RunFolder.open(path.join(folder, 'run'));
+    const store = await TrajectoryStore.open(run.trajectoriesFile);
+    store.append(exampleTrajectory(TWO_STEPS, [{}, {}], { judge: `api:m@http://h/${KEY}` }));
+    store.appendSkip({ questionId: 1, code: 'internal', message: `Bearer ${KEY.slice(0, 12)}` });
+    store.close();
+    run.metrics({ event: 'x', note: KEY, loss: Number.NaN });
+    await run.writeJson(run.ladderFile, { [KEY]: [KEY] });
+    await new Checkpoints(run.checkpointFolder('sft'), 'f').save(
+      { position: { KEY }, arrays: {}, trainables: {} },
+      'a',
+    );
+    expect(findMarks(everythingIn(folder))).toEqual([]);
+    expect(run.readMetrics()).toEqual([{ event: 'x', note: '***', loss: 'NaN' }]);
+    expect(await readTrajectories(run.trajectoriesFile)).toHaveLength(1);
+  });
+});
+
+async function said(input: string) {
+  if (input === 'fails') throw new Error(`${'refused, '.repeat(5)}${KEY}`);
+  return { ok: true as const, observation: `${'well, '.repeat(8)}${KEY}` };
+}
 
 describe('a key that cannot be one', () => {
   const wrong = [
