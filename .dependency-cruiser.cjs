@@ -1,7 +1,7 @@
 /**
  * DESIGN's import directions: cli → experiment → train, evaluate, rollout → engine, judge, tools, trajectory, reward →
- * inference, questions. The files directly in src/ that are named below may be imported by anyone. No circles, neither
- * of files nor of folders. Type-only imports count: a type that points upwards is a dependency, too.
+ * inference, questions. The files directly in src/ that are named below and the folder secrets may be imported by
+ * anyone. No circles, neither of files nor of folders. Type-only imports count: a type that points upwards is a dependency, too.
  */
 const layers = [
   ['inference', 'questions'],
@@ -36,8 +36,15 @@ module.exports = {
     {
       name: 'the-ground-imports-no-folder',
       severity: 'error',
-      from: { path: '^src/(errors|log|random|package|sealed)\\.ts$' },
-      to: { path: '^src/[^/]+/' },
+      from: { path: '^src/(errors|log|random|package|sealed|configSecrets)\\.ts$' },
+      to: { path: '^src/[^/]+/', pathNot: '^src/secrets/' },
+    },
+    {
+      name: 'secrets-import-nothing',
+      severity: 'error',
+      comment: 'errors.ts stands on it',
+      from: { path: '^src/secrets/' },
+      to: { path: '^src/', pathNot: '^src/secrets/' },
     },
     {
       name: 'config-knows-the-names-of-tools-alone',

@@ -4,8 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parse } from 'yaml';
+import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
+import { noteConfigSecrets, refuseConfigSecrets } from './configSecrets.js';
 import { SparkError } from './errors.js';
 import { packagePath } from './package.js';
 import { BUILTIN_TOOLS } from './tools/tool.js';
@@ -63,7 +64,7 @@ const judgeSchema = z.strictObject({
   /** `auto`: `oracle` for mini questions, `api` for all others. */
   kind: z.enum(['auto', 'oracle', 'api']).default('auto'),
   model: z.string().default('gpt-4o'),
-  /** Null: OPENAI_BASE_URL, or OpenAI itself. */
+  /** Null: OPENAI_BASE_URL, or OpenAI itself. One with a name, password or key is refused (configSecrets.ts). */
   baseUrl: z.string().nullable().default(null),
   timeoutMs: positive.default(60_000),
   maxRetries: z.number().int().min(0).default(4),
@@ -188,10 +189,12 @@ export type Config = z.infer<typeof configSchema>;
 export type ConfigPatch = { readonly [key: string]: unknown };
 
 /**
- * Defaults, then each patch in turn. Throws `invalid_config` naming every key that is wrong.
+ * Defaults, then each patch in turn. Throws `invalid_config` naming every key that is wrong, or that holds a secret.
  */
 export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const merged = patches.reduce<ConfigPatch>((all, patch) => merge(all, patch), {});
+  noteConfigSecrets(merged);
+  refuseConfigSecrets(merged);
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.') || '(top)'}: ${issue.message}`);
@@ -221,12 +224,8 @@ export async function readConfigFile(file: string): Promise<ConfigPatch> {
   if (text === undefined) {
     throw new SparkError('invalid_config', `no configuration at ${candidates.join(' or ')}`);
   }
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (error) {
-    throw new SparkError('invalid_config', `${file} is not YAML: ${(error as Error).message}`, { cause: error });
-  }
+  const parsed = readYaml(text, (reason) => `${file} is not YAML: ${reason}`);
+  noteConfigSecrets(parsed);
   if (parsed === null || parsed === undefined) return {};
   if (!isRecord(parsed)) throw new SparkError('invalid_config', `${file}: expected keys and values at the top`);
   return parsed;
@@ -235,12 +234,25 @@ export async function readConfigFile(file: string): Promise<ConfigPatch> {
 /** `a.b=3` to { a: { b: 3 } }; the value is read as YAML. */
 export function patchFromAssignment(assignment: string): ConfigPatch {
   const at = assignment.indexOf('=');
-  if (at <= 0) throw new SparkError('invalid_config', `--set expects key=value, got "${assignment}"`);
-  const value: unknown = parse(assignment.slice(at + 1));
-  return assignment
-    .slice(0, at)
-    .split('.')
-    .reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigPatch;
+  if (at <= 0) throw new SparkError('invalid_config', '--set expects key=value, got no key in front of a "="');
+  const name = assignment.slice(0, at);
+  const value = readYaml(assignment.slice(at + 1), (reason) => `--set ${name}: the value is not YAML: ${reason}`);
+  return name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigPatch;
+}
+
+/**
+ * The parser's own messages quote the lines around the mistake, which may be the ones with a key: its code and position
+ * say as much.
+ */
+function readYaml(text: string, message: (reason: string) => string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw new SparkError('invalid_config', message('it refers to nothing'));
+    const [start] = error.linePos ?? [];
+    const where = start === undefined ? '' : ` at line ${start.line}, column ${start.col}`;
+    throw new SparkError('invalid_config', message(`${error.code.toLowerCase().replaceAll('_', ' ')}${where}`));
+  }
 }
 
 function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {

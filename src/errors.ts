@@ -1,6 +1,9 @@
+import { cleanCause } from './secrets/cause.js';
+import { redact } from './secrets/redact.js';
+
 /**
  * Every failure a user can meet is a SparkError with a stable code. The message says what was expected, what came
- * instead, and what to do; `cause` keeps the original. Codes are API: add, never rename.
+ * instead, and what to do; `cause` keeps the original. Neither shows a secret. Codes are API: add, never rename.
  */
 export type SparkErrorCode =
   // files and arguments
@@ -35,6 +38,7 @@ export type SparkErrorCode =
   | 'tool_failed'
   // judge
   | 'judge_key_missing'
+  | 'judge_key_invalid'
   | 'judge_unreachable'
   | 'judge_refused'
   | 'judge_unparsable'
@@ -50,7 +54,7 @@ export class SparkError extends Error {
   readonly code: SparkErrorCode;
 
   constructor(code: SparkErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(redact(message), options === undefined || !('cause' in options) ? {} : { cause: cleanCause(options.cause) });
     this.name = 'SparkError';
     this.code = code;
   }

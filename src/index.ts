@@ -49,6 +49,7 @@ export { type Reward, stepReward } from './reward.js';
 export { rolloutQuestion } from './rollout/rollout.js';
 export { runRollouts } from './rollout/run.js';
 export { selectAction } from './rollout/select.js';
+export { noteSecret, redact } from './secrets/redact.js';
 export { createBuiltinRegistry, ToolRegistry } from './tools/registry.js';
 export type { Tool, ToolContext, ToolResult } from './tools/tool.js';
 export { trainPpo } from './train/ppo.js';

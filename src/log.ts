@@ -1,6 +1,8 @@
+import { redact } from './secrets/redact.js';
+
 /**
  * What people watch goes to stderr; stdout is for results. Milestones are always printed, a progress line only where a
- * person looks at it (a TTY).
+ * person looks at it (a TTY). No line shows a secret.
  */
 export interface Log {
   /** One finished thing worth a line. */
@@ -20,16 +22,16 @@ export function createLog(stream: NodeJS.WriteStream = process.stderr): Log {
   return {
     info(message) {
       clear();
-      stream.write(`${message}\n`);
+      stream.write(`${redact(message)}\n`);
     },
     warn(message) {
       clear();
-      stream.write(`warning: ${message}\n`);
+      stream.write(`warning: ${redact(message)}\n`);
     },
     progress(message) {
       if (!tty) return;
       clear();
-      stream.write(message.slice(0, Math.max(20, (stream.columns ?? 80) - 1)));
+      stream.write(redact(message).slice(0, Math.max(20, (stream.columns ?? 80) - 1)));
       open = true;
     },
   };

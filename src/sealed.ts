@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isNodeError, SparkError, writeError } from './errors.js';
+import { redactedJson } from './secrets/redact.js';
 
 /** Temporary file, flushed, then renamed: readers, and whoever comes after a power cut, see the old or the new. */
 export async function writeWhole(file: string, text: string): Promise<void> {
@@ -23,8 +24,8 @@ export async function writeWhole(file: string, text: string): Promise<void> {
 }
 
 export async function writeSealed(file: string, content: object): Promise<void> {
-  // As it will be read: without what JSON leaves out.
-  const plain = JSON.parse(JSON.stringify(content)) as object;
+  // As it will be read: without secrets and what JSON leaves out.
+  const plain = JSON.parse(redactedJson(content)) as object;
   await writeWhole(file, `${JSON.stringify({ ...plain, sha256: hashOf(plain) }, null, 2)}\n`);
 }
 

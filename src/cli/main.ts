@@ -3,6 +3,7 @@
  * spark-rl: one yargs module per command. Results go to stdout (one JSON document with --json), everything else to
  * stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
  */
+import './guard.js';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { packageVersion } from '../package.js';

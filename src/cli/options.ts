@@ -26,7 +26,10 @@ export const configOptions = {
 
 export const judgeOptions = {
   judge: { choices: ['auto', 'oracle', 'api'] as const, describe: 'oracle: the rules of mini; api: a judge model' },
-  'judge-url': { type: 'string', describe: 'OpenAI-compatible base URL (default: OPENAI_BASE_URL, or OpenAI)' },
+  'judge-url': {
+    type: 'string',
+    describe: 'OpenAI-compatible base URL without a key (default: OPENAI_BASE_URL, or OpenAI)',
+  },
   'judge-model': { type: 'string', describe: 'judge model (default: gpt-4o)' },
   'max-cost': { type: 'number', describe: 'hard cap on judge cost, US dollars' },
 } as const satisfies Record<string, Options>;

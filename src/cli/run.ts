@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { type SparkError, toSparkError } from '../errors.js';
 import { createLog, type Log, silentLog } from '../log.js';
+import { redactedJson } from '../secrets/redact.js';
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
@@ -48,9 +49,7 @@ export async function runCommand(
   try {
     const log = output.quiet ? silentLog : createLog();
     const result = await body({ log, signal: controller.signal });
-    process.stdout.write(
-      output.json ? `${JSON.stringify(result.json)}\n` : result.text === '' ? '' : `${result.text}\n`,
-    );
+    process.stdout.write(output.json ? `${redactedJson(result.json)}\n` : result.text === '' ? '' : `${result.text}\n`);
     if (result.failed) process.exitCode = EXIT_FAILED;
   } catch (error) {
     reportFailure(toSparkError(error), output);
@@ -61,8 +60,14 @@ export async function runCommand(
   }
 }
 
+/** What no command has caught: a mistake of ours, told in the same way. */
+export function reportCrash(error: unknown): never {
+  reportFailure(toSparkError(error), { json: false, quiet: false });
+  process.exit(EXIT_FAILED);
+}
+
 function reportFailure(error: SparkError, output: OutputOptions): void {
-  if (output.json) process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`);
+  if (output.json) process.stdout.write(`${redactedJson({ error: { code: error.code, message: error.message } })}\n`);
   process.stderr.write(`error [${error.code}]: ${error.message}\n`);
   if (error.code === 'internal' && error.stack) process.stderr.write(`${error.stack}\n`);
   if (error.code === 'interrupted') {

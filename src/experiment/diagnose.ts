@@ -5,6 +5,7 @@ import type { Config } from '../config.js';
 import { type Model, openModel } from '../engine/index.js';
 import { toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
+import { resolveEndpoint } from '../judge/endpoint.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
 import { openEngine } from './parts.js';
 
@@ -131,13 +132,12 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
   }
 }
 
-async function judgeKey(config: Config): Promise<Omit<Finding, 'name'>> {
+/** Asked as a run would ask: what is missing or malformed fails here in the same words. */
+async function judgeKey({ judge }: Config): Promise<Omit<Finding, 'name'>> {
   const key = process.env.OPENAI_API_KEY ? 'OPENAI_API_KEY is set' : 'OPENAI_API_KEY is not set';
-  if (config.judge.kind === 'oracle') return { state: 'note', detail: `${key}; the oracle judge needs none` };
-  const url = config.judge.baseUrl ?? process.env.OPENAI_BASE_URL;
-  return process.env.OPENAI_API_KEY || url
-    ? ok(key)
-    : { state: 'failed', detail: `${key}; export it, or use --judge-url` };
+  if (judge.kind === 'oracle') return { state: 'note', detail: `${key}; the oracle judge needs none` };
+  const { local } = resolveEndpoint(judge.baseUrl, null, process.env);
+  return ok(local ? `${key}; the judge is in this network and may need none` : key);
 }
 
 function ok(detail: string): Omit<Finding, 'name'> {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { StageEvaluation } from '../evaluate/summary.js';
 import { findWarnings, type Warning } from '../evaluate/warnings.js';
 import { writeSealed, writeWhole } from '../sealed.js';
+import { redactKnown } from '../secrets/redact.js';
 import { evaluateStage, readEvaluation, type StageToEvaluate } from './evaluateStage.js';
 import { generateStage } from './generateStage.js';
 import type { MetricRow } from './metricsFile.js';
@@ -79,7 +80,7 @@ export async function readReport(session: Session): Promise<Report> {
   const warnings = findWarnings(stages, training, { targetKl: config.ppo.targetKl });
   const title = `spark-rl: ${path.basename(run.root)}`;
   const created = new Date().toISOString();
-  const html = renderReport({ title, created, config, stages, training, warnings });
+  const html = redactKnown(renderReport({ title, created, config, stages, training, warnings }));
   return { run: run.root, stages, warnings, html };
 }
 

@@ -4,10 +4,11 @@
  */
 import pLimit from 'p-limit';
 import { SparkError, throwIfAborted } from '../errors.js';
+import type { Environment } from '../secrets/sources.js';
 import { abortable } from './abortable.js';
 import { Budget } from './budget.js';
 import { ChatCaller } from './chatCall.js';
-import { type Environment, resolveEndpoint } from './endpoint.js';
+import { resolveEndpoint } from './endpoint.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import { type Price, priceOf, requirePrice } from './prices.js';
 import { PROMPT_ID, renderMessages, responseSchema, wantsScores } from './prompt.js';
@@ -45,7 +46,7 @@ export interface ApiJudge extends Judge {
   readonly budget: Budget;
 }
 
-/** Throws `judge_key_missing` or `invalid_config` at once, before anything is generated. */
+/** Throws `judge_key_missing`, `judge_key_invalid` or `invalid_config` at once, before anything is generated. */
 export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
   const settings = {
     endpoint: resolveEndpoint(options.baseUrl, options.apiKey, options.env ?? process.env),

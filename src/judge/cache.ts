@@ -7,6 +7,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { redactedJson } from '../secrets/redact.js';
 import { abortable } from './abortable.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import type { JudgeStats } from './stats.js';
@@ -148,7 +149,7 @@ class VerdictFile {
     this.#known.set(key, verdict);
     try {
       // A torn last line is ended first, or it would swallow this one.
-      appendFileSync(this.#file, `${this.#torn ? '\n' : ''}${JSON.stringify({ key, judge, verdict })}\n`);
+      appendFileSync(this.#file, `${this.#torn ? '\n' : ''}${redactedJson({ key, judge, verdict })}\n`);
       this.#torn = false;
     } catch (error) {
       // What did not fit may have left half a line.

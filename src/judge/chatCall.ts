@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer';
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { APIError, type AttemptEnd, type ChatParams, createChatClient } from '../inference/openai.js';
+import { redact } from '../secrets/redact.js';
 import { abortable } from './abortable.js';
 import type { Budget, Reservation } from './budget.js';
 import type { Endpoint } from './endpoint.js';
@@ -226,7 +227,7 @@ function neverArrived(error: unknown): boolean {
 function readText(completion: Completion, settings: ChatSettings): string {
   const { message, finish_reason: finish } = completion.choices[0]!;
   if (message.refusal) {
-    throw new SparkError('judge_refused', `the judge refused to answer: "${message.refusal.slice(0, 160)}"`);
+    throw new SparkError('judge_refused', `the judge refused to answer: "${redact(message.refusal).slice(0, 160)}"`);
   }
   if (finish === 'content_filter')
     throw new SparkError('judge_refused', "the judge's content filter held back the reply");

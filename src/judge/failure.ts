@@ -1,7 +1,9 @@
 /** Turns what the openai client throws into the judge's coded errors: which URL, what it said, what to do. */
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from '../inference/openai.js';
-import { type Endpoint, KEY_VARIABLE } from './endpoint.js';
+import { redact } from '../secrets/redact.js';
+import type { Endpoint } from './endpoint.js';
+import { KEY_VARIABLE } from './key.js';
 
 export interface FailureContext {
   readonly endpoint: Endpoint;
@@ -40,7 +42,8 @@ export function notACompletion(endpoint: Endpoint, cause: unknown): SparkError {
 function statusFailure(error: APIError, context: FailureContext, tries: string): SparkError {
   const { endpoint, model } = context;
   const status = error.status as number | undefined;
-  const said = redact(error.message, endpoint.apiKey);
+  // By itself: where the server's words end, it may have cut a key.
+  const said = redact(error.message);
   if (status === 401 || status === 403) {
     const given = endpoint.apiKey === 'none' ? 'no key was sent' : 'a key was sent';
     const message = `the judge at ${endpoint.baseUrl} refused access (${said}); ${given}: expected a valid one in ${KEY_VARIABLE}`;
@@ -66,8 +69,4 @@ function rootCause(error: unknown): string {
   while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
   if (isNodeError(deepest)) return `${deepest.code}${deepest.message ? ` (${deepest.message})` : ''}`;
   return deepest instanceof Error ? deepest.message : String(deepest);
-}
-
-function redact(text: string, key: string): string {
-  return key.length < 6 ? text : text.replaceAll(key, '***');
 }

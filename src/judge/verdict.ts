@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
+import { redact } from '../secrets/redact.js';
 import type { Score } from '../trajectory/trajectory.js';
 import type { JudgeRequest, JudgeVerdict } from './judge.js';
 import { wantsScores } from './prompt.js';
@@ -116,7 +117,8 @@ function expected(request: JudgeRequest): string {
 }
 
 function excerpt(text: string): string {
-  const short = text.replace(/\s+/g, ' ').trim();
+  // Before the cut, which would leave half of a key.
+  const short = redact(text).replace(/\s+/g, ' ').trim();
   if (short === '') return 'nothing';
   return `"${short.slice(0, 160)}${short.length > 160 ? '…' : ''}"`;
 }

@@ -5,6 +5,7 @@ import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 /** No later question would fare better: going on would only waste the generator's time. */
 const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'judge_key_missing',
+  'judge_key_invalid',
   'judge_budget',
   'interrupted',
   'disk_full',

@@ -1,4 +1,5 @@
 import { SparkError, throwIfAborted } from '../errors.js';
+import { redact, redactKnown } from '../secrets/redact.js';
 import { CORPUS_FOLDER, CorpusIndex, loadCorpus } from './corpus.js';
 import { encyclopediaTool } from './encyclopedia.js';
 import { ToolHost } from './host.js';
@@ -75,7 +76,8 @@ export class ToolRegistry {
     const tool = this.tools.get(name);
     const fail = (code: 'tool_input' | 'tool_failed', text: string): ToolResult => ({
       ...{ ok: false, code },
-      observation: clip(oneLine(text), context.maxObservationChars),
+      // A user's own tool may fail in words that hold its key.
+      observation: clip(oneLine(redact(text)), context.maxObservationChars),
     });
     if (tool === undefined)
       return fail('tool_input', `no tool named ${oneLine(name, 32)}; the tools are ${this.names.join(', ')}`);
@@ -84,7 +86,7 @@ export class ToolRegistry {
       return fail('tool_input', `input too long: ${input.length} characters, at most ${MAX_INPUT_CHARS}`);
     try {
       const result = await tool.run(input, context);
-      return { ...result, observation: clip(printable(result.observation), context.maxObservationChars) };
+      return { ...result, observation: clip(printable(redactKnown(result.observation)), context.maxObservationChars) };
     } catch (error) {
       throwIfAborted(context.signal);
       return fail('tool_failed', `${name} failed: ${error instanceof Error ? error.message : String(error)}`);

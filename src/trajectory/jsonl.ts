@@ -13,6 +13,7 @@ import {
 import path from 'node:path';
 import type { z } from 'zod';
 import { isNodeError, SparkError, writeError } from '../errors.js';
+import { redactedJson } from '../secrets/redact.js';
 
 const NEWLINE = 0x0a;
 
@@ -39,7 +40,7 @@ export class JsonlAppender {
 
   append(value: unknown): void {
     if (this.#descriptor === null) throw new SparkError('disposed', `${this.file} was closed; open it again`);
-    const line = Buffer.from(`${JSON.stringify(value)}\n`);
+    const line = Buffer.from(`${redactedJson(value)}\n`);
     const before = fstatSync(this.#descriptor).size;
     try {
       let written = 0;

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { SparkError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
+import { redact } from '../secrets/redact.js';
 import { JsonlAppender, readJsonl } from './jsonl.js';
 import { skipSchema, trajectorySchema } from './schema.js';
 import type { Skip, Trajectory } from './trajectory.js';
@@ -92,7 +93,7 @@ export class TrajectoryStore {
   }
 
   appendSkip(skip: Skip): void {
-    this.#skips.append(skip);
+    this.#skips.append({ ...skip, message: redact(skip.message) });
   }
 
   close(): void {

@@ -16,6 +16,11 @@ export type Behaviour =
   | 'quota'
   | 'serverError'
   | 'badKey'
+  | 'echoSpelt'
+  | 'echoMasked'
+  | 'echoRefusal'
+  | 'echoProse'
+  | 'echoHeader'
   | 'noModel'
   | 'tooLong'
   | 'notJson'
@@ -26,6 +31,9 @@ export type Behaviour =
   | 'noSchema'
   | 'noFormat'
   | 'reasoningModel';
+
+/** Every behaviour there is, by name. */
+export const BEHAVIOURS: Readonly<Record<Behaviour, unknown>>;
 
 export interface LoopbackOptions {
   /** Default: any free one. */

@@ -18,7 +18,7 @@ import { pathToFileURL } from 'node:url';
  */
 
 /** @type {Record<Behaviour, (turn: Turn) => void>} */
-const BEHAVIOURS = {
+export const BEHAVIOURS = {
   good: (turn) => reply(turn, JSON.stringify(goodVerdict(turn.body))),
   prose: (turn) => reply(turn, 'All of these actions look promising to me, and the step before was fine.'),
   proseAround: (turn) =>
@@ -44,6 +44,20 @@ const BEHAVIOURS = {
   serverError: (turn) => fail(turn, 500, 'The server had an error', { 'retry-after-ms': '20' }),
   /** Careless, as some servers are: it repeats the key. */
   badKey: (turn) => fail(turn, 401, `Incorrect API key provided: ${turn.authorization}`, {}, 'invalid_api_key'),
+  /** The same in every spelling that a proxy or a framework may put it into. */
+  echoSpelt: (turn) => fail(turn, 400, spellings(keyOf(turn)).join(' | '), {}, 'context_length_exceeded'),
+  /** Masked as OpenAI does it, and cut in the middle. */
+  echoMasked: (turn) =>
+    fail(
+      turn,
+      403,
+      `Key ${keyOf(turn).slice(0, 6)}*****${keyOf(turn).slice(-4)}; got Bearer ${keyOf(turn).slice(0, 11)}`,
+    ),
+  /** Where a message is likely to be cut. */
+  echoRefusal: (turn) => reply(turn, null, { refusal: `${'no '.repeat(50)}${keyOf(turn)}` }),
+  echoProse: (turn) => reply(turn, `${'well '.repeat(30)}${keyOf(turn)}`),
+  echoHeader: (turn) =>
+    fail(turn, 503, 'Busy', { 'retry-after': '9999', 'x-request-id': keyOf(turn), 'set-cookie': keyOf(turn) }),
   noModel: (turn) => fail(turn, 404, `The model '${turn.body.model}' does not exist`, {}, 'model_not_found'),
   tooLong: (turn) => fail(turn, 400, "This model's maximum context length is 8", {}, 'context_length_exceeded'),
   notJson: ({ response }) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"choices": [tr'),
@@ -73,6 +87,24 @@ const BEHAVIOURS = {
     return reply(turn, draft + JSON.stringify(goodVerdict(turn.body)));
   },
 };
+
+/** @param {Turn} turn */
+function keyOf({ authorization }) {
+  return authorization.replace(/^Bearer /, '');
+}
+
+/** @param {string} key */
+function spellings(key) {
+  const basic = Buffer.from(`user:${key}`).toString('base64');
+  const unicode = [...key].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+  const percent = [...key].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('');
+  return [
+    ...[key, key.toUpperCase(), JSON.stringify(key), JSON.stringify(JSON.stringify({ key })), unicode, percent],
+    ...[encodeURIComponent(key), encodeURIComponent(encodeURIComponent(key)), `Basic ${basic}`, basic.slice(3)],
+    ...[Buffer.from(key).toString('base64url'), Buffer.from(key).toString('hex'), key.slice(4), key.slice(0, -4)],
+    `authorization: Bearer ${key}`,
+  ];
+}
 
 /** @param {LoopbackOptions} [options] @returns {Promise<LoopbackServer>} */
 export async function startOpenAiServer(options = {}) {
