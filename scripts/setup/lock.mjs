@@ -6,6 +6,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './run.mjs';
 
+const SIGNALS = /** @type {const} */ (['SIGINT', 'SIGTERM']);
+
 /**
  * Without a `signal` the process ends at Ctrl-C; with one the caller sees to that.
  * @template T
@@ -21,14 +23,14 @@ export async function withLock(root, work, signal) {
   }
   const release = () => rmSync(file, { force: true });
   process.once('exit', release);
-  if (signal === undefined) {
-    for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(name, () => process.exit(130));
-  }
+  const end = () => process.exit(130);
+  if (signal === undefined) for (const name of SIGNALS) process.once(name, end);
   try {
     return await work();
   } finally {
     release();
     process.removeListener('exit', release);
+    for (const name of SIGNALS) process.removeListener(name, end);
   }
 }
 

@@ -126,6 +126,7 @@ async function build(root, target, hash, cuda, signal) {
     writeFileSync(path.join(target, STAMP), `${JSON.stringify({ hash, cuda, noCuda })}\n`);
   } finally {
     removeFolder(draft);
+    if (readdirSync(target).length === 0) removeFolder(target);
   }
 }
 
