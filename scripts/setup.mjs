@@ -6,6 +6,7 @@
  *
  *   node scripts/setup.mjs --for start      npm packages, oneDNN, the addon, the TypeScript build
  *   node scripts/setup.mjs --for test       the same, and what the native tests need
+ *   node scripts/setup.mjs --for pack       npm packages and the TypeScript build: what `npm pack` takes along
  */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,18 +21,18 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 /** @param {string[]} argv */
 async function main(argv) {
   const goal = argv[0] === '--for' ? argv[1] : undefined;
-  if (argv.length !== 2 || (goal !== 'start' && goal !== 'test')) {
-    throw new SetupError('setup_usage', `expected --for start or --for test, got "${argv.join(' ')}"`);
+  if (argv.length !== 2 || (goal !== 'start' && goal !== 'test' && goal !== 'pack')) {
+    throw new SetupError('setup_usage', `expected --for start, --for test or --for pack, got "${argv.join(' ')}"`);
   }
   checkNode();
-  const needs = readNeeds(root);
+  const needs = readNeeds(root, goal);
   // The native tests are compiled by their own command, so they need the toolchain even when the addon is up to date.
   if (goal === 'test' || needs.addon) await checkToolchain(goal);
   if (!needs.packages && !needs.addon && !needs.typescript) return;
 
   await withLock(root, async () => {
     // Another run may have done it while this one waited.
-    const left = readNeeds(root);
+    const left = readNeeds(root, goal);
     if (left.packages) await installPackages(root);
     if (left.addon) await buildAddon(root);
     if (left.typescript) await compileTypeScript(root);

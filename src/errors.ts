@@ -13,6 +13,15 @@ export type SparkErrorCode =
   | 'unsupported_file'
   | 'io_error'
   | 'disk_full'
+  // setup: what building the engine asks of the machine
+  | 'setup_platform'
+  | 'setup_node'
+  | 'setup_npm'
+  | 'setup_cmake'
+  | 'setup_compiler'
+  | 'setup_packages'
+  | 'setup_addon'
+  | 'setup_cuda'
   // native engine
   | 'addon_missing'
   | 'backend_unavailable'

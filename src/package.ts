@@ -1,5 +1,5 @@
 /** Where this package's own files are, wherever it runs from (src in tests, dist when built). */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,4 +12,9 @@ export function packagePath(relative: string): string {
 
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as { version: string }).version;
+}
+
+/** A clone of the repository; else an installed package, into which npm never packs the lock file. */
+export function isCheckout(): boolean {
+  return existsSync(packagePath('package-lock.json'));
 }

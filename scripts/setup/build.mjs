@@ -2,19 +2,20 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { cmakeJsBuild } from './cmakeJs.mjs';
 import { run, SetupError, say } from './run.mjs';
 import { addToStamp, hashOf, readStamp } from './stamp.mjs';
 import { typescriptHash, typescriptOutput } from './typescript.mjs';
 
 const ADDON = 'build/Release/spark_rl.node';
 
-/** @param {string} root */
-export function readNeeds(root) {
+/** @param {string} root @param {'start' | 'test' | 'pack'} goal whoever installs a package builds its addon */
+export function readNeeds(root, goal) {
   const stamp = readStamp(root);
   return {
     packages:
       stamp.packages !== packagesHash(root) || !existsSync(path.join(root, 'node_modules/cmake-js/package.json')),
-    addon: stamp.addon !== addonHash(root) || !existsSync(path.join(root, ADDON)),
+    addon: goal !== 'pack' && (stamp.addon !== addonHash(root) || !existsSync(path.join(root, ADDON))),
     typescript: stamp.typescript !== typescriptHash(root) || !existsSync(path.join(root, typescriptOutput)),
   };
 }
@@ -22,10 +23,16 @@ export function readNeeds(root) {
 /** @param {string} root */
 const packagesHash = (root) => hashOf(root, ['package-lock.json']);
 
-/** The addon uses every instruction of the processor it was built on: a folder moved to another one is built again. */
-function addonHash(/** @type {string} */ root) {
+/** @param {string} root */
+const addonHash = (root) => addonSourceHash(root, lockedVersion(root, 'node-addon-api'));
+
+/**
+ * The addon uses every instruction of the processor it was built on: a folder moved to another one is built again.
+ * @param {string} root @param {string} napiVersion version of node-addon-api, whose headers are compiled in
+ */
+export function addonSourceHash(root, napiVersion) {
   const machine = [process.platform, process.arch, os.cpus()[0]?.model ?? ''];
-  return hashOf(root, ['native', 'bindings', 'CMakeLists.txt'], [...machine, lockedVersion(root, 'node-addon-api')]);
+  return hashOf(root, ['native', 'bindings', 'CMakeLists.txt'], [...machine, napiVersion]);
 }
 
 /** @param {string} root @param {string} name */
@@ -86,10 +93,8 @@ function isInstalled(root) {
 /** @param {string} root */
 export async function buildAddon(root) {
   const hash = addonHash(root);
-  const cmakeJs = path.join(root, 'node_modules/cmake-js/bin/cmake-js');
   dropUselessCache(root);
-  const args = [cmakeJs, 'build', '--parallel', String(buildJobs())];
-  await run('building the addon (C++)', process.execPath, args, {
+  await run('building the addon (C++)', process.execPath, cmakeJsBuild(root), {
     cwd: root,
     code: 'setup_addon',
     advice:
@@ -114,9 +119,4 @@ function dropUselessCache(root) {
   const moved = home !== undefined && path.resolve(home) !== root;
   const configured = ['build.ninja', 'Makefile'].some((name) => existsSync(path.join(build, name)));
   if (moved || !configured) rmSync(build, { recursive: true, force: true });
-}
-
-/** A compiler process takes up to a gigabyte. */
-function buildJobs() {
-  return Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 2 ** 30)));
 }

@@ -1,4 +1,4 @@
-/** One setup at a time in one clone: `npm start` and `npm test` in two windows would build into the same folder. */
+/** One setup at a time in one folder: `npm start` and `npm test` in two windows would build into the same one. */
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -6,22 +6,31 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './run.mjs';
 
-/** @param {string} root @param {() => Promise<void>} work */
-export async function withLock(root, work) {
+const SIGNALS = /** @type {const} */ (['SIGINT', 'SIGTERM']);
+
+/**
+ * Without a `signal` the process ends at Ctrl-C; with one the caller sees to that.
+ * @template T
+ * @param {string} root the folder that is locked
+ * @param {() => Promise<T>} work @param {AbortSignal} [signal] @returns {Promise<T>}
+ */
+export async function withLock(root, work, signal) {
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
   const file = path.join(os.tmpdir(), `spark-rl-setup-${name}.lock`);
   for (let waited = false; !take(file); waited = true) {
     if (!waited) say(`waiting for another setup of this folder to end (process ${holder(file)}, lock ${file})`);
-    await sleep(250);
+    await sleep(250, undefined, { signal });
   }
   const release = () => rmSync(file, { force: true });
   process.once('exit', release);
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(130));
+  const end = () => process.exit(130);
+  if (signal === undefined) for (const name of SIGNALS) process.once(name, end);
   try {
-    await work();
+    return await work();
   } finally {
     release();
     process.removeListener('exit', release);
+    for (const name of SIGNALS) process.removeListener(name, end);
   }
 }
 

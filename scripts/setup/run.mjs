@@ -2,10 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 
 const started = Date.now();
-const tty = process.stderr.isTTY === true;
+const watched = () => process.stderr.isTTY === true && !silent;
 /** Between two signs of life where nobody sees a line change. */
 const HEARTBEAT_MS = 15_000;
 const TAIL_LINES = 40;
+let silent = false;
 
 /** A failure that the user can do something about. */
 export class SetupError extends Error {
@@ -16,24 +17,35 @@ export class SetupError extends Error {
   }
 }
 
+/** For a caller that wants no words: failures still say everything. */
+export function sayNothing() {
+  silent = true;
+}
+
 export function elapsed() {
   return `${((Date.now() - started) / 1000).toFixed(1)} s`;
 }
 
 /** @param {string} message */
 export function say(message) {
+  if (silent) return;
   process.stderr.write(`setup ${elapsed().padStart(8)}  ${message}\n`);
 }
 
 /**
- * Runs a command to its end. Its last line of output shows as progress; all of its last lines show when it fails.
+ * Runs a command to its end. Its last line of output shows as progress; all of its last lines show when it fails. A
+ * `signal` that fires ends the command with everything it has started, and its reason is thrown.
  * @param {string} what what it does, for people
  * @param {string} command
  * @param {string[]} args
- * @param {{ cwd: string, code: string, advice: string, env?: NodeJS.ProcessEnv }} options `code`, `advice`: of its failure
+ * @param {{ cwd: string, code: string, advice: string, env?: NodeJS.ProcessEnv, signal?: AbortSignal | undefined, onLine?: (line: string) => void }} options
+ *   `code`, `advice`: of its failure
  * @returns {Promise<void>}
  */
 export async function run(what, command, args, options) {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const tty = watched();
   say(`${what} …`);
   const begun = Date.now();
   /** @type {string[]} */
@@ -42,12 +54,17 @@ export async function run(what, command, args, options) {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own: the builders that cmake has started end with it.
+    detached: signal !== undefined,
   });
+  const stop = () => endGroup(child);
+  signal?.addEventListener('abort', stop);
   const seconds = () => ((Date.now() - begun) / 1000).toFixed(0);
   const heartbeat = setInterval(() => say(`${what} … ${seconds()} s  ${tail.at(-1) ?? ''}`), HEARTBEAT_MS);
   if (tty) clearInterval(heartbeat);
   for (const stream of [child.stdout, child.stderr]) {
     onLines(stream, (line) => {
+      options.onLine?.(line);
       tail.push(line);
       if (tail.length > TAIL_LINES) tail.shift();
       if (tty)
@@ -60,13 +77,25 @@ export async function run(what, command, args, options) {
     child.once('close', (status, signal) => resolve(status ?? signal ?? 'unknown'));
   });
   clearInterval(heartbeat);
+  signal?.removeEventListener('abort', stop);
   if (tty) process.stderr.write('\r\u001b[K');
+  signal?.throwIfAborted();
   if (end === 0) return say(`${what}: done in ${seconds()} s`);
   const output = tail.length === 0 ? '  (no output)' : tail.map((line) => `  ${line}`).join('\n');
   throw new SetupError(
     options.code,
     `${what} failed (${end}). The command was\n  ${[command, ...args].join(' ')}\nand its last lines were\n${output}\n${options.advice}`,
   );
+}
+
+/** @param {import('node:child_process').ChildProcess} leader */
+function endGroup(leader) {
+  if (leader.pid === undefined) return;
+  try {
+    process.kill(-leader.pid, 'SIGTERM');
+  } catch {
+    // Ended by itself in the meantime.
+  }
 }
 
 /** @param {import('node:stream').Readable} stream @param {(line: string) => void} use */

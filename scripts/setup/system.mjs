@@ -46,15 +46,18 @@ export function checkNode() {
   }
 }
 
-/** Names what is missing, installs libraries where that needs no password. @param {'start' | 'test'} goal */
-export async function checkToolchain(goal) {
+/**
+ * Names what is missing, installs libraries where that needs no password.
+ * @param {'start' | 'test' | 'pack'} goal @param {AbortSignal} [signal]
+ */
+export async function checkToolchain(goal, signal) {
   const manager = findManager();
   checkCmake(manager);
   const compiler = findCompiler(manager);
   const wanted = LIBRARIES.filter((library) => goal === 'test' || !library.test);
   const missing = missingLibraries(compiler, wanted);
   if (missing.length === 0) return;
-  await installLibraries(manager, missing);
+  await installLibraries(manager, missing, signal);
   const still = missingLibraries(compiler, wanted);
   if (still.length > 0) throw packagesError(manager, still, 'installed, but the compiler still does not find');
 }
@@ -113,8 +116,8 @@ function missingLibraries(compiler, libraries) {
   return libraries.filter((_, i) => !seen.includes(`SPARK_HAS_${i}_`));
 }
 
-/** @param {Manager | null} manager @param {typeof LIBRARIES} missing */
-async function installLibraries(manager, missing) {
+/** @param {Manager | null} manager @param {typeof LIBRARIES} missing @param {AbortSignal | undefined} signal */
+async function installLibraries(manager, missing, signal) {
   const superuser = process.getuid?.() === 0 ? [] : output('sudo', ['-n', 'true']) !== null ? ['sudo', '-n'] : null;
   // Homebrew and dnf change more than they are asked for; there the command is shown instead.
   if (manager !== 'apt' || superuser === null) throw packagesError(manager, missing, 'missing');
@@ -122,7 +125,7 @@ async function installLibraries(manager, missing) {
   const aptGet = async (/** @type {string} */ what, /** @type {string[]} */ args) => {
     const [command = '', ...rest] = [...superuser, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
     const advice = `Install them by hand and run this again:\n  ${installCommand('apt', packages)}`;
-    await run(what, command, rest, { cwd: '/', code: 'setup_packages', advice });
+    await run(what, command, rest, { cwd: '/', code: 'setup_packages', advice, signal });
   };
   const wait = ['-o', 'DPkg::Lock::Timeout=120'];
   const install = ['install', '-y', '--no-install-recommends', ...wait, ...packages];

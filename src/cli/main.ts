@@ -17,6 +17,7 @@ import { logprobsCommand } from './commands/logprobs.js';
 import { questionsCommand } from './commands/questions.js';
 import { quickstartCommand } from './commands/quickstart.js';
 import { reportCommand } from './commands/report.js';
+import { setupCommand } from './commands/setup.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
 import { EXIT_FAILED, EXIT_USAGE } from './run.js';
@@ -27,6 +28,7 @@ guardStreams(EXIT_FAILED);
 await yargs(hideBin(process.argv))
   .scriptName('spark-rl')
   .usage('$0 <command>\n\nTeaches a language model to use rare tools: offline step-wise PPO (SPaRK, arXiv 2507.11371).')
+  .command(setupCommand)
   .command(quickstartCommand)
   .command(doctorCommand)
   .command(questionsCommand)

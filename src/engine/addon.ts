@@ -1,9 +1,9 @@
 /** Loads the native addon, once, on first use. Its exports are listed in bindings/addon.cpp; nobody else imports it. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import '../openmp.js';
 import { SparkError } from '../errors.js';
+import { findAddon, remedy } from './addonPlace.js';
 import type {
   AdapterOptions,
   Batch,
@@ -96,19 +96,19 @@ export interface Addon {
   cancelAll(): void;
 }
 
-/** From src/engine and from dist/engine alike, the package's root is two folders up. */
-export const addonPath = fileURLToPath(new URL('../../build/Release/spark_rl.node', import.meta.url));
-
 let loaded: Addon | undefined;
 
 /** Throws `addon_missing` with the command that mends it, when the addon is not built or does not load. */
-export function loadAddon(path: string = addonPath): Addon {
-  if (loaded !== undefined && path === addonPath) return loaded;
+export function loadAddon(path?: string): Addon {
+  if (path === undefined && loaded !== undefined) return loaded;
+  const addon = open(path ?? findAddon());
+  if (path === undefined) loaded = addon;
+  return addon;
+}
+
+function open(path: string): Addon {
   if (!existsSync(path)) {
-    throw new SparkError(
-      'addon_missing',
-      `expected the native addon at ${path}, got none; build it: npx cmake-js build`,
-    );
+    throw new SparkError('addon_missing', `expected the training engine at ${path}, got none; build it: ${remedy()}`);
   }
   let addon: Addon;
   try {
@@ -117,12 +117,11 @@ export function loadAddon(path: string = addonPath): Addon {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SparkError(
       'addon_missing',
-      `the native addon at ${path} does not load: ${reason}; build it again for this machine: npx cmake-js rebuild`,
+      `the training engine at ${path} does not load: ${reason}; build it again for this machine: ${remedy('again')}`,
       { cause },
     );
   }
   // process.exit() joins the thread pool: without this it would wait for the call in flight to compute to its end.
   process.once('exit', () => addon.cancelAll());
-  loaded = addon;
   return addon;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Config } from '../config.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import type { Log } from '../log.js';
-import { packagePath, packageVersion } from '../package.js';
+import { isCheckout, packagePath, packageVersion } from '../package.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import { RunFolder } from './runFolder.js';
 import { lockRun, type RunLock } from './runLock.js';
@@ -116,6 +116,8 @@ export async function withSession<T>(
 
 /** Commit of the checkout this package runs from; null where it is an installed package. */
 function sourceCommit(): string | null {
+  // A package lies inside somebody else's repository.
+  if (!isCheckout()) return null;
   try {
     const options = { cwd: packagePath('.'), stdio: ['ignore', 'pipe', 'ignore'] as ('ignore' | 'pipe')[] };
     return execFileSync('git', ['rev-parse', 'HEAD'], options).toString().trim();

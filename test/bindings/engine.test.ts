@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { addonPath, loadAddon } from '../../src/engine/addon.js';
+import { loadAddon } from '../../src/engine/addon.js';
+import { findAddon } from '../../src/engine/addonPlace.js';
 import { type Model, openModel } from '../../src/engine/index.js';
 import { failure, longBatch, MODEL, makeBatch, temporaryFolder } from './support.js';
 
@@ -229,7 +230,7 @@ describe('the event loop', () => {
   // In a process of its own: what is tested is how that process ends.
   const script = (ending: string) => `
     const { Worker, isMainThread, parentPort } = require('node:worker_threads');
-    const addon = require(${JSON.stringify(addonPath)});
+    const addon = require(${JSON.stringify(findAddon())});
     const n = 16 * 250;
     const batch = {
       tokens: new Int32Array(n).fill(5),
@@ -261,12 +262,13 @@ describe('the event loop', () => {
 });
 
 it('says how to build the addon when it is missing or does not load', async () => {
-  expect(existsSync(addonPath)).toBe(true);
+  expect(existsSync(findAddon())).toBe(true);
   const missing = await failure(() => loadAddon(`${folder}/none.node`));
   expect(missing.code).toBe('addon_missing');
-  expect(missing.message).toContain('npx cmake-js build');
+  expect(missing.message).toMatch(/build it: npm start$/);
   writeFileSync(`${folder}/broken.node`, 'no library');
   const broken = await failure(() => loadAddon(`${folder}/broken.node`));
   expect(broken.code).toBe('addon_missing');
   expect(broken.cause).toBeInstanceOf(Error);
+  expect(broken.message).toMatch(/: rm -r build && npm start$/);
 });

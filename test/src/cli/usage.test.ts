@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { runCli, temporaryFolder } from './runCli.js';
 
-const COMMANDS = ['quickstart', 'doctor', 'questions', 'generate', 'train', 'eval', 'ladder', 'report', 'adapter'];
+const COMMANDS = [
+  'setup',
+  'quickstart',
+  'doctor',
+  'questions',
+  'generate',
+  'train',
+  'eval',
+  'ladder',
+  'report',
+  'adapter',
+];
 
 describe('command line', () => {
   it('explains every command', { timeout: 120_000 }, async () => {

@@ -1,0 +1,53 @@
+/**
+ * The door to scripts/setup, which is JavaScript outside src/: in a clone it runs before there is a compiler for
+ * TypeScript. Its failures become ours.
+ */
+import { pathToFileURL } from 'node:url';
+import { userBuildFolder } from '../engine/addonPlace.js';
+import { SparkError, type SparkErrorCode } from '../errors.js';
+import { isCheckout, packagePath } from '../package.js';
+
+export interface SetupOptions {
+  readonly cuda: 'auto' | 'on' | 'off';
+  /** Builds although it is built. */
+  readonly force: boolean;
+  readonly quiet: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface SetupResult {
+  readonly addon: string;
+  readonly place: 'package' | 'cache';
+  /** False: it was there already. */
+  readonly built: boolean;
+  readonly cuda: boolean;
+  /** Why there is no CUDA backend. */
+  readonly noCuda: string | null;
+}
+
+interface Scripts {
+  setUpPackage(options: Omit<SetupOptions, 'quiet'> & { root: string; cache: string }): Promise<SetupResult>;
+  sayNothing(): void;
+}
+
+export async function setUpEngine({ quiet, ...options }: SetupOptions): Promise<SetupResult> {
+  if (isCheckout()) {
+    throw new SparkError(
+      'invalid_argument',
+      `expected an installed package, got a clone of the repository at ${packagePath('.')}; there it is: npm start`,
+    );
+  }
+  const script = async (name: string) => await import(pathToFileURL(packagePath(`scripts/setup/${name}.mjs`)).href);
+  const { sayNothing }: Pick<Scripts, 'sayNothing'> = await script('run');
+  const { setUpPackage }: Pick<Scripts, 'setUpPackage'> = await script('package');
+  if (quiet) sayNothing();
+  try {
+    return await setUpPackage({ ...options, root: packagePath('.'), cache: userBuildFolder() });
+  } catch (error) {
+    throw isSetupError(error) ? new SparkError(error.code, error.message, { cause: error }) : error;
+  }
+}
+
+function isSetupError(error: unknown): error is Error & { code: SparkErrorCode } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('setup_');
+}

@@ -1,0 +1,35 @@
+/** Where the built addon is, and the command that builds it, in a clone and in an installed package. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { isCheckout, packagePath, packageVersion } from '../package.js';
+
+const ADDON = path.join('Release', 'spark_rl.node');
+
+/** The user's own build of a package that is read-only to them comes first; it is there only when they made it. */
+export function findAddon(): string {
+  const beside = path.join(packagePath('build'), ADDON);
+  if (isCheckout()) return beside;
+  const own = path.join(userBuildFolder(), ADDON);
+  return existsSync(own) ? own : beside;
+}
+
+/**
+ * For this installation, version and processor, because a build uses every instruction the processor has: a home folder
+ * may be shared by several machines.
+ */
+export function userBuildFolder(): string {
+  const caches =
+    process.env.XDG_CACHE_HOME ||
+    path.join(os.homedir(), process.platform === 'darwin' ? path.join('Library', 'Caches') : '.cache');
+  const facts = JSON.stringify([packagePath('.'), os.cpus()[0]?.model]);
+  const key = createHash('sha256').update(facts).digest('hex').slice(0, 12);
+  return path.join(caches, 'spark-rl', `${packageVersion()}-${process.platform}-${process.arch}-${key}`);
+}
+
+/** What to type. `again`: something is there that does not load, which `npm start` takes for built. */
+export function remedy(again?: 'again', checkout: boolean = isCheckout()): string {
+  if (!checkout) return 'npx spark-rl setup';
+  return again ? 'rm -r build && npm start' : 'npm start';
+}
