@@ -100,7 +100,7 @@ LlamaConfig read_config(const GgufFile& file) {
   }
   config.head_size = file.get_int(prefix + "attention.key_length", config.width / config.heads);
   require_range(prefix + "attention.key_length", config.head_size, 1, 1 << 12);
-  const int64_t value_size = file.get_int(prefix + "attention.value_length", config.head_size);
+  const int64_t value_size = file.get_int(prefix + "attention.value_length", config.width / config.heads);
   if (value_size != config.head_size) {
     throw Error("unsupported_file", prefix + "attention.value_length: expected the key length " +
                                         std::to_string(config.head_size) + ", got " + std::to_string(value_size));

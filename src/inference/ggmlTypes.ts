@@ -37,6 +37,11 @@ const TYPES: ReadonlyMap<number, readonly [values: number, bytes: number]> = new
 
 export const F32_TYPE = 0;
 
+/** Plain integers and F64: a table may hold them, but llama.cpp's products of matrices crash over them. */
+export function isWeightType(type: number): boolean {
+  return type < 24 || type > 28;
+}
+
 /** Bytes of a tensor; null for a type that is newer than this list, which llama.cpp then judges alone. */
 export function tensorBytes(type: number, dimensions: readonly number[]): number | null {
   const block = TYPES.get(type);

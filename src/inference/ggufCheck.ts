@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { isNodeError, SparkError } from '../errors.js';
-import { F32_TYPE } from './ggmlTypes.js';
+import { F32_TYPE, isWeightType } from './ggmlTypes.js';
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './ggufHeader.js';
 import { vocabularyProblem } from './ggufVocabulary.js';
 
@@ -32,7 +32,10 @@ export function checkModelFile(file: string): ModelFileInfo {
   }
   const problem = vocabularyProblem(header.metadata);
   if (problem !== null) throw damaged(file, problem);
-  if (OUR_ARCHITECTURES.has(architecture)) checkShape(file, header, architecture);
+  if (OUR_ARCHITECTURES.has(architecture)) {
+    checkTokenizer(file, header);
+    checkShape(file, header, architecture);
+  }
   const contextLength = header.metadata.get(`${architecture}.context_length`);
   return {
     bytes: header.bytes,
@@ -55,6 +58,16 @@ const REQUIRED_SIZES = [
   'attention.head_count',
 ] as const;
 
+/** Other kinds need tokens of their own, which llama.cpp takes for granted. */
+function checkTokenizer(file: string, header: GgufHeader): void {
+  const tokenizer = text(header, 'tokenizer.ggml.model') ?? 'none';
+  if (TOKENIZERS.includes(tokenizer)) return;
+  throw new SparkError(
+    'unsupported_file',
+    `expected tokenizer.ggml.model to be ${TOKENIZERS.join(' or ')} in ${file}, got ${tokenizer}`,
+  );
+}
+
 /**
  * llama.cpp computes the shapes it wants from the metadata and asserts that none is 0, so the numbers have to fit the
  * tensors that are there.
@@ -74,7 +87,6 @@ function checkShape(file: string, header: GgufHeader, architecture: string): voi
       throw damaged(file, `expected ${architecture}.${key} of at least 1, got ${value ?? 'none'}`);
     }
   }
-  checkAsserted(file, header, architecture, number);
   for (const [name, sizes] of expectedShapes(header, architecture, number)) {
     const tensor = tensors.find((candidate) => candidate.name === name);
     // Experts have other names; what is missing altogether llama.cpp says itself.
@@ -86,8 +98,10 @@ function checkShape(file: string, header: GgufHeader, architecture: string): voi
       );
     }
   }
+  checkAsserted(file, header, architecture, number);
 }
 
+const TOKENIZERS = ['llama', 'gpt2'];
 const MAX_LAYERS = 512;
 const ROPE_SCALINGS = ['none', 'linear', 'yarn', 'longrope'];
 
@@ -112,10 +126,18 @@ function checkAsserted(
   require(used <= experts && (experts === 0 || used > 0), `expert_used_count to fit ${experts} experts, got ${used}`);
   require((number('expert_group_count') ?? 0) < Math.max(experts, 1), 'expert_group_count below expert_count');
   const headSize = headSizeOf(number);
-  const rotary = number('rope.dimension_count') ?? headSize;
-  require(rotary === headSize, `rope.dimension_count to be the head size ${headSize}, got ${rotary}`);
-  const values = number('attention.value_length') ?? headSize;
-  require(values === headSize, `attention.value_length to be the head size ${headSize}, got ${values}`);
+  if (headSize !== null) {
+    const rotary = number('rope.dimension_count') ?? headSize;
+    require(rotary === headSize, `rope.dimension_count to be the head size ${headSize}, got ${rotary}`);
+    // Its default is not the key length but C / H, whatever that is.
+    const values = number('attention.value_length') ?? widthOfHeads(number);
+    require(values === headSize, `attention.value_length to be the head size ${headSize}, got ${values}`);
+  }
+  const epsilon = number('attention.layer_norm_rms_epsilon') ?? 0;
+  require(epsilon >= 0, `attention.layer_norm_rms_epsilon of at least 0, got ${epsilon}`);
+  const plain = tensors.find(({ type }) => !isWeightType(type));
+  if (plain !== undefined)
+    throw damaged(file, `${plain.name} has tensor type ${plain.type}, which is not one of weights`);
   const narrow = tensors.find(({ dimensions, type }) => dimensions.length === 1 && type !== F32_TYPE);
   if (narrow !== undefined) throw damaged(file, `expected ${narrow.name} in F32, as every vector is`);
 }
@@ -123,8 +145,12 @@ function checkAsserted(
 type Size = number | null;
 
 function headSizeOf(number: (key: string) => Size): Size {
+  return number('attention.key_length') ?? widthOfHeads(number);
+}
+
+function widthOfHeads(number: (key: string) => Size): Size {
   const [width, heads] = [number('embedding_length'), number('attention.head_count')];
-  return number('attention.key_length') ?? (width === null || heads === null ? null : Math.floor(width / heads));
+  return width === null || heads === null ? null : Math.floor(width / heads);
 }
 
 /** Tensors whose sizes follow from the metadata, innermost first; null where the metadata leaves a size open. */

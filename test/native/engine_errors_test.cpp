@@ -178,6 +178,10 @@ TEST_CASE("a model that is not what we compute is refused by the name of what is
   check(open([](MemoryGguf& f) { f.add("more.weight", {4}, {1, 1, 1, 1}); }), "invalid_file", "more.weight");
   check(open([](MemoryGguf& f) { f.add("blk.0.attn_q.scale", {1}, {2}); }), "unsupported_file", "blk.0.attn_q.scale");
   check(open([](MemoryGguf& f) { f.ints["llama.rope.dimension_count"] = 4; }), "invalid_file", "rope.dimension_count");
+  check(open([](MemoryGguf& f) {
+          f.ints["llama.attention.key_length"] = 3, f.ints.erase("llama.attention.value_length");
+        }),
+        "unsupported_file", "value_length: expected the key length 3, got 6");
   check(open([](MemoryGguf& f) { f.strings["llama.rope.scaling.type"] = ""; }), "invalid_file", "rope.scaling.type");
   check(open([](MemoryGguf& f) { f.floats.erase("llama.attention.layer_norm_rms_epsilon"); }), "invalid_file",
         "epsilon: expected a positive number, got none");

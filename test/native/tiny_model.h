@@ -83,7 +83,7 @@ inline std::shared_ptr<MemoryGguf> tiny_gguf(const TinyShape& s, uint64_t seed =
   file->ints = {{"llama.embedding_length", s.width},           {"llama.block_count", s.layers},
                 {"llama.feed_forward_length", s.feed_forward}, {"llama.context_length", s.context},
                 {"llama.attention.head_count", s.heads},       {"llama.attention.head_count_kv", s.kv_heads},
-                {"llama.attention.key_length", s.head_size}};
+                {"llama.attention.key_length", s.head_size},   {"llama.attention.value_length", s.head_size}};
   file->floats["llama.attention.layer_norm_rms_epsilon"] = 1e-5;
   const auto matrix = [&](const std::string& name, int64_t rows, int64_t cols) {
     file->add(name, {rows, cols},
