@@ -17,6 +17,10 @@ void refuse_part(const GgufFile& file) {
 
 void check_served(const GgufFile& file) {
   const std::string architecture = file.require_string("general.architecture");
+  if (const std::string type = file.get_string("general.type", "model"); type != "model") {
+    throw Error("invalid_file", file.path() + ": general.type: expected model, got " + type +
+                                    "; give an adapter beside its base model");
+  }
   check_metadata_types(file, architecture);
   refuse_part(file);
   // The model's own loader says what it makes of other architectures.

@@ -93,6 +93,11 @@ TEST_CASE("a key of another type than llama.cpp reads is refused, whatever its v
   accepted(Draft().set("qwen2.block_count", f32(2)).set("other", f32(2)));  // nobody reads these
 }
 
+TEST_CASE("an adapter is not a model") {
+  refused(Draft().set("general.type", string("adapter")), "general.type: expected model, got adapter");
+  accepted(Draft().set("general.type", string("model")));
+}
+
 TEST_CASE("part of a split model is not a model") {
   refused(Draft().set("split.count", le(2u) + le<uint16_t>(3)), "one of 3 parts", "unsupported_file");
   accepted(Draft().set("split.count", le(2u) + le<uint16_t>(1)));
