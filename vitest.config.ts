@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,7 +8,11 @@ export default defineConfig({
     pool: 'forks',
     poolOptions: { forks: { maxForks: 2 } },
     // Tests compare fp32 numbers and whole runs to the bit: on a machine with a GPU, too, `auto` is the CPU.
-    env: { SPARK_RL_CUDA: 'none' },
+    // What a test remembers of a model it opened stays out of the user's home.
+    env: {
+      SPARK_RL_CUDA: 'none',
+      XDG_CACHE_HOME: fileURLToPath(new URL('node_modules/.cache', import.meta.url)),
+    },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

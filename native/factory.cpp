@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/gguf.h"
 #include "cpu/cpu_backend.h"
+#include "model/served.h"
 #include "train/model.h"
 
 namespace spark {
@@ -58,7 +59,9 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, cons
 std::shared_ptr<Model> Model::open(const ModelOptions& options, Cancel cancel) {
   // First: cheap, and a wrong name should say so at once.
   auto backend = make_backend(options.backend, options.threads, options.compute, options.device);
-  return make_model(GgufFile::open(options.path), std::move(backend), options, cancel);
+  auto file = GgufFile::open(options.path);
+  check_served(*file);
+  return make_model(std::move(file), std::move(backend), options, cancel);
 }
 
 }  // namespace spark

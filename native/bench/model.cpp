@@ -69,8 +69,9 @@ void write_metadata(Writer& out, const Shape& s) {
   out.key("llama.vocab_size", u32(s.V));
   out.key("llama.rope.freq_base", s.rope_base);
   out.key("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  out.key("tokenizer.ggml.model", std::string("none"));  // what is not said is refused
 }
-constexpr uint64_t kMetadata = 14;
+constexpr uint64_t kMetadata = 15;
 
 void write_values(Writer& out, const ShapeTensor& tensor, bool bf16, uint64_t seed) {
   if (tensor.rows == 0) {

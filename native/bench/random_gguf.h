@@ -79,7 +79,6 @@ class RandomGguf final : public GgufFile {
   std::string get_string(const std::string& key, const std::string& fallback) const override {
     return strings_.contains(key) ? strings_.at(key) : fallback;
   }
-  int64_t array_length(const std::string&) const override { return -1; }
   const std::vector<GgufEntry>& entries() const override { return entries_; }
 
  private:

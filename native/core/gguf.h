@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -24,6 +25,19 @@ struct GgufTensor {
   TensorType type = TensorType::F32;
   const std::byte* data = nullptr;  // into the map
   size_t bytes = 0;
+};
+
+// Types of metadata values, by the format's numbers.
+enum class GgufType : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64 };
+
+const char* gguf_type_name(GgufType type);  // "u32"
+
+// An array as it lies in the file: values one after the other, strings as a u64 of their length and their bytes. All of
+// it is known to be within the file.
+struct GgufArray {
+  GgufType element = GgufType::U8;
+  int64_t length = 0;
+  std::span<const std::byte> bytes;  // into the map
 };
 
 // A metadata entry as it lies in the file: key, value type, value.
@@ -47,7 +61,9 @@ class GgufFile {
   virtual double get_float(const std::string& key, double fallback) const = 0;
   virtual std::string require_string(const std::string& key) const = 0;
   virtual std::string get_string(const std::string& key, const std::string& fallback) const = 0;
-  virtual int64_t array_length(const std::string& key) const = 0;  // -1 when absent
+  // Only files have these; a model made in memory has neither.
+  virtual std::optional<GgufType> type(const std::string&) const { return std::nullopt; }    // none when absent
+  virtual std::optional<GgufArray> array(const std::string&) const { return std::nullopt; }  // nor when no array
   // All of it in the file's order, for a writer that takes it over as it is.
   virtual const std::vector<GgufEntry>& entries() const = 0;
 };

@@ -1,8 +1,9 @@
 // The GGUF reader. Layout (versions 2 and 3, little-endian): magic, version, tensor count, metadata count; metadata as
 // key, type, value; one entry for each tensor (name, dimensions innermost first, type, offset into the data); padding
-// to `general.alignment`; data. A Cursor hands out bytes only after checking that the file has them.
+// to `general.alignment`; data. Every rule of llama.cpp's own container reader is a rule here: what it refuses, or what
+// makes it abort, is refused by us in words, and never computed with.
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -10,6 +11,8 @@
 #include "core/checked.h"
 #include "core/error.h"
 #include "core/gguf.h"
+#include "core/gguf_cursor.h"
+#include "core/gguf_foreign.h"
 #include "core/mapped_file.h"
 #include "core/tensor_type.h"
 
@@ -17,130 +20,75 @@ namespace spark {
 
 namespace {
 
-enum class ValueType : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64 };
-
-constexpr const char* kValueTypeNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                                           "bool", "string", "array", "u64", "i64", "f64"};
 constexpr size_t kValueSizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};  // 0: not of fixed size
 
-constexpr uint32_t kMaxDimensions = 4;  // ggml's own limit
-constexpr int kMaxArrayDepth = 4;
-constexpr uint64_t kMaxNameLength = 65535;  // the format's limit for keys; tensor names are shorter still
+constexpr uint32_t kMaxDimensions = 4;     // ggml's own limit
+constexpr uint64_t kMaxKeyLength = 65535;  // the format's limit
+constexpr uint64_t kMaxTensorName = 63;    // ggml keeps 64 bytes, the last one zero
+constexpr uint64_t kMaxArray = uint64_t{1} << 30;
+constexpr uint64_t kDataAlignment = 32;  // of the first value of a tensor in the file: ggml asserts it of what it maps
 constexpr uint64_t kMaxAlignment = uint64_t{1} << 20;
 
-// Arrays keep only their length: the vocabulary is the tokenizer's business, which is not ours.
-struct ArrayLength {
-  int64_t length;
-};
 struct Value {
-  ValueType type;
-  std::variant<uint64_t, int64_t, double, std::string, ArrayLength> content;
+  GgufType type;
+  std::variant<uint64_t, int64_t, double, std::string, GgufArray> content;
 };
 
-class Cursor {
- public:
-  Cursor(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
-
-  size_t position() const { return position_; }
-  size_t remaining() const { return bytes_.size() - position_; }
-
-  [[noreturn]] void fail(const std::string& field, const std::string& problem) const {
-    throw Error("invalid_file", path_ + ": " + field + ": " + problem + "; the file is damaged or no GGUF model");
-  }
-
-  const std::byte* take(uint64_t count, const std::string& field) {
-    if (count > remaining()) {
-      fail(field, "expected " + std::to_string(count) + " bytes at offset " + std::to_string(position_) + ", got " +
-                      std::to_string(remaining()) + " to the end of the file");
-    }
-    const std::byte* data = bytes_.data() + position_;
-    position_ += static_cast<size_t>(count);
-    return data;
-  }
-
-  template <class T>
-  T read(const std::string& field) {
-    T value;
-    std::memcpy(&value, take(sizeof(T), field), sizeof(T));
-    return value;
-  }
-
-  std::string read_string(const std::string& field, uint64_t limit = UINT64_MAX) {
-    const uint64_t length = read<uint64_t>(field + " (length)");
-    if (length > limit) {
-      fail(field, "expected a name of at most " + std::to_string(limit) + " bytes, got " + std::to_string(length));
-    }
-    const std::byte* data = take(length, field);
-    return std::string(reinterpret_cast<const char*>(data), static_cast<size_t>(length));
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-  const std::string& path_;
-  size_t position_ = 0;
-};
-
-ValueType read_value_type(Cursor& cursor, const std::string& field) {
+GgufType read_value_type(GgufCursor& cursor, const std::string& field) {
   const uint32_t type = cursor.read<uint32_t>(field + " (type)");
-  if (type > static_cast<uint32_t>(ValueType::F64)) {
+  if (type > static_cast<uint32_t>(GgufType::F64)) {
     cursor.fail(field, "expected a value type from 0 to 12, got " + std::to_string(type));
   }
-  return static_cast<ValueType>(type);
+  return static_cast<GgufType>(type);
 }
 
-int64_t skip_array(Cursor& cursor, const std::string& field, int depth) {
-  if (depth > kMaxArrayDepth) {
-    cursor.fail(field, "expected arrays nested at most " + std::to_string(kMaxArrayDepth) + " deep, got more");
-  }
-  const ValueType type = read_value_type(cursor, field);
+// Only where it lies: the vocabulary of a large model is megabytes, and few look at it.
+GgufArray read_array(GgufCursor& cursor, const std::string& field) {
+  const GgufType type = read_value_type(cursor, field);
+  if (type == GgufType::Array) cursor.fail(field, "expected an array of plain values, got a nested array");
   const uint64_t count = cursor.read<uint64_t>(field + " (count)");
-  if (count > cursor.remaining()) {  // every element takes at least a byte
-    cursor.fail(field, "expected at most " + std::to_string(cursor.remaining()) + " elements (the bytes left), got " +
-                           std::to_string(count));
+  const uint64_t room = std::min<uint64_t>(cursor.remaining(), kMaxArray);  // every element takes at least a byte
+  if (count > room) {
+    cursor.fail(field, "expected at most " + std::to_string(room) + " elements, got " + std::to_string(count));
   }
+  const std::byte* start = cursor.here();
   const size_t size = kValueSizes[static_cast<uint32_t>(type)];
   if (size > 0) {
-    cursor.take(count * size, field);  // no overflow: count is below the file's size, size at most 8
-    return static_cast<int64_t>(count);
+    cursor.take(count * size, field);
+  } else {
+    for (uint64_t i = 0; i < count; ++i) cursor.read_string(field);
   }
-  for (uint64_t i = 0; i < count; ++i) {
-    if (type == ValueType::String) {
-      cursor.take(cursor.read<uint64_t>(field), field);
-    } else {
-      skip_array(cursor, field, depth + 1);
-    }
-  }
-  return static_cast<int64_t>(count);
+  return {type, static_cast<int64_t>(count), {start, static_cast<size_t>(cursor.here() - start)}};
 }
 
-Value read_value(Cursor& cursor, const std::string& field) {
-  const ValueType type = read_value_type(cursor, field);
+Value read_value(GgufCursor& cursor, const std::string& field) {
+  const GgufType type = read_value_type(cursor, field);
   switch (type) {
-    case ValueType::U8:
+    case GgufType::U8:
       return {type, uint64_t{cursor.read<uint8_t>(field)}};
-    case ValueType::U16:
+    case GgufType::U16:
       return {type, uint64_t{cursor.read<uint16_t>(field)}};
-    case ValueType::U32:
+    case GgufType::U32:
       return {type, uint64_t{cursor.read<uint32_t>(field)}};
-    case ValueType::U64:
-    case ValueType::Bool:
-      return {type, type == ValueType::Bool ? uint64_t{cursor.read<uint8_t>(field)} : cursor.read<uint64_t>(field)};
-    case ValueType::I8:
+    case GgufType::U64:
+    case GgufType::Bool:
+      return {type, type == GgufType::Bool ? uint64_t{cursor.read<uint8_t>(field)} : cursor.read<uint64_t>(field)};
+    case GgufType::I8:
       return {type, int64_t{cursor.read<int8_t>(field)}};
-    case ValueType::I16:
+    case GgufType::I16:
       return {type, int64_t{cursor.read<int16_t>(field)}};
-    case ValueType::I32:
+    case GgufType::I32:
       return {type, int64_t{cursor.read<int32_t>(field)}};
-    case ValueType::I64:
+    case GgufType::I64:
       return {type, cursor.read<int64_t>(field)};
-    case ValueType::F32:
+    case GgufType::F32:
       return {type, double{cursor.read<float>(field)}};
-    case ValueType::F64:
+    case GgufType::F64:
       return {type, cursor.read<double>(field)};
-    case ValueType::String:
-      return {type, cursor.read_string(field)};
-    case ValueType::Array:
-      return {type, ArrayLength{skip_array(cursor, field, 1)}};
+    case GgufType::String:
+      return {type, std::string(cursor.read_string(field))};
+    case GgufType::Array:
+      return {type, read_array(cursor, field)};
   }
   cursor.fail(field, "unknown value type");
 }
@@ -148,7 +96,7 @@ Value read_value(Cursor& cursor, const std::string& field) {
 class File final : public GgufFile {
  public:
   explicit File(const std::string& path) : map_(path) {
-    Cursor cursor(map_.bytes(), map_.path());
+    GgufCursor cursor(map_.bytes(), map_.path());
     const auto [tensor_count, metadata_count] = read_header(cursor);
     read_metadata(cursor, metadata_count);
     read_tensor_table(cursor, tensor_count);
@@ -170,7 +118,7 @@ class File final : public GgufFile {
     const Value& value = require(key);
     if (const auto* number = std::get_if<int64_t>(&value.content)) return *number;
     const auto* number = std::get_if<uint64_t>(&value.content);
-    if (!number || value.type == ValueType::Bool) wrong_type(key, "an integer", value);
+    if (!number || value.type == GgufType::Bool) wrong_type(key, "an integer", value);
     if (*number > static_cast<uint64_t>(INT64_MAX)) {
       throw Error("invalid_file",
                   path() + ": " + key + ": expected an integer below 2^63, got " + std::to_string(*number));
@@ -201,12 +149,15 @@ class File final : public GgufFile {
     return has(key) ? require_string(key) : fallback;
   }
 
-  int64_t array_length(const std::string& key) const override {
-    if (!has(key)) return -1;
-    const Value& value = require(key);
-    const auto* array = std::get_if<ArrayLength>(&value.content);
-    if (!array) wrong_type(key, "an array", value);
-    return array->length;
+  std::optional<GgufType> type(const std::string& key) const override {
+    const auto it = metadata_.find(key);
+    return it == metadata_.end() ? std::nullopt : std::optional(it->second.type);
+  }
+
+  std::optional<GgufArray> array(const std::string& key) const override {
+    const auto it = metadata_.find(key);
+    const auto* array = it == metadata_.end() ? nullptr : std::get_if<GgufArray>(&it->second.content);
+    return array ? std::optional(*array) : std::nullopt;
   }
 
  private:
@@ -214,19 +165,9 @@ class File final : public GgufFile {
     uint64_t tensors, metadata;
   };
 
-  Counts read_header(Cursor& cursor) {
-    const std::byte* magic = cursor.take(4, "magic");
-    if (std::memcmp(magic, "GGUF", 4) != 0) {
-      throw Error("unsupported_file", path() + ": expected a GGUF file (its first bytes are \"GGUF\"), got another " +
-                                          "format; convert the model to GGUF first");
-    }
-    const uint32_t version = cursor.read<uint32_t>("version");
-    if (version != 2 && version != 3) {
-      const uint32_t swapped = __builtin_bswap32(version);
-      const bool big_endian = swapped == 2 || swapped == 3;
-      throw Error("unsupported_file", path() + ": version: expected GGUF version 2 or 3, got " +
-                                          (big_endian ? "a big-endian file" : std::to_string(version)));
-    }
+  Counts read_header(GgufCursor& cursor) {
+    refuse_foreign(map_.bytes(), path());
+    cursor.take(8, "magic");
     const uint64_t tensors = cursor.read<uint64_t>("tensor count");
     const uint64_t metadata = cursor.read<uint64_t>("metadata count");
     // A tensor entry takes at least 32 bytes and a metadata entry 13: a larger count cannot be honest.
@@ -239,10 +180,10 @@ class File final : public GgufFile {
     return {tensors, metadata};
   }
 
-  void read_metadata(Cursor& cursor, uint64_t count) {
+  void read_metadata(GgufCursor& cursor, uint64_t count) {
     for (uint64_t i = 0; i < count; ++i) {
       const size_t start = cursor.position();
-      std::string key = cursor.read_string("metadata key " + std::to_string(i), kMaxNameLength);
+      std::string key = cursor.read_name("metadata key " + std::to_string(i), kMaxKeyLength);
       Value value = read_value(cursor, "metadata " + key);
       if (!metadata_.emplace(key, std::move(value)).second) {
         cursor.fail("metadata " + key, "expected each key once, got it twice");
@@ -251,12 +192,12 @@ class File final : public GgufFile {
     }
   }
 
-  void read_tensor_table(Cursor& cursor, uint64_t count) {
+  void read_tensor_table(GgufCursor& cursor, uint64_t count) {
     tensors_.reserve(static_cast<size_t>(count));
     offsets_.reserve(static_cast<size_t>(count));
     for (uint64_t i = 0; i < count; ++i) {
       GgufTensor tensor;
-      tensor.name = cursor.read_string("tensor " + std::to_string(i) + " (name)", kMaxNameLength);
+      tensor.name = cursor.read_name("tensor " + std::to_string(i) + " (name)", kMaxTensorName);
       const std::string field = "tensor " + tensor.name;
       const uint32_t dimensions = cursor.read<uint32_t>(field + " (dimensions)");
       if (dimensions < 1 || dimensions > kMaxDimensions) {
@@ -282,7 +223,7 @@ class File final : public GgufFile {
     }
   }
 
-  static size_t tensor_size(const Cursor& cursor, const GgufTensor& tensor, const std::string& field) {
+  static size_t tensor_size(const GgufCursor& cursor, const GgufTensor& tensor, const std::string& field) {
     const std::optional<int64_t> count = element_count(tensor.shape);
     // 2^60 values of at most 4 bytes: the byte count below cannot overflow.
     if (!count || *count > (int64_t{1} << 60))
@@ -295,31 +236,48 @@ class File final : public GgufFile {
     return tensor_bytes(tensor.type, *count);
   }
 
-  void place_tensors(const Cursor& cursor) {
-    const int64_t alignment = get_int("general.alignment", 32);
-    if (alignment < 8 || alignment > static_cast<int64_t>(kMaxAlignment) ||
-        !std::has_single_bit(static_cast<uint64_t>(alignment))) {
-      cursor.fail("general.alignment", "expected a power of two from 8 to 2^20, got " + std::to_string(alignment));
-    }
-    const uint64_t mask = static_cast<uint64_t>(alignment) - 1;
-    const uint64_t start = (cursor.position() + mask) & ~mask;
+  void place_tensors(const GgufCursor& cursor) {
+    const uint64_t alignment = read_alignment(cursor);
+    const uint64_t start = padded(cursor.position(), alignment);
     const uint64_t size = map_.bytes().size();
     const uint64_t available = start <= size ? size - start : 0;
+    uint64_t expected = 0;  // tensors lie one after the other, in the table's order
     for (size_t i = 0; i < tensors_.size(); ++i) {
       GgufTensor& tensor = tensors_[i];
       const std::string field = "tensor " + tensor.name + " (offset)";
-      if ((offsets_[i] & mask) != 0) {
-        cursor.fail(field,
-                    "expected a multiple of " + std::to_string(alignment) + ", got " + std::to_string(offsets_[i]));
+      if (offsets_[i] != expected) {
+        cursor.fail(field, "expected " + std::to_string(expected) + ", where the tensor before it ends, got " +
+                               std::to_string(offsets_[i]));
       }
-      const std::optional<uint64_t> end = checked_add(offsets_[i], tensor.bytes);
-      if (!end || *end > available) {
-        cursor.fail(field, "expected " + std::to_string(tensor.bytes) + " bytes at " + std::to_string(offsets_[i]) +
+      if (tensor.bytes > available || expected > available - tensor.bytes) {
+        cursor.fail(field, "expected " + std::to_string(tensor.bytes) + " bytes at " + std::to_string(expected) +
                                " of the data, got a file with " + std::to_string(available) + " bytes of data");
       }
-      tensor.data = map_.bytes().data() + start + offsets_[i];
+      if ((start + expected) % kDataAlignment != 0) {
+        cursor.fail(field, "expected its data at a multiple of " + std::to_string(kDataAlignment) +
+                               " bytes in the file, got byte " + std::to_string(start + expected));
+      }
+      tensor.data = map_.bytes().data() + start + expected;
+      expected = padded(expected + tensor.bytes, alignment);
     }
     offsets_ = {};
+  }
+
+  // `alignment` is a power of two; positions are below the file's size plus an alignment, so nothing overflows.
+  static uint64_t padded(uint64_t position, uint64_t alignment) {
+    return (position + alignment - 1) & ~(alignment - 1);
+  }
+
+  uint64_t read_alignment(const GgufCursor& cursor) const {
+    const std::string key = "general.alignment";
+    const std::optional<GgufType> kind = type(key);
+    if (kind && *kind != GgufType::U32) wrong_type(key, "u32", require(key));
+    const int64_t alignment = get_int(key, 32);
+    if (alignment < 8 || alignment > static_cast<int64_t>(kMaxAlignment) ||
+        !std::has_single_bit(static_cast<uint64_t>(alignment))) {
+      cursor.fail(key, "expected a power of two from 8 to 2^20, got " + std::to_string(alignment));
+    }
+    return static_cast<uint64_t>(alignment);
   }
 
   const Value& require(const std::string& key) const {
@@ -330,8 +288,7 @@ class File final : public GgufFile {
   }
 
   [[noreturn]] void wrong_type(const std::string& key, const std::string& expected, const Value& value) const {
-    throw Error("invalid_file", path() + ": " + key + ": expected " + expected + ", got " +
-                                    kValueTypeNames[static_cast<uint32_t>(value.type)]);
+    throw Error("invalid_file", path() + ": " + key + ": expected " + expected + ", got " + gguf_type_name(value.type));
   }
 
   MappedFile map_;
@@ -343,6 +300,12 @@ class File final : public GgufFile {
 };
 
 }  // namespace
+
+const char* gguf_type_name(GgufType type) {
+  constexpr const char* kNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                    "bool", "string", "array", "u64", "i64", "f64"};
+  return kNames[static_cast<uint32_t>(type)];
+}
 
 std::shared_ptr<GgufFile> GgufFile::open(const std::string& path) { return std::make_shared<File>(path); }
 

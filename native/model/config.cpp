@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 
@@ -23,19 +24,47 @@ int64_t size_of(const GgufFile& file, const std::string& key) {
   return value;
 }
 
+constexpr int64_t kMostLayers = 512;  // llama.cpp's own limit: it asserts it
+
 double positive(const GgufFile& file, const std::string& key, double fallback) {
   const double value = file.get_float(key, fallback);
   if (std::isfinite(value) && value > 0) return value;
   throw Error("invalid_file", key + ": expected a positive number, got " + std::to_string(value));
 }
 
+// As llama.cpp has it: linear is the default, its factor has an older name, and `none` scales nothing whatever the
+// factor.
 double read_rope_scale(const GgufFile& file, const std::string& prefix) {
-  const std::string key = prefix + "rope.scaling.type";
-  const std::string type = file.get_string(key, "none");
-  if (type == "none" || type.empty()) return positive(file, prefix + "rope.scale_linear", 1.0);  // the older key
-  if (type == "linear") return positive(file, prefix + "rope.scaling.factor", 1.0);
-  throw Error("unsupported_file", key + ": expected none or linear (Llama 3.1's own scaling comes as the tensor " +
-                                      "rope_freqs.weight and is supported), got " + type);
+  const std::string key = prefix + "rope.scaling.type", factor = prefix + "rope.scaling.factor";
+  const std::string type = file.get_string(key, "linear");
+  if (type == "none") return 1.0;
+  if (type == "linear") return positive(file, file.has(factor) ? factor : prefix + "rope.scale_linear", 1.0);
+  const bool known = type == "yarn" || type == "longrope";
+  throw Error(known ? "unsupported_file" : "invalid_file",
+              key +
+                  ": expected none or linear (Llama 3.1's own scaling comes as the tensor rope_freqs.weight and is "
+                  "supported), got " +
+                  type);
+}
+
+// What would change the result, or make llama.cpp refuse the file, in a model without the feature it belongs to.
+void refuse_other_features(const GgufFile& file, const LlamaConfig& config, const std::string& prefix) {
+  const std::pair<const char*, int64_t> numbers[] = {{"expert_count", 0},
+                                                     {"expert_used_count", 0},
+                                                     {"expert_group_count", 0},
+                                                     {"nextn_predict_layers", 0},
+                                                     {"embedding_length_out", config.width},
+                                                     {"pooling_type", 0}};
+  for (const auto& [name, expected] : numbers) {
+    const int64_t value = file.get_int(prefix + name, expected);
+    if (value == expected) continue;
+    throw Error("unsupported_file", prefix + name + ": expected " + std::to_string(expected) +
+                                        " (no mixture of experts, no prediction of several tokens, no embedding " +
+                                        "model), got " + std::to_string(value));
+  }
+  const double factor = file.get_float(prefix + "rope.scaling.attn_factor", 1.0);
+  if (factor == 1.0) return;
+  throw Error("unsupported_file", prefix + "rope.scaling.attn_factor: expected 1, got " + std::to_string(factor));
 }
 
 void read_architecture(const GgufFile& file, LlamaConfig& config) {
@@ -59,6 +88,7 @@ LlamaConfig read_config(const GgufFile& file) {
   config.name = file.get_string("general.name", "");
   config.width = size_of(file, prefix + "embedding_length");
   config.layers = size_of(file, prefix + "block_count");
+  require_range(prefix + "block_count", config.layers, 1, kMostLayers);
   config.feed_forward = size_of(file, prefix + "feed_forward_length");
   config.context_length = size_of(file, prefix + "context_length");
   config.heads = size_of(file, prefix + "attention.head_count");
@@ -70,24 +100,27 @@ LlamaConfig read_config(const GgufFile& file) {
   }
   config.head_size = file.get_int(prefix + "attention.key_length", config.width / config.heads);
   require_range(prefix + "attention.key_length", config.head_size, 1, 1 << 12);
-  const int64_t value_size = file.get_int(prefix + "attention.value_length", config.head_size);
+  const int64_t value_size = file.get_int(prefix + "attention.value_length", config.width / config.heads);
   if (value_size != config.head_size) {
     throw Error("unsupported_file", prefix + "attention.value_length: expected the key length " +
                                         std::to_string(config.head_size) + ", got " + std::to_string(value_size));
   }
+  if (config.architecture == "qwen2" && config.q_width() != config.width) {
+    throw Error("invalid_file", prefix + "attention.head_count: expected heads as wide together as the model, " +
+                                    std::to_string(config.width) + ", got " + std::to_string(config.q_width()));
+  }
   config.rotary = file.get_int(prefix + "rope.dimension_count", config.head_size);
-  require_range(prefix + "rope.dimension_count", config.rotary, 2, config.head_size);
+  require_range(prefix + "rope.dimension_count", config.rotary, config.head_size, config.head_size);
   if (config.rotary % 2 != 0) {
     throw Error("invalid_file",
                 prefix + "rope.dimension_count: expected an even number, got " + std::to_string(config.rotary));
   }
-  if (file.get_int(prefix + "expert_count", 0) != 0) {
-    throw Error("unsupported_file", prefix + "expert_count: expected 0 (no mixture of experts), got " +
-                                        std::to_string(file.get_int(prefix + "expert_count", 0)));
-  }
+  refuse_other_features(file, config, prefix);
   config.rope_base = positive(file, prefix + "rope.freq_base", 10000.0);
   config.rope_scale = read_rope_scale(file, prefix);
-  config.norm_epsilon = static_cast<float>(positive(file, prefix + "attention.layer_norm_rms_epsilon", 1e-5));
+  const std::string epsilon = prefix + "attention.layer_norm_rms_epsilon";
+  if (!file.has(epsilon)) throw Error("invalid_file", epsilon + ": expected a positive number, got none");
+  config.norm_epsilon = static_cast<float>(positive(file, epsilon, 0.0));
   return config;
 }
 

@@ -19,7 +19,7 @@ struct LlamaConfig {
   int64_t feed_forward = 0;        // F, ·.feed_forward_length
   int64_t vocabulary = 0;          // V, rows of token_embd.weight
   int64_t context_length = 0;      // ·.context_length
-  int64_t rotary = 0;              // ·.rope.dimension_count, else D: how many of a head's values turn
+  int64_t rotary = 0;              // ·.rope.dimension_count, else D; all of a head's values turn
   double rope_base = 10000;        // ·.rope.freq_base
   double rope_scale = 1;           // positions are divided by it: ·.rope.scaling.factor with type `linear`
   float norm_epsilon = 1e-5f;      // ·.attention.layer_norm_rms_epsilon

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "core/error.h"
@@ -34,6 +35,14 @@ const GgufTensor& require_tensor(const GgufFile& file, const std::string& name, 
   return *tensor;
 }
 
+// llama.cpp adds and multiplies fp32 activations by fp32 vectors alone, and aborts at the first token over another
+// type.
+void require_f32(const GgufTensor& tensor) {
+  if (tensor.type == TensorType::F32) return;
+  throw Error("invalid_file", "tensor " + tensor.name + ": expected F32, as every vector has it, got " +
+                                  tensor_type_name(static_cast<uint32_t>(tensor.type)));
+}
+
 class Loader {
  public:
   Loader(Backend& backend, const GgufFile& file, const std::atomic<bool>* cancel)
@@ -46,6 +55,7 @@ class Loader {
   }
   Vector vector(const std::string& name, int64_t size) {
     const GgufTensor& tensor = require_tensor(file_, name, {size});
+    require_f32(tensor);
     count(size);
     return backend_.load_vector(tensor.type, tensor.data, size);
   }
@@ -67,24 +77,49 @@ bool may_have_bias(Projection p) { return projection_group(p) == ProjectionGroup
 
 std::string bias_name(const std::string& prefix, int p) { return prefix + kTensors[p] + ".bias"; }
 
-// A bias we ignored would make every log-prob silently wrong.
-void refuse_other_biases(const GgufFile& file) {
-  for (const GgufTensor& tensor : file.tensors()) {
-    if (!tensor.name.ends_with(".bias")) continue;
-    bool known = false;
-    for (int p = 0; p < kProjections; ++p) {
-      known = known || (may_have_bias(static_cast<Projection>(p)) && tensor.name.ends_with(bias_name(".", p)));
+// A bias or a scale we ignored would make every log-prob silently wrong, and llama.cpp refuses a file with any tensor
+// that its architecture does not name.
+class TensorNames {
+ public:
+  explicit TensorNames(const LlamaConfig& config) {
+    add("token_embd.weight"), add("output.weight"), add("output_norm.weight");
+    if (config.architecture == "llama") add("rope_freqs.weight");
+    for (int64_t layer = 0; layer < config.layers; ++layer) {
+      const std::string prefix = "blk." + std::to_string(layer) + ".";
+      add(prefix + "attn_norm.weight"), add(prefix + "ffn_norm.weight");
+      if (config.qk_norm) add(prefix + "attn_q_norm.weight"), add(prefix + "attn_k_norm.weight");
+      for (int p = 0; p < kProjections; ++p) {
+        add(prefix + kTensors[p] + ".weight");
+        if (may_have_bias(static_cast<Projection>(p))) add(bias_name(prefix, p));
+      }
     }
-    if (known) continue;
-    throw Error("unsupported_file", "tensor " + tensor.name +
-                                        ": expected biases on q, k and v alone, as Llama, Qwen 2 and Qwen 3 have them");
   }
-}
+
+  void require(const GgufTensor& tensor, const LlamaConfig& config) const {
+    if (names_.contains(tensor.name)) return;
+    if (tensor.name.ends_with(".bias")) {
+      throw Error(
+          "unsupported_file",
+          "tensor " + tensor.name + ": expected biases on q, k and v alone, as Llama, Qwen 2 and Qwen 3 have them");
+    }
+    if (tensor.name.ends_with("scale")) {
+      throw Error("unsupported_file", "tensor " + tensor.name + ": expected weights without scales of their own");
+    }
+    throw Error("invalid_file", "tensor " + tensor.name + ": expected only tensors of a " + config.architecture +
+                                    " of " + std::to_string(config.layers) + " blocks, got one it does not have");
+  }
+
+ private:
+  void add(std::string name) { names_.insert(std::move(name)); }
+
+  std::unordered_set<std::string> names_;
+};
 
 std::vector<float> rope_factors(const GgufFile& file, const LlamaConfig& config) {
   if (!file.find("rope_freqs.weight")) return {};
   const GgufTensor& tensor = require_tensor(file, "rope_freqs.weight", {config.rotary / 2});
   std::vector<float> factors(static_cast<size_t>(config.rotary / 2));
+  require_f32(tensor);
   dequantize(tensor.type, tensor.data, factors.data(), config.rotary / 2);
   for (const float factor : factors) {
     if (std::isfinite(factor) && factor > 0) continue;
@@ -141,7 +176,8 @@ LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, Llam
                                     "), got " + (embedding ? shape_text(embedding->shape) : "none"));
   }
   config.vocabulary = embedding->shape[0];
-  refuse_other_biases(*file);
+  const TensorNames names(config);
+  for (const GgufTensor& tensor : file->tensors()) names.require(tensor, config);
 
   LlamaWeights weights;
   Loader loader(backend, *file, cancel);

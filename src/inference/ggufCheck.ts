@@ -4,7 +4,9 @@
  */
 import { statSync } from 'node:fs';
 import { isNodeError, SparkError } from '../errors.js';
+import { F32_TYPE, isWeightType } from './ggmlTypes.js';
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './ggufHeader.js';
+import { vocabularyProblem } from './ggufVocabulary.js';
 
 export interface ModelFileInfo {
   readonly bytes: number;
@@ -28,8 +30,12 @@ export function checkModelFile(file: string): ModelFileInfo {
         `${type === 'adapter' ? '; give an adapter as an adapter, beside its base model' : ''}`,
     );
   }
-  checkVocabulary(file, header);
-  if (OUR_ARCHITECTURES.has(architecture)) checkShape(file, header, architecture);
+  const problem = vocabularyProblem(header.metadata);
+  if (problem !== null) throw damaged(file, problem);
+  if (OUR_ARCHITECTURES.has(architecture)) {
+    checkTokenizer(file, header);
+    checkShape(file, header, architecture);
+  }
   const contextLength = header.metadata.get(`${architecture}.context_length`);
   return {
     bytes: header.bytes,
@@ -39,22 +45,6 @@ export function checkModelFile(file: string): ModelFileInfo {
     trainContextSize: contextLength === undefined ? null : Number(contextLength),
     tensors: new Map(header.tensors.map((tensor) => [tensor.name, tensor.dimensions])),
   };
-}
-
-/** llama.cpp asserts that token texts differ, and a failed assertion of its ends the process. */
-function checkVocabulary(file: string, { metadata }: GgufHeader): void {
-  const tokens = metadata.get('tokenizer.ggml.tokens');
-  if (!Array.isArray(tokens) || tokens.length === 0) {
-    throw damaged(file, 'tokenizer.ggml.tokens is missing: a model without its vocabulary');
-  }
-  const different = new Set(tokens).size;
-  if (different < tokens.length) throw damaged(file, `${tokens.length - different} token texts occur twice`);
-  for (const name of ['token_type', 'scores']) {
-    const list = metadata.get(`tokenizer.ggml.${name}`);
-    if (Array.isArray(list) && list.length !== tokens.length) {
-      throw damaged(file, `expected ${tokens.length} entries in tokenizer.ggml.${name}, got ${list.length}`);
-    }
-  }
 }
 
 /** What the engine trains. Anything else the engine refuses, and llama.cpp checks alone. */
@@ -67,6 +57,16 @@ const REQUIRED_SIZES = [
   'feed_forward_length',
   'attention.head_count',
 ] as const;
+
+/** Other kinds need tokens of their own, which llama.cpp takes for granted. */
+function checkTokenizer(file: string, header: GgufHeader): void {
+  const tokenizer = text(header, 'tokenizer.ggml.model') ?? 'none';
+  if (TOKENIZERS.includes(tokenizer)) return;
+  throw new SparkError(
+    'unsupported_file',
+    `expected tokenizer.ggml.model to be ${TOKENIZERS.join(' or ')} in ${file}, got ${tokenizer}`,
+  );
+}
 
 /**
  * llama.cpp computes the shapes it wants from the metadata and asserts that none is 0, so the numbers have to fit the
@@ -98,9 +98,60 @@ function checkShape(file: string, header: GgufHeader, architecture: string): voi
       );
     }
   }
+  checkAsserted(file, header, architecture, number);
+}
+
+const TOKENIZERS = ['llama', 'gpt2'];
+const MAX_LAYERS = 512;
+const ROPE_SCALINGS = ['none', 'linear', 'yarn', 'longrope'];
+
+/** What llama.cpp asserts beyond shapes. */
+function checkAsserted(
+  file: string,
+  { metadata, tensors }: GgufHeader,
+  architecture: string,
+  number: (key: string) => Size,
+): void {
+  const require = (holds: boolean, expected: string): void => {
+    if (!holds) throw damaged(file, `expected ${architecture}.${expected}`);
+  };
+  const layers = number('block_count') ?? 1;
+  require(layers <= MAX_LAYERS, `block_count of at most ${MAX_LAYERS}, got ${layers}`);
+  require((number('nextn_predict_layers') ?? 0) <= layers, `nextn_predict_layers of at most ${layers}`);
+  const scaling = metadata.get(`${architecture}.rope.scaling.type`);
+  require(typeof scaling !== 'string' ||
+    ROPE_SCALINGS.includes(scaling), `rope.scaling.type to be one of ${ROPE_SCALINGS.join(', ')}, got ${scaling}`);
+  const experts = number('expert_count') ?? 0;
+  const used = number('expert_used_count') ?? 0;
+  require(used <= experts && (experts === 0 || used > 0), `expert_used_count to fit ${experts} experts, got ${used}`);
+  require((number('expert_group_count') ?? 0) < Math.max(experts, 1), 'expert_group_count below expert_count');
+  const headSize = headSizeOf(number);
+  if (headSize !== null) {
+    const rotary = number('rope.dimension_count') ?? headSize;
+    require(rotary === headSize, `rope.dimension_count to be the head size ${headSize}, got ${rotary}`);
+    // Its default is not the key length but C / H, whatever that is.
+    const values = number('attention.value_length') ?? widthOfHeads(number);
+    require(values === headSize, `attention.value_length to be the head size ${headSize}, got ${values}`);
+  }
+  const epsilon = number('attention.layer_norm_rms_epsilon') ?? 0;
+  require(epsilon >= 0, `attention.layer_norm_rms_epsilon of at least 0, got ${epsilon}`);
+  const plain = tensors.find(({ type }) => !isWeightType(type));
+  if (plain !== undefined)
+    throw damaged(file, `${plain.name} has tensor type ${plain.type}, which is not one of weights`);
+  const narrow = tensors.find(({ dimensions, type }) => dimensions.length === 1 && type !== F32_TYPE);
+  if (narrow !== undefined) throw damaged(file, `expected ${narrow.name} in F32, as every vector is`);
 }
 
 type Size = number | null;
+
+function headSizeOf(number: (key: string) => Size): Size {
+  return number('attention.key_length') ?? widthOfHeads(number);
+}
+
+function widthOfHeads(number: (key: string) => Size): Size {
+  const [width, heads] = [number('embedding_length'), number('attention.head_count')];
+  return width === null || heads === null ? null : Math.floor(width / heads);
+}
 
 /** Tensors whose sizes follow from the metadata, innermost first; null where the metadata leaves a size open. */
 function expectedShapes(
@@ -112,7 +163,7 @@ function expectedShapes(
   const heads = number('attention.head_count');
   const tokens = metadata.get('tokenizer.ggml.tokens') as readonly unknown[];
   const kvHeads = metadata.has(`${architecture}.attention.head_count_kv`) ? number('attention.head_count_kv') : heads;
-  const headSize = number('attention.key_length') ?? (width === null || heads === null ? null : width / heads);
+  const headSize = headSizeOf(number);
   const queries = product(heads, headSize);
   const keys = product(kvHeads, headSize);
   return [

@@ -4,6 +4,8 @@
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { SparkError } from '../errors.js';
+import { tensorBytes } from './ggmlTypes.js';
 
 export type GgufScalar = number | bigint | boolean | string;
 export type GgufValue = GgufScalar | readonly GgufScalar[];
@@ -12,11 +14,13 @@ export interface GgufTensor {
   readonly name: string;
   /** Innermost first: a matrix of R rows and C columns is [C, R]. */
   readonly dimensions: readonly number[];
+  /** ggml's number. */
+  readonly type: number;
 }
 
 export interface GgufHeader {
   readonly bytes: number;
-  /** By full key: `tokenizer.ggml.tokens`. */
+  /** By full key: `general.name`. Strings in arrays (tokens are any bytes) are latin1: one character for a byte. */
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: readonly GgufTensor[];
 }
@@ -24,26 +28,35 @@ export interface GgufHeader {
 const MAGIC = 0x46554747; // 'GGUF', little-endian
 const VERSIONS = [2, 3];
 const MAX_DIMENSIONS = 4;
-const MAX_ARRAY_DEPTH = 4;
+const MAX_KEY = 65535; // the format's limit
+const MAX_TENSOR_NAME = 63; // ggml keeps 64 bytes, the last one zero
+/** Of a tensor's first byte in the file: ggml asserts it of what it maps. */
+const DATA_ALIGNMENT = 32;
+const U32 = 4;
 const STRING = 8;
 const ARRAY = 9;
 
-/** Throws a plain Error with the reason when the file is not a sound GGUF file. */
+/**
+ * Throws a plain Error with the reason when the file is not a sound GGUF file, a SparkError for one that is something
+ * else. Its rules are llama.cpp's own: names, duplicates, offsets and alignment.
+ */
 export function readGgufHeader(file: string): GgufHeader {
   const descriptor = openSync(file, 'r');
   try {
     const bytes = fstatSync(descriptor).size;
     const cursor = new Cursor(descriptor, bytes);
+    refusePointer(file, cursor, bytes);
     if (bytes < 24 || cursor.u32() !== MAGIC) throw new Error('it does not begin with GGUF');
-    const version = cursor.u32();
-    if (!VERSIONS.includes(version)) throw new Error(`expected GGUF version ${VERSIONS.join(' or ')}, got ${version}`);
+    checkVersion(file, cursor.u32());
     const tensorCount = cursor.count(24);
     const keyCount = cursor.count(12);
     const metadata = new Map<string, GgufValue>();
     for (let i = 0; i < keyCount; i++) {
-      const key = cursor.string();
+      const key = cursor.name(`metadata key ${i}`);
       if (metadata.has(key)) throw new Error(`the key ${key} occurs twice`);
-      metadata.set(key, readValue(cursor, cursor.u32(), 0));
+      const type = cursor.u32();
+      if (key === ALIGNMENT && type !== U32) throw new Error(`expected ${ALIGNMENT} of type ${U32}, got ${type}`);
+      metadata.set(key, readValue(cursor, type));
     }
     const names = new Set<string>();
     const tensors: GgufTensor[] = [];
@@ -55,15 +68,46 @@ export function readGgufHeader(file: string): GgufHeader {
       tensors.push(tensor);
       offsets.push(offset);
     }
-    checkOffsets(tensors, offsets, cursor.position, bytes);
+    checkOffsets(tensors, offsets, alignmentOf(metadata), cursor.position, bytes);
     return { bytes, metadata, tensors };
   } finally {
     closeSync(descriptor);
   }
 }
 
+const ALIGNMENT = 'general.alignment';
+
+/** A clone without Git LFS leaves three lines of text in a model's place. */
+function refusePointer(file: string, cursor: Cursor, bytes: number): void {
+  const begin = 'version https://git-lfs.github.com/spec/';
+  if (bytes < begin.length || cursor.peek(begin.length).toString('latin1') !== begin) return;
+  throw new SparkError(
+    'invalid_file',
+    `expected a GGUF file, but ${file} is a Git LFS pointer, which only names the file that is meant; ` +
+      'fetch that with git lfs pull, or download it',
+  );
+}
+
+function checkVersion(file: string, version: number): void {
+  if (VERSIONS.includes(version)) return;
+  // A version of the other byte order is one whose low half is zero.
+  if (version !== 0 && (version & 0xffff) === 0) {
+    throw new SparkError(
+      'unsupported_file',
+      `expected a little-endian GGUF file, but ${file} is a big-endian one; convert the model again without the big-endian option`,
+    );
+  }
+  throw new Error(`expected GGUF version ${VERSIONS.join(' or ')}, got ${version}`);
+}
+
+function alignmentOf(metadata: ReadonlyMap<string, GgufValue>): number {
+  const alignment = Number(metadata.get(ALIGNMENT) ?? DATA_ALIGNMENT);
+  if (alignment > 0 && (alignment & (alignment - 1)) === 0) return alignment;
+  throw new Error(`expected ${ALIGNMENT} to be a power of two, got ${alignment}`);
+}
+
 function readTensor(cursor: Cursor): { tensor: GgufTensor; offset: number } {
-  const name = cursor.string();
+  const name = cursor.name('tensor name', MAX_TENSOR_NAME);
   const rank = cursor.u32();
   if (rank < 1 || rank > MAX_DIMENSIONS) throw new Error(`tensor ${name}: expected 1 to 4 dimensions, got ${rank}`);
   const dimensions = Array.from({ length: rank }, () => cursor.size());
@@ -71,35 +115,53 @@ function readTensor(cursor: Cursor): { tensor: GgufTensor; offset: number } {
   if (elements < 1 || elements > Number.MAX_SAFE_INTEGER) {
     throw new Error(`tensor ${name}: expected sizes of at least 1, got ${dimensions.join(' × ')}`);
   }
-  cursor.u32(); // type: llama.cpp says itself which it does not know
-  return { tensor: { name, dimensions }, offset: cursor.size() };
+  const type = cursor.u32(); // llama.cpp says itself which it does not know
+  return { tensor: { name, dimensions, type }, offset: cursor.size() };
 }
 
-/** Where a tensor ends depends on its type, which llama.cpp checks; a start past the end is a truncated file. */
-function checkOffsets(tensors: readonly GgufTensor[], offsets: readonly number[], start: number, bytes: number): void {
-  offsets.forEach((offset, index) => {
-    if (start + offset >= bytes) {
-      throw new Error(
-        `tensor ${tensors[index]!.name} starts at byte ${start + offset} of ${bytes}: the file is truncated`,
-      );
+/** Tensors lie one after the other, in the table's order, each on a multiple of the alignment. */
+function checkOffsets(
+  tensors: readonly GgufTensor[],
+  offsets: readonly number[],
+  alignment: number,
+  headerEnd: number,
+  bytes: number,
+): void {
+  const padded = (position: number): number => Math.ceil(position / alignment) * alignment;
+  const start = padded(headerEnd);
+  let expected: number | null = 0;
+  tensors.forEach(({ name, type, dimensions }, index) => {
+    const offset = offsets[index]!;
+    if (expected !== null && offset !== expected) {
+      throw new Error(`tensor ${name}: expected offset ${expected}, where the tensor before it ends, got ${offset}`);
     }
+    if ((start + offset) % DATA_ALIGNMENT !== 0) {
+      throw new Error(`tensor ${name}: expected data at a multiple of ${DATA_ALIGNMENT} bytes, got ${start + offset}`);
+    }
+    const size = tensorBytes(type, dimensions);
+    if (start + offset + (size ?? 1) > bytes) {
+      throw new Error(`tensor ${name} ends at byte ${start + offset + (size ?? 1)} of ${bytes}: the file is truncated`);
+    }
+    expected = size === null ? null : padded(offset + size);
   });
 }
 
 /** Bytes of a value of each fixed-size type, by type number; 0 for string and array. */
 const SIZES = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 
-function readValue(cursor: Cursor, type: number, depth: number): GgufValue {
+function readValue(cursor: Cursor, type: number): GgufValue {
   if (type === ARRAY) {
-    if (depth >= MAX_ARRAY_DEPTH) throw new Error('arrays are nested too deep');
     const element = cursor.u32();
-    // A string is at least its 8 bytes of length, an array 12.
-    const length = cursor.count(element === STRING ? 8 : element === ARRAY ? 12 : (SIZES[element] ?? 1));
+    if (element === ARRAY) throw new Error('an array holds arrays');
+    // A string is at least its 8 bytes of length.
+    const length = cursor.count(element === STRING ? 8 : (SIZES[element] ?? 1));
     const values: GgufScalar[] = [];
-    for (let i = 0; i < length; i++) values.push(readValue(cursor, element, depth + 1) as GgufScalar);
+    for (let i = 0; i < length; i++) {
+      values.push(element === STRING ? cursor.string('latin1') : (readValue(cursor, element) as GgufScalar));
+    }
     return values;
   }
-  if (type === STRING) return cursor.string();
+  if (type === STRING) return cursor.string('utf8');
   const size = SIZES[type];
   if (size === undefined) throw new Error(`a metadata value is of unknown type ${type}`);
   const at = cursor.take(size);
@@ -180,7 +242,26 @@ class Cursor {
     return value;
   }
 
-  string(): string {
-    return this.take(this.count(1)).toString('utf8');
+  string(encoding: 'utf8' | 'latin1'): string {
+    return this.take(this.count(1)).toString(encoding);
+  }
+
+  /**
+   * A key or a tensor's name. Readers in C see it end at its first zero byte, and llama.cpp aborts over such a key. As
+   * bytes: two names that are not UTF-8 are two.
+   */
+  name(field: string, longest = MAX_KEY): string {
+    const length = this.count(1);
+    if (length < 1 || length > longest) throw new Error(`${field}: expected 1 to ${longest} bytes, got ${length}`);
+    const name = this.take(length).toString('latin1');
+    if (name.includes('\0')) throw new Error(`${field}: a name has a zero byte inside`);
+    return name;
+  }
+
+  /** The next bytes, which stay to be read. */
+  peek(length: number): Buffer {
+    const bytes = this.take(length);
+    this.position -= length;
+    return bytes;
   }
 }

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import {
   getLlama,
+  getModuleVersion,
   type Llama,
   type LlamaContext,
   type LlamaContextSequence,
@@ -19,6 +20,7 @@ import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
 import { loadFailure } from './loadFailure.js';
+import { probeOnce } from './probe.js';
 import { Rounds } from './rounds.js';
 import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
 import { Slots } from './slots.js';
@@ -71,7 +73,8 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   const info = checkModelFile(options.modelPath);
   if (options.adapterPath !== undefined) checkAdapterFile(options.adapterPath, info);
   const id = await generatorHash(options.modelPath, options.adapterPath, signal);
-  const llama = await sharedLlama(options.gpu ?? false);
+  // Beside each other: both take half a second and more, the first time.
+  const [llama] = await Promise.all([sharedLlama(options.gpu ?? false), probe(options, info.bytes)]);
   const contextSize = options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096);
   let model: LlamaModel | undefined;
   try {
@@ -86,6 +89,11 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
     throwIfAborted(signal);
     throw loadFailure(error, options, model !== undefined);
   }
+}
+
+async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Promise<void> {
+  const [sha256, library] = await Promise.all([fileSha256(modelPath, signal), getModuleVersion()]);
+  return probeOnce({ modelPath, sha256, library, bytes, signal });
 }
 
 /**

@@ -175,6 +175,39 @@ TEST_CASE("a model that is not what we compute is refused by the name of what is
   check(open([](MemoryGguf& f) { f.floats["llama.attention.layer_norm_rms_epsilon"] = kNaN; }), "invalid_file",
         "epsilon");
   check(open([](MemoryGguf& f) { f.ints["llama.expert_count"] = 8; }), "unsupported_file", "expert_count");
+  // Each of these llama.cpp refuses or aborts over.
+  check(open([](MemoryGguf& f) { f.ints["llama.block_count"] = 513; }), "invalid_file", "block_count");
+  check(open([](MemoryGguf& f) { f.ints["llama.block_count"] = 1; }), "invalid_file",
+        "blk.1.attn_norm.weight: expected only tensors of a llama of 1 blocks");
+  check(open([](MemoryGguf& f) { f.add("more.weight", {4}, {1, 1, 1, 1}); }), "invalid_file", "more.weight");
+  check(open([](MemoryGguf& f) { f.add("blk.0.attn_q.scale", {1}, {2}); }), "unsupported_file", "blk.0.attn_q.scale");
+  check(open([](MemoryGguf& f) { f.ints["llama.rope.dimension_count"] = 4; }), "invalid_file", "rope.dimension_count");
+  check(open([](MemoryGguf& f) {
+          f.ints["llama.attention.key_length"] = 3, f.ints.erase("llama.attention.value_length");
+        }),
+        "unsupported_file", "value_length: expected the key length 3, got 6");
+  check(open([](MemoryGguf& f) { f.strings["llama.rope.scaling.type"] = ""; }), "invalid_file", "rope.scaling.type");
+  check(open([](MemoryGguf& f) { f.floats.erase("llama.attention.layer_norm_rms_epsilon"); }), "invalid_file",
+        "epsilon: expected a positive number, got none");
+  check(open([](MemoryGguf& f) { f.ints["llama.nextn_predict_layers"] = 1; }), "unsupported_file", "nextn_predict");
+  check(open([](MemoryGguf& f) { f.ints["llama.expert_used_count"] = 1; }), "unsupported_file", "expert_used_count");
+  check(open([](MemoryGguf& f) { f.ints["llama.expert_group_count"] = 1; }), "unsupported_file", "expert_group_count");
+  check(open([](MemoryGguf& f) { f.floats["llama.rope.scaling.attn_factor"] = 2; }), "unsupported_file", "attn_factor");
+  check(open([](MemoryGguf& f) { f.narrow("blk.0.attn_norm.weight"); }), "invalid_file",
+        "blk.0.attn_norm.weight: expected F32, as every vector has it, got F16");
+}
+
+TEST_CASE("rope scaling without a type is linear, and `none` scales nothing") {
+  const OwnedBatch batch = tiny_batch({30}, 50);
+  const auto lp = [&](const char* type) {
+    auto file = tiny_gguf({});
+    if (type) file->strings["llama.rope.scaling.type"] = type;
+    file->floats["llama.rope.scaling.factor"] = 4;
+    return make_model(file, std::make_unique<CpuBackend>(1))->logprobs(batch.view(), nullptr, nullptr);
+  };
+  CHECK(lp(nullptr) == lp("linear"));
+  CHECK(lp("none") != lp("linear"));
+  CHECK(lp("none") == tiny_model({}, 1)->logprobs(batch.view(), nullptr, nullptr));
 }
 
 TEST_CASE("linear rope scaling divides positions") {

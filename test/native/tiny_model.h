@@ -32,6 +32,12 @@ class MemoryGguf final : public spark::GgufFile {
     std::erase_if(tensors_, [&](const spark::GgufTensor& t) { return t.name == name; });
   }
 
+  // As if the tensor were F16: half of its bytes.
+  void narrow(const std::string& name) {
+    for (spark::GgufTensor& t : tensors_)
+      if (t.name == name) t.type = spark::TensorType::F16, t.bytes /= 2;
+  }
+
   const std::string& path() const override { return path_; }
   const spark::GgufTensor* find(const std::string& name) const override {
     for (const auto& t : tensors_)
@@ -56,7 +62,6 @@ class MemoryGguf final : public spark::GgufFile {
   std::string get_string(const std::string& key, const std::string& fallback) const override {
     return strings.contains(key) ? strings.at(key) : fallback;
   }
-  int64_t array_length(const std::string&) const override { return -1; }
   const std::vector<spark::GgufEntry>& entries() const override { return entries_; }
 
  private:
@@ -78,7 +83,7 @@ inline std::shared_ptr<MemoryGguf> tiny_gguf(const TinyShape& s, uint64_t seed =
   file->ints = {{"llama.embedding_length", s.width},           {"llama.block_count", s.layers},
                 {"llama.feed_forward_length", s.feed_forward}, {"llama.context_length", s.context},
                 {"llama.attention.head_count", s.heads},       {"llama.attention.head_count_kv", s.kv_heads},
-                {"llama.attention.key_length", s.head_size}};
+                {"llama.attention.key_length", s.head_size},   {"llama.attention.value_length", s.head_size}};
   file->floats["llama.attention.layer_norm_rms_epsilon"] = 1e-5;
   const auto matrix = [&](const std::string& name, int64_t rows, int64_t cols) {
     file->add(name, {rows, cols},

@@ -1,0 +1,158 @@
+/**
+ * llama.cpp checks many things by assertions, and a failed one ends the process: ours. A file that this machine has never
+ * opened is therefore opened once in a child first, and remembered by its content when it survived.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SparkError, throwIfAborted } from '../errors.js';
+
+export interface Probe {
+  readonly modelPath: string;
+  /** Name of the content, and of the library that opened it: another version asserts other things. */
+  readonly sha256: string;
+  readonly library: string;
+  readonly bytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Throws `invalid_file` with the library's last words when the file would end this process. */
+export async function probeOnce(probe: Probe): Promise<void> {
+  const mark = path.join(marksFolder(), `${probe.sha256.replace(/^sha256:/, '')}-${probe.library}`);
+  if (await exists(mark)) return;
+  if (await survives(probe)) await remember(mark);
+}
+
+function marksFolder(): string {
+  const cache = process.env.XDG_CACHE_HOME;
+  const root = cache !== undefined && path.isAbsolute(cache) ? cache : path.join(homedir(), '.cache');
+  return path.join(root, 'spark-rl', 'opened');
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function remember(mark: string): Promise<void> {
+  try {
+    await mkdir(path.dirname(mark), { recursive: true });
+    await writeFile(mark, '');
+  } catch {
+    // A machine without a writable home asks again each time.
+  }
+}
+
+/** True: it opens. False: the library refuses it, which it will say once more, in this process. */
+async function survives({ modelPath, bytes, signal }: Probe): Promise<boolean> {
+  throwIfAborted(signal);
+  const child = startProbe();
+  const stop = (): void => void child.process.kill('SIGKILL');
+  signal?.addEventListener('abort', stop);
+  try {
+    // Loading is a map and one pass over the weights; a disk gives 20 MB/s or more.
+    const answer = await child.open(path.resolve(modelPath), 120_000 + bytes / 20_000);
+    throwIfAborted(signal);
+    if (answer.ended === undefined) return answer.refusal === null;
+    // The library itself did not load: what that means is said where it is loaded here.
+    if (!answer.ready) return false;
+    if (answer.ended === 'SIGKILL') {
+      throw new SparkError(
+        'out_of_memory',
+        `the system ended the process that tried ${modelPath}; it may need more memory than there is`,
+      );
+    }
+    throw refused(modelPath, `${answer.ended}: ${answer.refusal}`);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+function refused(modelPath: string, reason: string): SparkError {
+  return new SparkError(
+    'invalid_file',
+    `expected a GGUF model that llama.cpp can load, but ${modelPath} ended a process that tried it (${reason}); ` +
+      'the file may be damaged or newer than this llama.cpp: download it again, or update node-llama-cpp',
+  );
+}
+
+export interface ProbeAnswer {
+  /** Why the library does not take the file; its last words when the process ended; null when it opens. */
+  readonly refusal: string | null;
+  /** The signal or exit code that ended the process, or that it did not answer. */
+  readonly ended?: string;
+  /** The library was loaded. */
+  readonly ready: boolean;
+}
+
+export interface ProbeProcess {
+  readonly process: ChildProcess;
+  /** Ends the process when it does not answer, counted from when the library is loaded. */
+  open(file: string, patienceMs: number): Promise<ProbeAnswer>;
+}
+
+/** One child, which may be asked for several files, one after the other, until one of them ends it. */
+export function startProbe(): ProbeProcess {
+  // From src/inference and from dist/inference alike.
+  const child = fork(fileURLToPath(new URL('../../src/inference/probeChild.mjs', import.meta.url)), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+    // Else an abort starts a debugger for a trace that nobody reads.
+    env: { ...process.env, GGML_NO_BACKTRACE: '1' },
+  });
+  let words = '';
+  child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+    words = (words + chunk).slice(-4000);
+  });
+  let settle: (answer: ProbeAnswer) => void = () => undefined;
+  let gone: string | null = null;
+  let loaded = false;
+  let markReady: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => {
+    markReady = resolve;
+  });
+  child.on('message', (message: 'ready' | { refusal: string | null }) => {
+    if (message === 'ready') {
+      loaded = true;
+      markReady();
+    } else settle({ refusal: message.refusal, ready: true });
+  });
+  const end = (how: string): void => {
+    gone ??= how;
+    settle({ refusal: lastWords(words), ended: gone, ready: loaded });
+    markReady();
+  };
+  child.on('error', (error) => end(error.message));
+  // `close`, not `exit`: by then all it wrote has come.
+  child.on('close', (code, signal) => end(signal ?? `exit code ${code}`));
+  const open = async (file: string, patienceMs: number): Promise<ProbeAnswer> => {
+    await ready;
+    if (gone !== null) return { refusal: lastWords(words), ended: gone, ready: loaded };
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        end(`no answer in ${Math.round(patienceMs / 1000)} seconds`);
+        child.kill('SIGKILL');
+      }, patienceMs);
+      settle = (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      };
+      words = '';
+      child.send(file, (error) => {
+        if (error !== null && child.exitCode === null && child.signalCode === null) end(error.message);
+      });
+    });
+  };
+  return { process: child, open };
+}
+
+/** The line that says what was asserted, or what was thrown and not caught. */
+function lastWords(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  return (lines.find((line) => /assert|abort|what\(\)|fatal/i.test(line)) ?? lines.at(-1) ?? 'no words').trim();
+}

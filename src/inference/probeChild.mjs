@@ -1,0 +1,43 @@
+/**
+ * Opens the files it is told of as a generator would, one token long, and says for each what came of it. A failed
+ * assertion of llama.cpp ends the process, and this process is there to be ended. Plain JavaScript, as a child cannot
+ * read TypeScript: dist has no copy of it.
+ */
+import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
+
+const said = [];
+const llama = await getLlama({
+  gpu: false,
+  build: 'never',
+  skipDownload: true,
+  progressLogs: false,
+  logLevel: LlamaLogLevel.error,
+  logger: (_level, message) => said.push(message.trim()),
+  maxThreads: 0,
+});
+
+// Every byte there is, and letters of two, three and four: a vocabulary without a token for one of them ends the process.
+const TEXT = `${Array.from({ length: 128 }, (_, code) => String.fromCharCode(code)).join('')}ü ½ € 文 😀`;
+
+async function open(modelPath) {
+  const model = await llama.loadModel({ modelPath });
+  const context = await model.createContext({ contextSize: 64, sequences: 1, threads: 1, failedCreationRemedy: false });
+  const tokens = model.tokenize(TEXT, false, 'trimLeadingSpace');
+  const first = tokens[0] ?? model.tokens.bos ?? 0;
+  await context.getSequence().controlledEvaluate([[first, { generateNext: { token: true } }]]);
+  model.detokenize([first], true);
+  await context.dispose();
+  await model.dispose();
+}
+
+process.on('message', async (file) => {
+  said.length = 0;
+  let refusal = null;
+  try {
+    await open(file);
+  } catch (error) {
+    refusal = [...said, error instanceof Error ? error.message : String(error)].join(' | ');
+  }
+  process.send({ refusal });
+});
+process.send('ready');
