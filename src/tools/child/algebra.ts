@@ -1,44 +1,25 @@
-/**
- * nerdamer in a realm of its own: its numeric methods compile functions from the expression, so code generation is on,
- * but in a realm that holds nothing but itself.
- */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+/** nerdamer, which its image has put into the realm as a global. */
 import type { Evaluate } from '../hostProtocol.js';
-import { createRealm, runInRealm } from './realm.js';
 
-const PROGRAM = `({
-  evaluate(text) {
-    nerdamer.clearVars();
-    nerdamer.flush();
-    return nerdamer(text).toString();
-  },
-  system(equations) {
-    nerdamer.clearVars();
-    nerdamer.flush();
-    return nerdamer.solveEquations(JSON.parse(equations)).map(([name, value]) => name + ' = ' + value).join(', ');
-  },
-})`;
-
-interface Nerdamer {
-  evaluate(text: string): string;
-  /** `equations` is a JSON list: no object of one realm enters the other. */
-  system(equations: string): string;
-}
+declare const nerdamer: {
+  (text: string): { toString(): string };
+  solveEquations(equations: readonly string[]): readonly (readonly [name: string, value: unknown])[];
+};
 
 export function createAlgebra(): Evaluate {
-  const file = join(dirname(createRequire(import.meta.url).resolve('nerdamer-prime')), 'all.min.js');
-  const realm = createRealm({ console: silentConsole() }, true);
-  runInRealm(realm, readFileSync(file, 'utf8'), file);
-  const nerdamer = runInRealm(realm, PROGRAM, 'algebra') as Nerdamer;
-  nerdamer.evaluate('solve(2*x=4, x)');
   return (input) => {
     const expression = input.trim().replace(/[×·⋅]/g, '*').replace(/[−–]/g, '-').replace(/\*\*/g, '^');
     const equations = systemOf(expression);
-    if (equations !== null) return tidy(nerdamer.system(JSON.stringify(equations)));
-    return tidy(nerdamer.evaluate(toSolve(expression)));
+    if (equations !== null) return tidy(solveSystem(equations));
+    return tidy(nerdamer(toSolve(expression)).toString());
   };
+}
+
+function solveSystem(equations: readonly string[]): string {
+  return nerdamer
+    .solveEquations(equations)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(', ');
 }
 
 /** `x+y=3, x-y=1`, `solve([x+y=3, x-y=1], [x, y])` and the like: the equations, or null where it is no system. */
@@ -81,9 +62,4 @@ function tidy(result: string): string {
   return single.replace(/\(?\b(\d{5,})\/(\d{5,})\b\)?/g, (_, a: string, b: string) =>
     String(Number((Number(a) / Number(b)).toPrecision(10))),
   );
-}
-
-function silentConsole(): Record<string, () => void> {
-  const nothing = () => {};
-  return { log: nothing, warn: nothing, error: nothing, info: nothing, debug: nothing };
 }

@@ -7,20 +7,18 @@ import { parseFormula } from './formula.js';
 const HELP = 'write e.g. mass H2O, formula C6H12O6, smiles CCO, or element Fe';
 const COMMAND =
   /^(molar\s*mass|molecular\s*weight|mass|weight|formula|composition|smiles|element)\b\s*(?:of\s+)?[:=]?\s*(.*)$/is;
+/** Laying a molecule out in the plane costs 1 s the first time, and no fact we give depends on it. */
+const WITHOUT_DRAWING = { noCoordinates: true };
 
 export function createChemistry(): Evaluate {
-  OCL.Resources.registerFromNodejs();
   const masses = new Map<string, number>();
   const mass = (symbol: string): number => {
     const known = masses.get(symbol);
     if (known !== undefined) return known;
-    const value = OCL.Molecule.fromSmiles(`[${symbol}]`).getMolecularFormula().relativeWeight;
+    const value = OCL.Molecule.fromSmiles(`[${symbol}]`, WITHOUT_DRAWING).getMolecularFormula().relativeWeight;
     masses.set(symbol, value);
     return value;
   };
-  // The first structure builds OpenChemLib's tables: before the child is ready, not in a call's time.
-  structure('CCO');
-  mass('O');
   return (input) => {
     const match = COMMAND.exec(input.trim().replace(/^["'`]|["'`]$/g, ''));
     const [verb, argument] = match === null ? ['mass', input.trim()] : [match[1]!.toLowerCase(), unwrap(match[2]!)];
@@ -86,7 +84,7 @@ function element(text: string, mass: (symbol: string) => number): string {
 function structure(smiles: string): string {
   let molecule: OCL.Molecule;
   try {
-    molecule = OCL.Molecule.fromSmiles(smiles);
+    molecule = OCL.Molecule.fromSmiles(smiles, WITHOUT_DRAWING);
   } catch (error) {
     throw new Error(
       `not a SMILES string: ${String((error as Error).message).replace(/^.*SmilesParser:\s*/, '')}; ${HELP}`,
