@@ -1,19 +1,37 @@
 /** nerdamer, which its image has put into the realm as a global. */
 import type { Evaluate } from '../hostProtocol.js';
+import { refusePrototypeNames } from './names.js';
 
 declare const nerdamer: {
   (text: string): { toString(): string };
+  getCore(): { PARSER: { functions: object } };
   solveEquations(equations: readonly string[]): readonly (readonly [name: string, value: unknown])[];
 };
 
 export function createAlgebra(): Evaluate {
   return (input) => {
     const expression = input.trim().replace(/[×·⋅]/g, '*').replace(/[−–]/g, '-').replace(/\*\*/g, '^');
+    refusePrototypeNames(expression);
+    refuseUnknownFunctions(expression);
     const equations = systemOf(expression);
     if (equations !== null) return tidy(solveSystem(equations));
     return tidy(nerdamer(toSolve(expression)).toString());
   };
 }
+
+/** nerdamer reads `foo(x)` as a product or a list, which looks like an answer. One letter before a bracket is a factor. */
+function refuseUnknownFunctions(expression: string): void {
+  const known = nerdamer.getCore().PARSER.functions;
+  for (const [, name = ''] of expression.matchAll(/(?<![A-Za-z_\d])([A-Za-z_]\w+)\s*\(/g)) {
+    if (Object.hasOwn(known, name) || OURS.has(name)) continue;
+    throw new Error(
+      `unknown function ${name}; write e.g. solve(2*x+3=11, x), diff(x^3, x) or log(x); a product needs *`,
+    );
+  }
+}
+
+/** Read by this file, and the constants and words that may stand before a bracket. */
+const OURS = new Set(['solveEquations', 'system', 'pi', 'and']);
 
 function solveSystem(equations: readonly string[]): string {
   return nerdamer
@@ -52,12 +70,17 @@ export function variablesOf(expression: string): string[] {
   return [...new Set(names)].filter((name) => !['pi', 'e', 'i'].includes(name));
 }
 
+/** What JavaScript shows of things that are no mathematics. */
+const NO_VALUE = /\[object |\bfunction\b|=>|\b(?:undefined|null|NaN)\b/;
+
 /**
  * One solution reads as itself; several keep their brackets: `[sqrt(2),-sqrt(2)]`; none says so. nerdamer writes decimals as
  * long fractions (33040268/44704279): those become decimals again.
  */
 function tidy(result: string): string {
   if (result === '' || result === '[]') return 'no solution found';
+  if (NO_VALUE.test(result))
+    throw new Error('the result is not a value; write e.g. solve(2*x+3=11, x) or diff(x^3, x)');
   const single = /^\[([^,[\]]+)\]$/.exec(result)?.[1] ?? result;
   return single.replace(/\(?\b(\d{5,})\/(\d{5,})\b\)?/g, (_, a: string, b: string) =>
     String(Number((Number(a) / Number(b)).toPrecision(10))),
