@@ -82,7 +82,7 @@ async function answer(request: HostRequest): Promise<void> {
 /** After the answer, so that no caller waits for it: the next call finds its image made. */
 async function renew(slot: { readonly make: MakeImage; image: Image }, used: Image): Promise<void> {
   try {
-    if (used.intact?.() !== true) {
+    if ((await used.intact?.()) !== true) {
       used.dispose?.();
       slot.image = await slot.make();
     }

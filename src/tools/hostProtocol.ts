@@ -33,11 +33,11 @@ export const PAYLOAD_FD = 4;
 /** A tool's work inside the child: the input's text in, the observation out. Throws for bad input. */
 export type Evaluate = (input: string, maxChars: number) => string | Promise<string>;
 
-/** What answers one call, and is then thrown away: a realm, an instance of WebAssembly. */
+/** What answers a call: a realm, an instance of WebAssembly. Thrown away after it unless it says that it is as new. */
 export interface Image {
   readonly tools: Readonly<Record<string, Evaluate>>;
-  /** For a library that a text cannot set or define anything in: whether it still answers as it did when it was new. */
-  intact?(): boolean;
+  /** Whether the last call could change nothing and the control inputs read as when it was new: then it is kept. */
+  intact?(): boolean | Promise<boolean>;
   dispose?(): void;
 }
 

@@ -114,9 +114,9 @@ export interface BuiltinOptions {
 
 /**
  * Calls after which a child is replaced. In Python everything can be reached, so a process answers one call. The others
- * make an image for every call; what they retire for is the memory of the images before.
+ * make new images of their libraries, and are replaced for the memory of the old ones (24 MB each of z3).
  */
-const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 100, math: 200, corpus: 1000 };
+const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 25, math: 100, corpus: 1000 };
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
 

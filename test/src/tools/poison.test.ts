@@ -10,9 +10,9 @@ import { FIXTURES, POISONS } from './poisons.js';
 const context = { timeoutMs: 30_000, maxObservationChars: 2000 };
 type Answers = Record<string, readonly string[]>;
 
-async function answer(registry: ToolRegistry, tool: string): Promise<readonly string[]> {
+async function answer(registry: ToolRegistry, tool: string, inputs = FIXTURES[tool]!): Promise<readonly string[]> {
   const texts: string[] = [];
-  for (const input of FIXTURES[tool]!) {
+  for (const input of inputs) {
     const { ok, observation } = await registry.run(tool, input, context);
     texts.push(`${ok} ${observation}`);
   }
@@ -44,10 +44,17 @@ describe('after a poison', { timeout: 240_000 }, () => {
     }
   });
 
-  it.each(POISONS.map(({ tool, input }) => [tool, input] as const))('%s: %s', async (tool, input) => {
-    await registry.run(tool, input, { ...context, timeoutMs: 5000 });
-    expect(await answer(registry, tool)).toEqual(fresh[tool]);
-  });
+  it.each(POISONS.map(({ tool, input }) => [tool, input.slice(0, 60), input] as const))(
+    '%s: %s',
+    async (tool, _, input) => {
+      await registry.run(tool, input, { ...context, timeoutMs: /while True|zeros/.test(input) ? 500 : 10_000 });
+      // What draws numbers needs a new image itself: it is asked where the poison drew, too, and at the end.
+      const fixtures = FIXTURES[tool]!;
+      const chosen = fixtures.filter((fixture) => /random/.test(input) || !/^random/.test(fixture));
+      const want = fresh[tool]!.filter((_, index) => chosen.includes(fixtures[index]!));
+      expect(await answer(registry, tool, chosen)).toEqual(want);
+    },
+  );
 
   it('and all tools answer as in a fresh process when all of it is over', async () => {
     expect(await answers(registry)).toEqual(fresh);
