@@ -36,6 +36,15 @@ target_link_libraries(fake_spark_cuda PRIVATE fake_cublaslt)
 add_dependencies(spark_tests fake_spark_cuda)
 target_compile_definitions(spark_tests PRIVATE SPARK_FAKES="${SPARK_FAKES}")
 
+# What the CUDA runtime's answers mean (cuda/runtime.cu), with a runtime that answers as told.
+add_executable(spark_cuda_runtime_tests ${SPARK_TEST_DIR}/fake/cuda/runtime_test.cpp)
+target_include_directories(spark_cuda_runtime_tests SYSTEM BEFORE PRIVATE ${SPARK_TEST_DIR}/fake/cuda
+  ${SPARK_DOCTEST_INCLUDE})
+target_compile_options(spark_cuda_runtime_tests PRIVATE -Wno-unknown-pragmas)
+target_link_libraries(spark_cuda_runtime_tests PRIVATE spark_core)
+add_test(NAME cuda_runtime_test COMMAND spark_cuda_runtime_tests)
+set_tests_properties(cuda_runtime_test PROPERTIES FAIL_REGULAR_EXPRESSION "test cases: +0 " TIMEOUT 120)
+
 target_include_directories(spark_tests SYSTEM PRIVATE ${SPARK_DOCTEST_INCLUDE})
 target_include_directories(spark_tests PRIVATE ${SPARK_TEST_DIR})
 target_compile_definitions(spark_tests PRIVATE SPARK_FIXTURES="${SPARK_FIXTURES_DIR}")

@@ -40,7 +40,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t s
 #ifdef SPARK_CUDA_EMULATED
   (void)stream;
   emulated::run_grid(grid, threads, shared, [&] { kernel(static_cast<Parameters>(arguments)...); });
-#else
+#elif defined(__CUDACC__)
   constexpr size_t kFree = 48 << 10;
   if (shared > kFree) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
