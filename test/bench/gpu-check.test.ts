@@ -2,7 +2,8 @@
  * bench/gpu-check.sh and its table without a GPU: the floor against the figures it was derived from, what is said to hold
  * and to miss, measurements of several calls in one table, and that a failing part hides no other.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -74,6 +75,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     write('sft-bf16-4096', step('sft', 4096, 20_100));
     const peer = { layers: 32, width: 4096, peak_bytes: 90e9, torch: '2' };
     write('peer-sft-compiled-4096', { ...peer, tokens_per_second: 14_000 });
+    write('peer-sft-liger-4096', { ...peer, tokens_per_second: 13_000 });
     const planned = { total_bytes: 6.29e9, recompute: 'offload' };
     write('lean-Q4_K_M-4096', step('sft', 4096, 9000, { peak_bytes: 6.6e9, planned }));
     const parts = {
@@ -85,7 +87,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     const text = table(folder);
     expect(lineOf(text, 'MISSED PPO epoch, one trunk')).toContain('51 s a million');
     expect(lineOf(text, 'held   SFT, 4096')).toContain('20,100');
-    expect(lineOf(text, 'MISSED   1.5 x PyTorch')).toContain('1.44');
+    expect(lineOf(text, 'MISSED   1.5 x the fastest of compiled, liger (compiled)')).toContain('1.44');
     expect(lineOf(text, 'held   PPO epoch, two trunks')).toContain('90.9');
     expect(lineOf(text, 'MISSED lean')).toContain('6.60');
     expect(lineOf(text, 'lean-Q4_K_M-4096')).toMatch(/6\.29\s+offload/);
@@ -95,8 +97,10 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     expect(ratio).toBeLessThan(2);
     expect(lineOf(text, 'ppo-bf16')).toContain('11,000'); // the epoch, which the floor is about, without scoring
 
-    write('peer-sft-compiled-4096', { ...peer, layers: 2, tokens_per_second: 300_000 });
-    expect(table(folder)).not.toContain('x PyTorch');
+    for (const way of ['compiled', 'liger']) {
+      write(`peer-sft-${way}-4096`, { ...peer, layers: 2, tokens_per_second: 300_000 });
+    }
+    expect(table(folder)).not.toContain('x the fastest');
     write('sft-bf16-4096', step('sft', 4096, 20_100, { model: { ...eightB, L: 2 } }));
     expect(table(folder)).not.toContain('SFT, 4096');
   });
@@ -158,12 +162,18 @@ describe.skipIf(missing.length > 0)('bench/gpu-kernels.py', () => {
 
 describe.skipIf(missing.length > 0)('bench/gpu-check.sh', () => {
   const build = () => path.join(folder, 'build');
-  function check(parts: string[], env: Record<string, string> = {}) {
+  // Not spawnSync: it takes seconds, and the test runner wants to hear from this process.
+  async function check(parts: string[], env: Record<string, string> = {}) {
     const settings = { BACKEND: 'cpu', BUILD: build(), OUT: path.join(folder, 'out'), LENGTHS: '64', ...env };
-    return spawnSync(path.join(root, 'bench/gpu-check.sh'), parts, {
-      encoding: 'utf8',
-      env: { ...process.env, ...settings },
-    });
+    const child = spawn(path.join(root, 'bench/gpu-check.sh'), parts, { env: { ...process.env, ...settings } });
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].setEncoding('utf8').on('data', (text: string) => {
+        said[stream] += text;
+      });
+    }
+    const [status] = (await once(child, 'close')) as [number];
+    return { status, ...said };
   }
   /** A bench_train that prints a step, or fails when it is asked for a critic. */
   function standIn() {
@@ -177,11 +187,11 @@ describe.skipIf(missing.length > 0)('bench/gpu-check.sh', () => {
     chmodSync(file, 0o755);
   }
 
-  it('reports what failed, keeps what did not, and leaves three files', () => {
+  it('reports what failed, keeps what did not, and leaves three files', async () => {
     standIn();
     mkdirSync(path.join(build(), 'measured'));
     writeFileSync(path.join(build(), 'measured/critic-bf16-64.json'), JSON.stringify(step('critic', 64, 5))); // of before
-    const { status, stdout } = check(['train'], { RUNS: 'sft-bf16-* critic-*' });
+    const { status, stdout } = await check(['train'], { RUNS: 'sft-bf16-* critic-*' });
     expect(status).toBe(1);
     expect(stdout).toMatch(/critic-bf16-64: failed; out_of_memory: none left/);
     expect(stdout).toContain('FAILED: train');
@@ -192,18 +202,57 @@ describe.skipIf(missing.length > 0)('bench/gpu-check.sh', () => {
     for (const name of ['table.txt', 'logs.tar.gz']) expect(existsSync(path.join(folder, 'out', name))).toBe(true);
   });
 
-  it('passes when all passed, and refuses a part it does not have', () => {
+  it('passes when all passed, and refuses a part it does not have', async () => {
     standIn();
-    expect(check(['train', 'ops', 'table'], { RUNS: 'sft-*' })).toMatchObject({
+    expect(await check(['train', 'ops', 'table'], { RUNS: 'sft-*' })).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('skipped: ops'), // of a device alone
     });
-    expect(check(['train', 'trains'])).toMatchObject({ status: 2, stderr: expect.stringContaining('trains') });
+    expect(await check(['train', 'trains'])).toMatchObject({ status: 2, stderr: expect.stringContaining('trains') });
   });
 
-  it('says what DEPS lacks', () => {
-    const { status, stdout } = check(['build'], { DEPS: folder });
+  it('says what DEPS lacks', async () => {
+    const { status, stdout } = await check(['build'], { DEPS: folder });
     expect(status).toBe(1);
-    expect(stdout).toContain('native.tar.xz');
+    expect(stdout).toContain('native.tar.gz');
+  });
+
+  /** What gpu-deps.sh --built makes, of stand-ins, in a folder with a dash; and a package called as one of Python's own. */
+  function carried(tests: string): string {
+    standIn();
+    writeFileSync(path.join(build(), 'spark_tests'), `#!/bin/sh\n[ "$1" = --version ] || { ${tests}; }\n`);
+    chmodSync(path.join(build(), 'spark_tests'), 0o755);
+    const deps = path.join(folder, 'some-deps');
+    mkdirSync(path.join(deps, 'wheels'), { recursive: true });
+    const tar = (archive: string, from: string, ...names: string[]) =>
+      spawnSync('tar', ['-C', from, '-czf', path.join(deps, archive), ...names]);
+    tar('built.tar.gz', build(), 'bench_train', 'spark_tests');
+    mkdirSync(path.join(folder, 'empty/include'), { recursive: true });
+    tar('native.tar.gz', path.join(folder, 'empty'), 'include');
+    const zip = "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w').writestr(sys.argv[2], '')";
+    for (const name of ['not_there', 'json']) {
+      spawnSync('python3', ['-c', zip, path.join(deps, `wheels/${name}-1.0-py3-none-any.whl`), `${name}/__init__.py`]);
+    }
+    rmSync(build(), { recursive: true });
+    return deps;
+  }
+
+  it('takes programs that were compiled elsewhere, and Python packages that this machine lacks', async () => {
+    const deps = carried('echo "[doctest] test cases: 1"');
+    const { status, stdout } = await check(['build', 'tests', 'train'], { DEPS: deps, RUNS: 'sft-*-64' });
+    expect(stdout).toContain('compiled elsewhere');
+    expect(status).toBe(0);
+    expect(existsSync(path.join(build(), 'deps/site/not_there'))).toBe(true);
+    expect(existsSync(path.join(build(), 'deps/site/json'))).toBe(false);
+  });
+
+  it('first goes on behind a part that fails, and says so at its end', async () => {
+    const deps = carried('echo "ERROR: it is wrong"; exit 1');
+    const { status, stdout } = await check(['first'], { DEPS: deps, FIRST_LENGTH: '64', PEER_LENGTH: '64' });
+    expect(status).toBe(1);
+    expect(stdout).toContain('ERROR: it is wrong');
+    expect(stdout).toContain('FAILED: first');
+    expect(lineOf(stdout, 'parts:')).toMatch(/build passed .*tests FAILED .*train passed/);
+    expect(lineOf(stdout, 'sft-bf16-64  ')).toContain('100');
   });
 });
