@@ -1,10 +1,10 @@
-/** The local corpus of `encyclopedia` and `search`: short articles, one JSON object a line. */
+/** The local corpus of `encyclopedia` and `search`: short articles, one JSON object a line. Read and checked here. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import MiniSearch from 'minisearch';
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { packagePath } from '../package.js';
+import { titleKey } from './child/corpusIndex.js';
 
 const articleSchema = z.object({
   title: z.string().min(1),
@@ -66,60 +66,8 @@ function readArticle(line: string, where: string): Article {
   }
 }
 
-/** Case, accents and punctuation do not make another title. */
-export function titleKey(title: string): string {
-  return title
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
-    .trim();
+/** What a corpus child starts from. */
+export async function corpusPayload(folder: string = CORPUS_FOLDER): Promise<Uint8Array> {
+  const articles = loadCorpus(folder).map(({ title, category, text }) => ({ title, category, text }));
+  return Buffer.from(JSON.stringify(articles));
 }
-
-export interface Ranked {
-  readonly article: Article;
-  readonly score: number;
-}
-
-/** Full-text index over the articles. Titles weigh more than text; misspelt and unfinished words still match. */
-export class CorpusIndex {
-  private readonly index: MiniSearch;
-  private readonly byTitle = new Map<string, Article>();
-  private readonly exact = new Map<string, Article>();
-
-  constructor(private readonly articles: readonly Article[]) {
-    this.index = new MiniSearch({
-      fields: ['title', 'text', 'category'],
-      searchOptions: { boost: { title: 4, category: 0.5 }, fuzzy: 0.2, prefix: (term) => term.length > 3 },
-      processTerm: (term) => (STOP_WORDS.has(term.toLowerCase()) ? null : titleKey(term) || null),
-    });
-    this.index.addAll(
-      articles.map((article, id) => ({ id, title: article.title, text: article.text, category: article.category })),
-    );
-    for (const article of articles) {
-      this.exact.set(article.title, article);
-      this.byTitle.set(titleKey(article.title), article);
-    }
-  }
-
-  title(title: string): Article | undefined {
-    return this.exact.get(title) ?? this.byTitle.get(titleKey(title));
-  }
-
-  search(query: string, limit: number): Ranked[] {
-    const hits = this.index.search(query).slice(0, limit);
-    return hits.map((hit) => ({ article: this.articles[hit.id as number]!, score: hit.score }));
-  }
-
-  /** The article whose title is nearest, by the words of the title alone. */
-  closest(title: string): Article | undefined {
-    const [hit] = this.index.search(title, { fields: ['title'], fuzzy: 0.25, prefix: true });
-    return hit === undefined ? undefined : this.articles[hit.id as number];
-  }
-}
-
-const STOP_WORDS = new Set(
-  'a an and are as at be by did do does for from how in is it its of on or that the this to was were what when where which who whom why with'.split(
-    ' ',
-  ),
-);

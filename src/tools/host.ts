@@ -1,17 +1,14 @@
 import { SparkError, throwIfAborted } from '../errors.js';
-import { HostProcess } from './hostProcess.js';
-import type { HostKind, HostReply } from './hostProtocol.js';
+import { HostProcess, type HostProcessOptions } from './hostProcess.js';
+import type { HostReply } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
 import type { ToolContext, ToolResult } from './tool.js';
 
-export interface ToolHostOptions {
-  readonly kind: HostKind;
-  /** Children that may run at once; further calls wait their turn. */
+export interface ToolHostOptions extends Omit<HostProcessOptions, 'onIdle'> {
+  /** Calls that may run at once; further calls wait their turn. */
   readonly size: number;
-  /** A child is replaced after this many calls, so that nothing one call left behind lives for ever. */
+  /** A child is replaced after this many calls: 1 where a call can reach what the next one would use. */
   readonly retireAfter: number;
-  /** Longest time a child may take to load its libraries. */
-  readonly startTimeoutMs: number;
   /** Resident memory at which a child is killed (Linux), in MB. */
   readonly maxRssMb: number;
 }
@@ -31,8 +28,8 @@ const MAX_START_FAILURES = 2;
 
 /**
  * Runs tool calls in sandboxed children, one call per child at a time. The deadline of a call begins when a ready child
- * takes it: neither the queue nor a cold start eats the tool's time. At the deadline the child is killed and a fresh
- * one is started for the next call.
+ * takes it: neither the queue nor a cold start eats the tool's time. At the deadline the child is killed. Whoever takes
+ * a child's last call has the next child started at once, so that it loads while the call runs.
  */
 export class ToolHost {
   private readonly children = new Set<HostProcess>();
@@ -88,23 +85,30 @@ export class ToolHost {
   /** Hands queued jobs to idle children, and starts children while there is more work than hands. */
   private pump(): void {
     for (const child of this.children) {
-      if (this.queue.length === 0) return;
+      if (this.queue.length === 0 || this.running.size >= this.options.size) break;
       if (child.state === 'idle') this.assign(child, this.queue.shift()!);
     }
-    let starting = [...this.children].filter((child) => child.state === 'starting').length;
-    while (!this.disposed && this.children.size < this.options.size && starting < this.queue.length) {
+    const rest = [...this.children];
+    let starting = rest.filter((child) => child.state === 'starting').length;
+    let serving = rest.filter((child) => this.serves(child)).length;
+    while (!this.disposed && serving < this.options.size && starting < this.queue.length) {
       this.spawn();
       starting += 1;
+      serving += 1;
     }
   }
 
+  /** Whether a child can be counted on for one more call. */
+  private serves(child: HostProcess): boolean {
+    return child.state !== 'dying' && child.state !== 'dead' && child.calls < this.options.retireAfter;
+  }
+
   private spawn(): void {
-    const child = new HostProcess(this.options.kind, this.options.startTimeoutMs);
+    const child = new HostProcess({ ...this.options, onIdle: () => this.pump() });
     this.children.add(child);
     child.ready.then(
       () => {
         this.startFailures = 0;
-        this.pump();
       },
       (error: unknown) => this.startFailed(error),
     );
@@ -115,10 +119,14 @@ export class ToolHost {
       const job = this.running.get(child);
       this.running.delete(child);
       if (job !== undefined) this.finish(job, failed(`${job.tool} stopped: ${reason}`));
-      // A busy host gets its next child at once, so that the next call finds it warm.
-      if (!this.disposed && child.calls > 0 && this.children.size === 0) this.spawn();
+      if (child.calls > 0) this.spare();
       this.pump();
     });
+  }
+
+  /** A host that is used gets its next child at once, so that the next call finds it warm. */
+  private spare(): void {
+    if (!this.disposed && ![...this.children].some((child) => this.serves(child))) this.spawn();
   }
 
   private startFailed(error: unknown): void {
@@ -141,8 +149,9 @@ export class ToolHost {
     }, timeoutMs);
     const watch = child.watchMemory(this.options.maxRssMb);
     const request = { tool: job.tool, input: job.input, maxChars: maxObservationChars };
-    void child
-      .request(request)
+    const answer = child.request(request);
+    this.spare();
+    void answer
       .then((reply) => {
         this.running.delete(child);
         if (child.calls >= this.options.retireAfter || ('retire' in reply && reply.retire === true)) child.kill();

@@ -29,9 +29,10 @@ const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
   python: ['pyodide'],
   logic: ['z3-solver'],
   math: ['mathjs', 'nerdamer-prime', 'simple-statistics', 'openchemlib'],
+  corpus: ['minisearch'],
 };
 
-const HEAP_MB: Readonly<Record<HostKind, number>> = { python: 256, logic: 256, math: 512 };
+const HEAP_MB: Readonly<Record<HostKind, number>> = { python: 256, logic: 256, math: 512, corpus: 512 };
 
 /** Without a parent-death signal a child caught in a loop by the parent's own death ends after this much CPU time. */
 const ORPHAN_CPU_SECONDS = 900;
@@ -39,7 +40,8 @@ const ORPHAN_CPU_SECONDS = 900;
 let entryFolder: Promise<string> | undefined;
 let wrapper: readonly string[] | undefined;
 
-export async function planLaunch(kind: HostKind): Promise<LaunchPlan> {
+/** `mode` is what the child is told to be; `snapshot` makes Python's picture instead of answering calls. */
+export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = kind): Promise<LaunchPlan> {
   entryFolder ??= findEntryFolder();
   const folder = await entryFolder;
   const [command, ...args] = [
@@ -47,8 +49,9 @@ export async function planLaunch(kind: HostKind): Promise<LaunchPlan> {
     process.execPath,
     ...permissionFlags(kind, folder),
     ...['--no-warnings', '--disallow-code-generation-from-strings', '--experimental-vm-modules'],
-    ...[`--max-old-space-size=${HEAP_MB[kind]}`, '--stack-size=900'],
-    ...[join(folder, 'hostChild.js'), kind],
+    // A fixed seed: Math.random() starts from the same number in every realm.
+    ...[`--max-old-space-size=${HEAP_MB[kind]}`, '--stack-size=900', '--random-seed=1'],
+    ...[join(folder, 'hostChild.js'), mode],
   ];
   return { command: command!, args };
 }

@@ -1,19 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { type LaunchPlan, planLaunch } from './hostLaunch.js';
 import type { HostKind, HostReply, HostRequest } from './hostProtocol.js';
+import { exitReason, spawnChild } from './hostSpawn.js';
 
 type Answer = Exclude<HostReply, { ready: true }>;
 
 const PAGE_BYTES = 4096;
 const MEMORY_CHECK_MS = 100;
 
-/** Children of this process that are alive: killed when it exits, whatever they are doing. */
-const alive = new Set<ChildProcess>();
-let exitHook = false;
+export interface HostProcessOptions {
+  readonly kind: HostKind;
+  /** Longest time a child may take to load its libraries, or to make the image of its next call. */
+  readonly startTimeoutMs: number;
+  /** What the child is given to start from. */
+  readonly payload?: () => Promise<Uint8Array>;
+  /** Told when a child that has answered can take its next request. */
+  readonly onIdle?: () => void;
+}
 
 /** One sandboxed child. It never keeps the parent alive while idle, and never outlives it. */
 export class HostProcess {
+  /** `starting` again after each answer, until the child has made the image of its next call. */
   state: 'starting' | 'idle' | 'busy' | 'dying' | 'dead' = 'starting';
   /** Requests sent so far. */
   calls = 0;
@@ -23,17 +31,24 @@ export class HostProcess {
   private child: ChildProcess | null = null;
   private killed = false;
   private reason = '';
-  private stderr = '';
   private pending: { id: number; resolve: (reply: Answer) => void; reject: (error: Error) => void } | null = null;
+  private startTimer: NodeJS.Timeout | null = null;
+  private markReady!: () => void;
   private markExited!: (reason: string) => void;
 
-  constructor(kind: HostKind, startTimeoutMs: number) {
+  constructor(private readonly options: HostProcessOptions) {
     this.exited = new Promise((resolve) => {
       this.markExited = resolve;
     });
-    this.ready = this.start(kind, startTimeoutMs);
+    const ready = new Promise<void>((resolve) => {
+      this.markReady = resolve;
+    });
+    const failed = this.exited.then((reason) => Promise.reject(new Error(reason)));
+    this.ready = Promise.race([ready, failed]);
     // Whoever awaits it sees the failure; nobody awaiting must not bring the process down.
     this.ready.catch(() => undefined);
+    failed.catch(() => undefined);
+    void this.start();
   }
 
   request(request: Omit<HostRequest, 'id'>): Promise<Answer> {
@@ -59,7 +74,8 @@ export class HostProcess {
     this.killed = true;
     if (this.state !== 'dead') this.state = 'dying';
     this.reason ||= reason;
-    this.child?.kill('SIGKILL');
+    if (this.child === null) this.end(this.reason);
+    else this.child.kill('SIGKILL');
   }
 
   /** Kills the child when its resident memory passes the limit. Linux only: elsewhere the heap limits must do. */
@@ -74,87 +90,65 @@ export class HostProcess {
     return { stop: () => clearInterval(timer) };
   }
 
-  private async start(kind: HostKind, timeoutMs: number): Promise<void> {
-    let plan: LaunchPlan;
+  private async start(): Promise<void> {
+    const { kind, payload } = this.options;
+    this.expectReady();
     try {
-      plan = await planLaunch(kind);
+      const [plan, bytes] = await Promise.all([planLaunch(kind), payload?.()]);
+      if (!this.killed) this.launch(plan, bytes);
     } catch (error) {
       this.end(error instanceof Error ? error.message : String(error));
-      throw error;
     }
-    if (this.killed) {
-      this.end(this.reason);
-      throw new Error(this.reason);
-    }
-    const child = this.launch(plan);
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => this.kill(`it was not ready after ${timeoutMs / 1000} s`), timeoutMs);
-      timer.unref();
-      child.on('message', (message: HostReply) => {
-        if ('ready' in message) {
-          clearTimeout(timer);
-          if (this.state === 'starting') this.state = 'idle';
-          resolve();
-        } else this.receive(message);
-      });
-      void this.exited.then((reason) => {
-        clearTimeout(timer);
-        reject(new Error(reason));
-      });
-    });
   }
 
-  private launch(plan: LaunchPlan): ChildProcess {
-    // Its own session: Ctrl-C in the terminal is for the parent, which may still need the tool's answer.
-    const child = spawn(plan.command, plan.args, {
-      ...{ cwd: '/', env: {}, detached: true, serialization: 'json' },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+  private launch(plan: LaunchPlan, payload: Uint8Array | undefined): void {
+    const { child, pipe, stderr } = spawnChild(plan);
     this.child = child;
-    alive.add(child);
-    killAllAtExit();
-    unref(child);
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr = (this.stderr + text).slice(-2000);
+    pipe.end(payload);
+    child.on('message', (message: HostReply) => {
+      if ('ready' in message) this.becomeIdle();
+      else this.receive(message);
     });
     child.on('error', (error) => this.end(error.message));
-    child.on('exit', (code, signal) => this.end(this.reason || exitReason(code, signal, this.stderr)));
-    return child;
+    child.on('exit', (code, signal) => this.end(this.reason || exitReason(code, signal, stderr())));
   }
 
   private receive(message: Answer): void {
     const { pending } = this;
     if (pending === null || message.id !== pending.id || typeof message.observation !== 'string') return;
     this.pending = null;
-    if (this.state === 'busy') this.state = 'idle';
+    if (this.state === 'busy') {
+      this.state = 'starting';
+      this.expectReady();
+    }
     pending.resolve(message);
+  }
+
+  private becomeIdle(): void {
+    if (this.state !== 'starting') return;
+    this.clearStartTimer();
+    this.state = 'idle';
+    this.markReady();
+    this.options.onIdle?.();
+  }
+
+  private expectReady(): void {
+    const { startTimeoutMs } = this.options;
+    this.startTimer = setTimeout(() => this.kill(`it was not ready after ${startTimeoutMs / 1000} s`), startTimeoutMs);
+    this.startTimer.unref();
+  }
+
+  private clearStartTimer(): void {
+    if (this.startTimer !== null) clearTimeout(this.startTimer);
+    this.startTimer = null;
   }
 
   private end(reason: string): void {
     if (this.state === 'dead') return;
     this.state = 'dead';
-    if (this.child !== null) alive.delete(this.child);
+    this.clearStartTimer();
     this.pending?.reject(new Error(reason));
     this.pending = null;
     this.markExited(reason);
   }
-}
-
-function exitReason(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {
-  if (/heap out of memory|Array buffer allocation failed/.test(stderr)) return 'out of memory';
-  const last = stderr.split('\n').find((line) => /Error|denied/.test(line)) ?? '';
-  return `its process ended (${signal ?? `exit code ${code}`})${last === '' ? '' : `: ${last.trim()}`}`;
-}
-
-/** A child never keeps the parent alive; ToolHost does, while a call is open. */
-function unref(child: ChildProcess): void {
-  for (const handle of [child, child.channel, child.stderr as unknown as { unref(): void } | null]) handle?.unref();
-}
-
-function killAllAtExit(): void {
-  if (exitHook) return;
-  exitHook = true;
-  process.on('exit', () => {
-    for (const child of alive) child.kill('SIGKILL');
-  });
 }

@@ -8,7 +8,7 @@ interface Definition {
   readonly inputHint: string;
 }
 
-/** The six tools whose input is parsed or run: each lives in a sandboxed child, `child/<name>.ts`. */
+/** Each tool lives in a sandboxed child: parsing, running and looking up what a model wrote may take any time. */
 export const HOSTED: Readonly<Record<string, Definition>> = {
   calculator: {
     host: 'math',
@@ -40,10 +40,25 @@ export const HOSTED: Readonly<Record<string, Definition>> = {
     description: 'Gives molar masses, compositions, elements and structure facts of molecules.',
     inputHint: 'e.g. mass H2O, formula C6H12O6, smiles CCO, element Fe',
   },
+  encyclopedia: {
+    host: 'corpus',
+    description: 'Looks up an article by its title.',
+    inputHint: 'a title, e.g. Magna Carta',
+  },
+  search: {
+    host: 'corpus',
+    description: 'Finds passages about a query, best first.',
+    inputHint: 'a query, e.g. year the Magna Carta was sealed',
+  },
 };
+
+/** What prompts say of a tool. */
+export function describeHosted(name: string): { readonly description: string; readonly inputHint: string } {
+  const { description, inputHint } = HOSTED[name]!;
+  return { description, inputHint };
+}
 
 /** A tool whose work happens in `host`. */
 export function hostedTool(name: string, host: ToolHost): Tool {
-  const { description, inputHint } = HOSTED[name]!;
-  return { name, description, inputHint, run: (input, context) => host.run(name, input, context) };
+  return { name, ...describeHosted(name), run: (input, context) => host.run(name, input, context) };
 }

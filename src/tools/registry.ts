@@ -1,11 +1,11 @@
 import { SparkError, throwIfAborted } from '../errors.js';
-import { CORPUS_FOLDER, CorpusIndex, loadCorpus } from './corpus.js';
-import { encyclopediaTool } from './encyclopedia.js';
+import { corpusPayload } from './corpus.js';
 import { ToolHost } from './host.js';
 import { HOSTED, hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
-import { localSearch, type SearchBackend, searchTool } from './search.js';
+import { pythonSnapshot } from './pythonSnapshot.js';
+import { type SearchBackend, searchTool } from './search.js';
 import { BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
 
 /** What prompts and the judge are told of an action. The same shape as the judge's ActionInfo. */
@@ -112,8 +112,11 @@ export interface BuiltinOptions {
   readonly searchBackend?: SearchBackend;
 }
 
-/** Calls after which a child is replaced. Python is where a call could leave most behind. */
-const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 200, logic: 500, math: 1000 };
+/**
+ * Calls after which a child is replaced. In Python everything can be reached, so a process answers one call. The others
+ * make new images of their libraries, and are replaced for the memory of the old ones (24 MB each of z3).
+ */
+const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 25, math: 100, corpus: 1000 };
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
 
@@ -127,13 +130,19 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   }
   const registry = new ToolRegistry();
   const hosts = new Map<HostKind, ToolHost>();
+  const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
+    python: pythonSnapshot,
+    corpus: () => corpusPayload(options.corpus),
+  };
   const hostOf = (kind: HostKind): ToolHost => {
     let host = hosts.get(kind);
     if (host === undefined) {
       const size = options.processes ?? 1;
+      const payload = payloads[kind];
       host = new ToolHost({
         kind,
         size,
+        ...(payload === undefined ? {} : { payload }),
         retireAfter: RETIRE_AFTER[kind],
         startTimeoutMs: START_TIMEOUT_MS,
         maxRssMb: MAX_RSS_MB,
@@ -143,15 +152,10 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     }
     return host;
   };
-  let index: CorpusIndex | undefined;
-  const corpus = () => {
-    index ??= new CorpusIndex(loadCorpus(options.corpus ?? CORPUS_FOLDER));
-    return index;
-  };
   for (const name of BUILTIN_TOOLS) {
     if (!wanted.has(name)) continue;
-    if (name === 'encyclopedia') registry.register(encyclopediaTool(corpus));
-    else if (name === 'search') registry.register(searchTool(options.searchBackend ?? localSearch(corpus)));
+    const { searchBackend } = options;
+    if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
     else registry.register(hostedTool(name, hostOf(HOSTED[name]!.host)));
   }
   return registry;

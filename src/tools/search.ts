@@ -1,14 +1,10 @@
 import { SparkError, throwIfAborted } from '../errors.js';
-import type { CorpusIndex } from './corpus.js';
-import { clip, oneLine, printable } from './observation.js';
+import { layOutPassages, type Passage } from './child/passages.js';
+import { describeHosted } from './hosted.js';
+import { oneLine } from './observation.js';
 import type { Tool, ToolContext } from './tool.js';
 
-export interface Passage {
-  readonly title: string;
-  readonly text: string;
-}
-
-/** Where `search` gets its passages: the local corpus, or a web engine that a user configures. */
+/** Where `search` gets its passages instead of the local corpus: a web engine that a user configures. */
 export interface SearchBackend {
   /** Names the engine, for reports. */
   readonly id: string;
@@ -18,22 +14,11 @@ export interface SearchBackend {
 
 const PASSAGES = 3;
 
-export function localSearch(index: () => CorpusIndex): SearchBackend {
-  return {
-    id: 'local',
-    search: async (query, limit) =>
-      index()
-        .search(query, limit)
-        .map(({ article }) => article),
-  };
-}
-
 /** Query in, the three best passages out, each with its title. */
 export function searchTool(backend: SearchBackend): Tool {
   return {
     name: 'search',
-    description: 'Finds passages about a query, best first.',
-    inputHint: 'a query, e.g. year the Magna Carta was sealed',
+    ...describeHosted('search'),
     run: async (input, context) => {
       let passages: readonly Passage[];
       try {
@@ -49,26 +34,9 @@ export function searchTool(backend: SearchBackend): Tool {
       if (passages.length === 0) {
         return { ok: false, code: 'tool_input', observation: `nothing found for ${oneLine(input, 40)}` };
       }
-      return { ok: true, observation: layOut(passages, context.maxObservationChars) };
+      return { ok: true, observation: layOutPassages(passages, context.maxObservationChars) };
     },
   };
-}
-
-/** What the second and third passage are sure of: a title and the first words. */
-const LEAST_CHARS = 32;
-
-/** The best passage is given as whole as fits; the ones after it share what it leaves. */
-function layOut(passages: readonly Passage[], maxChars: number): string {
-  const lines: string[] = [];
-  let left = maxChars;
-  passages.forEach(({ title, text }, index) => {
-    const after = passages.length - index - 1;
-    const room = index === 0 ? left - after * (LEAST_CHARS + 1) : Math.floor((left - after) / (after + 1));
-    const line = clip(printable(`${index + 1}. ${title}: ${text}`).replace(/\s*\n\s*/g, ' '), Math.max(0, room));
-    lines.push(line);
-    left -= line.length + 1;
-  });
-  return clip(lines.join('\n'), maxChars);
 }
 
 async function withDeadline(backend: SearchBackend, query: string, context: ToolContext): Promise<readonly Passage[]> {

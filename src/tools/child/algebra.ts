@@ -1,44 +1,43 @@
-/**
- * nerdamer in a realm of its own: its numeric methods compile functions from the expression, so code generation is on,
- * but in a realm that holds nothing but itself.
- */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+/** nerdamer, which its image has put into the realm as a global. */
 import type { Evaluate } from '../hostProtocol.js';
-import { createRealm, runInRealm } from './realm.js';
+import { refusePrototypeNames } from './names.js';
 
-const PROGRAM = `({
-  evaluate(text) {
-    nerdamer.clearVars();
-    nerdamer.flush();
-    return nerdamer(text).toString();
-  },
-  system(equations) {
-    nerdamer.clearVars();
-    nerdamer.flush();
-    return nerdamer.solveEquations(JSON.parse(equations)).map(([name, value]) => name + ' = ' + value).join(', ');
-  },
-})`;
-
-interface Nerdamer {
-  evaluate(text: string): string;
-  /** `equations` is a JSON list: no object of one realm enters the other. */
-  system(equations: string): string;
-}
+declare const nerdamer: {
+  (text: string): { toString(): string };
+  getCore(): { PARSER: { functions: object } };
+  solveEquations(equations: readonly string[]): readonly (readonly [name: string, value: unknown])[];
+};
 
 export function createAlgebra(): Evaluate {
-  const file = join(dirname(createRequire(import.meta.url).resolve('nerdamer-prime')), 'all.min.js');
-  const realm = createRealm({ console: silentConsole() }, true);
-  runInRealm(realm, readFileSync(file, 'utf8'), file);
-  const nerdamer = runInRealm(realm, PROGRAM, 'algebra') as Nerdamer;
-  nerdamer.evaluate('solve(2*x=4, x)');
   return (input) => {
     const expression = input.trim().replace(/[×·⋅]/g, '*').replace(/[−–]/g, '-').replace(/\*\*/g, '^');
+    refusePrototypeNames(expression);
+    refuseUnknownFunctions(expression);
     const equations = systemOf(expression);
-    if (equations !== null) return tidy(nerdamer.system(JSON.stringify(equations)));
-    return tidy(nerdamer.evaluate(toSolve(expression)));
+    if (equations !== null) return tidy(solveSystem(equations));
+    return tidy(nerdamer(toSolve(expression)).toString());
   };
+}
+
+/** nerdamer reads `foo(x)` as a product or a list, which looks like an answer. One letter before a bracket is a factor. */
+function refuseUnknownFunctions(expression: string): void {
+  const known = nerdamer.getCore().PARSER.functions;
+  for (const [, name = ''] of expression.matchAll(/(?<![A-Za-z_\d])([A-Za-z_]\w+)\s*\(/g)) {
+    if (Object.hasOwn(known, name) || OURS.has(name)) continue;
+    throw new Error(
+      `unknown function ${name}; write e.g. solve(2*x+3=11, x), diff(x^3, x) or log(x); a product needs *`,
+    );
+  }
+}
+
+/** Read by this file, and the constants and words that may stand before a bracket. */
+const OURS = new Set(['solveEquations', 'system', 'pi', 'and']);
+
+function solveSystem(equations: readonly string[]): string {
+  return nerdamer
+    .solveEquations(equations)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(', ');
 }
 
 /** `x+y=3, x-y=1`, `solve([x+y=3, x-y=1], [x, y])` and the like: the equations, or null where it is no system. */
@@ -71,19 +70,19 @@ export function variablesOf(expression: string): string[] {
   return [...new Set(names)].filter((name) => !['pi', 'e', 'i'].includes(name));
 }
 
+/** What JavaScript shows of things that are no mathematics. */
+const NO_VALUE = /\[object |\bfunction\b|=>|\b(?:undefined|null|NaN)\b/;
+
 /**
  * One solution reads as itself; several keep their brackets: `[sqrt(2),-sqrt(2)]`; none says so. nerdamer writes decimals as
  * long fractions (33040268/44704279): those become decimals again.
  */
 function tidy(result: string): string {
   if (result === '' || result === '[]') return 'no solution found';
+  if (NO_VALUE.test(result))
+    throw new Error('the result is not a value; write e.g. solve(2*x+3=11, x) or diff(x^3, x)');
   const single = /^\[([^,[\]]+)\]$/.exec(result)?.[1] ?? result;
   return single.replace(/\(?\b(\d{5,})\/(\d{5,})\b\)?/g, (_, a: string, b: string) =>
     String(Number((Number(a) / Number(b)).toPrecision(10))),
   );
-}
-
-function silentConsole(): Record<string, () => void> {
-  const nothing = () => {};
-  return { log: nothing, warn: nothing, error: nothing, info: nothing, debug: nothing };
 }

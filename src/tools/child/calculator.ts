@@ -1,11 +1,26 @@
-import { all, create, type FactoryFunctionMap, type MathJsInstance, type MathType } from 'mathjs';
+import { all, create, type FactoryFunctionMap, type MathJsInstance, type MathNode, type MathType } from 'mathjs';
 import type { Evaluate } from '../hostProtocol.js';
+import { refusePrototypeNames } from './names.js';
 
 /** Twelve digits: enough for any answer, and 0.1 + 0.2 reads 0.3. */
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
 
-/** Functions that would change the parser for later calls, or parse text a second time. mathjs advises the same. */
-const DENIED = ['import', 'createUnit', 'config', 'evaluate', 'parse', 'compile', 'parser', 'simplify', 'reviver'];
+/**
+ * Functions that would change the parser, parse text a second time, or reach properties by a name in a text. mathjs
+ * advises the same of most.
+ */
+const DENIED = [
+  'print',
+  'import',
+  'createUnit',
+  'config',
+  'evaluate',
+  'parse',
+  'compile',
+  'parser',
+  'simplify',
+  'reviver',
+];
 const ALSO_DENIED = [
   'derivative',
   'rationalize',
@@ -20,34 +35,99 @@ const ALSO_DENIED = [
 
 export interface Arithmetic {
   readonly math: MathJsInstance;
-  evaluate(expression: string, scope: Record<string, unknown>): unknown;
+  evaluate(expression: string, scope: Map<string, unknown>): unknown;
+  /** Whether evaluating it can change nothing but its own scope. */
+  isPlain(expression: string): boolean;
 }
+
+/** A tool on mathjs: `plain` says of an input whether the library is as new after it. */
+export type ArithmeticTool = Evaluate & { plain(input: string): string };
 
 /** A mathjs of our own whose expressions cannot reach its configuration. */
 export function createArithmetic(): Arithmetic {
   const math = create(all as FactoryFunctionMap, { randomSeed: 'spark' });
   const evaluate = math.evaluate.bind(math);
+  const parse = math.parse.bind(math);
   const deny = (name: string) => () => {
     throw new Error(`${name} is not available`);
   };
   const names = [...DENIED, ...ALSO_DENIED];
   math.import(Object.fromEntries(names.map((name) => [name, deny(name)])), { override: true });
-  return { math, evaluate: (expression, scope) => evaluate(expression, scope) as unknown };
+  return {
+    math,
+    evaluate: (expression, scope) => {
+      refusePrototypeNames(expression);
+      return evaluate(expression, scope as unknown as object) as unknown;
+    },
+    isPlain: (expression) => {
+      let tree: MathNode;
+      try {
+        tree = parse(expression) as MathNode;
+      } catch {
+        // What does not parse is not evaluated.
+        return true;
+      }
+      return tree.filter((node) => !isPlainNode(node)).length === 0;
+    },
+  };
 }
 
-export function createCalculator(): Evaluate {
-  const { math, evaluate } = createArithmetic();
-  return (input) => {
+/** Operators, and functions that give a new value for their arguments. Not: members of objects, functions that draw. */
+const PLAIN_NODES = new Set([
+  ...['ConstantNode', 'SymbolNode', 'OperatorNode', 'ParenthesisNode', 'ArrayNode', 'RangeNode', 'ConditionalNode'],
+  ...['RelationalNode', 'BlockNode', 'AssignmentNode', 'FunctionNode'],
+]);
+const DRAWING = new Set(['random', 'randomInt', 'pickRandom', 'distribution']);
+
+function isPlainNode(node: MathNode): boolean {
+  const { type, name } = node as MathNode & { name?: string };
+  if (!PLAIN_NODES.has(type)) return false;
+  return !((type === 'SymbolNode' || type === 'FunctionNode') && DRAWING.has(name ?? ''));
+}
+
+export function createCalculator(): ArithmeticTool {
+  const { math, evaluate, isPlain } = createArithmetic();
+  const calculate: Evaluate = (input) => {
     const expression = normalise(input);
-    const value = lastEntry(math, evaluate(expression, {}));
+    const value = lastEntry(math, evaluate(expression, new Map()));
     if (value === undefined || value === null) throw new Error('the expression has no value');
     if (typeof value === 'function')
       throw new Error('the expression defines a function; write an expression with a value');
-    if (typeof value === 'number' && !Number.isFinite(value)) {
-      throw new Error(`the result is not a finite number (${value}); numbers reach up to 1.8e308`);
-    }
+    requireValue(math, value);
     return formatValue(math, trigNoise(expression, value));
   };
+  return Object.assign(calculate, { plain: (input: string) => String(isPlain(normalise(input))) });
+}
+
+/** Every number in it is one: a list or a unit with NaN or infinity inside is no answer either. */
+export function requireValue(math: MathJsInstance, value: unknown): void {
+  const parts: unknown[] = [value];
+  while (parts.length > 0) {
+    const part = parts.pop();
+    const number = typeof part === 'number' ? part : math.isBigNumber(part) ? part.toNumber() : 0;
+    if (!Number.isFinite(number) && !(math.isBigNumber(part) && part.isFinite())) {
+      throw new Error(`the result is not a finite number (${number}); numbers reach up to 1.8e308`);
+    }
+    if (math.isComplex(part)) parts.push(part.re, part.im);
+    else if (math.isUnit(part)) parts.push((part as unknown as { value: unknown }).value ?? 1);
+    else if (math.isMatrix(part)) parts.push(part.valueOf());
+    else if (Array.isArray(part)) for (const item of part) parts.push(item);
+    else if (math.typeOf(part) === 'Object') parts.push(...Object.values(part as object).filter(isNoFunction));
+    else if (!isSingle(math, part)) {
+      throw new Error('the expression has no value that can be shown; write one with a number, e.g. sqrt(2)');
+    }
+  }
+}
+
+/** The objects of `qr` and `lup` carry their own way of printing. */
+function isNoFunction(part: unknown): boolean {
+  return typeof part !== 'function';
+}
+
+function isSingle(math: MathJsInstance, part: unknown): boolean {
+  return (
+    ['number', 'bigint', 'boolean', 'string'].includes(typeof part) || math.isBigNumber(part) || math.isFraction(part)
+  );
 }
 
 /** What people and models write for the operators mathjs knows. */
@@ -71,8 +151,8 @@ export function normalise(input: string): string {
 
 /** Several lines or `;` give a ResultSet: the last value is the answer. */
 export function lastEntry(math: MathJsInstance, value: unknown): unknown {
-  if (math.typeOf(value) !== 'ResultSet') return value;
-  return (value as { entries: unknown[] }).entries.at(-1);
+  if (!math.isResultSet(value)) return value;
+  return (value as unknown as { entries: unknown[] }).entries.at(-1);
 }
 
 export function formatValue(math: MathJsInstance, value: unknown): string {

@@ -7,20 +7,18 @@ import { parseFormula } from './formula.js';
 const HELP = 'write e.g. mass H2O, formula C6H12O6, smiles CCO, or element Fe';
 const COMMAND =
   /^(molar\s*mass|molecular\s*weight|mass|weight|formula|composition|smiles|element)\b\s*(?:of\s+)?[:=]?\s*(.*)$/is;
+/** Laying a molecule out in the plane costs 1 s the first time, and no fact we give depends on it. */
+const WITHOUT_DRAWING = { noCoordinates: true };
 
 export function createChemistry(): Evaluate {
-  OCL.Resources.registerFromNodejs();
   const masses = new Map<string, number>();
   const mass = (symbol: string): number => {
     const known = masses.get(symbol);
     if (known !== undefined) return known;
-    const value = OCL.Molecule.fromSmiles(`[${symbol}]`).getMolecularFormula().relativeWeight;
+    const value = OCL.Molecule.fromSmiles(`[${symbol}]`, WITHOUT_DRAWING).getMolecularFormula().relativeWeight;
     masses.set(symbol, value);
     return value;
   };
-  // The first structure builds OpenChemLib's tables: before the child is ready, not in a call's time.
-  structure('CCO');
-  mass('O');
   return (input) => {
     const match = COMMAND.exec(input.trim().replace(/^["'`]|["'`]$/g, ''));
     const [verb, argument] = match === null ? ['mass', input.trim()] : [match[1]!.toLowerCase(), unwrap(match[2]!)];
@@ -67,7 +65,12 @@ function composition(text: string, mass: (symbol: string) => number): string {
 
 function read(text: string): ReturnType<typeof parseFormula> {
   try {
-    return parseFormula(text, isElement);
+    const formula = parseFormula(text, isElement);
+    const electrons = [...formula.atoms].reduce((sum, [symbol, number]) => sum + number * SYMBOLS.get(symbol)!, 0);
+    if (Math.abs(formula.charge) > electrons) {
+      throw new Error(`a charge of ${formula.charge} is more than its ${electrons} electrons`);
+    }
+    return formula;
   } catch (error) {
     throw new Error(`${(error as Error).message}; ${HELP}`);
   }
@@ -83,10 +86,29 @@ function element(text: string, mass: (symbol: string) => number): string {
   return `${symbol}: ${name}, atomic number ${index + 1}, atomic mass ${Number(mass(symbol).toFixed(4))} g/mol`;
 }
 
+/**
+ * OpenChemLib takes any number for an isotope, and wildcards for carbon, and then gives masses of 0 or NaN. No known
+ * nucleus lies outside Z ≤ A ≤ 3 Z + 4 (H-1 to H-7, C-8 to C-22, U-215 to U-243).
+ */
+function checkAtoms(smiles: string): void {
+  if (/[*?]/.test(smiles)) throw new Error(`a SMILES string with wildcards (* or ?) has no mass; ${HELP}`);
+  for (const [, isotope, symbol = ''] of smiles.matchAll(/\[(\d+)([A-Za-z][a-z]?)/g)) {
+    const number = numberOf(symbol) ?? numberOf(symbol[0]!);
+    if (number === undefined || (Number(isotope) >= number && Number(isotope) <= 3 * number + 4)) continue;
+    throw new Error(`no isotope ${isotope} of ${ELEMENT_NAMES[number - 1]![1]}; write e.g. smiles [2H]O[2H]`);
+  }
+}
+
+/** Aromatic atoms are written small. */
+function numberOf(symbol: string): number | undefined {
+  return SYMBOLS.get(symbol[0]!.toUpperCase() + symbol.slice(1));
+}
+
 function structure(smiles: string): string {
+  checkAtoms(smiles);
   let molecule: OCL.Molecule;
   try {
-    molecule = OCL.Molecule.fromSmiles(smiles);
+    molecule = OCL.Molecule.fromSmiles(smiles, WITHOUT_DRAWING);
   } catch (error) {
     throw new Error(
       `not a SMILES string: ${String((error as Error).message).replace(/^.*SmilesParser:\s*/, '')}; ${HELP}`,
@@ -94,6 +116,9 @@ function structure(smiles: string): string {
   }
   if (molecule.getAllAtoms() === 0) throw new Error(`not a SMILES string: ${smiles}; ${HELP}`);
   const formula = molecule.getMolecularFormula();
+  if (!(formula.relativeWeight > 0 && Number.isFinite(formula.relativeWeight))) {
+    throw new Error(`${smiles} has an atom without a known mass; ${HELP}`);
+  }
   const properties = new OCL.MoleculeProperties(molecule);
   const rings = molecule.getRingSet();
   const aromatic = Array.from({ length: rings.getSize() }, (_, i) => rings.isAromatic(i)).filter(Boolean).length;

@@ -1,6 +1,12 @@
-/** z3 through its string API (SMT-LIB 2), one context per call. */
+/**
+ * z3 through its string API (SMT-LIB 2), one context per call. Options that a script sets are global to z3 and outlive
+ * its context: after such a script the next call has a new instance, whose memory and threads are new (0.1 s; the code
+ * is compiled once).
+ */
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Evaluate, EvaluationFailure } from '../hostProtocol.js';
+import { dirname, join } from 'node:path';
+import { EvaluationFailure, type MakeImage } from '../hostProtocol.js';
 import { entailment, isInfix } from './propositional.js';
 
 interface Z3 {
@@ -17,31 +23,68 @@ interface Emscripten {
   _malloc(bytes: number): number;
   _free(pointer: number): void;
   _async_Z3_eval_smtlib2_string(context: unknown, script: number): void;
+  readonly PThread: { terminateAllThreads(): void };
   async_call(start: (...args: never[]) => void, ...args: unknown[]): Promise<string>;
 }
+
+/** TypeScript knows WebAssembly with the browser's library alone. */
+const wasm = (
+  globalThis as unknown as {
+    WebAssembly: {
+      compile(bytes: Uint8Array): Promise<object>;
+      instantiate(code: object, imports: object): Promise<object>;
+    };
+  }
+).WebAssembly;
 
 /** z3 gives up with `memout` beyond this, well before the process limit. */
 const MEMORY_MB = 512;
 
-export async function createLogic(): Promise<Evaluate> {
+export async function logicImages(): Promise<MakeImage> {
   const require = createRequire(import.meta.url);
-  const { init } = require('z3-solver') as { init(): Promise<{ Z3: Z3; em: Emscripten }> };
-  const { Z3, em } = await init();
-  Z3.global_param_set('memory_max_size', String(MEMORY_MB));
-  const session = async (work: (run: (script: string) => Promise<string>) => Promise<string>): Promise<string> => {
-    const config = Z3.mk_config();
-    const context = Z3.mk_context(config);
-    Z3.del_config(config);
-    try {
-      return await work(async (script) => checked(await evalString(em, context, script)));
-    } finally {
-      Z3.del_context(context);
-    }
+  const { init } = require('z3-solver') as { init(overrides: object): Promise<{ Z3: Z3; em: Emscripten }> };
+  const code = await wasm.compile(readFileSync(join(dirname(require.resolve('z3-solver')), 'z3-built.wasm')));
+  const instantiateWasm = (imports: object, done: (instance: object, module: object) => void): object => {
+    void wasm.instantiate(code, imports).then((instance) => done(instance, code));
+    return {};
   };
-  // The first query pays for z3's worker threads: pay before the child says that it is ready.
-  await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
-  return (input) => session((run) => (isInfix(input) ? proposition(input, run) : script(input, run)));
+  return async () => {
+    const { Z3, em } = await init({ instantiateWasm });
+    Z3.global_param_set('memory_max_size', String(MEMORY_MB));
+    const session = async (work: (run: (script: string) => Promise<string>) => Promise<string>): Promise<string> => {
+      const config = Z3.mk_config();
+      const context = Z3.mk_context(config);
+      Z3.del_config(config);
+      try {
+        return await work(async (script) => checked(await evalString(em, context, script)));
+      } finally {
+        Z3.del_context(context);
+      }
+    };
+    // The first query pays for z3's worker threads: pay before the child says that it is ready.
+    await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
+    const logic = (input: string) => session((run) => (isInfix(input) ? proposition(input, run) : script(input, run)));
+    // One after the other: z3 answers one question at a time.
+    const look = async () => [await logic(CONTROLS[0]), await logic(CONTROLS[1])].join('\n');
+    const asNew = await look();
+    let last = '';
+    return {
+      tools: {
+        logic: (input) => {
+          last = input;
+          return logic(input);
+        },
+      },
+      intact: async () => !SETS_OPTIONS.test(last) && (await look()) === asNew,
+      dispose: () => em.PThread.terminateAllThreads(),
+    };
+  };
 }
+
+/** Options, commands that end or reset, and whatever takes a keyword: formulas and assertions need none of them. */
+const SETS_OPTIONS = /:|set-|exit|reset|include|tactic|help|apply/i;
+
+const CONTROLS = ['p -> q, q |- p', '(declare-const x Real)(assert (= (* 3 x) 1))'] as const;
 
 /**
  * What `Z3.eval_smtlib2_string` is meant to do. That one hands the worker thread a string on the main thread's stack,

@@ -3,9 +3,11 @@
 const TOKEN =
   /\s*(?:(<->|<=>|↔|⇔)|(->|=>|→|⇒)|(\|-|⊢|∴)|(&&|&|\/\\|∧)|(\|\||\||\\\/|∨)|(~|!|¬)|(\^|⊕)|([(),;])|([A-Za-z_]\w*))/y;
 
-const WORDS: Readonly<Record<string, string>> = {
-  ...{ iff: 'iff', implies: 'implies', therefore: 'entails', and: 'and', or: 'or', not: 'not', xor: 'xor' },
-};
+const WORDS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ iff: 'iff', implies: 'implies', therefore: 'entails', and: 'and', or: 'or', not: 'not', xor: 'xor' },
+  }),
+);
 const KINDS = ['iff', 'implies', 'entails', 'and', 'or', 'not', 'xor', 'mark', 'name'] as const;
 
 interface Token {
@@ -44,7 +46,7 @@ function tokenise(input: string): Token[] {
     if (match === null) throw new Error(`cannot read "${text.slice(at, at + 12)}"; write e.g. p -> q, p |- q`);
     const group = match.findIndex((value, index) => index > 0 && value !== undefined);
     const kind = KINDS[group - 1]!;
-    const word = kind === 'name' ? WORDS[match[group]!.toLowerCase()] : undefined;
+    const word = kind === 'name' ? WORDS.get(match[group]!.toLowerCase()) : undefined;
     tokens.push({ kind: (word as Token['kind'] | undefined) ?? kind, text: match[group]! });
   }
   return tokens;

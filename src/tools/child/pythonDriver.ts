@@ -1,10 +1,11 @@
 /**
- * Python's side: runs one source in a fresh namespace, collects stdout up to a limit, appends the repr of a last
- * expression, and puts back what a call may have changed (builtins, modules, path, working folder, files in home).
+ * Python's side: runs one source, collects stdout up to a limit and appends the repr of a last expression. It answers
+ * one call and puts nothing back. What models often import is imported before the picture of the memory is taken.
  */
 export const DRIVER = String.raw`
 def _make_driver():
-    import ast, asyncio, builtins, gc, json, os, random, sys, textwrap, time, traceback
+    import ast, asyncio, builtins, random, sys, textwrap, time, traceback
+    import collections, datetime, decimal, fractions, functools, itertools, json, math, re, statistics, string
 
     class Output:
         encoding = 'utf-8'
@@ -20,9 +21,6 @@ def _make_driver():
         def isatty(self): return False
         def writable(self): return True
         def getvalue(self): return ''.join(self.parts)
-
-    for name in list(sys.modules):
-        if name == 'js' or name.split('.')[0] == 'pyodide_js': del sys.modules[name]
 
     # Pyodide's own event loop belongs to JavaScript and cannot be run to its end from here: one that only sleeps.
     class Selector:
@@ -48,30 +46,6 @@ def _make_driver():
             loop.close()
             asyncio.events._set_running_loop(running)
     asyncio.run = asyncio_run
-
-    saved_builtins = dict(builtins.__dict__)
-    saved_path, saved_argv, saved_environ = list(sys.path), [''], dict(os.environ)
-    saved_meta, saved_hooks = list(sys.meta_path), list(sys.path_hooks)
-    saved_modules = dict(sys.modules)
-    home = os.getcwd()
-
-    def restore():
-        builtins.__dict__.clear()
-        builtins.__dict__.update(saved_builtins)
-        for name in list(sys.modules):
-            if name not in saved_modules: del sys.modules[name]
-        sys.modules.update(saved_modules)
-        sys.path[:], sys.argv[:] = saved_path, saved_argv
-        sys.meta_path[:], sys.path_hooks[:] = saved_meta, saved_hooks
-        os.environ.clear(); os.environ.update(saved_environ)
-        sys.settrace(None); sys.setprofile(None)
-        sys.setrecursionlimit(1000)
-        sys.excepthook, sys.displayhook = sys.__excepthook__, sys.__displayhook__
-        os.chdir(home)
-        for folder in (home, '/tmp'):
-            for root, folders, files in os.walk(folder, topdown=False):
-                for name in files: os.unlink(os.path.join(root, name))
-                for name in folders: os.rmdir(os.path.join(root, name))
 
     def describe(error):
         if isinstance(error, SyntaxError):
@@ -116,11 +90,10 @@ def _make_driver():
             text = describe(error)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-            restore()
-        gc.collect()
-        return json.dumps({'ok': ok, 'text': text})
+        return ('+' if ok else '-') + text
 
     return run
 
-_make_driver()
+_spark_run = _make_driver()
+del _make_driver
 `;

@@ -1,29 +1,41 @@
 /** Statistics as functions in mathjs expressions: descriptive ones from simple-statistics, tests from distributions.ts. */
 import * as ss from 'simple-statistics';
 import type { Evaluate } from '../hostProtocol.js';
-import { createArithmetic, formatValue, lastEntry, normalise } from './calculator.js';
+import {
+  type ArithmeticTool,
+  createArithmetic,
+  formatValue,
+  lastEntry,
+  normalise,
+  requireValue,
+} from './calculator.js';
 import * as d from './distributions.js';
 
 type Numbers = number[];
 
-export function createStatistics(): Evaluate {
-  const { math, evaluate } = createArithmetic();
+export function createStatistics(): ArithmeticTool {
+  const { math, evaluate, isPlain } = createArithmetic();
   const table = functions();
-  return (input) => {
+  const readable = (line: string): string => normalise(line).replace(/==/g, '=');
+  const compute: Evaluate = (input) => {
     const lines = statements(input);
     if (lines.length === 0) throw new Error('a call expected, e.g. mean(1, 2, 3)');
-    const scope: Record<string, unknown> = { ...table };
+    const scope = new Map<string, unknown>(Object.entries(table));
     const values: string[] = [];
     for (const line of lines) {
-      const value = lastEntry(math, evaluate(normalise(line).replace(/==/g, '='), scope));
+      const value = lastEntry(math, evaluate(readable(line), scope));
       if (value === undefined || value === null || typeof value === 'function') {
         throw new Error(`a call expected, e.g. mean(1, 2, 3); got ${line}`);
       }
+      requireValue(math, value);
       // Assignments feed later lines; their own value is not an answer.
       if (!/^[a-zA-Z_]\w*\s*=[^=]/.test(line) || lines.length === 1) values.push(formatValue(math, value));
     }
     return values.join('\n') || 'no output';
   };
+  return Object.assign(compute, {
+    plain: (input: string) => String(statements(input).every((line) => isPlain(readable(line)))),
+  });
 }
 
 /** One statement a line; a line goes on while a bracket is open. `#` starts a comment. */
@@ -354,5 +366,7 @@ function clean(x: number): number {
 }
 
 function show(x: number): string {
+  if (!Number.isFinite(x))
+    throw new Error('the values do not vary, so the result is not defined; give values that differ');
   return String(Number(x.toPrecision(6)));
 }

@@ -39,6 +39,19 @@ describe('ToolHost', () => {
     expect(seen.size).toBeGreaterThanOrEqual(2);
   });
 
+  it('starts the next child while a child’s last call runs, and never runs more calls at once than it may', async () => {
+    const logic = host({ retireAfter: 1 });
+    await logic.warm();
+    const [first] = logic.pids();
+    const running = logic.run('logic', ENDLESS, { ...context, timeoutMs: 4000 });
+    const queued = logic.run('logic', 'p |- p', context);
+    for (let i = 0; i < 100 && logic.pids().length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(logic.pids()).toHaveLength(2);
+    expect(await running).toMatchObject({ code: 'tool_timeout' });
+    expect(await queued).toEqual({ ok: true, observation: 'valid' });
+    expect(logic.pids()).not.toContain(first);
+  });
+
   it('abort rejects the running and the queued call, ends the child, and leaves the host usable', async () => {
     const logic = host();
     await logic.warm();

@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { CATEGORIES } from '../../../src/questions/question.js';
-import { CorpusIndex, loadCorpus } from '../../../src/tools/corpus.js';
+import { CorpusIndex } from '../../../src/tools/child/corpusIndex.js';
+import { loadCorpus } from '../../../src/tools/corpus.js';
 import { clip, oneLine, printable } from '../../../src/tools/observation.js';
 import { createBuiltinRegistry, ToolRegistry } from '../../../src/tools/registry.js';
 import { BUILTIN_TOOLS, type Tool } from '../../../src/tools/tool.js';
@@ -96,6 +97,7 @@ describe('observation text', () => {
 describe('the corpus', () => {
   const articles = loadCorpus();
   const registry = createBuiltinRegistry({ tools: ['encyclopedia', 'search'] });
+  afterAll(() => registry.dispose());
 
   it('has at least eleven articles of 150 to 280 characters in each of the 14 categories', () => {
     expect(new Set(articles.map(({ category }) => category))).toEqual(new Set(CATEGORIES));
@@ -155,6 +157,36 @@ describe('the corpus', () => {
     expect(() => loadCorpus(folder)).toThrow(/x\.jsonl line 3.*line 1/);
     await rm(folder, { recursive: true });
     expect(() => loadCorpus(folder)).toThrow(/cannot be read/);
+  });
+});
+
+describe('a long query', () => {
+  it('has the deadline of every tool, because it does not stand on the event loop', async () => {
+    const registry = createBuiltinRegistry({ tools: ['encyclopedia', 'search'] });
+    await registry.warm();
+    // No word of it is in the corpus, so that each is compared with all that are.
+    const query = Array.from({ length: 1800 }, (_, i) => `magnacq${i.toString(36).padStart(1, 'z')}`).join(' ');
+    expect(query.length).toBeLessThan(20_000);
+    for (const tool of ['encyclopedia', 'search']) {
+      const late = await registry.run(tool, query, { ...context, timeoutMs: 5 });
+      expect(late).toEqual({ ok: false, code: 'tool_timeout', observation: 'timed out after 0.005 s' });
+      const next = await registry.run(tool, 'Magna Carta', { ...context, timeoutMs: 20_000 });
+      expect(next.observation).toContain('1215');
+    }
+    const one = await registry.run('search', 'a'.repeat(19_999), { ...context, timeoutMs: 20_000 });
+    expect(one).toMatchObject({ ok: false, code: 'tool_input' });
+    await registry.dispose();
+  });
+
+  it('says what is wrong with a corpus of the user', async () => {
+    const registry = createBuiltinRegistry({ tools: ['search'], corpus: '/nowhere' });
+    const result = await registry.run('search', 'x', context);
+    expect(result).toMatchObject({
+      ok: false,
+      code: 'tool_failed',
+      observation: expect.stringMatching(/cannot be read/),
+    });
+    await registry.dispose();
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBuiltinRegistry } from '../../../src/tools/registry.js';
 
-/** One registry, three children, for all of this file. */
+/** One registry, one child of each kind, for all of this file. */
 const registry = createBuiltinRegistry();
 const context = { timeoutMs: 20_000, maxObservationChars: 280 };
 
@@ -41,6 +41,7 @@ describe('calculator', () => {
     ['20 °C to degF', '68 degF'],
     ['x = 3\nx^2', '9'],
     ['det([1, 2; 3, 4])', '-2'],
+    ['qr([1, 0; 0, 1])', /^Q: \[\[1, 0\], \[0, 1\]\]/],
   ]);
   refuses('calculator', [
     ['1 +', /end of expression/],
@@ -49,7 +50,15 @@ describe('calculator', () => {
     ['import({ a: 1 })', /not available/],
     ['createUnit("foo")', /not available/],
     ['evaluate("1")', /not available/],
-    ['cos.constructor("return 1")()', /./],
+    ['cos.constructor("return 1")()', /unknown name constructor/],
+    ['permutations(1e9,1e8)', /not a finite number/],
+    ['print("$constructor.constructor.name",{a:1})', /unknown name constructor/],
+    ['print("$a", {a: 1})', /not available/],
+    ['toString', /unknown name toString/],
+    ['__proto__ + 1', /unknown name __proto__/],
+    ['[1/0, 2]', /not a finite number/],
+    ['1/0 m', /not a finite number/],
+    ['0/0 + i', /not a finite number/],
   ]);
 });
 
@@ -111,6 +120,12 @@ describe('algebra', () => {
     ['x^2 + y = 3', /several variables \(x, y\)/],
     ['diff(', /bracket/],
     ['0 = 1', /no variable/],
+    ['constructor(1)', /unknown name constructor/],
+    ['__defineGetter__(x,1)', /unknown name __defineGetter__/],
+    ['valueOf + 1', /unknown name valueOf/],
+    ['foo(x)', /unknown function foo; write e\.g\. solve/],
+    ['setVar(x, 5)', /unknown function setVar/],
+    ['undefined', /not a value/],
   ]);
 });
 
@@ -122,6 +137,7 @@ describe('logic', () => {
     ['(p -> q) & (q -> r) |- p -> r', 'valid'],
     ['p & ~p', 'unsatisfiable'],
     ['p & ~q', 'satisfiable: p=true, q=false'],
+    ['constructor & p', 'satisfiable: constructor=true, p=true'],
     ['|- p | ~p', 'valid'],
     ['(declare-const x Int) (assert (= (+ x 2) (- 5)))', 'sat: x = -7'],
     ['(declare-const x Real) (assert (= (* 3 x) 1))', 'sat: x = 1/3'],
@@ -168,6 +184,10 @@ describe('statistics', () => {
     ['binomial_pmf(10, 1.5, 3)', /between 0 and 1/],
     ['stdev(1)', /at least 2/],
     ['nonsense(1)', /Undefined function/],
+    ['constructor(1)', /unknown name constructor/],
+    ['permutations(1e9,1e8)', /not a finite number/],
+    ['linear_regression([[1,2],[1,3]])', /do not vary/],
+    ['anova([1,1],[1,1])', /do not vary/],
   ]);
 });
 
@@ -183,12 +203,19 @@ describe('chemistry', () => {
     ['smiles c1ccccc1', /rings 1 \(1 aromatic\)/],
     ['element Fe', 'Fe: Iron, atomic number 26, atomic mass 55.845 g/mol'],
     ['element gold', /^Au: Gold, atomic number 79/],
+    ['smiles [2H]O[2H]', /formula OD2, mass 20\.027/],
+    ['smiles [238U]', /mass 238\.051/],
   ]);
   refuses('chemistry', [
     ['mass Xx', /unknown element Xx/],
     ['mass water', /cannot read "water"/],
     ['smiles C1CC(', /not a SMILES string/],
     ['element kryptonite', /no element kryptonite/],
+    ['smiles [999999999999H]', /no isotope 999999999999 of Hydrogen/],
+    ['smiles [1C]', /no isotope 1 of Carbon/],
+    ['smiles [99cH]', /no isotope 99 of Carbon/],
+    ['smiles *C', /wildcards/],
+    ['formula Na^999999+', /more than its 11 electrons/],
     ['mass', /write e\.g\./],
   ]);
 });

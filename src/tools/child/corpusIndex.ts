@@ -1,0 +1,105 @@
+/**
+ * Full-text search over the corpus, in a child: the time a query takes grows with its words and their lengths, and this
+ * program's event loop must not stand still for it.
+ */
+import MiniSearch from 'minisearch';
+import type { Evaluate } from '../hostProtocol.js';
+import { oneLine } from '../observation.js';
+import { layOutPassages } from './passages.js';
+
+export interface IndexedArticle {
+  readonly title: string;
+  readonly category: string;
+  readonly text: string;
+}
+
+const PASSAGES = 3;
+
+export function createCorpusTools(articles: readonly IndexedArticle[]): Readonly<Record<string, Evaluate>> {
+  const index = new CorpusIndex(articles);
+  return {
+    /** Title in, article out: exact, then by letters alone, then the closest title (which is then named). */
+    encyclopedia: (input) => {
+      const title = input.trim().replace(/^["'“]|["'”]$/g, '');
+      const found = index.title(title);
+      if (found !== undefined) return found.text;
+      const closest = index.closest(title);
+      if (closest === undefined) throw new Error(`no article titled ${oneLine(title, 40)}; try search`);
+      return `Closest article, ${closest.title}: ${closest.text}`;
+    },
+    search: (input, maxChars) => {
+      const passages = index.search(input, PASSAGES).map(({ article }) => article);
+      if (passages.length === 0) throw new Error(`nothing found for ${oneLine(input, 40)}`);
+      return layOutPassages(passages, maxChars);
+    },
+  };
+}
+
+/** Case, accents and punctuation do not make another title. */
+export function titleKey(title: string): string {
+  return title
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+}
+
+export interface Ranked {
+  readonly article: IndexedArticle;
+  readonly score: number;
+}
+
+/** Full-text index over the articles. Titles weigh more than text; misspelt and unfinished words still match. */
+export class CorpusIndex {
+  private readonly index: MiniSearch;
+  private readonly byTitle = new Map<string, IndexedArticle>();
+  private readonly exact = new Map<string, IndexedArticle>();
+
+  constructor(private readonly articles: readonly IndexedArticle[]) {
+    this.index = new MiniSearch({
+      fields: ['title', 'text', 'category'],
+      searchOptions: {
+        boost: { title: 4, category: 0.5 },
+        fuzzy: (term) => fuzzy(term, 0.2),
+        prefix: (term) => term.length > 3,
+      },
+      processTerm: (term) => (STOP_WORDS.has(term.toLowerCase()) ? null : titleKey(term) || null),
+    });
+    this.index.addAll(
+      articles.map((article, id) => ({ id, title: article.title, text: article.text, category: article.category })),
+    );
+    for (const article of articles) {
+      this.exact.set(article.title, article);
+      this.byTitle.set(titleKey(article.title), article);
+    }
+  }
+
+  title(title: string): IndexedArticle | undefined {
+    return this.exact.get(title) ?? this.byTitle.get(titleKey(title));
+  }
+
+  search(query: string, limit: number): Ranked[] {
+    const hits = this.index.search(query).slice(0, limit);
+    return hits.map((hit) => ({ article: this.articles[hit.id as number]!, score: hit.score }));
+  }
+
+  /** The article whose title is nearest, by the words of the title alone. */
+  closest(title: string): IndexedArticle | undefined {
+    const [hit] = this.index.search(title, { fields: ['title'], fuzzy: (term) => fuzzy(term, 0.25), prefix: true });
+    return hit === undefined ? undefined : this.articles[hit.id as number];
+  }
+}
+
+const STOP_WORDS = new Set(
+  'a an and are as at be by did do does for from how in is it its of on or that the this to was were what when where which who whom why with'.split(
+    ' ',
+  ),
+);
+
+/** Nobody misspells a word of such length; comparing it with all others takes seconds. */
+const LONGEST_WORD = 40;
+
+function fuzzy(term: string, share: number): number | false {
+  return term.length > LONGEST_WORD ? false : share;
+}

@@ -1,0 +1,69 @@
+/**
+ * A call's result never depends on the calls before it. Each tool answers its fixtures in processes that have seen
+ * nothing else; then every poison is given to one registry, and after it the fixtures must read the same.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBuiltinRegistry, type ToolRegistry } from '../../../src/tools/registry.js';
+import { BUILTIN_TOOLS } from '../../../src/tools/tool.js';
+import { FIXTURES, POISONS } from './poisons.js';
+
+const context = { timeoutMs: 30_000, maxObservationChars: 2000 };
+type Answers = Record<string, readonly string[]>;
+
+async function answer(registry: ToolRegistry, tool: string, inputs = FIXTURES[tool]!): Promise<readonly string[]> {
+  const texts: string[] = [];
+  for (const input of inputs) {
+    const { ok, observation } = await registry.run(tool, input, context);
+    texts.push(`${ok} ${observation}`);
+  }
+  return texts;
+}
+
+async function answers(registry: ToolRegistry): Promise<Answers> {
+  const lists = await Promise.all(BUILTIN_TOOLS.map((tool) => answer(registry, tool)));
+  return Object.fromEntries(BUILTIN_TOOLS.map((tool, index) => [tool, lists[index]!]));
+}
+
+/** What draws numbers needs a new image itself: it is asked where the poison drew, too, and at the end. */
+const asked = (tool: string, poison: string): readonly string[] =>
+  FIXTURES[tool]!.filter((fixture) => /random/.test(poison) || !/^random/.test(fixture));
+
+describe('after a poison', { timeout: 240_000 }, () => {
+  const registry = createBuiltinRegistry();
+  let fresh: Answers;
+  const poisoned = new Map<string, readonly string[]>();
+
+  /** One poison after the other, but the tools beside each other: each kind has a process of its own. */
+  const giveAll = async (tool: string): Promise<void> => {
+    for (const { input } of POISONS.filter((poison) => poison.tool === tool)) {
+      await registry.run(tool, input, { ...context, timeoutMs: /while True|zeros/.test(input) ? 500 : 10_000 });
+      poisoned.set(`${tool} ${input}`, await answer(registry, tool, asked(tool, input)));
+    }
+  };
+
+  beforeAll(async () => {
+    const first = createBuiltinRegistry();
+    fresh = await answers(first);
+    await first.dispose();
+    await Promise.all(BUILTIN_TOOLS.map(giveAll));
+  }, 240_000);
+  afterAll(() => registry.dispose());
+
+  it('the fixtures are answered at all, by every tool', () => {
+    expect(Object.keys(fresh)).toEqual([...BUILTIN_TOOLS]);
+    for (const [tool, texts] of Object.entries(fresh)) {
+      expect(texts.length, tool).toBe(FIXTURES[tool]!.length);
+      expect(texts.filter((text) => text.startsWith('true ')).length, tool).toBeGreaterThanOrEqual(1);
+      expect(texts.join('\n'), tool).not.toMatch(/stopped|could not start|timed out|POISON/);
+    }
+  });
+
+  it.each(POISONS.map(({ tool, input }) => [tool, input.slice(0, 60), input] as const))('%s: %s', (tool, _, input) => {
+    const want = fresh[tool]!.filter((_text, index) => asked(tool, input).includes(FIXTURES[tool]![index]!));
+    expect(poisoned.get(`${tool} ${input}`)).toEqual(want);
+  });
+
+  it('and all tools answer as in a fresh process when all of it is over', async () => {
+    expect(await answers(registry)).toEqual(fresh);
+  });
+});
