@@ -3,7 +3,7 @@ set(SPARK_TEST_DIR ${SPARK_NATIVE_DIR}/../test/native)
 # A relative one is for a program that is carried elsewhere and started there from the repository's root.
 set(SPARK_FIXTURES_DIR ${SPARK_TEST_DIR}/../fixtures CACHE STRING "Where the tests find their fixtures")
 file(GLOB SPARK_TESTS CONFIGURE_DEPENDS ${SPARK_TEST_DIR}/*_test.cpp)
-add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TESTS})
+add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TEST_DIR}/heap_counter.cpp ${SPARK_TESTS})
 # The CUDA kernels on the host (test/native/emulated): each source is compiled as C++ under another name.
 file(GLOB SPARK_KERNELS CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/cuda/*.cu)
 list(FILTER SPARK_KERNELS EXCLUDE REGEX "/(runtime|products|uploader|entry)[.]cu$")
