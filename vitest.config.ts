@@ -8,7 +8,9 @@ export default defineConfig({
     poolOptions: { forks: { maxForks: 2 } },
     // Tests compare fp32 numbers and whole runs to the bit: on a machine with a GPU, too, `auto` is the CPU.
     env: { SPARK_RL_CUDA: 'none' },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Not a judgement of speed: these catch a hang. A test takes what the machine gives it, beside whatever else runs, and
+    // none has a limit of its own. native/cmake/tests.cmake says the same to ctest.
+    testTimeout: 1_200_000,
+    hookTimeout: 1_200_000,
   },
 });

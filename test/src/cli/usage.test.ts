@@ -4,7 +4,7 @@ import { runCli, temporaryFolder } from './runCli.js';
 const COMMANDS = ['quickstart', 'doctor', 'questions', 'generate', 'train', 'eval', 'ladder', 'report', 'adapter'];
 
 describe('command line', () => {
-  it('explains every command', { timeout: 120_000 }, async () => {
+  it('explains every command', async () => {
     const all = await runCli(['--help']);
     expect(all.code).toBe(0);
     for (const command of [...COMMANDS, 'logprobs', 'config']) {
