@@ -203,7 +203,9 @@ const kernels = {
     ['pinned memory stays with the process', 'if (slot.host) pinned_release', 'if (!slot.host) pinned_release'],
   ],
   'cuda/lost.h': [['a lost device is forgotten', 'lost.reason = reason;', ';']],
-  'cuda/product_failure.cu': [['the device is not asked', 'if (!lost.empty()) lose_device', 'if (lost == " ") lose_device']],
+  'cuda/product_failure.cu': [
+    ['the device is not asked', 'if (!lost.empty()) lose_device', 'if (lost == " ") lose_device'],
+  ],
   'cuda/lora.cu': [
     ['u: scale dropped', 'u, S, nullptr, scale', 'u, S, nullptr, 1'],
     ['du: scale dropped', 'du, stride, nullptr, scale', 'du, stride, nullptr, 1'],
