@@ -13,7 +13,9 @@ export default defineConfig({
       SPARK_RL_CUDA: 'none',
       XDG_CACHE_HOME: fileURLToPath(new URL('node_modules/.cache', import.meta.url)),
     },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Not a judgement of speed: these catch a hang. A test takes what the machine gives it, beside whatever else runs, and
+    // none has a limit of its own. native/cmake/tests.cmake says the same to ctest.
+    testTimeout: 1_200_000,
+    hookTimeout: 1_200_000,
   },
 });

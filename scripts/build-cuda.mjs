@@ -5,6 +5,8 @@
  * which is then brought from its Python package, and for seeing that everything compiles where there is no GPU.
  *
  *   node scripts/build-cuda.mjs        or: npm run build:cuda
+ *
+ * SPARK_CUDA_ARCHITECTURES compiles for others than the default of native/cmake/cuda.cmake, as CMake names them.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync } from 'node:fs';
@@ -51,7 +53,9 @@ async function main() {
   const where = await cublas();
   const options = { cwd: root, code: 'setup_cuda', advice: 'The lines above are the compiler’s.' };
   const configure = ['-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '-DSPARK_CUDA=ON', ...where];
-  await run('configuring the CUDA backend', 'cmake', [...configure, '-DSPARK_BUILD_TESTS=OFF'], options);
+  // Always given, empty for the default: a folder of an earlier build must not keep that build's.
+  const architectures = `-DSPARK_CUDA_ARCHITECTURES=${process.env.SPARK_CUDA_ARCHITECTURES ?? ''}`;
+  await run('configuring the CUDA backend', 'cmake', [...configure, architectures, '-DSPARK_BUILD_TESTS=OFF'], options);
   const cores = String(os.availableParallelism());
   await run('compiling the CUDA backend', 'cmake', ['--build', folder, '--target', 'spark_cuda', '-j', cores], options);
   if (existsSync(addon)) copyFileSync(library, path.join(addon, path.basename(library)));

@@ -2,7 +2,10 @@
 # links CUDA. SPARK_CUDA: AUTO builds it where nvcc and cuBLAS are, ON demands them, OFF leaves it out.
 set(SPARK_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
 set(SPARK_CUBLAS_ROOT "" CACHE PATH "Where cuBLAS is when the CUDA toolkit does not bring it: holds include and lib")
-set(SPARK_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING "CUDA architectures, as CMake names them")
+set(SPARK_CUDA_ARCHITECTURES "" CACHE STRING "CUDA architectures, as CMake names them; empty: Ampere, Hopper and PTX")
+if(NOT SPARK_CUDA_ARCHITECTURES)
+  set(SPARK_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual")
+endif()
 
 # Both sides of the library carry this: one of another build is refused.
 set(SPARK_CUDA_HEADERS ops/backend.h core/gguf.h core/error.h)

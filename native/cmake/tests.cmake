@@ -3,7 +3,7 @@ set(SPARK_TEST_DIR ${SPARK_NATIVE_DIR}/../test/native)
 # A relative one is for a program that is carried elsewhere and started there from the repository's root.
 set(SPARK_FIXTURES_DIR ${SPARK_TEST_DIR}/../fixtures CACHE STRING "Where the tests find their fixtures")
 file(GLOB SPARK_TESTS CONFIGURE_DEPENDS ${SPARK_TEST_DIR}/*_test.cpp)
-add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TESTS})
+add_executable(spark_tests ${SPARK_TEST_DIR}/main.cpp ${SPARK_TEST_DIR}/heap_counter.cpp ${SPARK_TESTS})
 # The CUDA kernels on the host (test/native/emulated): each source is compiled as C++ under another name.
 file(GLOB SPARK_KERNELS CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/cuda/*.cu)
 list(FILTER SPARK_KERNELS EXCLUDE REGEX "/(runtime|products|uploader|entry)[.]cu$")
@@ -50,14 +50,26 @@ target_include_directories(spark_tests PRIVATE ${SPARK_TEST_DIR})
 target_compile_definitions(spark_tests PRIVATE SPARK_FIXTURES="${SPARK_FIXTURES_DIR}")
 target_link_libraries(spark_tests PRIVATE spark_cuda_emulated spark_core nlohmann_json::nlohmann_json)
 spark_warnings(spark_tests)
+# A third of what most test files take to compile. main.cpp has doctest's own definitions, heap_counter.cpp has malloc's.
+target_precompile_headers(spark_tests PRIVATE <doctest/doctest.h> <functional> <map> <memory> <string> <vector>)
+set_source_files_properties(${SPARK_TEST_DIR}/main.cpp ${SPARK_TEST_DIR}/heap_counter.cpp
+                            PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 
 foreach(source ${SPARK_TESTS})
   get_filename_component(name ${source} NAME_WE)
   add_test(NAME ${name} COMMAND spark_tests --source-file=*/${name}.cpp)
-  # A filter that matches nothing is a success to doctest; to us it is a failure.
-  set_tests_properties(${name} PROPERTIES FAIL_REGULAR_EXPRESSION "test cases: +0 " TIMEOUT 120)
+  # A filter that matches nothing is a success to doctest; to us it is a failure. The limit catches a hang, and judges no
+  # speed: sanitized and beside other work a test may take minutes.
+  set_tests_properties(${name} PROPERTIES FAIL_REGULAR_EXPRESSION "test cases: +0 " TIMEOUT 1200
+                       ENVIRONMENT OMP_WAIT_POLICY=passive)  # two run at a time: threads that wait give way
 endforeach()
+# The long ones first, so that two at a time end together.
+set_tests_properties(bf16_test attention_hopper_test shared_trunk_test offload_test cuda_backend_test attention_test
+                     PROPERTIES COST 10)
 
+if(SPARK_SANITIZE)  # nobody times a sanitized program
+  return()
+endif()
 file(GLOB SPARK_BENCHMARKS CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/bench/*.cpp)
 foreach(source ${SPARK_BENCHMARKS})
   get_filename_component(name ${source} NAME_WE)

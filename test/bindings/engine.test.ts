@@ -256,7 +256,7 @@ describe('the event loop', () => {
   ])('a call in flight survives %s', (name, ending) => {
     const file = `${folder}/ending-${name.length}.cjs`;
     writeFileSync(file, script(ending));
-    const result = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 60_000 });
+    const result = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 600_000 });
     expect([result.stderr, result.signal, result.status]).toEqual(['', null, 7]);
   });
 });

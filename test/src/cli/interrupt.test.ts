@@ -20,7 +20,7 @@ const SMALL = [
 ];
 const GENERATE = ['generate', ...SMALL, '--policy', 'max-score', '--json'];
 
-describe('an interrupted run', { timeout: 240_000 }, () => {
+describe('an interrupted run', () => {
   it('keeps every finished trajectory when generation is interrupted, and goes on', async () => {
     const first = await runCli(GENERATE, {
       interrupt: { signal: 'SIGINT', when: () => lines('trajectories.jsonl') >= 5 },

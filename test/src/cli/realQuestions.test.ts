@@ -29,7 +29,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
   });
   afterAll(() => server.close());
 
-  it('generate writes 28 trajectories, two of each category', { timeout: 240_000 }, async () => {
+  it('generate writes 28 trajectories, two of each category', async () => {
     const args = ['generate', '--questions', shared(REAL_QUESTIONS), '--limit', '28', '--model', model, '--run', run];
     const done = await runCli([...args, ...SHORT, '--json'], { env });
     expect(done.stderr + done.stdout).not.toContain('error [');
@@ -47,7 +47,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
     expect(again.json()).toMatchObject({ written: 0, already: 28 });
   });
 
-  it('train ppo learns from them', { timeout: 240_000 }, async () => {
+  it('train ppo learns from them', async () => {
     const args = ['train', 'ppo', '--run', run, '--init', 'base', '--set', 'ppo.batchTrajectories=8', '--json'];
     const done = await runCli(args, { env });
     expect(done.stderr).not.toContain('error [');
@@ -67,7 +67,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
     expect(changed).toHaveLength(14); // B starts at zero: 2 layers x 7 projections have moved
   });
 
-  it('eval scores the adapter', { timeout: 240_000 }, async () => {
+  it('eval scores the adapter', async () => {
     const questions = ['--questions', shared(REAL_QUESTIONS), '--limit', '14'];
     const done = await runCli(['eval', '--run', run, '--stage', 'spark', ...questions, '--json'], { env });
     expect(done.stderr).not.toContain('error [');

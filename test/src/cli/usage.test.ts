@@ -15,7 +15,7 @@ const COMMANDS = [
 ];
 
 describe('command line', () => {
-  it('explains every command', { timeout: 120_000 }, async () => {
+  it('explains every command', async () => {
     const all = await runCli(['--help']);
     expect(all.code).toBe(0);
     for (const command of [...COMMANDS, 'logprobs', 'config']) {

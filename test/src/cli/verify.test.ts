@@ -102,6 +102,16 @@ describe('spark-rl verify resume', () => {
   });
 });
 
+/**
+ * How far the share of an adapter's effect may be from 1. It is Σab / Σa² over the tokens, a our effect and b llama.cpp's, so
+ * by Cauchy and Schwarz it is off by at most |b − a| / |a|, and b − a is what llama.cpp's rounding does with the adapter less
+ * what it does without: √2 of one. On an F16 file that is 7e-4 nats at most (src/experiment/parity/tolerance.ts; 1.5e-5 on
+ * this model). It makes 0.02 where the effect is 0.05 nats; a scale of 1.05 gives 1.03 or more. At the usual rate the effect
+ * was 0.002, and the share was 0.999 on one machine and 1.017 on another.
+ */
+const LEAST_EFFECT = 0.05;
+const MOST_ASTRAY = (Math.SQRT2 * 7e-4) / LEAST_EFFECT;
+
 describe('a run', () => {
   const run = path.join(folder, 'run');
   const copy = (name: string) => {
@@ -115,7 +125,7 @@ describe('a run', () => {
   beforeAll(async () => {
     const generated = await runCli(['generate', '--run', run, '--limit', '28', '--policy', 'max-score', '--quiet']);
     expect(generated.code).toBe(0);
-  }, 120_000);
+  });
 
   it('refuses to train past the tolerance, with the numbers and the likely cause; --no-parity-check trains', async () => {
     const strict = copy('strict');
@@ -140,8 +150,10 @@ describe('a run', () => {
     const twice = copy('twice');
     expect((await runCli(sft(twice, '--set', 'parity.check=off'))).code).toBe(0);
     expect(metrics(twice).filter((row) => row.event === 'parity')).toEqual([]);
+    // Fifty times the usual rate: what is learned then stands far above rounding, whatever texts this machine has drawn.
     for (const stage of ['first', 'second']) {
-      expect((await runCli(sft(twice, '--parity-check', '--stage', stage))).code).toBe(0);
+      const fast = ['--set', 'sft.learningRate=0.01'];
+      expect((await runCli(sft(twice, '--parity-check', '--stage', stage, ...fast))).code).toBe(0);
     }
     const rows = metrics(twice).filter((row) => row.event === 'parity');
     expect(rows).toMatchObject([
@@ -151,9 +163,10 @@ describe('a run', () => {
     expect(rows[1]!.mean).toBe(rows[0]!.mean);
     expect(rows[0]!.mean as number).toBeLessThan(1e-3);
     expect(rows[0]!.tokens).toBe(192);
-    const saved = metrics(twice).find((row) => row.event === 'saved')!;
+    const saved = metrics(twice).find((row) => row.event === 'saved' && row.stage === 'first')!;
     expect(saved.effect as number).toBeGreaterThan(20 * (saved.mean as number));
-    expect(saved.share as number).toBeCloseTo(1, 2);
+    expect(saved.effect as number).toBeGreaterThan(LEAST_EFFECT);
+    expect(Math.abs((saved.share as number) - 1)).toBeLessThan(MOST_ASTRAY);
 
     // The adapter that was trained, given to verify parity, and out of its PEFT folder as a file.
     const adapter = path.join(twice, 'adapters', readdirSync(path.join(twice, 'adapters')).find(isPeft)!);
@@ -164,7 +177,7 @@ describe('a run', () => {
     expect(report.code).toBe(0);
     expect((report.json() as ParityReport).rows.map((row) => row.adapter)).toContain('given');
     expect((report.json() as ParityReport).effect).toBeGreaterThan(1e-3);
-  }, 120_000);
+  });
 
   it('is compared on what its policy wrote, and its prompts with what the model renders today', async () => {
     const verify = ['verify', 'parity', '--skip-exact', '--json', '--run'];

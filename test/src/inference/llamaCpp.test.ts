@@ -23,11 +23,11 @@ if (!here) console.warn(`skipped: no model at ${MODEL}; set SPARK_SHARED to the 
 
 const GREEDY = { temperature: 0, seed: 1 };
 
-describe.skipIf(!here)('llama.cpp', { timeout: 60_000 }, () => {
+describe.skipIf(!here)('llama.cpp', () => {
   let generator: LlamaCppGenerator;
   beforeAll(async () => {
     generator = await openLlamaCpp({ modelPath: MODEL, sequences: 4, contextSize: 900, kvCacheType: 'F32' });
-  }, 60_000);
+  });
   afterAll(() => generator?.dispose());
 
   const start = async (text: string) => {
@@ -208,7 +208,7 @@ describe.skipIf(!here)('llama.cpp', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(!here)('a LoRA adapter', { timeout: 60_000 }, () => {
+describe.skipIf(!here)('a LoRA adapter', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'spark-lora-'));
@@ -247,7 +247,7 @@ describe.skipIf(!here)('a LoRA adapter', { timeout: 60_000 }, () => {
   });
 });
 
-describe.skipIf(!here)('a GGUF file that is none', { timeout: 60_000 }, () => {
+describe.skipIf(!here)('a GGUF file that is none', () => {
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'spark-gguf-'));

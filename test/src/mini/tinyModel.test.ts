@@ -13,7 +13,7 @@ import { createBuiltinRegistry, type ToolRegistry } from '../../../src/tools/reg
 const MODEL = packagePath('models/spark-tiny.gguf');
 const questions = makeMini({ seed: 2, perCategory: 12, split: 'test' });
 
-describe('models/spark-tiny.gguf', { timeout: 60_000 }, () => {
+describe('models/spark-tiny.gguf', () => {
   let generator: LlamaCppGenerator;
   let tools: ToolRegistry;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe('models/spark-tiny.gguf', { timeout: 60_000 }, () => {
     tools = createBuiltinRegistry({
       tools: ['calculator', 'algebra', 'statistics', 'chemistry', 'encyclopedia', 'search'],
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await generator?.dispose();
     await tools?.dispose();

@@ -9,11 +9,11 @@ let registry: ToolRegistry;
 beforeAll(async () => {
   registry = createBuiltinRegistry();
   await registry.warm();
-}, 60_000);
+});
 afterAll(() => registry.dispose());
 
 describe('ideal inputs', () => {
-  it('give the correct option, for every template and tool', { timeout: 240_000 }, async () => {
+  it('give the correct option, for every template and tool', async () => {
     const all = makeMini({ seed: 11, perCategory: 60, split: 'train' });
     // Two questions of each family.
     const families = new Map<string, typeof all>();

@@ -96,10 +96,8 @@ while todo and len(seen) < 4000:
 describe('at the deadline', () => {
   it('kills a loop and a computation that cannot be interrupted, and a fresh child answers', async () => {
     for (const source of ['while True: pass', 'sum(range(10**12))']) {
-      const began = performance.now();
       const result = await python(source, 400);
       expect(result).toEqual({ ok: false, code: 'tool_timeout', observation: 'timed out after 0.4 s' });
-      if (source.startsWith('while')) expect(performance.now() - began).toBeLessThan(10_000);
     }
     expect((await python('40 + 2')).observation).toBe('42');
   });

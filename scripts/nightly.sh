@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# What is too long for every change, once a night (CI_FULL=1 .ci/run runs it, too). Everything runs, also after a failure;
+# the seconds of each part stand at the end, and the exit code is 1 when one failed.
+#
+# From .ci/run these were moved here, and this stayed there:
+#   Ampere and PTX code of the CUDA backend   one architecture compiles; the others differ in a few lines
+#   sanitized: threads in descending order    ascending order; npm test runs both orders without sanitizers
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export SPARK_SHARED="${SPARK_SHARED:-$(cd .. && pwd)/shared}"
+source scripts/parts.sh
+failed=0
+
+# there FILE COMMAND …: where the file is
+there() {
+  local file=$1
+  shift
+  if [ -e "$file" ]; then part "$@" || failed=1; else skipped "$*" "there is no $file"; fi
+}
+
+there scripts/setup.mjs node scripts/setup.mjs --for test
+if command -v nvcc > /dev/null; then
+  part env SPARK_CUDA_ARCHITECTURES= npm run build:cuda || failed=1
+else
+  skipped "npm run build:cuda" "no nvcc"
+fi
+part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
+there scripts/mutate-losses.mjs npm run test:mutations
+there scripts/gguf-mutations.ts npx vite-node scripts/gguf-mutations.ts -- --count 1000
+there scripts/gguf-mutations.mjs node scripts/gguf-mutations.mjs --count 1000
+there scripts/pack-test.mjs node scripts/pack-test.mjs
+there scripts/under-load.sh scripts/under-load.sh
+exit "$failed"

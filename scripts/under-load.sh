@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Does what else runs on the machine decide whether the tests pass? Runs them beside stress-ng: two busy processors and one
+# process that keeps writing 2 GB. A test that times or weighs something runs twenty times, everything runs twice.
+#
+#   scripts/under-load.sh [files] [suite]      no word: both, some hours on two cores
+#
+#   files   the tests that time, weigh or wait for something, TIMES each (20); the native ones also as on a processor
+#           without AVX-512
+#   suite   npm test, twice
+#   TESTS='memory_test lifecycle'   of `files` only those whose name contains one of these words
+#
+# Exit code 1 when anything failed even once; what it printed is then in build-under-load/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/parts.sh
+
+native=(memory_test)
+files=(
+  test/src/cli/interrupt.test.ts       # signals when so many lines are written
+  test/src/cli/verify.test.ts          # the share of an adapter's effect
+  test/src/parity/saveAdapter.test.ts  # likewise
+  test/src/judge/apiJudge.test.ts      # deadlines and pauses
+  test/src/judge/budget.test.ts
+  test/src/judge/cache.test.ts
+  test/src/judge/verdict.test.ts       # processor time
+  test/src/questions/extraction.test.ts
+  test/src/evaluate/replay.test.ts
+  test/src/inference/sequence.test.ts  # aborted in the middle
+  test/src/inference/llamaCpp.test.ts
+  test/src/rollout/run.test.ts         # the order of ending
+  test/src/tools/lifecycle.test.ts     # children and their memory
+  test/src/tools/sandbox.test.ts       # deadlines
+  test/src/tools/registry.test.ts
+  test/scripts/setup.test.ts           # a lock that another process holds
+)
+
+if ! command -v stress-ng > /dev/null; then
+  echo "under-load: expected stress-ng, got none. Install it and run this again:" >&2
+  echo "  Debian, Ubuntu:  sudo apt-get install -y stress-ng" >&2
+  echo "  Fedora:          sudo dnf install -y stress-ng" >&2
+  echo "  macOS:           brew install stress-ng" >&2
+  exit 2
+fi
+wanted=("$@")
+[ $# -gt 0 ] || wanted=(files suite)
+for word in "${wanted[@]}"; do
+  [[ $word == files || $word == suite ]] || { echo "under-load: expected files or suite, got $word" >&2; exit 2; }
+done
+logs=build-under-load
+mkdir -p "$logs"
+
+# Built before the load is there: what is tried is the tests.
+node scripts/setup.mjs --for test
+npm run --silent build:native
+
+stress-ng --cpu 2 --vm 1 --vm-bytes 2G --quiet &
+load=$!
+trap 'kill "$load" 2> /dev/null || true; print_parts' EXIT
+failed=0
+
+# repeatedly TIMES NAME COMMAND …
+repeatedly() {
+  local times=$1 name=$2 passed=0 began=$SECONDS
+  shift 2
+  for ((i = 1; i <= times; i++)); do
+    if "$@" > "$logs/$name.log" 2>&1; then passed=$((passed + 1)); else cp "$logs/$name.log" "$logs/$name.failed-$i.log"; fi
+  done
+  [ "$passed" -eq "$times" ] || failed=1
+  parts+=("$(printf '%6d s  %s: %d of %d passed' "$((SECONDS - began))" "$name" "$passed" "$times")")
+  echo "${parts[-1]}"
+}
+
+is_wanted() {
+  [ -n "${TESTS:-}" ] || return 0
+  for word in $TESTS; do [[ $1 != *$word* ]] || return 0; done
+  return 1
+}
+
+for word in "${wanted[@]}"; do
+  if [ "$word" = suite ]; then
+    repeatedly 2 suite npm test
+    continue
+  fi
+  for name in "${native[@]}"; do
+    is_wanted "$name" || continue
+    repeatedly "${TIMES:-20}" "$name" build-native/spark_tests --source-file="*/$name.cpp"
+    repeatedly "${TIMES:-20}" "$name-avx2" env ONEDNN_MAX_CPU_ISA=AVX2 build-native/spark_tests --source-file="*/$name.cpp"
+  done
+  for file in "${files[@]}"; do
+    if is_wanted "$file"; then repeatedly "${TIMES:-20}" "$(basename "$file" .test.ts)" npx vitest run "$file"; fi
+  done
+done
+exit "$failed"
