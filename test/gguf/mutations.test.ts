@@ -40,4 +40,4 @@ it('our engine computes with nothing that llama.cpp does not take', async () => 
   expect(result.header).toEqual([]);
   expect(result.llamaRefuses).toBeGreaterThan(8);
   expect(result.llamaRefuses).toBeLessThan(24);
-}, 120_000);
+});

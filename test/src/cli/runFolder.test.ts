@@ -27,7 +27,7 @@ interface Row {
 const sftRows = () => readLines<Row>(inRun('metrics.jsonl')).filter((row) => row.stage === 'sft');
 const sftSteps = () => sftRows().filter((row) => row.event === undefined);
 
-describe('two processes on one run folder', { timeout: 600_000 }, () => {
+describe('two processes on one run folder', () => {
   it('one writes, the other is told who does; nothing is there twice', async () => {
     const both = await Promise.all([runCli(GENERATE), runCli(GENERATE)]);
     const [done, refused] = both[0].code === 0 ? both : [both[1], both[0]];
@@ -57,7 +57,7 @@ describe('two processes on one run folder', { timeout: 600_000 }, () => {
   });
 });
 
-describe('kill -9', { timeout: 600_000 }, () => {
+describe('kill -9', () => {
   it('the next command takes over with a word, and every step is in the metrics once', async () => {
     // Before the first checkpoint, which is of step 20, and after it.
     for (const after of [5, 30]) {
@@ -81,7 +81,7 @@ describe('kill -9', { timeout: 600_000 }, () => {
   });
 });
 
-describe('ulimit -f', { timeout: 600_000 }, () => {
+describe('ulimit -f', () => {
   let copy: string;
   beforeAll(() => {
     copy = path.join(root, 'limited');

@@ -48,7 +48,7 @@ function expectNoMark(done: Finished, run?: string, marks: readonly string[] = A
   expect(findMarks(files, marks), run).toEqual([]);
 }
 
-describe('a run with a judge that fails in every way', { timeout: 240_000 }, () => {
+describe('a run with a judge that fails in every way', () => {
   it('generates, trains and reports without a mark', async () => {
     const behaviours = (Object.keys(BEHAVIOURS) as Behaviour[]).filter((behaviour) => !FATAL.includes(behaviour));
     server.setBehaviours(...behaviours, 'good');

@@ -38,7 +38,7 @@ beforeAll(async () => {
     ppo: { epochs: 1, iterations: 1 },
   });
   await withSession(config, context, runLadder);
-}, 600_000);
+});
 afterAll(() => rmSync(root, { recursive: true }));
 
 /** Of those that are alike one is enough: the stages ppo and spark are as sft is. */
@@ -53,7 +53,7 @@ function filesOf(folder: string): string[] {
 /** Without a newline at its end, a document still says all that it said. */
 const cutsOf = (bytes: Buffer) => [0, 1, bytes.length >> 1, bytes.length - 2];
 
-describe('a cut file of a finished run', { timeout: 600_000 }, () => {
+describe('a cut file of a finished run', () => {
   it('is a coded error or does no harm', async () => {
     const refused = new Set<string>();
     const files = filesOf(sound);

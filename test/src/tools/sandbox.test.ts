@@ -15,7 +15,7 @@ const context = { timeoutMs: 20_000, maxObservationChars: 600 };
 const python = (source: string, timeoutMs = context.timeoutMs) =>
   registry.run('python', source, { ...context, timeoutMs });
 
-beforeAll(() => registry.warm(), 90_000);
+beforeAll(() => registry.warm());
 afterAll(() => registry.dispose());
 
 describe('from inside Python', () => {

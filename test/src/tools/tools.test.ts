@@ -5,7 +5,7 @@ import { createBuiltinRegistry } from '../../../src/tools/registry.js';
 const registry = createBuiltinRegistry();
 const context = { timeoutMs: 20_000, maxObservationChars: 280 };
 
-beforeAll(() => registry.warm(), 90_000);
+beforeAll(() => registry.warm());
 afterAll(() => registry.dispose());
 
 function answers(tool: string, cases: readonly (readonly [input: string, observation: string | RegExp])[]): void {

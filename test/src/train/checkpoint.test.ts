@@ -28,7 +28,7 @@ async function train({ model, actor, critic }: Opened, checkpointFolder: string,
   return begun;
 }
 
-it('refuses a cut, a changed or a missing file of a checkpoint', { timeout: 120_000 }, async () => {
+it('refuses a cut, a changed or a missing file of a checkpoint', async () => {
   const learner = await openLearner();
   await expect(train(learner, sound, 4)).rejects.toMatchObject({ code: 'interrupted' });
   const folder = readdirSync(sound).find((name) => name.startsWith('step-'))!;
