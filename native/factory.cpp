@@ -1,9 +1,7 @@
 #include "factory.h"
 
 #include "core/error.h"
-#include "core/gguf.h"
 #include "cpu/cpu_backend.h"
-#include "model/served.h"
 #include "train/model.h"
 
 namespace spark {
@@ -59,9 +57,7 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, cons
 std::shared_ptr<Model> Model::open(const ModelOptions& options, Cancel cancel) {
   // First: cheap, and a wrong name should say so at once.
   auto backend = make_backend(options.backend, options.threads, options.compute, options.device);
-  auto file = GgufFile::open(options.path);
-  check_served(*file);
-  return make_model(std::move(file), std::move(backend), options, cancel);
+  return make_model(open_served(options.path), std::move(backend), options, cancel);
 }
 
 }  // namespace spark

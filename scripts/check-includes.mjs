@@ -19,7 +19,7 @@ const MAY_INCLUDE = {
   cuda: ['cuda', 'ops', 'core'],
   model: ['model', 'ops', 'core'],
   train: ['train', 'model', 'ops', 'core'],
-  factory: ['factory', 'train', 'model', 'cpu', 'cuda', 'ops', 'core'],
+  factory: ['factory', 'train', 'cpu', 'cuda', 'ops', 'core'],
   bench: ['bench', 'factory', 'train', 'model', 'cpu', 'cuda', 'ops', 'core'],
   bindings: ['bindings', 'train', 'factory', 'core/error'],
 };

@@ -155,8 +155,10 @@ LoraTensors load_gguf_lora(const std::string& path, const LoraShapes& shapes) {
   expect_metadata(*file, "adapter.type", "lora", "only LoRA adapters are read");
   expect_metadata(*file, "general.architecture", shapes.architecture, "the adapter belongs to another model");
   LoraTensors lora;
-  if (!file->has("adapter.lora.alpha")) {
-    throw Error("invalid_file", path + ": expected the metadata key adapter.lora.alpha, got none");
+  // Of just this type: llama.cpp asserts it.
+  if (const auto type = file->type("adapter.lora.alpha"); type != GgufType::F32) {
+    throw Error("invalid_file",
+                path + ": adapter.lora.alpha: expected f32, got " + (type ? gguf_type_name(*type) : "none"));
   }
   lora.alpha = static_cast<float>(file->get_float("adapter.lora.alpha", 0));
   for (const GgufTensor& tensor : file->tensors()) {

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "model/save_model.h"
+#include "model/served.h"
 #include "train/adapter.h"
 #include "train/core.h"
 #include "train/critic.h"
@@ -84,6 +85,12 @@ SaveReport EngineModel::save(const std::string& path, const SaveOptions& options
 }
 
 }  // namespace
+
+std::shared_ptr<GgufFile> open_served(const std::string& path) {
+  auto file = GgufFile::open(path);
+  check_served(*file);
+  return file;
+}
 
 std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend,
                                   const ModelOptions& options, Cancel cancel) {

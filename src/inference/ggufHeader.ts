@@ -32,7 +32,9 @@ const MAX_KEY = 65535; // the format's limit
 const MAX_TENSOR_NAME = 63; // ggml keeps 64 bytes, the last one zero
 /** Of a tensor's first byte in the file: ggml asserts it of what it maps. */
 const DATA_ALIGNMENT = 32;
+const U16 = 2;
 const U32 = 4;
+const F32 = 6;
 const STRING = 8;
 const ARRAY = 9;
 
@@ -55,7 +57,8 @@ export function readGgufHeader(file: string): GgufHeader {
       const key = cursor.name(`metadata key ${i}`);
       if (metadata.has(key)) throw new Error(`the key ${key} occurs twice`);
       const type = cursor.u32();
-      if (key === ALIGNMENT && type !== U32) throw new Error(`expected ${ALIGNMENT} of type ${U32}, got ${type}`);
+      const expected = ASSERTED_TYPES.get(key) ?? type;
+      if (type !== expected) throw new Error(`expected ${key} of type ${expected}, got ${type}`);
       metadata.set(key, readValue(cursor, type));
     }
     const names = new Set<string>();
@@ -76,6 +79,17 @@ export function readGgufHeader(file: string): GgufHeader {
 }
 
 const ALIGNMENT = 'general.alignment';
+
+/** Keys whose type is asserted where they are read, of models and of adapters; other wrong types are refused in words. */
+const ASSERTED_TYPES: ReadonlyMap<string, number> = new Map([
+  [ALIGNMENT, U32],
+  ['split.no', U16],
+  ['split.count', U16],
+  ['general.type', STRING],
+  ['general.architecture', STRING],
+  ['adapter.type', STRING],
+  ['adapter.lora.alpha', F32],
+]);
 
 /** A clone without Git LFS leaves three lines of text in a model's place. */
 function refusePointer(file: string, cursor: Cursor, bytes: number): void {

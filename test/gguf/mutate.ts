@@ -173,6 +173,8 @@ function addEntry(draft: Draft, roll: Dice): string {
     ['split.count', 2, Buffer.from([2, 0])],
     ['split.count', 2, Buffer.from([1, 0])],
     ['split.count', U32, u32(1)],
+    ['split.no', U32, u32(0)],
+    ['general.type', U32, u32(0)],
     [`${architecture}.expert_count`, U32, u32(2)],
     [`${architecture}.expert_used_count`, U32, u32(1)],
     [`${architecture}.expert_group_count`, U32, u32(1)],

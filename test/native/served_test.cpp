@@ -88,6 +88,7 @@ TEST_CASE("a key of another type than llama.cpp reads is refused, whatever its v
   refused(Draft().set("tokenizer.ggml.add_bos_token", u32(1)), "add_bos_token: expected bool, got u32");
   refused(Draft().set("general.name", u32(1)), "general.name: expected string, got u32");
   refused(Draft().set("general.file_type", f32(1)), "general.file_type: expected u32, got f32");
+  refused(Draft().set("split.no", u32(0)), "split.no: expected u16, got u32");
   refused(Draft().set("split.count", u32(1)), "split.count: expected u16, got u32");
   refused(Draft().set("llama.classifier.output_labels", numbers(5, {1})), "expected an array of string");
   accepted(Draft().set("qwen2.block_count", f32(2)).set("other", f32(2)));  // nobody reads these

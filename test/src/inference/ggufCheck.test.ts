@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { checkModelFile } from '../../../src/inference/ggufCheck.js';
+import { checkAdapterFile, checkModelFile } from '../../../src/inference/ggufCheck.js';
 import {
   type Draft,
   F32,
@@ -135,6 +135,9 @@ describe('what llama.cpp refuses or aborts over', () => {
       add('general.alignment', U32, u32(24)),
       'expected general.alignment to be a power of two, got 24',
     ],
+    ['a count of parts that is no u16', add('split.count', U32, u32(1)), 'expected split.count of type 2, got 4'],
+    ['a part that is no u16', add('split.no', U32, u32(0)), 'expected split.no of type 2, got 4'],
+    ['a type that is no text', add('general.type', U32, u32(0)), 'expected general.type of type 8, got 4'],
     [
       'an alignment that is an i32',
       add('general.alignment', 5, u32(32)),
@@ -187,6 +190,15 @@ describe('what llama.cpp refuses or aborts over', () => {
       '1 token texts occur twice',
     ],
   ])('is %s', (_name, change, words) => refusedWith(composed('parity', change), words));
+
+  it("is an adapter's alpha that is no f32", () => {
+    const adapter = parse(readFileSync('test/fixtures/models/tied-adapter.gguf'));
+    const alpha = adapter.entries.find(({ key }) => key.toString() === 'adapter.lora.alpha')!;
+    Object.assign(alpha, { type: U32, value: u32(8) });
+    const file = written(serialise(adapter).bytes);
+    const model = checkModelFile(fixture('parity'));
+    expect(() => checkAdapterFile(file, model)).toThrow('expected adapter.lora.alpha of type 6, got 4');
+  });
 
   it('is a tokenizer whose own tokens are taken for granted', () => {
     const file = composed('parity', ({ entries }) => {
