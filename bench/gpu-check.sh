@@ -20,7 +20,7 @@
 #   probe      what cuBLASLt offers for the products of a block: its first algorithm and its best, and FP8
 #   table      runs at the end of every call
 #
-# Where a GPU is lent for minutes, two calls, the most valuable first in each, of use when it is cut:
+# Where a GPU is at hand for some minutes only, two calls, the most valuable first in each, of use when it is cut:
 #   bench/gpu-check.sh first       420 s at most: build, tests, the SFT step at 4,096 tokens, ops, peers, probe
 #   bench/gpu-check.sh second      240 s at most: the other steps, profile, attention under memcheck
 #   python3 bench/gpu-table.py A/result.json B/result.json …    one table of them all
@@ -269,11 +269,11 @@ profile() {
   python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
 }
 
-# ncu's own account of one launch of each attention kernel.
+# ncu's own account of one launch of each backward kernel of attention.
 stalls() {
   command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 77; }
-  timeout --foreground 120 ncu --clock-control none --kernel-name 'regex:keys_backward|queries_backward|forward' --launch-skip 12 \
-    --launch-count 6 --section SpeedOfLight --section WarpStateStats --section SchedulerStats --section Occupancy \
+  timeout --foreground 120 ncu --clock-control none --kernel-name 'regex:keys_backward|queries_backward' --launch-skip 12 \
+    --launch-count 2 --section SpeedOfLight --section WarpStateStats --section SchedulerStats --section Occupancy \
     --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis --log-file "$logs/stalls.log" \
     "$BUILD/bench_gpu" --only attention > /dev/null 2> "$logs/stalls.err" || { tail -n 5 "$logs/stalls.err" "$logs/stalls.log"; return 1; }
   grep -E '^  [a-z].*\(|Duration|Compute \(SM\) Throughput|Issued Warp|No Eligible|Registers' "$logs/stalls.log" | head -40
