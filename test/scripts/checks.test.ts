@@ -69,7 +69,7 @@ describe('check-includes', () => {
     for (const message of [
       'native/core/gguf.h:1: core may include core, not ops',
       'native/model/llama.h:1: model may include model, ops, core, not cpu',
-      'native/model/llama.h:2: <cuda_runtime.h> belongs into cuda only',
+      'native/model/llama.h:2: <cuda_runtime.h> belongs into cuda or bench only',
       'native/model/llama.h:3: <core/error.h> is ours: write it in quotes',
       'native/model/llama.h:4: "nowhere.h" is not there',
       'native/train/engine.h:2: train may include train, model, ops, core, not factory',
