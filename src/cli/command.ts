@@ -5,13 +5,16 @@ import { type CommandContext, type CommandResult, type OutputOptions, runCommand
 type Named<T> = Record<string, T>;
 
 export interface CommandSpec<P extends Named<PositionalOptions & Options>, O extends Named<Options>> {
-  /** Name with its positional arguments, as yargs writes them: `train <method>` */
-  readonly command: string;
-  readonly describe: string;
   readonly positionals?: P;
   readonly options: O;
   readonly examples?: readonly (readonly [command: string, meaning: string])[];
   run(args: InferredOptionTypes<O> & InferredOptionTypes<P>, context: CommandContext): Promise<CommandResult>;
+}
+
+/** What a command's file exports. */
+export interface Command {
+  builder(yargs: Argv): Argv;
+  handler(args: Record<string, unknown>): Promise<void>;
 }
 
 export const outputOptions = {
@@ -21,10 +24,8 @@ export const outputOptions = {
 
 export function defineCommand<const P extends Named<PositionalOptions & Options>, const O extends Named<Options>>(
   spec: CommandSpec<P, O>,
-): CommandModule {
+): Command {
   return {
-    command: spec.command,
-    describe: spec.describe,
     builder(yargs) {
       const options: Named<Options> = { ...spec.options, ...outputOptions };
       let parser: Argv = yargs.options(options);
@@ -39,5 +40,23 @@ export function defineCommand<const P extends Named<PositionalOptions & Options>
       const typed = args as unknown as InferredOptionTypes<O> & InferredOptionTypes<P> & OutputOptions;
       return runCommand(typed, (context) => spec.run(typed, context));
     },
+  };
+}
+
+/**
+ * A command whose file, with all that it imports, is loaded when yargs has found that it is meant: every command together
+ * is more than a second of loading. `usage` is its name with its positional arguments, as yargs writes them:
+ * `train <method>`.
+ */
+export function lazyCommand(
+  usage: string,
+  describe: string,
+  load: () => Promise<{ readonly default: Command }>,
+): CommandModule {
+  return {
+    command: usage,
+    describe,
+    builder: async (yargs: Argv) => (await load()).default.builder(yargs),
+    handler: async (args) => (await load()).default.handler(args),
   };
 }

@@ -7,19 +7,7 @@ import './guard.js';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { packageVersion } from '../package.js';
-import { adapterCommand } from './commands/adapter.js';
-import { configCommand } from './commands/config.js';
-import { doctorCommand } from './commands/doctor.js';
-import { evalCommand } from './commands/eval.js';
-import { generateCommand } from './commands/generate.js';
-import { ladderCommand } from './commands/ladder.js';
-import { logprobsCommand } from './commands/logprobs.js';
-import { questionsCommand } from './commands/questions.js';
-import { quickstartCommand } from './commands/quickstart.js';
-import { reportCommand } from './commands/report.js';
-import { setupCommand } from './commands/setup.js';
-import { trainCommand } from './commands/train.js';
-import { verifyCommand } from './commands/verify.js';
+import { commands } from './commands.js';
 import { EXIT_FAILED, EXIT_USAGE } from './run.js';
 import { guardStreams } from './streams.js';
 
@@ -28,19 +16,7 @@ guardStreams(EXIT_FAILED);
 await yargs(hideBin(process.argv))
   .scriptName('spark-rl')
   .usage('$0 <command>\n\nTeaches a language model to use rare tools: offline step-wise PPO (SPaRK, arXiv 2507.11371).')
-  .command(setupCommand)
-  .command(quickstartCommand)
-  .command(doctorCommand)
-  .command(questionsCommand)
-  .command(generateCommand)
-  .command(trainCommand)
-  .command(evalCommand)
-  .command(ladderCommand)
-  .command(reportCommand)
-  .command(adapterCommand)
-  .command(logprobsCommand)
-  .command(verifyCommand)
-  .command(configCommand)
+  .command(commands)
   .demandCommand(1, 'Name a command; start with: spark-rl quickstart')
   .strict()
   .recommendCommands()

@@ -4,16 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import {
-  getLlama,
-  getModuleVersion,
-  type Llama,
-  type LlamaContext,
-  type LlamaContextSequence,
-  LlamaLogLevel,
-  type LlamaModel,
-  type Token,
-} from 'node-llama-cpp';
+import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { fileSha256 } from './fileHash.js';
@@ -92,9 +83,13 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
 }
 
 async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Promise<void> {
-  const [sha256, library] = await Promise.all([fileSha256(modelPath, signal), getModuleVersion()]);
-  return probeOnce({ modelPath, sha256, library, bytes, signal });
+  const { getModuleVersion } = await library();
+  const [sha256, version] = await Promise.all([fileSha256(modelPath, signal), getModuleVersion()]);
+  return probeOnce({ modelPath, sha256, library: version, bytes, signal });
 }
+
+/** Loaded at the first model: it takes half a second, which whoever only trains need not wait for. */
+const library = () => import('node-llama-cpp');
 
 /**
  * llama.cpp's threads wait for each other by spinning, several times a layer. A 20 MB model on two busy cores took
@@ -130,20 +125,25 @@ async function createContext(
 
 const llamas = new Map<boolean | 'auto', Promise<Llama>>();
 
+async function loadLlama(gpu: boolean | 'auto'): Promise<Llama> {
+  const { getLlama, LlamaLogLevel } = await library();
+  return getLlama({
+    gpu: gpu === false ? false : 'auto',
+    build: 'never',
+    skipDownload: true,
+    progressLogs: false,
+    logLevel: LlamaLogLevel.error,
+    // Failures come back as exceptions; what llama.cpp writes beside them is for its own developers.
+    logger: () => undefined,
+    maxThreads: 0,
+  });
+}
+
 /** One instance per GPU setting and process: it only holds the loaded binary. */
 async function sharedLlama(gpu: boolean | 'auto'): Promise<Llama> {
   let llama = llamas.get(gpu);
   if (llama === undefined) {
-    llama = getLlama({
-      gpu: gpu === false ? false : 'auto',
-      build: 'never',
-      skipDownload: true,
-      progressLogs: false,
-      logLevel: LlamaLogLevel.error,
-      // Failures come back as exceptions; what llama.cpp writes beside them is for its own developers.
-      logger: () => undefined,
-      maxThreads: 0,
-    });
+    llama = loadLlama(gpu);
     llamas.set(gpu, llama);
   }
   try {

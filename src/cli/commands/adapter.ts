@@ -8,9 +8,7 @@ import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { merge } from './adapterMerge.js';
 
-export const adapterCommand = defineCommand({
-  command: 'adapter <action> <path>',
-  describe: 'Look into a LoRA adapter, write it in another format, or merge it into its base',
+export default defineCommand({
   positionals: {
     action: { choices: ['inspect', 'export', 'merge'], demandOption: true },
     path: { type: 'string', demandOption: true, describe: 'GGUF LoRA file or PEFT folder' },

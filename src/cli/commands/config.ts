@@ -2,9 +2,7 @@ import { stringify } from 'yaml';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
 
-export const configCommand = defineCommand({
-  command: 'config <action>',
-  describe: 'Print the configuration that flags, files and defaults resolve to',
+export default defineCommand({
   positionals: { action: { choices: ['print'], demandOption: true } },
   options: { ...configOptions, ...judgeOptions, ...rolloutOptions },
   examples: [['$0 config print --config llama31-8b --tau 7', 'what a real run would use']],

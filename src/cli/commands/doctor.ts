@@ -4,9 +4,7 @@ import { configFromArgs, configOptions, judgeOptions } from '../options.js';
 
 const MARK = { ok: 'ok    ', failed: 'FAILED', note: 'note  ' } as const;
 
-export const doctorCommand = defineCommand({
-  command: 'doctor',
-  describe: 'Try every part once and say what works, what does not and what to do',
+export default defineCommand({
   options: { ...configOptions, ...judgeOptions },
   async run(args, { signal }) {
     const findings = await diagnose(await configFromArgs(args), signal);

@@ -8,9 +8,7 @@ import { loadQuestions } from '../../questions/load.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 
-export const evalCommand = defineCommand({
-  command: 'eval',
-  describe: 'Accuracy with intervals, per category, and tool entropy; or score finished outputs',
+export default defineCommand({
   options: {
     ...configOptions,
     stage: { type: 'string', describe: 'base (no tools), base-tools, or a trained stage of the run: sft, ppo, spark' },

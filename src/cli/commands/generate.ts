@@ -3,9 +3,7 @@ import { withSession } from '../../experiment/session.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
 
-export const generateCommand = defineCommand({
-  command: 'generate',
-  describe: 'Roll out trajectories: every step judged, the rarest good action taken, tools really run',
+export default defineCommand({
   options: {
     ...configOptions,
     ...judgeOptions,

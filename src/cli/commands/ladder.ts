@@ -3,9 +3,7 @@ import { withSession } from '../../experiment/session.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, parityOptions, rolloutOptions } from '../options.js';
 
-export const ladderCommand = defineCommand({
-  command: 'ladder',
-  describe: 'The whole of it: base, base + tools, SFT, PPO without diversity, SPaRK, and the report',
+export default defineCommand({
   options: { ...configOptions, ...judgeOptions, ...rolloutOptions, ...parityOptions },
   examples: [['$0 ladder --config llama31-8b --model m.gguf', 'the paper’s setting; interrupt and run again at will']],
   async run(args, { log, signal }) {

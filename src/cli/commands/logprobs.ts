@@ -4,9 +4,7 @@ import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { readTokens } from '../tokensFile.js';
 
-export const logprobsCommand = defineCommand({
-  command: 'logprobs',
-  describe: 'Natural-log probability of every next token, from our own engine',
+export default defineCommand({
   options: {
     ...configOptions,
     tokens: { type: 'string', demandOption: true, describe: 'JSON file: a list of token ids, or a list of such lists' },

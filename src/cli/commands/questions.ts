@@ -7,9 +7,7 @@ import type { Question } from '../../questions/question.js';
 import { CATEGORIES } from '../../questions/question.js';
 import { defineCommand } from '../command.js';
 
-export const questionsCommand = defineCommand({
-  command: 'questions <action> [file]',
-  describe: 'Import MMLU-Pro questions, or make the built-in mini set',
+export default defineCommand({
   positionals: {
     action: { choices: ['import', 'make-mini'], demandOption: true },
     file: { type: 'string', describe: 'for import: a Parquet or JSONL file with the dataset’s own columns' },

@@ -4,9 +4,7 @@ import { withSession } from '../../experiment/session.js';
 import { defineCommand } from '../command.js';
 import { configOptions, parityOptions } from '../options.js';
 
-export const quickstartCommand = defineCommand({
-  command: 'quickstart',
-  describe: 'The ladder on the embedded default: no key, no network, minutes on two cores',
+export default defineCommand({
   options: {
     run: { ...configOptions.run, default: 'quickstart' },
     seed: configOptions.seed,

@@ -8,9 +8,7 @@ import { writeWhole } from '../../sealed.js';
 import { defineCommand } from '../command.js';
 import { configOfRun } from '../options.js';
 
-export const reportCommand = defineCommand({
-  command: 'report',
-  describe: 'Write report.html of a run from what it has evaluated and trained so far; nothing else of it is touched',
+export default defineCommand({
   options: {
     run: { type: 'string', demandOption: true, describe: 'run folder: a name under runs/, or a path' },
     out: { type: 'string', describe: 'file to write instead of report.html in the run folder' },

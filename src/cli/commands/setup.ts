@@ -1,9 +1,7 @@
 import { defineCommand, outputOptions } from '../command.js';
 import { type SetupResult, setUpEngine } from '../setupScript.js';
 
-export const setupCommand = defineCommand({
-  command: 'setup',
-  describe: 'Build the training engine of an installed package: once, after npm install',
+export default defineCommand({
   options: {
     cuda: {
       choices: ['auto', 'on', 'off'] as const,

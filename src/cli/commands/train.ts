@@ -3,9 +3,7 @@ import { type StageSpec, trainStage } from '../../experiment/trainStage.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, parityOptions } from '../options.js';
 
-export const trainCommand = defineCommand({
-  command: 'train <method>',
-  describe: 'Train a LoRA adapter on a run’s trajectories',
+export default defineCommand({
   positionals: { method: { choices: ['sft', 'ppo'], demandOption: true } },
   options: {
     ...configOptions,

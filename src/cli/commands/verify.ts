@@ -14,9 +14,7 @@ import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { readTokens } from '../tokensFile.js';
 
-export const verifyCommand = defineCommand({
-  command: 'verify <what>',
-  describe: 'Prove that our log-probs are llama.cpp’s (parity), or that a stop changes no bit (resume)',
+export default defineCommand({
   positionals: { what: { choices: ['parity', 'resume'], demandOption: true } },
   options: {
     ...configOptions,

@@ -29,14 +29,14 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
   });
   afterAll(() => server.close());
 
-  it('generate writes 28 trajectories, two of each category', async () => {
-    const args = ['generate', '--questions', shared(REAL_QUESTIONS), '--limit', '28', '--model', model, '--run', run];
+  it('generate writes 14 trajectories, one of each category', async () => {
+    const args = ['generate', '--questions', shared(REAL_QUESTIONS), '--limit', '14', '--model', model, '--run', run];
     const done = await runCli([...args, ...SHORT, '--json'], { env });
     expect(done.stderr + done.stdout).not.toContain('error [');
     expect(done.code).toBe(0);
-    expect(done.json()).toMatchObject({ written: 28, skipped: 0, policy: 'min-score' });
+    expect(done.json()).toMatchObject({ written: 14, skipped: 0, policy: 'min-score' });
     const trajectories = readLines<Trajectory>(path.join(run, 'trajectories.jsonl'));
-    expect(trajectories).toHaveLength(28);
+    expect(trajectories).toHaveLength(14);
     const categories = new Set(trajectories.map((trajectory) => trajectory.category));
     expect(categories.size).toBe(14);
     for (const { steps, tokens, segments } of trajectories) {
@@ -44,11 +44,11 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
       for (const step of steps) expect(Object.keys(step.scores ?? {})).toHaveLength(9);
     }
     const again = await runCli([...args, ...SHORT, '--json'], { env });
-    expect(again.json()).toMatchObject({ written: 0, already: 28 });
+    expect(again.json()).toMatchObject({ written: 0, already: 14 });
   });
 
   it('train ppo learns from them', async () => {
-    const args = ['train', 'ppo', '--run', run, '--init', 'base', '--set', 'ppo.batchTrajectories=8', '--json'];
+    const args = ['train', 'ppo', '--run', run, '--init', 'base', '--set', 'ppo.batchTrajectories=4', '--json'];
     const done = await runCli(args, { env });
     expect(done.stderr).not.toContain('error [');
     const result = done.json() as { adapter: string };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mentions } from '../../../src/judge/oracle.js';
 import { type MiniTool, makeMini, miniRules } from '../../../src/questions/mini.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../../../src/tools/registry.js';
+import { full } from '../full.js';
 
 const CONTEXT = { timeoutMs: 30_000, maxObservationChars: 400 };
 let registry: ToolRegistry;
@@ -15,13 +16,12 @@ afterAll(() => registry.dispose());
 describe('ideal inputs', () => {
   it('give the correct option, for every template and tool', async () => {
     const all = makeMini({ seed: 11, perCategory: 60, split: 'train' });
-    // Two questions of each family.
     const families = new Map<string, typeof all>();
     for (const q of all) {
       const family = `${q.src.split(':')[0]} ${q.category}`;
       families.set(family, [...(families.get(family) ?? []), q]);
     }
-    const sample = [...families.values()].flatMap((list) => list.slice(0, 2));
+    const sample = [...families.values()].flatMap((list) => list.slice(0, full ? 3 : 1));
     expect(families.size).toBeGreaterThanOrEqual(35);
     const tried = new Set<string>();
     const calls = sample.flatMap((question) => {

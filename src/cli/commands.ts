@@ -1,0 +1,66 @@
+/** Every command: how it is called and what it is for. A command's file is loaded when it is the one that was asked for. */
+import { lazyCommand } from './command.js';
+
+export const commands = [
+  lazyCommand(
+    'setup',
+    'Build the training engine of an installed package: once, after npm install',
+    () => import('./commands/setup.js'),
+  ),
+  lazyCommand(
+    'quickstart',
+    'The ladder on the embedded default: no key, no network, minutes on two cores',
+    () => import('./commands/quickstart.js'),
+  ),
+  lazyCommand(
+    'doctor',
+    'Try every part once and say what works, what does not and what to do',
+    () => import('./commands/doctor.js'),
+  ),
+  lazyCommand(
+    'questions <action> [file]',
+    'Import MMLU-Pro questions, or make the built-in mini set',
+    () => import('./commands/questions.js'),
+  ),
+  lazyCommand(
+    'generate',
+    'Roll out trajectories: every step judged, the rarest good action taken, tools really run',
+    () => import('./commands/generate.js'),
+  ),
+  lazyCommand('train <method>', 'Train a LoRA adapter on a run’s trajectories', () => import('./commands/train.js')),
+  lazyCommand(
+    'eval',
+    'Accuracy with intervals, per category, and tool entropy; or score finished outputs',
+    () => import('./commands/eval.js'),
+  ),
+  lazyCommand(
+    'ladder',
+    'The whole of it: base, base + tools, SFT, PPO without diversity, SPaRK, and the report',
+    () => import('./commands/ladder.js'),
+  ),
+  lazyCommand(
+    'report',
+    'Write report.html of a run from what it has evaluated and trained so far; nothing else of it is touched',
+    () => import('./commands/report.js'),
+  ),
+  lazyCommand(
+    'adapter <action> <path>',
+    'Look into a LoRA adapter, write it in another format, or merge it into its base',
+    () => import('./commands/adapter.js'),
+  ),
+  lazyCommand(
+    'logprobs',
+    'Natural-log probability of every next token, from our own engine',
+    () => import('./commands/logprobs.js'),
+  ),
+  lazyCommand(
+    'verify <what>',
+    'Prove that our log-probs are llama.cpp’s (parity), or that a stop changes no bit (resume)',
+    () => import('./commands/verify.js'),
+  ),
+  lazyCommand(
+    'config <action>',
+    'Print the configuration that flags, files and defaults resolve to',
+    () => import('./commands/config.js'),
+  ),
+];
