@@ -5,6 +5,9 @@
 # From .ci/run these were moved here, and this stayed there:
 #   Ampere and PTX code of the CUDA backend   one architecture compiles; the others differ in a few lines
 #   sanitized: threads in descending order    ascending order; npm test runs both orders without sanitizers
+#   verify parity: every tensor type          F32 and Q4_K; bindings/parityQuantised.test.ts compares all of them
+#   run files cut in four places              in two
+#   mini: three questions of each template    one
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export SPARK_SHARED="${SPARK_SHARED:-$(cd .. && pwd)/shared}"
@@ -25,6 +28,7 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
+there test/src/full.ts env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test test/src/mini/tools.test
 there scripts/mutate-losses.mjs npm run test:mutations
 there scripts/gguf-mutations.ts npx vite-node scripts/gguf-mutations.ts -- --count 1000
 there scripts/gguf-mutations.mjs node scripts/gguf-mutations.mjs --count 1000

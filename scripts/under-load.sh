@@ -51,7 +51,7 @@ mkdir -p "$logs"
 
 # Built before the load is there: what is tried is the tests.
 node scripts/setup.mjs --for test
-npm run --silent build:native
+npm run --silent build:tests
 
 stress-ng --cpu 2 --vm 1 --vm-bytes 2G --quiet &
 load=$!
@@ -86,8 +86,8 @@ for word in "${wanted[@]}"; do
   fi
   for name in "${native[@]}"; do
     is_wanted "$name" || continue
-    repeatedly "${TIMES:-20}" "$name" build-native/spark_tests --source-file="*/$name.cpp"
-    repeatedly "${TIMES:-20}" "$name-avx2" env ONEDNN_MAX_CPU_ISA=AVX2 build-native/spark_tests --source-file="*/$name.cpp"
+    repeatedly "${TIMES:-20}" "$name" build/native/spark_tests --source-file="*/$name.cpp"
+    repeatedly "${TIMES:-20}" "$name-avx2" env ONEDNN_MAX_CPU_ISA=AVX2 build/native/spark_tests --source-file="*/$name.cpp"
   done
   for file in "${files[@]}"; do
     if is_wanted "$file"; then repeatedly "${TIMES:-20}" "$(basename "$file" .test.ts)" npx vitest run "$file"; fi

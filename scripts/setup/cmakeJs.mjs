@@ -33,7 +33,8 @@ export function packageFolder(root, name) {
 export function cmakeJsBuild(root, { folder, cuda } = {}) {
   const script = path.join(packageFolder(root, 'cmake-js'), 'bin/cmake-js');
   return [
-    ...[script, 'build', '--parallel', String(buildJobs())],
+    // Not the native tests, which `npm test` has put into the same folder.
+    ...[script, 'build', '--target', 'spark_rl', '--parallel', String(buildJobs())],
     ...(folder === undefined ? [] : ['--out', folder]),
     ...(cuda === undefined ? [] : [`--CDSPARK_CUDA=${cuda.toUpperCase()}`]),
   ];
