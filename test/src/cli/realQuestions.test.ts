@@ -30,7 +30,19 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
   afterAll(() => server.close());
 
   it('generate writes 14 trajectories, one of each category', async () => {
-    const args = ['generate', '--questions', shared(REAL_QUESTIONS), '--limit', '14', '--model', model, '--run', run];
+    const args = [
+      'generate',
+      '--questions',
+      shared(REAL_QUESTIONS),
+      '--limit',
+      '14',
+      '--model',
+      model,
+      '--run',
+      run,
+      '--steps',
+      '3',
+    ];
     const done = await runCli([...args, ...SHORT, '--json'], { env });
     expect(done.stderr + done.stdout).not.toContain('error [');
     expect(done.code).toBe(0);
@@ -48,7 +60,8 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
   });
 
   it('train ppo learns from them', async () => {
-    const args = ['train', 'ppo', '--run', run, '--init', 'base', '--set', 'ppo.batchTrajectories=4', '--json'];
+    const settings = ['ppo.batchTrajectories=4', 'ppo.iterations=1'].flatMap((one) => ['--set', one]);
+    const args = ['train', 'ppo', '--run', run, '--init', 'base', ...settings, '--json'];
     const done = await runCli(args, { env });
     expect(done.stderr).not.toContain('error [');
     const result = done.json() as { adapter: string };
@@ -68,10 +81,10 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
   });
 
   it('eval scores the adapter', async () => {
-    const questions = ['--questions', shared(REAL_QUESTIONS), '--limit', '14'];
+    const questions = ['--questions', shared(REAL_QUESTIONS), '--limit', '7'];
     const done = await runCli(['eval', '--run', run, '--stage', 'spark', ...questions, '--json'], { env });
     expect(done.stderr).not.toContain('error [');
-    expect(done.json()).toMatchObject({ name: 'spark', evaluation: { questions: 14 } });
+    expect(done.json()).toMatchObject({ name: 'spark', evaluation: { questions: 7 } });
     expect(existsSync(path.join(run, 'eval', 'spark.jsonl'))).toBe(true);
   });
 

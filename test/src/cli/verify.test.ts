@@ -156,9 +156,9 @@ describe('a run', () => {
     const twice = copy('twice');
     expect((await runCli(sft(twice, '--set', 'parity.check=off'))).code).toBe(0);
     expect(metrics(twice).filter((row) => row.event === 'parity')).toEqual([]);
-    // Fifty times the usual rate: what is learned then stands far above rounding, whatever texts this machine has drawn.
+    // A hundred and fifty times the usual rate: what is learned then stands far above rounding, whatever texts this machine has drawn.
     for (const stage of ['first', 'second']) {
-      const fast = ['--set', 'sft.learningRate=0.01'];
+      const fast = ['--set', 'sft.learningRate=0.03'];
       expect((await runCli(sft(twice, '--parity-check', '--stage', stage, ...fast))).code).toBe(0);
     }
     const rows = metrics(twice).filter((row) => row.event === 'parity');
@@ -186,7 +186,7 @@ describe('a run', () => {
   });
 
   it('is compared on what its policy wrote, and its prompts with what the model renders today', async () => {
-    const verify = ['verify', 'parity', '--skip-exact', '--json', '--run'];
+    const verify = ['verify', 'parity', '--skip-exact', '--set', 'parity.tokens=64', '--json', '--run'];
     const fine = await runCli([...verify, run]);
     expect(fine.code).toBe(0);
     const report = fine.json() as ParityReport;
