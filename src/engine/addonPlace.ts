@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { inCacheFolder } from '../cacheFolder.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
 
 const ADDON = path.join('Release', 'spark_rl.node');
@@ -20,12 +21,9 @@ export function findAddon(): string {
  * may be shared by several machines.
  */
 export function userBuildFolder(): string {
-  const caches =
-    process.env.XDG_CACHE_HOME ||
-    path.join(os.homedir(), process.platform === 'darwin' ? path.join('Library', 'Caches') : '.cache');
   const facts = JSON.stringify([packagePath('.'), os.cpus()[0]?.model]);
   const key = createHash('sha256').update(facts).digest('hex').slice(0, 12);
-  return path.join(caches, 'spark-rl', `${packageVersion()}-${process.platform}-${process.arch}-${key}`);
+  return inCacheFolder(`${packageVersion()}-${process.platform}-${process.arch}-${key}`);
 }
 
 /** What to type. `again`: something is there that does not load, which `npm start` takes for built. */

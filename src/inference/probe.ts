@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inCacheFolder } from '../cacheFolder.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 
 export interface Probe {
@@ -20,15 +20,9 @@ export interface Probe {
 
 /** Throws `invalid_file` with the library's last words when the file would end this process. */
 export async function probeOnce(probe: Probe): Promise<void> {
-  const mark = path.join(marksFolder(), `${probe.sha256.replace(/^sha256:/, '')}-${probe.library}`);
+  const mark = inCacheFolder('opened', `${probe.sha256.replace(/^sha256:/, '')}-${probe.library}`);
   if (await exists(mark)) return;
   if (await survives(probe)) await remember(mark);
-}
-
-function marksFolder(): string {
-  const cache = process.env.XDG_CACHE_HOME;
-  const root = cache !== undefined && path.isAbsolute(cache) ? cache : path.join(homedir(), '.cache');
-  return path.join(root, 'spark-rl', 'opened');
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -42,8 +42,7 @@ let wrapper: readonly string[] | undefined;
 
 /** `mode` is what the child is told to be; `snapshot` makes Python's picture instead of answering calls. */
 export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = kind): Promise<LaunchPlan> {
-  entryFolder ??= findEntryFolder();
-  const folder = await entryFolder;
+  const folder = await childrensFolder();
   const [command, ...args] = [
     ...launcher(),
     process.execPath,
@@ -54,6 +53,12 @@ export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = k
     ...[join(folder, 'hostChild.js'), mode],
   ];
   return { command: command!, args };
+}
+
+/** Where hostChild.js lies, with what the children load in `child/`. */
+export function childrensFolder(): Promise<string> {
+  entryFolder ??= findEntryFolder();
+  return entryFolder;
 }
 
 export function isolation(): Isolation {
@@ -120,7 +125,7 @@ function findLauncher(): readonly string[] {
   return [...words, '/bin/sh', '-c', `ulimit -t ${ORPHAN_CPU_SECONDS}; exec "$0" "$@"`];
 }
 
-/** Where hostChild.js lies: beside this file when built, else compiled from the sources beside this file. */
+/** Beside this file when built, else compiled from the sources beside this file. */
 async function findEntryFolder(): Promise<string> {
   const here = dirname(fileURLToPath(import.meta.url));
   if (existsSync(join(here, 'hostChild.js'))) return here;

@@ -1,22 +1,47 @@
 /**
- * The picture of Python's memory that every Python child starts from. It is made once, by a child that is given nothing
- * to run, and stays in this process's memory: on disk it would have to be believed.
+ * The picture of Python's memory that every Python child starts from. It is made by a child that is given nothing to run,
+ * which takes 4 s, and kept in the user's cache folder under the name of everything that decides what it shows.
  */
-import { planLaunch } from './hostLaunch.js';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { inCacheFolder } from '../cacheFolder.js';
+import { childrensFolder, planLaunch } from './hostLaunch.js';
 import { exitReason, spawnChild } from './hostSpawn.js';
+import { keepPicture, MAX_BYTES, readPicture } from './pictureFile.js';
 
-/** A loaded interpreter takes 31 MB; more is not what was asked for. */
-const MAX_BYTES = 128 * 2 ** 20;
+/** What the picture is made by, beside pyodide and Node. */
+const SOURCES = ['python.js', 'pythonDriver.js', 'realm.js'];
 
 let snapshot: Promise<Uint8Array> | undefined;
 
 export function pythonSnapshot(): Promise<Uint8Array> {
-  snapshot ??= make().catch((error: unknown) => {
+  snapshot ??= keptOrMade().catch((error: unknown) => {
     // The next child may have better luck.
     snapshot = undefined;
     throw error;
   });
   return snapshot;
+}
+
+async function keptOrMade(): Promise<Uint8Array> {
+  const file = inCacheFolder(`python-${await versions()}.snapshot`);
+  const kept = await readPicture(file);
+  if (kept !== null) return kept;
+  const made = await make();
+  await keepPicture(file, made).catch(() => undefined); // A machine without a writable home makes it again each time.
+  return made;
+}
+
+/** Names everything that decides what the picture shows. */
+async function versions(): Promise<string> {
+  const hash = createHash('sha256');
+  const { version } = createRequire(import.meta.url)('pyodide/package.json') as { version: string };
+  hash.update(JSON.stringify([version, process.version, process.platform, process.arch]));
+  const folder = await childrensFolder();
+  for (const name of SOURCES) hash.update(await readFile(path.join(folder, 'child', name)));
+  return hash.digest('hex').slice(0, 16);
 }
 
 async function make(): Promise<Uint8Array> {

@@ -1,0 +1,64 @@
+/**
+ * A picture of a process's memory as a file in the user's cache folder: its SHA-256, then its bytes. Who may write there
+ * may change this program as well, so a file that is ours alone and whole is believed; any other is as if it were not there.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+
+/** A loaded Python takes 31 MB; more is not what was asked for. */
+export const MAX_BYTES = 128 * 2 ** 20;
+const SEAL_BYTES = 32;
+const KEPT = 3;
+
+/** Null unless it is a whole picture in a file that nobody else can write to. */
+export async function readPicture(file: string): Promise<Uint8Array | null> {
+  const handle = await open(file, 'r').catch(() => null);
+  if (handle === null) return null;
+  try {
+    const { uid, mode, size } = await handle.stat();
+    const user = process.getuid?.();
+    if (user !== undefined && (uid !== user || (mode & 0o022) !== 0)) return null;
+    if (size <= SEAL_BYTES || size > MAX_BYTES) return null;
+    const whole = await handle.readFile();
+    const bytes = whole.subarray(SEAL_BYTES);
+    return sealOf(bytes).equals(whole.subarray(0, SEAL_BYTES)) ? bytes : null;
+  } catch {
+    return null;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The seal, then the picture; under its name only when all of it is on the disk. Of other versions two stay. */
+export async function keepPicture(file: string, bytes: Uint8Array): Promise<void> {
+  const folder = path.dirname(file);
+  await mkdir(folder, { recursive: true });
+  const temporary = `${file}.${process.pid}.tmp`;
+  try {
+    const handle = await open(temporary, 'wx', 0o600);
+    try {
+      await handle.writeFile(sealOf(bytes));
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await dropOld(folder, path.extname(file));
+}
+
+/** Leaves the newest ones: two installations may take turns. */
+async function dropOld(folder: string, ending: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(ending));
+  const files = names.map((name) => path.join(folder, name));
+  const ages = await Promise.all(files.map(async (at) => ({ at, ms: (await stat(at)).mtimeMs })));
+  ages.sort((a, b) => b.ms - a.ms);
+  for (const { at } of ages.slice(KEPT)) await rm(at, { force: true });
+}
+
+const sealOf = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
