@@ -27,8 +27,9 @@ struct Queue {
   bool empty() const { return groups.size() == 1 && groups.front().empty(); }
 };
 
-// The compiler's own setjmp and longjmp: no system call, as ucontext makes one, and nothing that a sanitizer hooks into. At
-// a call that does not return it unpoisons a whole stack, which took more time than all else in the tests together.
+// The compiler's own setjmp and longjmp: no system call, as ucontext makes one, and nothing that a sanitizer hooks
+// into. At a call that does not return it unpoisons a whole stack, which took more time than all else in the tests
+// together.
 #define SPARK_SWITCHES gnu::noinline, gnu::no_sanitize_address
 using Place = void* [5];
 [[noreturn, SPARK_SWITCHES]] void jump(Place& place) { __builtin_longjmp(place, 1); }
