@@ -2,7 +2,7 @@
 # Does what else runs on the machine decide whether the tests pass? Runs them beside stress-ng: two busy processors and one
 # process that keeps writing 2 GB. A test that times or weighs something runs twenty times, everything runs twice.
 #
-#   scripts/under-load.sh [files] [suite]      no word: both, some hours on two cores
+#   scripts/under-load.sh [files] [suite]      no word: both, two to three hours on two cores
 #
 #   files   the tests that time, weigh or wait for something, TIMES each (20); the native ones also as on a processor
 #           without AVX-512
@@ -89,8 +89,11 @@ for word in "${wanted[@]}"; do
     repeatedly "${TIMES:-20}" "$name" build/native/spark_tests --source-file="*/$name.cpp"
     repeatedly "${TIMES:-20}" "$name-avx2" env ONEDNN_MAX_CPU_ISA=AVX2 build/native/spark_tests --source-file="*/$name.cpp"
   done
+  # All of them in one go, so that they are in each other's way as well.
+  chosen=()
   for file in "${files[@]}"; do
-    if is_wanted "$file"; then repeatedly "${TIMES:-20}" "$(basename "$file" .test.ts)" npx vitest run "$file"; fi
+    if is_wanted "$file"; then chosen+=("$file"); fi
   done
+  [ ${#chosen[@]} -eq 0 ] || repeatedly "${TIMES:-20}" "${#chosen[@]} files" npx vitest run "${chosen[@]}"
 done
 exit "$failed"
