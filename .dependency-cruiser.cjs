@@ -36,7 +36,7 @@ module.exports = {
     {
       name: 'the-ground-imports-no-folder',
       severity: 'error',
-      from: { path: '^src/(errors|log|random|package|sealed|configSecrets)\\.ts$' },
+      from: { path: '^src/(errors|log|random|package|sealed|configSecrets|cacheFolder)\\.ts$' },
       to: { path: '^src/[^/]+/', pathNot: '^src/secrets/' },
     },
     {
