@@ -51,7 +51,15 @@ function makeCopy() {
 function configure() {
   const ccache = spawnSync('ccache', ['--version']).status === 0;
   const launcher = ccache ? ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'] : [];
-  run('cmake', ['-S', path.join(copy, 'native'), '-B', build, '-DCMAKE_BUILD_TYPE=Release', '-DSPARK_UNITY=OFF', ...launcher]);
+  run('cmake', [
+    '-S',
+    path.join(copy, 'native'),
+    '-B',
+    build,
+    '-DCMAKE_BUILD_TYPE=Release',
+    '-DSPARK_UNITY=OFF',
+    ...launcher,
+  ]);
 }
 
 /** Output when it succeeds, else an error with what the command said. */
