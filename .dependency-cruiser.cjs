@@ -22,11 +22,11 @@ const upwards = layers.slice(0, -1).map((layer, height) => ({
 }));
 
 /** A package that one file alone may import, or that and a child process of its layer. */
-const onlyIn = (file, npmPackage, child = file) => ({
+const onlyIn = (file, npmPackage, ...others) => ({
   name: `only-${file.replace(/\W/g, '-')}-imports-${npmPackage}`,
   severity: 'error',
   comment: `${npmPackage} is wrapped once, so that its errors and settings are dealt with once`,
-  from: { path: '^src/', pathNot: [file, child].map((name) => `^src/${name.replace(/\./g, '\\.')}$`) },
+  from: { path: '^src/', pathNot: [file, ...others].map((name) => `^src/${name.replace(/\./g, '\\.')}$`) },
   to: { path: `(^|node_modules/)${npmPackage}(/|$)` },
 });
 
@@ -53,7 +53,7 @@ module.exports = {
       to: { path: '^src/[^/]+/', pathNot: '^src/tools/tool\\.ts$' },
     },
     onlyIn('inference/openai.ts', 'openai'),
-    onlyIn('inference/llamaCpp.ts', 'node-llama-cpp', 'inference/probeChild.mjs'),
+    onlyIn('inference/llamaCpp.ts', 'node-llama-cpp', 'inference/llamaContexts.ts', 'inference/probeChild.mjs'),
     { name: 'no-circles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
     { name: 'no-circles-of-folders', severity: 'error', scope: 'folder', from: { path: '^src/' }, to: { circular: true } },
     { name: 'everything-is-found', severity: 'error', from: { path: '^src/' }, to: { couldNotResolve: true } },

@@ -1,37 +1,22 @@
 /**
- * A GGUF model, with or without a LoRA adapter, through llama.cpp. The only importer of node-llama-cpp. Nothing is
- * downloaded or built: the library's prebuilt binaries come as npm packages.
+ * A GGUF model, with or without a LoRA adapter, through llama.cpp. With llamaContexts.ts the only importer of node-llama-cpp.
+ * Nothing is downloaded or built: the library's prebuilt binaries come as npm packages.
  */
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
+import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
+import type { Lanes } from './lanes.js';
+import { createLanes, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
 import { loadFailure } from './loadFailure.js';
 import { probeOnce } from './probe.js';
-import { Rounds } from './rounds.js';
+import type { Rounds } from './rounds.js';
 import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
-import { Slots } from './slots.js';
 
-export interface LlamaCppOptions {
-  readonly modelPath: string;
-  /** GGUF LoRA file. The library keeps an adapter by its path: a changed adapter needs a name of its own. */
-  readonly adapterPath?: string | undefined;
-  /** Sequences evaluated at the same time, default 1. */
-  readonly sequences?: number;
-  /** Tokens a sequence can hold; default what the model was trained for, at most 4096. */
-  readonly contextSize?: number;
-  /** 0 or absent: as many cores as pay for a model of this size. */
-  readonly threads?: number;
-  /** llama.cpp's GPU back end; default false. */
-  readonly gpu?: boolean | 'auto';
-  /** F32 makes log-probs comparable with exact arithmetic to about 3e-5; the default F16 to about 1e-3. */
-  readonly kvCacheType?: 'F16' | 'F32';
-  readonly signal?: AbortSignal | undefined;
-}
+export type { LlamaCppOptions };
 
 export interface ScoreOptions {
   /** (N) Where it is 0 the entry is 0, and the token goes in together with those around it, as a prompt does. */
@@ -73,8 +58,8 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
       modelPath: path.resolve(options.modelPath),
       ...(signal === undefined ? {} : { loadSignal: signal }),
     });
-    const context = await createContext(model, options, contextSize, info.bytes);
-    return new LlamaCpp(id, model, context, contextSize, options.sequences ?? 1, info);
+    const lanes = await createLanes(model, options, contextSize, info.bytes);
+    return new LlamaCpp(id, model, lanes, contextSize, options.sequences ?? 1, info);
   } catch (error) {
     await model?.dispose();
     throwIfAborted(signal);
@@ -88,77 +73,6 @@ async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Pro
   return probeOnce({ modelPath, sha256, library: version, bytes, signal });
 }
 
-/** Loaded at the first model: it takes half a second, which whoever only trains need not wait for. */
-const library = () => import('node-llama-cpp');
-
-/**
- * llama.cpp's threads wait for each other by spinning, several times a layer. A 20 MB model on two busy cores took
- * 1.1 ms a token with one thread and 187 ms with two: a small model gets one thread for every 32 MB.
- */
-function threadsFor(bytes: number): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.ceil(bytes / 2 ** 25)));
-}
-
-async function createContext(
-  model: LlamaModel,
-  options: LlamaCppOptions,
-  contextSize: number,
-  bytes: number,
-): Promise<LlamaContext> {
-  const threads = options.threads === undefined || options.threads === 0 ? threadsFor(bytes) : options.threads;
-  const kv = options.kvCacheType ?? 'F16';
-  return model.createContext({
-    sequences: options.sequences ?? 1,
-    // The library starts to forget at one token less than it was asked for; our limit comes first.
-    contextSize: contextSize + 1,
-    threads,
-    ...(kv === 'F32' ? { flashAttention: false } : {}),
-    experimentalKvCacheKeyType: kv,
-    experimentalKvCacheValueType: kv,
-    failedCreationRemedy: false,
-    ...(options.adapterPath === undefined
-      ? {}
-      : { lora: { adapters: [{ filePath: path.resolve(options.adapterPath) }] } }),
-    ...(options.signal === undefined ? {} : { createSignal: options.signal }),
-  });
-}
-
-const llamas = new Map<boolean | 'auto', Promise<Llama>>();
-
-async function loadLlama(gpu: boolean | 'auto'): Promise<Llama> {
-  const { getLlama, LlamaLogLevel } = await library();
-  return getLlama({
-    gpu: gpu === false ? false : 'auto',
-    build: 'never',
-    skipDownload: true,
-    progressLogs: false,
-    logLevel: LlamaLogLevel.error,
-    // Failures come back as exceptions; what llama.cpp writes beside them is for its own developers.
-    logger: () => undefined,
-    maxThreads: 0,
-  });
-}
-
-/** One instance per GPU setting and process: it only holds the loaded binary. */
-async function sharedLlama(gpu: boolean | 'auto'): Promise<Llama> {
-  let llama = llamas.get(gpu);
-  if (llama === undefined) {
-    llama = loadLlama(gpu);
-    llamas.set(gpu, llama);
-  }
-  try {
-    return await llama;
-  } catch (error) {
-    llamas.delete(gpu);
-    throw new SparkError(
-      'backend_unavailable',
-      `expected node-llama-cpp's prebuilt binary for ${process.platform}-${process.arch}, but it did not load: ` +
-        `${(error as Error).message}; reinstall with npm install --include=optional`,
-      { cause: error },
-    );
-  }
-}
-
 class LlamaCpp implements LlamaCppGenerator {
   readonly id: string;
   readonly contextSize: number;
@@ -168,16 +82,14 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly eosText: string;
   readonly wantsInstructions: boolean;
   readonly #model: LlamaModel;
-  readonly #context: LlamaContext;
-  readonly #slots: Slots;
-  readonly #rounds = new Rounds();
+  readonly #lanes: Lanes<LlamaContext>;
   readonly #open = new Set<GrowingSequence>();
   #disposing: Promise<void> | null = null;
 
   constructor(
     id: string,
     model: LlamaModel,
-    context: LlamaContext,
+    lanes: Lanes<LlamaContext>,
     contextSize: number,
     sequences: number,
     info: { readonly chatTemplate: string | null; readonly wantsInstructions: boolean },
@@ -190,8 +102,7 @@ class LlamaCpp implements LlamaCppGenerator {
     this.bosText = model.tokens.shouldPrependBosToken ? (model.tokens.bosString ?? '') : '';
     this.eosText = model.tokens.eosString ?? '';
     this.#model = model;
-    this.#context = context;
-    this.#slots = new Slots(sequences);
+    this.#lanes = lanes;
   }
 
   tokenize(text: string, special: boolean): number[] {
@@ -208,9 +119,9 @@ class LlamaCpp implements LlamaCppGenerator {
 
   async open(signal?: AbortSignal): Promise<GeneratorSequence> {
     this.#checkUsable();
-    await this.#slots.take(signal);
+    const lane = await this.#lanes.take(signal);
     const sequence: GrowingSequence = new GrowingSequence(
-      new LlamaEvaluator(this.#context.getSequence(), this.#rounds),
+      new LlamaEvaluator(lane.context.getSequence(), lane.rounds),
       {
         contextSize: this.contextSize,
         detokenize: (tokens) => this.detokenize(tokens),
@@ -218,7 +129,7 @@ class LlamaCpp implements LlamaCppGenerator {
       },
       () => {
         this.#open.delete(sequence);
-        this.#slots.give();
+        this.#lanes.give(lane);
       },
     );
     this.#open.add(sequence);
@@ -237,8 +148,8 @@ class LlamaCpp implements LlamaCppGenerator {
         `expected at most ${this.contextSize} tokens to score, got ${tokens.length}; open the model with a larger contextSize`,
       );
     }
-    await this.#slots.take(signal);
-    const sequence = this.#context.getSequence();
+    const lane = await this.#lanes.take(signal);
+    const sequence = lane.context.getSequence();
     try {
       const out = new Float64Array(tokens.length);
       let start = 0;
@@ -247,7 +158,7 @@ class LlamaCpp implements LlamaCppGenerator {
         throwIfAborted(signal);
         const pending = tokens.slice(start, at + 1);
         const score = quick === true ? summedByLlama : summedInDouble;
-        out[at + 1] = await this.#rounds.run(() => score(sequence, pending, tokens[at + 1]!));
+        out[at + 1] = await lane.rounds.run(() => score(sequence, pending, tokens[at + 1]!));
         start = at + 1;
       }
       return out;
@@ -255,7 +166,7 @@ class LlamaCpp implements LlamaCppGenerator {
       throw toSparkError(error, 'inference_failed');
     } finally {
       await sequence.dispose();
-      this.#slots.give();
+      this.#lanes.give(lane);
     }
   }
 
@@ -265,10 +176,10 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 
   async #shutDown(): Promise<void> {
-    this.#slots.close(this.#disposedError());
+    this.#lanes.close(this.#disposedError());
     for (const sequence of this.#open) sequence.dispose();
-    await this.#rounds.idle();
-    await this.#context.dispose();
+    await this.#lanes.idle();
+    for (const { context } of this.#lanes.all) await context.dispose();
     await this.#model.dispose();
   }
 
