@@ -5,20 +5,17 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
 import { isNodeError, SparkError, writeError } from './errors.js';
 import { redactedJson } from './secrets/redact.js';
 
 /** Temporary file, flushed, then renamed: readers, and whoever comes after a power cut, see the old or the new. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   try {
     mkdirSync(path.dirname(file), { recursive: true });
-    await writeFile(temporary, text, { flush: true });
-    await rename(temporary, file);
+    await writeFileAtomic(file, typeof content === 'string' ? content : Buffer.from(content));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
     throw writeError(error, file);
   }
 }

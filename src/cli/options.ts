@@ -1,9 +1,10 @@
 /** Options that several commands take, and how they become a configuration. */
 import { existsSync } from 'node:fs';
 import type { InferredOptionTypes, Options } from 'yargs';
-import { type Config, type ConfigPatch, patchFromAssignment, readConfigFile, resolveConfig } from '../config.js';
+import { type Config, type ConfigPatch, patchFromAssignment, readConfigFile, resolveConfig } from '../config/index.js';
 import { SparkError } from '../errors.js';
-import { RunFolder } from '../experiment/runFolder.js';
+import { RunFolder, runRoot } from '../run/folder.js';
+import { SELECTION_RULES } from '../trajectory/trajectory.js';
 
 export const configOptions = {
   config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, llama31-8b)' },
@@ -35,7 +36,7 @@ export const judgeOptions = {
 } as const satisfies Record<string, Options>;
 
 export const rolloutOptions = {
-  policy: { choices: ['min-score', 'max-score', 'least-used'] as const, describe: 'how a viable action is chosen' },
+  selection: { choices: SELECTION_RULES, describe: 'how a viable action is chosen' },
   tau: { type: 'number', describe: 'τ: an action is viable from this score on' },
   steps: { type: 'number', describe: 'most steps of a trajectory' },
   temperature: { type: 'number', describe: 'sampling temperature of the generator' },
@@ -76,14 +77,6 @@ export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}):
   return config;
 }
 
-/** What a run was made with, for a command that only reads it: the model need not be there any more. */
-export function configOfRun(run: string): Config {
-  const stored = RunFolder.peek(run);
-  if (stored === null) throw new SparkError('no_data', `no run at ${run}: expected a folder with a config.json`);
-  const { run: _facts, ...config } = stored;
-  return resolveConfig(config, { name: run });
-}
-
 function flagPatch(args: SharedArgs): ConfigPatch {
   return {
     name: args.run,
@@ -103,13 +96,13 @@ function flagPatch(args: SharedArgs): ConfigPatch {
       maxCostUsd: args['max-cost'],
     },
     parity: { check: args['parity-check'] },
-    rollout: { policy: args.policy, tau: args.tau, maxSteps: args.steps, temperature: args.temperature },
+    rollout: { selection: args.selection, tau: args.tau, maxSteps: args.steps, temperature: args.temperature },
   };
 }
 
 /** What the run was made with. Other questions may want another judge, so that choice is made anew for them. */
 function storedConfig(name: string, extra: ConfigPatch): ConfigPatch {
-  const stored = RunFolder.peek(name);
+  const stored = RunFolder.peek(runRoot(name));
   if (stored === null) return {};
   const { run: _facts, ...config } = stored;
   const questions = extra.questions as Record<string, unknown> | undefined;

@@ -254,7 +254,7 @@ export interface Model {
   dispose(): void;
 }
 
-interface Trainable {
+export interface Trainable {
   /** rank, alpha and targets are those of the trunk that is read: of a critic made with `trunk`, that adapter's. */
   readonly rank: number;
   readonly alpha: number;

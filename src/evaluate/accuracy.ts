@@ -1,7 +1,7 @@
 /** Accuracy with the interval it deserves: overall and for each category. */
 
 /** One scored answer. */
-export interface Scored {
+export interface Graded {
   readonly category: string;
   readonly correct: boolean;
   /** False where no letter could be read; such an answer may still be right by a protocol's guess. */
@@ -43,7 +43,7 @@ export function wilson(correct: number, count: number): { readonly low: number; 
   };
 }
 
-export function accuracyOf(answers: readonly Scored[]): Accuracy {
+export function accuracyOf(answers: readonly Graded[]): Accuracy {
   const questions = answers.length;
   const correct = answers.filter((answer) => answer.correct).length;
   const unparsed = answers.filter((answer) => !answer.parsed).length;
@@ -52,7 +52,7 @@ export function accuracyOf(answers: readonly Scored[]): Accuracy {
 }
 
 /** Categories by name. */
-export function accuracyByCategory(answers: readonly Scored[]): CategoryAccuracy[] {
+export function accuracyByCategory(answers: readonly Graded[]): CategoryAccuracy[] {
   return [...groupBy(answers, (answer) => answer.category)].map(([category, group]) => ({
     category,
     ...accuracyOf(group),

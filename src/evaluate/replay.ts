@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { SparkError, toSparkError } from '../errors.js';
 import { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
-import { jsonlRows } from '../questions/jsonl.js';
+import { jsonlRows } from '../jsonl/foreign.js';
 import type { Question } from '../questions/question.js';
 import { type Accuracy, accuracyByCategory, accuracyOf, type CategoryAccuracy } from './accuracy.js';
 
@@ -34,7 +34,7 @@ export interface Agreement {
   }[];
 }
 
-export interface ProtocolScore extends Accuracy {
+export interface ProtocolResult extends Accuracy {
   readonly perCategory: readonly CategoryAccuracy[];
   /** Outputs by what found their letter. */
   readonly how: Readonly<Record<Extraction['how'], number>>;
@@ -47,7 +47,7 @@ export interface ProtocolScore extends Accuracy {
 export interface Replay {
   readonly path: string;
   readonly outputs: number;
-  readonly protocols: Readonly<Record<Protocol, ProtocolScore>>;
+  readonly protocols: Readonly<Record<Protocol, ProtocolResult>>;
   /** Accuracy of the published predictions themselves; null when the file has none. */
   readonly published: Accuracy | null;
 }
@@ -69,7 +69,7 @@ export async function replay(path: string, options: ReplayOptions = {}): Promise
   return {
     path,
     outputs: outputs.length,
-    protocols: Object.fromEntries(PROTOCOLS.map((name) => [name, score(name)])) as Record<Protocol, ProtocolScore>,
+    protocols: Object.fromEntries(PROTOCOLS.map((name) => [name, score(name)])) as Record<Protocol, ProtocolResult>,
     published: publishedAccuracy(outputs),
   };
 }
@@ -78,7 +78,7 @@ function scoreProtocol(
   outputs: readonly Output[],
   protocol: Protocol,
   optionCounts: ReadonlyMap<number, number>,
-): ProtocolScore {
+): ProtocolResult {
   const found = outputs.map((output) => ({
     output,
     ...extractAnswer(output.generated_text, protocol, optionCounts.get(output.question_id)),

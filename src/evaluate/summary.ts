@@ -1,5 +1,5 @@
 /** One stage of the ladder in numbers: how often it is right, and how evenly it uses its actions. */
-import type { Trajectory } from '../trajectory/trajectory.js';
+import type { Step, Trajectory } from '../trajectory/trajectory.js';
 import { accuracyByCategory, accuracyOf, type CategoryAccuracy, groupBy } from './accuracy.js';
 import { type ActionEntropy, actionEntropy, countActions } from './entropy.js';
 
@@ -27,7 +27,9 @@ export interface StageEvaluation {
 }
 
 /** The part of a trajectory that an evaluation is made of. */
-export type Answered = Pick<Trajectory, 'category' | 'correct' | 'answer' | 'steps'>;
+export interface Answered extends Pick<Trajectory, 'category' | 'correct' | 'answer'> {
+  readonly steps: readonly Pick<Step, 'action'>[];
+}
 
 /** `actionNames`: every action the model could take, taken or not; they set what an even use would be. */
 export function summarize(trajectories: readonly Answered[], actionNames: readonly string[]): StageEvaluation {

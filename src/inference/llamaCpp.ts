@@ -18,7 +18,7 @@ import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
 
 export type { LlamaCppOptions };
 
-export interface ScoreOptions {
+export interface LogprobOptions {
   /** (N) Where it is 0 the entry is 0, and the token goes in together with those around it, as a prompt does. */
   readonly mask?: Uint8Array;
   /**
@@ -33,7 +33,7 @@ export interface LlamaCppGenerator extends Generator {
    * (N) natural-log probability of tokens[i] given those before it; entry 0 is 0, as nothing comes before it. Token by
    * token, as a sampler meets them.
    */
-  scoreTokens(tokens: readonly number[], signal?: AbortSignal, options?: ScoreOptions): Promise<Float64Array>;
+  logprobs(tokens: readonly number[], signal?: AbortSignal, options?: LogprobOptions): Promise<Float64Array>;
 }
 
 /** Names a model and adapter by content, without loading them: what `Generator.id` will be. */
@@ -136,10 +136,10 @@ class LlamaCpp implements LlamaCppGenerator {
     return sequence;
   }
 
-  async scoreTokens(
+  async logprobs(
     tokens: readonly number[],
     signal?: AbortSignal,
-    { mask, quick }: ScoreOptions = {},
+    { mask, quick }: LogprobOptions = {},
   ): Promise<Float64Array> {
     this.#checkUsable();
     if (tokens.length > this.contextSize) {

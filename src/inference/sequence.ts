@@ -2,6 +2,7 @@
  * One growing token sequence over an evaluator: what has been evaluated stays in its cache, and a token is evaluated
  * only when something has to be known about what follows it. The last token written is therefore always still to do.
  */
+import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 import { mixSeeds, seededRandom } from '../random.js';
 import type { Generated, GenerateOptions, GeneratorSequence } from './generator.js';
@@ -154,7 +155,7 @@ export class GrowingSequence implements GeneratorSequence {
       this.#broken = error;
     });
     try {
-      return await raceAbort(job, signal);
+      return await abortable(job, signal);
     } catch (error) {
       // Disposed in the middle of an evaluation, the library says so in its own words.
       throw this.#disposed ? disposedError(error) : error;
@@ -212,14 +213,4 @@ export function drawIndex(logits: readonly number[], temperature: number, random
     if (left < 0) return index;
   }
   return weights.length - 1;
-}
-
-async function raceAbort<T>(job: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return job;
-  return new Promise<T>((resolve, reject) => {
-    const stop = () =>
-      reject(new SparkError('interrupted', 'interrupted by the caller', { cause: signal.reason as unknown }));
-    signal.addEventListener('abort', stop, { once: true });
-    job.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }

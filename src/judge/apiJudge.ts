@@ -5,7 +5,7 @@
 import pLimit from 'p-limit';
 import { SparkError, throwIfAborted } from '../errors.js';
 import type { Environment } from '../secrets/sources.js';
-import { abortable } from './abortable.js';
+import { abortable } from '../abortable.js';
 import { Budget } from './budget.js';
 import { ChatCaller } from './chatCall.js';
 import { resolveEndpoint } from './endpoint.js';

@@ -3,12 +3,12 @@
  * verdict a line; a line torn by a kill is left out and costs one call.
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
-import { redactedJson } from '../secrets/redact.js';
-import { abortable } from './abortable.js';
+import { linesOf } from '../jsonl/read.js';
+import { JsonlAppender } from '../jsonl/write.js';
+import { abortable } from '../abortable.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import type { JudgeStats } from './stats.js';
 
@@ -28,6 +28,8 @@ export interface CachedJudge extends Judge {
   readonly size: number;
   /** Lines of the file that could not be read. */
   readonly skippedLines: number;
+  /** Closes the file. */
+  close(): void;
 }
 
 /** A call in flight that several callers wait for. It is aborted when the last of them has gone. */
@@ -75,6 +77,7 @@ export function withCache(judge: Judge, folder: string, options: { readonly stat
       return store.size;
     },
     skippedLines: store.skippedLines,
+    close: () => store.close(),
     async judge(request, { signal }) {
       throwIfAborted(signal);
       const key = requestKey(judge.id, request);
@@ -119,21 +122,24 @@ function canonicalJson(value: unknown): string {
 class VerdictFile {
   readonly #file: string;
   readonly #known = new Map<string, JudgeVerdict>();
+  readonly #appender: JsonlAppender;
   readonly skippedLines: number;
-  #torn: boolean;
 
   constructor(file: string) {
     this.#file = file;
-    const text = readIfThere(file);
     let skipped = 0;
-    for (const line of text.split('\n')) {
-      if (line === '') continue;
-      const entry = parseLine(line);
-      if (entry === null) skipped++;
-      else this.#known.set(entry.key, entry.verdict);
+    try {
+      // Opened first: that cuts off a line which a kill has torn.
+      this.#appender = new JsonlAppender(file, false);
+      for (const line of linesOf(file)) {
+        const entry = parseLine(line);
+        if (entry === null) skipped++;
+        else this.#known.set(entry.key, entry.verdict);
+      }
+    } catch (error) {
+      throw cacheError(error, file);
     }
-    this.skippedLines = skipped;
-    this.#torn = text !== '' && !text.endsWith('\n');
+    this.skippedLines = skipped + (this.#appender.droppedBytes > 0 ? 1 : 0);
   }
 
   get size(): number {
@@ -148,23 +154,14 @@ class VerdictFile {
   add(key: string, judge: string, verdict: JudgeVerdict): void {
     this.#known.set(key, verdict);
     try {
-      // A torn last line is ended first, or it would swallow this one.
-      appendFileSync(this.#file, `${this.#torn ? '\n' : ''}${redactedJson({ key, judge, verdict })}\n`);
-      this.#torn = false;
+      this.#appender.append({ key, judge, verdict });
     } catch (error) {
-      // What did not fit may have left half a line.
-      this.#torn = true;
       throw cacheError(error, this.#file);
     }
   }
-}
 
-function readIfThere(file: string): string {
-  try {
-    mkdirSync(path.dirname(file), { recursive: true });
-    return existsSync(file) ? readFileSync(file, 'utf8') : '';
-  } catch (error) {
-    throw cacheError(error, file);
+  close(): void {
+    this.#appender.close();
   }
 }
 

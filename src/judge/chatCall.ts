@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { APIError, type AttemptEnd, type ChatParams, createChatClient } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
-import { abortable } from './abortable.js';
+import { abortable } from '../abortable.js';
 import type { Budget, Reservation } from './budget.js';
 import type { Endpoint } from './endpoint.js';
 import { judgeFailure, notACompletion } from './failure.js';

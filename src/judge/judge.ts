@@ -1,4 +1,5 @@
 import type { Question } from '../questions/question.js';
+import type { ActionInfo } from '../tools/tool.js';
 import type { Score } from '../trajectory/trajectory.js';
 
 /** What the judge is told of one finished step. */
@@ -8,11 +9,6 @@ export interface JudgedStep {
   readonly input: string;
   /** Null for `think`. */
   readonly observation: string | null;
-}
-
-export interface ActionInfo {
-  readonly name: string;
-  readonly description: string;
 }
 
 /**

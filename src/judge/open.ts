@@ -1,5 +1,5 @@
 /** From the `judge` section of a configuration to a judge that is ready: price, cap, cache and counters in place. */
-import type { Config } from '../config.js';
+import type { Config } from '../config/index.js';
 import type { Environment } from '../secrets/sources.js';
 import { type ApiJudge, createApiJudge } from './apiJudge.js';
 import { type CachedJudge, withCache } from './cache.js';

@@ -1,7 +1,8 @@
 /** What a judge's tokens cost, and what a run will cost before it starts. */
 import { SparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
-import type { ActionInfo, JudgedStep } from './judge.js';
+import type { ActionInfo } from '../tools/tool.js';
+import type { JudgedStep } from './judge.js';
 import { renderMessages, responseSchema } from './prompt.js';
 
 /** US dollars per million tokens. */

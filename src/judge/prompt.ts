@@ -7,7 +7,8 @@
 import { createHash } from 'node:crypto';
 import { SparkError } from '../errors.js';
 import { LETTERS } from '../questions/question.js';
-import type { ActionInfo, JudgeRequest } from './judge.js';
+import type { ActionInfo } from '../tools/tool.js';
+import type { JudgeRequest } from './judge.js';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user';
@@ -31,12 +32,6 @@ const SCORE_RULE = `Score EVERY action from 0 to 10 (decimals allowed) for how g
   0  useless, impossible or misleading here
 Score each action on its own merits. Several actions may score high: a search and a calculation can serve equally well. Do not prefer familiar or general actions, and do not lower a score because another action is better.
 Use null, not 0, for an action that you cannot judge.`;
-
-/** Changes whenever the wording does, so that cached verdicts of another wording are not taken for this one's. */
-export const PROMPT_ID = createHash('sha256')
-  .update([ROLE, DATA_RULE, PROCESS_RULE, SCORE_RULE].join('\n'))
-  .digest('hex')
-  .slice(0, 8); // prettier-ignore
 
 /** True for the form that scores actions, false for the one at the end of a trajectory. */
 export function wantsScores(request: JudgeRequest): boolean {
@@ -116,3 +111,20 @@ function scoreProperties(actions: readonly ActionInfo[]): Record<string, unknown
 function closedObject(properties: Record<string, unknown>): Record<string, unknown> {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
 }
+
+/** A request of each form: what they are rendered to holds every word that any request is rendered with. */
+const EXAMPLES: readonly JudgeRequest[] = [
+  { thought: '', answer: null },
+  { thought: null, answer: '' },
+].map((form) => ({
+  ...form,
+  question: { question_id: 0, question: '', options: [], answer: 'A', answer_index: 0, cot_content: '', category: '', src: '' },
+  steps: [{ thought: '', action: '', input: '', observation: null }],
+  actions: [{ name: 'a', description: '', inputHint: '' }],
+}));
+
+/** Changes whenever the wording does, wherever it stands: cached verdicts of another wording are not this one's. */
+export const PROMPT_ID = createHash('sha256')
+  .update(JSON.stringify(EXAMPLES.map((request) => [renderMessages(request), responseSchema(request)])))
+  .digest('hex')
+  .slice(0, 8);

@@ -1,9 +1,9 @@
 /** Writes questions as JSONL (what people read) or Parquet (what Hugging Face exchanges). */
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { SparkError, toSparkError } from '../errors.js';
+import { SparkError } from '../errors.js';
 import { questionsToParquet } from './parquet.js';
 import { type Question, questionSchema } from './question.js';
+import { writeWhole } from '../sealed.js';
 
 /** The format follows the file's ending: `.jsonl` or `.parquet`. A file that is there is replaced, whole or not at all. */
 export async function exportQuestions(questions: readonly Question[], path: string): Promise<void> {
@@ -12,14 +12,7 @@ export async function exportQuestions(questions: readonly Question[], path: stri
     throw new SparkError('invalid_argument', `expected a path that ends in .jsonl or .parquet, got ${path}`);
   }
   const content = ending === '.parquet' ? questionsToParquet(questions) : toJsonl(questions);
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, content);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw toSparkError(error, 'io_error');
-  }
+  await writeWhole(path, content);
 }
 
 /** Keys in the dataset's own order, whatever order the objects were built in. */

@@ -4,7 +4,7 @@ import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SparkError } from '../errors.js';
 import { type Question, questionSchema } from './question.js';
-import type { RawRow } from './rawRow.js';
+import type { RawRow } from '../jsonl/foreign.js';
 
 const MAGIC = 'PAR1';
 const COLUMNS = Object.keys(questionSchema.shape) as (keyof Question)[];

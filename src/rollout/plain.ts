@@ -5,10 +5,10 @@ import { extractAnswer } from '../questions/extraction.js';
 import { fewShotPrompt, SHOTS, STOP } from '../questions/fewShot.js';
 import type { Question } from '../questions/question.js';
 import { mixSeeds } from '../random.js';
+import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
 import { renderQuestion } from './prompt.js';
 import { withSequence } from './rollout.js';
-import { trajectoryId } from './settings.js';
 import { Transcript } from './transcript.js';
 
 export interface PlainDeps {
@@ -45,10 +45,11 @@ export async function rolloutWithoutTools(
     });
     const answer = extractAnswer(text, 'lm-eval-harness').letter;
     return {
-      id: trajectoryId(question.question_id, 'model', settings.attempt),
+      id: trajectoryId(question.question_id, { selection: 'policy', tau: null }, settings.attempt),
       questionId: question.question_id,
       category: question.category,
-      policy: 'model',
+      selection: 'policy',
+      tau: null,
       generator: generator.id,
       judge: null,
       seed: settings.seed,

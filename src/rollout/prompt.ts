@@ -10,7 +10,7 @@
  * belongs to the policy (it decides when to answer), those of action, input and observation to the template.
  */
 import { LETTERS, type Question } from '../questions/question.js';
-import { THINK } from '../tools/tool.js';
+import { type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
   thought: '<thought>',
@@ -39,12 +39,6 @@ export const TAG_TEXTS = [
   '</answer>',
 ] as const;
 
-export interface PromptAction {
-  readonly name: string;
-  readonly description: string;
-  readonly inputHint?: string;
-}
-
 /** Text that a model, a user or a tool wrote must not be able to open or close a block of ours. */
 export function neutralizeTags(text: string): string {
   return text.replace(/<(\/?(?:thought|action|input|observation|answer)>)/gi, '‹$1');
@@ -61,7 +55,7 @@ export function renderQuestion(question: Question): string {
 }
 
 /** What a general model needs to be told once; a model trained on the format is spared it. */
-export function renderInstructions(actions: readonly PromptAction[], maxSteps: number): string {
+export function renderInstructions(actions: readonly ActionInfo[], maxSteps: number): string {
   const list = actions
     .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
     .join('\n');

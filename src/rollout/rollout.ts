@@ -8,10 +8,11 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';
 import { extractAnswer } from '../questions/extraction.js';
 import type { Question } from '../questions/question.js';
+import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
 import { askForLastVerdict, endsTheRun } from './ask.js';
 import { renderHead, TAG } from './prompt.js';
-import { promptSettings, type RolloutDeps, type RolloutSettings, trajectoryId } from './settings.js';
+import { promptSettings, type RolloutDeps, type RolloutSettings } from './settings.js';
 import { judgedSteps, type RolloutState, sampling, writeStep } from './step.js';
 import { Transcript } from './transcript.js';
 
@@ -24,8 +25,8 @@ export async function rolloutQuestion(
   deps: RolloutDeps,
   settings: RolloutSettings,
 ): Promise<Trajectory | Skip> {
-  if (deps.judge === null && settings.policy !== 'model') {
-    throw new SparkError('invalid_argument', `expected a judge for the policy ${settings.policy}, got none`);
+  if (deps.judge === null && settings.selection !== 'policy') {
+    throw new SparkError('invalid_argument', `expected a judge for the selection ${settings.selection}, got none`);
   }
   return withSequence(question, deps, async (sequence) => {
     const transcript = new Transcript(deps.generator, sequence);
@@ -110,10 +111,11 @@ function assemble({ question, deps, settings, transcript, steps }: RolloutState,
   // The format's own answer sentence, no guessing: unreadable stays null.
   const answer = extractAnswer(ending.answerText, 'lm-eval-harness').letter;
   return {
-    id: trajectoryId(question.question_id, settings.policy, settings.attempt),
+    id: trajectoryId(question.question_id, settings, settings.attempt),
     questionId: question.question_id,
     category: question.category,
-    policy: settings.policy,
+    selection: settings.selection,
+    tau: settings.selection === 'policy' ? null : settings.tau,
     generator: deps.generator.id,
     judge: deps.judge?.id ?? null,
     seed: settings.seed,

@@ -7,9 +7,7 @@
  * Nothing viable: the highest score, marked `fallback`. Ties go to the action used least so far, then to a seeded draw.
  * A missing score makes an action no candidate: it is never 0.
  */
-import type { Score, Step } from '../trajectory/trajectory.js';
-
-export type SelectionRule = 'min-score' | 'max-score' | 'least-used';
+import type { Score, SelectionRule, Step } from '../trajectory/trajectory.js';
 
 export interface SelectionSettings {
   readonly rule: SelectionRule;
@@ -23,7 +21,7 @@ export interface SelectionSettings {
 
 export interface Selection {
   readonly action: string;
-  readonly selection: Exclude<Step['selection'], 'policy'>;
+  readonly choice: Exclude<Step['choice'], 'policy'>;
 }
 
 interface Candidate {
@@ -49,7 +47,7 @@ export function selectAction(
       : lowest(viable, preference(settings.rule, settings.used));
   const tied = lowest(best, ({ action }) => settings.used(action));
   const drawn = tied[Math.floor(settings.random() * tied.length)]!;
-  return { action: drawn.action, selection: viable.length === 0 ? 'fallback' : 'viable' };
+  return { action: drawn.action, choice: viable.length === 0 ? 'fallback' : 'viable' };
 }
 
 /** What the rule wants least of. */

@@ -3,21 +3,21 @@
 import { renderChat } from '../inference/chatTemplate.js';
 import type { Generator } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
-import type { ToolContext, ToolResult } from '../tools/tool.js';
+import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
-import { type PromptAction, type PromptSettings, renderInstructions } from './prompt.js';
+import { type PromptSettings, renderInstructions } from './prompt.js';
 import type { ActionUsage } from './usage.js';
 
 /** The part of the tool registry that a rollout uses. */
 export interface Tools {
   /** The tools, then `think`. */
-  actions(): readonly (PromptAction & { readonly description: string })[];
+  actions(): readonly ActionInfo[];
   run(name: string, input: string, context: ToolContext): Promise<ToolResult>;
 }
 
 export interface RolloutDeps {
   readonly generator: Generator;
-  /** Null: nobody scores (evaluation); the policy then has to be `model`. */
+  /** Null: nobody scores (evaluation); the selection then has to be `policy`. */
   readonly judge: Judge | null;
   readonly tools: Tools;
   /** Shared by all rollouts of a run. */
@@ -27,7 +27,7 @@ export interface RolloutDeps {
 
 export interface RolloutSettings {
   /** Who chooses the action: a rule over the judge's scores, or the model itself. */
-  readonly policy: Trajectory['policy'];
+  readonly selection: Trajectory['selection'];
   /** τ */
   readonly tau: number;
   readonly maxSteps: number;
@@ -46,7 +46,7 @@ export interface RolloutSettings {
 /** How the head of the prompt is rendered for this model. */
 export function promptSettings(
   generator: Generator,
-  actions: readonly PromptAction[],
+  actions: readonly ActionInfo[],
   maxSteps: number,
 ): PromptSettings {
   const { bosText, eosText, chatTemplate, wantsInstructions } = generator;
@@ -55,10 +55,6 @@ export function promptSettings(
     chat: chatTemplate === null ? null : renderChat(chatTemplate, bosText, eosText),
     instructions: wantsInstructions ? renderInstructions(actions, maxSteps) : null,
   };
-}
-
-export function trajectoryId(questionId: number, policy: Trajectory['policy'], attempt: number): string {
-  return `${questionId}:${policy}:${attempt}`;
 }
 
 /** Same as passing the signal, where there is one. */

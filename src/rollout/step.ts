@@ -58,7 +58,7 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
     thought: thought.text,
     scores,
     action: chosen.action,
-    selection: chosen.selection,
+    choice: chosen.choice,
     input: input.text,
     observation,
     toolError,
@@ -101,16 +101,16 @@ async function chooseAction(
   state: RolloutState,
   step: number,
   scores: Readonly<Record<string, Score>> | null,
-): Promise<Selection | { action: string; selection: 'policy' }> {
+): Promise<Selection | { action: string; choice: 'policy' }> {
   const { deps, settings, transcript } = state;
   const names = deps.tools.actions().map(({ name }) => name);
   const texts = names.map((name) => `${name}${TAG.actionEnd}`);
-  if (scores === null || settings.policy === 'model') {
+  if (scores === null || settings.selection === 'policy') {
     const index = await transcript.choose('action', step, texts, sampling(state, step, 'action'));
-    return { action: names[index]!, selection: 'policy' };
+    return { action: names[index]!, choice: 'policy' };
   }
   const selection = selectAction(names, scores, {
-    rule: settings.policy,
+    rule: settings.selection,
     tau: settings.tau,
     used: (action) => deps.usage.count(action),
     random: seededRandom(sampling(state, step, 'selection').seed),

@@ -1,10 +1,10 @@
 /** How often each action was taken so far in this run: what ties and `least-used` go by. */
 export class ActionUsage {
-  readonly #counts = new Map<string, number>();
+  readonly #counts: Map<string, number>;
 
   /** `taken`: actions of earlier rollouts, when a run is resumed. */
-  constructor(taken: Iterable<string> = []) {
-    for (const action of taken) this.add(action);
+  constructor(taken: Iterable<readonly [action: string, times: number]> = []) {
+    this.#counts = new Map(taken);
   }
 
   count(action: string): number {
@@ -13,5 +13,13 @@ export class ActionUsage {
 
   add(action: string): void {
     this.#counts.set(action, this.count(action) + 1);
+  }
+
+  all(): Record<string, number> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  copy(): ActionUsage {
+    return new ActionUsage(this.#counts);
   }
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
+import { jsonlRows } from '../jsonl/foreign.js';
 import { packagePath } from '../package.js';
 import { titleKey } from './child/corpusIndex.js';
 
@@ -35,11 +36,10 @@ export function loadCorpus(folder: string = CORPUS_FOLDER): Article[] {
   const articles: Article[] = [];
   const seen = new Map<string, string>();
   for (const name of files) {
-    const lines = readFileSync(join(folder, name), 'utf8').split('\n');
-    lines.forEach((line, index) => {
-      if (line.trim() === '') return;
-      const where = `${name} line ${index + 1}`;
-      const article = readArticle(line, where);
+    const rows = jsonlRows(readFileSync(join(folder, name)), name, 'invalid_file');
+    for (const { where: row, value } of rows) {
+      const where = `${name}, ${row}`;
+      const article = readArticle(value, where);
       const key = titleKey(article.title);
       if (seen.has(key)) {
         throw new SparkError(
@@ -49,21 +49,19 @@ export function loadCorpus(folder: string = CORPUS_FOLDER): Article[] {
       }
       seen.set(key, where);
       articles.push(article);
-    });
+    }
   }
   return articles;
 }
 
-function readArticle(line: string, where: string): Article {
-  try {
-    return articleSchema.parse(JSON.parse(line));
-  } catch (cause) {
-    throw new SparkError(
-      'invalid_file',
-      `${where}: expected {"title", "category", "text", "facts"}, got ${line.slice(0, 60)}`,
-      { cause },
-    );
-  }
+function readArticle(value: unknown, where: string): Article {
+  const parsed = articleSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new SparkError(
+    'invalid_file',
+    `${where}: expected {"title", "category", "text", "facts"}, got ${JSON.stringify(value).slice(0, 60)}`,
+    { cause: parsed.error },
+  );
 }
 
 /** What a corpus child starts from. */

@@ -7,15 +7,7 @@ import type { HostKind } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
 import { pythonSnapshot } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
-import { BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
-
-/** What prompts and the judge are told of an action. The same shape as the judge's ActionInfo. */
-export interface ActionDescription {
-  readonly name: string;
-  readonly description: string;
-  /** What the input looks like; empty for `think`. */
-  readonly inputHint: string;
-}
+import { type ActionInfo, BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
 
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 /** No tool needs more, and a child should not be handed megabytes. */
@@ -23,8 +15,8 @@ const MAX_INPUT_CHARS = 20_000;
 
 /** The tools a run may use, in the order prompts list them. Own it: `dispose()` ends the tools' processes. */
 export class ToolRegistry {
-  private readonly tools = new Map<string, Tool>();
-  private readonly hosts: ToolHost[] = [];
+  readonly #tools = new Map<string, Tool>();
+  readonly #hosts: ToolHost[] = [];
 
   register(tool: Tool): this {
     if (!NAME.test(tool.name)) {
@@ -36,30 +28,26 @@ export class ToolRegistry {
     if (tool.name === THINK) {
       throw new SparkError('invalid_argument', `expected a tool name other than ${THINK}: that action needs no tool`);
     }
-    if (this.tools.has(tool.name)) {
+    if (this.#tools.has(tool.name)) {
       throw new SparkError('invalid_argument', `expected a new tool name, "${tool.name}" is registered already`);
     }
-    this.tools.set(tool.name, tool);
+    this.#tools.set(tool.name, tool);
     return this;
   }
 
   /** Ties a host's life to this registry. */
   own(host: ToolHost): this {
-    this.hosts.push(host);
+    this.#hosts.push(host);
     return this;
   }
 
-  get(name: string): Tool | undefined {
-    return this.tools.get(name);
-  }
-
   get names(): readonly string[] {
-    return [...this.tools.keys()];
+    return [...this.#tools.keys()];
   }
 
   /** The tools, then `think`. */
-  actions(): readonly ActionDescription[] {
-    const tools = [...this.tools.values()].map(({ name, description, inputHint }) => ({
+  actions(): readonly ActionInfo[] {
+    const tools = [...this.#tools.values()].map(({ name, description, inputHint }) => ({
       name,
       description,
       inputHint,
@@ -73,7 +61,7 @@ export class ToolRegistry {
   /** Runs a tool. Whatever goes wrong is in the result, except an abort, which throws `interrupted`. */
   async run(name: string, input: string, context: ToolContext): Promise<ToolResult> {
     throwIfAborted(context.signal);
-    const tool = this.tools.get(name);
+    const tool = this.#tools.get(name);
     const fail = (code: 'tool_input' | 'tool_failed', text: string): ToolResult => ({
       ...{ ok: false, code },
       // A user's own tool may fail in words that hold its key.
@@ -95,11 +83,11 @@ export class ToolRegistry {
 
   /** Starts the tools' processes now instead of at their first call. Resolves when they are ready. */
   async warm(): Promise<void> {
-    await Promise.all(this.hosts.map((host) => host.warm()));
+    await Promise.all(this.#hosts.map((host) => host.warm()));
   }
 
   async dispose(): Promise<void> {
-    await Promise.all(this.hosts.map((host) => host.dispose()));
+    await Promise.all(this.#hosts.map((host) => host.dispose()));
   }
 }
 

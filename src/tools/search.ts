@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 import { layOutPassages, type Passage } from './child/passages.js';
 import { describeHosted } from './hosted.js';
@@ -42,10 +43,10 @@ export function searchTool(backend: SearchBackend): Tool {
 async function withDeadline(backend: SearchBackend, query: string, context: ToolContext): Promise<readonly Passage[]> {
   const timeout = AbortSignal.timeout(context.timeoutMs);
   const signal = context.signal === undefined ? timeout : AbortSignal.any([timeout, context.signal]);
-  const over = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => {
-      reject(new SparkError('tool_timeout', `search timed out after ${context.timeoutMs / 1000} s`));
-    });
-  });
-  return Promise.race([backend.search(query, PASSAGES, { signal }), over]);
+  try {
+    return await abortable(Promise.resolve(backend.search(query, PASSAGES, { signal })), signal);
+  } catch (error) {
+    if (!timeout.aborted) throw error;
+    throw new SparkError('tool_timeout', `search timed out after ${context.timeoutMs / 1000} s`);
+  }
 }

@@ -12,6 +12,14 @@ export interface Tool {
   run(input: string, context: ToolContext): Promise<ToolResult>;
 }
 
+/** What prompts and the judge are told of an action: a tool, or `think`. */
+export interface ActionInfo {
+  readonly name: string;
+  readonly description: string;
+  /** What the input looks like; empty for `think`. */
+  readonly inputHint: string;
+}
+
 export interface ToolContext {
   readonly signal?: AbortSignal;
   /** Wall-clock limit in milliseconds. */

@@ -12,6 +12,7 @@ import { SparkError, writeError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { Sample } from '../trajectory/sample.js';
+import type { TrainContext } from './trainer.js';
 
 export interface Checkpoint<Position> {
   readonly position: Position;
@@ -40,6 +41,14 @@ export class Checkpoints {
   constructor(folder: string, fingerprint: string) {
     this.#folder = folder;
     this.#fingerprint = fingerprint;
+  }
+
+  /** A training's own; null when it keeps none. `decisive`: the settings that decide what is learned. */
+  static async open(context: TrainContext, samples: readonly Sample[], decisive: object): Promise<Checkpoints | null> {
+    const { checkpointFolder, model, seed } = context;
+    if (checkpointFolder === null) return null;
+    const facts = { model: await fileSha256(model.info.path), seed, decisive, samples: hashOfSamples(samples) };
+    return new Checkpoints(checkpointFolder, createHash('sha256').update(JSON.stringify(facts)).digest('hex'));
   }
 
   get #latest() {
@@ -88,7 +97,7 @@ export class Checkpoints {
     if (manifest.fingerprint !== this.#fingerprint) {
       throw new SparkError(
         'invalid_file',
-        `${this.#folder} holds a checkpoint of other data or settings; remove that folder to start this stage afresh`,
+        `${this.#folder} holds a checkpoint of another model, other data or settings; remove that folder to start this stage afresh`,
       );
     }
     const folder = path.join(this.#folder, manifest.folder);
@@ -139,9 +148,9 @@ async function hashesOf(folder: string, names: readonly string[]): Promise<Recor
   return hashes;
 }
 
-/** What a training run depends on: the tokens and losses of its samples, in order, and its settings. */
-export function fingerprint(samples: readonly Sample[], settings: unknown): string {
-  const hash = createHash('sha256').update(JSON.stringify(settings));
+/** What a training learns from, by content: tokens, losses and returns of its samples, in order. */
+export function hashOfSamples(samples: readonly Sample[]): string {
+  const hash = createHash('sha256');
   for (const sample of samples) {
     hash.update(sample.id).update(bytesOf(sample.tokens)).update(sample.lossMask).update(bytesOf(sample.returns));
   }

@@ -1,5 +1,5 @@
 /**
- * Offline step-wise PPO (arXiv 2507.11371; losses exactly as SPEC.md, Losses). Reads top to bottom as the algorithm:
+ * Offline step-wise PPO (arXiv 2507.11371; losses exactly as docs/algorithm.md). Reads top to bottom as the algorithm:
  *
  *   for each iteration
  *     take lp_old and V_old of every stored trajectory, once, from our own engine
@@ -10,19 +10,82 @@
  *
  * lp_ref is the actor before its first update, so the first lp_old is it.
  */
-import type { Config } from '../config.js';
-import type { Adapter, Batch, Critic, Model, Scores } from '../engine/types.js';
-import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { z } from 'zod';
+import type { Adapter, AdapterOptions, Batch, Critic, Model, Scores } from '../engine/types.js';
+import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
-import { stepReward } from '../reward.js';
 import { microBatches, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
 import { ppoSample, type Sample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
-import { type Checkpoints, fingerprint } from './checkpoint.js';
+import { Checkpoints } from './checkpoint.js';
+import { defineMethod } from './method.js';
 import { fitMicroBatch } from './microBatch.js';
+import { optimizerSettings, positive } from './optimizer.js';
 import { PolicySums, type StepReport } from './policySums.js';
+import { advance, klPassed, type Position, record, startPosition } from './ppoPosition.js';
 import { learningRateAt } from './schedule.js';
-import { callOptions, openCheckpoints, type TrainContext } from './trainer.js';
+import { callOptions, type TrainContext } from './trainer.js';
+
+export const ppoSettings = z.strictObject({
+  ...optimizerSettings,
+  learningRate: optimizerSettings.learningRate.default(1e-4),
+  criticLearningRate: z.number().positive().default(3e-4),
+  /** Rounds over the stored rollouts; old log-probs and values are taken anew at the start of each. */
+  iterations: positive.default(2),
+  /** Passes over the rollouts in an iteration. */
+  epochs: positive.default(2),
+  /** ε */
+  clip: z.number().positive().max(1).default(0.2),
+  /** β */
+  klCoefficient: z.number().min(0).default(0.1),
+  targetKl: z.number().positive().default(0.2),
+  ratio: z.enum(['token', 'step']).default('token'),
+  /** Scale advantages to mean 0, deviation 1. */
+  whiten: z.boolean().default(false),
+  /** What the actor starts from: `base`, a trained stage of the run, or the path of an adapter. */
+  init: z.string().default('sft'),
+  /** Which trajectories: all with a verdict, only coherent ones, only right ones. */
+  filter: z.enum(['none', 'ok', 'correct']).default('none'),
+  /** Width of the critic head's hidden layer; null: C. */
+  criticHidden: positive.nullable().default(null),
+  /** What the critic's head reads: a trunk with a LoRA of its `own`, or the `actor`'s, one pass for both. */
+  criticTrunk: z.enum(['own', 'actor']).default('own'),
+  /** c_v: what the actor's trunk feels of the value loss, L_actor + c_v L_v; 0: nothing. Only with criticTrunk: actor. */
+  valueCoefficient: z.number().min(0).default(0.1),
+});
+
+export type PpoSettings = z.infer<typeof ppoSettings>;
+
+export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
+  stage: (rho) => ({ name: rho === 0 ? 'ppo' : 'spark', selection: 'min-score', init: settings.init }),
+  sample: (trajectory, reward) => (wanted(trajectory, settings.filter) ? ppoSample(trajectory, reward) : null),
+  wants: `PPO wants steps with a judge's verdict (ppo.filter: ${settings.filter})`,
+  decisive: decisive(settings),
+  async trainables(model, actor, options) {
+    return { actor, critic: await createCritic(model, actor, settings, options) };
+  },
+  train: ({ actor, critic }, samples, context) =>
+    trainPpo({ actor: actor as Adapter, critic: critic as Critic, samples, settings, context }),
+}));
+
+/** docs/algorithm.md, Training sets: all steps with a verdict, or only those of coherent or of right trajectories. */
+function wanted({ steps, correct }: Trajectory, filter: PpoSettings['filter']): boolean {
+  if (filter === 'ok') return steps.every((step) => step.processOk === true);
+  return filter === 'none' || correct;
+}
+
+/** Nothing depends on the value coefficient where trunks are two. */
+function decisive({ criticTrunk, valueCoefficient, ...others }: PpoSettings): object {
+  return criticTrunk === 'own' ? others : { ...others, criticTrunk, valueCoefficient };
+}
+
+/** A fresh critic as the settings want it: a head over a LoRA of its own, or over the actor. */
+export function createCritic(model: Model, actor: Adapter, settings: PpoSettings, options: AdapterOptions) {
+  const { criticHidden, criticTrunk } = settings;
+  const head = criticHidden === null ? {} : { hidden: criticHidden };
+  const { seed = 0 } = options;
+  return model.createCritic(criticTrunk === 'actor' ? { ...head, seed, trunk: actor } : { ...head, ...options });
+}
 
 export interface PpoResult {
   readonly steps: number;
@@ -32,26 +95,24 @@ export interface PpoResult {
   /** Mean k3 and L_v of the last step. */
   readonly finalKl: number;
   readonly finalValueLoss: number;
+  readonly [metric: string]: number;
 }
 
 export interface PpoInput {
   readonly actor: Adapter;
   readonly critic: Critic;
-  readonly trajectories: readonly Trajectory[];
-  /** ρ of the reward; 0 for PPO without diversity */
-  readonly rho: number;
-  readonly settings: Config['ppo'];
+  readonly samples: readonly Sample[];
+  readonly settings: PpoSettings;
   readonly context: TrainContext;
 }
 
 export async function trainPpo(input: PpoInput): Promise<PpoResult> {
-  const { settings, context } = input;
-  const samples = ppoSamples(input);
-  const learner = new Learner(input, samples);
+  const { settings, samples, context } = input;
+  const learner = new Learner(input, await Checkpoints.open(context, samples, decisive(settings)));
   const saved = await learner.resume();
   await context.begin?.(saved?.steps ?? 0);
   const at = saved ?? startPosition(await learner.passTokens());
-  if (at.steps === 0) logRewards(input);
+  if (at.steps === 0) logRewards(samples, context);
   try {
     while (at.iteration < settings.iterations) {
       throwIfAborted(context.signal);
@@ -71,38 +132,6 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
 }
 
-/** A fresh critic as the settings want it: a head over a LoRA of its own, or over the actor. */
-export function createCritic(model: Model, actor: Adapter, config: Pick<Config, 'ppo' | 'lora'>, seed: number) {
-  const { criticHidden, criticTrunk } = config.ppo;
-  const head = { seed, ...(criticHidden === null ? {} : { hidden: criticHidden }) };
-  return model.createCritic(criticTrunk === 'actor' ? { ...head, trunk: actor } : { ...head, ...config.lora });
-}
-
-/** The settings that decide what is learned: nothing depends on the value coefficient where trunks are two. */
-export function decisive(settings: Config['ppo']): object {
-  const { criticTrunk, valueCoefficient, ...others } = settings;
-  return criticTrunk === 'own' ? others : { ...others, criticTrunk, valueCoefficient };
-}
-
-/** SPEC.md, Training sets: all steps with a verdict, or only those of coherent or of right trajectories. */
-export function ppoTrajectories(trajectories: readonly Trajectory[], filter: Config['ppo']['filter']): Trajectory[] {
-  if (filter === 'ok') return trajectories.filter((t) => t.steps.every((step) => step.processOk === true));
-  if (filter === 'correct') return trajectories.filter((t) => t.correct);
-  return [...trajectories];
-}
-
-function ppoSamples({ trajectories, settings, rho }: PpoInput): Sample[] {
-  const samples = ppoTrajectories(trajectories, settings.filter)
-    .map((trajectory) => ppoSample(trajectory, rho))
-    .filter((sample) => sample !== null);
-  if (samples.length > 0) return samples;
-  throw new SparkError(
-    'no_data',
-    `no step to learn from: PPO wants steps with a judge's verdict, and none of ${trajectories.length} trajectories ` +
-      `has one (filter: ${settings.filter}); generate rollouts with a judge first`,
-  );
-}
-
 /** What an iteration holds on to, one array per sample. */
 interface Buffers {
   readonly oldLogprobs: readonly Float32Array[]; // (N) each
@@ -117,16 +146,14 @@ class Learner {
   readonly #samples: readonly Sample[];
   readonly #checkpoints: Checkpoints | null;
   #buffers: Buffers | null = null;
+  /** (T) A_t per sample, of this iteration */
+  #advantages: readonly Float32Array[] = [];
 
-  constructor(input: PpoInput, samples: readonly Sample[]) {
-    const { settings, rho, context } = input;
+  constructor(input: PpoInput, checkpoints: Checkpoints | null) {
     this.#input = input;
-    this.#samples = samples;
-    this.#checkpoints = openCheckpoints(
-      context,
-      fingerprint(samples, { settings: decisive(settings), rho, seed: context.seed }),
-    );
-    this.batchesPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
+    this.#samples = input.samples;
+    this.#checkpoints = checkpoints;
+    this.batchesPerEpoch = Math.ceil(input.samples.length / input.settings.batchTrajectories);
   }
 
   /** What a pass may hold; a resumed stage keeps what it began with. */
@@ -146,7 +173,12 @@ class Learner {
       values.push(...unpackSteps(run, scores.values));
       context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
     }
-    this.#buffers = { oldLogprobs, values, refLogprobs: this.#buffers?.refLogprobs ?? oldLogprobs };
+    this.#keep({ oldLogprobs, values, refLogprobs: this.#buffers?.refLogprobs ?? oldLogprobs });
+  }
+
+  #keep(buffers: Buffers): void {
+    this.#buffers = buffers;
+    this.#advantages = advantagesOf(this.#samples, buffers.values, this.#input.settings.whiten);
   }
 
   async #score(batch: Batch): Promise<Scores> {
@@ -193,7 +225,7 @@ class Learner {
     const { actor, critic } = this.#input;
     const saved = await this.#checkpoints?.load<Position>({ actor, critic });
     if (!saved) return null;
-    if (saved.arrays.refLogprobs !== undefined) this.#buffers = saved.arrays as unknown as Buffers;
+    if (saved.arrays.refLogprobs !== undefined) this.#keep(saved.arrays as unknown as Buffers);
     return saved.position;
   }
 
@@ -204,16 +236,15 @@ class Learner {
   }
 
   #batch(at: Position) {
-    const { batchTrajectories, whiten } = this.#input.settings;
+    const { batchTrajectories } = this.#input.settings;
     const buffers = this.#buffers!;
-    const advantages = advantagesOf(this.#samples, buffers.values, whiten);
     const order = seededOrder(this.#samples.length, mixSeeds(this.#input.context.seed, at.iteration, at.epoch));
     return order.slice(at.batch * batchTrajectories, (at.batch + 1) * batchTrajectories).map((index) => ({
       ...this.#samples[index]!,
       columns: {
         oldLogprobs: buffers.oldLogprobs[index]!,
         refLogprobs: buffers.refLogprobs[index]!,
-        advantages: advantages[index]!,
+        advantages: this.#advantages[index]!,
       },
     }));
   }
@@ -236,84 +267,16 @@ function advantagesOf(samples: readonly Sample[], values: readonly Float32Array[
   return advantages.map((array) => array.map((a) => (a - mean) / (deviation + 1e-8)));
 }
 
-/** The batch that comes next, and what has been counted so far. */
-interface Position {
-  iteration: number;
-  epoch: number;
-  batch: number;
-  steps: number;
-  epochsStopped: number;
-  /** Σ k3 and tokens of the current epoch, for the target-KL stop */
-  epochKl: number;
-  epochTokens: number;
-  finalKl: number;
-  finalValueLoss: number;
-  /** Most packed tokens of a pass */
-  passTokens: number;
-}
-
-function startPosition(passTokens: number): Position {
-  return {
-    passTokens,
-    iteration: 0,
-    epoch: 0,
-    batch: 0,
-    steps: 0,
-    epochsStopped: 0,
-    epochKl: 0,
-    epochTokens: 0,
-    finalKl: 0,
-    finalValueLoss: 0,
-  };
-}
-
-/** To the next batch, and over into the next epoch and iteration. */
-function advance(at: Position, settings: Config['ppo'], batchesPerEpoch: number, epochOver: boolean): void {
-  at.batch += 1;
-  if (!epochOver && at.batch < batchesPerEpoch) return;
-  Object.assign(at, { batch: 0, epoch: at.epoch + 1, epochKl: 0, epochTokens: 0 });
-  if (at.epoch === settings.epochs) Object.assign(at, { epoch: 0, iteration: at.iteration + 1 });
-}
-
-function record(at: Position, report: StepReport, context: TrainContext): void {
-  at.steps += 1;
-  at.epochKl += report.k3 * report.tokens;
-  at.epochTokens += report.tokens;
-  at.finalKl = report.k3;
-  at.finalValueLoss = report.valueLoss;
-  const { iteration, epoch, steps } = at;
-  context.metrics({ stage: context.stage, iteration, epoch, step: steps, ...report });
-  context.log.progress(
-    `${context.stage} step ${steps}  policy ${report.policyLoss.toFixed(4)}  kl ${report.k3.toFixed(4)}  value ${report.valueLoss.toFixed(4)}`,
-  );
-}
-
-/** Whether the mean k3 of this epoch is past the target; says so when it is. */
-function klPassed(at: Position, targetKl: number, context: TrainContext): boolean {
-  const epochKl = at.epochKl / at.epochTokens;
-  if (epochKl <= targetKl) return false;
-  at.epochsStopped += 1;
-  const { iteration, epoch, batch } = at;
-  context.metrics({ stage: context.stage, event: 'target_kl', afterStep: at.steps, iteration, epoch, batch, epochKl });
-  context.log.warn(
-    `${context.stage}: iteration ${iteration}, epoch ${epoch} stopped after batch ${batch}: mean KL ${epochKl.toFixed(3)} ` +
-      `passed the target ${targetKl}; a lower learning rate or a higher klCoefficient keeps it longer`,
-  );
-  return true;
-}
-
-/** Both terms apart, always (SPEC.md, Reward). */
-function logRewards({ trajectories, rho, context }: PpoInput): void {
-  const rewards = trajectories.flatMap((t) => t.steps.map((step) => stepReward(step, rho)));
-  const known = rewards.filter((reward) => reward !== null);
-  const mean = (pick: (reward: (typeof known)[number]) => number) =>
-    known.reduce((sum, reward) => sum + pick(reward), 0) / Math.max(1, known.length);
+/** Both terms apart, always (docs/algorithm.md, Reward). Of the very steps that are learned from. */
+function logRewards(samples: readonly Sample[], context: TrainContext): void {
+  const rewards = samples.flatMap((sample) => sample.rewards);
+  const mean = (pick: (reward: (typeof rewards)[number]) => number) =>
+    rewards.reduce((sum, reward) => sum + pick(reward), 0) / Math.max(1, rewards.length);
   context.metrics({
     stage: context.stage,
     event: 'rewards',
-    rho,
-    steps: known.length,
-    stepsWithoutVerdict: rewards.length - known.length,
+    steps: rewards.length,
+    stepsWithoutVerdict: samples.reduce((sum, { unrewarded }) => sum + unrewarded, 0),
     rewardDiversity: mean((reward) => reward.diversity),
     rewardCoherence: mean((reward) => reward.coherence),
     reward: mean((reward) => reward.reward),

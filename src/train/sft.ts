@@ -1,113 +1,124 @@
 /**
- * Supervised fine-tuning on trajectories whose answer is right and whose every step is coherent (SPEC.md, Training
- * sets): L = −(1/N_a) Σ lp_j over the tokens the policy wrote.
+ * Supervised fine-tuning on trajectories whose answer is right and whose every step is coherent (docs/algorithm.md,
+ * Training sets): L = −(1/N_a) Σ lp_j over the tokens the policy wrote.
  */
-import type { Config } from '../config.js';
+import { z } from 'zod';
 import type { Adapter } from '../engine/types.js';
-import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
-import type { Trajectory } from '../trajectory/trajectory.js';
-import { fingerprint } from './checkpoint.js';
+import { SELECTION_RULES, type Trajectory } from '../trajectory/trajectory.js';
+import { Checkpoints } from './checkpoint.js';
+import { defineMethod } from './method.js';
 import { fitMicroBatch } from './microBatch.js';
+import { optimizerSettings, positive } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
-import { callOptions, openCheckpoints, type TrainContext } from './trainer.js';
+import { callOptions, type TrainContext } from './trainer.js';
+
+export const sftSettings = z.strictObject({
+  ...optimizerSettings,
+  learningRate: optimizerSettings.learningRate.default(2e-4),
+  epochs: positive.default(3),
+  /** Rollouts to learn from: those of this rule, right and coherent. */
+  selection: z.enum(SELECTION_RULES).default('max-score'),
+});
+
+export type SftSettings = z.infer<typeof sftSettings>;
+
+export const sft = defineMethod('sft', sftSettings, (settings) => ({
+  stage: () => ({ name: 'sft', selection: settings.selection, init: 'base' }),
+  sample(trajectory) {
+    const sample = isGood(trajectory) ? sftSample(trajectory) : null;
+    return sample === null || sample.lossTokens === 0 ? null : sample;
+  },
+  wants: 'SFT wants a right answer and every step judged coherent',
+  decisive: settings,
+  trainables: async (_model, actor) => ({ actor }),
+  train: ({ actor }, samples, context) => trainSft({ actor: actor as Adapter, samples, settings, context }),
+}));
 
 /** Right answer, every step coherent. A missing verdict is not a good one. */
-export function sftTrajectories(trajectories: readonly Trajectory[]): Trajectory[] {
-  return trajectories.filter(
-    (t) => t.correct && t.steps.length > 0 && t.steps.every((step) => step.processOk === true),
-  );
+function isGood({ correct, steps }: Trajectory): boolean {
+  return correct && steps.length > 0 && steps.every((step) => step.processOk === true);
 }
 
 export interface SftResult {
   readonly steps: number;
   readonly samples: number;
   readonly finalLoss: number;
+  readonly [metric: string]: number;
 }
 
-export async function trainSft(
-  adapter: Adapter,
-  trajectories: readonly Trajectory[],
-  settings: Config['sft'],
-  context: TrainContext,
-): Promise<SftResult> {
-  const samples = sftTrajectories(trajectories)
-    .map(sftSample)
-    .filter((sample) => sample.lossTokens > 0);
-  if (samples.length === 0) {
-    throw new SparkError(
-      'no_data',
-      `no trajectory to learn from: SFT wants a right answer and every step coherent, and none of ${trajectories.length} is; ` +
-        'generate more, or check the judge and the generator',
-    );
-  }
-  const checkpoints = openCheckpoints(context, fingerprint(samples, { settings, seed: context.seed }));
+export interface SftInput {
+  readonly actor: Adapter;
+  readonly samples: readonly Sample[];
+  readonly settings: SftSettings;
+  readonly context: TrainContext;
+}
+
+interface Position {
+  readonly step: number;
+  readonly loss: number;
+  /** Most packed tokens of a pass */
+  readonly passTokens: number;
+}
+
+export async function trainSft({ actor, samples, settings, context }: SftInput): Promise<SftResult> {
+  const checkpoints = await Checkpoints.open(context, samples, settings);
   const stepsPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   const totalSteps = settings.epochs * stepsPerEpoch;
-  const saved = await checkpoints?.load<{ step: number; loss: number; passTokens: number }>({ actor: adapter });
-  await context.begin?.(saved?.position.step ?? 0);
+  const saved = (await checkpoints?.load<Position>({ actor }))?.position ?? null;
+  await context.begin?.(saved?.step ?? 0);
   const passTokens =
-    saved?.position.passTokens ?? (await fitMicroBatch([adapter], samples, settings.microBatchTokens, context));
-  let step = saved?.position.step ?? 0;
-  let loss = saved?.position.loss ?? Number.NaN;
-  const state = () => ({ position: { step, loss, passTokens }, arrays: {}, trainables: { actor: adapter } });
+    saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
+  let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens };
+  const save = () => checkpoints?.save({ position: at, arrays: {}, trainables: { actor } }, `step-${at.step}`);
 
   try {
-    while (step < totalSteps) {
+    while (at.step < totalSteps) {
       throwIfAborted(context.signal);
-      const epoch = Math.floor(step / stepsPerEpoch);
-      const order = seededOrder(samples.length, mixSeeds(context.seed, epoch));
-      const first = (step % stepsPerEpoch) * settings.batchTrajectories;
-      const batch = order.slice(first, first + settings.batchTrajectories).map((index) => samples[index]!);
-      const learningRate = learningRateAt(step, totalSteps, settings.learningRate, settings.warmup);
-      const done = await sftStep(adapter, batch, learningRate, { ...settings, microBatchTokens: passTokens }, context);
-      loss = done.loss;
-      step += 1;
-      context.metrics({
-        stage: context.stage,
-        epoch,
-        step,
-        learningRate,
-        loss,
-        tokens: done.tokens,
-        gradNorm: done.gradNorm,
-      });
-      context.log.progress(`${context.stage} step ${step}/${totalSteps}  loss ${loss.toFixed(3)}`);
+      const epoch = Math.floor(at.step / stepsPerEpoch);
+      const batch = batchOf(samples, at.step % stepsPerEpoch, mixSeeds(context.seed, epoch), settings);
+      const learningRate = learningRateAt(at.step, totalSteps, settings.learningRate, settings.warmup);
+      const done = await sftStep(actor, batch, learningRate, { ...settings, microBatchTokens: passTokens }, context);
+      at = { step: at.step + 1, loss: done.loss, passTokens };
+      context.metrics({ stage: context.stage, epoch, step: at.step, learningRate, ...done });
+      context.log.progress(`${context.stage} step ${at.step}/${totalSteps}  loss ${done.loss.toFixed(3)}`);
       // The last step's too: what is done with the adapter afterwards can fail, and must not cost the training.
-      if (checkpoints !== null && (step % context.checkpointEvery === 0 || step === totalSteps)) {
-        await checkpoints.save(state(), `step-${step}`);
-      }
+      if (at.step % context.checkpointEvery === 0 || at.step === totalSteps) await save();
     }
   } catch (error) {
     const failure = toSparkError(error);
     // Weights are always those of a finished optimizer step, so what an interruption leaves can be kept.
-    if (failure.code === 'interrupted') await checkpoints?.save(state(), `step-${step}`);
+    if (failure.code === 'interrupted') await save();
     throw failure;
   }
-  return { steps: step, samples: samples.length, finalLoss: loss };
+  return { steps: at.step, samples: samples.length, finalLoss: at.loss };
+}
+
+/** The samples of an epoch's `index`-th optimizer step. */
+function batchOf(samples: readonly Sample[], index: number, seed: number, { batchTrajectories }: SftSettings): Sample[] {
+  const order = seededOrder(samples.length, seed);
+  return order.slice(index * batchTrajectories, (index + 1) * batchTrajectories).map((one) => samples[one]!);
 }
 
 /** One optimizer step: gradients summed over micro-batches, divided by the N_a of the whole batch. */
 async function sftStep(
-  adapter: Adapter,
+  actor: Adapter,
   batch: readonly Sample[],
   learningRate: number,
-  settings: Config['sft'],
+  settings: SftSettings,
   context: TrainContext,
 ): Promise<{ loss: number; tokens: number; gradNorm: number }> {
   const normalizer = batch.reduce((sum, sample) => sum + sample.lossTokens, 0);
-  await adapter.zeroGrad();
+  await actor.zeroGrad();
   let lossSum = 0;
   for (const run of microBatches(batch, settings.microBatchTokens)) {
-    const metrics = await adapter.accumulateSft(pack(run), { normalizer, ...callOptions(context) });
+    const metrics = await actor.accumulateSft(pack(run), { normalizer, ...callOptions(context) });
     lossSum += metrics.lossSum;
   }
-  const { gradNorm } = await adapter.optimizerStep({
-    learningRate,
-    weightDecay: settings.weightDecay,
-    maxGradNorm: settings.maxGradNorm,
-  });
+  const { weightDecay, maxGradNorm } = settings;
+  const { gradNorm } = await actor.optimizerStep({ learningRate, weightDecay, maxGradNorm });
   return { loss: lossSum / normalizer, tokens: normalizer, gradNorm };
 }

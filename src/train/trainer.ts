@@ -1,7 +1,6 @@
-/** What SFT and PPO have in common: the context they run in. */
+/** What all methods have in common: the context they run in. */
 import type { Model } from '../engine/types.js';
 import type { Log } from '../log.js';
-import { Checkpoints } from './checkpoint.js';
 
 export interface TrainContext {
   readonly model: Model;
@@ -18,11 +17,6 @@ export interface TrainContext {
   /** Optimizer steps between checkpoints. */
   readonly checkpointEvery: number;
   readonly signal?: AbortSignal;
-}
-
-/** Where a stage keeps its checkpoints; null when it keeps none. */
-export function openCheckpoints(context: TrainContext, dependsOn: string): Checkpoints | null {
-  return context.checkpointFolder === null ? null : new Checkpoints(context.checkpointFolder, dependsOn);
 }
 
 /** Passing the signal only where there is one keeps exactOptionalPropertyTypes content. */

@@ -3,8 +3,8 @@
  * the policy wrote (SPEC.md, Losses). The name of the action is one of them even where the judge's scores chose it in
  * the rollout: that choice is the action a_t whose probability PPO is to change.
  */
-import { stepReward } from '../reward.js';
-import type { SegmentKind, Trajectory } from './trajectory.js';
+import type { Reward } from '../reward.js';
+import type { SegmentKind, Step, Trajectory } from './trajectory.js';
 
 export interface Sample {
   readonly id: string;
@@ -18,6 +18,10 @@ export interface Sample {
   readonly valuePositions: Int32Array;
   /** (T) R_t */
   readonly returns: Float32Array;
+  /** (T) the same with both of its terms */
+  readonly rewards: readonly Reward[];
+  /** Steps that have no reward */
+  readonly unrewarded: number;
   /** Σ lossMask */
   readonly lossTokens: number;
 }
@@ -33,8 +37,8 @@ export function sftSample(trajectory: Trajectory): Sample {
  * The tokens of every step that has a reward. A step whose verdict is missing has none: its tokens stay as state for
  * the later steps but carry no loss. Null when no step has a reward.
  */
-export function ppoSample(trajectory: Trajectory, rho: number): Sample | null {
-  const rewards = trajectory.steps.map((step) => stepReward(step, rho)?.reward ?? null);
+export function ppoSample(trajectory: Trajectory, reward: (step: Step) => Reward | null): Sample | null {
+  const rewards = trajectory.steps.map(reward);
   const sample = build(trajectory, (kind) => STEP_KINDS.has(kind), rewards);
   return sample.returns.length === 0 || sample.lossTokens === 0 ? null : sample;
 }
@@ -42,20 +46,20 @@ export function ppoSample(trajectory: Trajectory, rho: number): Sample | null {
 function build(
   trajectory: Trajectory,
   carriesLoss: (kind: SegmentKind) => boolean,
-  rewards: readonly (number | null)[] | null,
+  rewards: readonly (Reward | null)[] | null,
 ): Sample {
   const tokens = Int32Array.from(trajectory.tokens);
   const lossMask = new Uint8Array(tokens.length);
   const stepOf = new Int32Array(tokens.length).fill(-1);
   const rows = new Map<number, number>();
   const valuePositions: number[] = [];
-  const returns: number[] = [];
+  const rewarded: Reward[] = [];
   trajectory.steps.forEach((step, index) => {
     const reward = rewards?.[index] ?? null;
     if (reward === null) return;
-    rows.set(step.index, returns.length);
+    rows.set(step.index, rewarded.length);
     valuePositions.push(step.stateEnd - 1);
-    returns.push(reward);
+    rewarded.push(reward);
   });
   let lossTokens = 0;
   for (const segment of trajectory.segments) {
@@ -73,7 +77,9 @@ function build(
     lossMask,
     stepOf,
     valuePositions: Int32Array.from(valuePositions),
-    returns: Float32Array.from(returns),
+    returns: Float32Array.from(rewarded, ({ reward }) => reward),
+    rewards: rewarded,
+    unrewarded: rewards === null ? 0 : rewards.length - rewarded.length,
     lossTokens,
   };
 }

@@ -1,6 +1,6 @@
 /** Trajectories as they come out of a file: checked, because a file may have been edited, cut or made elsewhere. */
 import { z } from 'zod';
-import type { Skip, Trajectory } from './trajectory.js';
+import { SELECTION_RULES, type Trajectory } from './trajectory.js';
 
 const count = z.number().int().min(0);
 
@@ -17,7 +17,7 @@ const stepSchema = z.object({
   thought: z.string(),
   scores: z.record(z.string(), z.number().min(0).max(10).nullable()).nullable(),
   action: z.string().min(1),
-  selection: z.enum(['viable', 'fallback', 'policy']),
+  choice: z.enum(['viable', 'fallback', 'policy']),
   input: z.string(),
   observation: z.string().nullable(),
   toolError: z.string().nullable(),
@@ -30,7 +30,8 @@ export const trajectorySchema = z
     id: z.string().min(1),
     questionId: z.number().int(),
     category: z.string().min(1),
-    policy: z.enum(['min-score', 'max-score', 'least-used', 'model']),
+    selection: z.enum([...SELECTION_RULES, 'policy']),
+    tau: z.number().min(0).max(10).nullable(),
     generator: z.string().min(1),
     judge: z.string().nullable(),
     seed: z.number().int(),
@@ -45,8 +46,6 @@ export const trajectorySchema = z
   .superRefine((trajectory, context) => {
     for (const message of inconsistencies(trajectory)) context.addIssue({ code: 'custom', message });
   });
-
-export const skipSchema = z.object({ questionId: z.number().int(), code: z.string().min(1), message: z.string() });
 
 /** What a trajectory says of itself has to fit together, or a loss would fall on the wrong tokens. */
 function inconsistencies(trajectory: Trajectory): string[] {
@@ -75,4 +74,3 @@ function inconsistencies(trajectory: Trajectory): string[] {
 type Check<A extends B, B> = A;
 // The schema and the type say the same; the compiler holds them together.
 export type SchemaMatchesTrajectory = Check<z.infer<typeof trajectorySchema>, Trajectory>;
-export type SchemaMatchesSkip = Check<z.infer<typeof skipSchema>, Skip>;

@@ -1,18 +1,21 @@
 /**
- * The trajectories of a run: `trajectories.jsonl`, one a line, only ever appended to, and beside it
- * `trajectories.skips.jsonl` with the questions that gave none and why. A line is written when a rollout is finished,
+ * A file of trajectories, one a line, only ever appended to, and beside it `….skips.jsonl` with the questions that gave
+ * none and why. A line is written when a rollout is finished,
  * so whatever ends the process costs only what was still under way.
  */
 import { existsSync } from 'node:fs';
 import { SparkError } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { redact } from '../secrets/redact.js';
-import { JsonlAppender, readJsonl } from './jsonl.js';
-import { skipSchema, trajectorySchema } from './schema.js';
+import { readJsonl } from '../jsonl/read.js';
+import { JsonlAppender } from '../jsonl/write.js';
+import { trajectorySchema } from './schema.js';
 import type { Skip, Trajectory } from './trajectory.js';
 
 export interface StoreOptions {
   readonly log?: Log;
+  /** Gets every trajectory that is there already. */
+  readonly onStored?: (trajectory: Trajectory) => void;
   /**
    * Wait for the disk at every line. Default false: lines survive the end of the process in any way, but the last
    * seconds may be lost when the machine itself goes down.
@@ -20,20 +23,19 @@ export interface StoreOptions {
   readonly fsync?: boolean;
 }
 
-/** Every trajectory of the file, each checked and none twice; `invalid_file` names the line. */
-export async function readTrajectories(file: string, log: Log = silentLog): Promise<Trajectory[]> {
-  const all = await collect(readJsonl(file, trajectorySchema, tornIn(file, log)));
+/**
+ * Every trajectory of the file, one after the other, each checked and none twice; `invalid_file` names the line. No more
+ * than one is held at a time.
+ */
+export async function* readTrajectories(file: string, log: Log = silentLog): AsyncGenerator<Trajectory> {
   const lines = new Map<string, number>();
-  all.forEach(({ id }, index) => {
+  for await (const trajectory of readJsonl(file, trajectorySchema, tornIn(file, log))) {
+    const { id } = trajectory;
     const before = lines.get(id);
-    if (before !== undefined) throw doubleLine(file, id, before, index + 1);
-    lines.set(id, index + 1);
-  });
-  return all;
-}
-
-export async function readSkips(file: string, log: Log = silentLog): Promise<Skip[]> {
-  return collect(readJsonl(skipsFile(file), skipSchema, tornIn(skipsFile(file), log)));
+    if (before !== undefined) throw doubleLine(file, id, before, lines.size + 1);
+    lines.set(id, lines.size + 1);
+    yield trajectory;
+  }
 }
 
 function tornIn(file: string, log: Log): () => void {
@@ -48,7 +50,7 @@ function doubleLine(file: string, id: string, first: number, second: number): Sp
   );
 }
 
-/** `trajectories.jsonl` → `trajectories.skips.jsonl` */
+/** `max-score.jsonl` → `max-score.skips.jsonl` */
 export function skipsFile(file: string): string {
   return file.replace(/(\.jsonl)?$/, '.skips.jsonl');
 }
@@ -56,27 +58,34 @@ export function skipsFile(file: string): string {
 export class TrajectoryStore {
   readonly #trajectories: JsonlAppender;
   readonly #skips: JsonlAppender;
-  readonly #ids = new Set<string>();
-  /** What was there at opening. */
-  readonly stored: readonly Trajectory[];
+  readonly #ids: Set<string>;
 
-  private constructor(trajectories: JsonlAppender, skips: JsonlAppender, stored: readonly Trajectory[]) {
+  private constructor(trajectories: JsonlAppender, skips: JsonlAppender, ids: Set<string>) {
     this.#trajectories = trajectories;
     this.#skips = skips;
-    this.stored = stored;
-    for (const { id } of stored) this.#ids.add(id);
+    this.#ids = ids;
   }
 
   /** Opens or makes the file. A last line that a crash tore is cut off, with a warning. */
   static async open(file: string, options: StoreOptions = {}): Promise<TrajectoryStore> {
-    const { log = silentLog, fsync = false } = options;
-    const stored = existsSync(file) ? await readTrajectories(file) : [];
+    const { log = silentLog, fsync = false, onStored } = options;
+    const ids = new Set<string>();
+    if (existsSync(file)) {
+      for await (const trajectory of readTrajectories(file)) {
+        ids.add(trajectory.id);
+        onStored?.(trajectory);
+      }
+    }
     const appenders = [new JsonlAppender(file, fsync), new JsonlAppender(skipsFile(file), fsync)] as const;
     for (const { droppedBytes, file: name } of appenders) {
       if (droppedBytes > 0)
         log.warn(`${name}: the last line was never finished (${droppedBytes} bytes); it is made again`);
     }
-    return new TrajectoryStore(...appenders, stored);
+    return new TrajectoryStore(...appenders, ids);
+  }
+
+  get size(): number {
+    return this.#ids.size;
   }
 
   /** An id that is there need not be generated again. */
@@ -100,10 +109,4 @@ export class TrajectoryStore {
     this.#trajectories.close();
     this.#skips.close();
   }
-}
-
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of source) all.push(item);
-  return all;
 }

@@ -15,6 +15,10 @@ export interface Segment {
   readonly end: number;
 }
 
+/** The rules that choose an action by the judge's scores (rollout/select.ts). */
+export const SELECTION_RULES = ['min-score', 'max-score', 'least-used'] as const;
+export type SelectionRule = (typeof SELECTION_RULES)[number];
+
 /** 0–10, or null when the judge gave none (refusal, timeout, unparsable). Missing is never 0. */
 export type Score = number | null;
 
@@ -27,8 +31,8 @@ export interface Step {
   /** Judge's score per action name. Null as a whole when no judge was asked (evaluation). */
   readonly scores: Readonly<Record<string, Score>> | null;
   readonly action: string;
-  /** How the action was chosen. `fallback`: nothing was viable, the highest score was taken. `policy`: the model chose. */
-  readonly selection: 'viable' | 'fallback' | 'policy';
+  /** What the action was chosen from. `fallback`: nothing was viable, the highest score was taken. `policy`: the model chose. */
+  readonly choice: 'viable' | 'fallback' | 'policy';
   readonly input: string;
   /** Null for `think`. */
   readonly observation: string | null;
@@ -41,12 +45,14 @@ export interface Step {
 }
 
 export interface Trajectory {
-  /** Unique in a run: `<questionId>:<policy>:<attempt>`. */
+  /** Unique in a run: `<questionId>:<rollout set>:<attempt>` (trajectory/rolloutSet.ts). */
   readonly id: string;
   readonly questionId: number;
   readonly category: string;
-  /** Selection rule that made it. */
-  readonly policy: 'min-score' | 'max-score' | 'least-used' | 'model';
+  /** The rule that chose its actions; `policy`: none did, the model itself. */
+  readonly selection: SelectionRule | 'policy';
+  /** τ, from which score on an action was viable; null where no rule chose. */
+  readonly tau: number | null;
   /** Generator and judge that made it, as they name themselves. */
   readonly generator: string;
   readonly judge: string | null;

@@ -1,9 +1,9 @@
-import type { Config } from '../../config.js';
+import type { Config } from '../../config/index.js';
 import { openModel } from '../../engine/index.js';
 import type { Adapter, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
-import { saveChecked } from '../../experiment/parity/saveAdapter.js';
-import { sampleProbes } from '../../experiment/parity/sequences.js';
+import { saveChecked } from '../../parity/saveAdapter.js';
+import { sampleProbes } from '../../parity/sequences.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { merge } from './adapterMerge.js';

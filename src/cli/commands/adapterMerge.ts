@@ -1,10 +1,10 @@
 /** `spark-rl adapter merge` */
-import type { Config } from '../../config.js';
+import type { Config } from '../../config/index.js';
 import type { SaveType } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
-import { type Merged, mergeAdapter, refuseExisting } from '../../experiment/parity/mergeAdapter.js';
-import { sampleSequences } from '../../experiment/parity/sequences.js';
-import { openEngine } from '../../experiment/parts.js';
+import { type Merged, mergeAdapter, refuseExisting } from '../../parity/mergeAdapter.js';
+import { sampleSequences } from '../../parity/sequences.js';
+import { openEngine } from '../../run/parts.js';
 import type { Log } from '../../log.js';
 import type { CommandResult } from '../run.js';
 import { readTokens } from '../tokensFile.js';

@@ -1,4 +1,4 @@
-import { diagnose } from '../../experiment/diagnose.js';
+import { diagnose } from '../../doctor/diagnose.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions } from '../options.js';
 

@@ -1,9 +1,9 @@
 import path from 'node:path';
-import { SparkError } from '../../errors.js';
 import { type Replay, replay } from '../../evaluate/replay.js';
-import { evaluateStage, type StageToEvaluate } from '../../experiment/evaluateStage.js';
-import { renderLadderTable } from '../../experiment/report.js';
-import { type Session, withSession } from '../../experiment/session.js';
+import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages/evaluate.js';
+import { perform } from '../../stages/stage.js';
+import { renderLadderTable } from '../../report/page.js';
+import { noStage, type Run, withRun } from '../../run/run.js';
 import { loadQuestions } from '../../questions/load.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
@@ -24,39 +24,36 @@ export default defineCommand({
     ['$0 eval --replay outputs.jsonl --json', 'no model needed'],
   ],
   async run(args, { log, signal }) {
-    if (args.replay !== undefined) return scored(args.replay, args.questions);
+    if (args.replay !== undefined) return replayed(args.replay, args.questions);
     const config = await configFromArgs(args, {
       questions: { test: args.questions, testLimit: args.limit, testCategories: args.category },
     });
-    return withSession(config, { log, signal }, async (session) => {
-      const stage = await stageFrom(session, args);
-      const evaluation = await evaluateStage(session, stage);
-      const named = { name: stage.name, evaluation };
+    return withRun(config, { log, signal }, async (run) => {
+      const spec = specFrom(run, args);
+      const evaluation = await perform(run, evaluateStage(spec));
+      const named = { name: spec.name, evaluation };
       return { json: named, text: renderLadderTable([named]) };
     });
   },
 });
 
-async function stageFrom(
-  session: Session,
+function specFrom(
+  run: Run,
   args: { stage: string | undefined; adapter: string | undefined; tools: boolean },
-): Promise<StageToEvaluate> {
+): EvaluateSpec {
+  const { tools } = args;
   if (args.adapter !== undefined) {
     const name = args.stage ?? path.basename(args.adapter, '.gguf');
-    return { name, adapterPath: path.resolve(args.adapter), tools: args.tools };
+    return { name, adapter: { path: path.resolve(args.adapter) }, tools };
   }
-  const name = args.stage ?? (args.tools ? 'base-tools' : 'base');
-  if (name === 'base') return { name, adapterPath: null, tools: false };
-  if (name === 'base-tools') return { name, adapterPath: null, tools: true };
-  const adapterPath = await session.stageAdapter(name);
-  if (adapterPath === null) {
-    const known = ['base', 'base-tools', ...Object.keys(session.stages())].join(', ');
-    throw new SparkError('no_data', `${session.run.root} has no stage "${name}"; it has ${known}`);
-  }
-  return { name, adapterPath, tools: args.tools };
+  const rung = [BASE, BASE_TOOLS].find(({ name }) => name === (args.stage ?? (tools ? BASE_TOOLS.name : BASE.name)));
+  if (rung !== undefined) return rung;
+  const stage = args.stage!;
+  if (run.adapterOf(stage) === null) throw noStage(run, stage);
+  return { name: stage, adapter: { stage }, tools };
 }
 
-async function scored(file: string, questions: string | undefined) {
+async function replayed(file: string, questions: string | undefined) {
   const result = await replay(file, questions === undefined ? {} : { questions: await loadQuestions(questions) });
   return { json: result, text: protocolTable(result) };
 }

@@ -1,5 +1,7 @@
-import { generateStage, priceOfGeneration } from '../../experiment/generateStage.js';
-import { withSession } from '../../experiment/session.js';
+import { generateStage } from '../../stages/generate.js';
+import { priceOfGeneration } from '../../stages/price.js';
+import { perform } from '../../stages/stage.js';
+import { withRun } from '../../run/run.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
 
@@ -15,17 +17,19 @@ export default defineCommand({
   },
   examples: [
     ['$0 generate --run my --questions test.parquet --limit 2500 --model m.gguf', 'SPaRK’s data, judged by gpt-4o'],
-    ['$0 generate --run my --policy max-score', 'the same run’s data for SFT and PPO without diversity'],
+    ['$0 generate --run my --selection max-score', 'the same run’s data for SFT and PPO without diversity'],
   ],
   async run(args, { log, signal }) {
     const config = await configFromArgs(args, {
       questions: { train: args.questions, trainLimit: args.limit, trainCategories: args.category },
     });
     if (args['dry-run']) return priced(await priceOfGeneration(config));
-    const summary = await withSession(config, { log, signal }, generateStage);
-    const { written, already, skipped, questions, policy, seconds } = summary;
+    const { selection, tau } = config.rollout;
+    const stage = generateStage({ selection, tau });
+    const summary = await withRun(config, { log, signal }, (run) => perform(run, stage));
+    const { written, already, skipped, questions, set, seconds } = summary;
     const text =
-      `${policy}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
+      `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
       `in ${seconds.toFixed(1)} s\n${summary.file}`;
     return { json: summary, text, failed: written + already === 0 };
   },

@@ -1,5 +1,5 @@
 import type { Batch, Model } from '../../engine/types.js';
-import { openEngine } from '../../experiment/parts.js';
+import { openEngine } from '../../run/parts.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 import { readTokens } from '../tokensFile.js';

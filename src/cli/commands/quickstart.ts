@@ -1,6 +1,6 @@
-import { readConfigFile, resolveConfig } from '../../config.js';
-import { ladderText, runLadder } from '../../experiment/ladder.js';
-import { withSession } from '../../experiment/session.js';
+import { readConfigFile, resolveConfig } from '../../config/index.js';
+import { ladderText, runLadder } from '../../experiments/ladder.js';
+import { withRun } from '../../run/run.js';
 import { defineCommand } from '../command.js';
 import { configOptions, parityOptions } from '../options.js';
 
@@ -17,7 +17,7 @@ export default defineCommand({
       seed: args.seed,
       parity: { check: args['parity-check'] },
     });
-    const ladder = await withSession(config, { log, signal }, runLadder, { fresh: args.fresh });
+    const ladder = await withRun(config, { log, signal, fresh: args.fresh }, runLadder);
     return { json: ladder, text: ladderText(ladder) };
   },
 });

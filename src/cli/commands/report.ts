@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { isNodeError, SparkError } from '../../errors.js';
-import { readReport } from '../../experiment/ladder.js';
-import { renderLadderTable } from '../../experiment/report.js';
-import { Session } from '../../experiment/session.js';
+import { readReport } from '../../report/read.js';
+import { renderLadderTable } from '../../report/text.js';
+import { runRoot } from '../../run/folder.js';
+import { Run } from '../../run/run.js';
 import type { Log } from '../../log.js';
 import { writeWhole } from '../../sealed.js';
 import { defineCommand } from '../command.js';
-import { configOfRun } from '../options.js';
 
 export default defineCommand({
   options: {
@@ -15,9 +15,9 @@ export default defineCommand({
   },
   examples: [['$0 report --run /archive/my --out my.html', 'of a run that may not be written to']],
   async run(args, { log, signal }) {
-    const session = Session.reading(configOfRun(args.run), log, signal);
-    const { html, stages } = await readReport(session);
-    const report = await write(html, args.out, session.run.reportFile, log);
+    const run = Run.read(runRoot(args.run), { log, signal });
+    const { html, stages } = await readReport(run);
+    const report = await write(html, args.out, run.folder.reportFile, log);
     return { json: { report, stages: stages.length }, text: report ?? renderLadderTable(stages) };
   },
 });

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
-import type { Config } from '../../config.js';
+import type { Config } from '../../config/index.js';
 import { SparkError } from '../../errors.js';
-import { checkPrompts, noPrompts, type PromptCheck } from '../../experiment/parity/prompts.js';
-import { someOf } from '../../experiment/parity/sequences.js';
-import { parityText } from '../../experiment/parity/table.js';
-import { type ParityTokens, verifyParity } from '../../experiment/parity/verify.js';
-import { RunFolder } from '../../experiment/runFolder.js';
-import { resumeText, verifyResume } from '../../experiment/verifyResume.js';
+import { checkPrompts, noPrompts, type PromptCheck } from '../../parity/prompts.js';
+import { someOf } from '../../parity/sequences.js';
+import { parityText } from '../../parity/table.js';
+import { type ParityTokens, verifyParity } from '../../parity/verify.js';
+import { RunFolder, runRoot } from '../../run/folder.js';
+import { resumeText, verifyResume } from '../../doctor/resume.js';
 import type { Log } from '../../log.js';
 import { readTrajectories } from '../../trajectory/store.js';
 import type { Trajectory } from '../../trajectory/trajectory.js';
@@ -37,36 +36,37 @@ export default defineCommand({
   ],
   async run(args, { log, signal }) {
     const config = await configFromArgs(args, { parity: { tolerance: args.tolerance } });
-    const trajectories = args.run === undefined ? [] : await runTrajectories(args.run);
+    const trajectories = () => trajectoriesOf(args.run);
     if (args.what === 'resume') {
       const results = await verifyResume(config, trajectories, signal);
       return { json: { results }, text: resumeText(results), failed: results.some((result) => result.different > 0) };
     }
     const report = await verifyParity({
       config,
-      tokens: await tokensFor(config, args.tokens, trajectories),
+      tokens: await tokensFor(config, args.tokens, trajectories()),
       adapterPath: args.adapter,
       skipExact: args['skip-exact'],
-      prompts: await promptsOf(config, trajectories, log, signal),
+      prompts: args.run === undefined ? null : await promptsOf(config, trajectories(), log, signal),
       signal,
     });
     return { json: report, text: parityText(report), failed: !report.ok };
   },
 });
 
-async function runTrajectories(run: string): Promise<Trajectory[]> {
-  const file = RunFolder.existing(run).trajectoriesFile;
-  return existsSync(file) ? readTrajectories(file) : [];
+/** All sets of the run; none without one. */
+async function* trajectoriesOf(run: string | undefined): AsyncGenerator<Trajectory> {
+  if (run === undefined) return;
+  for (const file of RunFolder.existing(runRoot(run)).trajectoryFiles()) yield* readTrajectories(file);
 }
 
 /** Given tokens, else what the run's policy wrote, else what the served model writes now. */
 async function tokensFor(
   config: Config,
   file: string | undefined,
-  trajectories: readonly Trajectory[],
+  trajectories: AsyncIterable<Trajectory>,
 ): Promise<ParityTokens> {
   if (file !== undefined) return { from: 'file', probes: await readTokens(file) };
-  const probes = someOf(trajectories, 4 * config.parity.tokens);
+  const probes = await someOf(trajectories, 4 * config.parity.tokens);
   if (probes.length === 0) return { from: 'sampled' };
   return { from: 'run', probes, temperature: config.rollout.temperature };
 }
@@ -74,13 +74,13 @@ async function tokensFor(
 /** A run can outlive its question file; the log-probs are compared all the same. */
 async function promptsOf(
   config: Config,
-  trajectories: readonly Trajectory[],
+  trajectories: AsyncIterable<Trajectory>,
   log: Log,
   signal: AbortSignal,
 ): Promise<PromptCheck | null> {
-  if (trajectories.length === 0) return null;
   try {
-    return await checkPrompts(config, trajectories, signal);
+    const checked = await checkPrompts(config, trajectories, signal);
+    return checked.compared === 0 ? null : checked;
   } catch (error) {
     const missing = error instanceof SparkError && ['io_error', 'no_data', 'invalid_config'].includes(error.code);
     if (!missing) throw error;

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Model, openModel } from '../../../src/engine/index.js';
-import { mergeAdapter } from '../../../src/experiment/parity/mergeAdapter.js';
-import { checkMerged } from '../../../src/experiment/parity/mergeCheck.js';
-import { engineLogprobs, servedLogprobs } from '../../../src/experiment/parity/score.js';
+import { mergeAdapter } from '../../../src/parity/mergeAdapter.js';
+import { checkMerged } from '../../../src/parity/mergeCheck.js';
+import { engineLogprobs, servedLogprobs } from '../../../src/parity/logprobs.js';
 import { openLlamaCpp } from '../../../src/inference/llamaCpp.js';
 import { silentLog } from '../../../src/log.js';
 import { seededRandom } from '../../../src/random.js';

@@ -34,7 +34,7 @@ async function trainedAdapter(tokens: readonly number[]): Promise<string> {
 async function served(tokens: readonly number[], adapterPath?: string): Promise<number[]> {
   const generator = await openLlamaCpp({ modelPath: MODEL, adapterPath, contextSize: 128, kvCacheType: 'F32' });
   try {
-    return [...(await generator.scoreTokens(tokens))].slice(1);
+    return [...(await generator.logprobs(tokens))].slice(1);
   } finally {
     await generator.dispose();
   }

@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { lockRun } from '../../../src/experiment/runLock.js';
+import { lockRun } from '../../../src/run/lock.js';
 import { silentLog } from '../../../src/log.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { readLines, runCli, temporaryFolder } from './runCli.js';

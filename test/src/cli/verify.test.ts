@@ -2,8 +2,8 @@
 import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ParityReport } from '../../../src/experiment/parity/verify.js';
-import type { ResumeResult } from '../../../src/experiment/verifyResume.js';
+import type { ParityReport } from '../../../src/parity/verify.js';
+import type { ResumeResult } from '../../../src/doctor/resume.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { full } from '../full.js';
 import { readLines, runCli, temporaryFolder } from './runCli.js';

@@ -75,10 +75,10 @@ describe.skipIf(!here)('llama.cpp', () => {
     const pieces = await start('The answer');
     for (let i = 0; i < 2; i++) await pieces.generate({ ...GREEDY, stop: [], maxTokens: 2 });
     expect(pieces.tokens).toEqual(whole.tokens);
-    const scores = await generator.scoreTokens(whole.tokens);
+    const scores = await generator.logprobs(whole.tokens);
     expect(scores[0]).toBe(0);
     for (let at = whole.tokens.length - tokens.length; at < whole.tokens.length; at += 2) {
-      const other = await generator.scoreTokens([...whole.tokens.slice(0, at), (whole.tokens[at]! + 77) % 128_000]);
+      const other = await generator.logprobs([...whole.tokens.slice(0, at), (whole.tokens[at]! + 77) % 128_000]);
       expect(scores[at]!).toBeGreaterThan(other.at(-1)!);
     }
     for (const sequence of [whole, pieces]) sequence.dispose();
@@ -87,8 +87,8 @@ describe.skipIf(!here)('llama.cpp', () => {
   it('scores what a mask names as it scores all, the rest going in as prompts do', async () => {
     const tokens = generator.tokenize('The answer to the question is that there is none', true);
     const mask = Uint8Array.from(tokens, (_, at) => (at % 4 === 3 ? 1 : 0));
-    const all = await generator.scoreTokens(tokens);
-    const some = await generator.scoreTokens(tokens, undefined, { mask });
+    const all = await generator.logprobs(tokens);
+    const some = await generator.logprobs(tokens, undefined, { mask });
     expect(mask.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(1);
     some.forEach((score, at) => {
       if (mask[at] === 0) expect(score).toBe(0);
@@ -98,8 +98,8 @@ describe.skipIf(!here)('llama.cpp', () => {
 
   it('scores quickly what it scores in double precision, but for an fp32 sum', async () => {
     const tokens = generator.tokenize('The answer to the question is that there is none', true);
-    const exact = await generator.scoreTokens(tokens);
-    const quick = await generator.scoreTokens(tokens, undefined, { quick: true });
+    const exact = await generator.logprobs(tokens);
+    const quick = await generator.logprobs(tokens, undefined, { quick: true });
     expect(quick).toHaveLength(exact.length);
     expect(Math.max(...exact.map((score, at) => Math.abs(score - quick[at]!)))).toBeLessThan(1e-3);
     expect(Math.max(...exact.slice(1)) - Math.min(...exact)).toBeGreaterThan(0.1);
@@ -115,7 +115,7 @@ describe.skipIf(!here)('llama.cpp', () => {
     expect(sequence.tokens.slice(before)).toEqual(options[index]);
     const firsts = [...new Set(options.map((option) => option[0]!))];
     const scored = await Promise.all(
-      firsts.map(async (token) => (await generator.scoreTokens([...sequence.tokens.slice(0, before), token])).at(-1)!),
+      firsts.map(async (token) => (await generator.logprobs([...sequence.tokens.slice(0, before), token])).at(-1)!),
     );
     expect(options[index]![0]).toBe(firsts[scored.indexOf(Math.max(...scored))]);
     sequence.dispose();
@@ -222,7 +222,7 @@ describe.skipIf(!here)('a LoRA adapter', () => {
   };
   const scored = async (opened: Promise<LlamaCppGenerator>) => {
     const generator = await opened;
-    const scores = await generator.scoreTokens([128000, 791, 4320, 374, 356]);
+    const scores = await generator.logprobs([128000, 791, 4320, 374, 356]);
     await generator.dispose();
     return { id: generator.id, scores: [...scores] };
   };

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { resolveConfig } from '../../../src/config.js';
+import { resolveConfig } from '../../../src/config/index.js';
 import { openApiJudge } from '../../../src/judge/open.js';
 import { startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { thoughtRequest } from './requests.js';

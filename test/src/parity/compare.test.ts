@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelInfo } from '../../../src/engine/types.js';
-import { compareLogprobs, difference } from '../../../src/experiment/parity/compare.js';
-import { requireRoom } from '../../../src/experiment/parity/exactFile.js';
-import { firstDifference } from '../../../src/experiment/parity/prompts.js';
-import { judgeEffect } from '../../../src/experiment/parity/saveAdapter.js';
-import { someOf } from '../../../src/experiment/parity/sequences.js';
-import { likelyCause, meanTolerance, weightTypes } from '../../../src/experiment/parity/tolerance.js';
+import { compareLogprobs, difference } from '../../../src/parity/compare.js';
+import { requireRoom } from '../../../src/parity/exactFile.js';
+import { firstDifference } from '../../../src/parity/prompts.js';
+import { judgeEffect } from '../../../src/parity/saveAdapter.js';
+import { someOf } from '../../../src/parity/sequences.js';
+import { likelyCause, meanTolerance, weightTypes } from '../../../src/parity/tolerance.js';
 import { seededRandom } from '../../../src/random.js';
 import { sftSample } from '../../../src/trajectory/sample.js';
 import { exampleTrajectory, stepPieces } from '../trajectory/example.js';

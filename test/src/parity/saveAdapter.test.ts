@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Model, openModel } from '../../../src/engine/index.js';
-import { checkSaved, sameEffect, saveChecked } from '../../../src/experiment/parity/saveAdapter.js';
+import { checkSaved, sameEffect, saveChecked } from '../../../src/parity/saveAdapter.js';
 import { seededRandom } from '../../../src/random.js';
 import { temporaryFolder } from '../cli/runCli.js';
 

@@ -1,7 +1,7 @@
 /** A run as the report sees it, with a ladder's shape; seeded, so that the same call gives the same run. */
 import { summarize } from '../../../src/evaluate/summary.js';
 import { findWarnings, type StageResult, type StageTraining } from '../../../src/evaluate/warnings.js';
-import type { ReportInput } from '../../../src/experiment/reportInput.js';
+import type { ReportInput } from '../../../src/report/input.js';
 import { CATEGORIES } from '../../../src/questions/question.js';
 import { seededRandom } from '../../../src/random.js';
 import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RunFolder } from '../../../src/experiment/runFolder.js';
+import { RunFolder } from '../../../src/run/folder.js';
 import { createApiJudge } from '../../../src/judge/apiJudge.js';
 import { withCache } from '../../../src/judge/cache.js';
 import { writeSealed } from '../../../src/sealed.js';

@@ -1,6 +1,6 @@
 /** The real engine on the small fixture model, and trajectories it can read. */
 
-import { type Config, resolveConfig } from '../../../src/config.js';
+import { type Config, resolveConfig } from '../../../src/config/index.js';
 import { openModel } from '../../../src/engine/index.js';
 import type { Adapter, Critic, Model } from '../../../src/engine/types.js';
 import { silentLog } from '../../../src/log.js';

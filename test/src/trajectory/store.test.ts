@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Log } from '../../../src/log.js';
-import { JsonlAppender } from '../../../src/trajectory/jsonl.js';
+import { JsonlAppender } from '../../../src/jsonl/read.js';
 import { exportTrajectories, importTrajectories } from '../../../src/trajectory/parquet.js';
 import { readSkips, readTrajectories, TrajectoryStore } from '../../../src/trajectory/store.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';

@@ -1,0 +1,33 @@
+/**
+ * `spark-rl/engine`: the training engine alone. Log-probs of a frozen GGUF base with or without a LoRA adapter, gradients of
+ * losses over them, an optimizer. Loads the native addon at the first call and nothing else.
+ */
+export { openModel } from '../engine/index.js';
+export type {
+  AccumulateOptions,
+  Adapter,
+  AdapterOptions,
+  Batch,
+  BatchShape,
+  CallOptions,
+  Critic,
+  CriticOptions,
+  LoraTarget,
+  MemoryPlan,
+  Model,
+  ModelInfo,
+  OpenModelOptions,
+  OptimizerMetrics,
+  OptimizerOptions,
+  PolicyMetrics,
+  PolicyOptions,
+  SaveModelOptions,
+  SaveReport,
+  SaveType,
+  Scores,
+  SftMetrics,
+  Trainable,
+  ValueMetrics,
+  ValueTerm,
+} from '../engine/types.js';
+export { SparkError, type SparkErrorCode } from '../errors.js';

@@ -1,0 +1,37 @@
+/**
+ * `spark-rl/rollout`: questions, tools, judges and generators, and what they make together: trajectories whose every step is
+ * judged and whose action the rarity-first rule chose.
+ */
+export { SparkError, type SparkErrorCode } from '../errors.js';
+export type {
+  Generated,
+  GenerateOptions,
+  Generator,
+  GeneratorSequence,
+} from '../inference/generator.js';
+export { type LlamaCppGenerator, type LlamaCppOptions, type LogprobOptions, openLlamaCpp } from '../inference/llamaCpp.js';
+export { type ApiJudge, type ApiJudgeOptions, createApiJudge } from '../judge/apiJudge.js';
+export { type CachedJudge, withCache } from '../judge/cache.js';
+export type { Judge, JudgedStep, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
+export { createOracle } from '../judge/oracle.js';
+export { createLog, type Log, silentLog } from '../log.js';
+export { exportQuestions } from '../questions/export.js';
+export { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
+export { type FilterOptions, filterQuestions } from '../questions/filter.js';
+export { loadQuestions } from '../questions/load.js';
+export { type MiniOptions, makeMini } from '../questions/mini.js';
+export { CATEGORIES, type Question } from '../questions/question.js';
+export { type Reward, stepReward } from '../reward.js';
+export { type PlainDeps, type PlainSettings, rolloutWithoutTools } from '../rollout/plain.js';
+export { isTrajectory, rolloutQuestion } from '../rollout/rollout.js';
+export { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
+export { type Selection, type SelectionSettings, selectAction } from '../rollout/select.js';
+export type { RolloutDeps, RolloutSettings, Tools } from '../rollout/settings.js';
+export { ActionUsage } from '../rollout/usage.js';
+export { noteSecret, redact } from '../secrets/redact.js';
+export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
+export type { SearchBackend } from '../tools/search.js';
+export { type ActionInfo, BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';
+export { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
+export { readTrajectories, type StoreOptions, TrajectoryStore } from '../trajectory/store.js';
+export type { Score, Segment, SegmentKind, SelectionRule, Skip, Step, Trajectory } from '../trajectory/trajectory.js';

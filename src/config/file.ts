@@ -1,0 +1,52 @@
+/** Where settings come from: a YAML file, and `--set key=value`. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parse, YAMLParseError } from 'yaml';
+import { SparkError } from '../errors.js';
+import { packagePath } from '../package.js';
+import { isRecord } from './record.js';
+import type { ConfigPatch } from './schema.js';
+import { noteConfigSecrets } from './secrets.js';
+
+/** Reads a YAML file into a patch. A bare name is looked up among the configs shipped with the package. */
+export async function readConfigFile(file: string): Promise<ConfigPatch> {
+  const candidates = [file, packagePath(path.join('configs', `${file}.yaml`))];
+  let text: string | undefined;
+  for (const candidate of candidates) {
+    text = await readFile(candidate, 'utf8').catch(() => undefined);
+    if (text !== undefined) break;
+  }
+  if (text === undefined) {
+    throw new SparkError('invalid_config', `no configuration at ${candidates.join(' or ')}`);
+  }
+  const parsed = readYaml(text, (reason) => `${file} is not YAML: ${reason}`);
+  noteConfigSecrets(parsed);
+  if (parsed === null || parsed === undefined) return {};
+  if (!isRecord(parsed)) throw new SparkError('invalid_config', `${file}: expected keys and values at the top`);
+  return parsed;
+}
+
+/** `a.b=3` to { a: { b: 3 } }; the value is read as YAML. */
+export function patchFromAssignment(assignment: string): ConfigPatch {
+  const at = assignment.indexOf('=');
+  if (at <= 0) throw new SparkError('invalid_config', '--set expects key=value, got no key in front of a "="');
+  const name = assignment.slice(0, at);
+  const value = readYaml(assignment.slice(at + 1), (reason) => `--set ${name}: the value is not YAML: ${reason}`);
+  return name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigPatch;
+}
+
+/**
+ * The parser's own messages quote the lines around the mistake, which may be the ones with a key: its code and position
+ * say as much.
+ */
+function readYaml(text: string, message: (reason: string) => string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw new SparkError('invalid_config', message('it refers to nothing'));
+    const [start] = error.linePos ?? [];
+    const where = start === undefined ? '' : ` at line ${start.line}, column ${start.col}`;
+    throw new SparkError('invalid_config', message(`${error.code.toLowerCase().replaceAll('_', ' ')}${where}`));
+  }
+}
+

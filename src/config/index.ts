@@ -1,0 +1,4 @@
+/** Configuration: its schema, and how files and flags become one. */
+export { patchFromAssignment, readConfigFile } from './file.js';
+export { resolveConfig } from './resolve.js';
+export type { Config, ConfigPatch } from './schema.js';

@@ -1,0 +1,47 @@
+/**
+ * Defaults, a YAML file and flags become one configuration. `auto` values are resolved here, so that the config.json of a
+ * run says what was really used.
+ */
+import path from 'node:path';
+import { SparkError } from '../errors.js';
+import { packagePath } from '../package.js';
+import { isRecord } from './record.js';
+import { type Config, type ConfigPatch, configSchema } from './schema.js';
+import { noteConfigSecrets, refuseConfigSecrets } from './secrets.js';
+
+/**
+ * Defaults, then each patch in turn. Throws `invalid_config` naming every key that is wrong, or that holds a secret.
+ */
+export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
+  const merged = patches.reduce<ConfigPatch>((all, patch) => merge(all, patch), {});
+  noteConfigSecrets(merged);
+  refuseConfigSecrets(merged);
+  const parsed = configSchema.safeParse(merged);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.') || '(top)'}: ${issue.message}`);
+    throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
+  }
+  const config = parsed.data;
+  const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
+  if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
+  config.model.path =
+    config.model.path === 'tiny' ? packagePath('models/spark-tiny.gguf') : path.resolve(config.model.path);
+  // A run is taken up again from anywhere, so its paths are absolute.
+  const { questions } = config;
+  if (questions.train !== 'mini') questions.train = path.resolve(questions.train);
+  if (questions.test !== 'mini') questions.test = path.resolve(questions.test);
+  if (questions.shots !== null) questions.shots = path.resolve(questions.shots);
+  if (config.parts !== null) config.parts = path.resolve(config.parts);
+  return config;
+}
+
+function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {
+  const out: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === undefined) continue;
+    const before = out[key];
+    out[key] = isRecord(before) && isRecord(value) ? merge(before, value) : value;
+  }
+  return out;
+}
+

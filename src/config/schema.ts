@@ -1,0 +1,126 @@
+/**
+ * One resolved configuration per run. Defaults are those of docs/algorithm.md. What a training method can be told is
+ * written in its own file (train/methods.ts has them all), the judge's part in judge/settings.ts.
+ */
+import { z } from 'zod';
+import { judgeSettings } from '../judge/settings.js';
+import { BUILTIN_TOOLS } from '../tools/tool.js';
+import { SELECTION_RULES } from '../trajectory/trajectory.js';
+import { type MethodSettings, methods } from '../train/methods.js';
+
+const positive = z.number().int().positive();
+const fraction = z.number().min(0).max(1);
+
+const modelSchema = z.strictObject({
+  /** GGUF file; `tiny` is the one shipped with the package. */
+  path: z.string().default('tiny'),
+  backend: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
+  /** Which GPU trains, as CUDA counts them. */
+  device: z.number().int().min(0).default(0),
+  /** 0: all cores for training; for inference as many as the model's size pays for */
+  threads: z.number().int().min(0).default(0),
+  /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */
+  compute: z.enum(['auto', 'f32', 'bf16']).default('auto'),
+  /** Activations that training computes again to save memory; `auto`: as few as the memory allows. */
+  recompute: z.enum(['auto', 'none', 'cheap', 'block', 'offload']).default('auto'),
+  /** Memory that training may hold, 10^9 bytes; null: nine tenths of what is free when it starts. */
+  memoryLimitGb: z.number().positive().nullable().default(null),
+});
+
+const inferenceSchema = z.strictObject({
+  /** Sequences generated at the same time. */
+  sequences: positive.default(16),
+  /** Tokens a sequence can hold; `auto`: what the longest rollout can need, at most what the model was trained for. */
+  contextSize: z.union([positive, z.literal('auto')]).default('auto'),
+  /** llama.cpp's GPU back end. */
+  gpu: z.union([z.boolean(), z.literal('auto')]).default(false),
+  kvCacheType: z.enum(['F16', 'F32']).default('F16'),
+});
+
+const questionsSchema = z.strictObject({
+  /** `mini`, or a Parquet / JSONL file with MMLU-Pro's columns. */
+  train: z.string().default('mini'),
+  test: z.string().default('mini'),
+  /** 0: all */
+  trainLimit: z.number().int().min(0).default(280),
+  testLimit: z.number().int().min(0).default(280),
+  /** Empty: all 14. */
+  trainCategories: z.array(z.string()).default([]),
+  testCategories: z.array(z.string()).default([]),
+  /** Validation rows for the 5-shot prompt of the evaluation without tools; null: zero-shot. */
+  shots: z.string().nullable().default(null),
+});
+
+const toolsSchema = z.strictObject({
+  enabled: z.array(z.string()).default([...BUILTIN_TOOLS]),
+  timeoutMs: positive.default(10_000),
+  maxObservationChars: positive.default(400),
+});
+
+const rolloutSchema = z.strictObject({
+  /** How an action is chosen among the viable: the lowest score (SPaRK), the highest, or the one used least. */
+  selection: z.enum(SELECTION_RULES).default('min-score'),
+  /** τ: an action is viable from this score on */
+  tau: z.number().min(0).max(10).default(6),
+  maxSteps: z.number().int().min(1).max(20).default(5),
+  temperature: z.number().min(0).default(0.7),
+  maxThoughtTokens: positive.default(192),
+  maxInputTokens: positive.default(256),
+  maxAnswerTokens: positive.default(64),
+  /** Further attempts for a step for which the judge gave no score at all. */
+  stepRetries: z.number().int().min(0).default(1),
+});
+
+const loraSchema = z.strictObject({
+  rank: positive.default(8),
+  alpha: z.number().positive().default(16),
+  targets: z
+    .array(z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down']))
+    .min(1)
+    .default(['q', 'k', 'v', 'o', 'gate', 'up', 'down']),
+});
+
+const evalSchema = z.strictObject({
+  temperature: z.number().min(0).default(0),
+  /** Tokens for one chain of thought when tools are off. */
+  maxChainTokens: positive.default(768),
+});
+
+const paritySchema = z.strictObject({
+  /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
+  check: z.preprocess((value) => (value === 'on' ? true : value === 'off' ? false : value), z.boolean()).default(true),
+  /** Most mean |Δ log-prob| in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files, else 0.01 (BF16 0.03). */
+  tolerance: z.number().min(0).nullable().default(null),
+  /** Tokens compared: before a stage trains, when its adapter is saved, and per sequence sampled by verify parity. */
+  tokens: z.number().int().min(2).default(192),
+});
+
+/** One section for each training method, under its name. */
+const methodSections = Object.fromEntries(
+  Object.values(methods).map(({ name, settings }) => [name, settings.prefault({})]),
+) as unknown as { readonly [Name in keyof MethodSettings]: z.ZodType<MethodSettings[Name]> };
+
+export const configSchema = z.strictObject({
+  name: z.string().min(1).default('run'),
+  seed: z.number().int().min(0).max(0xffffffff).default(1),
+  model: modelSchema.prefault({}),
+  inference: inferenceSchema.prefault({}),
+  questions: questionsSchema.prefault({}),
+  tools: toolsSchema.prefault({}),
+  judge: judgeSettings.prefault({}),
+  rollout: rolloutSchema.prefault({}),
+  /** ρ weighs rarity against coherence: R = ρ (best − chosen) − (1 − ρ)(1 − ok) */
+  reward: z.strictObject({ rho: fraction.default(0.5) }).prefault({}),
+  lora: loraSchema.prefault({}),
+  ...methodSections,
+  eval: evalSchema.prefault({}),
+  parity: paritySchema.prefault({}),
+  /** Module whose exports replace parts of the run (run/parts.ts): generator, engine, judge, tools, reward. */
+  parts: z.string().nullable().default(null),
+});
+
+export type Config = z.infer<typeof configSchema>;
+
+/** A partial configuration of any depth, as YAML files and flags give it. */
+export type ConfigPatch = { readonly [key: string]: unknown };
+

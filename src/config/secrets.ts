@@ -1,0 +1,36 @@
+/**
+ * A configuration is printed, written into every run and shown in its report, so it may hold no secret: one that does is
+ * refused, whatever the command. Nothing refused is shown.
+ */
+import { SparkError } from '../errors.js';
+import { noteSecret, redactKnown } from '../secrets/redact.js';
+import { holdsCredentials, namesSecret, secretsInUrls, stringsIn } from '../secrets/sources.js';
+
+/** From here on no message shows what a patch holds under `apiKey`, `token` and the like, or in its URLs. */
+export function noteConfigSecrets(patch: unknown): void {
+  for (const [path, text] of stringsIn(patch)) {
+    if (namesSecret(path.at(-1) ?? '')) noteSecret(text);
+    for (const secret of secretsInUrls(text)) noteSecret(secret);
+  }
+}
+
+/** Throws `invalid_config` naming every key that holds a secret. */
+export function refuseConfigSecrets(merged: unknown): void {
+  const lines = [...stringsIn(merged)].flatMap(([path, text]) => {
+    const reason = whyRefused(path.at(-1) ?? '', text);
+    return reason === null ? [] : [`  ${path.join('.')}: ${reason}`];
+  });
+  if (lines.length === 0) return;
+  throw new SparkError(
+    'invalid_config',
+    `the configuration holds secrets (not shown), and it is written to files and printed:\n${lines.join('\n')}\n` +
+      'Take them out; a key for the judge belongs into the environment variable OPENAI_API_KEY',
+  );
+}
+
+function whyRefused(key: string, text: string): string | null {
+  if (text.trim() === '') return null;
+  if (namesSecret(key)) return 'expected no such key in a configuration, got one';
+  if (holdsCredentials(text)) return 'expected a path or URL without name, password or key, got one that holds some';
+  return redactKnown(text) === text ? null : 'expected no secret, got one that this process has from elsewhere';
+}

@@ -1,0 +1,149 @@
+/** What `spark-rl doctor` looks at: every part is really used once, so that "ok" means it works. */
+import { statfs } from 'node:fs/promises';
+import os from 'node:os';
+import type { Config } from '../config/index.js';
+import { type Model, openModel } from '../engine/index.js';
+import { toSparkError } from '../errors.js';
+import { openLlamaCpp } from '../inference/llamaCpp.js';
+import { resolveEndpoint } from '../judge/endpoint.js';
+import { createBuiltinRegistry } from '../tools/registry.js';
+import { openEngine } from '../run/parts.js';
+
+export interface Finding {
+  readonly name: string;
+  /** `note`: not needed for the embedded default, but worth knowing. */
+  readonly state: 'ok' | 'failed' | 'note';
+  readonly detail: string;
+}
+
+type Check = (config: Config, signal: AbortSignal) => Promise<Omit<Finding, 'name'>>;
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  node: async () => ok(`${process.version}, ${os.cpus().length} cores, ${gigabytes(os.totalmem())} memory`),
+  'disk space': diskSpace,
+  'training engine': trainingEngine,
+  'CUDA backend': cudaBackend,
+  inference,
+  tools,
+  'judge key': judgeKey,
+};
+
+export async function diagnose(config: Config, signal: AbortSignal): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [name, check] of Object.entries(CHECKS)) {
+    const found = await check(config, signal).catch((error: unknown) => {
+      const failure = toSparkError(error);
+      if (failure.code === 'interrupted') throw failure;
+      return { state: 'failed' as const, detail: `[${failure.code}] ${failure.message}` };
+    });
+    findings.push({ name, ...found });
+  }
+  return findings;
+}
+
+async function diskSpace(): Promise<Omit<Finding, 'name'>> {
+  const { bavail, bsize } = await statfs(process.cwd());
+  const free = bavail * bsize;
+  const detail = `${gigabytes(free)} free here`;
+  return free < 1e9 ? { state: 'failed', detail: `${detail}; a run needs about 1 GB` } : ok(detail);
+}
+
+async function trainingEngine(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  return score(await openEngine(config, signal), signal);
+}
+
+/** The default runs without it, so its absence is a note that says why. What is there but fails is a failure. */
+async function cudaBackend(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  let model: Model;
+  try {
+    model = await openModel(config.model.path, { backend: 'cuda', device: config.model.device, signal });
+  } catch (error) {
+    const { code, message } = toSparkError(error);
+    if (code !== 'backend_unavailable') throw error;
+    return { state: 'note', detail: message };
+  }
+  return score(model, signal);
+}
+
+/** Three tokens through the whole model, which is then closed. */
+async function score(model: Model, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  try {
+    const { info } = model;
+    const tokens = Int32Array.of(1, 2, 3);
+    const batch = { tokens, cuSeqlens: Int32Array.of(0, 3), lossMask: Uint8Array.of(0, 1, 1) };
+    const logprobs = await model.logprobs(batch, null, { signal });
+    const finite = logprobs.every((value) => Number.isFinite(value) && value <= 0);
+    const size = `${(info.parameters / 1e6).toFixed(1)} M parameters, ${info.layers} layers`;
+    return finite
+      ? ok(`${size}; ${info.backend}, ${info.compute}, ${info.device}`)
+      : { state: 'failed', detail: `${info.path}: log-probs are not finite: a broken model file?` };
+  } finally {
+    model.dispose();
+  }
+}
+
+async function inference(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  const generator = await openLlamaCpp({
+    modelPath: config.model.path,
+    sequences: 1,
+    contextSize: 128,
+    threads: config.model.threads,
+    gpu: config.inference.gpu,
+    kvCacheType: config.inference.kvCacheType,
+    signal,
+  });
+  try {
+    const sequence = await generator.open(signal);
+    sequence.append(generator.tokenize(`${generator.bosText}Question:`, true));
+    const written = await sequence.generate({ stop: [], maxTokens: 4, temperature: 0, seed: 1, signal });
+    sequence.dispose();
+    return ok(`node-llama-cpp wrote ${written.tokens.length} tokens`);
+  } finally {
+    await generator.dispose();
+  }
+}
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  calculator: '6 * 7',
+  python: 'print(6 * 7)',
+  algebra: 'solve(x - 42 = 0, x)',
+  logic: 'p -> q, p |- q',
+  statistics: 'mean(41, 43)',
+  chemistry: 'mass H2O',
+  encyclopedia: 'Magna Carta',
+  search: 'Magna Carta year',
+};
+
+async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  const registry = createBuiltinRegistry({ tools: config.tools.enabled });
+  try {
+    const broken: string[] = [];
+    for (const name of registry.names) {
+      const input = EXAMPLES[name];
+      if (input === undefined) continue;
+      // The first call of a sandboxed tool starts its process.
+      const limits = { timeoutMs: 60_000, maxObservationChars: 200, signal };
+      const result = await registry.run(name, input, limits);
+      if (!result.ok) broken.push(`${name}: ${result.observation}`);
+    }
+    return broken.length === 0 ? ok(registry.names.join(' ')) : { state: 'failed', detail: broken.join('; ') };
+  } finally {
+    await registry.dispose();
+  }
+}
+
+/** Asked as a run would ask: what is missing or malformed fails here in the same words. */
+async function judgeKey({ judge }: Config): Promise<Omit<Finding, 'name'>> {
+  const key = process.env.OPENAI_API_KEY ? 'OPENAI_API_KEY is set' : 'OPENAI_API_KEY is not set';
+  if (judge.kind === 'oracle') return { state: 'note', detail: `${key}; the oracle judge needs none` };
+  const { local } = resolveEndpoint(judge.baseUrl, null, process.env);
+  return ok(local ? `${key}; the judge is in this network and may need none` : key);
+}
+
+function ok(detail: string): Omit<Finding, 'name'> {
+  return { state: 'ok', detail };
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

@@ -1,0 +1,282 @@
+/**
+ * `spark-rl verify resume`: a stage that stops and goes on ends with the very bits of one that did not. Tried here, on
+ * this machine and this model, with the real trainers and the real checkpoints, and with both ways to stop: an interruption
+ * saves where it stood; a kill leaves the checkpoint of some steps before.
+ */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Config } from '../config/index.js';
+import type { Model } from '../engine/types.js';
+import { throwIfAborted, toSparkError } from '../errors.js';
+import { silentLog } from '../log.js';
+import { seededRandom } from '../random.js';
+import { stepReward } from '../reward.js';
+import type { Objective, Trainables } from '../train/method.js';
+import { METHOD_NAMES, type MethodName, methods } from '../train/methods.js';
+import type { Sample } from '../trajectory/sample.js';
+import type { Segment, SegmentKind, Step, Trajectory } from '../trajectory/trajectory.js';
+import { openEngine } from '../run/parts.js';
+
+export interface ResumeResult {
+  readonly method: MethodName;
+  /** `interrupted`: goes on from the step it stopped at. `killed`: from the last checkpoint before. */
+  readonly stop: 'interrupted' | 'killed';
+  /** What was trained on: the run's trajectories, or made-up ones where it has too few. */
+  readonly data: 'run' | 'made up';
+  readonly steps: number;
+  /** Optimizer steps that were done when it stopped, and how many of them it goes on from. */
+  readonly stoppedAfter: number;
+  readonly resumedFrom: number;
+  /** Trained values compared, and how many of them differ in any bit. */
+  readonly values: number;
+  readonly different: number;
+}
+
+/** `trajectories`: a run's, or none. Called once for every method. */
+export async function verifyResume(
+  config: Config,
+  trajectories: () => AsyncIterable<Trajectory>,
+  signal: AbortSignal,
+): Promise<ResumeResult[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'spark-resume-'));
+  const model = await openEngine(config, signal);
+  // What goes on shares nothing with what stopped but the checkpoint.
+  let other: Model | null = null;
+  try {
+    other = await openEngine(config, signal);
+    const results: ResumeResult[] = [];
+    for (const method of METHOD_NAMES) {
+      const objective = methods[method].with(small(config[method]));
+      const shortest = await shortestOf(objective, trajectories());
+      const data = shortest.length >= TRAJECTORIES ? 'run' : 'made up';
+      const samples = data === 'run' ? shortest : madeUp(objective, model.info.vocabulary, config.seed);
+      const trial = { model, other, config, objective, samples, folder: path.join(folder, method), signal };
+      const tries = await new Trial(trial).compare();
+      results.push(...tries.map((one) => ({ method, data, ...one }) as const));
+    }
+    return results;
+  } finally {
+    model.dispose();
+    other?.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Odd, so that a kill loses a step that has to be done again. */
+const STOP_AFTER = 3;
+const CHECKPOINT_EVERY = 2;
+/** Enough for more steps than STOP_AFTER. */
+const TRAJECTORIES = 8;
+
+/** The method's own settings, for a training of a few short steps. Each takes what it knows of these. */
+function small(settings: object): object {
+  const wanted = {
+    batchTrajectories: 3,
+    microBatchTokens: 64,
+    epochs: 2,
+    iterations: 2,
+    learningRate: 1e-3,
+    // No target: an epoch that stops early would leave fewer steps to interrupt.
+    targetKl: 1e9,
+    filter: 'none',
+  };
+  const known = Object.entries(wanted).filter(([name]) => name in settings);
+  return { ...settings, ...Object.fromEntries(known) };
+}
+
+interface TrialOptions {
+  readonly model: Model;
+  readonly other: Model;
+  readonly config: Config;
+  readonly objective: Objective;
+  readonly samples: readonly Sample[];
+  readonly folder: string;
+  readonly signal: AbortSignal;
+}
+
+/** One method, trained straight through and with a stop. */
+class Trial {
+  readonly #options: TrialOptions;
+
+  constructor(options: TrialOptions) {
+    this.#options = options;
+  }
+
+  async compare(): Promise<Omit<ResumeResult, 'method' | 'data'>[]> {
+    const { model, other, folder } = this.#options;
+    const straight = await this.#fresh(model);
+    const steps = await this.#train(model, straight, null, null);
+    const stopped = await this.#fresh(model);
+    const stoppedAfter = await this.#train(model, stopped, folder, STOP_AFTER);
+    const results: Omit<ResumeResult, 'method' | 'data'>[] = [];
+    for (const stop of ['interrupted', 'killed'] as const) {
+      // Other objects with another seed: everything must come from the checkpoint.
+      const resumed = await this.#fresh(other, 1);
+      const rest = await this.#train(other, resumed, stop === 'killed' ? this.#killed : folder, null);
+      const bits = await compareTrained(straight, resumed);
+      results.push({ stop, steps, stoppedAfter, resumedFrom: steps - rest, ...bits });
+      release(resumed);
+    }
+    release(straight);
+    release(stopped);
+    return results;
+  }
+
+  /** The checkpoints as they lay there when step STOP_AFTER was done: what a kill -9 at that moment leaves. */
+  get #killed(): string {
+    return `${this.#options.folder}-killed`;
+  }
+
+  async #fresh(model: Model, offset = 0): Promise<Trainables> {
+    const { config, objective } = this.#options;
+    const options = { ...config.lora, seed: config.seed + offset };
+    return objective.trainables(model, await model.createAdapter(options), options);
+  }
+
+  /** Optimizer steps taken; stops after `stopAfter` of them. */
+  async #train(
+    model: Model,
+    trainables: Trainables,
+    checkpointFolder: string | null,
+    stopAfter: number | null,
+  ): Promise<number> {
+    const { config, objective, samples, folder, signal } = this.#options;
+    const stop = new AbortController();
+    let steps = 0;
+    const context = {
+      model,
+      stage: 'verify resume',
+      seed: config.seed,
+      log: silentLog,
+      metrics: (row: Readonly<Record<string, number | string>>) => {
+        if (row.step === undefined) return;
+        steps += 1;
+        if (steps !== stopAfter) return;
+        cpSync(folder, this.#killed, { recursive: true });
+        stop.abort();
+      },
+      checkpointFolder,
+      checkpointEvery: CHECKPOINT_EVERY,
+      signal: AbortSignal.any([signal, stop.signal]),
+    };
+    try {
+      await objective.train(trainables, samples, context);
+    } catch (error) {
+      if (!stop.signal.aborted || toSparkError(error).code !== 'interrupted') throw error;
+    }
+    throwIfAborted(signal);
+    return steps;
+  }
+}
+
+function release(trainables: Trainables): void {
+  for (const trainable of Object.values(trainables)) trainable.dispose();
+}
+
+const reward = (step: Step) => stepReward(step, 0.5);
+
+/** The shortest of a run that the method learns from. */
+async function shortestOf(objective: Objective, trajectories: AsyncIterable<Trajectory>): Promise<Sample[]> {
+  const shortest: Sample[] = [];
+  for await (const trajectory of trajectories) {
+    const sample = objective.sample(trajectory, reward);
+    if (sample === null) continue;
+    shortest.push(sample);
+    shortest.sort((a, b) => a.tokens.length - b.tokens.length);
+    shortest.length = Math.min(shortest.length, TRAJECTORIES);
+  }
+  return shortest;
+}
+
+function madeUp(objective: Objective, vocabulary: number, seed: number): Sample[] {
+  return randomTrajectories(TRAJECTORIES, vocabulary, seed)
+    .map((trajectory) => objective.sample(trajectory, reward))
+    .filter((sample) => sample !== null);
+}
+
+async function compareTrained(a: Trainables, b: Trainables): Promise<{ values: number; different: number }> {
+  let values = 0;
+  let different = 0;
+  for (const part of Object.keys(a)) {
+    const [left, right] = [await a[part]!.tensors('value'), await b[part]!.tensors('value')];
+    for (const [name, { data }] of Object.entries(left)) {
+      const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+      const other = right[name]!.data;
+      const otherBits = new Uint32Array(other.buffer, other.byteOffset, other.length);
+      values += bits.length;
+      bits.forEach((value, i) => {
+        if (value !== otherBits[i]) different += 1;
+      });
+    }
+  }
+  return { values, different };
+}
+
+type Piece = readonly [kind: SegmentKind, step: number, length: number];
+
+/** Right, coherent trajectories of one to three steps, of random tokens: the arithmetic does not care what they say. */
+function randomTrajectories(count: number, vocabulary: number, seed: number): Trajectory[] {
+  const random = seededRandom(seed);
+  const whole = (least: number, below: number) => least + Math.floor(random() * (below - least));
+  return Array.from({ length: count }, (_, index) => {
+    const steps = 1 + (index % 3);
+    const pieces: Piece[] = [['prompt', -1, whole(6, 14)]];
+    for (let step = 0; step < steps; step++) {
+      pieces.push(['thought', step, whole(2, 9)], ['action', step, 1], ['input', step, whole(1, 5)]);
+      pieces.push(['observation', step, whole(2, 6)]);
+    }
+    pieces.push(['answer', -1, 2]);
+    let at = 0;
+    const segments: Segment[] = pieces.map(([kind, step, length]) => {
+      at += length;
+      return { kind, step, start: at - length, end: at };
+    });
+    return {
+      id: `${index}:min-score-tau6:0`,
+      questionId: index,
+      category: 'math',
+      selection: 'min-score',
+      tau: 6,
+      generator: 'verify resume',
+      judge: 'verify resume',
+      seed,
+      steps: Array.from({ length: steps }, (_, step) => randomStep(step, segments, whole(0, 11))),
+      answerText: '',
+      answer: null,
+      correct: true,
+      end: 'answered',
+      tokens: Array.from({ length: at }, () => whole(0, vocabulary)),
+      segments,
+    };
+  });
+}
+
+function randomStep(index: number, segments: readonly Segment[], score: number): Step {
+  return {
+    index,
+    stateEnd: segments.find((segment) => segment.step === index)!.start,
+    thought: '',
+    scores: { python: score, calculator: 10 },
+    action: 'python',
+    choice: 'viable',
+    input: '',
+    observation: '',
+    toolError: null,
+    truncated: false,
+    processOk: true,
+  };
+}
+
+export function resumeText(results: readonly ResumeResult[]): string {
+  return results
+    .map(({ method, stop, data, steps, stoppedAfter, resumedFrom, values, different }) => {
+      const verdict = different === 0 ? 'bit-identical' : `DIFFERENT: ${different} of`;
+      const trajectories = data === 'run' ? 'the run’s trajectories' : 'made-up trajectories';
+      return (
+        `${method} on ${trajectories}: ${steps} steps straight through against ${stop} after ${stoppedAfter} and resumed ` +
+        `from ${resumedFrom}: ${verdict}${different === 0 ? ',' : ''} ${values} trained values`
+      );
+    })
+    .join('\n');
+}

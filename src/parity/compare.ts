@@ -1,0 +1,60 @@
+/** Two engines' log-probs of the same tokens. */
+import { probeOf, type ProbeLike } from './logprobs.js';
+
+export interface Comparison {
+  /** Tokens compared. */
+  readonly tokens: number;
+  /** Mean |Δ log-prob|, in nats */
+  readonly mean: number;
+  /** Worst |Δ log-prob|, in nats */
+  readonly worst: number;
+  /** Mean of served − ours: an estimate of KL(served ‖ ours) where the tokens were sampled from the served model. */
+  readonly kl: number;
+  /** Standard error of that estimate. */
+  readonly klError: number;
+}
+
+export type Rows = readonly ArrayLike<number>[];
+
+/**
+ * Row r holds the log-probs of one sequence. Entry 0 speaks of a token with nothing before it and is left out, as is what
+ * the mask of `sequences[r]` leaves out.
+ */
+export function compareLogprobs(ours: Rows, served: Rows, sequences?: readonly ProbeLike[]): Comparison {
+  let tokens = 0;
+  let sum = 0;
+  let worst = 0;
+  let signed = 0;
+  let squares = 0;
+  forEachPair(ours, served, sequences, (a, b) => {
+    const delta = b - a;
+    tokens += 1;
+    sum += Math.abs(delta);
+    signed += delta;
+    squares += delta * delta;
+    worst = Math.max(worst, Math.abs(delta)); // NaN stays: it must not pass for agreement
+  });
+  const kl = signed / tokens;
+  const variance = Math.max(0, squares / tokens - kl * kl);
+  return { tokens, mean: sum / tokens, worst, kl, klError: Math.sqrt(variance / tokens) };
+}
+
+/** Calls `visit` with both values of every token that counts. */
+export function forEachPair(
+  a: Rows,
+  b: Rows,
+  sequences: readonly ProbeLike[] | undefined,
+  visit: (a: number, b: number) => void,
+): void {
+  a.forEach((row, r) => {
+    const mask = sequences === undefined ? null : probeOf(sequences[r]!).mask;
+    for (let i = 1; i < row.length; i++) {
+      if (mask === null || mask[i] === 1) visit(row[i]!, b[r]![i]!);
+    }
+  });
+}
+
+/** Row by row a − b: what an adapter changed. */
+export function difference(a: Rows, b: Rows): number[][] {
+  return a.map((row, r) => Array.from(row, (value, i) => value - b[r]![i]!));
+}

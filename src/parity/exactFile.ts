@@ -1,0 +1,45 @@
+/** The same weights as a plain F32 file, which llama.cpp computes on without rounding anything. */
+import { statfsSync } from 'node:fs';
+import path from 'node:path';
+import type { Model, ModelInfo } from '../engine/types.js';
+import { SparkError } from '../errors.js';
+
+/** What the machine has for such a copy, in bytes. */
+export interface Room {
+  readonly disk: number;
+  readonly memory: number;
+}
+
+export function isF32({ tensorTypes }: ModelInfo): boolean {
+  return Object.keys(tensorTypes).every((type) => type === 'F32');
+}
+
+/**
+ * The file itself when it is F32 already, else a copy in `folder`. Throws `disk_full` or `memory_limit` before it writes
+ * what would not fit: a file that is mapped and does not fit the memory is read from the disk again for every token.
+ */
+export async function exactFile(model: Model, folder: string, signal: AbortSignal): Promise<string> {
+  if (isF32(model.info)) return model.info.path;
+  const { bavail, bsize } = statfsSync(folder);
+  requireRoom(model.info.parameters * 4, { disk: bavail * bsize, memory: process.availableMemory() });
+  const file = path.join(folder, 'exact-F32.gguf');
+  await model.save(file, { type: 'F32', signal });
+  return file;
+}
+
+/** A tenth is left for everything else. */
+export function requireRoom(needed: number, { disk, memory }: Room): void {
+  const refuse = (code: 'disk_full' | 'memory_limit', what: string, free: number): never => {
+    throw new SparkError(
+      code,
+      `expected room for an F32 copy of the weights, ${gigabytes(needed)}, but only ${gigabytes(free)} of ${what} are free; ` +
+        'free some, point TMPDIR elsewhere, or leave it out with --skip-exact',
+    );
+  };
+  if (needed > 0.9 * disk) refuse('disk_full', 'disk', disk);
+  if (needed > 0.9 * memory) refuse('memory_limit', 'memory', memory);
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

@@ -1,0 +1,77 @@
+/**
+ * Whether a run's prompts are still what this model's chat template, tokenizer and instructions make of their questions.
+ * Log-probs cannot show it: both engines score the stored tokens alike, however they came about. But a policy that learns
+ * after one prompt and is asked with another has learned for nobody.
+ */
+import type { Config } from '../config/index.js';
+import type { SparkError } from '../errors.js';
+import { openLlamaCpp } from '../inference/llamaCpp.js';
+import { renderHead } from '../rollout/prompt.js';
+import { promptSettings } from '../rollout/settings.js';
+import type { Trajectory } from '../trajectory/trajectory.js';
+import { openTools } from '../run/parts.js';
+import { RunQuestions } from '../run/questions.js';
+
+export interface PromptCheck {
+  /** Trajectories whose question is among the configured ones. */
+  readonly compared: number;
+  readonly different: number;
+  /** The first that differs: which, and from which token on. */
+  readonly first: { readonly id: string; readonly token: number } | null;
+}
+
+export async function checkPrompts(
+  config: Config,
+  trajectories: AsyncIterable<Trajectory>,
+  signal: AbortSignal,
+): Promise<PromptCheck> {
+  const train = await new RunQuestions(config).train();
+  const questions = new Map(train.map((question) => [question.question_id, question]));
+  const actions = openTools(config).actions();
+  // Rendering needs the tokenizer alone; the context is as small as can be.
+  const generator = await openLlamaCpp({ modelPath: config.model.path, contextSize: 64, signal });
+  try {
+    const settings = promptSettings(generator, actions, config.rollout.maxSteps);
+    let compared = 0;
+    let different = 0;
+    let first: PromptCheck['first'] = null;
+    for await (const trajectory of trajectories) {
+      const question = questions.get(trajectory.questionId);
+      if (question === undefined) continue;
+      compared += 1;
+      const head = renderHead(question, settings);
+      const today = head.flatMap(({ text, special }) => generator.tokenize(text, special));
+      const token = firstDifference(promptOf(trajectory), today);
+      if (token === null) continue;
+      different += 1;
+      first ??= { id: trajectory.id, token };
+    }
+    return { compared, different, first };
+  } finally {
+    await generator.dispose();
+  }
+}
+
+export function promptOf({ tokens, segments }: Trajectory): number[] {
+  return segments.filter(({ kind }) => kind === 'prompt').flatMap(({ start, end }) => tokens.slice(start, end));
+}
+
+/** Index of the first token that is not the same in both; null when they are equal. */
+export function firstDifference(a: readonly number[], b: readonly number[]): number | null {
+  const most = Math.max(a.length, b.length);
+  for (let at = 0; at < most; at++) if (a[at] !== b[at]) return at;
+  return null;
+}
+
+export function promptCause({ different, compared, first }: PromptCheck): string {
+  return (
+    `the chat template: ${different} of ${compared} stored prompts are not what this model's template, tokenizer and ` +
+    `instructions make of their questions today (${first!.id} from token ${first!.token} on); the model, rollout.maxSteps ` +
+    'or the tools are not those of the rollouts: restore them, or generate again'
+  );
+}
+
+/** For a run whose questions are gone. */
+export function noPrompts(error: SparkError): string {
+  return `prompts: not compared: [${error.code}] ${error.message}`;
+}

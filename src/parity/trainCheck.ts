@@ -1,0 +1,124 @@
+/**
+ * Before a stage trains: the engine that will learn against the sampler that will serve, on the stage's own tokens, the
+ * same file, adapter and cache type. Training on log-probs that the sampler does not share goes wrong in silence.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Adapter, Model } from '../engine/types.js';
+import { SparkError } from '../errors.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import { packageVersion } from '../package.js';
+import { readSealed, writeSealed } from '../sealed.js';
+import { hashOf, hashOfPath } from '../run/freshness.js';
+import type { Run } from '../run/run.js';
+import { type Comparison, compareLogprobs } from './compare.js';
+import { engineLogprobs, type Probe, samplerOf, servedLogprobs } from './logprobs.js';
+import { likelyCause, meanTolerance, weightTypes } from './tolerance.js';
+
+export interface CheckRequest {
+  readonly stage: string;
+  readonly model: Model;
+  /** What the stage starts from, and its GGUF file or PEFT folder; null for a fresh one, which changes nothing yet. */
+  readonly init: { readonly adapter: Adapter; readonly path: string } | null;
+  /** Some of what the policy wrote in the stage's trajectories. */
+  readonly probes: readonly Probe[];
+  readonly trajectories: number;
+  /** Of them, those that another model wrote. */
+  readonly strangers: number;
+}
+
+/** Throws `parity_failed` with the numbers and the likely cause. Measured once for the same files, settings and tokens. */
+export async function checkParity(run: Run, request: CheckRequest): Promise<void> {
+  const { config, folder, log } = run;
+  if (!config.parity.check) return;
+  const { model, stage, probes } = request;
+  if (probes.length === 0) return;
+  warnOfOthers(run, request);
+  const kvCacheType = config.inference.kvCacheType;
+  const measured = await measure(run, request, kvCacheType);
+  const tolerance = meanTolerance(model.info, config.parity.tolerance, kvCacheType);
+  const { cached, ...result } = measured;
+  folder.metrics.append({ stage, event: 'parity', kvCacheType, ...result, tolerance, cached });
+  const numbers =
+    `mean |Δ| ${result.mean.toExponential(1)} nats, worst ${result.worst.toExponential(1)} ` +
+    `over ${result.tokens} tokens`;
+  const what = `${weightTypes(model.info)}, ${kvCacheType} cache${cached ? ', measured before' : ''}`;
+  if (result.mean <= tolerance) {
+    log.info(`${stage}: parity with llama.cpp: ${numbers} (${what})`);
+    return;
+  }
+  const withF32 = kvCacheType === 'F16' ? await measure(run, request, 'F32') : measured;
+  const evidence = { info: model.info, kvCacheType, mean: result.mean, meanWithF32Cache: withF32.mean, tolerance };
+  throw new SparkError(
+    'parity_failed',
+    `${stage}: expected our log-probs and llama.cpp's within a mean of ${tolerance} nats, got ${numbers} (${what}). ` +
+      `Likely cause: ${likelyCause(evidence)}. To train all the same: --no-parity-check`,
+  );
+}
+
+/** Trajectories of another model make no difference between the engines, but they are not this policy's. */
+function warnOfOthers({ config, log }: Run, { stage, trajectories, strangers }: CheckRequest): void {
+  if (strangers === 0) return;
+  log.warn(
+    `${stage}: ${strangers} of ${trajectories} trajectories were written by another model than ` +
+      `${path.basename(config.model.path)}; spark-rl verify parity --run says whether their prompts are still its own`,
+  );
+}
+
+type Measured = Comparison & { readonly cached: boolean };
+
+async function measure(run: Run, request: CheckRequest, kvCacheType: 'F16' | 'F32'): Promise<Measured> {
+  const { config, folder, signal } = run;
+  const { probes } = request;
+  const key = await keyOf(run, request, kvCacheType);
+  const known =
+    readSealed<Record<string, Comparison>>(folder.parityFile, { remedy: 'remove it: it is measured again' }) ?? {};
+  if (known[key] !== undefined) return { ...known[key], cached: true };
+  const ours = await engineLogprobs(request.model, request.init?.adapter ?? null, probes, signal);
+  const served = { modelPath: config.model.path, ...samplerOf(config), kvCacheType, quick: true, signal };
+  const theirs = await withGguf(request, (adapterPath) => servedLogprobs({ ...served, adapterPath }, probes));
+  const result = compareLogprobs(ours, theirs, probes);
+  // JSON has no NaN: a difference that is no number is measured anew each time, and refused each time.
+  if (Number.isFinite(result.mean)) await writeSealed(folder.parityFile, { ...known, [key]: result });
+  return { ...result, cached: false };
+}
+
+/** Everything the numbers depend on. */
+async function keyOf(
+  { config, signal }: Run,
+  { model, init, probes }: CheckRequest,
+  kvCacheType: 'F16' | 'F32',
+): Promise<string> {
+  const { compute, backend } = model.info;
+  const facts = {
+    version: packageVersion(),
+    model: await fileSha256(config.model.path, signal),
+    adapter: init === null ? null : await hashOfPath(init.path, signal),
+    alpha: init?.adapter.alpha ?? null,
+    compute,
+    backend,
+    ...samplerOf(config),
+    kvCacheType,
+    probes: probes.map(({ tokens, mask }) => [tokens, [...mask]]),
+  };
+  return hashOf(facts);
+}
+
+/** llama.cpp reads no PEFT folder: what was loaded from one is written for it, and removed again. */
+async function withGguf<T>({ init }: CheckRequest, work: (adapterPath: string | undefined) => Promise<T>): Promise<T> {
+  if (init === null || isGguf(init.path)) return work(init?.path);
+  const folder = mkdtempSync(path.join(tmpdir(), 'spark-parity-'));
+  try {
+    const file = path.join(folder, 'init.gguf');
+    await init.adapter.save(file, 'gguf');
+    return await work(file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isGguf(file: string): boolean {
+  return file.endsWith('.gguf');
+}

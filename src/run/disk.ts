@@ -1,0 +1,87 @@
+/** What a run will write, said before it starts: an upper estimate from the settings, and a refusal where it cannot fit. */
+import { statfs } from 'node:fs/promises';
+import type { Config } from '../config/index.js';
+import { SparkError } from '../errors.js';
+import { checkModelFile } from '../inference/ggufCheck.js';
+import type { Run } from './run.js';
+
+/** How many of each a run will make at most. */
+export interface Work {
+  readonly rolloutSets: number;
+  readonly trainings: number;
+  readonly evaluations: number;
+}
+
+/** Bytes. */
+export interface DiskEstimate {
+  readonly rollouts: number;
+  readonly evaluations: number;
+  readonly adapters: number;
+  /** At its largest: of one training at a time, the old and the new beside each other */
+  readonly checkpoints: number;
+  readonly total: number;
+}
+
+/** A token as a number with its comma, and its text beside it. */
+const BYTES_A_TOKEN = 12;
+/** Scores, names and brackets of a step; question ids and segments of a trajectory. */
+const BYTES_A_STEP = 600;
+const PROMPT_TOKENS = 600;
+
+export async function estimateDisk(run: Run, work: Work): Promise<DiskEstimate> {
+  const { config, questions } = run;
+  const [train, test] = [(await questions.train()).length, (await questions.test()).length];
+  const each = trajectoryBytes(config);
+  const values = adapterValues(config);
+  // GGUF and PEFT, both in F32.
+  const adapters = work.trainings * 2 * 4 * values;
+  // Adapter and critic, each with two moments, and three numbers for every token of the rollouts.
+  const checkpoints = 2 * (2 * 3 * 4 * values + 3 * 4 * train * tokensOf(config));
+  const rollouts = work.rolloutSets * train * each;
+  const evaluations = work.evaluations * test * each;
+  return { rollouts, evaluations, adapters, checkpoints, total: rollouts + evaluations + adapters + checkpoints };
+}
+
+/** Says it, and throws `disk_full` where the disk has less. */
+export async function announceDisk(run: Run, work: Work): Promise<void> {
+  const { rollouts, evaluations, adapters, checkpoints, total } = await estimateDisk(run, work);
+  const { bavail, bsize } = await statfs(run.folder.root);
+  const free = bavail * bsize;
+  run.log.info(
+    `${run.folder.root}: at most ${megabytes(total)} will be written (rollouts ${megabytes(rollouts)}, evaluations ` +
+      `${megabytes(evaluations)}, adapters ${megabytes(adapters)}, checkpoints ${megabytes(checkpoints)}); ${megabytes(free)} are free`,
+  );
+  if (free >= total) return;
+  throw new SparkError(
+    'disk_full',
+    `expected room for ${megabytes(total)} at ${run.folder.root}, got ${megabytes(free)}: free some space, ask for fewer ` +
+      'questions, or give --run a folder on another disk',
+  );
+}
+
+function tokensOf({ rollout }: Config): number {
+  const { maxSteps, maxThoughtTokens, maxInputTokens, maxAnswerTokens } = rollout;
+  return PROMPT_TOKENS + maxSteps * (maxThoughtTokens + maxInputTokens) + maxAnswerTokens;
+}
+
+function trajectoryBytes(config: Config): number {
+  const { maxSteps } = config.rollout;
+  const perStep = BYTES_A_STEP + config.tools.maxObservationChars * 3;
+  return tokensOf(config) * BYTES_A_TOKEN + maxSteps * perStep;
+}
+
+/** Trained values of one adapter: A is (R, in) and B is (out, R) for every weight W (out, in) that is a target. */
+function adapterValues({ model, lora }: Config): number {
+  const names: Record<string, string> = { q: 'attn_q', k: 'attn_k', v: 'attn_v', o: 'attn_output' };
+  const targets = new Set(lora.targets.map((target) => names[target] ?? `ffn_${target}`));
+  let values = 0;
+  for (const [name, [inputs = 0, outputs = 0]] of checkModelFile(model.path).tensors) {
+    const projection = /^blk\.\d+\.(\w+)\.weight$/.exec(name)?.[1];
+    if (projection !== undefined && targets.has(projection)) values += lora.rank * (inputs + outputs);
+  }
+  return values;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

@@ -1,0 +1,198 @@
+/**
+ * The parts a run works with: what writes (generator), what trains (engine), what scores (judge), the tools and the reward.
+ * Each comes from the configuration, or is the user's own object.
+ */
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
+import type { Config } from '../config/index.js';
+import { openModel } from '../engine/index.js';
+import type { Model } from '../engine/types.js';
+import { SparkError } from '../errors.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import type { Generator } from '../inference/generator.js';
+import { openLlamaCpp } from '../inference/llamaCpp.js';
+import type { Judge } from '../judge/judge.js';
+import { openApiJudge } from '../judge/open.js';
+import { createOracle } from '../judge/oracle.js';
+import type { Log } from '../log.js';
+import { type Reward, stepReward } from '../reward.js';
+import type { Tools } from '../rollout/settings.js';
+import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
+import type { Step } from '../trajectory/trajectory.js';
+import type { MetricRow } from './metricsFile.js';
+
+/** The user's own parts; what is absent is made as the configuration says. */
+export interface UserParts {
+  /** The base model (null), or with this adapter, a GGUF file. The run disposes of what it gets here. */
+  readonly generator?: (adapterPath: string | null, signal: AbortSignal) => Promise<Generator>;
+  /** A model of `spark-rl/engine`. The run disposes of what it gets here. */
+  readonly engine?: (signal: AbortSignal) => Promise<Model>;
+  /** Its `id` names it in every trajectory: another judge, another id. */
+  readonly judge?: Judge;
+  /** Started and ended by their owner. A ToolRegistry is one. */
+  readonly tools?: Tools;
+  /** What a step is worth; null where it cannot be said. ρ is the stage's. */
+  readonly reward?: (step: Step, rho: number) => Reward | null;
+}
+
+export interface OpenedJudge {
+  readonly judge: Judge;
+  /** Counters for metrics.jsonl, of the whole run so far; empty for a judge that cannot fail. */
+  counters(): MetricRow;
+  warnings(): readonly string[];
+}
+
+interface PartsOptions {
+  readonly config: Config;
+  readonly judgeCacheFolder: string;
+  readonly user: UserParts;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export class Parts {
+  readonly #options: PartsOptions;
+  #judge: (OpenedJudge & { close(): void }) | null = null;
+
+  constructor(options: PartsOptions) {
+    this.#options = options;
+  }
+
+  /** `adapterPath` null: the base model alone. To be disposed of by who asked for it. */
+  generator(adapterPath: string | null): Promise<Generator> {
+    const { config, user, signal } = this.#options;
+    return user.generator?.(adapterPath, signal) ?? openGenerator(config, adapterPath, signal);
+  }
+
+  /** The training engine on the configured model. To be disposed of by who asked for it. */
+  engine(): Promise<Model> {
+    const { config, user, signal } = this.#options;
+    return user.engine?.(signal) ?? openEngine(config, signal);
+  }
+
+  /** Opened at the first question to it, and one for the whole run: so is its budget. */
+  judge(): OpenedJudge {
+    const { config, user, judgeCacheFolder, log } = this.#options;
+    this.#judge ??=
+      user.judge === undefined ? openJudge(config, judgeCacheFolder, log) : uncounted(user.judge);
+    return this.#judge;
+  }
+
+  /** Tools that are ready, for as long as the work takes. */
+  async withTools<T>(work: (tools: Tools) => Promise<T>): Promise<T> {
+    const { config, user } = this.#options;
+    if (user.tools !== undefined) return work(user.tools);
+    const tools = openTools(config);
+    try {
+      await tools.warm();
+      return await work(tools);
+    } finally {
+      await tools.dispose();
+    }
+  }
+
+  /** What prompts say of the actions there are. Starts nothing. */
+  actions() {
+    const { config, user } = this.#options;
+    return (user.tools ?? openTools(config)).actions();
+  }
+
+  reward(rho: number): (step: Step) => Reward | null {
+    const { reward = stepReward } = this.#options.user;
+    return (step) => reward(step, rho);
+  }
+
+  /** What rollouts depend on of the judge. Nothing is opened, so no key is needed. */
+  get judgeName(): string {
+    const { judge } = this.#options.config;
+    return this.#options.user.judge?.id ?? (judge.kind === 'api' ? judge.model : judge.kind);
+  }
+
+  close(): void {
+    this.#judge?.close();
+    this.#judge = null;
+  }
+}
+
+function uncounted(judge: Judge) {
+  return { judge, counters: () => ({}), warnings: () => [], close() {} };
+}
+
+function openJudge(config: Config, cacheFolder: string, log: Log): OpenedJudge & { close(): void } {
+  if (config.judge.kind === 'oracle') return uncounted(createOracle());
+  const { judge, stats } = openApiJudge(config.judge, cacheFolder);
+  if (judge.skippedLines > 0) {
+    log.warn(`${cacheFolder}: ${judge.skippedLines} lines cannot be read; what they said is asked again`);
+  }
+  return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings(), close: () => judge.close() };
+}
+
+/** The training engine on the configured model. */
+export function openEngine({ model }: Config, signal: AbortSignal): Promise<Model> {
+  const { path: file, backend, device, threads, compute, recompute, memoryLimitGb } = model;
+  const memoryLimit = memoryLimitGb === null ? 0 : Math.round(memoryLimitGb * 1e9);
+  return openModel(file, { backend, device, threads, compute, recompute, memoryLimit, signal });
+}
+
+/** No process is started before `warm` or the first call. */
+export function openTools(config: Config): ToolRegistry {
+  return createBuiltinRegistry({ tools: config.tools.enabled });
+}
+
+function openGenerator(config: Config, adapterPath: string | null, signal: AbortSignal): Promise<Generator> {
+  const { sequences, contextSize, gpu, kvCacheType } = config.inference;
+  return openLlamaCpp({
+    modelPath: config.model.path,
+    adapterPath: adapterPath ?? undefined,
+    sequences,
+    ...(contextSize === 'auto' ? {} : { contextSize }),
+    threads: config.model.threads,
+    gpu,
+    kvCacheType,
+    signal,
+  });
+}
+
+const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'expected a function');
+const userPartsSchema = z.strictObject({
+  generator: callable.optional(),
+  engine: callable.optional(),
+  judge: z.looseObject({ id: z.string().min(1), judge: callable }).optional(),
+  tools: z.custom((value) => hasMethods(value, ['actions', 'run']), 'expected an object with actions() and run()').optional(),
+  reward: callable.optional(),
+});
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  return typeof value === 'object' && value !== null && names.every((name) => typeof Reflect.get(value, name) === 'function');
+}
+
+/** Throws `invalid_argument` where a part is not what it should be, or is none. */
+export function checkParts(parts: unknown, source: string): UserParts {
+  const checked = userPartsSchema.safeParse(parts);
+  if (checked.success) return parts as UserParts;
+  const problems = checked.error.issues.map((issue) => `${issue.path.join('.') || 'parts'}: ${issue.message}`);
+  throw new SparkError(
+    'invalid_argument',
+    `${source}: expected some of generator, engine, judge, tools, reward; ${problems.join('; ')}`,
+  );
+}
+
+/**
+ * Parts from a module, by content: `hash` is its file's. It exports them by name, or as `default` an object of them or a
+ * function that makes one of the configuration.
+ */
+export async function loadParts(config: Config): Promise<{ readonly parts: UserParts; readonly hash: string | null }> {
+  if (config.parts === null) return { parts: {}, hash: null };
+  const file = path.resolve(config.parts);
+  const hash = await fileSha256(file);
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new SparkError('invalid_config', `parts: ${file} does not load: ${(error as Error).message}`, { cause: error });
+  }
+  const { default: main, ...named } = exported;
+  const made: unknown = typeof main === 'function' ? await (main as (config: Config) => unknown)(config) : (main ?? named);
+  return { parts: checkParts(made, file), hash };
+}

@@ -1,0 +1,52 @@
+/** `stages.json`: what every stage of a run was made under, what came of it, and the hashes of its files. */
+import { readSealed, writeSealed } from '../sealed.js';
+import type { Facts } from './freshness.js';
+
+export interface Finished {
+  readonly dependsOn: Facts;
+  /** sha256 by path relative to the run: without these the result is not there. */
+  readonly files: Readonly<Record<string, string>>;
+  /** The same for copies that may be taken away. */
+  readonly copies: Readonly<Record<string, string>>;
+  readonly result: unknown;
+  /** False: something was left out that another try may add. */
+  readonly complete: boolean;
+}
+
+export interface StageRecord {
+  readonly finished: Finished | null;
+  /** What the work under way depends on: files that are not finished lie there. */
+  readonly begun: Facts | null;
+}
+
+const NOTHING: StageRecord = { finished: null, begun: null };
+
+export class StageRecords {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** By stage, in the order in which they began. */
+  all(): Readonly<Record<string, StageRecord>> {
+    const remedy = 'remove it: every stage is then done again when it is asked for, beside the adapters that are there';
+    return readSealed<{ stages: Record<string, StageRecord> }>(this.#file, { remedy })?.stages ?? {};
+  }
+
+  get(stage: string): StageRecord {
+    return this.all()[stage] ?? NOTHING;
+  }
+
+  async begin(stage: string, dependsOn: Facts): Promise<void> {
+    await this.#write(stage, { finished: this.get(stage).finished, begun: dependsOn });
+  }
+
+  async finish(stage: string, finished: Finished): Promise<void> {
+    await this.#write(stage, { finished, begun: null });
+  }
+
+  async #write(stage: string, record: StageRecord): Promise<void> {
+    await writeSealed(this.#file, { stages: { ...this.all(), [stage]: record } });
+  }
+}

@@ -1,0 +1,156 @@
+/** A run: a configuration, the folder that everything it makes goes into, and the parts it is made with. */
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
+import { SparkError } from '../errors.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import { type Log, silentLog } from '../log.js';
+import { isCheckout, packagePath, packageVersion } from '../package.js';
+import { RunFolder, runRoot } from './folder.js';
+import { lockRun, type RunLock } from './lock.js';
+import { checkParts, loadParts, Parts, type UserParts } from './parts.js';
+import { RunQuestions } from './questions.js';
+import { StageRecords } from './records.js';
+
+export interface RunOptions {
+  /** Parts of your own in place of those that the configuration names. */
+  readonly parts?: UserParts;
+  /** Path of the run's folder; default `runs/<config.name>`. */
+  readonly folder?: string;
+  readonly log?: Log;
+  readonly signal?: AbortSignal;
+  /** Remove what the run holds, once no other process is at work in it. */
+  readonly fresh?: boolean;
+}
+
+interface Opened {
+  readonly config: Config;
+  readonly folder: RunFolder;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly parts: Parts;
+  readonly partsHash: string | null;
+  readonly lock: RunLock | null;
+}
+
+export class Run {
+  readonly config: Config;
+  readonly folder: RunFolder;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly parts: Parts;
+  /** sha256 of the module that the configuration takes parts from; null without one. */
+  readonly partsHash: string | null;
+  readonly questions: RunQuestions;
+  readonly records: StageRecords;
+  readonly #lock: RunLock | null;
+
+  private constructor({ config, folder, log, signal, parts, partsHash, lock }: Opened) {
+    this.config = config;
+    this.folder = folder;
+    this.log = log;
+    this.signal = signal;
+    this.parts = parts;
+    this.partsHash = partsHash;
+    this.questions = new RunQuestions(config);
+    this.records = new StageRecords(folder.stagesFile);
+    this.#lock = lock;
+  }
+
+  /**
+   * Opens the run folder for writing, makes it when it is not there, and writes what the run is made with into it. Throws
+   * `run_locked` while another process writes; `close` gives it free. Also `invalid_config`, `invalid_argument` (parts),
+   * `unsupported_file` (a run of another version), `io_error`.
+   */
+  static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
+    const config = resolveConfig(given as ConfigPatch);
+    const { log = silentLog, signal = new AbortController().signal } = options;
+    const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
+    const { parts: loaded, hash } = await loadParts(config);
+    const folder = RunFolder.open(options.folder === undefined ? runRoot(config.name) : path.resolve(options.folder));
+    const lock = lockRun(folder.root, log);
+    try {
+      if (options.fresh) folder.clear();
+      await folder.writeConfig(config, {
+        version: packageVersion(),
+        commit: sourceCommit(),
+        node: process.version,
+        modelSha256: await fileSha256(config.model.path),
+        written: new Date().toISOString(),
+      });
+      const user = { ...loaded, ...own };
+      const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
+      return new Run({ config, folder, log, signal, parts, partsHash: hash, lock });
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** A run that is there, to read from: nothing is written, and another process may be at work in it. */
+  static read(root: string, options: Pick<RunOptions, 'log' | 'signal'> = {}): Run {
+    const { log = silentLog, signal = new AbortController().signal } = options;
+    const folder = RunFolder.existing(root);
+    const { run: _facts, ...stored } = folder.readConfig()!;
+    const config = resolveConfig(stored as ConfigPatch, { name: root });
+    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user: {}, log, signal });
+    return new Run({ config, folder, log, signal, parts, partsHash: null, lock: null });
+  }
+
+  /** Adapter of a finished training stage, a GGUF file, or null. */
+  adapterOf(stage: string): string | null {
+    const { finished } = this.records.get(trainName(stage));
+    if (finished === null) return null;
+    const { adapter } = finished.result as { readonly adapter: string };
+    // Stored relative to the run, so that a run can be moved.
+    return path.join(this.folder.root, adapter);
+  }
+
+  close(): void {
+    this.parts.close();
+    this.folder.metrics.close();
+    this.#lock?.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+/** The record of the stage that trains an adapter. */
+export function trainName(stage: string): string {
+  return `train ${stage}`;
+}
+
+/** Opens the run for writing, does the work, and gives the run free whatever came of it. */
+export async function withRun<T>(
+  config: Config | ConfigPatch,
+  options: RunOptions,
+  work: (run: Run) => Promise<T>,
+): Promise<T> {
+  const run = await Run.open(config, options);
+  try {
+    return await work(run);
+  } finally {
+    run.close();
+  }
+}
+
+/** Commit of the checkout this package runs from; null where it is an installed package. */
+function sourceCommit(): string | null {
+  // A package lies inside somebody else's repository.
+  if (!isCheckout()) return null;
+  try {
+    const options = { cwd: packagePath('.'), stdio: ['ignore', 'pipe', 'ignore'] as ('ignore' | 'pipe')[] };
+    return execFileSync('git', ['rev-parse', 'HEAD'], options).toString().trim();
+  } catch {
+    return null;
+  }
+}
+
+/** Thrown where a stage is needed that was not trained yet. */
+export function noStage(run: Run, stage: string): SparkError {
+  const trained = Object.keys(run.records.all()).filter((name) => name.startsWith('train '));
+  const there = trained.length === 0 ? 'no trained stage' : trained.map((name) => name.slice(6)).join(', ');
+  return new SparkError('no_data', `${run.folder.root} has no stage "${stage}"; it has ${there}`);
+}

@@ -1,0 +1,162 @@
+/** The test questions answered by one adapter, greedily, into eval/<name>.jsonl; an interrupted evaluation goes on. */
+import { rmSync } from 'node:fs';
+import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import type { Question } from '../questions/question.js';
+import { rolloutWithoutTools } from '../rollout/plain.js';
+import { isTrajectory } from '../rollout/rollout.js';
+import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
+import { ActionUsage } from '../rollout/usage.js';
+import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { noStage, type Run } from '../run/run.js';
+import { trajectoryId } from '../trajectory/rolloutSet.js';
+import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
+import type { Trajectory } from '../trajectory/trajectory.js';
+import { actingFacts, rolloutSettings } from './rolloutFacts.js';
+import type { Outcome, Stage } from './stage.js';
+
+export interface EvaluateSpec {
+  /** Name of the file and of the row in tables. */
+  readonly name: string;
+  /** `base` for none, `{ stage }` for what the run has trained, `{ path }` for a GGUF LoRA file. */
+  readonly adapter: 'base' | { readonly stage: string } | { readonly path: string };
+  /** False: one chain of thought under the official prompt. */
+  readonly tools: boolean;
+}
+
+/** Both rungs below training. */
+export const BASE: EvaluateSpec = { name: 'base', adapter: 'base', tools: false };
+export const BASE_TOOLS: EvaluateSpec = { name: 'base-tools', adapter: 'base', tools: true };
+
+export function evaluateName(stage: string): string {
+  return `evaluate ${stage}`;
+}
+
+export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
+  return {
+    name: evaluateName(spec.name),
+    dependsOn: (run) => evaluateFacts(run, spec),
+    async prepare(run, changed) {
+      // Answers to more or fewer questions are good; those of another model, or under other settings, say nothing.
+      if (changed?.every((change) => change.startsWith('questions '))) return;
+      const file = run.folder.evalFile(spec.name);
+      rmSync(file, { force: true });
+      rmSync(skipsFile(file), { force: true });
+    },
+    execute: (run) => evaluate(run, spec),
+  };
+}
+
+function adapterOf(run: Run, { adapter }: EvaluateSpec): string | null {
+  if (adapter === 'base') return null;
+  if ('path' in adapter) return adapter.path;
+  const file = run.adapterOf(adapter.stage);
+  if (file === null) throw noStage(run, adapter.stage);
+  return file;
+}
+
+async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
+  const { config, questions, signal } = run;
+  const adapter = adapterOf(run, spec);
+  const ids = (await questions.test()).map(({ question_id }) => question_id);
+  return {
+    adapter: adapter === null ? null : await hashOfPath(adapter, signal),
+    withTools: spec.tools,
+    eval: config.eval,
+    ...(await actingFacts(run)),
+    questions: hashOf(ids),
+  };
+}
+
+async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEvaluation>> {
+  const { folder, log } = run;
+  const questions = await run.questions.test();
+  const file = folder.evalFile(spec.name);
+  const done = new Map<number, Answered>();
+  const keep = (trajectory: Trajectory) => done.set(trajectory.questionId, answered(trajectory));
+  const store = await TrajectoryStore.open(file, { log, onStored: keep });
+  const todo = questions.filter(({ question_id }) => !store.has(trajectoryId(question_id, POLICY, 0)));
+  const started = performance.now();
+  let skips = 0;
+  try {
+    if (todo.length > 0) {
+      const summary = await answer(run, spec, todo, (result) => {
+        if (isTrajectory(result)) {
+          store.append(result);
+          keep(result);
+        } else {
+          store.appendSkip(result);
+        }
+        log.progress(`eval ${spec.name} ${done.size}/${questions.length}`);
+      });
+      skips = summary.skips;
+    }
+  } finally {
+    store.close();
+  }
+  const result = summarize(oneEach(questions, done), actionNames(run));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const skipped = skips === 0 ? '' : `, ${skips} questions skipped (eval/${spec.name}.skips.jsonl says why)`;
+  const { accuracy, entropyBits } = result;
+  log.info(
+    `eval ${spec.name}: ${(100 * accuracy).toFixed(1)} % of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
+  );
+  return { result, files: [file], complete: skips === 0 };
+}
+
+/** Nobody chooses the policy's actions for it. */
+const POLICY = { selection: 'policy', tau: null } as const;
+
+/** What an evaluation that was interrupted has so far; null where it has nothing. Each other question counts as wrong. */
+export async function partialEvaluation(run: Run, name: string): Promise<{ result: StageEvaluation; left: number } | null> {
+  const done = new Map<number, Answered>();
+  for await (const trajectory of readTrajectories(run.folder.evalFile(name), run.log)) {
+    done.set(trajectory.questionId, answered(trajectory));
+  }
+  if (done.size === 0) return null;
+  const questions = await run.questions.test();
+  const left = questions.filter(({ question_id }) => !done.has(question_id)).length;
+  return { result: summarize(oneEach(questions, done), actionNames(run)), left };
+}
+
+/** The little that is summed over: tokens and texts need not be held. */
+function answered({ category, correct, answer, steps }: Trajectory): Answered {
+  return { category, correct, answer, steps: steps.map(({ action }) => ({ action })) };
+}
+
+/** One result for each question. A question that gave none (too long, say) counts as unparsed and wrong. */
+function oneEach(questions: readonly Question[], done: ReadonlyMap<number, Answered>): Answered[] {
+  return questions.map(({ question_id, category }) => {
+    return done.get(question_id) ?? { category, correct: false, answer: null, steps: [] };
+  });
+}
+
+async function answer(
+  run: Run,
+  spec: EvaluateSpec,
+  todo: readonly Question[],
+  handle: ResultHandler,
+): Promise<RunSummary> {
+  const { config, parts, signal } = run;
+  const { temperature, maxChainTokens } = config.eval;
+  const generator = await parts.generator(adapterOf(run, spec));
+  try {
+    if (!spec.tools) {
+      const validation = await run.questions.shots();
+      const settings = { validation, temperature, maxChainTokens, seed: config.seed, attempt: 0 };
+      const chain = (question: Question, stop: AbortSignal) =>
+        rolloutWithoutTools(question, { generator, signal: stop }, settings);
+      return await runAll(todo, { generator, signal }, chain, handle);
+    }
+    return await parts.withTools((tools) => {
+      const deps = { generator, judge: null, tools, usage: new ActionUsage(), signal };
+      const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature });
+      return runRollouts(todo, deps, settings, handle);
+    });
+  } finally {
+    await generator.dispose();
+  }
+}
+
+function actionNames({ parts }: Run): string[] {
+  return parts.actions().map(({ name }) => name);
+}

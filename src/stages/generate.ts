@@ -1,0 +1,121 @@
+/** Rollouts of one set into the run's trajectories; what is there already is not made again. */
+import { SparkError } from '../errors.js';
+import type { Question } from '../questions/question.js';
+import { isTrajectory } from '../rollout/rollout.js';
+import { runRollouts } from '../rollout/run.js';
+import { ActionUsage } from '../rollout/usage.js';
+import { hashOf } from '../run/freshness.js';
+import type { Run } from '../run/run.js';
+import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
+import { TrajectoryStore } from '../trajectory/store.js';
+import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
+import { rolloutFacts, rolloutSettings } from './rolloutFacts.js';
+import type { Outcome, Stage } from './stage.js';
+
+export interface GenerateSummary {
+  readonly file: string;
+  /** Name of the rollout set. */
+  readonly set: string;
+  readonly questions: number;
+  readonly written: number;
+  readonly already: number;
+  readonly skipped: number;
+  /** Skips by code. */
+  readonly skipCodes: Readonly<Record<string, number>>;
+  /** Steps by action, over all trajectories of the set. */
+  readonly actions: Readonly<Record<string, number>>;
+  readonly seconds: number;
+}
+
+/** Rollouts whose actions this rule chose, at this τ. */
+export function generateStage(set: { readonly selection: SelectionRule; readonly tau: number }): Stage<GenerateSummary> {
+  return {
+    name: `generate ${nameOfSet(set)}`,
+    async dependsOn(run) {
+      const ids = (await run.questions.train()).map(({ question_id }) => question_id);
+      return { ...(await rolloutFacts(run, set)), questions: hashOf(ids) };
+    },
+    async prepare(run, changed) {
+      // More questions are answered beside those that are; all else would be a mixture nobody could learn from.
+      const other = (changed ?? []).filter((change) => !change.startsWith('questions '));
+      if (other.length === 0) return;
+      const file = run.folder.trajectoriesFile(nameOfSet(set));
+      throw new SparkError(
+        'run_exists',
+        `${file} was made under other rules than these (${other.join('; ')}): give another --run, or the same settings ` +
+          'as before; rollouts that are not wanted any more: remove the file and the stage',
+      );
+    },
+    execute: (run) => generate(run, set),
+  };
+}
+
+type ChosenSet = RolloutSet & { readonly tau: number };
+
+async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSummary>> {
+  const { folder, log, signal } = run;
+  const name = nameOfSet(set);
+  const file = folder.trajectoriesFile(name);
+  const questions = await run.questions.train();
+  const counts = new ActionUsage();
+  const count = ({ steps }: Trajectory) => {
+    for (const { action } of steps) counts.add(action);
+  };
+  const store = await TrajectoryStore.open(file, { log, onStored: count });
+  const already = store.size;
+  const usage = counts.copy();
+  const todo = questions.filter((question) => !store.has(trajectoryId(question.question_id, set, 0)));
+  const started = performance.now();
+  let written = 0;
+  let skipCodes: Readonly<Record<string, number>> = {};
+  try {
+    if (todo.length > 0) {
+      skipCodes = await rollOut(run, todo, { set, usage }, (result) => {
+        if (isTrajectory(result)) {
+          store.append(result);
+          count(result);
+          written += 1;
+        } else {
+          store.appendSkip(result);
+        }
+        log.progress(`generate ${name} ${written}/${todo.length}`);
+      });
+    }
+  } finally {
+    store.close();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const skipped = Object.values(skipCodes).reduce((sum, one) => sum + one, 0);
+  if (signal.aborted) log.warn('generation stopped early');
+  log.info(
+    `generate ${name}: ${written} trajectories, ${already} were there, ${skipped} skipped, ${seconds.toFixed(1)} s`,
+  );
+  const actions = counts.all();
+  const result = { file, set: name, questions: questions.length, written, already, skipped, skipCodes, actions, seconds };
+  return { result, files: [file], complete: skipped === 0 };
+}
+
+type Handle = Parameters<typeof runRollouts>[3];
+
+async function rollOut(
+  run: Run,
+  todo: readonly Question[],
+  { set, usage }: { readonly set: ChosenSet; readonly usage: ActionUsage },
+  handle: Handle,
+): Promise<Readonly<Record<string, number>>> {
+  const { config, parts, folder, log, signal } = run;
+  const { judge, counters, warnings } = parts.judge();
+  return parts.withTools(async (tools) => {
+    const generator = await parts.generator(null);
+    try {
+      const deps = { generator, judge, tools, usage, signal };
+      const settings = rolloutSettings(config, { ...set, temperature: config.rollout.temperature });
+      const done = await runRollouts(todo, deps, settings, handle);
+      folder.metrics.append({ event: 'generate', set: nameOfSet(set), ...done.skipCodes, ...counters() });
+      for (const warning of warnings()) log.warn(warning);
+      return done.skipCodes;
+    } finally {
+      await generator.dispose();
+    }
+  });
+}

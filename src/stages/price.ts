@@ -1,0 +1,24 @@
+/** What judging a set of rollouts will cost, before any is made. */
+import { estimateCost, requirePrice } from '../judge/prices.js';
+import type { Config } from '../config/index.js';
+import { openTools } from '../run/parts.js';
+import { RunQuestions } from '../run/questions.js';
+
+export interface GenerationPrice {
+  readonly questions: number;
+  /** One call a step and one for the end. */
+  readonly calls: number;
+  /** False: the oracle, which costs nothing. */
+  readonly paid: boolean;
+  readonly dollars: number;
+}
+
+/** At most steps and usual lengths. */
+export async function priceOfGeneration(config: Config): Promise<GenerationPrice> {
+  const questions = (await new RunQuestions(config).train()).length;
+  const actions = openTools(config).actions();
+  const paid = config.judge.kind === 'api';
+  const price = paid ? requirePrice(config.judge.model, config.judge.price) : null;
+  const { calls, usd } = estimateCost(questions, config.rollout.maxSteps, { actions, price });
+  return { questions, calls, paid, dollars: usd ?? 0 };
+}

@@ -1,0 +1,35 @@
+/** What rollouts are made with, and what they depend on. */
+import type { Config } from '../config/index.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import type { RolloutSettings } from '../rollout/settings.js';
+import { type Facts, hashOf } from '../run/freshness.js';
+import type { Run } from '../run/run.js';
+import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
+
+/** The part of a configuration that a rollout is made with. */
+export function rolloutSettings(
+  { rollout, tools, seed }: Config,
+  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature'>,
+): RolloutSettings {
+  const { timeoutMs, maxObservationChars } = tools;
+  return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };
+}
+
+/** How a policy acts, whoever chooses: limits, tools, model, seed. */
+export async function actingFacts({ config, parts, partsHash, signal }: Run): Promise<Facts> {
+  const { selection: _rule, tau: _threshold, temperature: _sampled, ...limits } = config.rollout;
+  const { timeoutMs, maxObservationChars } = config.tools;
+  return {
+    model: await fileSha256(config.model.path, signal),
+    ...limits,
+    tools: { actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
+    contextSize: config.inference.contextSize,
+    seed: config.seed,
+    parts: partsHash,
+  };
+}
+
+export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
+  const { temperature } = run.config.rollout;
+  return { set: nameOfSet(set), temperature, judge: run.parts.judgeName, ...(await actingFacts(run)) };
+}

@@ -1,0 +1,203 @@
+/** One training stage of a run: stored trajectories in, an adapter out, resumable at every optimizer step. */
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import type { Adapter, Model } from '../engine/types.js';
+import { SparkError } from '../errors.js';
+import { fileSha256 } from '../inference/fileHash.js';
+import { saveChecked } from '../parity/saveAdapter.js';
+import { checkParity } from '../parity/trainCheck.js';
+import { type Facts, hashOfPath } from '../run/freshness.js';
+import { type Run, trainName } from '../run/run.js';
+import { hashOfSamples } from '../train/checkpoint.js';
+import type { Objective, TrainResult } from '../train/method.js';
+import { type MethodName, methods } from '../train/methods.js';
+import type { TrainContext } from '../train/trainer.js';
+import type { SelectionRule } from '../trajectory/trajectory.js';
+import type { Outcome, Stage } from './stage.js';
+import { readTrainingSet, type TrainingSet } from './trainingSet.js';
+
+/** A stage is a method with its data and reward: docs/algorithm.md, Training sets. */
+export interface TrainSpec {
+  /** Name in files, metrics and tables. */
+  readonly name: string;
+  readonly method: MethodName;
+  /** Rollouts of this set are learned from. */
+  readonly selection: SelectionRule;
+  readonly tau: number;
+  /** ρ; not used by SFT */
+  readonly rho: number;
+  /** `base`, a trained stage of the run, or the path of an adapter. */
+  readonly init: string;
+}
+
+/** What a finished training leaves in stages.json. */
+export interface TrainSummary {
+  /** GGUF file, relative to the run folder */
+  readonly adapter: string;
+  readonly metrics: TrainResult;
+}
+
+const CHECKPOINT_EVERY = 20;
+
+export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
+  // Read once: what the stage depends on is what it then learns from.
+  let read: Promise<TrainingSet> | null = null;
+  const prepared = (run: Run) => {
+    read ??= readTrainingSet(run, spec, objectiveOf(run, spec));
+    return read;
+  };
+  return {
+    name: trainName(spec.name),
+    async dependsOn(run) {
+      return trainFacts(run, spec, await prepared(run));
+    },
+    async prepare(run, changed) {
+      const folder = run.folder.checkpointFolder(spec.name);
+      if (changed === null || changed.length === 0 || !existsSync(folder)) return;
+      throw new SparkError(
+        'invalid_file',
+        `${folder} holds an unfinished training that was made under other settings (${changed.join('; ')}): give it those ` +
+          'again, or remove that folder to start this stage afresh',
+      );
+    },
+    execute: async (run) => train(run, spec, await prepared(run)),
+    remedyFor: (run, file) => remedyFor(run, spec, file),
+  };
+}
+
+function objectiveOf({ config }: Run, { method }: TrainSpec): Objective {
+  return methods[method].with(config[method]);
+}
+
+/** Everything that decides what the stage's adapter will be. */
+async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): Promise<Facts> {
+  const { config, partsHash, signal } = run;
+  const init = initOf(run, spec);
+  return {
+    method: spec.method,
+    ...objectiveOf(run, spec).decisive,
+    // What ρ, the reward and the filter made of the trajectories is in here.
+    samples: hashOfSamples(samples),
+    init: init === null ? null : await hashOfPath(init, signal),
+    lora: init === null ? config.lora : null,
+    model: await fileSha256(config.model.path, signal),
+    compute: config.model.compute,
+    seed: config.seed,
+    parts: partsHash,
+  };
+}
+
+async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outcome<TrainSummary>> {
+  const { folder, config, log } = run;
+  const model = await run.parts.engine();
+  try {
+    const started = performance.now();
+    const init = initOf(run, spec);
+    const adapter = init === null ? await freshAdapter(model, run) : await model.loadAdapter(init);
+    const { probes, strangers, trajectories } = set;
+    await checkParity(run, {
+      stage: spec.name,
+      model,
+      probes,
+      strangers,
+      trajectories,
+      init: init === null ? null : { adapter, path: init },
+    });
+    const objective = objectiveOf(run, spec);
+    const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
+    const metrics = await objective.train(trainables, set.samples, contextOf(run, spec, model));
+    const file = freeName(folder.adapterFile(spec.name, metrics.steps));
+    await save(run, spec, { model, adapter, file, set });
+    const peft = peftOf(file);
+    await adapter.save(peft, 'peft');
+    // The adapter is saved: there is nothing left to go on from.
+    rmSync(folder.checkpointFolder(spec.name), { recursive: true, force: true });
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
+    return {
+      result: { adapter: path.relative(folder.root, file), metrics },
+      files: [file],
+      copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
+      complete: true,
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+interface Finished {
+  readonly model: Model;
+  readonly adapter: Adapter;
+  readonly file: string;
+  readonly set: TrainingSet;
+}
+
+/**
+ * As GGUF, read back by llama.cpp before it counts. The stage's checkpoint is of its last step, so when the file is refused
+ * the same command goes on from here and trains nothing again.
+ */
+async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
+  const { model, adapter, file, set } = finished;
+  const { tolerance } = config.parity;
+  const saved = await saveChecked({ model, adapter, file, tolerance, sequences: set.probes, signal });
+  folder.metrics.append({ stage: spec.name, event: 'saved', ...saved });
+  const effect = `it changes log-probs by ${saved.effect.toExponential(1)}, llama.cpp is ${saved.mean.toExponential(1)} nats off`;
+  if (saved.visible) log.info(`${spec.name}: llama.cpp reads the adapter back: ${effect}`);
+  else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
+}
+
+function contextOf({ folder, config, log, signal }: Run, spec: TrainSpec, model: Model): TrainContext {
+  const { name, method, selection, tau, rho } = spec;
+  return {
+    model,
+    stage: name,
+    seed: config.seed,
+    log,
+    metrics: (row) => folder.metrics.append(row),
+    begin: async (step) => {
+      await folder.metrics.rewind(name, step);
+      const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
+      folder.metrics.append({ stage: name, event: 'start', method, selection, tau, rho, ...from });
+    },
+    checkpointFolder: folder.checkpointFolder(name),
+    checkpointEvery: CHECKPOINT_EVERY,
+    signal,
+  };
+}
+
+/** Path of the adapter to start from, or null for a fresh one. */
+function initOf(run: Run, { init }: TrainSpec): string | null {
+  if (init === 'base') return null;
+  const stage = run.adapterOf(init);
+  if (stage !== null) return stage;
+  const file = path.resolve(init);
+  if (existsSync(file)) return file;
+  throw new SparkError(
+    'no_data',
+    `${run.folder.root} has no stage "${init}" to start from, and there is no adapter at ${file}; run ` +
+      'spark-rl train sft first, or pass --init base or --init PATH',
+  );
+}
+
+function freshAdapter(model: Model, { config }: Run): Promise<Adapter> {
+  return model.createAdapter({ ...config.lora, seed: config.seed });
+}
+
+function peftOf(file: string): string {
+  return file.replace(/\.gguf$/, '-peft');
+}
+
+function remedyFor({ folder }: Run, { name }: TrainSpec, file: string): string {
+  if (file.endsWith('.gguf')) return `remove it: the stage "${name}" is then trained again`;
+  const gguf = path.join(folder.root, 'adapters', `${path.basename(path.dirname(file)).replace(/-peft$/, '')}.gguf`);
+  return `remove its folder; spark-rl adapter export ${gguf} --format peft --out FOLDER writes another`;
+}
+
+/** An adapter file is never overwritten: llama.cpp keeps what it has read by its path. */
+function freeName(file: string): string {
+  for (let attempt = 1; ; attempt++) {
+    const name = attempt === 1 ? file : file.replace(/\.gguf$/, `-${attempt}.gguf`);
+    const taken = [name, `${name}.rejected`, peftOf(name)].some((one) => existsSync(one));
+    if (!taken) return name;
+  }
+}

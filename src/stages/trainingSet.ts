@@ -1,0 +1,54 @@
+/** What a stage learns from, read in one pass over its rollouts: no trajectory is held longer than it takes to sample it. */
+import { existsSync } from 'node:fs';
+import { SparkError } from '../errors.js';
+import { generatorHash } from '../inference/llamaCpp.js';
+import type { Probe } from '../parity/logprobs.js';
+import { ShortestProbes } from '../parity/sequences.js';
+import type { Run } from '../run/run.js';
+import { collectSamples, type Objective } from '../train/method.js';
+import { nameOfSet } from '../trajectory/rolloutSet.js';
+import type { Sample } from '../trajectory/sample.js';
+import { readTrajectories } from '../trajectory/store.js';
+import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
+
+export interface TrainingSet {
+  readonly samples: readonly Sample[];
+  /** Some of what the policy wrote, to compare both engines on. */
+  readonly probes: readonly Probe[];
+  readonly trajectories: number;
+  /** Trajectories that another model wrote. */
+  readonly strangers: number;
+}
+
+export async function readTrainingSet(
+  run: Run,
+  { selection, tau, rho }: { readonly selection: SelectionRule; readonly tau: number; readonly rho: number },
+  objective: Objective,
+): Promise<TrainingSet> {
+  const { folder, config, log, signal, parts } = run;
+  const file = folder.trajectoriesFile(nameOfSet({ selection, tau }));
+  if (!existsSync(file)) {
+    throw new SparkError(
+      'no_data',
+      `expected rollouts at ${file}, got none; make some with: spark-rl generate --run ${folder.root} --selection ${selection} --tau ${tau}`,
+    );
+  }
+  const own = await generatorHash(config.model.path, undefined, signal);
+  const probes = new ShortestProbes(config.parity.tokens);
+  let trajectories = 0;
+  let strangers = 0;
+  const look = (trajectory: Trajectory) => {
+    trajectories += 1;
+    if (!trajectory.generator.startsWith(own)) strangers += 1;
+    probes.offer(trajectory);
+  };
+  const samples = await collectSamples(objective, looking(readTrajectories(file, log), look), parts.reward(rho));
+  return { samples, probes: probes.take(), trajectories, strangers };
+}
+
+async function* looking<T>(source: AsyncIterable<T>, look: (item: T) => void): AsyncGenerator<T> {
+  for await (const item of source) {
+    look(item);
+    yield item;
+  }
+}

@@ -1,0 +1,12 @@
+/** Every training method by its name. Nothing else names them. */
+import type { z } from 'zod';
+import { ppo } from './ppo.js';
+import { sft } from './sft.js';
+
+export const methods = { sft, ppo } as const;
+
+export type MethodName = keyof typeof methods;
+export const METHOD_NAMES = Object.keys(methods) as readonly MethodName[];
+
+/** The sections of a configuration that belong to them. */
+export type MethodSettings = { readonly [Name in MethodName]: z.infer<(typeof methods)[Name]['settings']> };

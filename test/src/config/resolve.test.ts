@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { patchFromAssignment, readConfigFile, resolveConfig } from '../../../src/config/index.js';
+
+describe('resolveConfig', () => {
+  it('has the defaults of the paper', () => {
+    const config = resolveConfig({});
+    expect(config.rollout.tau).toBe(6);
+    expect(config.rollout.maxSteps).toBe(5);
+    expect(config.reward.rho).toBe(0.5);
+    expect(config.ppo).toMatchObject({ clip: 0.2, klCoefficient: 0.1, targetKl: 0.2, ratio: 'token', whiten: false });
+    expect(config.lora).toMatchObject({ rank: 8, alpha: 16 });
+  });
+
+  it('asks the oracle about mini and a judge model about anything else', () => {
+    expect(resolveConfig({}).judge.kind).toBe('oracle');
+    expect(resolveConfig({ questions: { train: 'x.parquet' } }).judge.kind).toBe('api');
+    expect(resolveConfig({ questions: { train: 'x.parquet' }, judge: { kind: 'oracle' } }).judge.kind).toBe('oracle');
+  });
+
+  it('lets later patches win, key by key', () => {
+    const config = resolveConfig({ ppo: { epochs: 7, clip: 0.1 } }, patchFromAssignment('ppo.epochs=3'), {
+      ppo: { epochs: undefined },
+    });
+    expect(config.ppo.epochs).toBe(3);
+    expect(config.ppo.clip).toBe(0.1);
+  });
+
+  it('has a critic with a trunk of its own unless asked for the actor’s', () => {
+    expect(resolveConfig({}).ppo.criticTrunk).toBe('own');
+    const shared = resolveConfig(patchFromAssignment('ppo.criticTrunk=actor'), { ppo: { valueCoefficient: 0 } }).ppo;
+    expect(shared).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0 });
+    expect(() => resolveConfig({ ppo: { criticTrunk: 'base', valueCoefficient: -0.1 } })).toThrow(
+      /ppo\.criticTrunk[\s\S]*ppo\.valueCoefficient/,
+    );
+  });
+
+  it('names every wrong key', () => {
+    expect(() => resolveConfig({ rollout: { tau: 11 }, ppo: { epoch: 3 } })).toThrow(/rollout\.tau[\s\S]*epoch/);
+    expect(() => patchFromAssignment('ppo.epochs')).toThrow(/key=value/);
+  });
+
+  it('reads the shipped configurations by name', async () => {
+    for (const name of ['quickstart', 'llama31-8b']) {
+      expect(resolveConfig(await readConfigFile(name)).name).toBe(name);
+    }
+    await expect(readConfigFile('no-such-config')).rejects.toMatchObject({ code: 'invalid_config' });
+  });
+});

@@ -1,0 +1,137 @@
+/** Every file of a finished run, cut: the error has a code, names the file and what to remove, and that helps. */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configOfRun } from '../../../src/cli/options.js';
+import { type Config, readConfigFile, resolveConfig } from '../../../src/config/index.js';
+import { toSparkError } from '../../../src/errors.js';
+import { readReport, runLadder } from '../../../src/experiments/ladder.js';
+import { Session, withSession } from '../../../src/run/run.js';
+import { silentLog } from '../../../src/log.js';
+import { TrajectoryStore } from '../../../src/trajectory/store.js';
+import { full } from '../full.js';
+
+const root = mkdtempSync(path.join(tmpdir(), 'spark-damage-'));
+const sound = path.join(root, 'sound');
+const damaged = path.join(root, 'damaged');
+const context = { log: silentLog, signal: new AbortController().signal };
+let config: Config;
+
+/** Reads all that a later command reads of a finished run, and does what is left to do. */
+async function takeUp(folder: string): Promise<void> {
+  await readReport(Session.reading(configOfRun(folder), silentLog, context.signal));
+  await withSession(configOfRun(folder), context, runLadder);
+}
+
+/** Lines that are gone would be made again, which takes long: only read. */
+async function read(folder: string): Promise<void> {
+  await readReport(Session.reading(configOfRun(folder), silentLog, context.signal));
+  (await TrajectoryStore.open(path.join(folder, 'trajectories.jsonl'))).close();
+}
+
+beforeAll(async () => {
+  config = resolveConfig(await readConfigFile('quickstart'), {
+    name: sound,
+    questions: { trainLimit: 14, testLimit: 14 },
+    tools: { enabled: ['calculator'] },
+    sft: { epochs: 1 },
+    ppo: { epochs: 1, iterations: 1 },
+  });
+  await withSession(config, context, runLadder);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** Of those that are alike one is enough: the stages ppo and spark are as sft is. */
+function filesOf(folder: string): string[] {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const files = names.filter(
+    (name) => statSync(path.join(folder, name)).isFile() && !/ppo|spark|base-tools/.test(name),
+  );
+  return files.filter((name) => statSync(path.join(folder, name)).size > 0);
+}
+
+/** Without a newline at its end, a document still says all that it said. */
+const cutsOf = (bytes: Buffer) => (full ? [0, 1, bytes.length >> 1, bytes.length - 2] : [0, bytes.length >> 1]);
+
+describe('a cut file of a finished run', () => {
+  it('is a coded error or does no harm', async () => {
+    const refused = new Set<string>();
+    const files = filesOf(sound);
+    for (const name of files) {
+      const whole = readFileSync(path.join(sound, name));
+      for (const length of cutsOf(whole)) {
+        cpSync(sound, damaged, { recursive: true });
+        writeFileSync(path.join(damaged, name), whole.subarray(0, length));
+        const error = await (name.endsWith('.jsonl') ? read : takeUp)(damaged).then(() => null, toSparkError);
+        if (error !== null) {
+          expect(error, `${name} cut to ${length}`).toMatchObject({ code: 'invalid_file' });
+          expect(error.message).toContain(path.join(damaged, name));
+          expect(error.message).toContain('remove');
+          refused.add(name);
+        }
+        rmSync(damaged, { recursive: true });
+      }
+    }
+    // The rest is only written (ladder.json, report.html), not read while nothing trains (parity.json), or lines: what is
+    // cut off them is a torn last line or as if it had not been made yet.
+    expect([...refused].sort()).toEqual([
+      'adapters/sft-1-peft/adapter_config.json',
+      'adapters/sft-1-peft/adapter_model.safetensors',
+      'adapters/sft-1.gguf',
+      'config.json',
+      'eval/base.settings.json',
+      'eval/sft.settings.json',
+      'rollouts.json',
+      'stages.json',
+    ]);
+    expect(files).toEqual(expect.arrayContaining(['parity.json', 'metrics.jsonl', 'ladder.json', 'report.html']));
+  });
+
+  it('can be removed as the error says, and the run goes on', async () => {
+    for (const name of [
+      'stages.json',
+      'rollouts.json',
+      'eval/base.settings.json',
+      'adapters/sft-1.gguf',
+      'parity.json',
+    ]) {
+      cpSync(sound, damaged, { recursive: true });
+      rmSync(path.join(damaged, name));
+      await takeUp(damaged);
+      await takeUp(damaged);
+      rmSync(damaged, { recursive: true });
+    }
+    cpSync(sound, damaged, { recursive: true });
+    rmSync(path.join(damaged, 'config.json'));
+    await withSession({ ...config, name: damaged }, context, runLadder);
+    await takeUp(damaged);
+  });
+
+  it('in the middle of lines, names the line', async () => {
+    for (const name of ['trajectories.jsonl', 'eval/sft.jsonl', 'metrics.jsonl']) {
+      rmSync(damaged, { recursive: true, force: true });
+      cpSync(sound, damaged, { recursive: true });
+      const [first, second, ...rest] = readFileSync(path.join(sound, name), 'utf8').split('\n');
+      writeFileSync(path.join(damaged, name), [first, second!.slice(0, 20), ...rest].join('\n'));
+      await expect(read(damaged)).rejects.toMatchObject({
+        code: 'invalid_file',
+        message: expect.stringMatching(/line 2.*remove/),
+      });
+    }
+  });
+});
+
+describe('config.json', () => {
+  it('may be edited by who takes the hash out', async () => {
+    rmSync(damaged, { recursive: true, force: true });
+    cpSync(sound, damaged, { recursive: true });
+    const file = path.join(damaged, 'config.json');
+    const { sha256, ...content } = JSON.parse(readFileSync(file, 'utf8')) as Config & { sha256: string };
+    const edited = { ...content, rollout: { ...content.rollout, tau: 7 } };
+    writeFileSync(file, JSON.stringify({ ...edited, sha256 }));
+    expect(() => configOfRun(damaged)).toThrow(/edited by hand\? take the "sha256" out/);
+    writeFileSync(file, JSON.stringify(edited));
+    expect(configOfRun(damaged).rollout.tau).toBe(7);
+  });
+});
