@@ -1,14 +1,20 @@
 /**
- * DESIGN's import directions: cli → experiment → train, evaluate, rollout → engine, judge, tools, trajectory, reward →
- * inference, questions. The files directly in src/ that are named below and the folder secrets may be imported by
- * anyone. No circles, neither of files nor of folders. Type-only imports count: a type that points upwards is a dependency, too.
+ * The import directions of docs/architecture.md: cli, api → experiments → stages, report → parity → doctor's checks and run →
+ * config → train, evaluate, rollout → engine, judge, tools, trajectory, reward → inference, questions. The files directly in
+ * src/ that are named below and the folders secrets and jsonl may be imported by anyone. No circles, neither of files nor of
+ * folders. Type-only imports count: a type that points upwards is a dependency, too.
  */
 const layers = [
   ['inference', 'questions'],
   ['engine', 'judge', 'tools', 'trajectory', 'reward'],
   ['train', 'evaluate', 'rollout'],
-  ['experiment'],
-  ['cli', 'index'],
+  ['config'],
+  ['run'],
+  ['parity', 'doctor'],
+  ['stages'],
+  ['report'],
+  ['experiments'],
+  ['cli', 'api', 'index'],
 ];
 
 const pathOf = (names) => `^src/(${names.join('|')})(/|\\.ts$)`;
@@ -36,7 +42,7 @@ module.exports = {
     {
       name: 'the-ground-imports-no-folder',
       severity: 'error',
-      from: { path: '^src/(errors|log|random|package|sealed|configSecrets|cacheFolder)\\.ts$' },
+      from: { path: '^src/(errors|log|random|package|sealed|abortable|cacheFolder)\\.ts$' },
       to: { path: '^src/[^/]+/', pathNot: '^src/secrets/' },
     },
     {
@@ -47,10 +53,17 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/secrets/' },
     },
     {
-      name: 'config-knows-the-names-of-tools-alone',
+      name: 'jsonl-stands-on-the-ground',
       severity: 'error',
-      from: { path: '^src/config\\.ts$' },
-      to: { path: '^src/[^/]+/', pathNot: '^src/tools/tool\\.ts$' },
+      from: { path: '^src/jsonl/' },
+      to: { path: '^src/[^/]+/', pathNot: '^src/(jsonl|secrets)/' },
+    },
+    {
+      name: 'the-engine-loads-nothing-above-it',
+      severity: 'error',
+      comment: 'spark-rl/engine is for who wants gradients and nothing else',
+      from: { path: '^src/(engine|api/engine)' },
+      to: { path: '^src/(judge|tools|trajectory|questions|inference|train|rollout|evaluate|config|run)/' },
     },
     onlyIn('inference/openai.ts', 'openai'),
     onlyIn('inference/llamaCpp.ts', 'node-llama-cpp', 'inference/llamaContexts.ts', 'inference/probeChild.mjs'),

@@ -23,7 +23,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     observation: { type: 'string', default: '240' },
     temperature: { type: 'string', default: '0' },
-    policies: { type: 'string', default: 'plain,model,max-score,min-score' },
+    selections: { type: 'string', default: 'plain,model,max-score,min-score' },
     show: { type: 'string', default: '0' },
   },
 });
@@ -35,8 +35,8 @@ const judge = createOracle();
 const questions = makeMini({ seed: Number(flags.seed), perCategory: Number(flags['per-category']), split: 'test' });
 const temperature = Number(flags.temperature);
 
-const one = (question: Question, policy: string, usage: ActionUsage): Promise<Trajectory | Skip> =>
-  policy === 'plain'
+const one = (question: Question, selection: string, usage: ActionUsage): Promise<Trajectory | Skip> =>
+  selection === 'plain'
     ? rolloutWithoutTools(
         question,
         { generator },
@@ -44,19 +44,19 @@ const one = (question: Question, policy: string, usage: ActionUsage): Promise<Tr
       )
     : rolloutQuestion(
         question,
-        { generator, judge: policy === 'model' ? null : judge, tools, usage },
+        { generator, judge: selection === 'policy' ? null : judge, tools, usage },
         {
-          policy: policy as Trajectory['policy'],
+          selection: selection as Trajectory['selection'],
           ...{ tau: 6, maxSteps: 5, temperature, maxThoughtTokens: 48, maxInputTokens: 96, maxAnswerTokens: 24 },
           ...{ stepRetries: 1, toolTimeoutMs: 30_000, maxObservationChars: Number(flags.observation) },
           ...{ seed: 1, attempt: 0 },
         },
       );
 
-for (const policy of flags.policies.split(',')) {
+for (const selection of flags.selections.split(',')) {
   const usage = new ActionUsage();
   const started = Date.now();
-  const results = await Promise.all(questions.map((question) => one(question, policy, usage)));
+  const results = await Promise.all(questions.map((question) => one(question, selection, usage)));
   const done = results.filter(isTrajectory);
   const steps = done.flatMap((trajectory) => trajectory.steps);
   const share = (count: number, of: number): string => `${((100 * count) / Math.max(1, of)).toFixed(1)} %`;
@@ -67,7 +67,7 @@ for (const policy of flags.policies.split(',')) {
   const shownAnswer = done.filter((t) => t.steps.some((step) => holdsAnswer(step, rulesOf.get(t.questionId)!)));
   const judged = steps.filter((step) => step.processOk !== null);
   console.log(
-    `${policy}: right ${share(done.filter((t) => t.correct).length, questions.length)} of ${questions.length}, ` +
+    `${selection}: right ${share(done.filter((t) => t.correct).length, questions.length)} of ${questions.length}, ` +
       `no letter ${share(done.filter((t) => t.answer === null).length, done.length)}, skipped ${results.length - done.length}, ` +
       `answer shown to ${share(shownAnswer.length, done.length)}, then right ${share(shownAnswer.filter((t) => t.correct).length, shownAnswer.length)}, ` +
       `${(steps.length / Math.max(1, done.length)).toFixed(2)} steps, entropy ${entropy.toFixed(2)} bit, ` +

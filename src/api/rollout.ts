@@ -9,7 +9,12 @@ export type {
   Generator,
   GeneratorSequence,
 } from '../inference/generator.js';
-export { type LlamaCppGenerator, type LlamaCppOptions, type LogprobOptions, openLlamaCpp } from '../inference/llamaCpp.js';
+export {
+  type LlamaCppGenerator,
+  type LlamaCppOptions,
+  type LogprobOptions,
+  openLlamaCpp,
+} from '../inference/llamaCpp.js';
 export { type ApiJudge, type ApiJudgeOptions, createApiJudge } from '../judge/apiJudge.js';
 export { type CachedJudge, withCache } from '../judge/cache.js';
 export type { Judge, JudgedStep, JudgeRequest, JudgeVerdict } from '../judge/judge.js';

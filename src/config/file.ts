@@ -49,4 +49,3 @@ function readYaml(text: string, message: (reason: string) => string): unknown {
     throw new SparkError('invalid_config', message(`${error.code.toLowerCase().replaceAll('_', ' ')}${where}`));
   }
 }
-

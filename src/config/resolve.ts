@@ -44,4 +44,3 @@ function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {
   }
   return out;
 }
-

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
 import { BUILTIN_TOOLS } from '../tools/tool.js';
-import { SELECTION_RULES } from '../trajectory/trajectory.js';
 import { type MethodSettings, methods } from '../train/methods.js';
+import { SELECTION_RULES } from '../trajectory/trajectory.js';
 
 const positive = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
@@ -123,4 +123,3 @@ export type Config = z.infer<typeof configSchema>;
 
 /** A partial configuration of any depth, as YAML files and flags give it. */
 export type ConfigPatch = { readonly [key: string]: unknown };
-

@@ -6,8 +6,8 @@ import { type Model, openModel } from '../engine/index.js';
 import { toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { resolveEndpoint } from '../judge/endpoint.js';
-import { createBuiltinRegistry } from '../tools/registry.js';
 import { openEngine } from '../run/parts.js';
+import { createBuiltinRegistry } from '../tools/registry.js';
 
 export interface Finding {
   readonly name: string;

@@ -12,11 +12,11 @@ import { throwIfAborted, toSparkError } from '../errors.js';
 import { silentLog } from '../log.js';
 import { seededRandom } from '../random.js';
 import { stepReward } from '../reward.js';
+import { openEngine } from '../run/parts.js';
 import type { Objective, Trainables } from '../train/method.js';
 import { METHOD_NAMES, type MethodName, methods } from '../train/methods.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { Segment, SegmentKind, Step, Trajectory } from '../trajectory/trajectory.js';
-import { openEngine } from '../run/parts.js';
 
 export interface ResumeResult {
   readonly method: MethodName;

@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { SparkError, toSparkError } from '../errors.js';
-import { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
 import { jsonlRows } from '../jsonl/foreign.js';
+import { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
 import type { Question } from '../questions/question.js';
 import { type Accuracy, accuracyByCategory, accuracyOf, type CategoryAccuracy } from './accuracy.js';
 

@@ -3,15 +3,15 @@
  * and extends the run folder, so an interrupted ladder goes on where it stopped and a finished one only prints.
  */
 import type { Config } from '../config/index.js';
-import { readReport, type RunReport } from '../report/read.js';
+import { type RunReport, readReport } from '../report/read.js';
 import { renderLadderTable } from '../report/text.js';
+import { announceDisk } from '../run/disk.js';
 import type { Run } from '../run/run.js';
 import { writeSealed, writeWhole } from '../sealed.js';
 import { BASE, BASE_TOOLS, evaluateStage } from '../stages/evaluate.js';
 import { generateStage } from '../stages/generate.js';
 import { perform, type Stage } from '../stages/stage.js';
 import { type TrainSpec, trainStage } from '../stages/train.js';
-import { announceDisk } from '../run/disk.js';
 
 export interface Ladder extends Omit<RunReport, 'html'> {
   readonly seconds: number;

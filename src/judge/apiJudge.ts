@@ -3,9 +3,9 @@
  * they are put together.
  */
 import pLimit from 'p-limit';
+import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 import type { Environment } from '../secrets/sources.js';
-import { abortable } from '../abortable.js';
 import { Budget } from './budget.js';
 import { ChatCaller } from './chatCall.js';
 import { resolveEndpoint } from './endpoint.js';

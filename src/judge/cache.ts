@@ -5,10 +5,10 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
+import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { linesOf } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
-import { abortable } from '../abortable.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import type { JudgeStats } from './stats.js';
 

@@ -5,10 +5,10 @@
  */
 import { Buffer } from 'node:buffer';
 import { z } from 'zod';
+import { abortable } from '../abortable.js';
 import { SparkError } from '../errors.js';
 import { APIError, type AttemptEnd, type ChatParams, createChatClient } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
-import { abortable } from '../abortable.js';
 import type { Budget, Reservation } from './budget.js';
 import type { Endpoint } from './endpoint.js';
 import { judgeFailure, notACompletion } from './failure.js';

@@ -1,8 +1,8 @@
 /** From the `judge` section of a configuration to a judge that is ready: price, cap, cache and counters in place. */
-import type { Config } from '../config/index.js';
 import type { Environment } from '../secrets/sources.js';
 import { type ApiJudge, createApiJudge } from './apiJudge.js';
 import { type CachedJudge, withCache } from './cache.js';
+import type { JudgeSettings } from './settings.js';
 import { JudgeStats } from './stats.js';
 
 export interface OpenedApiJudge {
@@ -13,7 +13,7 @@ export interface OpenedApiJudge {
 
 /** `cacheFolder`: a run's `judge-cache/`. Throws `judge_key_…` or `invalid_config` before any work is done. */
 export function openApiJudge(
-  settings: Config['judge'],
+  settings: JudgeSettings,
   cacheFolder: string,
   env: Environment = process.env,
 ): OpenedApiJudge {

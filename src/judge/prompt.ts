@@ -118,7 +118,16 @@ const EXAMPLES: readonly JudgeRequest[] = [
   { thought: null, answer: '' },
 ].map((form) => ({
   ...form,
-  question: { question_id: 0, question: '', options: [], answer: 'A', answer_index: 0, cot_content: '', category: '', src: '' },
+  question: {
+    question_id: 0,
+    question: '',
+    options: [],
+    answer: 'A',
+    answer_index: 0,
+    cot_content: '',
+    category: '',
+    src: '',
+  },
   steps: [{ thought: '', action: '', input: '', observation: null }],
   actions: [{ name: 'a', description: '', inputHint: '' }],
 }));

@@ -1,5 +1,5 @@
 /** Two engines' log-probs of the same tokens. */
-import { probeOf, type ProbeLike } from './logprobs.js';
+import { type ProbeLike, probeOf } from './logprobs.js';
 
 export interface Comparison {
   /** Tokens compared. */

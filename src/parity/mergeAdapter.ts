@@ -8,8 +8,8 @@ import path from 'node:path';
 import type { Adapter, Model, SaveReport, SaveType } from '../engine/types.js';
 import { isNodeError, SparkError } from '../errors.js';
 import type { Log } from '../log.js';
-import { checkMerged, type MergeCheck } from './mergeCheck.js';
 import type { Sequences } from './logprobs.js';
+import { checkMerged, type MergeCheck } from './mergeCheck.js';
 
 export interface MergeRequest {
   /** Opened with compute f32 */

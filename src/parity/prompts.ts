@@ -8,9 +8,9 @@ import type { SparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
-import type { Trajectory } from '../trajectory/trajectory.js';
 import { openTools } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
+import type { Trajectory } from '../trajectory/trajectory.js';
 
 export interface PromptCheck {
   /** Trajectories whose question is among the configured ones. */

@@ -16,8 +16,8 @@ import type { SparkError } from '../errors.js';
 import { openEngine } from '../run/parts.js';
 import { type Comparison, compareLogprobs } from './compare.js';
 import { exactFile } from './exactFile.js';
-import { type PromptCheck, promptCause } from './prompts.js';
 import { engineLogprobs, type Probe, type ProbeLike, samplerOf, servedLogprobs } from './logprobs.js';
+import { type PromptCheck, promptCause } from './prompts.js';
 import { sampleProbes } from './sequences.js';
 import { EXACT_WORST, likelyCause, meanTolerance, weightTypes } from './tolerance.js';
 

@@ -1,9 +1,9 @@
 /** Writes questions as JSONL (what people read) or Parquet (what Hugging Face exchanges). */
 import { extname } from 'node:path';
 import { SparkError } from '../errors.js';
+import { writeWhole } from '../sealed.js';
 import { questionsToParquet } from './parquet.js';
 import { type Question, questionSchema } from './question.js';
-import { writeWhole } from '../sealed.js';
 
 /** The format follows the file's ending: `.jsonl` or `.parquet`. A file that is there is replaced, whole or not at all. */
 export async function exportQuestions(questions: readonly Question[], path: string): Promise<void> {

@@ -4,10 +4,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
+import type { RawRow } from '../jsonl/foreign.js';
 import { jsonlRows } from '../jsonl/foreign.js';
 import { isParquet, parquetRows } from './parquet.js';
 import { LETTERS, type Question, questionSchema } from './question.js';
-import type { RawRow } from '../jsonl/foreign.js';
 
 /**
  * Every question of the file, in its order. Throws `io_error` (cannot be read), `invalid_file` or `unsupported_file`

@@ -3,8 +3,8 @@ import { parquetMetadata, parquetReadObjects, type SchemaElement } from 'hyparqu
 import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SparkError } from '../errors.js';
-import { type Question, questionSchema } from './question.js';
 import type { RawRow } from '../jsonl/foreign.js';
+import { type Question, questionSchema } from './question.js';
 
 const MAGIC = 'PAR1';
 const COLUMNS = Object.keys(questionSchema.shape) as (keyof Question)[];

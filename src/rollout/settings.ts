@@ -44,11 +44,7 @@ export interface RolloutSettings {
 }
 
 /** How the head of the prompt is rendered for this model. */
-export function promptSettings(
-  generator: Generator,
-  actions: readonly ActionInfo[],
-  maxSteps: number,
-): PromptSettings {
+export function promptSettings(generator: Generator, actions: readonly ActionInfo[], maxSteps: number): PromptSettings {
   const { bosText, eosText, chatTemplate, wantsInstructions } = generator;
   return {
     bosText,

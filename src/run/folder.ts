@@ -55,7 +55,10 @@ export class RunFolder {
   /** Opens a run that must already be there. */
   static existing(root: string): RunFolder {
     if (RunFolder.peek(root) !== null) return new RunFolder(root);
-    throw new SparkError('no_data', `no run at ${root}: expected a config.json there; start one with spark-rl generate`);
+    throw new SparkError(
+      'no_data',
+      `no run at ${root}: expected a config.json there; start one with spark-rl generate`,
+    );
   }
 
   get configFile() {

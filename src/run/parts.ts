@@ -74,8 +74,7 @@ export class Parts {
   /** Opened at the first question to it, and one for the whole run: so is its budget. */
   judge(): OpenedJudge {
     const { config, user, judgeCacheFolder, log } = this.#options;
-    this.#judge ??=
-      user.judge === undefined ? openJudge(config, judgeCacheFolder, log) : uncounted(user.judge);
+    this.#judge ??= user.judge === undefined ? openJudge(config, judgeCacheFolder, log) : uncounted(user.judge);
     return this.#judge;
   }
 
@@ -159,12 +158,16 @@ const userPartsSchema = z.strictObject({
   generator: callable.optional(),
   engine: callable.optional(),
   judge: z.looseObject({ id: z.string().min(1), judge: callable }).optional(),
-  tools: z.custom((value) => hasMethods(value, ['actions', 'run']), 'expected an object with actions() and run()').optional(),
+  tools: z
+    .custom((value) => hasMethods(value, ['actions', 'run']), 'expected an object with actions() and run()')
+    .optional(),
   reward: callable.optional(),
 });
 
 function hasMethods(value: unknown, names: readonly string[]): boolean {
-  return typeof value === 'object' && value !== null && names.every((name) => typeof Reflect.get(value, name) === 'function');
+  return (
+    typeof value === 'object' && value !== null && names.every((name) => typeof Reflect.get(value, name) === 'function')
+  );
 }
 
 /** Throws `invalid_argument` where a part is not what it should be, or is none. */
@@ -190,9 +193,12 @@ export async function loadParts(config: Config): Promise<{ readonly parts: UserP
   try {
     exported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
-    throw new SparkError('invalid_config', `parts: ${file} does not load: ${(error as Error).message}`, { cause: error });
+    throw new SparkError('invalid_config', `parts: ${file} does not load: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   const { default: main, ...named } = exported;
-  const made: unknown = typeof main === 'function' ? await (main as (config: Config) => unknown)(config) : (main ?? named);
+  const made: unknown =
+    typeof main === 'function' ? await (main as (config: Config) => unknown)(config) : (main ?? named);
   return { parts: checkParts(made, file), hash };
 }

@@ -107,7 +107,10 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
 const POLICY = { selection: 'policy', tau: null } as const;
 
 /** What an evaluation that was interrupted has so far; null where it has nothing. Each other question counts as wrong. */
-export async function partialEvaluation(run: Run, name: string): Promise<{ result: StageEvaluation; left: number } | null> {
+export async function partialEvaluation(
+  run: Run,
+  name: string,
+): Promise<{ result: StageEvaluation; left: number } | null> {
   const done = new Map<number, Answered>();
   for await (const trajectory of readTrajectories(run.folder.evalFile(name), run.log)) {
     done.set(trajectory.questionId, answered(trajectory));

@@ -28,7 +28,10 @@ export interface GenerateSummary {
 }
 
 /** Rollouts whose actions this rule chose, at this τ. */
-export function generateStage(set: { readonly selection: SelectionRule; readonly tau: number }): Stage<GenerateSummary> {
+export function generateStage(set: {
+  readonly selection: SelectionRule;
+  readonly tau: number;
+}): Stage<GenerateSummary> {
   return {
     name: `generate ${nameOfSet(set)}`,
     async dependsOn(run) {
@@ -91,8 +94,19 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     `generate ${name}: ${written} trajectories, ${already} were there, ${skipped} skipped, ${seconds.toFixed(1)} s`,
   );
   const actions = counts.all();
-  const result = { file, set: name, questions: questions.length, written, already, skipped, skipCodes, actions, seconds };
-  return { result, files: [file], complete: skipped === 0 };
+  const result = {
+    file,
+    set: name,
+    questions: questions.length,
+    written,
+    already,
+    skipped,
+    skipCodes,
+    actions,
+    seconds,
+  };
+  // Never taken as done: what is there is counted, and what was skipped is tried again.
+  return { result, files: [file], complete: false };
 }
 
 type Handle = Parameters<typeof runRollouts>[3];

@@ -1,6 +1,7 @@
 /** What judging a set of rollouts will cost, before any is made. */
-import { estimateCost, requirePrice } from '../judge/prices.js';
+
 import type { Config } from '../config/index.js';
+import { estimateCost, requirePrice } from '../judge/prices.js';
 import { openTools } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 

@@ -34,7 +34,12 @@ export function startPosition(passTokens: number): Position {
 }
 
 /** To the next batch, and over into the next epoch and iteration. */
-export function advance(at: Position, settings: { readonly epochs: number }, batchesPerEpoch: number, epochOver: boolean): void {
+export function advance(
+  at: Position,
+  settings: { readonly epochs: number },
+  batchesPerEpoch: number,
+  epochOver: boolean,
+): void {
   at.batch += 1;
   if (!epochOver && at.batch < batchesPerEpoch) return;
   Object.assign(at, { batch: 0, epoch: at.epoch + 1, epochKl: 0, epochTokens: 0 });

@@ -70,8 +70,7 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
   const totalSteps = settings.epochs * stepsPerEpoch;
   const saved = (await checkpoints?.load<Position>({ actor }))?.position ?? null;
   await context.begin?.(saved?.step ?? 0);
-  const passTokens =
-    saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
+  const passTokens = saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
   let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens };
   const save = () => checkpoints?.save({ position: at, arrays: {}, trainables: { actor } }, `step-${at.step}`);
 
@@ -98,7 +97,12 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
 }
 
 /** The samples of an epoch's `index`-th optimizer step. */
-function batchOf(samples: readonly Sample[], index: number, seed: number, { batchTrajectories }: SftSettings): Sample[] {
+function batchOf(
+  samples: readonly Sample[],
+  index: number,
+  seed: number,
+  { batchTrajectories }: SftSettings,
+): Sample[] {
   const order = seededOrder(samples.length, seed);
   return order.slice(index * batchTrajectories, (index + 1) * batchTrajectories).map((one) => samples[one]!);
 }

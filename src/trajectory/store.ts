@@ -5,10 +5,10 @@
  */
 import { existsSync } from 'node:fs';
 import { SparkError } from '../errors.js';
-import { type Log, silentLog } from '../log.js';
-import { redact } from '../secrets/redact.js';
 import { readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
+import { type Log, silentLog } from '../log.js';
+import { redact } from '../secrets/redact.js';
 import { trajectorySchema } from './schema.js';
 import type { Skip, Trajectory } from './trajectory.js';
 

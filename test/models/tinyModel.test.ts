@@ -59,16 +59,18 @@ describe('models/spark-tiny.gguf', () => {
       ...{ tau: 6, maxSteps: 5, temperature: 0, maxThoughtTokens: 48, maxInputTokens: 96, maxAnswerTokens: 24 },
       ...{ stepRetries: 1, toolTimeoutMs: 20_000, maxObservationChars: 240, seed: 1, attempt: 0 },
     };
-    const run = async (policy: 'model' | 'max-score') => {
-      const judge = policy === 'model' ? null : createOracle();
+    const run = async (selection: 'policy' | 'max-score') => {
+      const judge = selection === 'policy' ? null : createOracle();
       const usage = new ActionUsage();
       const answerable = questions.filter((q) => !('logic' in miniRules(q)!.inputs));
       const sample = answerable.filter((_, index) => index % 4 === 0);
       const deps = { generator, judge, tools, usage };
-      const all = await Promise.all(sample.map((question) => rolloutQuestion(question, deps, { ...settings, policy })));
+      const all = await Promise.all(
+        sample.map((question) => rolloutQuestion(question, deps, { ...settings, selection })),
+      );
       return all.filter(isTrajectory);
     };
-    const free = await run('model');
+    const free = await run('policy');
     const steps = free.flatMap((trajectory) => trajectory.steps);
     expect(steps.filter((step) => step.truncated).length / steps.length).toBeLessThan(0.1);
     expect(free.filter((trajectory) => trajectory.answer !== null).length / free.length).toBeGreaterThan(0.9);

@@ -2,10 +2,10 @@
 import type { Config } from '../../config/index.js';
 import type { SaveType } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
+import type { Log } from '../../log.js';
 import { type Merged, mergeAdapter, refuseExisting } from '../../parity/mergeAdapter.js';
 import { sampleSequences } from '../../parity/sequences.js';
 import { openEngine } from '../../run/parts.js';
-import type { Log } from '../../log.js';
 import type { CommandResult } from '../run.js';
 import { readTokens } from '../tokensFile.js';
 

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { type Replay, replay } from '../../evaluate/replay.js';
-import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages/evaluate.js';
-import { perform } from '../../stages/stage.js';
+import { loadQuestions } from '../../questions/load.js';
 import { renderLadderTable } from '../../report/page.js';
 import { noStage, type Run, withRun } from '../../run/run.js';
-import { loadQuestions } from '../../questions/load.js';
+import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages/evaluate.js';
+import { perform } from '../../stages/stage.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 

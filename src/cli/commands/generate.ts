@@ -1,7 +1,7 @@
+import { withRun } from '../../run/run.js';
 import { generateStage } from '../../stages/generate.js';
 import { priceOfGeneration } from '../../stages/price.js';
 import { perform } from '../../stages/stage.js';
-import { withRun } from '../../run/run.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
 

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { isNodeError, SparkError } from '../../errors.js';
+import type { Log } from '../../log.js';
 import { readReport } from '../../report/read.js';
 import { renderLadderTable } from '../../report/text.js';
 import { runRoot } from '../../run/folder.js';
 import { Run } from '../../run/run.js';
-import type { Log } from '../../log.js';
 import { writeWhole } from '../../sealed.js';
 import { defineCommand } from '../command.js';
 

@@ -15,7 +15,10 @@ export default defineCommand({
     selection: { choices: SELECTION_RULES, describe: 'learn from rollouts of this rule' },
     tau: { type: 'number', describe: 'τ of those rollouts' },
     rho: { type: 'number', describe: 'ρ: weight of rarity against coherence; 0 is PPO without diversity' },
-    init: { type: 'string', describe: 'for ppo: base, a trained stage of the run (default: sft), or the path of an adapter' },
+    init: {
+      type: 'string',
+      describe: 'for ppo: base, a trained stage of the run (default: sft), or the path of an adapter',
+    },
     epochs: { type: 'number', describe: 'passes over the data (ppo: per iteration)' },
     'learning-rate': { type: 'number', describe: 'peak of the schedule' },
   },

@@ -1,12 +1,12 @@
 import type { Config } from '../../config/index.js';
+import { resumeText, verifyResume } from '../../doctor/resume.js';
 import { SparkError } from '../../errors.js';
+import type { Log } from '../../log.js';
 import { checkPrompts, noPrompts, type PromptCheck } from '../../parity/prompts.js';
 import { someOf } from '../../parity/sequences.js';
 import { parityText } from '../../parity/table.js';
 import { type ParityTokens, verifyParity } from '../../parity/verify.js';
 import { RunFolder, runRoot } from '../../run/folder.js';
-import { resumeText, verifyResume } from '../../doctor/resume.js';
-import type { Log } from '../../log.js';
 import { readTrajectories } from '../../trajectory/store.js';
 import type { Trajectory } from '../../trajectory/trajectory.js';
 import { defineCommand } from '../command.js';

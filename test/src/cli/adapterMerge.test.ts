@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Model, openModel } from '../../../src/engine/index.js';
-import { mergeAdapter } from '../../../src/parity/mergeAdapter.js';
-import { checkMerged } from '../../../src/parity/mergeCheck.js';
-import { engineLogprobs, servedLogprobs } from '../../../src/parity/logprobs.js';
 import { openLlamaCpp } from '../../../src/inference/llamaCpp.js';
 import { silentLog } from '../../../src/log.js';
+import { engineLogprobs, servedLogprobs } from '../../../src/parity/logprobs.js';
+import { mergeAdapter } from '../../../src/parity/mergeAdapter.js';
+import { checkMerged } from '../../../src/parity/mergeCheck.js';
 import { seededRandom } from '../../../src/random.js';
 import { failure } from '../../bindings/support.js';
 import { runCli, temporaryFolder } from './runCli.js';

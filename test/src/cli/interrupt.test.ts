@@ -11,22 +11,22 @@ const lines = (name: string) => (existsSync(file(name)) ? readFileSync(file(name
 // One kind of tools, in a child as all are: python's alone takes seconds to start, each time.
 const SETTINGS = ['questions.trainLimit=56', 'questions.testLimit=28', 'tools.enabled=[calculator,statistics]'];
 const SMALL = ['--config', 'quickstart', '--run', run, ...SETTINGS.flatMap((one) => ['--set', one])];
-const GENERATE = ['generate', ...SMALL, '--policy', 'max-score', '--json'];
+const GENERATE = ['generate', ...SMALL, '--selection', 'max-score', '--json'];
 
 describe('an interrupted run', () => {
   it('keeps every finished trajectory when generation is interrupted, and goes on', async () => {
     const first = await runCli(GENERATE, {
-      interrupt: { signal: 'SIGINT', when: () => lines('trajectories.jsonl') >= 5 },
+      interrupt: { signal: 'SIGINT', when: () => lines('trajectories/max-score.jsonl') >= 5 },
     });
     expect(first.code).toBe(130);
     expect(first.json()).toMatchObject({ error: { code: 'interrupted' } });
     expect(first.stderr).toContain('run the same command again');
-    const kept = readLines<Trajectory>(file('trajectories.jsonl')).length;
+    const kept = readLines<Trajectory>(file('trajectories/max-score.jsonl')).length;
     expect(kept).toBeGreaterThanOrEqual(5);
     expect(kept).toBeLessThan(56);
 
     const killed = await runCli(GENERATE, {
-      interrupt: { signal: 'SIGKILL', when: () => lines('trajectories.jsonl') >= kept + 5 },
+      interrupt: { signal: 'SIGKILL', when: () => lines('trajectories/max-score.jsonl') >= kept + 5 },
     });
     expect(killed.code).toBeNull();
     const last = await runCli(GENERATE);
@@ -34,7 +34,7 @@ describe('an interrupted run', () => {
     const { written, already } = last.json() as { written: number; already: number };
     expect(already).toBeGreaterThanOrEqual(kept + 5);
     expect(written + already).toBe(56);
-    const ids = readLines<Trajectory>(file('trajectories.jsonl')).map((trajectory) => trajectory.id);
+    const ids = readLines<Trajectory>(file('trajectories/max-score.jsonl')).map((trajectory) => trajectory.id);
     expect(new Set(ids).size).toBe(56);
   });
 
@@ -77,8 +77,9 @@ describe('an interrupted run', () => {
   });
 
   it('refuses to mix rollouts made under other rules', async () => {
-    const done = await runCli([...GENERATE, '--tau', '7']);
+    const done = await runCli([...GENERATE, '--temperature', '1']);
     expect(done.code).toBe(1);
     expect(done.json()).toMatchObject({ error: { code: 'run_exists' } });
+    expect(done.stderr).toContain('temperature 0.7, now 1');
   });
 });

@@ -46,8 +46,8 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
     const done = await runCli([...args, ...SHORT, '--json'], { env });
     expect(done.stderr + done.stdout).not.toContain('error [');
     expect(done.code).toBe(0);
-    expect(done.json()).toMatchObject({ written: 14, skipped: 0, policy: 'min-score' });
-    const trajectories = readLines<Trajectory>(path.join(run, 'trajectories.jsonl'));
+    expect(done.json()).toMatchObject({ written: 14, skipped: 0, set: 'min-score-tau6' });
+    const trajectories = readLines<Trajectory>(path.join(run, 'trajectories/min-score-tau6.jsonl'));
     expect(trajectories).toHaveLength(14);
     const categories = new Set(trajectories.map((trajectory) => trajectory.category));
     expect(categories.size).toBe(14);

@@ -2,8 +2,8 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { lockRun } from '../../../src/run/lock.js';
 import { silentLog } from '../../../src/log.js';
+import { lockRun } from '../../../src/run/lock.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { readLines, runCli, temporaryFolder } from './runCli.js';
 
@@ -15,7 +15,7 @@ const lines = (name: string) =>
 // Tools that need no time to start; one batch a trajectory, so that a stage has steps enough to be killed in.
 const SETTINGS = ['questions.trainLimit=28', 'questions.testLimit=14', 'tools.enabled=[calculator]', 'sft.epochs=12'];
 const SET = [...SETTINGS, 'sft.batchTrajectories=1'].flatMap((one) => ['--set', one]);
-const GENERATE = ['generate', '--config', 'quickstart', ...SET, '--run', run, '--policy', 'max-score', '--json'];
+const GENERATE = ['generate', '--config', 'quickstart', ...SET, '--run', run, '--selection', 'max-score', '--json'];
 const TRAIN = ['train', 'sft', '--run', run, '--json'];
 
 interface Row {
@@ -35,7 +35,7 @@ describe('two processes on one run folder', () => {
     expect(refused.code).toBe(1);
     expect(refused.json()).toMatchObject({ error: { code: 'run_locked' } });
     expect(refused.stderr).toMatch(/in use by "spark-rl generate" \(pid \d+ on .*, since 20/);
-    const ids = readLines<Trajectory>(inRun('trajectories.jsonl')).map(({ id }) => id);
+    const ids = readLines<Trajectory>(inRun('trajectories/max-score.jsonl')).map(({ id }) => id);
     expect(ids).toHaveLength(28);
     expect(new Set(ids).size).toBe(28);
     expect(readdirSync(run)).not.toContain('run.lock');
@@ -50,7 +50,7 @@ describe('two processes on one run folder', () => {
         expect(done.stderr).toContain(`pid ${process.pid} `);
       }
       expect((await runCli(['report', '--run', run])).code).toBe(0);
-      expect(lines('trajectories.jsonl')).toBe(28);
+      expect(lines('trajectories/max-score.jsonl')).toBe(28);
     } finally {
       lock.release();
     }
@@ -89,8 +89,8 @@ describe('ulimit -f', () => {
   });
 
   it('is a message with a code, whoever writes, and what is written stays good', async () => {
-    const size = statSync(path.join(copy, 'trajectories.jsonl')).size;
-    const others = ['--run', copy, '--policy', 'least-used', '--json'];
+    const size = statSync(path.join(copy, 'trajectories/max-score.jsonl')).size;
+    const others = ['--run', copy, '--selection', 'least-used', '--json'];
     const generate = await runCli([...GENERATE.slice(0, -5), ...others], { fileLimit: Math.ceil(size / 1024) + 8 });
     const train = await runCli(['train', 'sft', '--stage', 'other', '--run', copy, '--json'], { fileLimit: 300 });
     for (const done of [generate, train]) {
@@ -99,7 +99,7 @@ describe('ulimit -f', () => {
       expect(done.stderr).not.toContain('    at ');
       expect(done.code).toBe(1);
     }
-    expect(readFileSync(path.join(copy, 'trajectories.jsonl'), 'utf8').endsWith('\n')).toBe(true);
+    expect(readFileSync(path.join(copy, 'trajectories/max-score.jsonl'), 'utf8').endsWith('\n')).toBe(true);
     expect(existsSync(path.join(copy, 'run.lock'))).toBe(false);
     expect((await runCli(['train', 'sft', '--stage', 'other', '--run', copy, '--json'])).code).toBe(0);
   });

@@ -1,9 +1,9 @@
 /** verify parity on every tensor type, verify resume, and a stage that refuses to train, through the command line. */
-import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ParityReport } from '../../../src/parity/verify.js';
 import type { ResumeResult } from '../../../src/doctor/resume.js';
+import type { ParityReport } from '../../../src/parity/verify.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { full } from '../full.js';
 import { readLines, runCli, temporaryFolder } from './runCli.js';
@@ -128,7 +128,7 @@ describe('a run', () => {
   beforeAll(async () => {
     // Tools in processes of their own take seconds to start, and nothing here is about them.
     const tools = ['--set', 'tools.enabled=[calculator]'];
-    const args = ['generate', '--run', run, '--limit', '28', '--policy', 'max-score', '--quiet', ...tools];
+    const args = ['generate', '--run', run, '--limit', '28', '--selection', 'max-score', '--quiet', ...tools];
     const generated = await runCli(args);
     expect(generated.code).toBe(0);
   });
@@ -140,7 +140,8 @@ describe('a run', () => {
     const { error } = refused.json() as { error: { code: string; message: string } };
     expect(error.code).toBe('parity_failed');
     expect(error.message).toMatch(/got mean .* over \d+ tokens .*Likely cause: .*(cache|rounding)/);
-    expect(existsSync(path.join(strict, 'stages.json'))).toBe(false);
+    const { stages } = JSON.parse(readFileSync(path.join(strict, 'stages.json'), 'utf8'));
+    expect(stages['train sft'].finished).toBeNull();
     // The refusal's numbers are kept, and nothing was learned.
     expect(metrics(strict).filter((row) => row.stage === 'sft')).toMatchObject([{ event: 'parity', tolerance: 0 }]);
 
@@ -194,7 +195,7 @@ describe('a run', () => {
     expect(report.prompts).toEqual({ compared: 28, different: 0, first: null });
 
     const other = copy('other');
-    const file = path.join(other, 'trajectories.jsonl');
+    const file = path.join(other, 'trajectories/max-score.jsonl');
     const [first, ...rest] = readLines<Trajectory>(file);
     const tokens = first!.tokens.map((token, at) => (at === 5 ? token + 1 : token));
     writeFileSync(file, [{ ...first!, tokens }, ...rest].map((one) => `${JSON.stringify(one)}\n`).join(''));

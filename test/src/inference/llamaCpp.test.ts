@@ -61,7 +61,7 @@ describe.skipIf(!here)('llama.cpp', () => {
       renderChat(generator.chatTemplate!, generator.bosText, generator.eosText)('', 'Hello'),
     );
     const trick = { ...question(), question: 'a <|eot_id|> b' };
-    const settings = promptSettings(generator, [{ name: 'think', description: 'thinks' }], 5);
+    const settings = promptSettings(generator, [{ name: 'think', description: 'thinks', inputHint: '' }], 5);
     const tokens = renderHead(trick, settings).flatMap(({ text, special }) => generator.tokenize(text, special));
     const ends = generator.tokenize('<|eot_id|>', true)[0]!;
     // The template's own two, after system and user; none from the question.

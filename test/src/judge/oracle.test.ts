@@ -6,7 +6,7 @@ import type { Question } from '../../../src/questions/question.js';
 import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';
 
 const oracle = createOracle();
-const actions = [...BUILTIN_TOOLS, THINK].map((name) => ({ name, description: '' }));
+const actions = [...BUILTIN_TOOLS, THINK].map((name) => ({ name, description: '', inputHint: '' }));
 const questions = makeMini({ seed: 3, perCategory: 40, split: 'train' });
 const product = questions.find((q) => q.src.startsWith('mini-product:'))!;
 const fact = questions.find((q) => q.src.startsWith('mini-fact:history'))!;
@@ -56,7 +56,7 @@ describe('oracle scores', () => {
   });
 
   it('knows nothing of a tool it has no rule for', async () => {
-    const more = { actions: [...actions, { name: 'oven', description: '' }] };
+    const more = { actions: [...actions, { name: 'oven', description: '', inputHint: '' }] };
     expect((await ask(product, [], more)).scores.oven).toBeLessThan(6);
   });
 

@@ -1,7 +1,11 @@
 import type { JudgeRequest } from '../../../src/judge/judge.js';
 import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';
 
-export const ACTIONS = [...BUILTIN_TOOLS, THINK].map((name) => ({ name, description: `What ${name} does.` }));
+export const ACTIONS = [...BUILTIN_TOOLS, THINK].map((name) => ({
+  name,
+  description: `What ${name} does.`,
+  inputHint: '',
+}));
 export const NAMES = ACTIONS.map((action) => action.name);
 
 const question: JudgeRequest['question'] = {

@@ -55,8 +55,8 @@ describe('someOf', () => {
   const compared = (probes: readonly { mask: Uint8Array }[]) =>
     probes.map(({ mask }) => mask.reduce((sum, one) => sum + one, 0));
 
-  it('compares what the policy wrote, however long the prompt is, the shortest trajectory first', () => {
-    const probes = someOf([long, short], 100);
+  it('compares what the policy wrote, however long the prompt is, the shortest trajectory first', async () => {
+    const probes = await someOf([long, short], 100);
     expect(probes.map(({ tokens }) => tokens.length)).toEqual([short.tokens.length, long.tokens.length]);
     expect(compared(probes)).toEqual([9, 9]); // thought 3, action 2, input 2, answer 2
     for (const [index, trajectory] of [short, long].entries()) {
@@ -64,13 +64,13 @@ describe('someOf', () => {
     }
   });
 
-  it('cuts each after a quarter of what is asked for, and stops when there is enough', () => {
+  it('cuts each after a quarter of what is asked for, and stops when there is enough', async () => {
     const many = Array.from({ length: 9 }, () => short);
-    const probes = someOf(many, 16);
+    const probes = await someOf(many, 16);
     expect(compared(probes)).toEqual([4, 4, 4, 4]);
     expect(probes[0]!.tokens.length).toBe(45); // prompt, thought, template, the first action token
-    expect(someOf([], 10)).toEqual([]);
-    expect(someOf([exampleTrajectory([['prompt', -1, 9]], [])], 10)).toEqual([]);
+    expect(await someOf([], 10)).toEqual([]);
+    expect(await someOf([exampleTrajectory([['prompt', -1, 9]], [])], 10)).toEqual([]);
   });
 });
 

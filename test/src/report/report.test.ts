@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { renderLadderTable, renderReport } from '../../../src/report/page.js';
 import type { ReportInput } from '../../../src/report/input.js';
+import { renderLadderTable, renderReport } from '../../../src/report/page.js';
 import { sampleRun } from './sample.js';
 
 const run = sampleRun();

@@ -1,9 +1,9 @@
 /** A run as the report sees it, with a ladder's shape; seeded, so that the same call gives the same run. */
 import { summarize } from '../../../src/evaluate/summary.js';
 import { findWarnings, type StageResult, type StageTraining } from '../../../src/evaluate/warnings.js';
-import type { ReportInput } from '../../../src/report/input.js';
 import { CATEGORIES } from '../../../src/questions/question.js';
 import { seededRandom } from '../../../src/random.js';
+import type { ReportInput } from '../../../src/report/input.js';
 import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';
 import type { Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 
@@ -15,7 +15,7 @@ const STEP: Step = {
   thought: '',
   scores: null,
   action: THINK,
-  selection: 'policy',
+  choice: 'policy',
   input: '',
   observation: null,
   toolError: null,
@@ -34,7 +34,8 @@ function stage(name: string, rate: number, weights: readonly number[], seed: num
       id: `${id}`,
       questionId: id,
       category: CATEGORIES[id % 14]!,
-      policy: 'model',
+      selection: 'policy',
+      tau: null,
       generator: 'sample',
       judge: null,
       seed,

@@ -16,7 +16,7 @@ export const question = (question_id = 7): Question => ({
 });
 
 export const SETTINGS: RolloutSettings = {
-  policy: 'min-score',
+  selection: 'min-score',
   tau: 6,
   maxSteps: 3,
   temperature: 0,

@@ -53,8 +53,9 @@ describe('rolloutQuestion', () => {
         '<input>It is 888, so C.</input><answer>The answer is (C).</answer>',
     );
     expect(trajectory).toMatchObject({
-      id: '7:min-score:0',
-      policy: 'min-score',
+      id: '7:min-score-tau6:0',
+      selection: 'min-score',
+      tau: 6,
       judge: 'table',
       answer: 'C',
       correct: true,
@@ -76,7 +77,7 @@ describe('rolloutQuestion', () => {
       '<action>',
       '<input>',
     ]);
-    expect(trajectory.steps.map(({ action, selection, observation }) => [action, selection, observation])).toEqual([
+    expect(trajectory.steps.map(({ action, choice, observation }) => [action, choice, observation])).toEqual([
       ['calculator', 'viable', '888'],
       ['think', 'viable', null],
     ]);
@@ -110,11 +111,13 @@ describe('rolloutQuestion', () => {
 
   it('lets the model choose the action when nobody scores', async () => {
     const trajectory = trajectoryOf(
-      await rolloutQuestion(question(), deps(MODEL, { judge: null }), { ...SETTINGS, policy: 'model', maxSteps: 1 }),
+      await rolloutQuestion(question(), deps(MODEL, { judge: null }), {
+        ...SETTINGS,
+        selection: 'policy',
+        maxSteps: 1,
+      }),
     );
-    expect(trajectory.steps).toMatchObject([
-      { action: 'calculator', selection: 'policy', scores: null, processOk: null },
-    ]);
+    expect(trajectory.steps).toMatchObject([{ action: 'calculator', choice: 'policy', scores: null, processOk: null }]);
     expect(trajectory).toMatchObject({ judge: null, end: 'forced', answer: null, correct: false });
     await expect(rolloutQuestion(question(), deps(MODEL, { judge: null }), SETTINGS)).rejects.toMatchObject({
       code: 'invalid_argument',
@@ -195,7 +198,7 @@ describe('rolloutQuestion', () => {
   });
 
   it('counts actions only when their step is finished', async () => {
-    const usage = new ActionUsage(['think']);
+    const usage = new ActionUsage([['think', 1]]);
     await rolloutQuestion(question(), deps(MODEL, { usage }), SETTINGS);
     expect([usage.count('think'), usage.count('calculator'), usage.count('python')]).toEqual([2, 1, 0]);
   });

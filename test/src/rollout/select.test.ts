@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/random.js';
-import { type SelectionRule, selectAction } from '../../../src/rollout/select.js';
-import type { Score } from '../../../src/trajectory/trajectory.js';
+import { selectAction } from '../../../src/rollout/select.js';
+import type { Score, SelectionRule } from '../../../src/trajectory/trajectory.js';
 
 const ACTIONS = [
   'calculator',
@@ -83,7 +83,7 @@ describe('selectAction', () => {
       expect(scores[low!.action]).toBe(viable.length > 0 ? Math.min(...viable) : Math.max(...known));
       expect(scores[high!.action]).toBe(Math.max(...known));
       if (viable.length > 0) expect(scores[rare!.action]).toBeGreaterThanOrEqual(tau);
-      expect(low!.selection).toBe(viable.length > 0 ? 'viable' : 'fallback');
+      expect(low!.choice).toBe(viable.length > 0 ? 'viable' : 'fallback');
     }
   });
 });

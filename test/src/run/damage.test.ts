@@ -3,12 +3,12 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, write
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configOfRun } from '../../../src/cli/options.js';
 import { type Config, readConfigFile, resolveConfig } from '../../../src/config/index.js';
 import { toSparkError } from '../../../src/errors.js';
-import { readReport, runLadder } from '../../../src/experiments/ladder.js';
-import { Session, withSession } from '../../../src/run/run.js';
+import { runLadder } from '../../../src/experiments/ladder.js';
 import { silentLog } from '../../../src/log.js';
+import { readReport } from '../../../src/report/read.js';
+import { Run, withRun } from '../../../src/run/run.js';
 import { TrajectoryStore } from '../../../src/trajectory/store.js';
 import { full } from '../full.js';
 
@@ -20,14 +20,16 @@ let config: Config;
 
 /** Reads all that a later command reads of a finished run, and does what is left to do. */
 async function takeUp(folder: string): Promise<void> {
-  await readReport(Session.reading(configOfRun(folder), silentLog, context.signal));
-  await withSession(configOfRun(folder), context, runLadder);
+  const run = Run.read(folder, context);
+  await readReport(run);
+  await withRun(run.config, context, runLadder);
 }
 
 /** Lines that are gone would be made again, which takes long: only read. */
 async function read(folder: string): Promise<void> {
-  await readReport(Session.reading(configOfRun(folder), silentLog, context.signal));
-  (await TrajectoryStore.open(path.join(folder, 'trajectories.jsonl'))).close();
+  const run = Run.read(folder, context);
+  await readReport(run);
+  (await TrajectoryStore.open(run.folder.trajectoriesFile('max-score'))).close();
 }
 
 beforeAll(async () => {
@@ -38,7 +40,7 @@ beforeAll(async () => {
     sft: { epochs: 1 },
     ppo: { epochs: 1, iterations: 1 },
   });
-  await withSession(config, context, runLadder);
+  await withRun(config, context, runLadder);
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -80,22 +82,13 @@ describe('a cut file of a finished run', () => {
       'adapters/sft-1-peft/adapter_model.safetensors',
       'adapters/sft-1.gguf',
       'config.json',
-      'eval/base.settings.json',
-      'eval/sft.settings.json',
-      'rollouts.json',
       'stages.json',
     ]);
     expect(files).toEqual(expect.arrayContaining(['parity.json', 'metrics.jsonl', 'ladder.json', 'report.html']));
   });
 
   it('can be removed as the error says, and the run goes on', async () => {
-    for (const name of [
-      'stages.json',
-      'rollouts.json',
-      'eval/base.settings.json',
-      'adapters/sft-1.gguf',
-      'parity.json',
-    ]) {
+    for (const name of ['stages.json', 'adapters/sft-1.gguf', 'parity.json']) {
       cpSync(sound, damaged, { recursive: true });
       rmSync(path.join(damaged, name));
       await takeUp(damaged);
@@ -104,12 +97,12 @@ describe('a cut file of a finished run', () => {
     }
     cpSync(sound, damaged, { recursive: true });
     rmSync(path.join(damaged, 'config.json'));
-    await withSession({ ...config, name: damaged }, context, runLadder);
+    await withRun({ ...config, name: damaged }, context, runLadder);
     await takeUp(damaged);
   });
 
   it('in the middle of lines, names the line', async () => {
-    for (const name of ['trajectories.jsonl', 'eval/sft.jsonl', 'metrics.jsonl']) {
+    for (const name of ['trajectories/max-score.jsonl', 'eval/sft.jsonl', 'metrics.jsonl']) {
       rmSync(damaged, { recursive: true, force: true });
       cpSync(sound, damaged, { recursive: true });
       const [first, second, ...rest] = readFileSync(path.join(sound, name), 'utf8').split('\n');
@@ -130,8 +123,8 @@ describe('config.json', () => {
     const { sha256, ...content } = JSON.parse(readFileSync(file, 'utf8')) as Config & { sha256: string };
     const edited = { ...content, rollout: { ...content.rollout, tau: 7 } };
     writeFileSync(file, JSON.stringify({ ...edited, sha256 }));
-    expect(() => configOfRun(damaged)).toThrow(/edited by hand\? take the "sha256" out/);
+    expect(() => Run.read(damaged).config).toThrow(/edited by hand\? take the "sha256" out/);
     writeFileSync(file, JSON.stringify(edited));
-    expect(configOfRun(damaged).rollout.tau).toBe(7);
+    expect(Run.read(damaged).config.rollout.tau).toBe(7);
   });
 });

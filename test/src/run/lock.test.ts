@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ownIdentity } from '../../../src/run/processIdentity.js';
-import { LOCK_FILE, lockRun } from '../../../src/run/lock.js';
 import { type Log, silentLog } from '../../../src/log.js';
+import { LOCK_FILE, lockRun } from '../../../src/run/lock.js';
+import { ownIdentity } from '../../../src/run/processIdentity.js';
 
 let folder: string;
 let file: string;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { toSparkError } from '../../../src/errors.js';
 import { trainPpo } from '../../../src/train/ppo.js';
-import { exampleTrajectories, type Opened, openLearner, recordingContext, settings } from './support.js';
+import { exampleTrajectories, type Opened, openLearner, recordingContext, rewarded, settings } from './support.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'spark-checkpoint-'));
 const sound = path.join(root, 'sound');
@@ -22,9 +22,9 @@ async function train({ model, actor, critic }: Opened, checkpointFolder: string,
       if (step === stopAfter) stop.abort();
     },
   });
-  const trajectories = exampleTrajectories(12, model.info.vocabulary);
+  const samples = rewarded(exampleTrajectories(12, model.info.vocabulary));
   const { ppo } = settings();
-  await trainPpo({ actor, critic, trajectories, rho: 0.5, settings: ppo, context });
+  await trainPpo({ actor, critic, samples, settings: ppo, context });
   return begun;
 }
 

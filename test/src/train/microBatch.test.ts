@@ -49,7 +49,7 @@ describe('fitMicroBatch', () => {
     expect(tokens).toBeGreaterThanOrEqual(longest);
     expect(rows[0]).toMatchObject({ recompute: 'block' });
     expect(warnings[0]).toMatch(/microBatchTokens was lowered/);
-    const result = await trainSft(adapter, exampleTrajectories(24, 60), settings().sft, context);
+    const result = await trainSft({ actor: adapter, samples, settings: settings().sft, context });
     expect(Number.isFinite(result.finalLoss)).toBe(true);
     model.dispose();
   });
@@ -57,7 +57,8 @@ describe('fitMicroBatch', () => {
   it('refuses with numbers what no pass can hold', async () => {
     const { model, adapter } = await open(2e5);
     const { context } = recordingContext(model);
-    await expect(trainSft(adapter, exampleTrajectories(8, 60), settings().sft, context)).rejects.toMatchObject({
+    const input = { actor: adapter, samples: samples.slice(0, 8), settings: settings().sft, context };
+    await expect(trainSft(input)).rejects.toMatchObject({
       code: 'memory_limit',
       message: expect.stringMatching(/needs .* MB: base weights .* the limit is 0\.2 MB/),
     });

@@ -2,8 +2,19 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { decisive, trainPpo } from '../../../src/train/ppo.js';
-import { exampleTrajectories, type Opened, openLearner, recordingContext, settings, stepsOf } from './support.js';
+import { stepReward } from '../../../src/reward.js';
+import { collectSamples } from '../../../src/train/method.js';
+import { ppo as method, trainPpo } from '../../../src/train/ppo.js';
+import {
+  exampleTrajectories,
+  type Opened,
+  openLearner,
+  RHO,
+  recordingContext,
+  rewarded,
+  settings,
+  stepsOf,
+} from './support.js';
 
 const opened: Opened[] = [];
 async function learner(criticTrunk: 'own' | 'actor' = 'own'): Promise<Opened> {
@@ -15,14 +26,12 @@ afterEach(() => {
   for (const one of opened.splice(0)) one.model.dispose();
 });
 
-const rho = 0.5;
-
 describe('trainPpo', () => {
   it.each(['own', 'actor'] as const)(
     'raises the probability of what paid more than expected and teaches the critic the returns: trunk %s',
     async (criticTrunk) => {
       const { model, actor, critic } = await learner(criticTrunk);
-      const trajectories = exampleTrajectories(12, model.info.vocabulary);
+      const samples = rewarded(exampleTrajectories(12, model.info.vocabulary));
       const recorded = recordingContext(model);
       const more = {
         ppo: {
@@ -39,8 +48,7 @@ describe('trainPpo', () => {
       const result = await trainPpo({
         actor,
         critic,
-        trajectories,
-        rho,
+        samples,
         settings: config.ppo,
         context: recorded.context,
       });
@@ -57,12 +65,12 @@ describe('trainPpo', () => {
 
   it('starts each iteration with the values and log-probs of that moment', async () => {
     const { model, actor, critic } = await learner();
-    const trajectories = exampleTrajectories(8, model.info.vocabulary);
+    const samples = rewarded(exampleTrajectories(8, model.info.vocabulary));
     const recorded = recordingContext(model);
     const config = settings({
       ppo: { batchTrajectories: 8, iterations: 2, epochs: 3, learningRate: 1e-2, targetKl: 50 },
     });
-    await trainPpo({ actor, critic, trajectories, rho, settings: config.ppo, context: recorded.context });
+    await trainPpo({ actor, critic, samples, settings: config.ppo, context: recorded.context });
     const steps = stepsOf(recorded);
     expect(steps[2]!.ratioMean).not.toBeCloseTo(1, 4);
     expect(steps[3]!.ratioMean).toBeCloseTo(1, 5); // new lp_old
@@ -71,7 +79,7 @@ describe('trainPpo', () => {
 
   it('stops an epoch when its mean KL passes the target, and says so', async () => {
     const { model, actor, critic } = await learner();
-    const trajectories = exampleTrajectories(16, model.info.vocabulary);
+    const samples = rewarded(exampleTrajectories(16, model.info.vocabulary));
     const recorded = recordingContext(model);
     const config = settings({
       ppo: { batchTrajectories: 2, iterations: 1, epochs: 2, learningRate: 3e-2, targetKl: 1e-3 },
@@ -79,8 +87,7 @@ describe('trainPpo', () => {
     const result = await trainPpo({
       actor,
       critic,
-      trajectories,
-      rho,
+      samples,
       settings: config.ppo,
       context: recorded.context,
     });
@@ -96,10 +103,10 @@ describe('trainPpo', () => {
     const reports: Record<string, number | string>[] = [];
     for (const criticTrunk of ['own', 'actor'] as const) {
       const { model, actor, critic } = await learner(criticTrunk);
-      const trajectories = exampleTrajectories(8, model.info.vocabulary);
+      const samples = rewarded(exampleTrajectories(8, model.info.vocabulary));
       const recorded = recordingContext(model);
       const { ppo } = settings({ ppo: { ...once, criticTrunk, valueCoefficient: 0 } });
-      await trainPpo({ actor, critic, trajectories, rho, settings: ppo, context: recorded.context });
+      await trainPpo({ actor, critic, samples, settings: ppo, context: recorded.context });
       reports.push(stepsOf(recorded)[0]!);
     }
     for (const key of ['policyLoss', 'gradNorm', 'valueLoss', 'k3']) {
@@ -111,10 +118,10 @@ describe('trainPpo', () => {
     const norms: number[] = [];
     for (const valueCoefficient of [0, 100]) {
       const { model, actor, critic } = await learner('actor');
-      const trajectories = exampleTrajectories(8, model.info.vocabulary);
+      const samples = rewarded(exampleTrajectories(8, model.info.vocabulary));
       const recorded = recordingContext(model);
       const { ppo } = settings({ ppo: { batchTrajectories: 8, criticTrunk: 'actor', valueCoefficient, targetKl: 50 } });
-      await trainPpo({ actor, critic, trajectories, rho, settings: ppo, context: recorded.context });
+      await trainPpo({ actor, critic, samples, settings: ppo, context: recorded.context });
       // The head's last layer starts at zero, so nothing goes back through it at the first step.
       norms.push(stepsOf(recorded)[1]!.gradNorm as number);
     }
@@ -124,9 +131,9 @@ describe('trainPpo', () => {
   it('a stage with two trunks depends on what it always did', () => {
     const { criticTrunk, valueCoefficient, ...before } = settings().ppo;
     expect(criticTrunk).toBe('own');
-    expect(JSON.stringify(decisive(settings().ppo))).toBe(JSON.stringify(before));
+    expect(JSON.stringify(method.with(settings().ppo).decisive)).toBe(JSON.stringify(before));
     const shared = settings({ ppo: { criticTrunk: 'actor', valueCoefficient: 0.25 } }).ppo;
-    expect(decisive(shared)).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0.25 });
+    expect(method.with(shared).decisive).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0.25 });
     expect(valueCoefficient).toBeGreaterThanOrEqual(0);
   });
 
@@ -137,9 +144,9 @@ describe('trainPpo', () => {
         ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10, criticTrunk },
       });
       const straight = await learner(criticTrunk);
-      const trajectories = exampleTrajectories(12, straight.model.info.vocabulary);
+      const samples = rewarded(exampleTrajectories(12, straight.model.info.vocabulary));
       const whole = recordingContext(straight.model);
-      const common = { trajectories, rho, settings: config.ppo };
+      const common = { samples, settings: config.ppo };
       await trainPpo({ ...straight, ...common, context: whole.context });
 
       for (const stopAt of [1, 4, 7]) {
@@ -169,10 +176,10 @@ describe('trainPpo', () => {
     const { ppo } = settings();
     const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
     const first = await learner();
-    const trajectories = exampleTrajectories(12, first.model.info.vocabulary);
+    const samples = rewarded(exampleTrajectories(12, first.model.info.vocabulary));
     const train = ({ model, actor, critic }: Opened) => {
       const recorded = recordingContext(model, { checkpointFolder: folder });
-      const input = { actor, critic, trajectories, rho, settings: ppo, context: recorded.context };
+      const input = { actor, critic, samples, settings: ppo, context: recorded.context };
       return trainPpo(input).then((result) => ({ result, steps: stepsOf(recorded).length }));
     };
     const { result } = await train(first);
@@ -188,11 +195,11 @@ describe('trainPpo', () => {
     const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
     const config = settings({ ppo: { batchTrajectories: 4, iterations: 1, epochs: 1 } });
     const { context } = recordingContext(model, { checkpointFolder: folder, checkpointEvery: 1 });
-    const common = { actor, critic, rho, settings: config.ppo, context };
-    await trainPpo({ ...common, trajectories: exampleTrajectories(8, model.info.vocabulary) });
+    const common = { actor, critic, settings: config.ppo, context };
+    await trainPpo({ ...common, samples: rewarded(exampleTrajectories(8, model.info.vocabulary)) });
     expect(existsSync(path.join(folder, 'latest.json'))).toBe(true);
     await expect(
-      trainPpo({ ...common, trajectories: exampleTrajectories(9, model.info.vocabulary) }),
+      trainPpo({ ...common, samples: rewarded(exampleTrajectories(9, model.info.vocabulary)) }),
     ).rejects.toMatchObject({ code: 'invalid_file' });
   });
 
@@ -200,26 +207,44 @@ describe('trainPpo', () => {
     const { model, actor, critic } = await learner();
     const trajectories = exampleTrajectories(8, model.info.vocabulary);
     const first = trajectories[1]!;
-    trajectories[1] = { ...first, steps: first.steps.map((step) => ({ ...step, processOk: null })) };
+    // One step of it keeps its verdict: a trajectory without any is not learned from, and not spoken of.
+    const steps = first.steps.map((step, index) => (index === 0 ? { ...step, processOk: null } : step));
+    const samples = rewarded(trajectories.with(1, { ...first, steps }));
     const recorded = recordingContext(model);
     const config = settings({ ppo: { batchTrajectories: 8, iterations: 1, epochs: 1 } });
-    await trainPpo({ actor, critic, trajectories, rho, settings: config.ppo, context: recorded.context });
+    await trainPpo({ actor, critic, samples, settings: config.ppo, context: recorded.context });
     const row = recorded.rows.find((one) => one.event === 'rewards')!;
-    expect(row.stepsWithoutVerdict).toBe(2);
+    expect(row.stepsWithoutVerdict).toBe(1);
+    expect(row.steps).toBe(samples.reduce((sum, { returns }) => sum + returns.length, 0));
     expect(row.reward).toBeCloseTo((row.rewardDiversity as number) + (row.rewardCoherence as number), 12);
     expect(row.rewardDiversity).toBeGreaterThan(0);
     expect(row.rewardCoherence).toBeLessThan(0);
   });
 
-  it('says what is missing when there is nothing to learn from', async () => {
+  it('takes of the rewards the very steps it learns from, whatever the filter', async () => {
     const { model, actor, critic } = await learner();
-    const trajectories = exampleTrajectories(3, model.info.vocabulary).map((t) => ({
+    const trajectories = exampleTrajectories(8, model.info.vocabulary).map((one, index) => ({
+      ...one,
+      correct: index < 3,
+    }));
+    const recorded = recordingContext(model);
+    const { ppo } = settings({ ppo: { batchTrajectories: 8, iterations: 1, epochs: 1, filter: 'correct' } });
+    const samples = await collectSamples(method.with(ppo), trajectories, (step) => stepReward(step, RHO));
+    expect(samples).toHaveLength(3);
+    await trainPpo({ actor, critic, samples, settings: ppo, context: recorded.context });
+    const row = recorded.rows.find((one) => one.event === 'rewards')!;
+    expect(row.steps).toBe(trajectories.slice(0, 3).flatMap(({ steps }) => steps).length);
+  });
+
+  it('says what is missing when there is nothing to learn from', async () => {
+    const trajectories = exampleTrajectories(3, 60).map((t) => ({
       ...t,
       steps: t.steps.map((step) => ({ ...step, scores: null })),
     }));
-    const { context } = recordingContext(model);
-    await expect(
-      trainPpo({ actor, critic, trajectories, rho, settings: settings().ppo, context }),
-    ).rejects.toMatchObject({ code: 'no_data' });
+    const objective = method.with(settings().ppo);
+    await expect(collectSamples(objective, trajectories, (step) => stepReward(step, RHO))).rejects.toMatchObject({
+      code: 'no_data',
+      message: expect.stringContaining('none of 3 trajectories'),
+    });
   });
 });

@@ -2,7 +2,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sftTrajectories, trainSft } from '../../../src/train/sft.js';
+import { stepReward } from '../../../src/reward.js';
+import { sft as method, trainSft } from '../../../src/train/sft.js';
+import { sftSample } from '../../../src/trajectory/sample.js';
 import { exampleTrajectories, type Opened, openLearner, recordingContext, settings, stepsOf } from './support.js';
 
 const opened: Opened[] = [];
@@ -21,21 +23,22 @@ describe('trainSft', () => {
       ...t,
       steps: t.steps.map((step) => ({ ...step, processOk: true as boolean | null })),
     }));
-    const kept = sftTrajectories([
+    const objective = method.with({});
+    const kept = [
       good!,
       { ...wrong!, correct: false },
       { ...incoherent!, steps: incoherent!.steps.map((step) => ({ ...step, processOk: false })) },
       { ...unknown!, steps: unknown!.steps.map((step) => ({ ...step, processOk: null })) },
-    ]);
+    ].filter((one) => objective.sample(one, (step) => stepReward(step, 0)) !== null);
     expect(kept.map((t) => t.id)).toEqual([good!.id]);
   });
 
   it('learns its trajectories by heart', async () => {
     const { model, actor } = await learner();
-    const trajectories = exampleTrajectories(6, model.info.vocabulary);
+    const samples = exampleTrajectories(6, model.info.vocabulary).map(sftSample);
     const recorded = recordingContext(model);
     const { sft } = settings({ sft: { batchTrajectories: 6, epochs: 30, learningRate: 3e-2 } });
-    const result = await trainSft(actor, trajectories, sft, recorded.context);
+    const result = await trainSft({ actor, samples, settings: sft, context: recorded.context });
     const steps = stepsOf(recorded);
     expect(steps[0]!.loss).toBeGreaterThan(3);
     expect(result.finalLoss).toBeLessThan(0.6 * (steps[0]!.loss as number));
@@ -47,7 +50,8 @@ describe('trainSft', () => {
       const { model, actor } = await learner();
       const recorded = recordingContext(model);
       const { sft } = settings({ sft: { batchTrajectories: 4, epochs: 2, learningRate: 5e-3, microBatchTokens } });
-      await trainSft(actor, exampleTrajectories(8, model.info.vocabulary), sft, recorded.context);
+      const samples = exampleTrajectories(8, model.info.vocabulary).map(sftSample);
+      await trainSft({ actor, samples, settings: sft, context: recorded.context });
       losses.push(stepsOf(recorded).map((row) => row.loss as number));
     }
     losses[0]!.forEach((loss, step) => {
@@ -58,9 +62,10 @@ describe('trainSft', () => {
   it('goes on after an interruption exactly as if there had been none', async () => {
     const { sft } = settings();
     const straight = await learner();
-    const trajectories = exampleTrajectories(12, straight.model.info.vocabulary);
+    const samples = exampleTrajectories(12, straight.model.info.vocabulary).map(sftSample);
     const whole = recordingContext(straight.model);
-    await trainSft(straight.actor, trajectories, sft, whole.context);
+    const common = { samples, settings: sft };
+    await trainSft({ ...common, actor: straight.actor, context: whole.context });
 
     const folder = path.join(mkdtempSync(path.join(tmpdir(), 'sft-')), 'checkpoints');
     const controller = new AbortController();
@@ -73,10 +78,10 @@ describe('trainSft', () => {
         if (row.step === 2) controller.abort();
       },
     };
-    await expect(trainSft(first.actor, trajectories, sft, context)).rejects.toMatchObject({ code: 'interrupted' });
+    await expect(trainSft({ ...common, actor: first.actor, context })).rejects.toMatchObject({ code: 'interrupted' });
     const second = await learner();
     const after = recordingContext(second.model, { checkpointFolder: folder });
-    await trainSft(second.actor, trajectories, sft, after.context);
+    await trainSft({ ...common, actor: second.actor, context: after.context });
     expect([...stepsOf(before), ...stepsOf(after)]).toEqual(stepsOf(whole));
     expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
   });
@@ -85,16 +90,12 @@ describe('trainSft', () => {
     const { sft } = settings();
     const folder = path.join(mkdtempSync(path.join(tmpdir(), 'sft-')), 'checkpoints');
     const first = await learner();
-    const trajectories = exampleTrajectories(12, first.model.info.vocabulary);
-    const result = await trainSft(
-      first.actor,
-      trajectories,
-      sft,
-      recordingContext(first.model, { checkpointFolder: folder }).context,
-    );
+    const samples = exampleTrajectories(12, first.model.info.vocabulary).map(sftSample);
+    const { context } = recordingContext(first.model, { checkpointFolder: folder });
+    const result = await trainSft({ actor: first.actor, samples, settings: sft, context });
     const second = await learner();
     const again = recordingContext(second.model, { checkpointFolder: folder });
-    expect(await trainSft(second.actor, trajectories, sft, again.context)).toEqual(result);
+    expect(await trainSft({ actor: second.actor, samples, settings: sft, context: again.context })).toEqual(result);
     expect(stepsOf(again)).toEqual([]);
     expect(await second.actor.tensors('value')).toEqual(await first.actor.tensors('value'));
   });

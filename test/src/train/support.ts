@@ -5,8 +5,10 @@ import { openModel } from '../../../src/engine/index.js';
 import type { Adapter, Critic, Model } from '../../../src/engine/types.js';
 import { silentLog } from '../../../src/log.js';
 import { seededRandom } from '../../../src/random.js';
+import { stepReward } from '../../../src/reward.js';
 import { createCritic } from '../../../src/train/ppo.js';
 import type { TrainContext } from '../../../src/train/trainer.js';
+import { ppoSample, type Sample } from '../../../src/trajectory/sample.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, stepPieces, TWO_STEPS } from '../trajectory/example.js';
 
@@ -21,8 +23,9 @@ export interface Opened {
 export async function openLearner(criticTrunk: Config['ppo']['criticTrunk'] = 'own'): Promise<Opened> {
   const model = await openModel(FIXTURE_MODEL, { backend: 'cpu', threads: 2 });
   const { lora, ppo } = resolveConfig({ lora: { rank: 4, alpha: 8 }, ppo: { criticTrunk } });
-  const actor = await model.createAdapter({ ...lora, seed: 3 });
-  return { model, actor, critic: await createCritic(model, actor, { lora, ppo }, 3) };
+  const options = { ...lora, seed: 3 };
+  const actor = await model.createAdapter(options);
+  return { model, actor, critic: await createCritic(model, actor, ppo, options) };
 }
 
 /** Random tokens of the fixture's vocabulary; every third trajectory has one step, every fourth an incoherent one. */
@@ -31,9 +34,17 @@ export function exampleTrajectories(count: number, vocabulary: number): Trajecto
   return Array.from({ length: count }, (_, index) => {
     const pieces = index % 3 === 0 ? ([['prompt', -1, 6], ...stepPieces(0), ['answer', -1, 2]] as const) : TWO_STEPS;
     const steps = index % 3 === 0 ? [{}] : [{}, { processOk: index % 4 !== 0, action: 'think' }];
-    const one = exampleTrajectory(pieces, steps, { id: `${index}:min-score:0`, questionId: index });
+    const one = exampleTrajectory(pieces, steps, { id: `${index}:min-score-tau6:0`, questionId: index });
     return { ...one, tokens: one.tokens.map(() => Math.floor(random() * vocabulary)) };
   });
+}
+
+export const RHO = 0.5;
+
+/** Those that PPO learns from. */
+export function rewarded(trajectories: readonly Trajectory[]): Sample[] {
+  const samples = trajectories.map((trajectory) => ppoSample(trajectory, (step) => stepReward(step, RHO)));
+  return samples.filter((sample) => sample !== null);
 }
 
 export function settings(patch: object = {}): Config {

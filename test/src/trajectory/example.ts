@@ -15,10 +15,11 @@ export function exampleTrajectory(
     return { kind, step, start: at - length, end: at };
   });
   return {
-    id: '7:min-score:0',
+    id: '7:min-score-tau6:0',
     questionId: 7,
     category: 'math',
-    policy: 'min-score',
+    selection: 'min-score',
+    tau: 6,
     generator: 'test',
     judge: 'test',
     seed: 1,
@@ -28,7 +29,7 @@ export function exampleTrajectory(
       thought: 'thought',
       scores: { calculator: 9, python: 7, think: 4 },
       action: 'python',
-      selection: 'viable',
+      choice: 'viable',
       input: '1+1',
       observation: '2',
       toolError: null,

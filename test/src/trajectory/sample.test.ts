@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { stepReward } from '../../../src/reward.js';
 import { microBatches, pack, unpackSteps, unpackTokens } from '../../../src/trajectory/pack.js';
 import { ppoSample, sftSample } from '../../../src/trajectory/sample.js';
+import type { Step } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, TWO_STEPS } from './example.js';
 
+const half = (step: Step) => stepReward(step, 0.5);
 const masked = (mask: Uint8Array) => [...mask.keys()].filter((index) => mask[index] === 1);
 
 describe('samples', () => {
@@ -13,7 +16,7 @@ describe('samples', () => {
   });
 
   it('PPO learns the steps, not the answer, and reads V at the last token of each state', () => {
-    const sample = ppoSample(exampleTrajectory(TWO_STEPS, [{}, { processOk: false }]), 0.5)!;
+    const sample = ppoSample(exampleTrajectory(TWO_STEPS, [{}, { processOk: false }]), half)!;
     expect(masked(sample.lossMask)).toEqual([5, 6, 7, 9, 10, 12, 13, 18, 19, 20, 22, 23, 25, 26]);
     expect([...sample.valuePositions]).toEqual([4, 17]);
     // ρ (9 − 7) = 1; the second step pays (1 − ρ) for being incoherent.
@@ -24,11 +27,11 @@ describe('samples', () => {
   });
 
   it('a step without a verdict stays as state but carries no loss', () => {
-    const sample = ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, {}]), 0.5)!;
+    const sample = ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, {}]), half)!;
     expect(masked(sample.lossMask)).toEqual([18, 19, 20, 22, 23, 25, 26]);
     expect([...sample.valuePositions]).toEqual([17]);
     expect(sample.stepOf[18]).toBe(0);
-    expect(ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, { scores: null }]), 0.5)).toBeNull();
+    expect(ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, { scores: null }]), half)).toBeNull();
   });
 
   it('the first token of a sequence never carries a loss', () => {
@@ -38,8 +41,8 @@ describe('samples', () => {
 });
 
 describe('packing', () => {
-  const a = ppoSample(exampleTrajectory(TWO_STEPS, [{}, {}]), 0.5)!;
-  const b = ppoSample(exampleTrajectory(TWO_STEPS.slice(0, 7), [{ processOk: false }]), 0.5)!;
+  const a = ppoSample(exampleTrajectory(TWO_STEPS, [{}, {}]), half)!;
+  const b = ppoSample(exampleTrajectory(TWO_STEPS.slice(0, 7), [{ processOk: false }]), half)!;
 
   it('puts sequences side by side and unpacks what comes back', () => {
     const batch = pack([a, b]);

@@ -2,10 +2,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { JsonlAppender } from '../../../src/jsonl/write.js';
 import type { Log } from '../../../src/log.js';
-import { JsonlAppender } from '../../../src/jsonl/read.js';
-import { exportTrajectories, importTrajectories } from '../../../src/trajectory/parquet.js';
-import { readSkips, readTrajectories, TrajectoryStore } from '../../../src/trajectory/store.js';
+import { readTrajectories, TrajectoryStore } from '../../../src/trajectory/store.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, TWO_STEPS } from './example.js';
 
@@ -16,6 +15,13 @@ beforeEach(() => {
   file = path.join(folder, 'deeper', 'trajectories.jsonl');
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** All of the file at once. */
+async function readAll(): Promise<Trajectory[]> {
+  const all: Trajectory[] = [];
+  for await (const one of readTrajectories(file)) all.push(one);
+  return all;
+}
 
 const trajectory = (id: string, more: Partial<Trajectory> = {}): Trajectory =>
   exampleTrajectory(TWO_STEPS, [{}, { processOk: null, observation: null, scores: null }], { id, ...more });
@@ -39,14 +45,15 @@ describe('TrajectoryStore', () => {
     store.append(trajectory('b'));
     store.appendSkip({ questionId: 9, code: 'context_overflow', message: 'too long' });
     store.close();
-    expect(await readTrajectories(file)).toEqual([HARD, trajectory('b')]);
-    expect(await readSkips(file)).toEqual([{ questionId: 9, code: 'context_overflow', message: 'too long' }]);
+    expect(await readAll()).toEqual([HARD, trajectory('b')]);
+    const skips = readFileSync(file.replace('.jsonl', '.skips.jsonl'), 'utf8');
+    expect(JSON.parse(skips)).toEqual({ questionId: 9, code: 'context_overflow', message: 'too long' });
     const again = await TrajectoryStore.open(file);
     expect([again.has('hard'), again.has('b'), again.has('c')]).toEqual([true, true, false]);
     expect(() => again.append(trajectory('b'))).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
     again.append(trajectory('c'));
     again.close();
-    expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['hard', 'b', 'c']);
+    expect((await readAll()).map(({ id }) => id)).toEqual(['hard', 'b', 'c']);
   });
 
   it('drops a line that was torn at any byte, says so, and goes on after the last whole one', async () => {
@@ -55,7 +62,7 @@ describe('TrajectoryStore', () => {
     const second = whole.indexOf('\n') + 1;
     for (const cut of [second + 1, second + 200, whole.length - 1]) {
       writeFileSync(file, whole.subarray(0, cut));
-      expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['a']);
+      expect((await readAll()).map(({ id }) => id)).toEqual(['a']);
       const warnings: string[] = [];
       const log: Log = { info() {}, progress() {}, warn: (message) => void warnings.push(message) };
       const store = await TrajectoryStore.open(file, { log });
@@ -63,7 +70,7 @@ describe('TrajectoryStore', () => {
       expect(store.has('b')).toBe(false);
       store.append(trajectory('c'));
       store.close();
-      expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['a', 'c']);
+      expect((await readAll()).map(({ id }) => id)).toEqual(['a', 'c']);
     }
   });
 
@@ -73,7 +80,7 @@ describe('TrajectoryStore', () => {
     const appender = new JsonlAppender(file, false);
     expect(appender.droppedBytes).toBe(300_007);
     appender.close();
-    expect((await readTrajectories(file)).map(({ id }) => id)).toEqual(['a']);
+    expect((await readAll()).map(({ id }) => id)).toEqual(['a']);
   });
 
   it('names the line that is not a trajectory, and what is wrong with it', async () => {
@@ -81,9 +88,9 @@ describe('TrajectoryStore', () => {
     const [first, second] = readFileSync(file, 'utf8').split('\n');
     const refused = async (line: string, reason: RegExp) => {
       writeFileSync(file, `${first}\n${line}\n${second}\n`);
-      await expect(readTrajectories(file)).rejects.toMatchObject({ code: 'invalid_file' });
+      await expect(readAll()).rejects.toMatchObject({ code: 'invalid_file' });
       await expect(TrajectoryStore.open(file)).rejects.toThrow(/line 2/);
-      await expect(readTrajectories(file)).rejects.toThrow(reason);
+      await expect(readAll()).rejects.toThrow(reason);
     };
     // biome-ignore lint/suspicious/noExplicitAny: the point is to break the type
     const changed = (change: (t: any) => void) => {
@@ -137,11 +144,11 @@ describe('TrajectoryStore', () => {
       message: expect.stringMatching(/a in line 1 and again in line 3; remove one/),
     };
     await expect(TrajectoryStore.open(file)).rejects.toMatchObject(double);
-    await expect(readTrajectories(file)).rejects.toMatchObject(double);
+    await expect(readAll()).rejects.toMatchObject(double);
   });
 
   it('says when there is no file, and when it cannot be written', async () => {
-    await expect(readTrajectories(file)).rejects.toMatchObject({ code: 'io_error' });
+    await expect(readAll()).rejects.toMatchObject({ code: 'io_error' });
     writeFileSync(path.join(folder, 'deeper'), 'a file where a folder should be');
     await expect(TrajectoryStore.open(file)).rejects.toMatchObject({ code: 'io_error' });
     const store = await TrajectoryStore.open(path.join(folder, 'closed.jsonl'));
@@ -154,22 +161,5 @@ describe('TrajectoryStore', () => {
     // Every write to this device fails the way a full disk does; it cannot be cut back, which must not hide that.
     const full = new JsonlAppender('/dev/full', false);
     expect(() => full.append({})).toThrow(expect.objectContaining({ code: 'disk_full' }));
-  });
-});
-
-describe('Parquet', () => {
-  it('goes out and comes back the same', async () => {
-    const out = path.join(folder, 'trajectories.parquet');
-    const all = [{ ...HARD, answerText: 'a\u2028b "c"' }, trajectory('b')];
-    await exportTrajectories(all, out);
-    expect(await importTrajectories(out)).toEqual(all);
-  });
-
-  it('refuses what is no Parquet, and rows that are no trajectories', async () => {
-    const out = path.join(folder, 'x.parquet');
-    writeFileSync(out, 'PAR1 and nothing else');
-    await expect(importTrajectories(out)).rejects.toMatchObject({ code: 'invalid_file' });
-    await exportTrajectories([trajectory('b', { tokens: [1, 2] })], out);
-    await expect(importTrajectories(out)).rejects.toThrow(/row 1/);
   });
 });
