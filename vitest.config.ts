@@ -1,7 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const source = (name: string) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
+
 export default defineConfig({
+  // examples/ import the package by its name, as a user does: here that is the source.
+  resolve: {
+    alias: [
+      { find: /^spark-rl$/, replacement: source('index.ts') },
+      { find: /^spark-rl\/(.+)$/, replacement: source('api/$1.ts') },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     // One native addon, one llama.cpp, two cores: files run in processes of their own, few at a time.

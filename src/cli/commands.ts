@@ -44,6 +44,11 @@ export const commands = [
     () => import('./commands/report.js'),
   ),
   lazyCommand(
+    'runs <action> [run..]',
+    'List runs, lay their settings and results side by side, or remove them',
+    () => import('./commands/runs.js'),
+  ),
+  lazyCommand(
     'adapter <action> <path>',
     'Look into a LoRA adapter, write it in another format, or merge it into its base',
     () => import('./commands/adapter.js'),

@@ -132,6 +132,7 @@ class VerdictFile {
       // Opened first: that cuts off a line which a kill has torn.
       this.#appender = new JsonlAppender(file, false);
       for (const line of linesOf(file)) {
+        if (line === '') continue;
         const entry = parseLine(line);
         if (entry === null) skipped++;
         else this.#known.set(entry.key, entry.verdict);

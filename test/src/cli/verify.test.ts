@@ -108,7 +108,7 @@ describe('spark-rl verify resume', () => {
 /**
  * How far the share of an adapter's effect may be from 1. It is Σab / Σa² over the tokens, a our effect and b llama.cpp's, so
  * by Cauchy and Schwarz it is off by at most |b − a| / |a|, and b − a is what llama.cpp's rounding does with the adapter less
- * what it does without: √2 of one. On an F16 file that is 7e-4 nats at most (src/experiment/parity/tolerance.ts; 1.5e-5 on
+ * what it does without: √2 of one. On an F16 file that is 7e-4 nats at most (src/parity/tolerance.ts; 1.5e-5 on
  * this model). It makes 0.02 where the effect is 0.05 nats; a scale of 1.05 gives 1.03 or more. At the usual rate the effect
  * was 0.002, and the share was 0.999 on one machine and 1.017 on another.
  */

@@ -29,27 +29,27 @@ describe('selectAction', () => {
   const scores = { calculator: 9, python: 6, algebra: 5.9, think: 7, logic: null };
 
   it('takes the lowest viable score, the threshold included', () => {
-    expect(select(scores)).toEqual({ action: 'python', selection: 'viable' });
-    expect(select(scores, { tau: 6.5 })).toEqual({ action: 'think', selection: 'viable' });
+    expect(select(scores)).toEqual({ action: 'python', choice: 'viable' });
+    expect(select(scores, { tau: 6.5 })).toEqual({ action: 'think', choice: 'viable' });
   });
 
   it('takes the highest score for max-score and the least used viable one for least-used', () => {
-    expect(select(scores, { rule: 'max-score' })).toEqual({ action: 'calculator', selection: 'viable' });
+    expect(select(scores, { rule: 'max-score' })).toEqual({ action: 'calculator', choice: 'viable' });
     const used = { calculator: 3, python: 2, think: 5, algebra: 0 };
-    expect(select(scores, { rule: 'least-used', used })).toEqual({ action: 'python', selection: 'viable' });
+    expect(select(scores, { rule: 'least-used', used })).toEqual({ action: 'python', choice: 'viable' });
   });
 
   it('falls back to the highest score, and says so, when nothing is viable', () => {
     for (const rule of ['min-score', 'max-score', 'least-used'] as const) {
       expect(select({ calculator: 2, python: 5, think: 1 }, { rule })).toEqual({
         action: 'python',
-        selection: 'fallback',
+        choice: 'fallback',
       });
     }
   });
 
   it('never takes an action whose score is missing, and gives null when all are', () => {
-    expect(select({ calculator: null, think: 3 })).toEqual({ action: 'think', selection: 'fallback' });
+    expect(select({ calculator: null, think: 3 })).toEqual({ action: 'think', choice: 'fallback' });
     expect(select({ calculator: null, python: null })).toBeNull();
     expect(select({})).toBeNull();
     expect(select({ calculator: Number.NaN })).toBeNull();

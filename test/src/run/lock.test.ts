@@ -107,7 +107,7 @@ describe('lockRun', () => {
   });
 
   it('lets in one of many that come at the same moment, over a dead holder too', async () => {
-    const module = path.resolve('dist/experiment/runLock.js');
+    const module = path.resolve('dist/run/lock.js');
     // Who gets in stays until its input ends, so that nobody gets in after it.
     const script = `const { lockRun } = await import(${JSON.stringify(module)});
       while (Date.now() < Number(process.argv[1])) {}

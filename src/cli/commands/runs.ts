@@ -1,0 +1,82 @@
+import { SparkError } from '../../errors.js';
+import { compareRuns, listRuns, type RunComparison, type RunEntry, removeRun } from '../../run/catalogue.js';
+import { defineCommand } from '../command.js';
+
+export default defineCommand({
+  positionals: {
+    action: { choices: ['list', 'compare', 'rm'], demandOption: true },
+    run: { type: 'string', array: true, describe: 'run folders: names under runs/, or paths' },
+  },
+  options: {
+    yes: { type: 'boolean', default: false, describe: 'for rm: really remove, do not only say what' },
+  },
+  examples: [
+    ['$0 runs list', 'what there is and what it weighs'],
+    ['$0 runs compare a b', 'settings that differ, and the results side by side'],
+    ['$0 runs rm a --yes', 'with all it holds'],
+  ],
+  async run({ action, run: given = [], yes }, { log }) {
+    if (action === 'list') {
+      refuse(given.length > 0, 'runs list takes no run: it lists what lies in runs/');
+      const runs = listRuns();
+      return { json: { runs }, text: runs.length === 0 ? 'no run in runs/' : listText(runs) };
+    }
+    if (action === 'compare') {
+      refuse(given.length < 2, 'runs compare expects two runs or more: spark-rl runs compare a b');
+      const comparison = compareRuns(given);
+      return { json: comparison, text: comparisonText(comparison) };
+    }
+    refuse(given.length === 0, 'runs rm expects a run: spark-rl runs rm a --yes');
+    refuse(!yes, `runs rm removes ${given.join(', ')} with all they hold; say so with --yes`);
+    const removed = given.map((name) => removeRun(name, log));
+    return {
+      json: { removed },
+      text: removed.map(({ folder, bytes }) => `removed ${folder} (${size(bytes)})`).join('\n'),
+    };
+  },
+});
+
+function refuse(wrong: boolean, message: string): void {
+  if (wrong) throw new SparkError('invalid_argument', message);
+}
+
+function listText(runs: readonly RunEntry[]): string {
+  const rows = runs.map(({ name, bytes, written, finished, unfinished, problem }) => [
+    name,
+    size(bytes),
+    written === null ? '–' : written.slice(0, 16).replace('T', ' '),
+    problem ?? `${finished.length} stages${unfinished.length === 0 ? '' : `, not finished: ${unfinished.join(', ')}`}`,
+  ]);
+  return columns([['run', 'size', 'written (UTC)', 'holds'], ...rows]);
+}
+
+function comparisonText({ runs, settings, results }: RunComparison): string {
+  const table = (title: string, differences: RunComparison['settings']) =>
+    differences.length === 0
+      ? `${title}: none`
+      : columns([[title, ...runs], ...differences.map(({ key, values }) => [key, ...values.map(shown)])]);
+  return `${table('settings that differ', settings)}\n\n${table('results', results)}`;
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return '–';
+  if (typeof value === 'number' && !Number.isInteger(value)) return value.toPrecision(4);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function size(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,129 @@
+/** The runs that lie in a folder: what each has, what it weighs, and how two of them differ. */
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { SparkError, toSparkError, writeError } from '../errors.js';
+import type { Log } from '../log.js';
+import { RunFolder, runRoot } from './folder.js';
+import { lockRun } from './lock.js';
+import { type StageRecord, StageRecords } from './records.js';
+
+export interface RunEntry {
+  readonly name: string;
+  readonly folder: string;
+  readonly bytes: number;
+  /** ISO date of the last time that a command opened it for writing; null where it cannot be read */
+  readonly written: string | null;
+  /** Stages that are finished, in the order in which they began. */
+  readonly finished: readonly string[];
+  /** Stages that were begun and are not finished. */
+  readonly unfinished: readonly string[];
+  /** Why it cannot be read, or null. */
+  readonly problem: string | null;
+}
+
+/** Every folder below `base` that is a run, by name. */
+export function listRuns(base = 'runs'): RunEntry[] {
+  if (!existsSync(base)) return [];
+  const names = readdirSync(base, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(path.join(base, entry.name, 'config.json')))
+    .map((entry) => entry.name);
+  return names.sort().map((name) => describeRun(path.resolve(base, name)));
+}
+
+function describeRun(folder: string): RunEntry {
+  const common = { name: path.basename(folder), folder, bytes: sizeOf(folder) };
+  try {
+    const { config, stages } = readRun(folder);
+    const written = config.run?.written;
+    return {
+      ...common,
+      written: typeof written === 'string' ? written : null,
+      finished: Object.keys(stages).filter((name) => stages[name]!.finished !== null),
+      unfinished: Object.keys(stages).filter((name) => stages[name]!.finished === null),
+      problem: null,
+    };
+  } catch (error) {
+    const { code, message } = toSparkError(error);
+    return { ...common, written: null, finished: [], unfinished: [], problem: `[${code}] ${message}` };
+  }
+}
+
+function readRun(folder: string) {
+  const run = RunFolder.existing(folder);
+  return { config: run.readConfig()!, stages: new StageRecords(run.stagesFile).all() };
+}
+
+/** A value of one run beside that of another; undefined where one of them has none. */
+export interface Difference {
+  /** `rollout.tau` */
+  readonly key: string;
+  readonly values: readonly unknown[];
+}
+
+export interface RunComparison {
+  readonly runs: readonly string[];
+  /** Settings that are not the same in all of them. */
+  readonly settings: readonly Difference[];
+  /** Results of the stages, the same ones too: a number beside a number is what is looked for. */
+  readonly results: readonly Difference[];
+}
+
+/** Results that are worth a line: plain numbers and words, not the tables within. */
+export function compareRuns(names: readonly string[]): RunComparison {
+  const runs = names.map((name) => readRun(runRoot(name)));
+  const settings = sideBySide(runs.map(({ config: { run: _facts, name: _name, ...config } }) => flat(config)));
+  const results = sideBySide(runs.map(({ stages }) => flat(resultsOf(stages))));
+  return { runs: names, settings: settings.filter(({ values }) => !allEqual(values)), results };
+}
+
+function resultsOf(stages: Readonly<Record<string, StageRecord>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(stages).map(([name, { finished }]) => [name, finished?.result]));
+}
+
+function sideBySide(rows: readonly ReadonlyMap<string, unknown>[]): Difference[] {
+  const keys = new Set(rows.flatMap((row) => [...row.keys()]));
+  return [...keys].map((key) => ({ key, values: rows.map((row) => row.get(key)) }));
+}
+
+function allEqual(values: readonly unknown[]): boolean {
+  return values.every((value) => JSON.stringify(value) === JSON.stringify(values[0]));
+}
+
+/** `{ a: { b: 1 } }` to `a.b → 1`. Lists of plain values stay together; lists of tables are left out. */
+function flat(value: unknown, key = '', into = new Map<string, unknown>()): Map<string, unknown> {
+  if (Array.isArray(value)) {
+    if (value.every((one) => typeof one !== 'object')) into.set(key, value);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, inner] of Object.entries(value)) flat(inner, key === '' ? name : `${key}.${name}`, into);
+  } else {
+    into.set(key, value);
+  }
+  return into;
+}
+
+/** Removes a run with all it holds. Throws `run_locked` while a process is at work in it, `no_data` where there is none. */
+export function removeRun(name: string, log: Log): RunEntry {
+  const folder = runRoot(name);
+  // What is no run is not ours to remove.
+  if (!existsSync(path.join(folder, 'config.json'))) {
+    throw new SparkError('no_data', `no run at ${folder}: expected a folder with a config.json; nothing was removed`);
+  }
+  const entry = describeRun(folder);
+  const lock = lockRun(folder, log);
+  try {
+    rmSync(folder, { recursive: true });
+  } catch (error) {
+    throw writeError(error, folder);
+  } finally {
+    lock.release();
+  }
+  return entry;
+}
+
+function sizeOf(folder: string): number {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return names.reduce((sum, name) => {
+    const stat = statSync(path.join(folder, name), { throwIfNoEntry: false });
+    return sum + (stat?.isFile() ? stat.size : 0);
+  }, 0);
+}
