@@ -16,16 +16,19 @@ export {
   openLlamaCpp,
 } from '../inference/llamaCpp.js';
 export { type ApiJudge, type ApiJudgeOptions, createApiJudge } from '../judge/apiJudge.js';
+export type { Budget, Reservation } from '../judge/budget.js';
 export { type CachedJudge, withCache } from '../judge/cache.js';
 export type { Judge, JudgedStep, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 export { createOracle } from '../judge/oracle.js';
+export type { Price, TokenUsage } from '../judge/prices.js';
+export type { JudgeStats } from '../judge/stats.js';
 export { createLog, type Log, silentLog } from '../log.js';
 export { exportQuestions } from '../questions/export.js';
 export { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
 export { type FilterOptions, filterQuestions } from '../questions/filter.js';
 export { loadQuestions } from '../questions/load.js';
-export { type MiniOptions, makeMini } from '../questions/mini.js';
-export { CATEGORIES, type Question } from '../questions/question.js';
+export { type MiniOptions, type MiniSplit, makeMini } from '../questions/mini.js';
+export { CATEGORIES, type Question, questionSchema } from '../questions/question.js';
 export { type Reward, stepReward } from '../reward.js';
 export { type PlainDeps, type PlainSettings, rolloutWithoutTools } from '../rollout/plain.js';
 export { isTrajectory, rolloutQuestion } from '../rollout/rollout.js';
@@ -34,9 +37,19 @@ export { type Selection, type SelectionSettings, selectAction } from '../rollout
 export type { RolloutDeps, RolloutSettings, Tools } from '../rollout/settings.js';
 export { ActionUsage } from '../rollout/usage.js';
 export { noteSecret, redact } from '../secrets/redact.js';
+export type { Passage } from '../tools/child/passages.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
 export { type ActionInfo, BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';
 export { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 export { readTrajectories, type StoreOptions, TrajectoryStore } from '../trajectory/store.js';
-export type { Score, Segment, SegmentKind, SelectionRule, Skip, Step, Trajectory } from '../trajectory/trajectory.js';
+export {
+  type Score,
+  SELECTION_RULES,
+  type Segment,
+  type SegmentKind,
+  type SelectionRule,
+  type Skip,
+  type Step,
+  type Trajectory,
+} from '../trajectory/trajectory.js';

@@ -22,4 +22,4 @@ export type { TrainContext } from '../train/trainer.js';
 export { microBatches, type PolicyColumns, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
 export { ppoSample, type Sample, sftSample } from '../trajectory/sample.js';
 export { readTrajectories } from '../trajectory/store.js';
-export type { Segment, SegmentKind, SelectionRule, Skip, Step, Trajectory } from '../trajectory/trajectory.js';
+export type { Score, Segment, SegmentKind, SelectionRule, Skip, Step, Trajectory } from '../trajectory/trajectory.js';

@@ -6,11 +6,11 @@ import { SparkError } from '../errors.js';
 import { RunFolder, runRoot } from '../run/folder.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
 
-export const configOptions = {
+/** Where settings come from, and how the engine computes. */
+export const modelOptions = {
   config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, llama31-8b)' },
   set: { type: 'string', array: true, describe: 'any configuration value: --set ppo.epochs=3 (repeatable)' },
   seed: { type: 'number', describe: 'seed of everything random' },
-  run: { type: 'string', describe: 'run folder: a name under runs/, or a path' },
   model: { type: 'string', describe: 'GGUF file of the base model (default: the shipped tiny one)' },
   backend: { choices: ['auto', 'cpu', 'cuda'] as const, describe: 'where the training engine computes' },
   device: { type: 'number', describe: 'which GPU trains, as CUDA counts them' },
@@ -23,6 +23,15 @@ export const configOptions = {
     choices: ['auto', 'none', 'cheap', 'block', 'offload'] as const,
     describe: 'activations computed again, or offloaded',
   },
+  'memory-limit': {
+    type: 'number',
+    describe: 'gigabytes that training may hold (default: nine tenths of what is free)',
+  },
+} as const satisfies Record<string, Options>;
+
+export const configOptions = {
+  ...modelOptions,
+  run: { type: 'string', describe: 'run folder: a name under runs/, or a path' },
 } as const satisfies Record<string, Options>;
 
 export const judgeOptions = {
@@ -88,6 +97,7 @@ function flagPatch(args: SharedArgs): ConfigPatch {
       threads: args.threads,
       compute: args.compute,
       recompute: args.recompute,
+      memoryLimitGb: args['memory-limit'],
     },
     judge: {
       kind: args.judge,

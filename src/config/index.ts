@@ -1,4 +1,4 @@
 /** Configuration: its schema, and how files and flags become one. */
 export { patchFromAssignment, readConfigFile } from './file.js';
 export { resolveConfig } from './resolve.js';
-export type { Config, ConfigPatch } from './schema.js';
+export { type Config, type ConfigPatch, configSchema } from './schema.js';

@@ -74,7 +74,7 @@ function small(settings: object): object {
   const wanted = {
     batchTrajectories: 3,
     microBatchTokens: 64,
-    epochs: 2,
+    epochs: 3,
     iterations: 2,
     learningRate: 1e-3,
     // No target: an epoch that stops early would leave fewer steps to interrupt.

@@ -8,30 +8,23 @@ export interface FilterOptions {
   readonly categories?: readonly string[];
   /** At most this many; 0 or absent: all. */
   readonly limit?: number;
-  /** Leave out this many of the selection's beginning, so that (seed, offset) pages never overlap. */
-  readonly offset?: number;
   /** Shuffles within each category; absent: file order. */
   readonly seed?: number;
 }
 
 /**
  * One question of each category in turn (categories by name), until they run out: 28 of MMLU-Pro are 2 of each of the
- * 14. With no limit, offset or seed the file's own order stays. The order is a function of questions and seed alone,
+ * 14. With neither limit nor seed the file's own order stays. The order is a function of questions and seed alone,
  * so `limit 100` is the beginning of `limit 200`.
  */
 export function filterQuestions(questions: readonly Question[], options: FilterOptions = {}): Question[] {
-  const { categories = [], limit = 0, offset = 0, seed } = options;
-  for (const [name, value] of Object.entries({ limit, offset })) {
-    if (!Number.isInteger(value) || value < 0) {
-      throw new SparkError('invalid_argument', `${name}: expected a whole number from 0 on, got ${value}`);
-    }
+  const { categories = [], limit = 0, seed } = options;
+  if (!Number.isInteger(limit) || limit < 0) {
+    throw new SparkError('invalid_argument', `limit: expected a whole number from 0 on, got ${limit}`);
   }
   const kept = keepCategories(questions, categories);
-  if (limit === 0 && offset === 0 && seed === undefined) return kept;
-  if (offset >= kept.length && kept.length > 0) {
-    throw new SparkError('invalid_argument', `offset: expected less than the ${kept.length} questions, got ${offset}`);
-  }
-  return roundRobin(kept, seed).slice(offset, limit === 0 ? undefined : offset + limit);
+  if (limit === 0 && seed === undefined) return kept;
+  return roundRobin(kept, seed).slice(0, limit === 0 ? undefined : limit);
 }
 
 function keepCategories(questions: readonly Question[], categories: readonly string[]): Question[] {

@@ -95,7 +95,7 @@ function flat(value: unknown, key = '', into = new Map<string, unknown>()): Map<
     if (value.every((one) => typeof one !== 'object')) into.set(key, value);
   } else if (typeof value === 'object' && value !== null) {
     for (const [name, inner] of Object.entries(value)) flat(inner, key === '' ? name : `${key}.${name}`, into);
-  } else {
+  } else if (value !== undefined) {
     into.set(key, value);
   }
   return into;

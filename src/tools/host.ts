@@ -32,29 +32,29 @@ const MAX_START_FAILURES = 2;
  * a child's last call has the next child started at once, so that it loads while the call runs.
  */
 export class ToolHost {
-  private readonly children = new Set<HostProcess>();
-  private readonly queue: Job[] = [];
-  private readonly running = new Map<HostProcess, Job>();
-  private startFailures = 0;
-  private lastFailure = '';
-  private disposed = false;
+  readonly #children = new Set<HostProcess>();
+  readonly #queue: Job[] = [];
+  readonly #running = new Map<HostProcess, Job>();
+  #startFailures = 0;
+  #lastFailure = '';
+  #disposed = false;
   /** Children never keep the parent alive; what is awaited does, through this timer. */
-  private hold: NodeJS.Timeout | null = null;
-  private awaited = 0;
+  #hold: NodeJS.Timeout | null = null;
+  #awaited = 0;
 
   constructor(private readonly options: ToolHostOptions) {}
 
   /** Starts a child in the background; resolves when it is ready, or when it could not start. */
   async warm(): Promise<void> {
-    if (this.children.size === 0 && !this.disposed) this.spawn();
-    await this.holding([...this.children].map((child) => child.ready.catch(() => undefined)));
+    if (this.#children.size === 0 && !this.#disposed) this.#spawn();
+    await this.#holding([...this.#children].map((child) => child.ready.catch(() => undefined)));
   }
 
   run(tool: string, input: string, context: ToolContext): Promise<ToolResult> {
     throwIfAborted(context.signal);
-    if (this.disposed) return Promise.resolve(failed(`${tool} has been shut down`));
+    if (this.#disposed) return Promise.resolve(failed(`${tool} has been shut down`));
     return new Promise<ToolResult>((resolve, reject) => {
-      const onAbort = () => this.abort(job);
+      const onAbort = () => this.#abort(job);
       const job: Job = {
         ...{ tool, input, context },
         closed: false,
@@ -63,100 +63,100 @@ export class ToolHost {
         detach: () => context.signal?.removeEventListener('abort', onAbort),
       };
       context.signal?.addEventListener('abort', onAbort, { once: true });
-      this.acquire();
-      this.queue.push(job);
-      this.pump();
+      this.#acquire();
+      this.#queue.push(job);
+      this.#pump();
     });
   }
 
   /** Process ids of the children that run now. */
   pids(): readonly number[] {
-    return [...this.children].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return [...this.#children].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
   }
 
   async dispose(): Promise<void> {
-    this.disposed = true;
-    for (const job of this.queue.splice(0)) this.finish(job, failed(`${job.tool} has been shut down`));
-    const children = [...this.children];
+    this.#disposed = true;
+    for (const job of this.#queue.splice(0)) this.#finish(job, failed(`${job.tool} has been shut down`));
+    const children = [...this.#children];
     for (const child of children) child.kill();
-    await this.holding(children.map((child) => child.exited));
+    await this.#holding(children.map((child) => child.exited));
   }
 
   /** Hands queued jobs to idle children, and starts children while there is more work than hands. */
-  private pump(): void {
-    for (const child of this.children) {
-      if (this.queue.length === 0 || this.running.size >= this.options.size) break;
-      if (child.state === 'idle') this.assign(child, this.queue.shift()!);
+  #pump(): void {
+    for (const child of this.#children) {
+      if (this.#queue.length === 0 || this.#running.size >= this.options.size) break;
+      if (child.state === 'idle') this.#assign(child, this.#queue.shift()!);
     }
-    const rest = [...this.children];
+    const rest = [...this.#children];
     let starting = rest.filter((child) => child.state === 'starting').length;
-    let serving = rest.filter((child) => this.serves(child)).length;
-    while (!this.disposed && serving < this.options.size && starting < this.queue.length) {
-      this.spawn();
+    let serving = rest.filter((child) => this.#serves(child)).length;
+    while (!this.#disposed && serving < this.options.size && starting < this.#queue.length) {
+      this.#spawn();
       starting += 1;
       serving += 1;
     }
   }
 
   /** Whether a child can be counted on for one more call. */
-  private serves(child: HostProcess): boolean {
+  #serves(child: HostProcess): boolean {
     return child.state !== 'dying' && child.state !== 'dead' && child.calls < this.options.retireAfter;
   }
 
-  private spawn(): void {
-    const child = new HostProcess({ ...this.options, onIdle: () => this.pump() });
-    this.children.add(child);
+  #spawn(): void {
+    const child = new HostProcess({ ...this.options, onIdle: () => this.#pump() });
+    this.#children.add(child);
     child.ready.then(
       () => {
-        this.startFailures = 0;
+        this.#startFailures = 0;
       },
-      (error: unknown) => this.startFailed(error),
+      (error: unknown) => this.#startFailed(error),
     );
     void child.exited.then(async (reason) => {
       // After a failed start, `startFailed` has counted before anything is started again.
       await child.ready.catch(() => undefined);
-      this.children.delete(child);
-      const job = this.running.get(child);
-      this.running.delete(child);
-      if (job !== undefined) this.finish(job, failed(`${job.tool} stopped: ${reason}`));
-      if (child.calls > 0) this.spare();
-      this.pump();
+      this.#children.delete(child);
+      const job = this.#running.get(child);
+      this.#running.delete(child);
+      if (job !== undefined) this.#finish(job, failed(`${job.tool} stopped: ${reason}`));
+      if (child.calls > 0) this.#spare();
+      this.#pump();
     });
   }
 
   /** A host that is used gets its next child at once, so that the next call finds it warm. */
-  private spare(): void {
-    if (!this.disposed && ![...this.children].some((child) => this.serves(child))) this.spawn();
+  #spare(): void {
+    if (!this.#disposed && ![...this.#children].some((child) => this.#serves(child))) this.#spawn();
   }
 
-  private startFailed(error: unknown): void {
-    this.startFailures += 1;
-    this.lastFailure = error instanceof Error ? error.message : String(error);
-    if (this.startFailures < MAX_START_FAILURES) return;
-    this.startFailures = 0;
-    for (const job of this.queue.splice(0)) {
-      this.finish(job, failed(`${job.tool} could not start: ${oneLine(this.lastFailure)}`));
+  #startFailed(error: unknown): void {
+    this.#startFailures += 1;
+    this.#lastFailure = error instanceof Error ? error.message : String(error);
+    if (this.#startFailures < MAX_START_FAILURES) return;
+    this.#startFailures = 0;
+    for (const job of this.#queue.splice(0)) {
+      this.#finish(job, failed(`${job.tool} could not start: ${oneLine(this.#lastFailure)}`));
     }
   }
 
-  private assign(child: HostProcess, job: Job): void {
-    this.running.set(child, job);
+  #assign(child: HostProcess, job: Job): void {
+    this.#running.set(child, job);
     const { timeoutMs, maxObservationChars } = job.context;
     const timer = setTimeout(() => {
-      this.running.delete(child);
+      this.#running.delete(child);
       child.kill();
-      this.finish(job, { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` });
+      this.#finish(job, { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` });
     }, timeoutMs);
     const watch = child.watchMemory(this.options.maxRssMb);
     const request = { tool: job.tool, input: job.input, maxChars: maxObservationChars };
     const answer = child.request(request);
-    this.spare();
+    this.#spare();
     void answer
       .then((reply) => {
-        this.running.delete(child);
+        this.#running.delete(child);
         if (child.calls >= this.options.retireAfter || ('retire' in reply && reply.retire === true)) child.kill();
-        this.finish(job, toResult(reply, maxObservationChars));
-        this.pump();
+        this.#finish(job, toResult(reply, maxObservationChars));
+        this.#pump();
       })
       // The child ended first: its `exited` handler settles the job.
       .catch(() => undefined)
@@ -166,46 +166,46 @@ export class ToolHost {
       });
   }
 
-  private abort(job: Job): void {
-    const queued = this.queue.indexOf(job);
-    if (queued >= 0) this.queue.splice(queued, 1);
-    for (const [child, current] of this.running) {
+  #abort(job: Job): void {
+    const queued = this.#queue.indexOf(job);
+    if (queued >= 0) this.#queue.splice(queued, 1);
+    for (const [child, current] of this.#running) {
       if (current !== job) continue;
-      this.running.delete(child);
+      this.#running.delete(child);
       child.kill();
     }
-    this.close(job);
+    this.#close(job);
     job.fail(new SparkError('interrupted', 'interrupted by the caller', { cause: job.context.signal?.reason }));
   }
 
-  private finish(job: Job, result: ToolResult): void {
-    this.close(job);
+  #finish(job: Job, result: ToolResult): void {
+    this.#close(job);
     job.settle(result);
   }
 
-  private close(job: Job): void {
+  #close(job: Job): void {
     if (job.closed) return;
     job.closed = true;
     job.detach();
-    this.release();
+    this.#release();
   }
 
-  private async holding(promises: readonly Promise<unknown>[]): Promise<void> {
-    this.acquire();
+  async #holding(promises: readonly Promise<unknown>[]): Promise<void> {
+    this.#acquire();
     await Promise.all(promises);
-    this.release();
+    this.#release();
   }
 
-  private acquire(): void {
-    this.awaited += 1;
-    this.hold ??= setInterval(() => {}, 2 ** 30);
+  #acquire(): void {
+    this.#awaited += 1;
+    this.#hold ??= setInterval(() => {}, 2 ** 30);
   }
 
-  private release(): void {
-    this.awaited -= 1;
-    if (this.awaited > 0 || this.hold === null) return;
-    clearInterval(this.hold);
-    this.hold = null;
+  #release(): void {
+    this.#awaited -= 1;
+    if (this.#awaited > 0 || this.#hold === null) return;
+    clearInterval(this.#hold);
+    this.#hold = null;
   }
 }
 

@@ -28,37 +28,37 @@ export class HostProcess {
   readonly ready: Promise<void>;
   /** Resolves with the reason, in words. Never rejects. */
   readonly exited: Promise<string>;
-  private child: ChildProcess | null = null;
-  private killed = false;
-  private reason = '';
-  private pending: { id: number; resolve: (reply: Answer) => void; reject: (error: Error) => void } | null = null;
-  private startTimer: NodeJS.Timeout | null = null;
-  private markReady!: () => void;
-  private markExited!: (reason: string) => void;
+  #child: ChildProcess | null = null;
+  #killed = false;
+  #reason = '';
+  #pending: { id: number; resolve: (reply: Answer) => void; reject: (error: Error) => void } | null = null;
+  #startTimer: NodeJS.Timeout | null = null;
+  #markReady!: () => void;
+  #markExited!: (reason: string) => void;
 
   constructor(private readonly options: HostProcessOptions) {
     this.exited = new Promise((resolve) => {
-      this.markExited = resolve;
+      this.#markExited = resolve;
     });
     const ready = new Promise<void>((resolve) => {
-      this.markReady = resolve;
+      this.#markReady = resolve;
     });
     const failed = this.exited.then((reason) => Promise.reject(new Error(reason)));
     this.ready = Promise.race([ready, failed]);
     // Whoever awaits it sees the failure; nobody awaiting must not bring the process down.
     this.ready.catch(() => undefined);
     failed.catch(() => undefined);
-    void this.start();
+    void this.#start();
   }
 
   request(request: Omit<HostRequest, 'id'>): Promise<Answer> {
-    const { child } = this;
+    const child = this.#child;
     if (this.state !== 'idle' || child === null) throw new Error(`child is ${this.state}`);
     this.state = 'busy';
     this.calls += 1;
     const id = this.calls;
     return new Promise((resolve, reject) => {
-      this.pending = { id, resolve, reject };
+      this.#pending = { id, resolve, reject };
       child.send({ id, ...request } satisfies HostRequest, (error) => {
         if (error !== null) this.kill(`it could not be reached: ${error.message}`);
       });
@@ -67,20 +67,20 @@ export class HostProcess {
 
   /** Process id, once it runs. The launcher's words replace themselves, so it is Node's own. */
   get pid(): number | undefined {
-    return this.child?.pid;
+    return this.#child?.pid;
   }
 
   kill(reason = 'killed'): void {
-    this.killed = true;
+    this.#killed = true;
     if (this.state !== 'dead') this.state = 'dying';
-    this.reason ||= reason;
-    if (this.child === null) this.end(this.reason);
-    else this.child.kill('SIGKILL');
+    this.#reason ||= reason;
+    if (this.#child === null) this.#end(this.#reason);
+    else this.#child.kill('SIGKILL');
   }
 
   /** Kills the child when its resident memory passes the limit. Linux only: elsewhere the heap limits must do. */
   watchMemory(maxMb: number): { stop(): void } {
-    const pid = this.child?.pid;
+    const pid = this.#child?.pid;
     if (process.platform !== 'linux' || pid === undefined) return { stop: () => {} };
     const check = async () => {
       const pages = Number((await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')[1]);
@@ -90,65 +90,65 @@ export class HostProcess {
     return { stop: () => clearInterval(timer) };
   }
 
-  private async start(): Promise<void> {
+  async #start(): Promise<void> {
     const { kind, payload } = this.options;
-    this.expectReady();
+    this.#expectReady();
     try {
       const [plan, bytes] = await Promise.all([planLaunch(kind), payload?.()]);
-      if (!this.killed) this.launch(plan, bytes);
+      if (!this.#killed) this.#launch(plan, bytes);
     } catch (error) {
-      this.end(error instanceof Error ? error.message : String(error));
+      this.#end(error instanceof Error ? error.message : String(error));
     }
   }
 
-  private launch(plan: LaunchPlan, payload: Uint8Array | undefined): void {
+  #launch(plan: LaunchPlan, payload: Uint8Array | undefined): void {
     const { child, pipe, stderr } = spawnChild(plan);
-    this.child = child;
+    this.#child = child;
     pipe.end(payload);
     child.on('message', (message: HostReply) => {
-      if ('ready' in message) this.becomeIdle();
-      else this.receive(message);
+      if ('ready' in message) this.#becomeIdle();
+      else this.#receive(message);
     });
-    child.on('error', (error) => this.end(error.message));
-    child.on('exit', (code, signal) => this.end(this.reason || exitReason(code, signal, stderr())));
+    child.on('error', (error) => this.#end(error.message));
+    child.on('exit', (code, signal) => this.#end(this.#reason || exitReason(code, signal, stderr())));
   }
 
-  private receive(message: Answer): void {
-    const { pending } = this;
+  #receive(message: Answer): void {
+    const pending = this.#pending;
     if (pending === null || message.id !== pending.id || typeof message.observation !== 'string') return;
-    this.pending = null;
+    this.#pending = null;
     if (this.state === 'busy') {
       this.state = 'starting';
-      this.expectReady();
+      this.#expectReady();
     }
     pending.resolve(message);
   }
 
-  private becomeIdle(): void {
+  #becomeIdle(): void {
     if (this.state !== 'starting') return;
-    this.clearStartTimer();
+    this.#clearStartTimer();
     this.state = 'idle';
-    this.markReady();
+    this.#markReady();
     this.options.onIdle?.();
   }
 
-  private expectReady(): void {
+  #expectReady(): void {
     const { startTimeoutMs } = this.options;
-    this.startTimer = setTimeout(() => this.kill(`it was not ready after ${startTimeoutMs / 1000} s`), startTimeoutMs);
-    this.startTimer.unref();
+    this.#startTimer = setTimeout(() => this.kill(`it was not ready after ${startTimeoutMs / 1000} s`), startTimeoutMs);
+    this.#startTimer.unref();
   }
 
-  private clearStartTimer(): void {
-    if (this.startTimer !== null) clearTimeout(this.startTimer);
-    this.startTimer = null;
+  #clearStartTimer(): void {
+    if (this.#startTimer !== null) clearTimeout(this.#startTimer);
+    this.#startTimer = null;
   }
 
-  private end(reason: string): void {
+  #end(reason: string): void {
     if (this.state === 'dead') return;
     this.state = 'dead';
-    this.clearStartTimer();
-    this.pending?.reject(new Error(reason));
-    this.pending = null;
-    this.markExited(reason);
+    this.#clearStartTimer();
+    this.#pending?.reject(new Error(reason));
+    this.#pending = null;
+    this.#markExited(reason);
   }
 }

@@ -35,7 +35,10 @@ export class ToolRegistry {
     return this;
   }
 
-  /** Ties a host's life to this registry. */
+  /**
+   * Ties a host's life to this registry.
+   * @internal
+   */
   own(host: ToolHost): this {
     this.#hosts.push(host);
     return this;

@@ -1,11 +1,12 @@
 import type { Config } from '../../config/index.js';
-import { openModel } from '../../engine/index.js';
 import type { Adapter, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
 import { saveChecked } from '../../parity/saveAdapter.js';
 import { sampleProbes } from '../../parity/sequences.js';
+import { openEngine } from '../../run/parts.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions } from '../options.js';
+import { configFromArgs, modelOptions } from '../options.js';
+import { readTokens } from '../tokensFile.js';
 import { merge } from './adapterMerge.js';
 
 export default defineCommand({
@@ -14,17 +15,17 @@ export default defineCommand({
     path: { type: 'string', demandOption: true, describe: 'GGUF LoRA file or PEFT folder' },
   },
   options: {
-    ...configOptions,
+    ...modelOptions,
     out: { type: 'string', describe: 'for export and merge: file or folder to write; must not exist yet' },
     format: { choices: ['gguf', 'peft'], describe: 'for export: llama.cpp file or Hugging Face PEFT folder' },
     type: {
       choices: ['keep', 'F32', 'F16', 'BF16', 'Q8_0'] as const,
-      default: 'keep' as const,
-      describe: 'for merge: type of the weights; keep: each its own, or F16 where that cannot be packed again',
+      describe:
+        'for merge: type of the weights; keep (default): each its own, or F16 where that cannot be packed again',
     },
     tokens: {
       type: 'string',
-      describe: 'for merge: JSON file with lists of token ids to check the file on (default: sampled)',
+      describe: 'for export and merge: JSON file with lists of token ids to check the file on (default: sampled)',
     },
   },
   examples: [
@@ -32,13 +33,10 @@ export default defineCommand({
     ['$0 adapter merge spark-40.gguf --model m.gguf --out merged.gguf', 'one model that every GGUF program loads'],
   ],
   async run(args, { log, signal }) {
+    refuseUnused(args);
     const config = await configFromArgs(args);
-    if (args.action === 'merge') return merge(config, args, log, signal);
-    const model = await openModel(config.model.path, {
-      backend: config.model.backend,
-      device: config.model.device,
-      signal,
-    });
+    if (args.action === 'merge') return merge(config, { ...args, type: args.type ?? 'keep' }, log, signal);
+    const model = await openEngine(config, signal);
     try {
       const adapter = await model.loadAdapter(args.path, { signal });
       if (args.action === 'inspect') return await inspect(adapter, args.path);
@@ -48,6 +46,22 @@ export default defineCommand({
     }
   },
 });
+
+/** What each action takes. `merge` computes in f32, whatever training uses. */
+const TAKES: Readonly<Record<string, readonly string[]>> = {
+  inspect: [],
+  export: ['out', 'format', 'tokens'],
+  merge: ['out', 'type', 'tokens'],
+};
+
+/** A flag that would change nothing is a mistake. */
+function refuseUnused(args: { readonly action: string; readonly [flag: string]: unknown }): void {
+  const unused = ['out', 'format', 'type', 'tokens'].filter((flag) => !TAKES[args.action]!.includes(flag));
+  if (args.action === 'merge') unused.push('compute');
+  const given = unused.filter((flag) => args[flag] !== undefined).map((flag) => `--${flag}`);
+  if (given.length === 0) return;
+  throw new SparkError('invalid_argument', `adapter ${args.action} does not take ${given.join(', ')}; leave that out`);
+}
 
 async function inspect(adapter: Adapter, path: string) {
   const tensors = await adapter.tensors('value');
@@ -68,7 +82,7 @@ const SAMPLES = { count: 4, length: 64 } as const;
 async function exportTo(
   model: Model,
   adapter: Adapter,
-  args: { path: string; out: string | undefined; format: string | undefined },
+  args: { path: string; out: string | undefined; format: string | undefined; tokens: string | undefined },
   config: Config,
   signal: AbortSignal,
 ) {
@@ -81,7 +95,8 @@ async function exportTo(
     await adapter.save(out, 'peft');
     return { json: result, text: `written ${out}` };
   }
-  const sequences = await sampleProbes(config, SAMPLES, signal);
+  const sequences =
+    args.tokens === undefined ? await sampleProbes(config, SAMPLES, signal) : await readTokens(args.tokens);
   const saved = await saveChecked({ model, adapter, file: out, sequences, tolerance: config.parity.tolerance, signal });
   const { mean, effect, visible } = saved;
   const seen = visible

@@ -52,12 +52,12 @@ export interface Ranked {
 
 /** Full-text index over the articles. Titles weigh more than text; misspelt and unfinished words still match. */
 export class CorpusIndex {
-  private readonly index: MiniSearch;
-  private readonly byTitle = new Map<string, IndexedArticle>();
-  private readonly exact = new Map<string, IndexedArticle>();
+  readonly #index: MiniSearch;
+  readonly #byTitle = new Map<string, IndexedArticle>();
+  readonly #exact = new Map<string, IndexedArticle>();
 
   constructor(private readonly articles: readonly IndexedArticle[]) {
-    this.index = new MiniSearch({
+    this.#index = new MiniSearch({
       fields: ['title', 'text', 'category'],
       searchOptions: {
         boost: { title: 4, category: 0.5 },
@@ -66,27 +66,27 @@ export class CorpusIndex {
       },
       processTerm: (term) => (STOP_WORDS.has(term.toLowerCase()) ? null : titleKey(term) || null),
     });
-    this.index.addAll(
+    this.#index.addAll(
       articles.map((article, id) => ({ id, title: article.title, text: article.text, category: article.category })),
     );
     for (const article of articles) {
-      this.exact.set(article.title, article);
-      this.byTitle.set(titleKey(article.title), article);
+      this.#exact.set(article.title, article);
+      this.#byTitle.set(titleKey(article.title), article);
     }
   }
 
   title(title: string): IndexedArticle | undefined {
-    return this.exact.get(title) ?? this.byTitle.get(titleKey(title));
+    return this.#exact.get(title) ?? this.#byTitle.get(titleKey(title));
   }
 
   search(query: string, limit: number): Ranked[] {
-    const hits = this.index.search(query).slice(0, limit);
+    const hits = this.#index.search(query).slice(0, limit);
     return hits.map((hit) => ({ article: this.articles[hit.id as number]!, score: hit.score }));
   }
 
   /** The article whose title is nearest, by the words of the title alone. */
   closest(title: string): IndexedArticle | undefined {
-    const [hit] = this.index.search(title, { fields: ['title'], fuzzy: (term) => fuzzy(term, 0.25), prefix: true });
+    const [hit] = this.#index.search(title, { fields: ['title'], fuzzy: (term) => fuzzy(term, 0.25), prefix: true });
     return hit === undefined ? undefined : this.articles[hit.id as number];
   }
 }

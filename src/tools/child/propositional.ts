@@ -54,97 +54,97 @@ function tokenise(input: string): Token[] {
 
 /** Binding, loosest first: iff, implies (to the right), or and xor, and, not. */
 class Parser {
-  private at = 0;
-  private depth = 0;
-  private readonly variables = new Set<string>();
+  #at = 0;
+  #depth = 0;
+  readonly #variables = new Set<string>();
 
   constructor(private readonly tokens: readonly Token[]) {}
 
   entailment(): Entailment {
     const premises: string[] = [];
     let conclusion: string | null = null;
-    if (this.peek()?.kind !== 'entails') premises.push(...this.list());
-    if (this.take('entails')) {
-      const [only, ...more] = this.list();
+    if (this.#peek()?.kind !== 'entails') premises.push(...this.#list());
+    if (this.#take('entails')) {
+      const [only, ...more] = this.#list();
       if (only === undefined || more.length > 0) throw new Error('one conclusion expected after |-');
       conclusion = only;
     }
-    const rest = this.peek();
+    const rest = this.#peek();
     if (rest !== undefined) throw new Error(`unexpected "${rest.text}"; write e.g. p -> q, p |- q`);
-    const declarations = [...this.variables].map((name) => `(declare-const |${name}| Bool)`).join('');
+    const declarations = [...this.#variables].map((name) => `(declare-const |${name}| Bool)`).join('');
     return { declarations, premises, conclusion };
   }
 
-  private list(): string[] {
-    const terms = [this.iff()];
-    while (this.mark(',') || this.mark(';')) terms.push(this.iff());
+  #list(): string[] {
+    const terms = [this.#iff()];
+    while (this.#mark(',') || this.#mark(';')) terms.push(this.#iff());
     return terms;
   }
 
-  private iff(): string {
-    let left = this.implies();
-    while (this.take('iff')) left = `(= ${left} ${this.implies()})`;
+  #iff(): string {
+    let left = this.#implies();
+    while (this.#take('iff')) left = `(= ${left} ${this.#implies()})`;
     return left;
   }
 
-  private implies(): string {
-    const left = this.or();
-    return this.take('implies') ? `(=> ${left} ${this.implies()})` : left;
+  #implies(): string {
+    const left = this.#or();
+    return this.#take('implies') ? `(=> ${left} ${this.#implies()})` : left;
   }
 
-  private or(): string {
-    let left = this.and();
+  #or(): string {
+    let left = this.#and();
     for (;;) {
-      if (this.take('or')) left = `(or ${left} ${this.and()})`;
-      else if (this.take('xor')) left = `(xor ${left} ${this.and()})`;
+      if (this.#take('or')) left = `(or ${left} ${this.#and()})`;
+      else if (this.#take('xor')) left = `(xor ${left} ${this.#and()})`;
       else return left;
     }
   }
 
-  private and(): string {
-    let left = this.not();
-    while (this.take('and')) left = `(and ${left} ${this.not()})`;
+  #and(): string {
+    let left = this.#not();
+    while (this.#take('and')) left = `(and ${left} ${this.#not()})`;
     return left;
   }
 
-  private not(): string {
-    if (++this.depth > 500) throw new Error('the formula is nested too deeply');
+  #not(): string {
+    if (++this.#depth > 500) throw new Error('the formula is nested too deeply');
     try {
-      return this.take('not') ? `(not ${this.not()})` : this.atom();
+      return this.#take('not') ? `(not ${this.#not()})` : this.#atom();
     } finally {
-      this.depth -= 1;
+      this.#depth -= 1;
     }
   }
 
-  private atom(): string {
-    if (this.mark('(')) {
-      const inner = this.iff();
-      if (!this.mark(')')) throw new Error('a closing parenthesis is missing');
+  #atom(): string {
+    if (this.#mark('(')) {
+      const inner = this.#iff();
+      if (!this.#mark(')')) throw new Error('a closing parenthesis is missing');
       return inner;
     }
-    const token = this.peek();
+    const token = this.#peek();
     if (token?.kind !== 'name')
       throw new Error(`a variable expected, got ${token === undefined ? 'the end' : `"${token.text}"`}`);
-    this.at += 1;
+    this.#at += 1;
     if (/^(true|false)$/i.test(token.text)) return token.text.toLowerCase();
-    this.variables.add(token.text);
+    this.#variables.add(token.text);
     return `|${token.text}|`;
   }
 
-  private peek(): Token | undefined {
-    return this.tokens[this.at];
+  #peek(): Token | undefined {
+    return this.tokens[this.#at];
   }
 
-  private take(kind: Token['kind']): boolean {
-    if (this.peek()?.kind !== kind) return false;
-    this.at += 1;
+  #take(kind: Token['kind']): boolean {
+    if (this.#peek()?.kind !== kind) return false;
+    this.#at += 1;
     return true;
   }
 
-  private mark(text: string): boolean {
-    const token = this.peek();
+  #mark(text: string): boolean {
+    const token = this.#peek();
     if (token?.kind !== 'mark' || token.text !== text) return false;
-    this.at += 1;
+    this.#at += 1;
     return true;
   }
 }

@@ -63,34 +63,38 @@ export function script(file: string, name: string): vm.Script {
   return new vm.Script(source, { filename: file });
 }
 
+/** The file of an import, or the name of the realm's global that holds the library. */
+type Resolve = (specifier: string, referrer: string) => { file: string } | { global: string };
+
 /** ES modules for any number of realms: each file is read once, and compiled from V8's cache after the first time. */
 export class ModuleSet {
-  private readonly sources = new Map<string, { text: string; cachedData?: Buffer }>();
+  readonly #sources = new Map<string, { text: string; cachedData?: Buffer }>();
 
-  /** `resolve` gives the file of an import, or the name of the realm's global that holds the library. */
-  constructor(
-    private readonly resolve: (specifier: string, referrer: string) => { file: string } | { global: string },
-  ) {}
+  readonly #resolve: Resolve;
+
+  constructor(resolve: Resolve) {
+    this.#resolve = resolve;
+  }
 
   async evaluate(context: vm.Context, file: string): Promise<Record<string, unknown>> {
     const loaded = new Map<string, vm.Module>();
-    const module = this.compile(context, file, loaded);
+    const module = this.#compile(context, file, loaded);
     await module.link((specifier, referrer) => {
-      const found = this.resolve(specifier, referrer.identifier);
-      if ('file' in found) return this.compile(context, found.file, loaded);
+      const found = this.#resolve(specifier, referrer.identifier);
+      if ('file' in found) return this.#compile(context, found.file, loaded);
       return globalModule(context, found.global, loaded);
     });
     await module.evaluate();
     return module.namespace as Record<string, unknown>;
   }
 
-  private compile(context: vm.Context, file: string, loaded: Map<string, vm.Module>): vm.Module {
+  #compile(context: vm.Context, file: string, loaded: Map<string, vm.Module>): vm.Module {
     const known = loaded.get(file);
     if (known !== undefined) return known;
-    let source = this.sources.get(file);
+    let source = this.#sources.get(file);
     if (source === undefined) {
       source = { text: STANDARD + readFileSync(file, 'utf8') };
-      this.sources.set(file, source);
+      this.#sources.set(file, source);
     }
     const { text, cachedData } = source;
     const module = new vm.SourceTextModule(text, {

@@ -91,7 +91,7 @@ describe('ulimit -f', () => {
   it('is a message with a code, whoever writes, and what is written stays good', async () => {
     const size = statSync(path.join(copy, 'trajectories/max-score.jsonl')).size;
     const others = ['--run', copy, '--selection', 'least-used', '--json'];
-    const generate = await runCli([...GENERATE.slice(0, -5), ...others], { fileLimit: Math.ceil(size / 1024) + 8 });
+    const generate = await runCli([...GENERATE.slice(0, -5), ...others], { fileLimit: Math.ceil(size / 2048) });
     const train = await runCli(['train', 'sft', '--stage', 'other', '--run', copy, '--json'], { fileLimit: 300 });
     for (const done of [generate, train]) {
       expect(done.json()).toMatchObject({ error: { code: 'disk_full' } });

@@ -57,7 +57,7 @@ describe('a run with a judge that fails in every way', () => {
     expect(new Set(server.requests.map((request) => request.behaviour)).size).toBe(behaviours.length);
     expect(server.requests[0]!.headers.authorization).toBe(`Bearer ${KEY}`);
     expectNoMark(done, 'all');
-    const skips = readLines<{ code: string }>(path.join(folder, 'all', 'trajectories.skips.jsonl'));
+    const skips = readLines<{ code: string }>(path.join(folder, 'all', 'trajectories', 'min-score-tau6.skips.jsonl'));
     expect(new Set(skips.map(({ code }) => code))).toEqual(
       new Set(['judge_unreachable', 'judge_refused', 'judge_unparsable']),
     );

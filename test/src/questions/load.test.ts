@@ -179,11 +179,10 @@ describe('filterQuestions', () => {
     expect(new Set(ids(filterQuestions(questions, { limit: 20 })).map((id) => id % 14)).size).toBe(14);
   });
 
-  it('is a function of the seed: pages never overlap, a longer selection begins with the shorter', () => {
+  it('is a function of the seed: a longer selection begins with the shorter', () => {
     const all = ids(filterQuestions(questions, { seed: 5 }));
     expect([...all].sort((a, b) => a - b)).toEqual(ids(questions));
     expect(ids(filterQuestions(questions, { seed: 5, limit: 30 }))).toEqual(all.slice(0, 30));
-    expect(ids(filterQuestions(questions, { seed: 5, offset: 30, limit: 30 }))).toEqual(all.slice(30, 60));
     expect(ids(filterQuestions(questions, { seed: 6 }))).not.toEqual(all);
     const math = (list: readonly Question[]) => ids(list.filter((question) => question.category === 'math'));
     expect(math(filterQuestions(questions, { seed: 5, categories: ['math'] }))).toEqual(
@@ -205,7 +204,6 @@ describe('filterQuestions', () => {
   it('names an unknown category, and numbers that are none', () => {
     expect(() => filterQuestions(questions, { categories: ['maths'] })).toThrow(/expected some of biology.*got maths/);
     expect(() => filterQuestions(questions, { limit: -1 })).toThrow(/limit: expected a whole number/);
-    expect(() => filterQuestions(questions, { offset: 140 })).toThrow(/offset: expected less than the 140/);
   });
 });
 

@@ -1,0 +1,139 @@
+/** Parts of a user's own, as objects and from a module. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { resolveConfig } from '../../../src/config/index.js';
+import { createOracle } from '../../../src/judge/oracle.js';
+import { checkParts, loadParts } from '../../../src/run/parts.js';
+import { Run } from '../../../src/run/run.js';
+import { generateStage } from '../../../src/stages/generate.js';
+import { perform } from '../../../src/stages/stage.js';
+import { trainStage } from '../../../src/stages/train.js';
+import { createBuiltinRegistry } from '../../../src/tools/registry.js';
+import { readTrajectories } from '../../../src/trajectory/store.js';
+import { readLines, temporaryFolder } from '../cli/runCli.js';
+
+const folder = temporaryFolder();
+const config = (name: string, more: object = {}) => ({
+  name: path.join(folder, name),
+  questions: { trainLimit: 14, testLimit: 14 },
+  rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24, maxAnswerTokens: 16 },
+  tools: { enabled: ['calculator'] },
+  ppo: { iterations: 1, epochs: 1, init: 'base' },
+  ...more,
+});
+const SET = { selection: 'min-score', tau: 6 } as const;
+const SPARK = { name: 'spark', method: 'ppo', ...SET, rho: 0.5, init: 'base' } as const;
+
+describe('a run with parts of its own', () => {
+  it('asks its judge, uses its tools and pays its reward; each of them decides what is fresh', async () => {
+    const oracle = createOracle();
+    let asked = 0;
+    const judge = {
+      id: 'mine:1',
+      judge: (...args: Parameters<typeof oracle.judge>) => {
+        asked += 1;
+        return oracle.judge(...args);
+      },
+    };
+    const tools = createBuiltinRegistry({ tools: ['calculator'] }).register({
+      name: 'echo',
+      description: 'Says it again.',
+      inputHint: 'anything',
+      run: async (input) => ({ ok: true, observation: input }),
+    });
+    const run = await Run.open(config('own'), { parts: { judge, tools, reward: () => flat(1) } });
+    await perform(run, generateStage(SET));
+    expect(asked).toBeGreaterThan(14);
+    const { value } = await readTrajectories(run.folder.trajectoriesFile('min-score-tau6')).next();
+    expect(value.judge).toBe('mine:1');
+    expect(Object.keys(value.steps[0].scores)).toEqual(['calculator', 'echo', 'think']);
+    await perform(run, trainStage(SPARK));
+    const rewards = readLines<Record<string, unknown>>(run.folder.metrics.file).find((row) => row.event === 'rewards');
+    expect(rewards).toMatchObject({ rewardDiversity: 1, rewardCoherence: 0, reward: 1 });
+    run.close();
+
+    // Another reward makes other samples: that is what the stage depends on, whatever the function is called.
+    const other = await Run.open(config('own'), { parts: { judge, tools, reward: () => flat(2) } });
+    await perform(other, trainStage(SPARK));
+    const starts = readLines<Record<string, unknown>>(other.folder.metrics.file).filter((row) => row.event === 'start');
+    expect(starts).toHaveLength(2);
+    other.close();
+
+    const stranger = await Run.open(config('own'), { parts: { judge: { ...judge, id: 'mine:2' }, tools } });
+    await expect(perform(stranger, generateStage(SET))).rejects.toMatchObject({
+      code: 'run_exists',
+      message: expect.stringContaining('judge "mine:1", now "mine:2"'),
+    });
+    stranger.close();
+    await tools.dispose();
+  });
+
+  it('takes them from a module that the configuration names, by content', async () => {
+    const file = path.join(folder, 'my-parts.mjs');
+    writeFileSync(file, 'export const reward = () => ({ diversity: 3, coherence: 0, reward: 3 });\n');
+    const run = await Run.open(config('module', { parts: file }));
+    expect(run.partsHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(run.parts.reward(0.5)({} as never)).toEqual({ diversity: 3, coherence: 0, reward: 3 });
+    run.close();
+    const made = path.join(folder, 'made.mjs');
+    writeFileSync(made, "export default ({ seed }) => ({ judge: { id: 'j' + seed, judge() {} } });\n");
+    expect((await loadParts(resolveConfig({ parts: made, seed: 9 }))).parts.judge?.id).toBe('j9');
+  });
+
+  it('says what is wrong with them', async () => {
+    expect(() => checkParts({ judge: {} }, 'here')).toThrow(
+      /here: expected some of generator, engine, judge.*judge\.id/,
+    );
+    expect(() => checkParts({ rewards: 1 }, 'here')).toThrow(/[Uu]nrecognized key.*rewards/);
+    expect(() => checkParts({ tools: { actions() {} } }, 'here')).toThrow(/an object with actions\(\) and run\(\)/);
+    await expect(loadParts(resolveConfig({ parts: path.join(folder, 'none.mjs') }))).rejects.toMatchObject({
+      code: 'io_error',
+    });
+    const broken = path.join(folder, 'broken.mjs');
+    writeFileSync(broken, 'export const = 1;');
+    await expect(loadParts(resolveConfig({ parts: broken }))).rejects.toMatchObject({ code: 'invalid_config' });
+  });
+});
+
+function flat(value: number) {
+  return { diversity: value, coherence: 0, reward: value };
+}
+
+describe('one run', () => {
+  it('holds rollouts under several τ beside each other, and learns SFT once whatever ρ is', async () => {
+    const run = await Run.open(config('taus', { sft: { epochs: 1 } }));
+    const written = [];
+    for (const tau of [5, 7]) written.push(await perform(run, generateStage({ selection: 'min-score', tau })));
+    expect(written.map(({ set }) => set)).toEqual(['min-score-tau5', 'min-score-tau7']);
+    await perform(run, generateStage({ selection: 'max-score', tau: 5 }));
+    // The highest score is the highest under any τ.
+    expect(await perform(run, generateStage({ selection: 'max-score', tau: 7 }))).toMatchObject({ already: 14 });
+    const sft = { name: 'sft', method: 'sft', selection: 'max-score', init: 'base' } as const;
+    const first = await perform(run, trainStage({ ...sft, tau: 5, rho: 0 }));
+    expect(await perform(run, trainStage({ ...sft, tau: 7, rho: 0.5 }))).toEqual(first);
+    expect(run.adapterOf('sft')).toContain('adapters/sft-');
+    await expect(perform(run, trainStage({ ...SPARK, tau: 6 }))).rejects.toMatchObject({
+      code: 'no_data',
+      message: expect.stringMatching(/generate --run .* --selection min-score --tau 6/),
+    });
+    run.close();
+  });
+
+  it('starts from an adapter by what its folder holds', async () => {
+    const run = await Run.open(config('init', { sft: { epochs: 1 } }));
+    await perform(run, generateStage({ selection: 'max-score', tau: 6 }));
+    await perform(run, generateStage(SET));
+    await perform(
+      run,
+      trainStage({ name: 'sft', method: 'sft', selection: 'max-score', tau: 6, rho: 0, init: 'base' }),
+    );
+    const peft = run.adapterOf('sft')!.replace('.gguf', '-peft');
+    const first = await perform(run, trainStage({ ...SPARK, init: peft }));
+    expect(await perform(run, trainStage({ ...SPARK, init: peft }))).toEqual(first);
+    writeFileSync(path.join(peft, 'README.md'), 'Another file: the folder is not what it was.');
+    expect((await perform(run, trainStage({ ...SPARK, init: peft }))).adapter).not.toBe(first.adapter);
+    await expect(perform(run, trainStage({ ...SPARK, init: 'nowhere' }))).rejects.toMatchObject({ code: 'no_data' });
+    run.close();
+  });
+});

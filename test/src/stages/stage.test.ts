@@ -1,0 +1,106 @@
+/** When a stage is done, done again, gone on with, or refused: by what it depends on and by what lies in its files. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Run } from '../../../src/run/run.js';
+import { perform, type Stage } from '../../../src/stages/stage.js';
+import { temporaryFolder } from '../cli/runCli.js';
+
+let run: Run;
+let calls: string[];
+const file = () => path.join(run.folder.root, 'made.txt');
+
+beforeEach(async () => {
+  run = await Run.open({ name: path.join(temporaryFolder(), 'run') });
+  calls = [];
+});
+afterEach(() => run.close());
+
+/** Writes what it is told into its file. */
+function stage(content: string, more: Partial<Stage<string>> = {}, complete = true): Stage<string> {
+  return {
+    name: 'make',
+    dependsOn: async () => ({ content }),
+    async prepare(_run, changed) {
+      calls.push(`prepare ${changed === null ? 'unknown' : changed.join()}`);
+    },
+    async execute() {
+      calls.push('execute');
+      writeFileSync(file(), content);
+      return { result: content, files: [file()], complete };
+    },
+    ...more,
+  };
+}
+
+describe('perform', () => {
+  it('does a stage once, and gives its result again', async () => {
+    expect(await perform(run, stage('a'))).toBe('a');
+    expect(await perform(run, stage('a'))).toBe('a');
+    expect(calls).toEqual(['prepare unknown', 'execute']);
+  });
+
+  it('does it again when what it depends on has changed, and says what has', async () => {
+    await perform(run, stage('a'));
+    expect(await perform(run, stage('b'))).toBe('b');
+    expect(calls.slice(2)).toEqual(['prepare content "a", now "b"', 'execute']);
+    expect(readFileSync(file(), 'utf8')).toBe('b');
+  });
+
+  it('does it again when its file is gone or not what was made, or when something was left out', async () => {
+    await perform(run, stage('a'));
+    rmSync(file());
+    await perform(run, stage('a'));
+    writeFileSync(file(), 'spoilt');
+    await perform(run, stage('a', {}, false));
+    await perform(run, stage('a'));
+    await perform(run, stage('a'));
+    expect(calls.filter((call) => call === 'execute')).toHaveLength(4);
+    // Nothing had changed: there was something to go on with.
+    expect(calls.slice(2).filter((call) => call.startsWith('prepare'))).toEqual(Array(3).fill('prepare '));
+  });
+
+  it('refuses a file that is not what was saved where the stage knows a remedy; a copy may be taken away', async () => {
+    const copy = path.join(run.folder.root, 'copy.txt');
+    const saved = (): Stage<string> => ({
+      ...stage('a', { remedyFor: () => 'remove it' }),
+      async execute() {
+        calls.push('execute');
+        for (const name of [file(), copy]) writeFileSync(name, 'a');
+        return { result: 'a', files: [file()], copies: [copy], complete: true };
+      },
+    });
+    await perform(run, saved());
+    rmSync(copy);
+    await perform(run, saved());
+    expect(calls.filter((call) => call === 'execute')).toHaveLength(1);
+    for (const name of [copy, file()]) {
+      writeFileSync(name, 'spoilt');
+      await expect(perform(run, saved())).rejects.toMatchObject({
+        code: 'invalid_file',
+        message: expect.stringMatching(/is not what was saved: expected sha256 .*; remove it/),
+      });
+      rmSync(name);
+    }
+    await perform(run, saved());
+    expect(calls.filter((call) => call === 'execute')).toHaveLength(2);
+  });
+
+  it('remembers what an interrupted try was made under', async () => {
+    await perform(run, stage('a'));
+    const broken = stage('b', { execute: () => Promise.reject(new Error('power cut')) });
+    await expect(perform(run, broken)).rejects.toThrow('power cut');
+    // What lies there now is b's, and a's result is a's file.
+    expect(await perform(run, stage('a'))).toBe('a');
+    expect(await perform(run, stage('c'))).toBe('c');
+    expect(calls.at(-2)).toBe('prepare content "b", now "c"');
+  });
+
+  it('keeps what a refused change was made of', async () => {
+    await perform(run, stage('a'));
+    const refused = stage('b', { prepare: () => Promise.reject(new Error('other rules')) });
+    await expect(perform(run, refused)).rejects.toThrow('other rules');
+    expect(await perform(run, stage('a'))).toBe('a');
+    expect(existsSync(file())).toBe(true);
+  });
+});
