@@ -229,13 +229,13 @@ async function withLock(folder, signal, work) {
     if (taken === null) break;
     if (taken !== 'EADDRINUSE') throw new SetupError('setup_addon', `expected to listen on ${at}, got ${taken}`);
     const holder = net.connect(at).on('error', () => {});
-    // Twice: one that has just begun refuses for a moment, one that was killed for ever.
-    if ((await failure(holder, 'connect')) === 'ECONNREFUSED' && ++refused > 1) fs.rmSync(at, { force: true });
-    else if (!waits && refused === 0) {
-      say(`waiting for another setup of this folder to end (lock ${at})`);
-      waits = true;
-    }
+    const answer = await failure(holder, 'connect');
     holder.destroy();
+    if (answer === null && !waits) say(`waiting for another setup of this folder to end (lock ${at})`);
+    waits ||= answer === null;
+    // Twice: one that has just begun refuses for a moment, one that was killed for ever.
+    refused = answer === 'ECONNREFUSED' ? refused + 1 : 0;
+    if (refused > 1) fs.rmSync(at, { force: true });
   }
   try {
     return await work();
@@ -291,7 +291,8 @@ async function main(argv) {
   if (await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal)) say(`ready after ${elapsed()}`);
 }
 
-if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+// Not where it is imported.
+if (process.argv[1]?.endsWith(path.join('scripts', 'setup.mjs'))) {
   main(process.argv.slice(2)).catch((error) => {
     if (!(error instanceof SetupError)) throw error;
     process.stderr.write(`\nsetup: ${error.message}\nsetup: stopped [${error.code}]\n`);
