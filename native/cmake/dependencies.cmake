@@ -1,21 +1,22 @@
 # Every outside library, and for each one that is missing the command that brings it.
 
-function(spark_missing what debian fedora brew)
+function(spark_missing what debian fedora arch brew)
   message(FATAL_ERROR
     "${what} was not found. Install it and run this again:\n"
     "  Debian, Ubuntu:  sudo apt-get install -y ${debian}\n"
     "  Fedora:          sudo dnf install -y ${fedora}\n"
+    "  Arch:            sudo pacman -S --needed ${arch}\n"
     "  macOS:           brew install ${brew}\n")
 endfunction()
 
 find_package(OpenMP COMPONENTS CXX QUIET)
 if(NOT OpenMP_CXX_FOUND)
-  spark_missing("OpenMP for this compiler" "g++ libgomp1" "gcc-c++ libgomp" "libomp")
+  spark_missing("OpenMP for this compiler" "g++ libgomp1" "gcc-c++ libgomp" "gcc" "libomp")
 endif()
 
 find_package(nlohmann_json CONFIG QUIET)
 if(NOT nlohmann_json_FOUND)
-  spark_missing("The nlohmann/json headers" "nlohmann-json3-dev" "json-devel" "nlohmann-json")
+  spark_missing("The nlohmann/json headers" "nlohmann-json3-dev" "json-devel" "nlohmann-json" "nlohmann-json")
 endif()
 
 # oneDNN: header and library where the system keeps them, then its package file (an upstream build under dnnl_DIR). This
@@ -29,7 +30,7 @@ if(SPARK_DNNL_INCLUDE AND SPARK_DNNL_LIBRARY)
 else()
   find_package(dnnl CONFIG QUIET)
   if(NOT TARGET DNNL::dnnl)
-    spark_missing("oneDNN (dnnl.hpp and libdnnl)" "libdnnl-dev" "onednn-devel" "onednn")
+    spark_missing("oneDNN (dnnl.hpp and libdnnl)" "libdnnl-dev" "onednn-devel" "onednn" "onednn")
   endif()
   target_link_libraries(spark_onednn INTERFACE DNNL::dnnl)
 endif()
@@ -38,6 +39,6 @@ if(SPARK_BUILD_TESTS)
   find_path(SPARK_DOCTEST_INCLUDE NAMES doctest/doctest.h)
   if(NOT SPARK_DOCTEST_INCLUDE)
     spark_missing("The doctest header (needed for the native tests; -DSPARK_BUILD_TESTS=OFF builds without them)"
-                  "doctest-dev" "doctest-devel" "doctest")
+                  "doctest-dev" "doctest-devel" "doctest" "doctest")
   endif()
 endif()

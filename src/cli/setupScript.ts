@@ -1,5 +1,5 @@
 /**
- * The door to scripts/setup, which is JavaScript outside src/: in a clone it runs before there is a compiler for
+ * The door to scripts/setup.mjs, which is JavaScript outside src/: in a clone it runs before there is a compiler for
  * TypeScript. Its failures become ours.
  */
 import { pathToFileURL } from 'node:url';
@@ -25,22 +25,18 @@ export interface SetupResult {
   readonly noCuda: string | null;
 }
 
-interface Scripts {
-  setUpPackage(options: Omit<SetupOptions, 'quiet'> & { root: string; cache: string }): Promise<SetupResult>;
-  sayNothing(): void;
+interface Script {
+  setUpPackage(options: SetupOptions & { root: string; cache: string }): Promise<SetupResult>;
 }
 
-export async function setUpEngine({ quiet, ...options }: SetupOptions): Promise<SetupResult> {
+export async function setUpEngine(options: SetupOptions): Promise<SetupResult> {
   if (isCheckout()) {
     throw new SparkError(
       'invalid_argument',
       `expected an installed package, got a clone of the repository at ${packagePath('.')}; there it is: npm start`,
     );
   }
-  const script = async (name: string) => await import(pathToFileURL(packagePath(`scripts/setup/${name}.mjs`)).href);
-  const { sayNothing }: Pick<Scripts, 'sayNothing'> = await script('run');
-  const { setUpPackage }: Pick<Scripts, 'setUpPackage'> = await script('package');
-  if (quiet) sayNothing();
+  const { setUpPackage }: Script = await import(pathToFileURL(packagePath('scripts/setup.mjs')).href);
   try {
     return await setUpPackage({ ...options, root: packagePath('.'), cache: userBuildFolder() });
   } catch (error) {

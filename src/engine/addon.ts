@@ -117,7 +117,7 @@ function open(path: string): Addon {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SparkError(
       'addon_missing',
-      `the training engine at ${path} does not load: ${reason}; build it again for this machine: ${remedy('again')}`,
+      `the training engine at ${path} does not load: ${reason}; build it again for this machine: ${remedy()}`,
       { cause },
     );
   }

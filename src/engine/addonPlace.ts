@@ -26,8 +26,7 @@ export function userBuildFolder(): string {
   return inCacheFolder(`${packageVersion()}-${process.platform}-${process.arch}-${key}`);
 }
 
-/** What to type. `again`: something is there that does not load, which `npm start` takes for built. */
-export function remedy(again?: 'again', checkout: boolean = isCheckout()): string {
-  if (!checkout) return 'npx spark-rl setup';
-  return again ? 'rm -r build && npm start' : 'npm start';
+/** What to type where it is not built or does not load: both see to it that it loads. */
+export function remedy(checkout: boolean = isCheckout()): string {
+  return checkout ? 'npm start' : 'npx spark-rl setup';
 }

@@ -24,9 +24,8 @@ import type { SetupOptions, SetupResult } from '../../src/cli/setupScript.js';
 import { findAddon, remedy } from '../../src/engine/addonPlace.js';
 
 it('names a command that works where it is typed', () => {
-  expect(remedy(undefined, false)).toBe('npx spark-rl setup');
-  expect(remedy('again', false)).toBe('npx spark-rl setup');
-  expect(remedy(undefined, true)).toBe('npm start');
+  expect(remedy(false)).toBe('npx spark-rl setup');
+  expect(remedy(true)).toBe('npm start');
 });
 
 describe('the tarball', () => {
@@ -40,10 +39,17 @@ describe('the tarball', () => {
       expect.arrayContaining([
         ...['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/tools/hostChild.js'],
         ...['models/spark-tiny.gguf', 'configs/quickstart.yaml', 'LICENSE', 'THIRD_PARTY.md', 'README.md'],
-        ...['CMakeLists.txt', 'native/CMakeLists.txt', 'native/cmake/cuda.cmake', 'bindings/addon.cpp'],
+        ...[
+          'scripts/setup.mjs',
+          'scripts/system.mjs',
+          'CMakeLists.txt',
+          'native/CMakeLists.txt',
+          'native/cmake/cuda.cmake',
+          'bindings/addon.cpp',
+        ],
       ]),
     );
-    for (const folder of ['data', 'configs', 'scripts/setup', 'bindings', 'native/core', 'native/cpu', 'native/cuda']) {
+    for (const folder of ['data', 'configs', 'bindings', 'native/core', 'native/cpu', 'native/cuda']) {
       const here = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
       expect(files).toEqual(expect.arrayContaining(here.map((entry) => path.join(entry.parentPath, entry.name))));
     }
@@ -51,7 +57,9 @@ describe('the tarball', () => {
 
   it('holds no sources, tests, maps, benchmarks or build records', () => {
     expect(
-      files.filter((file) => /^(src|test|bench|build|runs|native\/bench)\/|\.map$|tsbuildinfo/.test(file)),
+      files.filter((file) =>
+        /^(src|test|bench|build|runs|native\/bench)\/|\.map$|tsbuildinfo|^dist\/\.setup/.test(file),
+      ),
     ).toEqual([]);
     // The lock file is how a clone is told from a package.
     expect(files).not.toContain('package-lock.json');
@@ -74,8 +82,8 @@ describe('spark-rl setup', () => {
     home = mkdtempSync(path.join(os.tmpdir(), 'spark-package-'));
     copyFileSync(findAddon(), at('engine.node'));
     write('node_modules/spark-rl/package.json', '{ "name": "spark-rl", "version": "1.0.0" }');
-    write('node_modules/spark-rl/native/a.cpp', 'int a;');
-    cpSync('scripts/setup', path.join(root(), 'scripts/setup'), { recursive: true });
+    for (const file of ['native/a.cpp', 'bindings/a.cpp', 'CMakeLists.txt']) write(`node_modules/spark-rl/${file}`, '');
+    for (const name of ['setup.mjs', 'system.mjs']) cpSync(`scripts/${name}`, path.join(root(), 'scripts', name));
     write('node_modules/node-addon-api/package.json', '{ "version": "8.0.0" }');
     write('node_modules/cmake-js/package.json', '{ "version": "8.0.0" }');
     write(
@@ -93,10 +101,8 @@ describe('spark-rl setup', () => {
   afterEach(() => rmSync(home, { recursive: true, force: true }));
 
   async function setup(options: Partial<SetupOptions> = {}): Promise<SetupResult> {
-    const script = (name: string) =>
-      import(/* @vite-ignore */ pathToFileURL(path.join(root(), `scripts/setup/${name}.mjs`)).href);
-    (await script('run')).sayNothing();
-    return (await script('package')).setUpPackage({ ...settings(), ...options });
+    const script = pathToFileURL(path.join(root(), 'scripts/setup.mjs')).href;
+    return (await import(/* @vite-ignore */ script)).setUpPackage({ ...settings(), quiet: true, ...options });
   }
   const settings = () => ({ root: root(), cache: cache(), cuda: 'auto', force: false });
   const left = () => readdirSync(path.join(root(), 'build')).sort();
@@ -167,7 +173,7 @@ describe('spark-rl setup', () => {
       chmodSync(at(open), 0o777);
     }
     const script = `
-      import { setUpPackage } from ${JSON.stringify(path.join(root(), 'scripts/setup/package.mjs'))};
+      import { setUpPackage } from ${JSON.stringify(path.join(root(), 'scripts/setup.mjs'))};
       console.log(JSON.stringify(await setUpPackage(${JSON.stringify(settings())})));`;
     const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       cwd: home,

@@ -1,29 +1,48 @@
 /**
- * The setup script in a root of its own, where the tools that take minutes (npm's packages, the C++ build, the TypeScript
- * build) are stand-ins of a few lines: what is tested here is which step runs when, and what is left behind when one
- * fails. The check of compiler and libraries is the real one. CI's fresh clone runs the whole of it.
+ * The setup script in a root of its own, where everything that takes minutes or changes a machine is a stand-in of a few
+ * lines: npm, the C++ build (it hands out this clone's engine), the TypeScript build, and, on machines that are a folder
+ * of commands, compiler, package manager and sudo. What is tested is which step runs when, what is said before, and what
+ * is left behind. CI's fresh clone runs the whole of it.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findAddon } from '../../src/engine/addonPlace.js';
 
 let root: string;
 const at = (...parts: string[]) => path.join(root, ...parts);
+const ADDON = 'build/Release/spark_rl.node';
 
-function write(file: string, text: string) {
+function write(file: string, text: string, mode = 0o644) {
   mkdirSync(path.dirname(at(file)), { recursive: true });
-  writeFileSync(at(file), text);
+  writeFileSync(at(file), text, { mode });
 }
 
-/** A script that notes that it ran, then writes `output`. */
-const standIn = (name: string, output: string) => `
+/** A script that notes that it ran, and then does `work`. */
+const standIn = (name: string, work: string) => `#!/usr/bin/env node
   const fs = require('node:fs');
+  const option = (name) => process.argv[process.argv.indexOf(name) + 1];
   fs.appendFileSync('ran.log', '${name}\\n');
-  if (fs.existsSync('fail-${name}')) { console.error('a reason of ${name}'); process.exit(3); }
-  fs.mkdirSync(require('node:path').dirname('${output}'), { recursive: true });
-  fs.writeFileSync('${output}', 'built');`;
+  const end = () => {
+    if (fs.existsSync('hang-${name}')) return setTimeout(end, 50);
+    if (fs.existsSync('fail-${name}')) { console.error('a reason of ${name}'); process.exit(3); }
+    ${work}
+  };
+  if (fs.existsSync('hang-${name}')) fs.writeFileSync('hang-${name}', String(process.pid));
+  end();`;
 
 const lock = (version: string) => ({
   packages: {
@@ -35,44 +54,98 @@ const lock = (version: string) => ({
 
 beforeEach(() => {
   root = mkdtempSync(path.join(os.tmpdir(), 'spark-setup-'));
-  cpSync('scripts/setup', at('scripts/setup'), { recursive: true });
-  cpSync('scripts/setup.mjs', at('scripts/setup.mjs'));
+  for (const name of ['setup.mjs', 'system.mjs']) cpSync(`scripts/${name}`, at('scripts', name));
+  copyFileSync(findAddon(), at('engine.node'));
+  for (const file of ['CMakeLists.txt', 'tsconfig.json', 'bindings/a.cpp', 'native/a.cpp', 'src/cli/main.ts']) {
+    write(file, '// first');
+  }
   write('package.json', '{"name":"stand-in","version":"1.0.0"}');
   write('package-lock.json', JSON.stringify(lock('8.0.0')));
-  write('native/a.cpp', 'int a;');
-  write('src/cli/main.ts', 'export {};');
   write(
     'node_modules/.package-lock.json',
     JSON.stringify({ packages: { 'node_modules/cmake-js': { version: '8.0.0' } } }),
   );
   write('node_modules/cmake-js/package.json', '{}');
-  write('node_modules/cmake-js/bin/cmake-js', standIn('addon', 'build/Release/spark_rl.node'));
-  write('node_modules/typescript/bin/tsc', standIn('typescript', 'dist/cli/main.js'));
-  // What npm_execpath points at stands for npm.
   write(
-    'npm.js',
-    `${standIn('npm', 'node_modules/installed')}\n fs.rmSync('node_modules/.spark-setup.json', { force: true });`,
+    'node_modules/cmake-js/bin/cmake-js',
+    standIn(
+      'addon',
+      `fs.mkdirSync(option('--out') + '/Release', { recursive: true });
+       fs.copyFileSync('engine.node', option('--out') + '/Release/spark_rl.node');`,
+    ),
   );
+  write(
+    'node_modules/typescript/bin/tsc',
+    standIn(
+      'typescript',
+      `fs.mkdirSync('dist/cli', { recursive: true });
+       fs.writeFileSync('dist/cli/main.js', 'built');`,
+    ),
+  );
+  write('bin/npm', standIn('npm', `fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json');`), 0o755);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function setup(goal = 'start', env: Record<string, string> = {}) {
+const command = (goal: string) => [at('scripts/setup.mjs'), '--for', goal];
+/** Nothing is ever installed on the machine that runs the tests. */
+const environment = (env: NodeJS.ProcessEnv = {}) => ({
+  ...process.env,
+  PATH: `${at('bin')}:${process.env.PATH}`,
+  SPARK_RL_NO_SYSTEM: '1',
+  ...env,
+});
+const ran = () => (existsSync(at('ran.log')) ? readFileSync(at('ran.log'), 'utf8').trim().split('\n') : []);
+
+function setup(goal = 'start', env: NodeJS.ProcessEnv = {}, user: { uid?: number; gid?: number } = {}) {
   rmSync(at('ran.log'), { force: true });
-  const args = [at('scripts/setup.mjs'), '--for', goal];
-  const done = spawnSync(process.execPath, args, {
+  const done = spawnSync(process.execPath, command(goal), {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, npm_execpath: at('npm.js'), ...env },
+    env: environment(env),
+    ...user,
   });
-  const ran = existsSync(at('ran.log')) ? readFileSync(at('ran.log'), 'utf8').trim().split('\n') : [];
-  return { status: done.status, stderr: done.stderr, stdout: done.stdout, ran };
+  return { status: done.status, stderr: done.stderr, stdout: done.stdout, ran: ran() };
+}
+
+/** Resolves when `test` is true; the limit of the whole test catches a hang. */
+async function until(test: () => boolean) {
+  while (!test()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** A setup that goes on beside the test. */
+function begin() {
+  const child = spawn(process.execPath, command('start'), { cwd: root, env: environment() });
+  const all = { child, stderr: '', ended: ended(child) };
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    all.stderr += text;
+  });
+  return all;
+}
+
+const ended = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once('close', resolve));
+
+function isAlive(pid: number) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 describe('setup', () => {
-  it('does each step once, and a second run does and says nothing', () => {
+  it('says first what it will do, does each step once, and a second run does and says nothing', () => {
+    rmSync(at('node_modules/.package-lock.json'));
     const first = setup();
-    expect(first).toMatchObject({ status: 0, stdout: '', ran: ['addon', 'typescript'] });
-    expect(first.stderr).toContain('already those of package-lock.json');
+    expect(first).toMatchObject({ status: 0, stdout: '', ran: ['npm', 'addon', 'typescript'] });
+    const said = first.stderr.split('\n').map((line) => line.replace(/^setup +[\d.]+ s {2}/, ''));
+    expect(said.slice(0, 5)).toEqual([
+      'not there yet, and made now, in this order:',
+      expect.stringContaining('npm packages of package-lock.json'),
+      expect.stringContaining('training engine'),
+      expect.stringContaining('src/ into dist/'),
+      'installing npm packages …',
+    ]);
     expect(setup()).toMatchObject({ status: 0, stderr: '', ran: [] });
   });
 
@@ -86,9 +159,12 @@ describe('setup', () => {
     expect(setup().ran).toEqual(['typescript']);
     rmSync(at('build'), { recursive: true });
     expect(setup().ran).toEqual(['addon']);
+    writeFileSync(at(ADDON), 'no library');
+    expect(setup().ran).toEqual(['addon']);
     // Same content, new dates: nothing to do.
     write('native/a.cpp', 'int b;');
     expect(setup().ran).toEqual([]);
+    expect(setup('pack').ran).toEqual([]);
   });
 
   it('installs when the lock file asks for something else, and does not forget what was built', () => {
@@ -97,11 +173,6 @@ describe('setup', () => {
     // The lock file is among the sources of the TypeScript build.
     expect(setup().ran).toEqual(['npm', 'typescript']);
     expect(setup().ran).toEqual([]);
-  });
-
-  it('installs where an installation was broken off', () => {
-    rmSync(at('node_modules/.package-lock.json'));
-    expect(setup().ran).toEqual(['npm', 'addon', 'typescript']);
   });
 
   it.each([
@@ -122,64 +193,188 @@ describe('setup', () => {
     expect(again.ran[0]).toBe(step);
   });
 
-  it('throws away a build folder of another place, or one that was never configured to the end', () => {
-    for (const home of ['/somewhere/else', root]) {
-      write('build/CMakeCache.txt', `CMAKE_HOME_DIRECTORY:INTERNAL=${home}\n`);
-      write('build/old', '');
-      write('native/a.cpp', `// ${home}`);
-      expect(setup().ran).toContain('addon');
-      expect(existsSync(at('build/old'))).toBe(false);
-    }
-    write('build/CMakeCache.txt', `CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`);
-    write('build/build.ninja', '');
+  it('builds from scratch in a folder of another place, or where no build has ended well, and else goes on', () => {
+    write('build/old', '');
+    setup();
+    expect(existsSync(at('build/old'))).toBe(false);
     write('build/old', '');
     write('native/a.cpp', '// another');
     setup();
     expect(existsSync(at('build/old'))).toBe(true);
+    write(
+      'build/setup.json',
+      JSON.stringify({ ...JSON.parse(readFileSync(at('build/setup.json'), 'utf8')), root: '/' }),
+    );
+    write('native/a.cpp', '// and another');
+    setup();
+    expect(existsSync(at('build/old'))).toBe(false);
   });
 
-  it('removes what the compiler made of a source that is gone', () => {
+  it('compiles what has changed, and from scratch where a source has gone', () => {
+    write('src/gone.ts', '');
     setup();
     write('dist/gone.js', '');
-    write('dist/gone.d.ts', '');
     write('src/cli/main.ts', 'export const changed = 2;');
-    setup();
+    expect(setup().ran).toEqual(['typescript']);
+    expect(existsSync(at('dist/gone.js'))).toBe(true);
+    rmSync(at('src/gone.ts'));
+    expect(setup().ran).toEqual(['typescript']);
     expect(existsSync(at('dist/gone.js'))).toBe(false);
-    expect(existsSync(at('dist/gone.d.ts'))).toBe(false);
     expect(existsSync(at('dist/cli/main.js'))).toBe(true);
   });
 
-  it('names the missing tool and the command that brings it', () => {
-    const bare = at('bin');
-    mkdirSync(bare);
-    const noCmake = setup('test', { PATH: bare });
-    expect(noCmake.status).toBe(1);
-    expect(noCmake.stderr).toMatch(
-      /expected cmake 3\.20 or newer, got none\. Install with\n.*apt-get install -y cmake/s,
-    );
-    expect(noCmake.stderr).toContain('[setup_cmake]');
-
-    writeFileSync(path.join(bare, 'cmake'), '#!/bin/sh\necho cmake version 3.16.3\n', { mode: 0o755 });
-    symlinkSync('/bin/sh', path.join(bare, 'sh'));
-    expect(setup('test', { PATH: bare }).stderr).toContain('or newer, got 3.16');
-
-    const noCompiler = setup('test', { CXX: at('no-such-compiler') });
-    expect(noCompiler.stderr).toMatch(/expected a C\+\+20 compiler.*got none \(tried .*no-such-compiler\)/);
-    expect(noCompiler.stderr).toContain('[setup_compiler]');
-    expect(noCompiler.ran).toEqual([]);
+  it('two at once build once', async () => {
+    write('hang-addon', '');
+    const first = begin();
+    await until(() => ran().length > 0);
+    const second = begin();
+    await until(() => second.stderr.includes('waiting for another setup'));
+    rmSync(at('hang-addon'));
+    expect(await Promise.all([first.ended, second.ended])).toEqual([0, 0]);
+    expect(ran()).toEqual(['addon', 'typescript']);
   });
 
-  it('waits for another setup, but not for one that was killed', () => {
-    setup();
-    write('native/a.cpp', 'int d;');
-    const script = `
-      import { withLock } from ${JSON.stringify(at('scripts/setup/lock.mjs'))};
-      withLock(${JSON.stringify(root)}, async () => { process.kill(process.pid, 'SIGKILL'); });`;
-    spawnSync(process.execPath, ['--input-type=module', '-e', script]);
-    expect(setup()).toMatchObject({ status: 0, ran: ['addon'] });
-  });
+  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
+    'after %s in the middle the same command goes on',
+    async (signal) => {
+      write('hang-addon', '');
+      const first = begin();
+      await until(() => ran().length > 0 && Number(readFileSync(at('hang-addon'), 'utf8')) > 0);
+      const builder = Number(readFileSync(at('hang-addon'), 'utf8'));
+      first.child.kill(signal);
+      expect(await first.ended).toBe(signal === 'SIGKILL' ? null : 130);
+      if (signal === 'SIGKILL') process.kill(builder, 'SIGKILL');
+      else expect(first.stderr).toContain('[setup_stopped]');
+      await until(() => !isAlive(builder));
+      rmSync(at('hang-addon'));
+      expect(setup()).toMatchObject({ status: 0, ran: ['addon', 'typescript'] });
+    },
+  );
 
   it('exits with 2 when called the wrong way', () => {
     expect(setup('nothing')).toMatchObject({ status: 2, stderr: expect.stringContaining('expected --for start') });
+  });
+});
+
+/** A machine is a folder of commands, the only one on the PATH. What its package manager "installs" appears in it. */
+describe.skipIf(process.platform === 'darwin')('on a machine', () => {
+  const isRoot = process.getuid?.() === 0;
+  /** Root is nobody here; who is not root stays who they are. */
+  const user = isRoot ? { uid: 65534, gid: 65534 } : {};
+  const sh = (name: string, text: string) => write(`machine/${name}`, `#!/bin/sh\n${text}\n`, 0o755);
+  const log = () => (existsSync(at('calls.log')) ? readFileSync(at('calls.log'), 'utf8').trim().split('\n') : []);
+  const on = (env: NodeJS.ProcessEnv = {}, as: { uid?: number; gid?: number } = {}, goal = 'start') =>
+    setup(goal, { PATH: at('machine'), CXX: undefined, SPARK_RL_NO_SYSTEM: undefined, ...env }, as);
+
+  /** Its answers to --version are silent; everything else it notes, and then does `text`. */
+  const manager = (name: string, text = '') =>
+    sh(name, `[ "$1" = --version ] && exit 0\necho "${name} $*" >> ${at('calls.log')}\n${text}`);
+  const install = () => `case "$*" in *install*|*-S*) ;; *) exit 0 ;; esac
+    cp ${at('tools')}/* ${at('machine')}/`;
+  const sudo = () => sh('sudo', `[ "$2" = true ] && exit 0\nshift\necho "sudo $1" >> ${at('calls.log')}\nexec "$@"`);
+
+  beforeEach(() => {
+    // Others than root work here, too.
+    for (const folder of ['.', 'node_modules', 'bin', 'machine', 'tools']) {
+      mkdirSync(at(folder), { recursive: true });
+      chmodSync(at(folder), 0o777);
+    }
+    for (const file of ['calls.log', 'ran.log']) write(file, '', 0o666);
+    for (const file of ['calls.log']) chmodSync(at(file), 0o666);
+    for (const name of ['sh', 'env', 'cp', 'cat']) {
+      symlinkSync(['/bin', '/usr/bin'].map((folder) => path.join(folder, name)).find(existsSync)!, at('machine', name));
+    }
+    symlinkSync(process.execPath, at('machine/node'));
+    const tool = (name: string, text: string) => write(`tools/${name}`, `#!/bin/sh\n${text}\n`, 0o755);
+    tool('cmake', 'echo cmake version 3.25.1');
+    tool('make', 'true');
+    tool('c++', 'cat > /dev/null; echo SPARK_YES');
+  });
+
+  it('without anything, the list comes first and then the system packages, as root or by sudo', () => {
+    if (!isRoot) sudo();
+    manager('apt-get', install());
+    const done = on({}, {}, 'test');
+    expect(done).toMatchObject({ status: 0, ran: ['addon', 'typescript'] });
+    const packages = 'cmake make g++ libdnnl-dev nlohmann-json3-dev doctest-dev';
+    expect(log().filter((line) => !line.startsWith('sudo'))).toEqual([
+      `apt-get install -y ${packages} --no-install-recommends -o DPkg::Lock::Timeout=120`,
+    ]);
+    const list = done.stderr.indexOf(`system packages: ${packages}`);
+    expect(list).toBeGreaterThan(0);
+    expect(list).toBeLessThan(done.stderr.indexOf('installing cmake'));
+    for (const why of [
+      'a C++20 compiler (GCC 11, Clang 14, Xcode 15 or newer): ',
+      'oneDNN (<dnnl.hpp>): matrix products',
+    ]) {
+      expect(done.stderr).toContain(why);
+    }
+    expect(on()).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('by sudo where that asks for no password', () => {
+    sudo();
+    manager('apt-get', install());
+    for (const folder of ['native', 'src']) chmodSync(at(folder), 0o755);
+    expect(on({}, user)).toMatchObject({ status: 0 });
+    expect(log()).toEqual(['sudo env', expect.stringMatching(/^apt-get install -y cmake /)]);
+  });
+
+  it('fetches the package lists of a fresh container, once', () => {
+    if (!isRoot) sudo();
+    manager('apt-get', `[ "$1" = update ] && : > ${at('lists')}\n[ -e ${at('lists')} ] || exit 100\n${install()}`);
+    expect(on()).toMatchObject({ status: 0 });
+    expect(log().flatMap((line) => /^apt-get (\w+)/.exec(line)?.[1] ?? [])).toEqual(['install', 'update', 'install']);
+  });
+
+  it.each([
+    ['dnf', 'dnf install -y cmake make gcc-c++ onednn-devel json-devel'],
+    ['pacman', 'pacman -S --needed --noconfirm cmake make gcc onednn nlohmann-json'],
+  ])('by %s', (name, expected) => {
+    if (!isRoot) sudo();
+    manager(name, install());
+    expect(on()).toMatchObject({ status: 0 });
+    expect(log()).toContain(expected);
+  });
+
+  it.each([
+    ['SPARK_RL_NO_SYSTEM=1', { SPARK_RL_NO_SYSTEM: '1' }, {}, 'SPARK_RL_NO_SYSTEM is set', isRoot],
+    ['somebody without sudo', {}, user, 'no sudo without a password', false],
+  ])('%s: the command is named, and nothing touched', (_, env, as, reason, asRoot) => {
+    manager('apt-get', install());
+    // Where the system is not to be touched, it could be.
+    sh('sudo', `exit ${'SPARK_RL_NO_SYSTEM' in env ? 0 : 1}`);
+    const done = on(env, as);
+    expect(done).toMatchObject({ status: 1, ran: [] });
+    const words = `${asRoot ? '' : 'sudo '}apt-get install -y cmake make g++ libdnnl-dev nlohmann-json3-dev`;
+    expect(done.stderr).toContain(`Install with\n  ${words}\nand run this again`);
+    expect(done.stderr).toContain('expected cmake 3.20 or newer, got none; make or ninja');
+    expect(done.stderr).toContain(reason);
+    expect(done.stderr).toContain('[setup_cmake]');
+    expect(log()).toEqual(['']);
+  });
+
+  it('names what is too old or not found, each with its code', () => {
+    cpSync(at('tools'), at('machine'), { recursive: true });
+    const no = { SPARK_RL_NO_SYSTEM: '1' };
+    sh('cmake', 'echo cmake version 3.16.3');
+    expect(on(no).stderr).toMatch(/expected cmake 3\.20 or newer, got 3\.16\. Install with\n.*\[setup_cmake\]/s);
+    cpSync(at('tools'), at('machine'), { recursive: true });
+    expect(on({ ...no, CXX: 'nothing-here' }).stderr).toMatch(
+      /expected a C\+\+20 compiler.*got none \(tried nothing-here\).*\[setup_compiler\]/s,
+    );
+    sh('c++', 'case "$(cat)" in *dnnl.hpp*) ;; *) echo SPARK_YES ;; esac');
+    const library = on(no);
+    expect(library.stderr).toMatch(/expected oneDNN \(<dnnl.hpp>\), got none\. Install with\n.*\[setup_packages\]/s);
+    // No package manager that is known: the commands of all.
+    for (const words of ['apt-get install -y libdnnl-dev', 'dnf install -y onednn-devel', '--noconfirm onednn']) {
+      expect(library.stderr).toContain(words);
+    }
+    if (!isRoot) sudo();
+    manager('apt-get');
+    expect(on().stderr).toMatch(
+      /got none\. Install with.*that has been done, and it still is not found.*\[setup_packages\]/s,
+    );
+    expect(ran()).toEqual([]);
   });
 });

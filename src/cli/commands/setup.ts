@@ -12,7 +12,7 @@ export default defineCommand({
     quiet: outputOptions.quiet,
   },
   examples: [
-    ['npx $0 setup', 'needs a C++20 compiler, cmake, oneDNN and nlohmann-json; says how to get what is missing'],
+    ['npx $0 setup', 'says what it needs (a C++20 compiler, cmake, oneDNN, …), and installs it or names the command'],
   ],
   async run({ cuda, force, quiet }, { signal }) {
     const result = await setUpEngine({ cuda, force, quiet, signal });

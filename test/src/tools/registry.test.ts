@@ -152,9 +152,9 @@ describe('the corpus', () => {
     const folder = await mkdtemp(join(tmpdir(), 'corpus-'));
     const good = JSON.stringify({ title: 'A', category: 'math', text: 'a' });
     await writeFile(join(folder, 'x.jsonl'), `${good}\n{"title": 3}\n`);
-    expect(() => loadCorpus(folder)).toThrow(/x\.jsonl line 2/);
+    expect(() => loadCorpus(folder)).toThrow(/x\.jsonl, row 2/);
     await writeFile(join(folder, 'x.jsonl'), `${good}\n\n${good}\n`);
-    expect(() => loadCorpus(folder)).toThrow(/x\.jsonl line 3.*line 1/);
+    expect(() => loadCorpus(folder)).toThrow(/x\.jsonl, row 2 \(line 3\).*row 1/);
     await rm(folder, { recursive: true });
     expect(() => loadCorpus(folder)).toThrow(/cannot be read/);
   });
