@@ -5,6 +5,7 @@
 export { type Config, type ConfigPatch, readConfigFile, resolveConfig } from './config.js';
 export { openModel } from './engine/index.js';
 export type {
+  AccumulateMetrics,
   AccumulateOptions,
   Adapter,
   AdapterOptions,
@@ -12,6 +13,7 @@ export type {
   CallOptions,
   Critic,
   CriticOptions,
+  LogprobsAndValues,
   LoraTarget,
   Model,
   ModelInfo,
@@ -20,7 +22,6 @@ export type {
   OptimizerOptions,
   PolicyMetrics,
   PolicyOptions,
-  Scores,
   SftMetrics,
   ValueMetrics,
   ValueTerm,

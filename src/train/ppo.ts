@@ -11,7 +11,7 @@
  * lp_ref is the actor before its first update, so the first lp_old is it.
  */
 import type { Config } from '../config.js';
-import type { Adapter, Batch, Critic, Model, Scores } from '../engine/types.js';
+import type { Adapter, Critic, Model } from '../engine/types.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { stepReward } from '../reward.js';
@@ -74,8 +74,8 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
 /** A fresh critic as the settings want it: a head over a LoRA of its own, or over the actor. */
 export function createCritic(model: Model, actor: Adapter, config: Pick<Config, 'ppo' | 'lora'>, seed: number) {
   const { criticHidden, criticTrunk } = config.ppo;
-  const head = { seed, ...(criticHidden === null ? {} : { hidden: criticHidden }) };
-  return model.createCritic(criticTrunk === 'actor' ? { ...head, trunk: actor } : { ...head, ...config.lora });
+  const hidden = criticHidden === null ? {} : { hidden: criticHidden };
+  return model.createCritic({ ...config.lora, ...hidden, seed, trunk: criticTrunk === 'actor' ? actor : undefined });
 }
 
 /** The settings that decide what is learned: nothing depends on the value coefficient where trunks are two. */
@@ -137,23 +137,16 @@ class Learner {
 
   /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
   async takeBuffers(passTokens: number): Promise<void> {
-    const { context } = this.#input;
+    const { actor, critic, context } = this.#input;
     const oldLogprobs: Float32Array[] = [];
     const values: Float32Array[] = [];
     for (const run of microBatches(this.#samples, passTokens)) {
-      const scores = await this.#score(pack(run));
-      oldLogprobs.push(...unpackTokens(run, scores.logprobs));
-      values.push(...unpackSteps(run, scores.values));
+      const old = await context.model.logprobsAndValues(pack(run), actor, critic, callOptions(context));
+      oldLogprobs.push(...unpackTokens(run, old.logprobs));
+      values.push(...unpackSteps(run, old.values));
       context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
     }
     this.#buffers = { oldLogprobs, values, refLogprobs: this.#buffers?.refLogprobs ?? oldLogprobs };
-  }
-
-  async #score(batch: Batch): Promise<Scores> {
-    const { actor, critic, settings, context } = this.#input;
-    if (settings.criticTrunk === 'actor') return critic.score(batch, callOptions(context));
-    const logprobs = await context.model.logprobs(batch, actor, callOptions(context));
-    return { logprobs, values: await critic.values(batch, callOptions(context)) };
   }
 
   /** One optimizer step of actor and critic on one batch of trajectories. */
@@ -162,7 +155,9 @@ class Learner {
     const rows = this.#batch(at);
     const tokens = rows.reduce((sum, row) => sum + row.lossTokens, 0); // N_a
     const steps = rows.reduce((sum, row) => sum + row.returns.length, 0); // T
-    const { clip, klCoefficient, ratio, weightDecay, maxGradNorm } = settings;
+    const { clip, klCoefficient, ratio, valueCoefficient, weightDecay, maxGradNorm } = settings;
+    const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
+    const value = { critic, normalizer: steps, coefficient: valueCoefficient };
     const sums = new PolicySums();
     await actor.zeroGrad();
     await critic.zeroGrad();
@@ -171,16 +166,9 @@ class Learner {
         run,
         run.map((row) => row.columns),
       );
-      const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
-      if (settings.criticTrunk === 'actor') {
-        const value = { critic, normalizer: steps, coefficient: settings.valueCoefficient };
-        const metrics = await actor.accumulatePolicy(batch, { ...policy, value });
-        sums.addPolicy(metrics);
-        sums.addValue(metrics.value!);
-      } else {
-        sums.addPolicy(await actor.accumulatePolicy(batch, policy));
-        sums.addValue(await critic.accumulateValue(batch, { normalizer: steps, ...callOptions(context) }));
-      }
+      const metrics = await actor.accumulatePolicy(batch, { ...policy, value });
+      sums.addPolicy(metrics);
+      sums.addValue(metrics.value!);
     }
     const share = this.#rateShare(at);
     const rates = { actor: share * settings.learningRate, critic: share * settings.criticLearningRate };
