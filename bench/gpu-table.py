@@ -114,7 +114,7 @@ def print_soak(soak):
 
 
 def rate_of(run):
-    """Tokens per second of the updates: what the floor is about. Of PPO without the scoring."""
+    """Tokens per second of the updates: what the floor is about. Of PPO without its log-probs and values."""
     return run["parts"]["epoch"]["tokens_per_second"] if run["mode"] == "ppo" else run["tokens_per_second"]
 
 
@@ -141,8 +141,9 @@ def print_steps(measurements, runs, flops):
               f"{plan['total_bytes'] * 1e-9:8.2f}  {plan['recompute']}")
         if run["mode"] == "ppo":
             parts = run["parts"]
-            print(f"  a million unique tokens: epoch {parts['epoch']['seconds_per_million_tokens']:.1f} s, scoring "
-                  f"{parts['scoring']['seconds_per_million_tokens']:.1f} s; {run['stepwise_tokens'] / run['tokens']:.2f} "
+            buffers = parts.get("buffers") or parts["scoring"]  # its name in the runs before 2026-11-27
+            print(f"  a million unique tokens: epoch {parts['epoch']['seconds_per_million_tokens']:.1f} s, log-probs and "
+                  f"values {buffers['seconds_per_million_tokens']:.1f} s; {run['stepwise_tokens'] / run['tokens']:.2f} "
                   "logical tokens a unique one")
     for name, peer in measurements.items():
         if name.startswith("peer-"):

@@ -61,13 +61,15 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   add<create_critic>(exports, "createCritic");    // (model, options, cancel) → Promise<critic>
   add<load_adapter>(exports, "loadAdapter");      // (model, path, cancel) → Promise<adapter>
   add<logprobs>(exports, "logprobs");             // (model, batch, adapter | null, cancel) → Promise<Float32Array>
+  // (model, batch, adapter | null, critic, cancel) → Promise<LogprobsAndValues>
+  add<logprobs_and_values>(exports, "logprobsAndValues");
   add<save_model>(exports, "saveModel");          // (model, path, {type}, adapter | null, cancel) → Promise<SaveReport>
   add<trainable_info>(exports, "trainableInfo");  // (adapter | critic) → {rank, alpha, targets, parameterCount}
+  add<accumulate>(exports, "accumulate");         // (adapter, batch, dlp, cancel) → Promise<AccumulateMetrics>
   add<accumulate_sft>(exports, "accumulateSft");  // (adapter, batch, {normalizer}, cancel) → Promise<SftMetrics>
   add<accumulate_policy>(exports, "accumulatePolicy");  // (adapter, batch, options, cancel) → Promise<PolicyMetrics>
   add<save_adapter>(exports, "saveAdapter");            // (adapter, path, 'gguf' | 'peft', cancel) → Promise<void>
   add<values>(exports, "values");                       // (critic, batch, cancel) → Promise<Float32Array>
-  add<score>(exports, "score");                         // (critic, batch, cancel) → Promise<Scores>
   add<accumulate_value>(exports, "accumulateValue");    // (critic, batch, {normalizer}, cancel) → Promise<ValueMetrics>
   add<optimizer_step>(exports, "optimizerStep");  // (adapter | critic, options, cancel) → Promise<OptimizerMetrics>
   add<zero_grad>(exports, "zeroGrad");            // (adapter | critic, cancel) → Promise<void>

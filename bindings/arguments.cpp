@@ -169,12 +169,6 @@ spark::CriticOptions critic_options(const Napi::Value& value, Napi::Value& trunk
   const Napi::Object object = options_object(value);
   spark::CriticOptions options;
   trunk = object.Get("trunk");
-  if (!trunk.IsUndefined()) {
-    for (const char* key : {"rank", "alpha", "targets"}) {
-      const Napi::Value given = object.Get(key);
-      if (!given.IsUndefined()) refuse(option(key), "none beside trunk, whose adapter has its own", given);
-    }
-  }
   read_lora(object, options);
   options.hidden = integer_field(object, "hidden", 0, 0, 1 << 20);
   return options;
@@ -232,11 +226,8 @@ double normalizer_option(const Napi::Value& value) {
 namespace {
 
 template <class T>
-void copy_field(const Napi::Object& batch, const char* key, napi_typedarray_type expected, const char* expected_name,
-                bool required, std::vector<T>& out) {
-  const Napi::Value value = batch.Get(key);
-  const std::string name = std::string("batch.") + key;
-  if (value.IsUndefined() && !required) return;
+void copy_array(const Napi::Value& value, const std::string& name, napi_typedarray_type expected,
+                const char* expected_name, std::vector<T>& out) {
   napi_typedarray_type type{};
   size_t length = 0;
   void* data = nullptr;
@@ -248,6 +239,14 @@ void copy_field(const Napi::Object& batch, const char* key, napi_typedarray_type
   // A detached buffer has length 0; the engine then says which length it expected.
   out.resize(data ? length : 0);
   if (!out.empty()) std::memcpy(out.data(), data, out.size() * sizeof(T));
+}
+
+template <class T>
+void copy_field(const Napi::Object& batch, const char* key, napi_typedarray_type expected, const char* expected_name,
+                bool required, std::vector<T>& out) {
+  const Napi::Value value = batch.Get(key);
+  if (value.IsUndefined() && !required) return;
+  copy_array(value, std::string("batch.") + key, expected, expected_name, out);
 }
 
 }  // namespace
@@ -265,6 +264,12 @@ OwnedBatch batch_argument(const Napi::Value& value) {
   copy_field(object, "valuePositions", napi_int32_array, "Int32Array", false, batch.value_positions);
   copy_field(object, "returns", napi_float32_array, "Float32Array", false, batch.returns);
   return batch;
+}
+
+std::vector<float> floats_argument(const Napi::Value& value, const std::string& name) {
+  std::vector<float> floats;
+  copy_array(value, name, napi_float32_array, "Float32Array", floats);
+  return floats;
 }
 
 spark::Batch OwnedBatch::view() const {

@@ -48,5 +48,7 @@ struct OwnedBatch {
   spark::Batch view() const;
 };
 OwnedBatch batch_argument(const Napi::Value& value);
+// A copy of a Float32Array, for the same reason; its length is the engine's to check.
+std::vector<float> floats_argument(const Napi::Value& value, const std::string& name);
 
 }  // namespace spark_node

@@ -126,6 +126,16 @@ std::shared_ptr<TrainableState> require_trainable(const Napi::Value& value) {
   }
   return unwrap<TrainableState>(value);
 }
+std::shared_ptr<spark::Critic> critic_of_model(const std::shared_ptr<ModelState>& model, const Napi::Value& value,
+                                               const char* name) {
+  const auto state = require_critic(value, name);
+  if (state->owner != model) {
+    throw spark::Error("invalid_argument",
+                       std::string(name) + ": expected a Critic of this model, got another model's");
+  }
+  state->trainable();  // throws when disposed
+  return state->critic;
+}
 CancelFlag optional_cancel(const Napi::Value& value) {
   if (value.IsUndefined()) return std::make_shared<std::atomic<bool>>(false);
   if (!has_tag(value, kCancelTag)) wrong_kind("cancel", "a cancel flag or undefined", value);

@@ -55,7 +55,10 @@ std::shared_ptr<ModelState> require_model(const Napi::Value& value);
 std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value, const char* name = "adapter");
 std::shared_ptr<TrainableState> require_critic(const Napi::Value& value, const char* name = "critic");
 std::shared_ptr<TrainableState> require_trainable(const Napi::Value& value);  // adapter or critic
-CancelFlag optional_cancel(const Napi::Value& value);                         // undefined: a flag of its own
+// A live Critic of this model: one of another never gets to the worker, whose own calls may run.
+std::shared_ptr<spark::Critic> critic_of_model(const std::shared_ptr<ModelState>& model, const Napi::Value& value,
+                                               const char* name);
+CancelFlag optional_cancel(const Napi::Value& value);  // undefined: a flag of its own
 bool is_model(const Napi::Value& value);
 
 }  // namespace spark_node

@@ -149,6 +149,24 @@ Napi::Value logprobs(const Napi::CallbackInfo& info) {
       [](Napi::Env env, std::vector<float>&& values) { return float_array(env, std::move(values)); });
 }
 
+Napi::Value logprobs_and_values(const Napi::CallbackInfo& info) {
+  auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
+  const auto state = require_model(info[0]);
+  const auto adapter = adapter_or_none(state, info[2], "logprobsAndValues");
+  const auto critic = critic_of_model(state, info[3], "critic");
+  return run<spark::LogprobsAndValues>(
+      info.Env(), {"logprobsAndValues", state, optional_cancel(info[4])},
+      [model = state->model, adapter, critic, batch](spark::Cancel cancel) {
+        return model->logprobs_and_values(batch->view(), adapter.get(), *critic, cancel);
+      },
+      [](Napi::Env env, spark::LogprobsAndValues&& both) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("logprobs", float_array(env, std::move(both.logprobs)));
+        object.Set("values", float_array(env, std::move(both.values)));
+        return object;
+      });
+}
+
 Napi::Value save_model(const Napi::CallbackInfo& info) {
   const std::string path = require_path(info[1], "path");
   spark::SaveOptions options;

@@ -25,18 +25,6 @@ std::shared_ptr<spark::Critic> live_critic(const TrainableState& state) {
   return state.critic;
 }
 
-// The critic of a value term; `handle` is empty where there is none. One of another model never gets to the worker: its
-// own calls may run.
-std::shared_ptr<spark::Critic> critic_of_term(const TrainableState& adapter, const Napi::Value& handle) {
-  if (handle.IsEmpty()) return nullptr;
-  const auto state = require_critic(handle, "options.value.critic");
-  if (state->owner != adapter.owner) {
-    throw spark::Error("invalid_argument",
-                       "options.value.critic: expected a Critic of this model, got another model's");
-  }
-  return live_critic(*state);
-}
-
 Napi::Object value_object(Napi::Env env, const spark::ValueMetrics& m) {
   Napi::Object object = Napi::Object::New(env);
   set_number(object, "count", static_cast<double>(m.count));
@@ -58,6 +46,23 @@ Napi::Value trainable_info(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < lora.targets.size(); ++i) targets.Set(i, lora.targets[i]);
   object.Set("targets", targets);
   return object;
+}
+
+Napi::Value accumulate(const Napi::CallbackInfo& info) {
+  auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
+  auto dlp = std::make_shared<std::vector<float>>(floats_argument(info[2], "dlp"));  // (N)
+  const auto state = require_adapter(info[0]);
+  return run<spark::AccumulateMetrics>(
+      info.Env(), {"accumulate", state->owner, optional_cancel(info[3])},
+      [adapter = live_adapter(*state), batch, dlp](spark::Cancel cancel) {
+        return adapter->accumulate(batch->view(), *dlp, cancel);
+      },
+      [](Napi::Env env, spark::AccumulateMetrics&& m) {
+        Napi::Object object = Napi::Object::New(env);
+        set_number(object, "tokens", static_cast<double>(m.tokens));
+        object.Set("logprobs", float_array(env, std::move(m.logprobs)));
+        return object;
+      });
 }
 
 Napi::Value accumulate_sft(const Napi::CallbackInfo& info) {
@@ -83,7 +88,8 @@ Napi::Value accumulate_policy(const Napi::CallbackInfo& info) {
   spark::PolicyOptions options = policy_options(info[2], handle);
   const auto state = require_adapter(info[0]);
   const auto adapter = live_adapter(*state);
-  const auto critic = critic_of_term(*state, handle);
+  std::shared_ptr<spark::Critic> critic;
+  if (!handle.IsEmpty()) critic = critic_of_model(state->owner, handle, "options.value.critic");
   options.value.critic = critic.get();
   return run<spark::PolicyMetrics>(
       info.Env(), {"accumulatePolicy", state->owner, optional_cancel(info[3])},
@@ -124,20 +130,6 @@ Napi::Value values(const Napi::CallbackInfo& info) {
       info.Env(), {"values", state->owner, optional_cancel(info[2])},
       [critic = live_critic(*state), batch](spark::Cancel cancel) { return critic->values(batch->view(), cancel); },
       [](Napi::Env env, std::vector<float>&& v) { return float_array(env, std::move(v)); });
-}
-
-Napi::Value score(const Napi::CallbackInfo& info) {
-  auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
-  const auto state = require_critic(info[0]);
-  return run<spark::Scores>(
-      info.Env(), {"score", state->owner, optional_cancel(info[2])},
-      [critic = live_critic(*state), batch](spark::Cancel cancel) { return critic->score(batch->view(), cancel); },
-      [](Napi::Env env, spark::Scores&& scores) {
-        Napi::Object object = Napi::Object::New(env);
-        object.Set("logprobs", float_array(env, std::move(scores.logprobs)));
-        object.Set("values", float_array(env, std::move(scores.values)));
-        return object;
-      });
 }
 
 Napi::Value accumulate_value(const Napi::CallbackInfo& info) {

@@ -6,11 +6,11 @@
 namespace spark_node {
 
 Napi::Value trainable_info(const Napi::CallbackInfo& info);
+Napi::Value accumulate(const Napi::CallbackInfo& info);
 Napi::Value accumulate_sft(const Napi::CallbackInfo& info);
 Napi::Value accumulate_policy(const Napi::CallbackInfo& info);
 Napi::Value save_adapter(const Napi::CallbackInfo& info);
 Napi::Value values(const Napi::CallbackInfo& info);
-Napi::Value score(const Napi::CallbackInfo& info);
 Napi::Value accumulate_value(const Napi::CallbackInfo& info);
 Napi::Value optimizer_step(const Napi::CallbackInfo& info);
 Napi::Value zero_grad(const Napi::CallbackInfo& info);

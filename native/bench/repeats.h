@@ -85,21 +85,16 @@ inline std::vector<PpoBatch> split(const Work& work, int64_t trajectories) {
 }
 
 // What stays fixed during an iteration: log-probs of the policy and of the reference (no adapter), values, advantages.
-inline void score(std::vector<PpoBatch>& batches, const Recipe& recipe, Model& model, Adapter& actor, Critic& critic) {
+inline void take_buffers(std::vector<PpoBatch>& batches, Model& model, Adapter& actor, Critic& critic) {
   for (PpoBatch& batch : batches) {
     const Batch fields = batch.fields();
-    Scores scores;
-    if (recipe.one_trunk) {
-      scores = critic.score(fields, nullptr);
-    } else {
-      scores = {model.logprobs(fields, &actor, nullptr), critic.values(fields, nullptr)};
-    }
-    batch.old_logprobs = std::move(scores.logprobs);
+    LogprobsAndValues old = model.logprobs_and_values(fields, &actor, critic, nullptr);
+    batch.old_logprobs = std::move(old.logprobs);
     batch.reference = model.logprobs(fields, nullptr, nullptr);
-    for (size_t t = 0; t < scores.values.size(); ++t) {
+    for (size_t t = 0; t < old.values.size(); ++t) {
       const Step& step = batch.work.steps[t];
       std::fill(batch.advantages.begin() + step.begin, batch.advantages.begin() + step.end,
-                step.reward - scores.values[t]);
+                step.reward - old.values[t]);
     }
   }
 }
@@ -112,13 +107,12 @@ inline nlohmann::json update(const std::vector<PpoBatch>& batches, const Recipe&
     const double tokens = static_cast<double>(batch.work.loss_tokens()),
                  steps = static_cast<double>(batch.work.returns.size());
     PolicyOptions options{.normalizer = tokens, .clip = recipe.clip, .kl_coefficient = recipe.kl_coefficient};
-    if (recipe.one_trunk) options.value = {&critic, steps, 0.1f};
+    options.value = {&critic, steps, 0.1f};
     const PolicyMetrics p = actor.accumulate_policy(batch.fields(), options, nullptr);
-    const ValueMetrics v = p.value ? *p.value : critic.accumulate_value(batch.fields(), steps, nullptr);
     actor.optimizer_step(optimizer_options(recipe));
     critic.optimizer_step(optimizer_options(recipe));
     policy += (p.clip_loss_sum + recipe.kl_coefficient * p.kl_loss_sum) / tokens;
-    value += v.loss_sum / steps;
+    value += p.value->loss_sum / steps;
   }
   const double count = static_cast<double>(batches.size());
   return {{"policy", policy / count}, {"value", value / count}};
@@ -128,10 +122,10 @@ inline Repeat ppo_repeat(std::vector<PpoBatch>& batches, const Recipe& recipe, s
                          std::shared_ptr<Adapter> actor, std::shared_ptr<Critic> critic) {
   return [&batches, &recipe, model, actor, critic] {
     const double start = now();
-    score(batches, recipe, *model, *actor, *critic);
-    const double scored = now();
+    take_buffers(batches, *model, *actor, *critic);
+    const double taken = now();
     nlohmann::json losses = update(batches, recipe, *actor, *critic);
-    return Outcome{std::move(losses), {{"scoring", (scored - start) * 1e3}, {"epoch", (now() - scored) * 1e3}}};
+    return Outcome{std::move(losses), {{"buffers", (taken - start) * 1e3}, {"epoch", (now() - taken) * 1e3}}};
   };
 }
 

@@ -31,7 +31,7 @@ sft     forward, backward, AdamW on --tokens packed tokens in sequences of --len
         or all of it
 critic  the same with LoRA and the MLP value head, a value every --values tokens of each sequence
 ppo     old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
-        updates, --batch trajectories per update. src/train/ppo.ts in miniature; parts.scoring and parts.epoch have each
+        updates, --batch trajectories per update. src/train/ppo.ts in miniature; parts.buffers and parts.epoch have each
         half's time, tokens are those of the trajectories, each once. --one-trunk: the critic reads the actor's trunk
 
   --shape NAME          random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)
@@ -129,8 +129,8 @@ json product_share(const Runner& runner, const ModelInfo& info, const Work& work
   // PPO: log-probs twice and values once, forward only; then actor and critic, forward and backward.
   const double actor = product_flop(info, N, M, true), critic = product_flop(info, N, 0, true);
   const double own = recipe.one_trunk ? 0 : 1;  // passes that a critic with a trunk of its own makes
-  const double scoring = 2 * product_flop(info, N, M, false) + own * product_flop(info, N, 0, false);
-  const double ppo = scoring + actor + own * critic;
+  const double buffers = 2 * product_flop(info, N, M, false) + own * product_flop(info, N, 0, false);
+  const double ppo = buffers + actor + own * critic;
   const double flop = recipe.mode == "ppo" ? ppo : recipe.mode == "critic" ? critic : actor;
   const double rate = sgemm_rate(1024, 1024, 1024), fast = bf16_rate(1024, 1024, 1024);
   onednn_time = {};

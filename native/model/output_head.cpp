@@ -28,7 +28,7 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
   float* logits = arena.floats(chunk * V);            // (chunk, V), then their gradient
   float* rstd = arena.floats(chunk);                  // (chunk)
   float* lse = arena.floats(chunk);                   // (chunk)
-  float* dlp = arena.floats(chunk);                   // (chunk)
+  float* scratch = arena.floats(chunk);               // (chunk)
   for (int64_t first = 0; first < rows.read.count; first += chunk) {
     if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
     const int64_t M = std::min(chunk, rows.read.count - first);
@@ -37,7 +37,7 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
     backend.output_forward(logits, normed, weights.output, M);
     backend.logprob_forward(lp + first, lse, logits, rows.targets + first, M, V);
     if (!gradient) continue;
-    gradient(dlp, lp + first, first, M);
+    const float* dlp = gradient(scratch, lp + first, first, M);  // (M)
     backend.logprob_backward(logits, dlp, lse, rows.targets + first, M, V);
     backend.output_backward(normed, logits, weights.output, M);  // normed becomes its gradient
     backend.rmsnorm_backward(backend.at(dx, first * C), normed, own, rstd, weights.output_norm, M);

@@ -16,8 +16,9 @@ struct LossRows {
   const int32_t* targets = nullptr;  // (M) token ids
 };
 
-// Writes dlp (count) for rows first … first + count of LossRows, given their lp. Called once a chunk, in order.
-using LogprobGradient = std::function<void(float* dlp, const float* lp, int64_t first, int64_t count)>;
+// dlp (count) of rows first … first + count of LossRows, given their lp: computed into `scratch` (count), or where it
+// lies already. Called once a chunk, in order.
+using LogprobGradient = std::function<const float*(float* scratch, const float* lp, int64_t first, int64_t count)>;
 
 // lp (M) = from x (M, C), the rows of `rows` in order. With `gradient`, also dx (M, C) += of the loss whose slopes it
 // gives.

@@ -45,6 +45,10 @@ void check_policy(const PolicyOptions& options) {
   require("value.coefficient", options.value.coefficient);
 }
 
+bool needs_reference(const Batch& batch, const PolicyOptions& options) {
+  return options.kl_coefficient > 0 || !batch.ref_logprobs.empty();
+}
+
 }  // namespace
 
 std::shared_ptr<LoraAdapter> LoraAdapter::blank(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
@@ -96,15 +100,14 @@ std::vector<float> download_logprobs(EngineCore& core, const float* lp, const Lo
 void LoraAdapter::logprob_loss(float* lp, const Batch& batch, const LossPositions& losses, const LossRows& rows,
                                const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel) {
   EngineCore& core = trained_->core();
-  const auto score = [&](const LogprobGradient& gradient) {
+  const auto project = [&](const LogprobGradient& gradient) {
     output_logprobs(core.llama, core.arena, lp, x, rows, dx, gradient, cancel);
   };
-  if (!slopes.at_once) return score(slopes.by_chunk);
-  score(nullptr);
+  if (!slopes.at_once) return project(slopes.by_chunk);
+  project(nullptr);
   const std::vector<float> all = slopes.at_once(download_logprobs(core, lp, losses, batch, &trained_->lora()));
-  score([&](float* dlp, const float*, int64_t first, int64_t count) {
-    core.backend->upload(dlp, all.data() + first, static_cast<size_t>(count) * sizeof(float));
-  });
+  const float* dlp = upload_floats(*core.backend, core.arena, all.data(), losses.count());  // (M)
+  project([&](float*, const float*, int64_t first, int64_t) { return dlp + first; });
 }
 
 LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& losses, const Slopes& slopes,
@@ -115,6 +118,9 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   const int64_t C = core.llama.config().width;
   trained_->begin_gradients();
   if (critic) critic->trained().begin_gradients();
+  Passed passed;
+  if (critic) passed.value.emplace();
+  if (losses.count() == 0 && !(critic && !batch.value_positions.empty())) return passed;
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const LossRows targets = upload_losses(backend, core.arena, losses);
   TrunkRows rows{targets.read, {losses.count(), nullptr}, {}};
@@ -134,64 +140,88 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   });
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
   // Only now is the device waited for.
-  Passed passed{download_logprobs(core, lp, losses, batch, &trained_->lora()), {}};
+  passed.lp = download_logprobs(core, lp, losses, batch, &trained_->lora());
   if (critic) passed.value = critic->value_metrics(v, batch);
   return passed;
 }
 
-SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) {
+AccumulateMetrics LoraAdapter::accumulate(const Batch& batch, std::span<const float> dlp, Cancel cancel) {
   EngineCore& core = trained_->core();
-  check_normalizer(normalizer);
   check_batch(batch, core.llama.config(), {.loss_mask = true});
-  core.begin_pass({Pass::Sft, &lora()}, batch);
+  check_slopes(dlp, batch);
+  core.begin_pass({Pass::Accumulate, &lora()}, batch);
   const LossPositions losses = find_losses(batch);
-  SftMetrics metrics;
-  metrics.tokens = losses.count();
+  AccumulateMetrics metrics{losses.count(), std::vector<float>(batch.tokens.size(), 0.0f)};
   if (metrics.tokens == 0) return metrics;
-  const auto gradient = [&](float* dlp, const float*, int64_t, int64_t count) {
-    core.backend->fill(dlp, static_cast<float>(-1.0 / normalizer), count);
-  };
-  for (const float lp : run(batch, losses, {gradient, nullptr}, {}, cancel).lp) metrics.loss_sum -= lp;
+  const float* given = upload_at(*core.backend, core.arena, dlp, losses);  // (M)
+  const auto slopes = [&](float*, const float*, int64_t first, int64_t) { return given + first; };
+  const std::vector<float> lp = run(batch, losses, {slopes, nullptr}, {}, cancel).lp;  // (M)
+  for (size_t m = 0; m < lp.size(); ++m) metrics.logprobs[static_cast<size_t>(losses.positions[m])] = lp[m];
   commit_gradients({trained_.get()});
+  return metrics;
+}
+
+// L = −(1 / N_a) Σ lp: every slope is the same.
+SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) {
+  check_normalizer(normalizer);
+  const std::vector<float> dlp(batch.tokens.size(), static_cast<float>(-1.0 / normalizer));  // (N)
+  const AccumulateMetrics pass = accumulate(batch, dlp, cancel);
+  SftMetrics metrics;
+  metrics.tokens = pass.tokens;
+  for (const float lp : pass.logprobs) metrics.loss_sum -= lp;  // 0 where there is no loss
   return metrics;
 }
 
 LoraCritic* LoraAdapter::critic_of(const ValueTerm& value) const {
   if (!value.critic) return nullptr;
   auto* critic = dynamic_cast<LoraCritic*>(value.critic);
-  if (critic && critic->trunk() == this) return critic;
+  const bool ours = critic && &critic->trained().core() == &trained_->core();
+  if (ours && (!critic->trunk() || critic->trunk() == this)) return critic;
   throw Error("invalid_argument",
-              std::string("value.critic: expected a critic over this adapter's trunk, got one ") +
-                  (critic && critic->trunk() ? "over another adapter's" : "with a LoRA of its own"));
+              std::string("value.critic: expected a critic over this adapter's trunk or with a LoRA of its own, got ") +
+                  (ours ? "one over another adapter's trunk" : "another model's"));
 }
 
+// Where trunks are two, so are the passes: the gradients of both join at the end, or none.
 PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) {
-  EngineCore& core = trained_->core();
   check_policy(options);
   LoraCritic* critic = critic_of(options.value);
-  const bool reference = options.kl_coefficient > 0 || !batch.ref_logprobs.empty();
-  check_batch(batch, core.llama.config(),
+  check_batch(batch, trained_->core().llama.config(),
               {.loss_mask = true,
                .old_logprobs = true,
-               .ref_logprobs = reference,
+               .ref_logprobs = needs_reference(batch, options),
                .advantages = true,
                .step_ids = options.step_ratio,
                .value_positions = critic != nullptr,
                .returns = critic != nullptr});
+  PolicyOptions actor = options;
+  if (critic && !critic->trunk()) actor.value = {};
+  PolicyMetrics metrics = policy_pass(batch, actor, cancel);
+  if (!critic) {
+    commit_gradients({trained_.get()});
+    return metrics;
+  }
+  if (!critic->trunk()) metrics.value = critic->value_pass(batch, options.value.normalizer, cancel);
+  commit_gradients({trained_.get(), &critic->trained()});
+  return metrics;
+}
+
+PolicyMetrics LoraAdapter::policy_pass(const Batch& batch, const PolicyOptions& options, Cancel cancel) {
+  EngineCore& core = trained_->core();
+  const LoraCritic* critic = critic_of(options.value);
   const Pass::Kind kind = options.step_ratio ? Pass::PolicyBySteps : Pass::Policy;
   core.begin_pass({kind, &lora(), critic ? critic->hidden() : 0, critic != nullptr}, batch);
   const LossPositions losses = find_losses(batch);
-  PolicyMetrics metrics;
-  if (critic) metrics.value.emplace();
-  if (losses.count() == 0 && !(critic && !batch.value_positions.empty())) return metrics;
   Backend& backend = *core.backend;
   const float* old_lp = upload_at(backend, core.arena, batch.old_logprobs, losses);  // (M)
-  const float* ref_lp = reference ? upload_at(backend, core.arena, batch.ref_logprobs, losses) : nullptr;
+  const float* ref_lp =
+      needs_reference(batch, options) ? upload_at(backend, core.arena, batch.ref_logprobs, losses) : nullptr;
   const float* advantage = upload_at(backend, core.arena, batch.advantages, losses);
   const PolicyCoefficients c{options.clip, options.kl_coefficient, 1.0 / options.normalizer};
   Slopes slopes;
   slopes.by_chunk = [&](float* dlp, const float* lp, int64_t first, int64_t count) {
     backend.policy_backward(dlp, lp, old_lp + first, ref_lp ? ref_lp + first : nullptr, advantage + first, c, count);
+    return dlp;
   };
   if (options.step_ratio) {
     slopes.at_once = [&](const std::vector<float>& lp) {
@@ -199,18 +229,13 @@ PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOpt
     };
   }
   const Passed passed = run(batch, losses, slopes, options.value, cancel);
-  metrics =
+  PolicyMetrics metrics =
       policy_metrics(batch, losses, passed.lp, policy_ratios(batch, losses, passed.lp, options.step_ratio), options);
   metrics.value = passed.value;
-  if (critic) {
-    commit_gradients({trained_.get(), &critic->trained()});
-  } else {
-    commit_gradients({trained_.get()});
-  }
   return metrics;
 }
 
-// The policy's pass: it holds a little more than that of SFT.
+// The policy's pass: it holds a little more than the others'.
 MemoryPlan LoraAdapter::plan(const BatchShape& shape) {
   trained_->core().begin_call();
   return trained_->core().plan({Pass::Policy, &lora()}, shape);

@@ -18,6 +18,7 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   static std::shared_ptr<LoraAdapter> load(std::shared_ptr<EngineCore> core, const std::string& path);
   using TrainableOver::TrainableOver;
 
+  AccumulateMetrics accumulate(const Batch& batch, std::span<const float> dlp, Cancel cancel) override;
   SftMetrics accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) override;
   PolicyMetrics accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) override;
   void save_gguf(const std::string& path) override;
@@ -25,7 +26,7 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   MemoryPlan plan(const BatchShape& shape) override;
 
  private:
-  // Where a loss's slopes come from: `by_chunk` as rows are scored, or `at_once`, which sees all log-probs lp (M)
+  // Where a loss's slopes come from: `by_chunk` as rows are projected, or `at_once`, which sees all log-probs lp (M)
   // first.
   struct Slopes {
     LogprobGradient by_chunk;
@@ -36,13 +37,16 @@ class LoraAdapter final : public TrainableOver<Adapter> {
     std::vector<float> lp;
     std::optional<ValueMetrics> value;
   };
-  // One forward and one backward pass; gradients are left to be committed. T may be there without M, M without T.
+  // Clears what gathers gradients, then one forward and one backward pass; they are left to be committed. T may be
+  // there without M, M without T. `value` is of a critic over this trunk, or none.
   Passed run(const Batch& batch, const LossPositions& losses, const Slopes& slopes, const ValueTerm& value,
              Cancel cancel);
   // lp (M) = and dx (M, C) +=, both on the backend, from its rows x (M, C).
   void logprob_loss(float* lp, const Batch& batch, const LossPositions& losses, const LossRows& rows,
                     const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel);
-  // The term's critic, or null for none; throws invalid_argument when it does not read this adapter's trunk.
+  // L_clip + β L_kl, with L_v where `options.value` has a critic over this trunk; gradients are left to be committed.
+  PolicyMetrics policy_pass(const Batch& batch, const PolicyOptions& options, Cancel cancel);
+  // The term's critic, or null for none; throws invalid_argument for one over another adapter's trunk or model.
   LoraCritic* critic_of(const ValueTerm& value) const;
 };
 

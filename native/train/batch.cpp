@@ -11,15 +11,19 @@ namespace spark {
 
 namespace {
 
+[[noreturn]] void refuse_argument(const std::string& name, const std::string& expected, const std::string& got) {
+  throw Error("invalid_argument", name + ": expected " + expected + ", got " + got);
+}
+
 [[noreturn]] void refuse(const std::string& field, const std::string& expected, const std::string& got) {
-  throw Error("invalid_argument", "batch." + field + ": expected " + expected + ", got " + got);
+  refuse_argument("batch." + field, expected, got);
 }
 
 std::string at(const std::string& field, size_t index) { return field + "[" + std::to_string(index) + "]"; }
 
-void require_length(const std::string& field, size_t got, size_t expected, const std::string& what) {
+void require_length(const std::string& name, size_t got, size_t expected, const std::string& what) {
   if (got == expected) return;
-  refuse(field, std::to_string(expected) + " values (" + what + ")", std::to_string(got));
+  refuse_argument(name, std::to_string(expected) + " values (" + what + ")", std::to_string(got));
 }
 
 void check_sequences(const Batch& batch, const LlamaConfig& config) {
@@ -47,7 +51,7 @@ void check_sequences(const Batch& batch, const LlamaConfig& config) {
 }
 
 void check_loss_mask(const Batch& batch) {
-  require_length("lossMask", batch.loss_mask.size(), batch.tokens.size(), "one for each token");
+  require_length("batch.lossMask", batch.loss_mask.size(), batch.tokens.size(), "one for each token");
   for (size_t i = 0; i < batch.loss_mask.size(); ++i) {
     if (batch.loss_mask[i] > 1) refuse(at("lossMask", i), "0 or 1", std::to_string(batch.loss_mask[i]));
   }
@@ -58,18 +62,18 @@ void check_loss_mask(const Batch& batch) {
 }
 
 // (N) values that are read where lossMask is 1.
-void check_token_floats(const std::string& field, std::span<const float> values, const Batch& batch) {
-  require_length(field, values.size(), batch.tokens.size(), "one for each token");
+void check_token_floats(const std::string& name, std::span<const float> values, const Batch& batch) {
+  require_length(name, values.size(), batch.tokens.size(), "one for each token");
   for (size_t i = 0; i < values.size(); ++i) {
     if (batch.loss_mask[i] && !std::isfinite(values[i])) {
-      refuse(at(field, i), "a finite number where lossMask is 1", std::to_string(values[i]));
+      refuse_argument(at(name, i), "a finite number where lossMask is 1", std::to_string(values[i]));
     }
   }
 }
 
 // One ratio belongs to one step of one trajectory: an id met in two sequences is a packing mistake.
 void check_steps(const Batch& batch) {
-  require_length("stepIds", batch.step_ids.size(), batch.tokens.size(), "one for each token");
+  require_length("batch.stepIds", batch.step_ids.size(), batch.tokens.size(), "one for each token");
   std::unordered_map<int32_t, size_t> sequence_of;
   for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
     for (size_t i = static_cast<size_t>(batch.cu_seqlens[s]); i < static_cast<size_t>(batch.cu_seqlens[s + 1]); ++i) {
@@ -96,7 +100,7 @@ void check_values(const Batch& batch, bool returns) {
     }
   }
   if (!returns) return;
-  require_length("returns", batch.returns.size(), positions.size(), "one for each of valuePositions");
+  require_length("batch.returns", batch.returns.size(), positions.size(), "one for each of valuePositions");
   for (size_t i = 0; i < batch.returns.size(); ++i) {
     if (!std::isfinite(batch.returns[i])) {
       refuse(at("returns", i), "a finite number", std::to_string(batch.returns[i]));
@@ -115,12 +119,14 @@ void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds
     }
   }
   if (needs.loss_mask) check_loss_mask(batch);
-  if (needs.old_logprobs) check_token_floats("oldLogprobs", batch.old_logprobs, batch);
-  if (needs.ref_logprobs) check_token_floats("refLogprobs", batch.ref_logprobs, batch);
-  if (needs.advantages) check_token_floats("advantages", batch.advantages, batch);
+  if (needs.old_logprobs) check_token_floats("batch.oldLogprobs", batch.old_logprobs, batch);
+  if (needs.ref_logprobs) check_token_floats("batch.refLogprobs", batch.ref_logprobs, batch);
+  if (needs.advantages) check_token_floats("batch.advantages", batch.advantages, batch);
   if (needs.step_ids) check_steps(batch);
   if (needs.value_positions) check_values(batch, needs.returns);
 }
+
+void check_slopes(std::span<const float> dlp, const Batch& batch) { check_token_floats("dlp", dlp, batch); }
 
 void check_normalizer(double normalizer) {
   if (std::isfinite(normalizer) && normalizer > 0) return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/llama.h"
@@ -21,6 +22,8 @@ struct BatchNeeds {
 // Throws invalid_argument naming the field, what was expected and what came; context_overflow for a sequence longer
 // than the model's context.
 void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds& needs);
+// dlp (N) beside a batch whose loss mask was checked; throws as check_batch does.
+void check_slopes(std::span<const float> dlp, const Batch& batch);
 void check_normalizer(double normalizer);
 
 // Where the losses are, on the host. Row r predicts token r + 1.

@@ -42,7 +42,7 @@ std::string EngineCore::first_not_finite(const Batch& batch, const LoraView* lor
   return "";
 }
 
-std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel) {
+std::vector<float> masked_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel) {
   std::vector<float> result(batch.tokens.size(), 0.0f);
   const LossPositions losses = find_losses(batch);
   if (losses.count() == 0) return result;

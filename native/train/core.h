@@ -44,6 +44,6 @@ struct EngineCore {
 };
 
 // Log-prob where lossMask is 1, 0 elsewhere, (N); `lora` null: the base model.
-std::vector<float> score_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel);
+std::vector<float> masked_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel);
 
 }  // namespace spark

@@ -97,14 +97,20 @@ ValueMetrics LoraCritic::value_metrics(const float* v, const Batch& batch) const
 }
 
 ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer, Cancel cancel) {
-  EngineCore& core = trained_->core();
   check_normalizer(normalizer);
-  check_batch(batch, core.llama.config(), {.value_positions = true, .returns = true});
+  check_batch(batch, trained_->core().llama.config(), {.value_positions = true, .returns = true});
+  const ValueMetrics metrics = value_pass(batch, normalizer, cancel);
+  commit_gradients({trained_.get()});
+  return metrics;
+}
+
+ValueMetrics LoraCritic::value_pass(const Batch& batch, double normalizer, Cancel cancel) {
+  EngineCore& core = trained_->core();
   core.begin_pass({Pass::Value, &lora(), hidden_, trunk_ != nullptr}, batch);
   const int64_t T = static_cast<int64_t>(batch.value_positions.size()), C = core.llama.config().width;
+  trained_->begin_gradients();
   if (T == 0) return {};
   Backend& backend = *core.backend;
-  trained_->begin_gradients();
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
   float* v = core.arena.floats(T);                 // (T)
@@ -115,24 +121,17 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
   backend.zero(dx, T * C);
   value_loss(v, batch, normalizer, x, dx);
   if (!trunk_) core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
-  const ValueMetrics metrics = value_metrics(v, batch);
-  commit_gradients({trained_.get()});
-  return metrics;
+  return value_metrics(v, batch);
 }
 
-Scores LoraCritic::score(const Batch& batch, Cancel cancel) {
+LogprobsAndValues LoraCritic::logprobs_and_values(const Batch& batch, Cancel cancel) {
   EngineCore& core = trained_->core();
-  if (!trunk_) {
-    throw Error("invalid_argument",
-                "score: expected a critic over an adapter's trunk, got one with a LoRA of its own: its values and the "
-                "policy's log-probs are two passes, values and logprobs");
-  }
   check_batch(batch, core.llama.config(), {.loss_mask = true, .value_positions = true});
-  core.begin_pass({Pass::Score, &lora(), hidden_, true}, batch);
+  core.begin_pass({Pass::LogprobsAndValues, &lora(), hidden_, true}, batch);
   const LossPositions losses = find_losses(batch);
   const int64_t M = losses.count(), T = static_cast<int64_t>(batch.value_positions.size());
-  Scores scores{std::vector<float>(batch.tokens.size(), 0.0f), {}};
-  if (M + T == 0) return scores;
+  LogprobsAndValues both{std::vector<float>(batch.tokens.size(), 0.0f), {}};
+  if (M + T == 0) return both;
   Backend& backend = *core.backend;
   const int64_t C = core.llama.config().width;
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
@@ -143,14 +142,14 @@ Scores LoraCritic::score(const Batch& batch, Cancel cancel) {
     float* lp = core.arena.floats(M);  // (M)
     output_logprobs(core.llama, core.arena, lp, own, targets, nullptr, nullptr, cancel);
     const std::vector<float> host = download_logprobs(core, lp, losses, batch, &view());
-    for (size_t m = 0; m < host.size(); ++m) scores.logprobs[static_cast<size_t>(losses.positions[m])] = host[m];
+    for (size_t m = 0; m < host.size(); ++m) both.logprobs[static_cast<size_t>(losses.positions[m])] = host[m];
   });
   read_rows(backend, core.arena, rows.value, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
     float* v = core.arena.floats(T);  // (T)
     head_.forward(core.llama, core.arena, v, own, T);
-    scores.values = download_values(v, batch);
+    both.values = download_values(v, batch);
   });
-  return scores;
+  return both;
 }
 
 }  // namespace spark

@@ -19,11 +19,14 @@ class LoraCritic final : public TrainableOver<Critic> {
   const LoraOptions& lora() const override { return trunk_ ? trunk_->lora() : trained_->options(); }
   std::vector<float> values(const Batch& batch, Cancel cancel) override;
   ValueMetrics accumulate_value(const Batch& batch, double normalizer, Cancel cancel) override;
-  Scores score(const Batch& batch, Cancel cancel) override;
   MemoryPlan plan(const BatchShape& shape) override;
 
   const LoraAdapter* trunk() const { return trunk_.get(); }  // null: a LoRA of its own
   int64_t hidden() const { return hidden_; }
+  // Of one pass; only over an adapter's trunk.
+  LogprobsAndValues logprobs_and_values(const Batch& batch, Cancel cancel);
+  // accumulate_value, with the gradients left to be committed.
+  ValueMetrics value_pass(const Batch& batch, double normalizer, Cancel cancel);
   // L_v at the rows where a value is read, x (T, C): v (T) =, the head's gradients += and dx (T, C) +=.
   void value_loss(float* v, const Batch& batch, double normalizer, const Activation* x, Activation* dx);
   ValueMetrics value_metrics(const float* v, const Batch& batch) const;  // waits for the device

@@ -68,11 +68,13 @@ struct Batch {
   std::span<const float> returns;            // (T)
 };
 
-// The value loss in the policy's pass: the head learns L_v, the trunk gets coefficient · dL_v.
+// The value loss beside the policy's. Of a critic over the adapter's trunk it is computed in the policy's pass: the
+// head learns L_v, the trunk gets coefficient · dL_v. One with a LoRA of its own has a pass of its own behind the
+// policy's.
 struct ValueTerm {
-  Critic* critic = nullptr;  // made over this adapter's trunk; null: no such term
+  Critic* critic = nullptr;  // over this adapter's trunk, or with a LoRA of its own; null: no such term
   double normalizer = 1;     // T of the optimizer batch
-  float coefficient = 0;     // c_v; 0: the trunk does not feel the values
+  float coefficient = 0;     // c_v; 0: the trunk does not feel the values. Not used where trunks are two
 };
 
 struct PolicyOptions {
@@ -81,6 +83,12 @@ struct PolicyOptions {
   float kl_coefficient = 0.1f;
   bool step_ratio = false;
   ValueTerm value{};
+};
+
+// What a pass over a caller's own loss says.
+struct AccumulateMetrics {
+  int64_t tokens = 0;           // that carry a loss
+  std::vector<float> logprobs;  // (N) where lossMask is 1, 0 elsewhere
 };
 
 struct SftMetrics {
@@ -100,7 +108,7 @@ struct PolicyMetrics {
   std::optional<ValueMetrics> value;  // of the value term, where there is one
 };
 
-struct Scores {
+struct LogprobsAndValues {
   std::vector<float> logprobs;  // (N) where lossMask is 1, 0 elsewhere
   std::vector<float> values;    // (T)
 };
@@ -162,6 +170,9 @@ class Trainable {
 
 class Adapter : public Trainable {
  public:
+  // Gradients += of any loss by way of its slopes: dlp (N) = dL / dlp, read where lossMask is 1, from log-probs that
+  // the caller took beforehand.
+  virtual AccumulateMetrics accumulate(const Batch& batch, std::span<const float> dlp, Cancel cancel) = 0;
   virtual SftMetrics accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) = 0;
   virtual PolicyMetrics accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) = 0;
   virtual void save_gguf(const std::string& path) = 0;
@@ -173,8 +184,6 @@ class Critic : public Trainable {
   virtual std::vector<float> values(const Batch& batch, Cancel cancel) = 0;  // (T)
   // Over an adapter's trunk it trains the head alone: no backward pass through the trunk.
   virtual ValueMetrics accumulate_value(const Batch& batch, double normalizer, Cancel cancel) = 0;
-  // Log-probs and values of one pass; only over an adapter's trunk, else invalid_argument.
-  virtual Scores score(const Batch& batch, Cancel cancel) = 0;
 };
 
 class Model {
@@ -187,6 +196,9 @@ class Model {
   virtual std::shared_ptr<Critic> create_critic(const CriticOptions& options) = 0;
   virtual std::shared_ptr<Adapter> load_adapter(const std::string& path) = 0;
   virtual std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) = 0;  // (N)
+  // What logprobs and the critic's values say: of one pass where the critic is over this adapter's trunk, else of two.
+  virtual LogprobsAndValues logprobs_and_values(const Batch& batch, Adapter* adapter, Critic& critic,
+                                                Cancel cancel) = 0;
   // The model as a GGUF of its own: whole or not at all, and never over another file. Holds a few megabytes.
   virtual SaveReport save(const std::string& path, const SaveOptions& options, Cancel cancel) = 0;
 };

@@ -51,10 +51,12 @@ class EngineModel final : public Model {
   }
   std::shared_ptr<Adapter> load_adapter(const std::string& path) override { return LoraAdapter::load(core_, path); }
   std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) override;
+  LogprobsAndValues logprobs_and_values(const Batch& batch, Adapter* adapter, Critic& critic, Cancel cancel) override;
   SaveReport save(const std::string& path, const SaveOptions& options, Cancel cancel) override;
 
  private:
   TrainedParameters& own(Adapter& adapter) const;
+  LoraCritic& own(Critic& critic) const;
 
   std::shared_ptr<EngineCore> core_;
   ModelInfo info_;
@@ -70,7 +72,22 @@ std::vector<float> EngineModel::logprobs(const Batch& batch, Adapter* adapter, C
   const LoraView* lora = adapter ? &own(*adapter).lora() : nullptr;
   check_batch(batch, core_->llama.config(), {.loss_mask = true});
   core_->begin_pass({Pass::Logprobs, adapter ? &adapter->lora() : nullptr}, batch);
-  return score_logprobs(*core_, batch, lora, cancel);
+  return masked_logprobs(*core_, batch, lora, cancel);
+}
+
+LoraCritic& EngineModel::own(Critic& critic) const {
+  auto* ours = dynamic_cast<LoraCritic*>(&critic);
+  if (ours && &ours->trained().core() == core_.get()) return *ours;
+  throw Error("adapter_mismatch", "critic: expected one made by this model (" + info_.path + "), got another's");
+}
+
+LogprobsAndValues EngineModel::logprobs_and_values(const Batch& batch, Adapter* adapter, Critic& critic,
+                                                   Cancel cancel) {
+  LoraCritic& ours = own(critic);
+  if (adapter && ours.trunk() == adapter) return ours.logprobs_and_values(batch, cancel);
+  check_batch(batch, core_->llama.config(), {.loss_mask = true, .value_positions = true});  // before the first pass
+  std::vector<float> lp = logprobs(batch, adapter, cancel);
+  return {std::move(lp), ours.values(batch, cancel)};
 }
 
 SaveReport EngineModel::save(const std::string& path, const SaveOptions& options, Cancel cancel) {

@@ -112,19 +112,19 @@ void Planner::run(const Pass& pass, const BatchShape& shape) {
   const ZeroBatch zeros(shape);
   const Batch batch = zeros.view();
   if (!pass.lora) {
-    score_logprobs(*dry_, batch, nullptr, nullptr);
+    masked_logprobs(*dry_, batch, nullptr, nullptr);
     return;
   }
   if (pass.kind == Pass::Values) {
     critic(pass)->values(batch, nullptr);
   } else if (pass.kind == Pass::Value) {
     critic(pass)->accumulate_value(batch, 1, nullptr);
-  } else if (pass.kind == Pass::Score) {
-    critic(pass)->score(batch, nullptr);
+  } else if (pass.kind == Pass::LogprobsAndValues) {
+    static_cast<LoraCritic&>(*critic(pass)).logprobs_and_values(batch, nullptr);
   } else if (pass.kind == Pass::Logprobs) {
-    score_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter(pass)).trained().lora(), nullptr);
-  } else if (pass.kind == Pass::Sft) {
-    adapter(pass)->accumulate_sft(batch, 1, nullptr);
+    masked_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter(pass)).trained().lora(), nullptr);
+  } else if (pass.kind == Pass::Accumulate) {
+    adapter(pass)->accumulate(batch, zeros.zeros, nullptr);
   } else {
     PolicyOptions options;
     options.step_ratio = pass.kind == Pass::PolicyBySteps;

@@ -14,15 +14,15 @@ namespace spark {
 
 struct EngineCore;
 
-// A pass through the trunk: what reads it, and whose LoRA it has (null: the base model).
+// A pass through the trunk: what reads it, and whose LoRA it has (null: the base model). SFT's is Accumulate.
 struct Pass {
-  enum Kind { Logprobs, Values, Score, Sft, Policy, PolicyBySteps, Value };
+  enum Kind { Logprobs, Values, LogprobsAndValues, Accumulate, Policy, PolicyBySteps, Value };
   Kind kind = Logprobs;
   const LoraOptions* lora = nullptr;
   int64_t hidden = 0;         // of the critic's head
   bool shared_trunk = false;  // that head reads an adapter's trunk; with Policy: there is a value term
   // Whether it goes back through the trunk.
-  bool trains() const { return kind >= Sft && !(kind == Value && shared_trunk); }
+  bool trains() const { return kind >= Accumulate && !(kind == Value && shared_trunk); }
 };
 
 BatchShape shape_of(const Batch& batch);

@@ -4,6 +4,7 @@
  */
 export { openModel } from '../engine/index.js';
 export type {
+  AccumulateMetrics,
   AccumulateOptions,
   Adapter,
   AdapterOptions,
@@ -12,6 +13,7 @@ export type {
   CallOptions,
   Critic,
   CriticOptions,
+  LogprobsAndValues,
   LoraTarget,
   MemoryPlan,
   Model,
@@ -24,7 +26,6 @@ export type {
   SaveModelOptions,
   SaveReport,
   SaveType,
-  Scores,
   SftMetrics,
   Trainable,
   ValueMetrics,

@@ -5,10 +5,12 @@ import '../openmp.js';
 import { SparkError } from '../errors.js';
 import { findAddon, remedy } from './addonPlace.js';
 import type {
+  AccumulateMetrics,
   AdapterOptions,
   Batch,
   BatchShape,
   CriticOptions,
+  LogprobsAndValues,
   LoraTarget,
   MemoryPlan,
   ModelInfo,
@@ -19,7 +21,6 @@ import type {
   PolicyOptions,
   SaveReport,
   SaveType,
-  Scores,
   SftMetrics,
   ValueMetrics,
 } from './types.js';
@@ -51,6 +52,13 @@ export interface Addon {
   createCritic(model: ModelHandle, options: CriticOptions, cancel: Cancel): Promise<CriticHandle>;
   loadAdapter(model: ModelHandle, path: string, cancel: Cancel): Promise<AdapterHandle>;
   logprobs(model: ModelHandle, batch: Batch, adapter: AdapterHandle | null, cancel: Cancel): Promise<Float32Array>;
+  logprobsAndValues(
+    model: ModelHandle,
+    batch: Batch,
+    adapter: AdapterHandle | null,
+    critic: CriticHandle,
+    cancel: Cancel,
+  ): Promise<LogprobsAndValues>;
   saveModel(
     model: ModelHandle,
     path: string,
@@ -59,6 +67,7 @@ export interface Addon {
     cancel: Cancel,
   ): Promise<SaveReport>;
   trainableInfo(handle: AdapterHandle | CriticHandle): TrainableInfo;
+  accumulate(adapter: AdapterHandle, batch: Batch, dlp: Float32Array, cancel: Cancel): Promise<AccumulateMetrics>;
   accumulateSft(
     adapter: AdapterHandle,
     batch: Batch,
@@ -73,7 +82,6 @@ export interface Addon {
   ): Promise<PolicyMetrics>;
   saveAdapter(adapter: AdapterHandle, path: string, format: 'gguf' | 'peft', cancel: Cancel): Promise<void>;
   values(critic: CriticHandle, batch: Batch, cancel: Cancel): Promise<Float32Array>;
-  score(critic: CriticHandle, batch: Batch, cancel: Cancel): Promise<Scores>;
   accumulateValue(
     critic: CriticHandle,
     batch: Batch,

@@ -14,6 +14,7 @@ import {
 } from './addon.js';
 import { call, toEngineError } from './call.js';
 import type {
+  AccumulateMetrics,
   AccumulateOptions,
   Adapter,
   AdapterOptions,
@@ -22,6 +23,7 @@ import type {
   CallOptions,
   Critic,
   CriticOptions,
+  LogprobsAndValues,
   LoraTarget,
   MemoryPlan,
   Model,
@@ -33,7 +35,6 @@ import type {
   PolicyOptions,
   SaveModelOptions,
   SaveReport,
-  Scores,
   SftMetrics,
   ValueMetrics,
 } from './types.js';
@@ -102,6 +103,18 @@ class NativeModel implements Model {
     return call(options?.signal, async (cancel) =>
       this.#addon.logprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
     );
+  }
+
+  logprobsAndValues(
+    batch: Batch,
+    adapter: Adapter | null,
+    critic: Critic,
+    options?: CallOptions,
+  ): Promise<LogprobsAndValues> {
+    return call(options?.signal, async (cancel) => {
+      const actor = handleOf<AdapterHandle>(adapter);
+      return this.#addon.logprobsAndValues(this.#handle, batch, actor, handleOf<CriticHandle>(critic), cancel);
+    });
   }
 
   save(path: string, options: SaveModelOptions = {}): Promise<SaveReport> {
@@ -173,6 +186,10 @@ function describe(addon: Addon, handle: AdapterHandle | CriticHandle): Trainable
 }
 
 class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
+  accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics> {
+    return call(options?.signal, async (cancel) => this.addon.accumulate(this.handle, batch, dlp, cancel));
+  }
+
   accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics> {
     return call(options?.signal, async (cancel) => this.addon.accumulateSft(this.handle, batch, options, cancel));
   }
@@ -193,10 +210,6 @@ class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
 class NativeCritic extends NativeTrainable<CriticHandle> implements Critic {
   values(batch: Batch, options?: CallOptions): Promise<Float32Array> {
     return call(options?.signal, async (cancel) => this.addon.values(this.handle, batch, cancel));
-  }
-
-  score(batch: Batch, options?: CallOptions): Promise<Scores> {
-    return call(options?.signal, async (cancel) => this.addon.score(this.handle, batch, cancel));
   }
 
   accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics> {

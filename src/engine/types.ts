@@ -63,10 +63,11 @@ export interface CriticOptions extends AdapterOptions {
   readonly hidden?: number;
   /**
    * The head reads what this adapter's trunk computes, and is all that the critic trains: half the cost of an epoch, with
-   * `accumulatePolicy`'s `value`. Absent: a LoRA of the critic's own. Beside it rank, alpha and targets are an
-   * `invalid_argument`; an adapter of another model is an `adapter_mismatch`. The critic keeps the adapter alive.
+   * `accumulatePolicy`'s `value`. Absent or undefined: a LoRA of the critic's own, for which rank, alpha and targets are;
+   * with a trunk they are not used, as its adapter has its own. An adapter of another model is an `adapter_mismatch`. The
+   * critic keeps the adapter alive.
    */
-  readonly trunk?: Adapter;
+  readonly trunk?: Adapter | undefined;
 }
 
 export interface CallOptions {
@@ -85,18 +86,33 @@ export interface PolicyOptions extends AccumulateOptions {
   readonly klCoefficient?: number;
   /** default `token` */
   readonly ratio?: 'token' | 'step';
-  /** L_v in the same pass; the batch then needs valuePositions and returns. */
+  /** L_v in the same call; the batch then needs valuePositions and returns. */
   readonly value?: ValueTerm;
 }
 
-/** One forward and one backward pass for both: the head learns L_v, the trunk gets dL_actor + coefficient · dL_v. */
+/**
+ * A critic made with the called adapter as its `trunk` learns in the policy's own pass, one forward and one backward for
+ * both: the head gets dL_v, the trunk dL_actor + coefficient · dL_v. A critic with a LoRA of its own has a pass of its own
+ * after the policy's and gets dL_v.
+ */
 export interface ValueTerm {
-  /** Made with `trunk`: the adapter that is called; another one is an `invalid_argument`. */
+  /** Over another adapter's trunk, or of another model, it is an `invalid_argument`. */
   readonly critic: Critic;
   /** T of the whole optimizer batch */
   readonly normalizer: number;
-  /** c_v, at least 0; 0: the trunk does not feel the values */
+  /** c_v, at least 0; 0: the trunk does not feel the values. Checked, but not used where the critic has a LoRA of its own. */
   readonly coefficient: number;
+}
+
+/** What a pass over a caller's own loss says */
+export interface AccumulateMetrics {
+  /** Where lossMask is 1 */
+  readonly tokens: number;
+  /**
+   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them: bit for bit those of `logprobs` over the same
+   * batch, so others than `dlp` was made from mean that the adapter has changed since
+   */
+  readonly logprobs: Float32Array;
 }
 
 /** Sums over the call's loss tokens (not means): divide by `tokens`, or by the total over several calls. */
@@ -131,8 +147,7 @@ export interface ValueMetrics {
   readonly lossSum: number;
 }
 
-/** Two readings of one forward pass */
-export interface Scores {
+export interface LogprobsAndValues {
   /** (N) log-prob where lossMask is 1, 0 elsewhere */
   readonly logprobs: Float32Array;
   /** (T) V at batch.valuePositions */
@@ -245,6 +260,16 @@ export interface Model {
   /** (N) log-prob where lossMask is 1, 0 elsewhere. `adapter` null: the base model. */
   logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
   /**
+   * What `logprobs` and the critic's `values` say: of one forward pass where the critic was made with this adapter as its
+   * `trunk`, else of two, one after the other. The batch needs lossMask and valuePositions.
+   */
+  logprobsAndValues(
+    batch: Batch,
+    adapter: Adapter | null,
+    critic: Critic,
+    options?: CallOptions,
+  ): Promise<LogprobsAndValues>;
+  /**
    * Writes the model as a GGUF of its own, with an adapter merged into its weights or in another plain type. Tokenizer,
    * chat template and all other metadata go over byte for byte. The file appears whole or not at all and never replaces
    * another; a few megabytes of memory are enough for any model. Throws `invalid_argument` when the path exists,
@@ -280,9 +305,23 @@ export interface Trainable {
 }
 
 export interface Adapter extends Trainable {
+  /**
+   * The gradient of any loss of log-probs: take `model.logprobs(batch, adapter)`, compute from them the loss and its slopes
+   * `dlp` (N) = dL / dlp, in the loss's unit per nat, and give those here. They are read where lossMask is 1, and hold every
+   * mean and weight of the loss: there is no normalizer. What comes is added to the gradients that are there, so calls over
+   * parts of an optimizer batch add up. accumulateSft is this with −1 / normalizer everywhere; forward_backward_custom of
+   * the Tinker API is this, too. examples/dpo.ts and examples/grpo.ts write two objectives so.
+   *
+   * Only tokens with lossMask 1 become logits, a chunk at a time; `plan` and `memoryLimit` hold as in every accumulate call.
+   * A call that fails or is aborted leaves the gradients as they were: `invalid_argument` where `dlp` has another type or
+   * length, or a value that is not finite (named by its position), `not_finite` where gradients overflow, `memory_limit`,
+   * `interrupted`.
+   */
+  accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics>;
+  /** −(1 / normalizer) Σ lp */
   accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics>;
   /**
-   * L_clip + β L_kl, and with `value` L_v in the same pass. A call that fails or is aborted leaves the gradients of both,
+   * L_clip + β L_kl, and with `value` L_v. A call that fails or is aborted, in whichever pass, leaves the gradients of both,
    * adapter and critic, as they were.
    */
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;
@@ -295,6 +334,4 @@ export interface Critic extends Trainable {
   values(batch: Batch, options?: CallOptions): Promise<Float32Array>;
   /** Of a critic made with `trunk` it trains the head alone: no backward pass through the trunk. */
   accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics>;
-  /** Log-probs and values of one forward pass. Without `trunk` there is no such pass: `invalid_argument`. */
-  score(batch: Batch, options?: CallOptions): Promise<Scores>;
 }

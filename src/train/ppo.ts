@@ -11,7 +11,7 @@
  * lp_ref is the actor before its first update, so the first lp_old is it.
  */
 import { z } from 'zod';
-import type { Adapter, AdapterOptions, Batch, Critic, Model, Scores } from '../engine/types.js';
+import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { microBatches, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
@@ -82,9 +82,8 @@ function decisive({ criticTrunk, valueCoefficient, ...others }: PpoSettings): ob
 /** A fresh critic as the settings want it: a head over a LoRA of its own, or over the actor. */
 export function createCritic(model: Model, actor: Adapter, settings: PpoSettings, options: AdapterOptions) {
   const { criticHidden, criticTrunk } = settings;
-  const head = criticHidden === null ? {} : { hidden: criticHidden };
-  const { seed = 0 } = options;
-  return model.createCritic(criticTrunk === 'actor' ? { ...head, seed, trunk: actor } : { ...head, ...options });
+  const hidden = criticHidden === null ? {} : { hidden: criticHidden };
+  return model.createCritic({ ...options, ...hidden, trunk: criticTrunk === 'actor' ? actor : undefined });
 }
 
 export interface PpoResult {
@@ -164,13 +163,13 @@ class Learner {
 
   /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
   async takeBuffers(passTokens: number): Promise<void> {
-    const { context } = this.#input;
+    const { actor, critic, context } = this.#input;
     const oldLogprobs: Float32Array[] = [];
     const values: Float32Array[] = [];
     for (const run of microBatches(this.#samples, passTokens)) {
-      const scores = await this.#score(pack(run));
-      oldLogprobs.push(...unpackTokens(run, scores.logprobs));
-      values.push(...unpackSteps(run, scores.values));
+      const old = await context.model.logprobsAndValues(pack(run), actor, critic, callOptions(context));
+      oldLogprobs.push(...unpackTokens(run, old.logprobs));
+      values.push(...unpackSteps(run, old.values));
       context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
     }
     this.#keep({ oldLogprobs, values, refLogprobs: this.#buffers?.refLogprobs ?? oldLogprobs });
@@ -181,20 +180,15 @@ class Learner {
     this.#advantages = advantagesOf(this.#samples, buffers.values, this.#input.settings.whiten);
   }
 
-  async #score(batch: Batch): Promise<Scores> {
-    const { actor, critic, settings, context } = this.#input;
-    if (settings.criticTrunk === 'actor') return critic.score(batch, callOptions(context));
-    const logprobs = await context.model.logprobs(batch, actor, callOptions(context));
-    return { logprobs, values: await critic.values(batch, callOptions(context)) };
-  }
-
   /** One optimizer step of actor and critic on one batch of trajectories. */
   async step(at: Position): Promise<StepReport> {
     const { actor, critic, settings, context } = this.#input;
     const rows = this.#batch(at);
     const tokens = rows.reduce((sum, row) => sum + row.lossTokens, 0); // N_a
     const steps = rows.reduce((sum, row) => sum + row.returns.length, 0); // T
-    const { clip, klCoefficient, ratio, weightDecay, maxGradNorm } = settings;
+    const { clip, klCoefficient, ratio, valueCoefficient, weightDecay, maxGradNorm } = settings;
+    const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
+    const value = { critic, normalizer: steps, coefficient: valueCoefficient };
     const sums = new PolicySums();
     await actor.zeroGrad();
     await critic.zeroGrad();
@@ -203,16 +197,9 @@ class Learner {
         run,
         run.map((row) => row.columns),
       );
-      const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
-      if (settings.criticTrunk === 'actor') {
-        const value = { critic, normalizer: steps, coefficient: settings.valueCoefficient };
-        const metrics = await actor.accumulatePolicy(batch, { ...policy, value });
-        sums.addPolicy(metrics);
-        sums.addValue(metrics.value!);
-      } else {
-        sums.addPolicy(await actor.accumulatePolicy(batch, policy));
-        sums.addValue(await critic.accumulateValue(batch, { normalizer: steps, ...callOptions(context) }));
-      }
+      const metrics = await actor.accumulatePolicy(batch, { ...policy, value });
+      sums.addPolicy(metrics);
+      sums.addValue(metrics.value!);
     }
     const share = this.#rateShare(at);
     const rates = { actor: share * settings.learningRate, critic: share * settings.criticLearningRate };

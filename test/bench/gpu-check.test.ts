@@ -80,7 +80,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     write('lean-Q4_K_M-4096', step('sft', 4096, 9000, { peak_bytes: 6.6e9, planned }));
     const parts = {
       epoch: { tokens_per_second: 11_000, seconds_per_million_tokens: 90.9 },
-      scoring: { tokens_per_second: 30_000, seconds_per_million_tokens: 33.3 },
+      buffers: { tokens_per_second: 30_000, seconds_per_million_tokens: 33.3 },
     };
     write('ppo-bf16', step('ppo', 8192, 8000, { parts, stepwise_tokens: 28_000 }));
     write('ppo-one-trunk-bf16', step('ppo', 8192, 8000, { parts, stepwise_tokens: 28_000, one_trunk: true }));
@@ -95,7 +95,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     const ratio = share('ppo-bf16') / share('ppo-one-trunk-bf16'); // of the work; the output head is there once in both
     expect(ratio).toBeGreaterThan(1.9);
     expect(ratio).toBeLessThan(2);
-    expect(lineOf(text, 'ppo-bf16')).toContain('11,000'); // the epoch, which the floor is about, without scoring
+    expect(lineOf(text, 'ppo-bf16')).toContain('11,000'); // the epoch, which the floor is about, without buffers
 
     for (const way of ['compiled', 'liger']) {
       write(`peer-sft-${way}-4096`, { ...peer, layers: 2, tokens_per_second: 300_000 });

@@ -86,7 +86,22 @@ it('trains a critic towards its returns', async () => {
   expect((await critic.accumulateValue(batch, { normalizer: 3 })).lossSum).toBeLessThan(1);
 });
 
-it('trains a critic over the adapter’s trunk in the policy’s pass, and scores both in one', async () => {
+it('accumulates any loss by its slopes, and says the log-probs they were for', async () => {
+  const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+  await train(adapter, 2);
+  const lp = await model.logprobs(batch, adapter);
+  const step = await adapter.accumulate(batch, new Float32Array(74).fill(-1 / lossTokens));
+  expect(step).toEqual({ tokens: lossTokens, logprobs: lp });
+  const own = await adapter.tensors('grad');
+  await adapter.zeroGrad();
+  await adapter.accumulateSft(batch, { normalizer: lossTokens });
+  expect(await adapter.tensors('grad')).toEqual(own);
+  await adapter.accumulate(batch, new Float32Array(74).fill(1 / lossTokens)); // the way back
+  const largest = (tensors: typeof own) => Math.max(...Object.values(tensors).flatMap(({ data }) => [...data]));
+  expect(largest(await adapter.tensors('grad'))).toBeLessThan(1e-5 * largest(own));
+});
+
+it('trains a critic over the adapter’s trunk in the policy’s pass, and reads both in one', async () => {
   const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
   await train(adapter, 2);
   const critic = await model.createCritic({ trunk: adapter, hidden: 16, seed: 2 });
@@ -107,12 +122,34 @@ it('trains a critic over the adapter’s trunk in the policy’s pass, and score
   expect(first).toBe(3);
   expect(last).toBeLessThan(1);
   expect(await adapter.accumulatePolicy(policy, { normalizer: lossTokens })).not.toHaveProperty('value');
-  const scores = await critic.score(batch);
+  const both = await model.logprobsAndValues(batch, adapter, critic);
   const close = (a: Float32Array, b: Float32Array) => Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
-  expect(close(scores.logprobs, await model.logprobs(batch, adapter))).toBeLessThan(1e-5);
-  expect(close(scores.values, await critic.values(batch))).toBeLessThan(1e-5);
+  expect(close(both.logprobs, await model.logprobs(batch, adapter))).toBeLessThan(1e-5);
+  expect(close(both.values, await critic.values(batch))).toBeLessThan(1e-5);
   const shape = { tokens: 74, sequences: 3, longest: 40, lossTokens, values: 3 };
   expect((await critic.plan(shape)).activations).toBeGreaterThan((await adapter.plan(shape)).activations);
+});
+
+it('trains a critic with a LoRA of its own in the same call, and a trunk that is undefined is none', async () => {
+  const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+  const options = { rank: 2, alpha: 4, hidden: 16, seed: 2 };
+  const [critic, other] = [
+    await model.createCritic({ ...options, trunk: undefined }),
+    await model.createCritic(options),
+  ];
+  expect(critic).toMatchObject({ rank: 2, alpha: 4, parameterCount: other.parameterCount });
+  // With a trunk its adapter has the LoRA: what is said of one is not used.
+  expect(await model.createCritic({ ...options, trunk: adapter })).toMatchObject({ rank: 4, alpha: 8 });
+  const value = { critic, normalizer: 3, coefficient: 0.1 };
+  const policy = { ...batch, oldLogprobs: await model.logprobs(batch, adapter) };
+  const metrics = await adapter.accumulatePolicy(policy, { normalizer: lossTokens, value });
+  const gradients = [await adapter.tensors('grad'), await critic.tensors('grad')];
+  await adapter.zeroGrad();
+  expect(await adapter.accumulatePolicy(policy, { normalizer: lossTokens })).toEqual({ ...metrics, value: undefined });
+  expect(await other.accumulateValue(policy, { normalizer: 3 })).toEqual(metrics.value);
+  expect([await adapter.tensors('grad'), await other.tensors('grad')]).toEqual(gradients);
+  const both = await model.logprobsAndValues(batch, adapter, critic);
+  expect(both).toEqual({ logprobs: await model.logprobs(batch, adapter), values: await critic.values(batch) });
 });
 
 it('takes recompute offload, which a backend without memory of its own plans and runs as block', async () => {

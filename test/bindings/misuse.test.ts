@@ -9,6 +9,7 @@ let adapter: Adapter;
 let critic: Critic;
 let shared: Critic;
 const batch = makeBatch([5, 3]);
+const slopes = new Float32Array(8).fill(0.5);
 
 beforeAll(async () => {
   model = await openModel(MODEL, { threads: 2 });
@@ -35,11 +36,15 @@ function everyCall(
     logprobs: () => m.logprobs(batch, null, options),
     'logprobs with an adapter': () => m.logprobs(batch, a, options),
     'model.save': () => m.save(`${folder}/model.gguf`, { adapter: a, ...options }),
+    logprobsAndValues: () => m.logprobsAndValues(batch, a, c, options),
+    'logprobsAndValues over a trunk': () => m.logprobsAndValues(batch, a, over, options),
+    accumulate: () => a.accumulate(batch, slopes, options),
     accumulateSft: () => a.accumulateSft(batch, { normalizer: 1, ...options }),
     accumulatePolicy: () => a.accumulatePolicy(batch, { normalizer: 1, ...options }),
     'accumulatePolicy with values': () =>
       a.accumulatePolicy(batch, { normalizer: 1, value: { critic: over, normalizer: 1, coefficient: 0 }, ...options }),
-    score: () => over.score(batch, options),
+    'accumulatePolicy beside a critic': () =>
+      a.accumulatePolicy(batch, { normalizer: 1, value: { critic: c, normalizer: 1, coefficient: 0 }, ...options }),
     save: () => a.save(`${folder}/busy.gguf`, 'gguf'),
     values: () => c.values(batch, options),
     accumulateValue: () => c.accumulateValue(batch, { normalizer: 1, ...options }),
@@ -103,9 +108,11 @@ describe('after dispose', () => {
   it('a critic outlives the handle of its trunk; a disposed one is no critic for a pass', async () => {
     const a = await model.createAdapter({ rank: 2, seed: 8 });
     const over = await model.createCritic({ trunk: a });
-    const scores = await over.score(batch);
+    const values = await over.values(batch);
+    expect(await model.logprobsAndValues(batch, adapter, over)).toMatchObject({ values });
     a.dispose();
-    expect(await over.score(batch)).toEqual(scores);
+    expect(await model.logprobsAndValues(batch, adapter, over)).toMatchObject({ values });
+    expect((await failure(() => model.logprobsAndValues(batch, a, over))).code).toBe('disposed');
     expect((await failure(() => model.createCritic({ trunk: a }))).code).toBe('disposed');
     const other = await model.createCritic({ trunk: adapter });
     const running = adapter.accumulatePolicy(longBatch(), {
@@ -117,6 +124,7 @@ describe('after dispose', () => {
     await adapter.zeroGrad();
     const value = { critic: other, normalizer: 1, coefficient: 1 };
     expect((await failure(() => adapter.accumulatePolicy(batch, { normalizer: 1, value }))).code).toBe('disposed');
+    expect((await failure(() => model.logprobsAndValues(batch, adapter, other))).code).toBe('disposed');
   });
 
   it('lets the call in flight finish when disposed during it', async () => {
@@ -145,11 +153,14 @@ describe('abort', () => {
     const abortable = [
       'loadAdapter',
       'logprobs',
+      'logprobsAndValues',
+      'logprobsAndValues over a trunk',
       'model.save',
+      'accumulate',
       'accumulateSft',
       'accumulatePolicy',
       'accumulatePolicy with values',
-      'score',
+      'accumulatePolicy beside a critic',
       'values',
       'accumulateValue',
     ];
@@ -168,12 +179,20 @@ describe('abort', () => {
     await over.accumulateValue(batch, { normalizer: 1 });
     const before = await a.tensors('grad');
     const headBefore = await over.tensors('grad');
+    const own = await model.createCritic({ rank: 2, hidden: 8 });
+    await own.accumulateValue(batch, { normalizer: 1 });
+    const ownBefore = await own.tensors('grad');
     const value = { critic: over, normalizer: 1, coefficient: 1 };
+    const beside = { ...value, critic: own };
+    const longSlopes = new Float32Array(longBatch().tokens.length).fill(0.1);
     for (const run of [
+      (signal: AbortSignal) => a.accumulate(longBatch(), longSlopes, { signal }),
+      (signal: AbortSignal) => a.accumulatePolicy(longBatch(), { normalizer: 1, value: beside, signal }),
       (signal: AbortSignal) => a.accumulateSft(longBatch(), { normalizer: 1, signal }),
       (signal: AbortSignal) => a.accumulatePolicy(longBatch(), { normalizer: 1, signal }),
       (signal: AbortSignal) => a.accumulatePolicy(longBatch(), { normalizer: 1, value, signal }),
-      (signal: AbortSignal) => over.score(longBatch(), { signal }),
+      (signal: AbortSignal) => model.logprobsAndValues(longBatch(), a, over, { signal }),
+      (signal: AbortSignal) => model.logprobsAndValues(longBatch(), a, own, { signal }),
       (signal: AbortSignal) => model.logprobs(longBatch(), a, { signal }),
       (signal: AbortSignal) => critic.values(longBatch(), { signal }),
       (signal: AbortSignal) => critic.accumulateValue(longBatch(), { normalizer: 1, signal }),
@@ -185,6 +204,8 @@ describe('abort', () => {
     }
     expect(await a.tensors('grad')).toEqual(before);
     expect(await over.tensors('grad')).toEqual(headBefore);
+    expect(await own.tensors('grad')).toEqual(ownBefore);
+    own.dispose();
     a.dispose();
     over.dispose();
   });
@@ -238,8 +259,35 @@ describe('wrong arguments', () => {
     expect(error.message).toMatch(message);
   });
 
+  const numbers = (change: Record<number, number>) => Object.assign(new Float32Array(8), change);
+  it.each([
+    ['numbers', [0, 1], /dlp: expected Float32Array, got an array/],
+    ['of another type', new Float64Array(8), /dlp: expected Float32Array, got Float64Array/],
+    ['absent', undefined, /dlp: expected Float32Array, got undefined/],
+    ['too short', new Float32Array(7), /dlp: expected 8 values \(one for each token\), got 7/],
+    ['too long', new Float32Array(9), /dlp: expected 8 values .*got 9/],
+    ['NaN', numbers({ 2: Number.NaN }), /dlp\[2\]: expected a finite number where lossMask is 1, got nan/],
+    ['infinite', numbers({ 6: Number.NEGATIVE_INFINITY }), /dlp\[6\]: expected a finite number .*got -inf/],
+  ])('accumulate: slopes that are %s', async (_, dlp, message) => {
+    const error = await failure(() => adapter.accumulate(batch, dlp as Float32Array));
+    expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
+  });
+
+  it('accumulate: slopes that overflow name the gradient, and none joins', async () => {
+    const a = await model.createAdapter({ rank: 2, seed: 5 });
+    await a.accumulate(batch, slopes);
+    const before = await a.tensors('grad');
+    const error = await failure(() => a.accumulate(batch, new Float32Array(8).fill(3e38)));
+    expect([error.code, error.message]).toEqual(['not_finite', expect.stringMatching(/gradient of blk\./)]);
+    expect(await a.tensors('grad')).toEqual(before);
+    // Where no loss reads them they may be anything: the first token of a sequence has none.
+    expect((await a.accumulate(batch, numbers({ 0: Number.NaN }))).tokens).toBe(6);
+    a.dispose();
+  });
+
   it('options and paths, each named with what was expected', async () => {
     const any = (value: unknown) => value as never;
+    const elsewhere = await model.createCritic({ trunk: await model.createAdapter(), hidden: 8 });
     const withValue = (value: unknown) => adapter.accumulatePolicy(batch, { normalizer: 1, value: any(value) });
     const cases: [() => unknown, RegExp][] = [
       [() => openModel(any(7)), /path: expected a string, got 7/],
@@ -257,11 +305,14 @@ describe('wrong arguments', () => {
       [() => model.createAdapter({ targets: ['q', 'q'] }), /q/],
       [() => model.createAdapter(any(null)), /options: expected an object, got null/],
       [() => model.createCritic({ hidden: -4 }), /hidden/],
-      [() => model.createCritic({ trunk: adapter, rank: 4 }), /rank: expected none beside trunk.*got 4/],
-      [() => model.createCritic({ trunk: adapter, targets: ['q'] }), /targets: expected none beside trunk/],
       [() => model.createCritic({ trunk: any(critic) }), /options\.trunk: expected an Adapter, got a Critic/],
       [() => model.createCritic({ trunk: any(null) }), /options\.trunk: expected an Adapter, got null/],
-      [() => critic.score(batch), /score: expected a critic over an adapter's trunk, got one with a LoRA of its own/],
+      [() => model.logprobsAndValues(batch, adapter, any(undefined)), /critic: expected a Critic, got undefined/],
+      [() => model.logprobsAndValues(batch, any(critic), critic), /adapter: expected an Adapter, got a Critic/],
+      [
+        () => model.logprobsAndValues(bad({ valuePositions: Int32Array.of(8) }), adapter, critic),
+        /batch\.valuePositions\[0\]/,
+      ],
       [() => withValue(7), /options\.value: expected an object, got 7/],
       [() => withValue({ normalizer: 1, coefficient: 0 }), /options\.value\.critic: expected a Critic, got undefined/],
       [() => withValue({ critic: adapter, normalizer: 1, coefficient: 0 }), /expected a Critic, got an Adapter/],
@@ -270,7 +321,10 @@ describe('wrong arguments', () => {
         () => withValue({ critic: shared, normalizer: 1, coefficient: -1 }),
         /value\.coefficient: expected a number of at least 0, got -1/,
       ],
-      [() => withValue({ critic, normalizer: 1, coefficient: 0 }), /value\.critic: .*got one with a LoRA of its own/],
+      [
+        () => withValue({ critic: elsewhere, normalizer: 1, coefficient: 0 }),
+        /value\.critic: .*got one over another adapter's trunk/,
+      ],
       [() => model.logprobs(any(null), null), /batch: expected an object, got null/],
       [() => adapter.accumulateSft(batch, any(undefined)), /options: expected an object, got undefined/],
       [() => adapter.accumulateSft(batch, { normalizer: 0 }), /normalizer: expected a positive number, got 0/],
@@ -317,6 +371,8 @@ describe('wrong arguments', () => {
     const value = { critic: await other.createCritic({ trunk: foreign }), normalizer: 1, coefficient: 0 };
     const error = await failure(() => adapter.accumulatePolicy(batch, { normalizer: 1, value }));
     expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(/another model's/)]);
+    const reading = await failure(() => model.logprobsAndValues(batch, adapter, value.critic));
+    expect([reading.code, reading.message]).toEqual(['invalid_argument', expect.stringMatching(/another model's/)]);
     other.dispose();
   });
 
@@ -351,6 +407,13 @@ describe('arrays that change under the call', () => {
     overwritten.tokens.fill(2 ** 30);
     overwritten.cuSeqlens.fill(-1);
     expect(await first).toEqual(reference);
+
+    const a = await model.createAdapter({ rank: 2 });
+    const dlp = new Float32Array(overwritten.tokens.length).fill(0.1);
+    const learning = a.accumulate(longBatch(), dlp);
+    dlp.fill(Number.NaN);
+    expect((await learning).logprobs).toEqual(reference);
+    a.dispose();
 
     const moved = longBatch();
     const second = model.logprobs(moved, null);

@@ -3,23 +3,13 @@
  * serves the same file with the same adapter. llama.cpp also rounds activations to 8 bits, which exact arithmetic on the
  * same weights does not: the two can only be near, and how near is measured here.
  */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../../src/engine/index.js';
 import { Served } from './llamaCppLogprobs.js';
+import { fixtureTensor } from './support.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/quantised/${name}`, import.meta.url));
-
-/** An fp32 tensor of a safetensors file. */
-function tensor(file: string, name: string): Float32Array {
-  const bytes = readFileSync(file);
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const entry = JSON.parse(bytes.toString('utf8', 8, start))[name];
-  if (entry?.dtype !== 'F32') throw new Error(`${file}: expected an fp32 tensor ${name}`);
-  const [from, to] = entry.data_offsets as [number, number];
-  return new Float32Array(Uint8Array.from(bytes.subarray(start + from, start + to)).buffer);
-}
 
 const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
@@ -36,7 +26,7 @@ describe.each([
   ['q6_k', 'wide', 0.15],
   ['q4_k_m', 'wide', 0.15],
 ])('%s', (name, width, near) => {
-  const expected = (key: string) => tensor(fixture(`${name}.safetensors`), key);
+  const expected = (key: string) => fixtureTensor(fixture(`${name}.safetensors`), key);
   const adapterPath = fixture(`${width}-adapter.gguf`);
 
   it("is PyTorch's on the same weights, and near llama.cpp's on the same file", async () => {

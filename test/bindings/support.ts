@@ -1,5 +1,5 @@
 /** What the engine's tests share: the fixture model, batches, a folder of their own, and the code of a rejection. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,16 @@ export function makeBatch(lengths: readonly number[], seed = 1): FullBatch {
 
 /** Long enough that the call is still running when the next statements run. */
 export const longBatch = () => makeBatch(Array.from({ length: 16 }, () => 250));
+
+/** An fp32 tensor of a safetensors file. */
+export function fixtureTensor(file: string, name: string): Float32Array {
+  const bytes = readFileSync(file);
+  const start = 8 + Number(bytes.readBigUInt64LE(0));
+  const entry = JSON.parse(bytes.toString('utf8', 8, start))[name];
+  if (entry?.dtype !== 'F32') throw new Error(`${file}: expected an fp32 tensor ${name}`);
+  const [from, to] = entry.data_offsets as [number, number];
+  return new Float32Array(Uint8Array.from(bytes.subarray(start + from, start + to)).buffer);
+}
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'spark-engine-'));

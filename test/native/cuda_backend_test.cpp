@@ -126,6 +126,8 @@ TEST_CASE(
   PolicyOptions both{.normalizer = tokens};
   both.value = {shared.get(), steps, 0.1f};
   CHECK(waits([&] { actor->accumulate_policy(batch.view(), both, nullptr); }) == 4);  // two sets of gradients
+  both.value.critic = own.get();
+  CHECK(waits([&] { actor->accumulate_policy(batch.view(), both, nullptr); }) == 4);  // of two passes
 }
 
 TEST_CASE("what a pass takes from the device is what was planned") {

@@ -140,6 +140,19 @@ const sft = [
   ['actor: normalizer not inverted', '1.0 / options.normalizer}', 'options.normalizer}'],
   ["one pass: the actor's normalizer for the values", 'value.normalizer, own, down', '1, own, down'],
   ['one pass: the head does not learn', '{trained_.get(), &critic->trained()}', '{trained_.get()}'],
+  ['own slopes: those of the first chunk', 'return given + first;', 'return given;'],
+  [
+    'own slopes: not those of the tokens with a loss',
+    'upload_at(*core.backend, core.arena, dlp, losses)',
+    'upload_floats(*core.backend, core.arena, dlp.data(), losses.count())',
+  ],
+  ["own log-probs: a row's, not its token's", '(losses.positions[m])] = lp[m]', '(losses.rows[m])] = lp[m]'],
+  ['step slopes: those of the first chunk', 'return dlp + first;', 'return dlp;'],
+  [
+    'two passes: the critic does not learn',
+    'if (!critic->trunk()) metrics.value',
+    'if (critic->trunk()) metrics.value',
+  ],
 ];
 
 // Kernels, whose mistakes are of another kind: an index, an edge, a barrier.

@@ -1,5 +1,6 @@
 // A critic over an adapter's trunk: one pass for policy and values against the two passes of a critic with a LoRA of
-// its own that holds the same numbers, and against the slope of L_actor + c_v L_v.
+// its own that holds the same numbers, and against the slope of L_actor + c_v L_v. Then such a critic in the policy's
+// call, whose passes are two.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -74,6 +75,14 @@ struct Twins {
     options.normalizer = n, options.step_ratio = step_ratio;
     options.value = {shared.get(), t, coefficient};
     return adapter->accumulate_policy(batch.view(), options, nullptr);
+  }
+  PolicyMetrics two_passes(float coefficient) {
+    PolicyOptions options;
+    options.normalizer = n, options.value = {own.get(), t, coefficient};
+    return adapter->accumulate_policy(batch.view(), options, nullptr);
+  }
+  LogprobsAndValues read(Critic& critic) {
+    return model->logprobs_and_values(batch.view(), adapter.get(), critic, nullptr);
   }
 };
 
@@ -156,11 +165,77 @@ TEST_CASE("the one pass's gradient is the slope of L_actor + c_v L_v") {
   }
 }
 
-TEST_CASE("score is log-probs and values at once") {
+TEST_CASE("log-probs and values come at once, of one pass or of two") {
   Twins twins(tiny_model());
-  const Scores scores = twins.shared->score(twins.batch.view(), nullptr);
-  CHECK(distance(scores.logprobs, twins.model->logprobs(twins.batch.view(), twins.adapter.get(), nullptr)) < 2e-6);
-  CHECK(distance(scores.values, twins.own->values(twins.batch.view(), nullptr)) < 2e-6);
+  const auto lp = twins.model->logprobs(twins.batch.view(), twins.adapter.get(), nullptr);
+  const auto values = twins.own->values(twins.batch.view(), nullptr);
+  const LogprobsAndValues one = twins.read(*twins.shared);
+  CHECK(distance(one.logprobs, lp) < 2e-6);
+  CHECK(distance(one.values, values) < 2e-6);
+  const LogprobsAndValues two = twins.read(*twins.own);
+  CHECK(two.logprobs == lp);
+  CHECK(two.values == values);
+  // Where the critic reads another trunk than the log-probs are of: each says its own.
+  const auto base = twins.model->logprobs_and_values(twins.batch.view(), nullptr, *twins.shared, nullptr);
+  CHECK(base.logprobs == twins.model->logprobs(twins.batch.view(), nullptr, nullptr));
+  CHECK(base.values == twins.shared->values(twins.batch.view(), nullptr));
+}
+
+TEST_CASE("one pass for both is half the forward work") {
+  class Counting final : public CpuBackend {
+   public:
+    explicit Counting(int64_t* passes) : CpuBackend(2), passes_(passes) {}
+    void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override {
+      ++*passes_;
+      CpuBackend::embedding(y, table, tokens, N);
+    }
+
+   private:
+    int64_t* passes_;
+  };
+  int64_t passes = 0;
+  Twins twins(make_model(tiny_gguf({}), std::make_unique<Counting>(&passes)));
+  const auto counted = [&](auto&& call) {
+    passes = 0;
+    call();
+    return passes;
+  };
+  CHECK(counted([&] { twins.read(*twins.shared); }) == 1);
+  CHECK(counted([&] { twins.read(*twins.own); }) == 2);
+  CHECK(counted([&] { twins.combined(0.5f); }) == 1);
+  CHECK(counted([&] { twins.two_passes(0.5f); }) == 2);
+}
+
+TEST_CASE("a critic with a LoRA of its own learns in the policy's call what it learns in one of its own") {
+  each_tested([](const TestedBackend& tested) {
+    if (tested.reordered) return;  // the op suite looks at orders
+    Twins twins(make_model(tiny_gguf({}), tested.make()));
+    PolicyOptions options;
+    options.normalizer = twins.n;
+    const PolicyMetrics policy = twins.adapter->accumulate_policy(twins.batch.view(), options, nullptr);
+    const ValueMetrics value = twins.own->accumulate_value(twins.batch.view(), twins.t, nullptr);
+    const auto actor = gradients(*twins.adapter), critic = gradients(*twins.own);
+    for (const float c : {0.0f, 3.0f}) {  // the coefficient is not used
+      if (tested.slow && c > 0) continue;
+      const PolicyMetrics both = twins.two_passes(c);
+      CHECK(both.clip_loss_sum == policy.clip_loss_sum);
+      REQUIRE(both.value);
+      CHECK(both.value->count == value.count);
+      CHECK(both.value->loss_sum == value.loss_sum);
+      CHECK(gradients(*twins.adapter) == actor);
+      CHECK(gradients(*twins.own) == critic);
+    }
+    const OwnedBatch whole = twins.batch;
+    twins.batch.loss_mask.assign(whole.loss_mask.size(), 0);
+    CHECK(twins.two_passes(0).tokens == 0);
+    CHECK(sum_of_squares(twins.adapter->tensors(true)) == 0);
+    CHECK(gradients(*twins.own) == critic);
+    twins.batch.loss_mask = whole.loss_mask;
+    twins.batch.value_positions.clear(), twins.batch.returns.clear();
+    CHECK(twins.two_passes(0).value->count == 0);
+    CHECK(gradients(*twins.adapter) == actor);
+    CHECK(sum_of_squares(twins.own->tensors(true)) == 0);
+  });
 }
 
 TEST_CASE("a pass without losses, without values, without either") {
@@ -175,13 +250,13 @@ TEST_CASE("a pass without losses, without values, without either") {
     CHECK(m.tokens == 0);
     CHECK(m.value->count == static_cast<int64_t>(whole.returns.size()));
     CHECK(distance(gradients(*twins.adapter), through_trunk) < tested.tolerance.activations * 4);
-    CHECK(twins.shared->score(twins.batch.view(), nullptr).values.size() == whole.returns.size());
+    CHECK(twins.read(*twins.shared).values.size() == whole.returns.size());
     twins.shared->zero_grad();
     twins.batch.value_positions.clear(), twins.batch.returns.clear();
     m = twins.combined(1);
     CHECK(m.value->count == 0);
     CHECK(sum_of_squares(twins.adapter->tensors(true)) == 0);
-    CHECK(twins.shared->score(twins.batch.view(), nullptr).values.empty());
+    CHECK(twins.read(*twins.shared).values.empty());
     twins.batch.loss_mask = whole.loss_mask;
     CHECK(twins.combined(1).tokens > 0);
     CHECK(sum_of_squares(twins.adapter->tensors(true)) > 0);
@@ -226,9 +301,10 @@ TEST_CASE("what does not belong together is refused") {
     options.value = value;
     return thrown([&] { twins.adapter->accumulate_policy(twins.batch.view(), options, nullptr); });
   };
-  CHECK(policy({twins.own.get(), 1, 0}).says("got one with a LoRA of its own"));
+  auto foreign = tiny_model()->create_critic(beside());
+  CHECK(policy({foreign.get(), 1, 0}).says("got another model's"));
   auto other = twins.model->create_critic(over(twins.model->create_adapter(small_lora())));
-  CHECK(policy({other.get(), 1, 0}).says("got one over another adapter's"));
+  CHECK(policy({other.get(), 1, 0}).says("got one over another adapter's trunk"));
   for (const float bad : {-0.1f, std::numeric_limits<float>::quiet_NaN()}) {
     const Thrown t = policy({twins.shared.get(), 1, bad});
     CHECK(t.code == "invalid_argument");
@@ -239,9 +315,10 @@ TEST_CASE("what does not belong together is refused") {
   twins.batch.returns.clear();
   CHECK(policy({twins.shared.get(), 1, 0}).says("batch.returns"));
   twins.batch = whole;
-  const Thrown score = thrown([&] { twins.own->score(twins.batch.view(), nullptr); });
-  CHECK(score.code == "invalid_argument");
-  CHECK(score.says("LoRA of its own"));
+  twins.batch.value_positions[0] = -1;
+  CHECK(thrown([&] { twins.read(*twins.own); }).says("batch.valuePositions[0]"));
+  twins.batch = whole;
+  CHECK(thrown([&] { twins.read(*foreign); }).code == "adapter_mismatch");
   CHECK(thrown([&] { tiny_model()->create_critic(over(twins.adapter)); }).code == "adapter_mismatch");
   // The state of the other sort.
   twins.own->save_state(folder.file("own")), twins.shared->save_state(folder.file("shared"));
@@ -253,21 +330,56 @@ TEST_CASE("what does not belong together is refused") {
   CHECK(two.says("expected the state of a critic with a LoRA of its own, got that of a value head"));
 }
 
+namespace {
+
+// Cancels a call in the middle of a backward pass, when what comes before has its gradients already.
+class Cancelling final : public CpuBackend {
+ public:
+  explicit Cancelling(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
+  void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override {
+    if (--left == 0) *flag_ = true;
+    CpuBackend::rope_backward(dx, rope, packing, heads, D);
+  }
+  int64_t left = 0;  // turns until the one that cancels: two in each block
+
+ private:
+  std::atomic<bool>* flag_;
+};
+
+}  // namespace
+
+TEST_CASE("two passes: a failure in either leaves the gradients of both as they were") {
+  std::atomic<bool> cancel = false;
+  auto made = std::make_unique<Cancelling>(&cancel);
+  Cancelling& backend = *made;
+  Twins twins(make_model(tiny_gguf({}), std::move(made)));
+  twins.two_passes(1);
+  const auto actor = flat(twins.adapter->tensors(true)), critic = flat(twins.own->tensors(true));
+  PolicyOptions options;
+  options.value = {twins.own.get(), 1, 0};
+  const auto code = [&](const OwnedBatch& batch, int64_t turns = 0) {
+    backend.left = turns;
+    const Thrown t = thrown([&] { twins.adapter->accumulate_policy(batch.view(), options, &cancel); });
+    cancel = false;
+    CHECK(flat(twins.adapter->tensors(true)) == actor);
+    CHECK(flat(twins.own->tensors(true)) == critic);
+    return t.code;
+  };
+  const int64_t turns = 2 * TinyShape().layers;  // of a backward pass
+  CHECK(code(twins.batch, 1) == "interrupted");
+  CHECK(code(twins.batch, turns) == "interrupted");      // between the two passes
+  CHECK(code(twins.batch, turns + 1) == "interrupted");  // the policy's is complete
+  OwnedBatch far = twins.batch;
+  far.old_logprobs[7] = -2000;  // a ratio that overflows
+  CHECK(code(far) == "not_finite");
+  OwnedBatch huge = twins.batch;
+  for (float& r : huge.returns) r = 3e38f;
+  options.value.normalizer = 1e-30;  // the critic's gradients overflow, the actor's do not
+  CHECK(code(huge) == "not_finite");
+}
+
 TEST_CASE("a failed or cancelled pass leaves the gradients of both as they were") {
   std::atomic<bool> cancel = false;
-  // Cancels the call in the middle of its backward pass, when the head and the last layer have theirs already.
-  class Cancelling final : public CpuBackend {
-   public:
-    explicit Cancelling(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
-    void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override {
-      *flag_ = armed;
-      CpuBackend::rope_backward(dx, rope, packing, heads, D);
-    }
-    bool armed = false;
-
-   private:
-    std::atomic<bool>* flag_;
-  };
   auto made = std::make_unique<Cancelling>(&cancel);
   Cancelling& backend = *made;
   Twins twins(make_model(tiny_gguf({}), std::move(made)));
@@ -281,9 +393,9 @@ TEST_CASE("a failed or cancelled pass leaves the gradients of both as they were"
     CHECK(flat(twins.shared->tensors(true)) == head);
     return t.code;
   };
-  backend.armed = true;
+  backend.left = 1;  // the head and the last layer have theirs already
   CHECK(code(twins.batch) == "interrupted");
-  backend.armed = false, cancel = false;
+  cancel = false;
   OwnedBatch far = twins.batch;
   far.old_logprobs[7] = -2000;  // a ratio that overflows is found after the backward pass
   CHECK(code(far) == "not_finite");

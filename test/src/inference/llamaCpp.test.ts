@@ -161,7 +161,12 @@ describe.skipIf(!here)('llama.cpp', () => {
     const plain = { validation: [], temperature: 0, maxChainTokens: 5, seed: 1, attempt: 0 };
     const result = await rolloutWithoutTools(question(), { generator }, plain);
     if (!isTrajectory(result)) throw new Error(result.message);
-    expect(trajectorySchema.parse(result)).toMatchObject({ steps: [], judge: null, selection: 'policy', end: 'answered' });
+    expect(trajectorySchema.parse(result)).toMatchObject({
+      steps: [],
+      judge: null,
+      selection: 'policy',
+      end: 'answered',
+    });
     expect(generator.detokenize(result.tokens)).toMatch(
       /^<\|begin_of_text\|>The following are multiple choice questions .*Let's think step by step\./s,
     );
