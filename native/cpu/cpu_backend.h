@@ -30,7 +30,7 @@ class CpuBackend : public Backend {
   size_t weight_bytes() const override { return weight_bytes_; }
   int64_t available_bytes() const override;
   int64_t logits_per_chunk() const override { return int64_t{1} << 20; }
-  size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
+  size_t workspace_bytes(const OpSizes& sizes) const override;
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
   bool offloads() const override { return false; }

@@ -25,6 +25,11 @@ inline int64_t stored_values(int64_t rows, int64_t cols) {
   return rows * stored_stride(rows, cols) + (rows > cols ? 0 : kMargin * cols);
 }
 
+// Whether load_matrix makes bf16 of it; a matrix of another type stays packed on the device.
+inline bool loads_as_bf16(TensorType type) {
+  return type == TensorType::F32 || type == TensorType::F16 || type == TensorType::BF16;
+}
+
 // About as many values as the largest matrix of an 8B block has.
 constexpr int64_t kHeadPanel = int64_t{1} << 26;
 
@@ -55,7 +60,7 @@ class CudaBackend final : public Backend {
   size_t weight_bytes() const override { return weight_bytes_; }
   int64_t available_bytes() const override;
   int64_t logits_per_chunk() const override { return int64_t{1} << 26; }
-  size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
+  size_t workspace_bytes(const OpSizes& sizes) const override;
   void upload(void* to, const void* host, size_t bytes) override;
   void download(void* host, const void* from, size_t bytes) override;
   bool offloads() const override { return true; }

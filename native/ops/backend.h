@@ -9,9 +9,11 @@
 // Every op gives the same bits for the same inputs and the same number of threads: resume depends on it.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "core/gguf.h"
@@ -88,20 +90,26 @@ struct ValueHeadParameters {
   float* b2 = nullptr;  // (1)
 };
 
-// The largest sizes a pass will ask of ops that need scratch.
-struct WorkspaceNeeds {
-  int64_t longest = 0, head_size = 0;  // of attention
-  int64_t widest_row = 0;              // of frozen matrices, either way round
-  int64_t input_gradient = 0;          // M · in of a frozen projection
-  int64_t low_rank = 0;                // S · in or R · out of a LoRA
-  int64_t low_rank_rows = 0;           // M · S
-  int64_t joined_rows = 0;             // M · (in or out, whichever is less, + R) of a projection with LoRA
-  int64_t attention_rows = 0;          // N · H
-  int64_t unpacked = 0;                // rows · cols of a quantised projection
-  int64_t packed_head = 0;             // rows · cols of a quantised output projection
-  int64_t head_gradient = 0;           // M · in of it
-  bool not_f32 = false;                // some frozen matrix is of another type
-  bool not_bf16 = false;               // likewise
+// The sizes that a pass calls ops with, each once, for the ops that may need memory beside what they are handed. Which
+// of them do, and how much, only the backend knows (workspace_bytes).
+struct OpSizes {
+  struct Attention {                                            // attention_forward, attention_backward
+    int64_t tokens = 0, longest = 0, heads = 0, head_size = 0;  // N, longest sequence, H, D
+    auto operator<=>(const Attention&) const = default;
+  };
+  struct Product {  // linear_ and output_, forward and backward: M rows and a frozen matrix
+    TensorType type = TensorType::F32;
+    int64_t rows = 0, cols = 0, M = 0;
+    int64_t R = 0;  // of the LoRA that joins it; 0: none does
+    auto operator<=>(const Product&) const = default;
+  };
+  struct LowRank {  // lora_: M rows and a factor of width · R values
+    int64_t width = 0, M = 0, R = 0;
+    auto operator<=>(const LowRank&) const = default;
+  };
+  std::set<Attention> attention;
+  std::set<Product> linear, output;
+  std::set<LowRank> lora;
 };
 
 class Backend {
@@ -130,8 +138,8 @@ class Backend {
   virtual int64_t available_bytes() const = 0;
   // Logits that the output projection should make at a time: their memory against reading its weight again and again.
   virtual int64_t logits_per_chunk() const = 0;
-  // Bytes of scratch that ops of these sizes need beside what they are handed, and what is held for them already.
-  virtual size_t workspace_bytes(const WorkspaceNeeds& needs) const = 0;
+  // Bytes of scratch that this backend holds once ops of these sizes have run.
+  virtual size_t workspace_bytes(const OpSizes& sizes) const = 0;
   virtual void upload(void* to, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* from, size_t bytes) = 0;
 
