@@ -130,7 +130,7 @@ __device__ inline void wait_for_copies() {
 // row's number, so that the eight rows of a matrix lie in different banks.
 template <int ROWS, int WIDTH>
 struct Tile {
-  static constexpr int kRows = ROWS, kWidth = WIDTH, kValues = ROWS * WIDTH;
+  static constexpr int kValues = ROWS * WIDTH;
   Bf16* data;
 
   __device__ Bf16* eight(int row, int col) const { return data + row * WIDTH + (((col / 8) ^ (row & 7)) * 8); }

@@ -191,7 +191,7 @@ __device__ inline void share_with_products() { asm volatile("fence.proxy.async.s
 // 128 bytes, its eight pieces of 16 bytes turned by the row's number. `data` lies on 1024 bytes.
 template <int ROWS, int WIDTH>
 struct Panels {
-  static constexpr int kPanel = 64, kValues = ROWS * WIDTH, kPanelBytes = ROWS * kPanel * 2;
+  static constexpr int kPanel = 64, kPanelBytes = ROWS * kPanel * 2;
   Bf16* data;
 
   __device__ Bf16* eight(int row, int col) const {
