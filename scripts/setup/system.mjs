@@ -5,7 +5,8 @@ const MIN_NODE = [20, 19];
 const MIN_CMAKE = [3, 20];
 
 /**
- * The headers to look for and the packages that bring them. `test`: needed for the native tests only.
+ * The headers to look for and the packages that bring them. `test`: needed for the native tests and
+ * benchmarks only.
  * @type {readonly { header: string, what: string, test?: boolean, apt: string, dnf: string, brew: string }[]}
  */
 const LIBRARIES = [
@@ -25,6 +26,7 @@ const LIBRARIES = [
     dnf: 'doctest-devel',
     brew: 'doctest',
   },
+  { header: 'CLI/CLI.hpp', what: 'CLI11', test: true, apt: 'libcli11-dev', dnf: 'cli11-devel', brew: 'cli11' },
 ];
 
 /** @typedef {'apt' | 'dnf' | 'brew'} Manager */
