@@ -17,8 +17,9 @@
 
 namespace spark::cuda {
 
-// How a frozen bf16 matrix (rows, cols) is stored: with a margin for LoRA's factor, so that one product computes both
-// (linear.cu). Behind every row when it has more rows than columns, else as rows behind the last.
+// How a frozen bf16 matrix (rows, cols) is stored: with a margin, room for LoRA's factor, so that one product can
+// compute both (linear.cu). A matrix with more rows than columns has kMargin more values behind every row, another one
+// has kMargin more rows behind the last.
 constexpr int64_t kMargin = 64;
 inline int64_t stored_stride(int64_t rows, int64_t cols) { return rows > cols ? cols + kMargin : cols; }
 inline int64_t stored_values(int64_t rows, int64_t cols) {

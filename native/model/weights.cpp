@@ -73,8 +73,8 @@ bool may_have_bias(const ProjectionEntry& p) { return p.group == ProjectionGroup
 
 std::string bias_name(const std::string& prefix, const ProjectionEntry& p) { return prefix + p.tensor + ".bias"; }
 
-// A bias or a scale we ignored would make every log-prob silently wrong, and llama.cpp refuses a file with any tensor
-// that its architecture does not name.
+// The names of all tensors that a model may have. A file with others is refused: a bias or a scale that we ignored
+// would make every log-prob silently wrong, and llama.cpp refuses any tensor that its architecture does not name.
 class TensorNames {
  public:
   explicit TensorNames(const LlamaConfig& config) {
