@@ -103,10 +103,8 @@ const losses = {
       ['SFT slope: normalizer dropped', '(-1.0 / $normalizer)', '(-1.0)'],
       ['SFT loss: sign', 'loss_sum -= $lp', 'loss_sum += $lp'],
     ],
-    accumulate_policy: [
-      ['actor: normalizer not inverted', '1.0 / $normalizer}', '$normalizer}'],
-      ['one pass: the head does not learn', '({$actor, &$critic})', '({$actor})'],
-    ],
+    '': [['actor: normalizer not inverted', '1.0 / $normalizer}', '$normalizer}']],
+    accumulate_policy: [['one pass: the head does not learn', '({$actor, &$critic})', '({$actor})']],
     run: [
       [
         "one pass: the actor's normalizer for the values",
