@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Collects what bench/gpu-check.sh needs and a bare GPU machine without a network may lack, from a machine that has it:
-# headers (doctest, nlohmann-json, oneDNN), oneDNN's library with what it needs, and the Python packages of the peers.
+# headers (doctest, nlohmann-json, CLI11, oneDNN), oneDNN's library with what it needs, and the Python packages of the peers.
 #
 #   bench/gpu-deps.sh FOLDER            about 10 MB; there: DEPS=FOLDER bench/gpu-check.sh
 #   bench/gpu-deps.sh FOLDER --built    also the programs themselves, compiled here for CAPABILITY (default 90a) and for
@@ -19,11 +19,11 @@ folder="$(cd "$folder" && pwd)"
 stage="$(mktemp -d)"
 trap 'rm -rf "$stage"' EXIT
 
-# Every header that the compiler itself opens for these three, at its path below the include folder.
+# Every header that the compiler itself opens for these, at its path below the include folder.
 headers() {
   mkdir -p "$stage/native/include"
-  printf '#include <%s>\n' doctest/doctest.h nlohmann/json.hpp dnnl.hpp |
-    "${CXX:-c++}" -std=c++20 -x c++ -M - | tr ' \\' '\n\n' | grep -E '/include/(doctest|nlohmann|oneapi/dnnl|dnnl)' |
+  printf '#include <%s>\n' doctest/doctest.h nlohmann/json.hpp CLI/CLI.hpp dnnl.hpp |
+    "${CXX:-c++}" -std=c++20 -x c++ -M - | tr ' \\' '\n\n' | grep -E '/include/(doctest|nlohmann|CLI|oneapi/dnnl|dnnl)' |
     while read -r header; do
       local below="${header#*/include/}"
       install -D -m 644 "$header" "$stage/native/include/$below"

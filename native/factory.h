@@ -9,9 +9,9 @@
 namespace spark {
 
 // `name` auto, cpu or cuda; auto is cuda where that works and `compute` allows it. `compute` auto, f32 or bf16; auto is
-// f32 on the CPU and bf16, all it has, on CUDA. `device` is a GPU as CUDA counts them; one other than 0 was asked for,
-// so auto does not do without it. Throws backend_unavailable with the reason, unsupported_compute, and invalid_argument
-// for another name.
+// f32 on the CPU and bf16, all it has, on CUDA. `device` is a GPU as CUDA counts them. auto falls back to the CPU only
+// for device 0, the default: whoever names another wants that one. Throws backend_unavailable with the reason,
+// unsupported_compute, and invalid_argument for another name.
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads, const std::string& compute = "auto",
                                       int device = 0);
 

@@ -48,7 +48,7 @@ void* open_library() {
     tried += (tried.empty() ? "" : ", ") + folder.string();
     if (!std::filesystem::exists(folder / missing, ignored)) continue;
     if (!dlopen((folder / missing).c_str(), RTLD_NOW | RTLD_LOCAL)) continue;
-    // The linker takes what is open under that name already.
+    // The dynamic linker now finds that dependency: it is open under this name.
     if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
   }
   unavailable(
@@ -67,7 +67,7 @@ F symbol(void* library, const char* name) {
 }  // namespace
 
 std::unique_ptr<Backend> make_cuda_backend(int device) {
-  static void* library = open_library();  // kept: what it threw away would be needed by every later model
+  static void* library = open_library();  // opened once and kept open: every later model uses it, too
   const std::string version = symbol<const char* (*)()>(library, "spark_cuda_version")();
   if (version != SPARK_CUDA_VERSION) unavailable("its library is of another build: build again");
   return std::unique_ptr<Backend>(symbol<Backend* (*)(int)>(library, "spark_cuda_backend")(device));

@@ -12,7 +12,7 @@ const files = ['native', 'bindings', 'test/native'].flatMap((folder) => {
   const at = path.join(root, folder);
   if (!existsSync(at)) return [];
   return readdirSync(at, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.(h|hpp|cuh|cpp|cu)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(h|hpp|cuh|inc|cpp|cu)$/.test(entry.name))
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)));
 });
 if (files.length === 0) throw new Error(`no C++ sources under ${root}: expected native/, bindings/ and test/native/`);

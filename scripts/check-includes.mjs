@@ -29,6 +29,7 @@ const OUTSIDE = [
   { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench: what cuBLASLt offers, without the backend
   { header: /^(dnnl|oneapi\/dnnl)/, parts: ['cpu', 'bench'] },
   { header: /^(napi|node|js_native|uv|v8)/, parts: ['bindings'] },
+  { header: /^CLI\//, parts: ['bench'] },
   { header: /^doctest/, parts: [] },
 ];
 

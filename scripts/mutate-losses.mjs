@@ -1,9 +1,10 @@
 /**
  * Would a test notice? Puts each error of test/native/mutations.mjs into a copy of native/, builds the test program and runs
- * it: it must fail. Prints a table; exits 1 when a mutant survives, does not compile, or its text is no longer in the file.
+ * it: it must fail. Prints a table; exits 1 when a mutant survives or does not compile. One whose place is no longer found in
+ * its file is named before anything is built.
  *
  *   npm run test:mutations                      all of them
- *   npm run test:mutations -- cpu/adamw.cpp     those of files whose name contains one of the words
+ *   npm run test:mutations -- cpu/policy.cpp    those of files whose name contains one of the words
  *
  * The copy is build-mutations/, kept between runs. With ccache on the PATH the unchanged files cost nothing.
  */
@@ -12,6 +13,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mutations } from '../test/native/mutations.mjs';
+import { mutated } from './mutant.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const copy = path.join(root, 'build-mutations');
@@ -90,19 +92,23 @@ function failure(backend) {
   return file ? `${file[1]}: ${file[2]}` : (result.signal ?? `exit ${result.status}`);
 }
 
-/** What became of one mutant: `killed` by which test, or why it is a finding. */
-function judge({ file, from, to }) {
-  const target = path.join(copy, 'native', file);
-  const text = readFileSync(target, 'utf8');
-  const found = text.split(from).length - 1;
-  if (found !== 1) return { verdict: 'TEXT', detail: `its text occurs ${found} times; write the mutation anew` };
+/** The file with the mutation in it; an error that names the mutation when its place is not found. */
+function mutant({ file, what, ...mutation }) {
   try {
-    writeFileSync(
-      target,
-      text.replace(from, () => to),
-    );
+    return mutated(readFileSync(path.join(root, 'native', file), 'utf8'), mutation);
+  } catch (error) {
+    throw new Error(`native/${file}, "${what}": ${error.message}; write it anew in test/native/mutations.mjs`);
+  }
+}
+
+/** What became of one mutant: `killed` by which test, or why it is a finding. */
+function judge(mutation) {
+  const target = path.join(copy, 'native', mutation.file);
+  const text = readFileSync(target, 'utf8');
+  try {
+    writeFileSync(target, mutant(mutation));
     compile();
-    const failed = failure(backendOf(file));
+    const failed = failure(backendOf(mutation.file));
     if (failed === null) return { verdict: 'SURVIVED', detail: 'no test failed' };
     return { verdict: 'killed', detail: failed };
   } catch (error) {
@@ -118,6 +124,7 @@ function judge({ file, from, to }) {
 const words = process.argv.slice(2);
 const chosen = mutations.filter(({ file }) => words.length === 0 || words.some((word) => file.includes(word)));
 if (chosen.length === 0) throw new Error(`no mutation is of a file named like ${words.join(' or ')}`);
+for (const mutation of chosen) mutant(mutation);
 makeCopy();
 configure();
 compile();

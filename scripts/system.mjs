@@ -47,6 +47,7 @@ const NEEDS = [
   library('dnnl.hpp', 'oneDNN', 'matrix products', 'libdnnl-dev onednn-devel onednn onednn'),
   library('nlohmann/json.hpp', 'JSON', 'file headers', 'nlohmann-json3-dev json-devel nlohmann-json nlohmann-json'),
   { ...library('doctest/doctest.h', 'doctest', 'its tests', 'doctest-dev doctest-devel doctest doctest'), test: true },
+  { ...library('CLI/CLI.hpp', 'CLI11', 'its benchmarks', 'libcli11-dev cli11-devel cli11 cli11'), test: true },
 ];
 
 function need(code, what, why, packages, got) {

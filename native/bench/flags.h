@@ -1,60 +1,39 @@
-// Command line of the benchmark programs: positional words and `--name value`. An unknown or repeated name, a missing
-// value and a word where a number belongs are errors; nothing is guessed.
+// Command line of the benchmark programs, read by CLI11: unknown flags, missing values and words where a number belongs
+// are errors; nothing is guessed.
 #pragma once
 
-#include <charconv>
+#include <CLI/CLI.hpp>
 #include <cstdint>
-#include <map>
+#include <cstdio>
 #include <string>
-#include <vector>
 
 #include "core/error.h"
 
 namespace spark::bench {
 
-class Flags {
- public:
-  // `defaults` names every flag there is; a flag whose default is "false" is a switch and takes no value.
-  Flags(int argc, char** argv, std::map<std::string, std::string> defaults) : values_(std::move(defaults)) {
-    for (int i = 1; i < argc; ++i) {
-      const std::string word = argv[i];
-      if (!word.starts_with("--")) {
-        words_.push_back(word);
-        continue;
-      }
-      const auto entry = values_.find(word.substr(2));
-      if (entry == values_.end()) throw Error("usage", word + ": no such flag; the flags are" + names());
-      if (entry->second == "false") {
-        entry->second = "true";
-      } else if (++i < argc) {
-        entry->second = argv[i];
-      } else {
-        throw Error("usage", word + ": expected a value after it");
-      }
-    }
-  }
+// A whole number from `low` on.
+inline CLI::Option* add_number(CLI::App& app, const std::string& flag, int64_t& value, int64_t low,
+                               const std::string& description) {
+  return app.add_option(flag, value, description)->check(CLI::Range(low, int64_t{INT32_MAX}))->capture_default_str();
+}
 
-  const std::vector<std::string>& words() const { return words_; }
-  const std::string& text(const std::string& name) const { return values_.at(name); }
-  bool on(const std::string& name) const { return text(name) == "true"; }
-  int64_t number(const std::string& name, int64_t low) const {
-    const std::string& value = text(name);
-    int64_t result = 0;
-    const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), result);
-    if (code == std::errc() && end == value.data() + value.size() && result >= low && result <= INT32_MAX)
-      return result;
-    throw Error("usage", "--" + name + ": expected a whole number from " + std::to_string(low) + ", got " + value);
-  }
+inline CLI::Option* add_text(CLI::App& app, const std::string& flag, std::string& value,
+                             const std::string& description) {
+  return app.add_option(flag, value, description)->capture_default_str();
+}
 
- private:
-  std::string names() const {
-    std::string all;
-    for (const auto& [name, value] : values_) all += " --" + name;
-    return all;
+// Reads the command line and runs. The program's exit code: 1 when the run failed, 2 for a wrong command line.
+template <class Run>
+int parse_and_run(CLI::App& app, int argc, char** argv, Run&& run) {
+  try {
+    app.parse(argc, argv);
+    return run();
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;  // 0: --help, which exit() has printed
+  } catch (const Error& e) {
+    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
+    return e.code() == "usage" ? 2 : 1;
   }
-
-  std::map<std::string, std::string> values_;
-  std::vector<std::string> words_;
-};
+}
 
 }  // namespace spark::bench

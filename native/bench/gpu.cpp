@@ -126,7 +126,13 @@ class Bench {
 };
 
 struct Sizes {
-  int64_t N, length, R;
+  int64_t N = 4096, length = 4096, R = 16;
+};
+
+struct Options {
+  Sizes sizes;
+  std::string only = "all";
+  bool json = false;
 };
 
 void elementwise(Bench& bench, Backend& backend, const Sizes& s, const Packing& packing) {
@@ -204,29 +210,28 @@ void losses(Bench& bench, Backend& backend) {
   bench.row("output_backward", flop, weight + 2 * m * V, [&] { backend.output_backward(x, logits, head, M); });
 }
 
-void run(const Flags& flags) {
-  const Sizes s{flags.number("tokens", 1), flags.number("length", 1), flags.number("rank", 1)};
+void run(const Options& options) {
+  const Sizes& s = options.sizes;
   if (s.N % s.length != 0) throw Error("usage", "--tokens: expected a multiple of --length");
   const auto backend = make_cuda_backend(0);
   backend->enter();
-  Bench bench(*backend, flags.on("json"));
+  Bench bench(*backend, options.json);
   std::vector<int32_t> cu, positions;
   for (int64_t n = 0; n <= s.N; n += s.length) cu.push_back(static_cast<int32_t>(n));
   for (int64_t n = 0; n < s.N; ++n) positions.push_back(static_cast<int32_t>(n % s.length));
   const Packing packing{s.N, s.N / s.length, s.length, bench.ints(cu), bench.ints(positions)};
-  const std::string only = flags.text("only");
+  const std::string& only = options.only;
   const std::map<std::string, std::function<void()>> parts = {
       {"elementwise", [&] { elementwise(bench, *backend, s, packing); }},
       {"products", [&] { products(bench, *backend, s); }},
       {"attention", [&] { attention(bench, *backend, s, packing); }},
       {"losses", [&] { losses(bench, *backend); }},
   };
-  if (only != "all" && !parts.count(only)) throw Error("usage", "--only: no such part: " + only);
   bench.measure_ceilings();
   for (const auto& [name, part] : parts) {
     if (only == "all" || only == name) part();
   }
-  if (!flags.on("json")) return;
+  if (!options.json) return;
   json document = bench.document();
   document["device"] = backend->device();
   document["tokens"] = s.N, document["length"] = s.length, document["rank"] = s.R;
@@ -236,12 +241,13 @@ void run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    run(Flags(argc, argv,
-              {{"tokens", "4096"}, {"length", "4096"}, {"rank", "16"}, {"only", "all"}, {"json", "false"}}));
-    return 0;
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
-    return e.code() == "usage" ? 2 : 1;
-  }
+  Options options;
+  CLI::App app("Time of each op on the CUDA device at the shape of Llama-3.1-8B beside its floor");
+  add_number(app, "--tokens", options.sizes.N, 1, "packed tokens, a multiple of --length");
+  add_number(app, "--length", options.sizes.length, 1, "of a sequence");
+  add_number(app, "--rank", options.sizes.R, 1, "of LoRA");
+  add_text(app, "--only", options.only, "one part")
+      ->check(CLI::IsMember({"all", "elementwise", "products", "attention", "losses"}));
+  app.add_flag("--json", options.json, "one JSON document instead of a table");
+  return parse_and_run(app, argc, argv, [&] { return run(options), 0; });
 }

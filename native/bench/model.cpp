@@ -25,6 +25,11 @@ using namespace spark::bench;
 
 namespace {
 
+struct Options {
+  std::string shape, file, type = "f32";
+  int64_t seed = 1;
+};
+
 class Writer {
  public:
   explicit Writer(AtomicFile& file) : file_(file) {}
@@ -96,16 +101,12 @@ void write_values(Writer& out, const ShapeTensor& tensor, bool bf16, uint64_t se
   }
 }
 
-void run(const Flags& flags) {
-  if (flags.words().size() != 2)
-    throw Error("usage", "usage: bench_model SHAPE FILE.gguf [--type f32|bf16] [--seed 1]");
-  const Shape& shape = find_shape(flags.words()[0]);
-  const std::string& type = flags.text("type");
-  if (type != "f32" && type != "bf16") throw Error("usage", "--type: expected f32 or bf16, got " + type);
-  const bool bf16 = type == "bf16";
+void run(const Options& options) {
+  const Shape& shape = find_shape(options.shape);
+  const bool bf16 = options.type == "bf16";
   const std::vector<ShapeTensor> tensors = tensors_of(shape);
 
-  AtomicFile file(flags.words()[1], true);
+  AtomicFile file(options.file, true);
   Writer out(file);
   out.bytes("GGUF", 4);
   out.value<uint32_t>(3);
@@ -126,7 +127,7 @@ void run(const Flags& flags) {
   }
   for (const ShapeTensor& tensor : tensors) {
     out.align();
-    write_values(out, tensor, bf16, static_cast<uint64_t>(flags.number("seed", 0)));
+    write_values(out, tensor, bf16, static_cast<uint64_t>(options.seed));
   }
   out.align();
   file.commit();
@@ -135,11 +136,11 @@ void run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    run(Flags(argc, argv, {{"type", "f32"}, {"seed", "1"}}));
-    return 0;
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
-    return e.code() == "usage" ? 2 : 1;
-  }
+  Options options;
+  CLI::App app("Writes a Llama GGUF of a named shape with seeded random weights");
+  app.add_option("SHAPE", options.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)")->required();
+  app.add_option("FILE", options.file, "the GGUF; replaced when it exists")->required();
+  add_text(app, "--type", options.type, "of the weights")->check(CLI::IsMember({"f32", "bf16"}));
+  add_number(app, "--seed", options.seed, 0, "of the values");
+  return parse_and_run(app, argc, argv, [&] { return run(options), 0; });
 }

@@ -35,6 +35,11 @@ double seconds(const std::function<void()>& run) {
   return best;
 }
 
+struct Options {
+  int64_t tokens = 2048, length = 256, threads = 0;
+  bool json = false;
+};
+
 struct Bench {
   double peak = 0;  // FLOP/s of a square product
   bool quiet = false;
@@ -58,8 +63,7 @@ struct Product {
 };
 
 // The same projection with weights as other files keep them, and in bf16 where the processor can.
-void linear_rows(Bench& bench, const Flags& flags, float* y, const float* x, float* dx, const Product& p) {
-  const int threads = static_cast<int>(flags.number("threads", 0));
+void linear_rows(Bench& bench, int threads, float* y, const float* x, float* dx, const Product& p) {
   const double flop = 2.0 * static_cast<double>(p.N) * static_cast<double>(p.C) * static_cast<double>(p.F);
   const auto rows = [&](const std::string& name, CpuBackend& backend, TensorType type) {
     // Bytes 0x20 are small positive numbers in every one of these types.
@@ -82,9 +86,10 @@ void linear_rows(Bench& bench, const Flags& flags, float* y, const float* x, flo
   }
 }
 
-void run(const Flags& flags) {
-  const int64_t N = flags.number("tokens", 1), length = flags.number("length", 1);
-  CpuBackend backend(static_cast<int>(flags.number("threads", 0)));
+void run(const Options& options) {
+  const int64_t N = options.tokens, length = options.length;
+  const int threads = static_cast<int>(options.threads);
+  CpuBackend backend(threads);
   backend.enter();
   constexpr int64_t C = 512, H = 8, K = 4, D = 64, F = 1536, V = 8192, R = 8;
   Arena arena(backend);
@@ -109,7 +114,7 @@ void run(const Flags& flags) {
   for (size_t s = 0; s + 1 < cu.size(); ++s) pairs += 0.5 * (cu[s + 1] - cu[s]) * (cu[s + 1] - cu[s]);
 
   Bench bench;
-  bench.quiet = flags.on("json");
+  bench.quiet = options.json;
   constexpr int64_t S = 1024;
   const Weight square = weight(S, S);
   float *sx = floats(S * S), *sy = floats(S * S);
@@ -136,7 +141,7 @@ void run(const Flags& flags) {
 
   bench.row("linear_forward", 2 * tokens * C * F, 0, [&] { backend.linear_forward(y, x, up, {}, nullptr, N); });
   bench.row("linear_backward", 2 * tokens * C * F, 0, [&] { backend.linear_backward(dx, y, up, {}, N, false); });
-  linear_rows(bench, flags, y, x, dx, {N, C, F});
+  linear_rows(bench, threads, y, x, dx, {N, C, F});
   bench.row("linear_forward with LoRA", 2 * tokens * (C * F + R * (C + F)), 0, [&] {
     backend.lora_down(u, x, a, 2, N, C, R);
     backend.linear_forward(y, x, up, {u, R, R, b}, nullptr, N);
@@ -172,11 +177,11 @@ void run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    run(Flags(argc, argv, {{"tokens", "2048"}, {"length", "256"}, {"threads", "0"}, {"json", "false"}}));
-    return 0;
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
-    return e.code() == "usage" ? 2 : 1;
-  }
+  Options options;
+  CLI::App app("Time of each main op of the CPU backend beside a plain product");
+  add_number(app, "--tokens", options.tokens, 1, "packed tokens");
+  add_number(app, "--length", options.length, 1, "of a sequence");
+  add_number(app, "--threads", options.threads, 0, "0: all cores");
+  app.add_flag("--json", options.json, "one JSON document instead of a table");
+  return parse_and_run(app, argc, argv, [&] { return run(options), 0; });
 }

@@ -15,19 +15,23 @@
 
 using namespace spark;
 
-int main(int argc, char** argv) try {
-  const bench::Flags flags(
-      argc, argv, {{"shape", "8b"}, {"type", "Q4_K_M"}, {"rank", "8"}, {"tokens", "4096"}, {"recompute", "offload"}});
+namespace {
+
+struct Options {
+  std::string shape = "8b", type = "Q4_K_M", recompute = "offload";
+  int64_t rank = 8, tokens = 4096;
+};
+
+void run(const Options& own) {
   ModelOptions options;
-  options.recompute = flags.text("recompute");
+  options.recompute = own.recompute;
   options.memory_limit = int64_t{1} << 45;  // nothing is refused
-  const auto file = std::make_shared<bench::RandomGguf>(bench::find_shape(flags.text("shape")), flags.text("type"), 1);
+  const auto file = std::make_shared<bench::RandomGguf>(bench::find_shape(own.shape), own.type, 1);
   const auto model = make_model(file, std::make_unique<cuda::CudaBackend>(0), options);
   LoraOptions lora;
-  lora.rank = static_cast<int>(flags.number("rank", 1));
-  const int64_t tokens = flags.number("tokens", 2);
+  lora.rank = static_cast<int>(own.rank);
   const MemoryPlan plan = model->create_adapter(lora)->plan(
-      {.tokens = tokens, .sequences = 1, .longest = tokens, .loss_tokens = tokens - 1, .values = 0});
+      {.tokens = own.tokens, .sequences = 1, .longest = own.tokens, .loss_tokens = own.tokens - 1, .values = 0});
   const nlohmann::json line = {{"recompute", plan.recompute},
                                {"weight_bytes", plan.weights},
                                {"parameter_bytes", plan.parameters},
@@ -36,8 +40,17 @@ int main(int argc, char** argv) try {
                                {"total_bytes", plan.total},
                                {"host_bytes", plan.host}};
   std::printf("%s\n", line.dump().c_str());
-  return 0;
-} catch (const Error& e) {
-  std::fprintf(stderr, "%s\n", e.what());
-  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options own;
+  CLI::App app("The memory an SFT pass is planned to hold on a CUDA device, as one line of JSON");
+  bench::add_text(app, "--shape", own.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  bench::add_text(app, "--type", own.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
+  bench::add_number(app, "--rank", own.rank, 1, "of LoRA");
+  bench::add_number(app, "--tokens", own.tokens, 2, "of one sequence");
+  bench::add_text(app, "--recompute", own.recompute, "auto, none, cheap, block or offload");
+  return bench::parse_and_run(app, argc, argv, [&] { return run(own), 0; });
 }

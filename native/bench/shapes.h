@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "model/projections.h"
 
 namespace spark::bench {
 
@@ -46,14 +47,11 @@ inline std::vector<ShapeTensor> tensors_of(const Shape& s) {
   for (int64_t layer = 0; layer < s.L; ++layer) {
     const std::string block = "blk." + std::to_string(layer) + ".";
     all.push_back({block + "attn_norm.weight", 0, s.C});
-    all.push_back({block + "attn_q.weight", s.H * s.D, s.C});
-    all.push_back({block + "attn_k.weight", s.K * s.D, s.C});
-    all.push_back({block + "attn_v.weight", s.K * s.D, s.C});
-    all.push_back({block + "attn_output.weight", s.C, s.H * s.D});
-    all.push_back({block + "ffn_norm.weight", 0, s.C});
-    all.push_back({block + "ffn_gate.weight", s.F, s.C});
-    all.push_back({block + "ffn_up.weight", s.F, s.C});
-    all.push_back({block + "ffn_down.weight", s.C, s.F});
+    for (const ProjectionEntry& p : kProjectionTable) {
+      const ProjectionShape shape = p.shape({s.C, s.H * s.D, s.K * s.D, s.F});
+      all.push_back({p.weight(layer), shape.out, shape.in});
+      if (p.group == ProjectionGroup::O) all.push_back({block + "ffn_norm.weight", 0, s.C});
+    }
   }
   return all;
 }

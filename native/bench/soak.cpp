@@ -30,6 +30,11 @@ using nlohmann::json;
 
 namespace {
 
+struct Options {
+  std::string shape = "8b", type = "bf16", backend = "cuda";
+  int64_t layers = 0, steps = 500, save_at = 400, tokens = 4096, length = 4096, rank = 16, seed = 1;
+};
+
 struct Steps {
   std::vector<double> losses, ms;
   bool finite() const {
@@ -50,21 +55,20 @@ double median_of(const std::vector<double>& ms, size_t first, size_t count) {
                                     ms.begin() + static_cast<int64_t>(std::min(first + count, ms.size()))));
 }
 
-int run(const Flags& flags) {
-  const int64_t count = flags.number("steps", 2), save_at = flags.number("save-at", 1);
+int run(const Options& options) {
+  const int64_t count = options.steps, save_at = options.save_at;
   if (save_at >= count) throw Error("usage", "--save-at: expected fewer than --steps");
-  Shape shape = find_shape(flags.text("shape"));
-  if (const int64_t layers = flags.number("layers", 0)) shape.L = layers;
-  const auto seed = static_cast<uint64_t>(flags.number("seed", 0));
-  auto backend = make_backend(flags.text("backend"), 0);
+  Shape shape = find_shape(options.shape);
+  if (options.layers > 0) shape.L = options.layers;
+  const auto seed = static_cast<uint64_t>(options.seed);
+  auto backend = make_backend(options.backend, 0);
   const bool on_device = std::string(backend->name()) != "cpu";
   std::unique_ptr<DeviceMemory> memory;
   if (on_device) memory = std::make_unique<DeviceMemory>(*backend);
   const auto taken = [&] { return memory ? memory->taken() : PeakMemory::resident(); };
-  const auto model = make_model(std::make_shared<RandomGguf>(shape, flags.text("type"), seed), std::move(backend), {});
-  const Recipe recipe{.mode = "sft", .rank = static_cast<int>(flags.number("rank", 1))};
-  const Work work =
-      sft_work(flags.number("tokens", 2), flags.number("length", 2), model->info().vocabulary, seed, true);
+  const auto model = make_model(std::make_shared<RandomGguf>(shape, options.type, seed), std::move(backend), {});
+  const Recipe recipe{.mode = "sft", .rank = static_cast<int>(options.rank)};
+  const Work work = sft_work(options.tokens, options.length, model->info().vocabulary, seed, true);
   const LoraOptions lora{.rank = recipe.rank, .alpha = recipe.alpha, .seed = seed};
   const std::string state = std::filesystem::temp_directory_path() / ("spark-soak-" + std::to_string(getpid()));
 
@@ -111,20 +115,17 @@ int run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(Flags(argc, argv,
-                     {{"shape", "8b"},
-                      {"layers", "0"},
-                      {"type", "bf16"},
-                      {"backend", "cuda"},
-                      {"steps", "500"},
-                      {"save-at", "400"},
-                      {"tokens", "4096"},
-                      {"length", "4096"},
-                      {"rank", "16"},
-                      {"seed", "1"}}));
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
-    return e.code() == "usage" ? 2 : 1;
-  }
+  Options options;
+  CLI::App app("Many SFT steps on random weights: finite losses, flat memory and speed, an exact resume");
+  add_text(app, "--shape", options.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  add_number(app, "--layers", options.layers, 0, "of that shape; 0: as many as it has");
+  add_text(app, "--type", options.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
+  add_text(app, "--backend", options.backend, "cpu or cuda");
+  add_number(app, "--steps", options.steps, 2, "in all");
+  add_number(app, "--save-at", options.save_at, 1, "the step whose state is resumed from, less than --steps");
+  add_number(app, "--tokens", options.tokens, 2, "packed tokens of a step");
+  add_number(app, "--length", options.length, 2, "of a sequence");
+  add_number(app, "--rank", options.rank, 1, "of LoRA");
+  add_number(app, "--seed", options.seed, 0, "of the weights and the data");
+  return parse_and_run(app, argc, argv, [&] { return run(options); });
 }

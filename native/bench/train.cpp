@@ -24,49 +24,71 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kHelp = R"(bench_train MODEL.gguf [sft|critic|ppo] [flags]
-bench_train --shape SHAPE --type TYPE [sft|critic|ppo] [flags]
+constexpr const char* kAbout =
+    R"(How fast the engine trains: bench_train MODEL.gguf [sft|critic|ppo], or bench_train --shape SHAPE [sft|critic|ppo]
 
 sft     forward, backward, AdamW on --tokens packed tokens in sequences of --length; the second half of each has a loss,
         or all of it
 critic  the same with LoRA and the MLP value head, a value every --values tokens of each sequence
 ppo     old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
         updates, --batch trajectories per update. src/train/ppo.ts in miniature; parts.buffers and parts.epoch have each
-        half's time, tokens are those of the trajectories, each once. --one-trunk: the critic reads the actor's trunk
+        half's time, tokens are those of the trajectories, each once
 
-  --shape NAME          random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)
-  --type bf16           of those weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M
-  --layers 0            of that shape; 0: as many as it has
-  --tokens 2048         --length 256       --loss half|all       --values 512
-  --trajectories 8      --batch 4          --rank 8              --seed 1
-  --backend cpu|cuda    --device 0         --threads 0           --compute auto|f32|bf16
-  --recompute auto|none|cheap|block|offload
-  --memory-limit 0      in MB (10^6 bytes), 0: what is free
-  --repeats 5           --warmup 2
-  --export FOLDER       writes the data and the starting adapters for bench/peers
-  --turns               takes turns with another program: a JSON line when warm, then for each line `run N` on stdin one
-                        JSON line with the N repeats, at the end of stdin the document on one line
+peak_bytes is that of the process, or with a device what was taken of its memory since before the model was loaded.)";
 
-peak_bytes is that of the process, or with a device what was taken of its memory since before the model was loaded.
-)";
+struct Options {
+  std::vector<std::string> words;  // MODEL.gguf, unless there is a shape, and sft, critic or ppo
+  std::string shape, type = "bf16", loss = "half", backend = "cpu", compute = "auto", recompute = "auto", folder;
+  int64_t layers = 0, tokens = 2048, length = 256, values = 512, trajectories = 8, batch = 4, threads = 0, rank = 8,
+          device = 0, memory_limit = 0, repeats = 5, warmup = 2, seed = 1;
+  bool turns = false, one_trunk = false;
+};
+
+void add_options(CLI::App& app, Options& o) {
+  app.add_option("words", o.words, "MODEL.gguf, unless --shape is given; then sft, critic or ppo")->expected(0, 2);
+  add_text(app, "--shape", o.shape, "random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  add_text(app, "--type", o.type, "of those weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
+  add_number(app, "--layers", o.layers, 0, "of that shape; 0: as many as it has");
+  add_number(app, "--tokens", o.tokens, 2, "packed tokens");
+  add_number(app, "--length", o.length, 2, "of a sequence");
+  add_text(app, "--loss", o.loss, "which tokens of a sequence have one")->check(CLI::IsMember({"half", "all"}));
+  add_number(app, "--values", o.values, 1, "tokens from one value to the next");
+  add_number(app, "--trajectories", o.trajectories, 1, "of ppo");
+  add_number(app, "--batch", o.batch, 1, "trajectories per update");
+  app.add_flag("--one-trunk", o.one_trunk, "ppo: the critic reads the actor's trunk");
+  add_number(app, "--rank", o.rank, 1, "of LoRA");
+  add_number(app, "--seed", o.seed, 0, "of the weights and the data");
+  add_text(app, "--backend", o.backend, "auto, cpu or cuda");
+  add_number(app, "--device", o.device, 0, "of several GPUs");
+  add_number(app, "--threads", o.threads, 0, "0: all cores");
+  add_text(app, "--compute", o.compute, "auto, f32 or bf16");
+  add_text(app, "--recompute", o.recompute, "auto, none, cheap, block or offload");
+  add_number(app, "--memory-limit", o.memory_limit, 0, "in MB (10^6 bytes); 0: what is free");
+  add_number(app, "--repeats", o.repeats, 1, "that are measured");
+  add_number(app, "--warmup", o.warmup, 0, "repeats before them");
+  add_text(app, "--export", o.folder, "writes the data and the starting adapters for bench/peers into this folder");
+  app.add_flag("--turns", o.turns,
+               "takes turns with another program: a JSON line when warm, then for each line `run N` on stdin one JSON "
+               "line with the N repeats, at the end of stdin the document on one line");
+}
 
 struct Opened {
   std::shared_ptr<Model> model;
   std::unique_ptr<DeviceMemory> device;  // null: the model lives in the process's memory
 };
 
-Opened open(const Flags& flags, const std::string& path) {
+Opened open(const Options& own, const std::string& path) {
   ModelOptions options;
-  options.path = path, options.threads = static_cast<int>(flags.number("threads", 0));
-  options.backend = flags.text("backend"), options.compute = flags.text("compute"),
-  options.recompute = flags.text("recompute"), options.memory_limit = flags.number("memory-limit", 0) * 1'000'000;
-  options.device = static_cast<int>(flags.number("device", 0));
+  options.path = path, options.threads = static_cast<int>(own.threads);
+  options.backend = own.backend, options.compute = own.compute, options.recompute = own.recompute,
+  options.memory_limit = own.memory_limit * 1'000'000;
+  options.device = static_cast<int>(own.device);
   auto backend = make_backend(options.backend, options.threads, options.compute, options.device);
   std::shared_ptr<GgufFile> file;
   if (path.empty()) {
-    Shape shape = find_shape(flags.text("shape"));
-    if (const int64_t layers = flags.number("layers", 0)) shape.L = layers;
-    file = std::make_shared<RandomGguf>(shape, flags.text("type"), static_cast<uint64_t>(flags.number("seed", 0)));
+    Shape shape = find_shape(own.shape);
+    if (own.layers > 0) shape.L = own.layers;
+    file = std::make_shared<RandomGguf>(shape, own.type, static_cast<uint64_t>(own.seed));
   } else {
     file = GgufFile::open(path);
   }
@@ -87,24 +109,19 @@ struct Setup {
   Repeat repeat;
 };
 
-Work make_work(const Flags& flags, const std::string& mode, int64_t vocabulary, uint64_t seed) {
-  const std::string& loss = flags.text("loss");
-  if (loss != "half" && loss != "all") throw Error("usage", "--loss: expected half or all, got " + loss);
-  if (mode == "ppo") return ppo_work(flags.number("trajectories", 1), vocabulary, seed);
-  const int64_t tokens = flags.number("tokens", 2), length = flags.number("length", 2);
-  if (mode == "critic") return critic_work(tokens, length, flags.number("values", 1), vocabulary, seed);
-  return sft_work(tokens, length, vocabulary, seed, loss == "all");
+Work make_work(const Options& own, const std::string& mode, int64_t vocabulary, uint64_t seed) {
+  if (mode == "ppo") return ppo_work(own.trajectories, vocabulary, seed);
+  if (mode == "critic") return critic_work(own.tokens, own.length, own.values, vocabulary, seed);
+  return sft_work(own.tokens, own.length, vocabulary, seed, own.loss == "all");
 }
 
-std::unique_ptr<Setup> set_up(const Flags& flags, const std::string& mode, std::shared_ptr<Model> model) {
+std::unique_ptr<Setup> set_up(const Options& own, const std::string& mode, std::shared_ptr<Model> model) {
   auto s = std::make_unique<Setup>();
-  const uint64_t seed = static_cast<uint64_t>(flags.number("seed", 0));
-  s->recipe = {.mode = mode,
-               .rank = static_cast<int>(flags.number("rank", 1)),
-               .batch_trajectories = flags.number("batch", 1),
-               .one_trunk = flags.on("one-trunk")};
+  const uint64_t seed = static_cast<uint64_t>(own.seed);
+  s->recipe = {
+      .mode = mode, .rank = static_cast<int>(own.rank), .batch_trajectories = own.batch, .one_trunk = own.one_trunk};
   if (s->recipe.one_trunk && mode != "ppo") throw Error("usage", "--one-trunk: expected with ppo, got " + mode);
-  s->work = make_work(flags, mode, model->info().vocabulary, seed);
+  s->work = make_work(own, mode, model->info().vocabulary, seed);
   if (mode != "critic") {
     s->actor = model->create_adapter({.rank = s->recipe.rank, .alpha = s->recipe.alpha, .seed = seed});
   }
@@ -217,51 +234,38 @@ json document_of(const Runner& runner, const Setup& s, const ModelInfo& info) {
   return document;
 }
 
-int run(const Flags& flags) {
-  if (flags.on("help")) {
-    std::cout << kHelp;
-    return 0;
-  }
-  std::vector<std::string> words = flags.words();
-  if (!flags.text("shape").empty()) words.insert(words.begin(), "");
+int run(const Options& own) {
+  std::vector<std::string> words = own.words;
+  if (!own.shape.empty()) words.insert(words.begin(), "");
   const std::string mode = words.size() > 1 ? words[1] : "sft";
   if (words.empty() || words.size() > 2 || (mode != "sft" && mode != "critic" && mode != "ppo"))
     throw Error("usage", "expected MODEL.gguf or --shape NAME, then sft, critic or ppo; --help has the flags");
-  const Opened opened = open(flags, words[0]);
+  const Opened opened = open(own, words[0]);
   const ModelInfo& info = opened.model->info();
-  const std::unique_ptr<Setup> s = set_up(flags, mode, opened.model);
-  if (const std::string& folder = flags.text("export"); !folder.empty()) {
+  const std::unique_ptr<Setup> s = set_up(own, mode, opened.model);
+  if (!own.folder.empty()) {
     if (!s->actor) throw Error("usage", "--export: expected sft or ppo, got critic");
-    export_work(folder, s->work, s->recipe, info, *s->actor, s->critic.get());
+    export_work(own.folder, s->work, s->recipe, info, *s->actor, s->critic.get());
   }
   Runner runner(s->repeat, opened.device.get());
-  runner.warm(flags.number("warmup", 0));
-  const bool turns = flags.on("turns");
-  if (turns) {
+  runner.warm(own.warmup);
+  if (own.turns) {
     take_turns(runner, {{"ready", true}});
   } else {
-    runner.run(flags.number("repeats", 1));
+    runner.run(own.repeats);
   }
   json document = document_of(runner, *s, info);
   if (!opened.device)
     document["products"] = product_share(runner, info, s->work, s->recipe, document["ms_median"].get<double>() * 1e-3);
-  std::cout << document.dump(turns ? -1 : 2) << std::endl;
+  std::cout << document.dump(own.turns ? -1 : 2) << std::endl;
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(
-        Flags(argc, argv,
-              {{"shape", ""},         {"type", "bf16"},       {"layers", "0"},  {"tokens", "2048"},  {"length", "256"},
-               {"values", "512"},     {"trajectories", "8"},  {"batch", "4"},   {"threads", "0"},    {"rank", "8"},
-               {"loss", "half"},      {"backend", "cpu"},     {"device", "0"},  {"compute", "auto"}, {"repeats", "5"},
-               {"recompute", "auto"}, {"memory-limit", "0"},  {"warmup", "2"},  {"seed", "1"},       {"export", ""},
-               {"turns", "false"},    {"one-trunk", "false"}, {"help", "false"}}));
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
-    return e.code() == "usage" ? 2 : 1;
-  }
+  Options options;
+  CLI::App app(kAbout);
+  add_options(app, options);
+  return parse_and_run(app, argc, argv, [&] { return run(options); });
 }

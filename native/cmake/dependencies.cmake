@@ -41,4 +41,9 @@ if(SPARK_BUILD_TESTS)
     spark_missing("The doctest header (needed for the native tests; -DSPARK_BUILD_TESTS=OFF builds without them)"
                   "doctest-dev" "doctest-devel" "doctest" "doctest")
   endif()
+  find_path(SPARK_CLI11_INCLUDE NAMES CLI/CLI.hpp)
+  if(NOT SPARK_CLI11_INCLUDE)
+    spark_missing("The CLI11 headers (needed for the native benchmarks; -DSPARK_BUILD_TESTS=OFF builds without them)"
+                  "libcli11-dev" "cli11-devel" "cli11" "cli11")
+  endif()
 endif()

@@ -13,12 +13,6 @@ inline std::optional<uint64_t> checked_multiply(uint64_t a, uint64_t b) {
   return result;
 }
 
-inline std::optional<uint64_t> checked_add(uint64_t a, uint64_t b) {
-  uint64_t result = 0;
-  if (__builtin_add_overflow(a, b, &result)) return std::nullopt;
-  return result;
-}
-
 // Number of values of a shape, or nothing when a dimension is below 1 or the product passes int64.
 inline std::optional<int64_t> element_count(const std::vector<int64_t>& shape) {
   int64_t count = 1;

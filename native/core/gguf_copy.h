@@ -1,5 +1,6 @@
-// A GGUF made from another one: metadata and tensors byte for byte, but for the entries that are replaced and the
-// tensors that get another type or other values. A few megabytes are held, whatever the size of the model.
+// A GGUF made from another one: metadata and tensors are copied byte for byte, except the entries that are replaced and
+// the tensors that get another type or other values. It needs a few megabytes of memory, whatever the size of the
+// model.
 #pragma once
 
 #include <atomic>
@@ -18,7 +19,7 @@ struct GgufCopy {
   // Changes row `index` of a tensor in place, in fp32. Called from several threads at once, each with another row.
   using ChangeRow = std::function<void(float* row, int64_t index)>;
   struct Tensor {
-    TensorType type;   // as which it is written; one that quantize() knows, unless the tensor stays as it is
+    TensorType type;   // that it is written in: its own, or one that quantize() can make
     ChangeRow change;  // null: the values stay
   };
 

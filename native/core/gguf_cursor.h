@@ -1,5 +1,5 @@
-// Reads on through the bytes of a GGUF header: nothing is handed out before it is known that the file has it. Private
-// to the reader.
+// A reading position in the bytes of a GGUF header. Every read first checks that the file has that many bytes left.
+// Private to the reader.
 #pragma once
 
 #include <cstdint>

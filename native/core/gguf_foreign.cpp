@@ -15,7 +15,7 @@ constexpr std::string_view kLfsPointer = "version https://git-lfs.github.com/spe
 
 void refuse_version(uint32_t version, const std::string& path) {
   if (version == 2 || version == 3) return;
-  // A version of the other byte order is one whose low half is zero.
+  // Versions are small numbers: read in the other byte order, their low half is zero.
   if (version != 0 && (version & 0xffff) == 0) {
     throw Error("unsupported_file", path +
                                         ": version: expected a little-endian GGUF file, got a big-endian one; "

@@ -26,7 +26,7 @@ constexpr uint32_t kMaxDimensions = 4;     // ggml's own limit
 constexpr uint64_t kMaxKeyLength = 65535;  // the format's limit
 constexpr uint64_t kMaxTensorName = 63;    // ggml keeps 64 bytes, the last one zero
 constexpr uint64_t kMaxArray = uint64_t{1} << 30;
-constexpr uint64_t kDataAlignment = 32;  // of the first value of a tensor in the file: ggml asserts it of what it maps
+constexpr uint64_t kDataAlignment = 32;  // of a tensor's place in the file: ggml asserts it when it maps the file
 constexpr uint64_t kMaxAlignment = uint64_t{1} << 20;
 
 struct Value {
@@ -42,7 +42,7 @@ GgufType read_value_type(GgufCursor& cursor, const std::string& field) {
   return static_cast<GgufType>(type);
 }
 
-// Only where it lies: the vocabulary of a large model is megabytes, and few look at it.
+// Notes where the array lies and copies nothing: the vocabulary of a large model is megabytes, and few callers read it.
 GgufArray read_array(GgufCursor& cursor, const std::string& field) {
   const GgufType type = read_value_type(cursor, field);
   if (type == GgufType::Array) cursor.fail(field, "expected an array of plain values, got a nested array");

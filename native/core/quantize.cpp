@@ -37,7 +37,7 @@ void block_q8_0(const float* values, float most, std::byte* out) {
   const uint16_t half = float_to_f16(d);
   std::memcpy(out, &half, sizeof half);
   for (int i = 0; i < 32; ++i) {
-    // The smallest d have no finite inverse: their half is 0, and so is every value.
+    // For the smallest d, 1 / d is infinite. As a half such a d is 0, so every value is 0 anyway.
     const float q = half != 0 ? std::round(values[i] * inverse) : 0.0f;
     out[2 + i] = static_cast<std::byte>(static_cast<int8_t>(q));
   }

@@ -1,5 +1,5 @@
-// Log-prob of one target per row, and its gradient written over the logits, in half of their bytes where activations
-// are bf16: value j then lies where logit j / 2 was, which has been read by then.
+// Log-prob of one target per row, and its gradient written over the logits. In bf16 the gradient takes half of their
+// bytes: value j is written where logit j / 2 was, and the loop has read that one already.
 //   lse = max + log Σ exp(logit − max),  lp = logit[target] − lse,  dlogit_j = dlp (1[j = target] − exp(logit_j − lse))
 // The output projection around it goes by chunks of rows (model/output_head.cpp): (N, V) never exists.
 #include <cmath>

@@ -1,9 +1,10 @@
 // LoRA (Hu et al. 2021):  u = s x Aᵀ,  y += u Bᵀ
 //   du = s dy B,  dB += dyᵀ u,  dA += duᵀ x,  dx += du A
 //
-// Bound by reading the large factor; sgemm does that at the speed of memory, so it is beaten only where two products
-// read the same one: du and dB take dy in blocks of rows that stay in cache (bench_ops: lora_backward). dB is summed
-// per thread and added in the threads' order, so a result depends on the number of threads and on nothing else.
+// These products take as long as reading their large factor does, and sgemm reads it at the speed of memory. A loop of
+// our own is faster only where two products read the same factor: du and dB both read dy, in blocks of rows that stay
+// in cache (bench_ops: linear_backward with LoRA). dB is summed per thread and added in the threads' order, so a result
+// depends on the number of threads and on nothing else.
 #include <omp.h>
 
 #include "cpu/bf16.h"

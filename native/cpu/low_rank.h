@@ -1,6 +1,6 @@
-// Products with one side of a LoRA's rank S, a few dozen at most: bound by reading the large factor, which sgemm reads
-// once for each product. Rows are taken in blocks that stay in a core's second cache, so that a second product over the
-// same rows finds them there.
+// Products of which one side is LoRA's rank S, a few dozen at most. They take as long as reading the large factor does,
+// and sgemm reads it once for each product. Here rows are taken in blocks that fit a core's second-level cache, so that
+// a second product over the same rows reads them from there.
 #pragma once
 
 #include <algorithm>

@@ -73,19 +73,6 @@ void CpuBackend::settle(int64_t) { no_other_memory(); }
 // The file's map counts among what is free: its pages can be read again.
 int64_t CpuBackend::available_bytes() const { return available_memory(); }
 
-size_t CpuBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
-  const bool unpacks = compute_ == Compute::F32 ? needs.not_f32 : needs.not_bf16;
-  const int64_t panel = unpacks ? std::max(panel_values(needs.widest_row, needs.widest_row), int64_t{1} << 20) : 0;
-  const int64_t attention = needs.head_size > 0 ? attention_scratch(needs.longest, needs.head_size) : 0;
-  int64_t own = std::max(attention, needs.low_rank);  // floats of a thread
-  int64_t shared = std::max(panel, needs.low_rank);   // floats of the team
-  if (compute_ != Compute::F32) {
-    own = std::max(own, needs.widest_row);
-    const int64_t sums = std::max(unpacks ? needs.input_gradient : 0, needs.low_rank_rows);
-    shared = std::max(panel / 2, needs.low_rank) + sums;
-  }
-  return static_cast<size_t>(own * threads_ + shared) * sizeof(float);
-}
 void CpuBackend::upload(void* to, const void* host, size_t bytes) {
   if (bytes) std::memcpy(to, host, bytes);
 }

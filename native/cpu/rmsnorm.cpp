@@ -1,6 +1,7 @@
 // rmsnorm (Zhang & Sennrich 2019):  y = x · rstd ⊙ w,  rstd = 1 / √(mean(x²) + ε)
 //
-// With g = dy ⊙ w:  dx += rstd · (g − x · rstd² · mean(g ⊙ x)).  Two passes over a row that is in cache; w is frozen.
+// With g = dy ⊙ w:  dx += rstd · (g − x · rstd² · mean(g ⊙ x)).  The second pass over a row finds it in cache. w is
+// frozen, so it gets no gradient.
 #include <cmath>
 
 #include "cpu/activation.h"

@@ -38,7 +38,8 @@ __device__ inline Sequence sequence_of(const int32_t* cu_seqlens, unsigned b) {
 
 constexpr float kLog2E = 1.4426950408889634f;
 
-// The two rows of a lane: g and g + 8 of its warp's sixteen. Maximum and sum so far are kept in powers of two.
+// Maximum and sum so far of a lane's two rows, g and g + 8 of its warp's sixteen. Scores come times log2 e, so that
+// their exponentials are powers of two: that is one instruction.
 struct RunningSoftmax {
   float top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
 
@@ -106,8 +107,9 @@ __device__ inline void store_accumulators(Bf16* to, int64_t stride, const Accumu
   }
 }
 
-// The queries of a block of attention_grid, or its keys, from `first` on: its tile or, at the sequence's end, `rows` of
-// it; none where rows <= 0.
+// The queries that a block of attention_grid works on (KeyBlock: the keys): a tile of its sequence that begins at token
+// `first`. `rows` counts the tokens from there to the sequence's end: a short tile has fewer than a full one, and a
+// block with rows <= 0 begins behind the end and has nothing to do.
 struct QueryBlock {
   Sequence sequence;
   int64_t first, rows;
@@ -143,8 +145,8 @@ struct KeyBlock {
 };
 
 // Blocks (heads, sequences, tiles of `rows`), which a device starts in this order: of all heads the tile with most work
-// first, so that it ends with short ones. Head by head, the multiprocessors would wait a third of the time for the
-// last.
+// first, so that it ends with short ones. With one head after the other, the multiprocessors would
+// spend a third of the time waiting for the last blocks.
 inline dim3 attention_grid(int64_t heads, const Packing& packing, int64_t rows) {
   return dim3(static_cast<unsigned>(heads), static_cast<unsigned>(packing.sequences),
               blocks_for(packing.longest, rows));

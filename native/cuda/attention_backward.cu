@@ -80,7 +80,7 @@ __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, At
       multiply_row(p, ks.a(row0, step * 16), [&](int n) { return qs(j).b_by_columns(n, step * 16); });
       multiply_row(ds, vs.a(row0, step * 16), [&](int n) { return dos(j).b_by_columns(n, step * 16); });
     }
-    const int64_t ahead = query_of(j) - k0;  // of the round's first query before the block's first key
+    const int64_t ahead = query_of(j) - k0;  // tokens from the block's first key to the round's first query
     SPARK_UNROLL
     for (int tile = 0; tile < kQueries / 8; ++tile) {
       SPARK_UNROLL
@@ -149,7 +149,7 @@ __global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in,
       multiply_row(s, qs.a(row0, step * 16), [&](int n) { return ks(j).b_by_columns(n, step * 16); });
       multiply_row(ds, dos.a(row0, step * 16), [&](int n) { return vs(j).b_by_columns(n, step * 16); });
     }
-    const int64_t behind = q0 - j * kKeys;  // of the block's first query after the round's first key
+    const int64_t behind = q0 - j * kKeys;  // tokens from the round's first key to the block's first query
     SPARK_UNROLL
     for (int tile = 0; tile < kKeys / 8; ++tile) {
       SPARK_UNROLL

@@ -1,6 +1,7 @@
-// The backward pass of attention.h on Hopper's tensor cores: the two kernels of attention_backward.cu, a warpgroup with
-// 64 keys or queries. Scores and their gradients are computed transposed in the first, so that in both they stay in
-// registers as the next product's factor. What they add to the sums is still under way when the next scores begin.
+// The backward pass of attention.h on Hopper's tensor cores: the two kernels of attention_backward.cu, each warpgroup
+// with 64 keys or queries. The first kernel computes scores and their gradients transposed, so that in both kernels
+// they stay in registers as a factor of the next product. The products that add to dk, dv and dq are still running when
+// the next round's scores begin.
 #include "cuda/attention_hopper.h"
 
 namespace spark::cuda {
@@ -83,7 +84,8 @@ __global__ __launch_bounds__(kThreads, 1) void keys_backward(AttentionInputs in,
     multiply_rows<HD>(ds, vs, group0, stages.second(j));
   };
   const auto probabilities = [&](int j) {
-    const int ahead = static_cast<int>(query_of(j) - k0);  // of the round's first query before the block's first key
+    // Tokens from the block's first key to the round's first query.
+    const int ahead = static_cast<int>(query_of(j) - k0);
     if (ahead < kOwn) {
       each_value(p, [&](float& score, int row, int col) {
         if (row0 + row > ahead + col) score = -INFINITY;
@@ -169,7 +171,8 @@ __global__ __launch_bounds__(kThreads, 1) void queries_backward(AttentionInputs 
     multiply_rows<HD>(ds, dos, group0, stages.second(j));
   };
   const auto probabilities = [&](int j) {
-    const int behind = static_cast<int>(q0) - j * kRound;  // of the block's first query after the round's first key
+    // Tokens from the round's first key to the block's first query.
+    const int behind = static_cast<int>(q0) - j * kRound;
     if (behind < kRound) {
       each_value(p, [&](float& score, int row, int col) {
         if (col > behind + row0 + row) score = -INFINITY;

@@ -1,5 +1,5 @@
 // Which attention kernels a device runs. Hopper's were written where no such device was at hand, so each process first
-// holds them against the others on a small problem; a device on which they disagree does without.
+// compares them with the others on a small problem and uses the others where the two disagree.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -69,8 +69,8 @@ bool CudaBackend::uses_hopper(const AttentionShape& shape, std::initializer_list
   return attention_ == AttentionKernels::Hopper && shape.head_size <= kLargest && vectorizes(shape.head_size, pointers);
 }
 
-// Of o, dq, dk, dv and lse, for heads of D. What a kernel does not write stays NaN: it must not pass for the others'
-// result.
+// How far the two sets of kernels are apart in o, dq, dk, dv and lse, for heads of D. All of these start as NaN: what
+// one set leaves unwritten must not be taken from what the other wrote there before.
 double CudaBackend::attention_difference(int64_t D) {
   const int64_t Q = kTokens * kHeads * D, KV = kTokens * kKvHeads * D, given = 2 * Q + 2 * KV, made = 2 * Q + 2 * KV;
   constexpr int64_t kLse = kTokens * kHeads;

@@ -13,8 +13,8 @@ namespace spark::cuda {
 
 constexpr int kGroupRows = 64;  // of a warpgroup
 
-// The same for a whole warp, which the compiler only sees when one lane tells the others: descriptors that depend on it
-// then need no registers of every thread.
+// The warpgroup that this thread is in. It is the same for a whole warp, but the compiler knows that only when one lane
+// sends it to the others; descriptors made from it then need no registers of every thread.
 __device__ inline int own_group() {
   return static_cast<int>(__shfl_sync(kAllLanes, threadIdx.x / static_cast<unsigned>(kWarpgroup), 0));
 }
@@ -49,8 +49,8 @@ __device__ inline void keep(Fragment (&factor)[STEPS], const Accumulator (&c)[2 
   for (int step = 0; step < STEPS; ++step) factor[step] = as_fragment(c[2 * step], c[2 * step + 1]);
 }
 
-// All but the last PENDING groups of every thread's copies are there, for products to read; and every thread has come
-// this far.
+// Waits until all but the last PENDING groups of every thread's copies have arrived and products can read them. It is a
+// barrier: no thread goes on before all threads are here.
 template <int PENDING>
 __device__ inline void arrived() {
   wait_for_copies<PENDING>();

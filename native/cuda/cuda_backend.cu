@@ -115,15 +115,6 @@ void* CudaBackend::scratch(Slot slot, size_t bytes) {
 
 int64_t CudaBackend::available_bytes() const { return static_cast<int64_t>(free_bytes() + weight_bytes_); }
 
-size_t CudaBackend::workspace_bytes(const WorkspaceNeeds& needs) const {
-  const int64_t margin = needs.unpacked > 0 ? kMargin * needs.widest_row : 0;
-  const int64_t panel = std::min(needs.packed_head, std::max(head_panel_, needs.widest_row));
-  const int64_t weights = std::max(needs.unpacked + margin, panel);
-  const int64_t sums = std::max(needs.attention_rows, panel < needs.packed_head ? needs.head_gradient : 0);
-  return static_cast<size_t>(weights + needs.joined_rows) * sizeof(Bf16) + static_cast<size_t>(sums) * sizeof(float) +
-         Products::kWorkspace;
-}
-
 void CudaBackend::upload(void* to, const void* host, size_t bytes) { copy_to_device(to, host, bytes, stream_); }
 void CudaBackend::download(void* host, const void* from, size_t bytes) { copy_to_host(host, from, bytes, stream_); }
 
@@ -150,7 +141,7 @@ bool CudaBackend::all_finite(const Activation* x, int64_t count) {
 // Quantised matrices lie on the device as they lie in the file; plain ones become bf16 with a margin (stored_values).
 Weight CudaBackend::load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
   const size_t row_bytes = tensor_bytes(type, cols);  // throws for a row that ends in a block
-  const bool wide = type == TensorType::F32 || type == TensorType::F16, plain = wide || type == TensorType::BF16;
+  const bool plain = loads_as_bf16(type), wide = plain && type != TensorType::BF16;
   const size_t own =
       plain ? static_cast<size_t>(stored_values(rows, cols)) * sizeof(Bf16) : static_cast<size_t>(rows) * row_bytes;
   Weight weight{nullptr, plain ? TensorType::BF16 : type, rows, cols, {device_allocate(own), device_release}};

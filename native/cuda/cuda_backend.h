@@ -17,12 +17,18 @@
 
 namespace spark::cuda {
 
-// How a frozen bf16 matrix (rows, cols) is stored: with a margin for LoRA's factor, so that one product computes both
-// (linear.cu). Behind every row when it has more rows than columns, else as rows behind the last.
+// How a frozen bf16 matrix (rows, cols) is stored: with a margin, room for LoRA's factor, so that one product can
+// compute both (linear.cu). A matrix with more rows than columns has kMargin more values behind every row, another one
+// has kMargin more rows behind the last.
 constexpr int64_t kMargin = 64;
 inline int64_t stored_stride(int64_t rows, int64_t cols) { return rows > cols ? cols + kMargin : cols; }
 inline int64_t stored_values(int64_t rows, int64_t cols) {
   return rows * stored_stride(rows, cols) + (rows > cols ? 0 : kMargin * cols);
+}
+
+// Whether load_matrix makes bf16 of it; a matrix of another type stays packed on the device.
+inline bool loads_as_bf16(TensorType type) {
+  return type == TensorType::F32 || type == TensorType::F16 || type == TensorType::BF16;
 }
 
 // About as many values as the largest matrix of an 8B block has.
@@ -44,76 +50,14 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   const char* name() const override { return "cuda"; }
-  std::string device() const override;
   Compute compute() const override { return Compute::Bf16; }
   int threads() const override { return 1; }
-  void enter() override;
-
-  void* allocate(size_t bytes) override;
-  void release(void* memory, size_t bytes) override;
   size_t allocated() const override { return allocated_; }
   size_t weight_bytes() const override { return weight_bytes_; }
-  int64_t available_bytes() const override;
   int64_t logits_per_chunk() const override { return int64_t{1} << 26; }
-  size_t workspace_bytes(const WorkspaceNeeds& needs) const override;
-  void upload(void* to, const void* host, size_t bytes) override;
-  void download(void* host, const void* from, size_t bytes) override;
   bool offloads() const override { return true; }
-  void offload(int64_t slot, const Activation* x, int64_t count) override;
-  void fetch(Activation* x, int64_t slot, int64_t count) override;
-  void settle(int64_t slot) override;
-  void fill(float* x, float value, int64_t count) override;
-  void add(float* y, const float* x, int64_t count) override;
-  Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
-  Vector load_vector(TensorType type, const std::byte* data, int64_t size) override;
 
-  void zero(Activation* x, int64_t count) override;
-  void round(Activation* to, const float* x, int64_t count) override;
-  bool all_finite(const Activation* x, int64_t count) override;
-  void embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) override;
-  void gather_rows(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C) override;
-  void scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, float scale, int64_t M,
-                    int64_t C) override;
-  void rmsnorm_forward(Activation* y, float* rstd, const Activation* x, const Vector& w, float epsilon,
-                       int64_t M) override;
-  void rmsnorm_backward(Activation* dx, const Activation* dy, const Activation* x, const float* rstd, const Vector& w,
-                        int64_t M) override;
-  void rope_forward(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
-  void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override;
-  void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k, const Activation* v,
-                         const Packing& packing, const AttentionShape& shape) override;
-  void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q,
-                          const Activation* k, const Activation* v, const Activation* o, const float* lse,
-                          const Packing& packing, const AttentionShape& shape) override;
-  void swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) override;
-  void swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
-                       const Activation* up, int64_t count) override;
-  void linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
-                      const Activation* residual, int64_t M) override;
-  void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
-                       bool accumulate) override;
-  void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) override;
-  void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) override;
-  void add_bias(Activation* y, const Vector& bias, int64_t M) override;
-  void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
-                 int64_t S) override;
-  void lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
-                        const Activation* b, float scale, int64_t M, int64_t out, int64_t R) override;
-  void lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,
-                          int64_t S) override;
-  void logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
-                       int64_t V) override;
-  void logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
-                        int64_t V) override;
-  void policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
-                       const float* advantage, const PolicyCoefficients& c, int64_t M) override;
-  void value_backward(float* dv, const float* v, const float* target, float slope, int64_t M) override;
-  void value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C,
-                          int64_t E) override;
-  void value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
-                           const Activation* x, const ValueHeadParameters& p, int64_t M, int64_t C, int64_t E) override;
-  double sum_of_squares(const float* x, int64_t count) override;
-  void adamw(float* w, float* m, float* v, const float* gradient, const AdamwCoefficients& c, int64_t count) override;
+#include "ops/overrides.inc"  // the rest of the contract, with `override`
 
  private:
   void close();

@@ -54,8 +54,8 @@ __device__ inline uint32_t narrow_pair(float low, float high) {
 __device__ inline float low_half(uint32_t pair) { return __uint_as_float(pair << 16); }
 __device__ inline float high_half(uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
 
-// V neighbouring bf16 values, widened: one access of 2 V bytes. V is 8 where rows allow 16-byte accesses, else 1; 4
-// beside as many floats.
+// V neighbouring bf16 values, widened: one access of 2 V bytes. V is 8 where rows can be read 16 bytes at a time, else
+// 1; it is 4 in kernels that read four floats, 16 bytes, for each four of these.
 template <int V>
 struct Values {
   float at[V];
@@ -125,8 +125,8 @@ __device__ float block_sum(float x, float* shared) {
   return sum;
 }
 
-// exp and log of the losses are the accurate ones; inside softmax and silu the fast ones do: their error of 2 ulp
-// disappears in bf16.
+// Log-sum-exps and the policy's ratio use the accurate log and exp. The exponentials of softmax and silu are the fast
+// ones: their error of 2 ulp disappears in bf16.
 __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }
 
 }  // namespace spark::cuda

@@ -73,7 +73,7 @@ void Offloader::settle(int64_t slot) {
   if (slot < static_cast<int64_t>(slots_.size())) wait_for(slots_[static_cast<size_t>(slot)].copied, main_);
 }
 
-// The copies are one stream's: the event that marks now is behind them all.
+// All copies are on one stream: an event recorded there now comes after all of them.
 void Offloader::settle_all() {
   mark(reached_, copies_);
   wait_for(reached_, main_);

@@ -17,13 +17,14 @@ class Offloader {
   ~Offloader();  // when everything has arrived
   Offloader(const Offloader&) = delete;
   Offloader& operator=(const Offloader&) = delete;
-  // Not in the constructor: what it took is given back when it throws.
+  // Makes the copy stream. The constructor does not: it could throw half way, and then no destructor would release what
+  // it had made.
   void open();
   // Backend::offload, fetch and settle, in bytes.
   void offload(int64_t slot, const void* from, size_t bytes);
   void fetch(void* to, int64_t slot, size_t bytes);
   void settle(int64_t slot);
-  // What is still under way when a pass was abandoned: later work on the main stream comes after it.
+  // Makes later work on the main stream wait for every copy, also those that an abandoned pass left under way.
   void settle_all();
 
  private:

@@ -1,5 +1,5 @@
-// What the failure of a product means (products.h). An earlier kernel's fault is asynchronous, and the first call to
-// notice it is often the next product: its status says nothing of the device, so the device is asked.
+// What the failure of a product means (products.h). A kernel's fault is reported by a later call, often by the next
+// product, and that call's status does not say whether the device still works. So the device is asked.
 #include "core/error.h"
 #include "cuda/lost.h"
 #include "cuda/memory.h"

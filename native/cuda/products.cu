@@ -26,7 +26,7 @@ void check_lt(cublasStatus_t status, const char* what, Stream stream) {
 
 cudaDataType_t type_of(Number number) { return number == Number::Bf16 ? CUDA_R_16BF : CUDA_R_32F; }
 
-// What cuBLASLt is to read beside the product; without an addend it is multiplied by 0, that is: never read.
+// The matrix that cuBLASLt is to add to the product. Without an addend it is c itself times 0, which is not read.
 const void* addend_of(const Product& p) { return p.addend ? p.addend : p.c; }
 
 // The largest power of two, at most 256, that divides the address.

@@ -1,7 +1,7 @@
 // rmsnorm (Zhang & Sennrich 2019):  y = x · rstd ⊙ w,  rstd = 1 / √(mean(x²) + ε)
 //
 // With g = dy ⊙ w:  dx += rstd · (g − x · rstd² · mean(g ⊙ x)).  A block takes a row, or a warp when rows are short
-// (the heads of Qwen 3); the second pass over the row comes from the first cache.
+// (the heads of Qwen 3). The second pass over the row reads it from the first-level cache.
 #include "cuda/cuda_backend.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"

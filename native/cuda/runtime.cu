@@ -47,7 +47,7 @@ bool reads_host_page_tables() {
   return yes != 0;
 }
 
-// There so that a device can be asked whether this build has code for it.
+// Does nothing: open_device asks whether this build has code of it for the device.
 __global__ void any_kernel() {}
 
 std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
@@ -110,7 +110,7 @@ Stream open_device(int device) {
   return stream;
 }
 
-// Without checks: what closes and releases runs while an error is being handled, too.
+// Without checks: these also run while an error is being handled, and must not throw another.
 void close_device(Stream stream) { cudaStreamDestroy(stream); }
 void device_release(void* memory) { cudaFree(memory); }
 
@@ -163,8 +163,8 @@ void device_zero(void* memory, size_t bytes, Stream stream) {
   if (bytes) check(cudaMemsetAsync(memory, 0, bytes, stream), "cudaMemsetAsync");
 }
 
-// From memory that is not pinned cudaMemcpyAsync returns when the bytes have left it; but not on hosts whose page
-// tables the device reads, where it may copy straight from there, later.
+// For memory that is not pinned cudaMemcpyAsync returns when the bytes have been read. On hosts whose page tables the
+// device reads it may return before: the device then copies straight from that memory, so this waits for it.
 void copy_to_device(void* to, const void* host, size_t bytes, Stream stream) {
   if (!bytes) return;
   check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream), "copy to the device");
@@ -185,7 +185,7 @@ void wait_for_device(Stream stream) { check(cudaStreamSynchronize(stream), "cuda
 std::string sticky_error(Stream stream) {
   cudaStreamSynchronize(stream);
   cudaGetLastError();
-  const cudaError_t left = cudaStreamSynchronize(stream);  // asked again: what passes is not answered twice
+  const cudaError_t left = cudaStreamSynchronize(stream);  // asked again: only a sticky error is answered twice
   return left == cudaSuccess ? "" : describe(left);
 }
 

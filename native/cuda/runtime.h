@@ -20,13 +20,13 @@ void check(cudaError_t status, const char* what);
 using Event = struct EmulatedEvent*;
 #endif
 
-// Blocks of `threads` that cover `items`, at most what a grid holds.
+// How many blocks of `threads` cover `items`.
 inline unsigned blocks_for(int64_t items, int64_t threads) {
   return static_cast<unsigned>((items + threads - 1) / threads);
 }
 
-// Partial results, one a block, that the host puts together in their order: few enough to fetch, enough for every
-// device.
+// How many blocks a reduction takes. Each leaves a partial result, which the host adds in order: few enough to fetch,
+// enough to keep every device busy.
 inline size_t parts_of(int64_t items, int64_t threads) {
   constexpr unsigned kMost = 1024;
   return std::clamp(blocks_for(items, threads), 1u, kMost);

@@ -1,7 +1,11 @@
 // Tiles of bf16 in shared memory and the tensor core's product of 16 × 8 × 16 (mma.sync; PTX ISA, "Matrix Fragments for
 // mma.m16n8k16"). A fragment is spread over a warp; with g = lane / 4 and t = lane % 4 a lane holds
-//   a (16, 16): rows g and g + 8, columns 2t, 2t + 1 and those + 8     b (16, 8): rows 2t, 2t + 1 and those + 8, column
-//   g c (16, 8):  c[0], c[1] at row g, columns 2t and 2t + 1; c[2], c[3] at row g + 8
+//
+//   a (16, 16): rows g and g + 8; columns 2t, 2t + 1, 2t + 8 and 2t + 9
+//
+//   b (16, 8): rows 2t, 2t + 1, 2t + 8 and 2t + 9; column g
+//
+//   c (16, 8): c[0], c[1] in row g, columns 2t and 2t + 1; c[2], c[3] in row g + 8
 #pragma once
 
 #include "cuda/device.h"
@@ -111,7 +115,7 @@ __device__ inline Fragment load_matrices(const Bf16* row) {
   return f;
 }
 
-// Without waiting; zeros when not wanted.
+// Starts the copy and returns; writes zeros when not wanted.
 __device__ inline void copy_16_bytes(Bf16* to, const Bf16* from, bool wanted) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(to)), "l"(from),
                "r"(wanted ? 16 : 0)
@@ -130,7 +134,7 @@ __device__ inline void wait_for_copies() {
 // row's number, so that the eight rows of a matrix lie in different banks.
 template <int ROWS, int WIDTH>
 struct Tile {
-  static constexpr int kRows = ROWS, kWidth = WIDTH, kValues = ROWS * WIDTH;
+  static constexpr int kValues = ROWS * WIDTH;
   Bf16* data;
 
   __device__ Bf16* eight(int row, int col) const { return data + row * WIDTH + (((col / 8) ^ (row & 7)) * 8); }

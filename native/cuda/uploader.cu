@@ -33,7 +33,7 @@ struct Uploader::State {
   };
 
   explicit State(Stream own) : stream(own) {}
-  // Not in the constructor: what it took is given back when it throws.
+  // Not done by the constructor: it could throw half way, and then no destructor would release what it had made.
   void allocate() {
     for (Buffer& buffer : buffers) {
       check(cudaMallocHost(&buffer.data, kBuffer), "cudaMallocHost");

@@ -37,8 +37,8 @@ __device__ inline uint32_t product_address(const void* p) { return emulated::sha
 
 namespace emulated {
 
-// Value `major` of a factor at depth `k` (0 to 15). `along`: its columns are the depth, so that a row has 64 of them;
-// else its rows are.
+// The value of a factor at depth `k` (0 to 15) and place `major` across it. `along`: the depth runs along the columns
+// of the tile; else down its rows.
 inline float factor_value(Descriptor d, int major, int k, bool along) {
   const auto field = [&](int shift) { return static_cast<uint32_t>(d.bits >> shift & 0x3fff) << 4; };
   const uint32_t start = field(0), panel = field(16), eight_rows = field(32);
@@ -191,7 +191,7 @@ __device__ inline void share_with_products() { asm volatile("fence.proxy.async.s
 // 128 bytes, its eight pieces of 16 bytes turned by the row's number. `data` lies on 1024 bytes.
 template <int ROWS, int WIDTH>
 struct Panels {
-  static constexpr int kPanel = 64, kValues = ROWS * WIDTH, kPanelBytes = ROWS * kPanel * 2;
+  static constexpr int kPanel = 64, kPanelBytes = ROWS * kPanel * 2;
   Bf16* data;
 
   __device__ Bf16* eight(int row, int col) const {

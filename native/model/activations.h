@@ -10,27 +10,27 @@
 
 namespace spark {
 
-// None keeps everything. Cheap computes the norms' outputs and silu(gate) ⊙ up again: two passes over memory for a
-// third of the bytes. Block keeps a block's input alone and runs the block's forward again: a third more time.
-// Offload does likewise and keeps that input in host memory, where a backend has another: two of them are on the
-// device.
+// None keeps everything. Cheap does not keep the norms' outputs and silu(gate) ⊙ up, a third of the bytes; computing
+// them again costs two passes over memory. Block keeps only the input of each block and runs the block's forward pass
+// again, which takes a third more time. Offload does the same but keeps these inputs in host memory, on backends with
+// memory of their own, so that only two of them are on the device.
 enum class Recompute { None, Cheap, Block, Offload };
 const char* recompute_name(Recompute recompute);  // none, cheap, block, offload
 inline bool keeps_inputs_alone(Recompute recompute) { return recompute >= Recompute::Block; }
 
-// Rows of the trunk's output that somebody reads. Behind its attention the last block computes these alone: what nobody
-// reads has no gradient either. A critic reads one row a step, a policy about half of a trajectory.
+// Rows of the trunk's output that somebody reads. From its attention's output on, the last block computes only these: a
+// row that nobody reads has no gradient either. A critic reads one row a step, a policy about half of a trajectory.
 struct RowsRead {
   int64_t count = 0;              // M
   const int32_t* rows = nullptr;  // (M) distinct; null: all N rows
 };
 
-// What one block keeps for its backward pass. Behind the attention it has M rows: N, but in the last block those that
-// are read.
+// What one block keeps for its backward pass. From the attention's output on it has M rows: all N, or in the last block
+// the rows that are read.
 struct BlockActivations {
   int64_t M = 0;
   const int32_t* rows = nullptr;                        // (M) where they lie among the N; null: M = N, all
-  Activation* x = nullptr;                              // (N, C) block input; with Offload there once it was fetched
+  Activation* x = nullptr;                              // (N, C) block input; with Offload valid only after a fetch
   Activation* norm1 = nullptr;                          // (N, C)
   float* rstd1 = nullptr;                               // (N)
   Activation *q = nullptr, *k = nullptr, *v = nullptr;  // (N, H D), (N, K D) twice; q and k normed and turned
@@ -46,8 +46,8 @@ struct BlockActivations {
 
 struct SavedActivations {
   Recompute recompute = Recompute::None;
-  std::vector<BlockActivations> blocks;  // by layer; with Cheap they share what is computed again, with Block only M,
-                                         // rows and x are there
+  std::vector<BlockActivations> blocks;  // by layer; with Cheap they share the memory of what is computed again, with
+                                         // Block only M, rows and x are set
 };
 
 }  // namespace spark

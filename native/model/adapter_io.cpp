@@ -15,34 +15,8 @@
 
 namespace spark {
 
-const std::vector<LoraTargetLayout>& lora_target_layouts() {
-  static const std::vector<LoraTargetLayout> layouts = {
-      {"q", "attn_q", "self_attn.q_proj"},   {"k", "attn_k", "self_attn.k_proj"},
-      {"v", "attn_v", "self_attn.v_proj"},   {"o", "attn_output", "self_attn.o_proj"},
-      {"gate", "ffn_gate", "mlp.gate_proj"}, {"up", "ffn_up", "mlp.up_proj"},
-      {"down", "ffn_down", "mlp.down_proj"},
-  };
-  return layouts;
-}
-
-std::string lora_target_tensor(const std::string& target) {
-  for (const LoraTargetLayout& layout : lora_target_layouts()) {
-    if (layout.target == target) return layout.gguf;
-  }
-  throw Error("invalid_argument", "expected a target of q, k, v, o, gate, up, down, got " + target);
-}
-
-LoraTargetSize lora_target_size(const std::string& target, const LoraShapes& shapes) {
-  const int64_t attention = shapes.heads * shapes.head_size, kv = shapes.kv_heads * shapes.head_size;
-  if (target == "q") return {shapes.width, attention};
-  if (target == "k" || target == "v") return {shapes.width, kv};
-  if (target == "o") return {attention, shapes.width};
-  if (target == "down") return {shapes.feed_forward, shapes.width};
-  return {shapes.width, shapes.feed_forward};  // gate, up
-}
-
-std::string lora_tensor_name(int64_t layer, const LoraTargetLayout& layout, bool b) {
-  return "blk." + std::to_string(layer) + "." + layout.gguf + ".weight.lora_" + (b ? "b" : "a");
+std::string lora_tensor_name(int64_t layer, const ProjectionEntry& projection, bool b) {
+  return projection.weight(layer) + ".lora_" + (b ? "b" : "a");
 }
 
 namespace {
@@ -90,21 +64,20 @@ LoraTensors check_lora(const std::string& source, LoraTensors lora, const LoraSh
   }
   lora.targets.clear();
   lora.tensors.clear();
-  for (const LoraTargetLayout& layout : lora_target_layouts()) {
+  for (const ProjectionEntry& p : kProjectionTable) {
     for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-      if (by_name.contains(lora_tensor_name(layer, layout, false)) ||
-          by_name.contains(lora_tensor_name(layer, layout, true))) {
-        lora.targets.push_back(layout.target);
+      if (by_name.contains(lora_tensor_name(layer, p, false)) || by_name.contains(lora_tensor_name(layer, p, true))) {
+        lora.targets.push_back(p.target);
         break;
       }
     }
   }
   for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const LoraTargetLayout& layout : lora_target_layouts()) {
-      if (std::find(lora.targets.begin(), lora.targets.end(), layout.target) == lora.targets.end()) continue;
-      const LoraTargetSize size = lora_target_size(layout.target, shapes);
+    for (const ProjectionEntry& p : kProjectionTable) {
+      if (std::find(lora.targets.begin(), lora.targets.end(), p.target) == lora.targets.end()) continue;
+      const ProjectionShape size = p.shape(shapes.widths());
       for (const bool b : {false, true}) {
-        const std::string name = lora_tensor_name(layer, layout, b);
+        const std::string name = lora_tensor_name(layer, p, b);
         const auto node = by_name.extract(name);
         if (node.empty()) {
           throw_mismatch(source, name,

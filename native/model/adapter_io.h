@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/named_tensor.h"
+#include "model/projections.h"
 
 namespace spark {
 
@@ -19,6 +20,8 @@ struct LoraShapes {
   std::string architecture = "llama";
   bool interleaved_rope = true;  // rows of q and k are ordered for interleaved rotary pairs
   std::string base_name;         // general.name of the base, "" when unknown; written into the PEFT configuration
+
+  BlockWidths widths() const { return {width, heads * head_size, kv_heads * head_size, feed_forward}; }
 };
 
 struct LoraTensors {
@@ -27,9 +30,6 @@ struct LoraTensors {
   std::vector<std::string> targets;  // of q, k, v, o, gate, up, down; filled by load_lora, not read when saving
   std::vector<NamedTensor> tensors;  // load_lora: layer by layer, targets in the order above, lora_a before lora_b
 };
-
-// The target's name in a GGUF block: q → attn_q. Throws invalid_argument for a name that is no target.
-std::string lora_target_tensor(const std::string& target);
 
 // All three check names, shapes and rank against `shapes` (adapter_mismatch, naming the tensor) and refuse a value that
 // is not finite. The savers write beside `path` and rename, and throw invalid_argument when `path` exists.

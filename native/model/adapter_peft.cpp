@@ -25,8 +25,8 @@ using nlohmann::json;
 constexpr const char* kConfigName = "/adapter_config.json";
 constexpr const char* kWeightsName = "/adapter_model.safetensors";
 
-std::string hf_name(int64_t layer, const LoraTargetLayout& layout, bool b) {
-  return "base_model.model.model.layers." + std::to_string(layer) + "." + layout.hf + ".lora_" + (b ? "B" : "A") +
+std::string hf_name(int64_t layer, const ProjectionEntry& p, bool b) {
+  return "base_model.model.model.layers." + std::to_string(layer) + "." + p.module + ".lora_" + (b ? "B" : "A") +
          ".weight";
 }
 
@@ -44,26 +44,25 @@ std::vector<float> permute_heads(const std::vector<float>& data, int64_t head_si
   return out;
 }
 
-bool is_permuted(const LoraTargetLayout& layout, const LoraShapes& shapes) {
-  return shapes.interleaved_rope && (layout.target == "q" || layout.target == "k");
-}
+bool is_permuted(const ProjectionEntry& p, const LoraShapes& shapes) { return shapes.interleaved_rope && p.turns; }
 
-// Calls f(layer, layout, b) for every tensor an adapter of `targets` has.
+// Calls f(layer, projection, b) for every tensor that an adapter can have, in the order of LoraTensors::tensors.
 template <class F>
 void each_tensor(const LoraShapes& shapes, F&& f) {
   for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const LoraTargetLayout& layout : lora_target_layouts()) {
-      f(layer, layout, false);
-      f(layer, layout, true);
+    for (const ProjectionEntry& p : kProjectionTable) {
+      f(layer, p, false);
+      f(layer, p, true);
     }
   }
 }
 
 json config_json(const LoraTensors& lora, const LoraShapes& shapes) {
   json targets = json::array();
-  for (const LoraTargetLayout& layout : lora_target_layouts()) {
+  for (const ProjectionEntry& p : kProjectionTable) {
     for (const std::string& target : lora.targets) {
-      if (target == layout.target) targets.push_back(layout.hf.substr(layout.hf.find('.') + 1));
+      const std::string module = p.module;
+      if (target == p.target) targets.push_back(module.substr(module.find('.') + 1));
     }
   }
   // PEFT types lora_alpha as an integer; a fractional one is written as it is, which PEFT accepts too.
@@ -123,12 +122,11 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
   SafetensorsWriter writer;
   writer.metadata = {{"format", "pt"}};
   size_t index = 0;
-  each_tensor(shapes, [&](int64_t layer, const LoraTargetLayout& layout, bool b) {
-    if (index >= checked.tensors.size() || checked.tensors[index].name != lora_tensor_name(layer, layout, b)) return;
+  each_tensor(shapes, [&](int64_t layer, const ProjectionEntry& p, bool b) {
+    if (index >= checked.tensors.size() || checked.tensors[index].name != lora_tensor_name(layer, p, b)) return;
     NamedTensor& tensor = checked.tensors[index++];
-    if (b && is_permuted(layout, shapes))
-      tensor.data = permute_heads(tensor.data, shapes.head_size, checked.rank, true);
-    writer.tensors.push_back({hf_name(layer, layout, b), tensor.shape, tensor.data});
+    if (b && is_permuted(p, shapes)) tensor.data = permute_heads(tensor.data, shapes.head_size, checked.rank, true);
+    writer.tensors.push_back({hf_name(layer, p, b), tensor.shape, tensor.data});
   });
 
   TemporaryFolder temporary(path);
@@ -182,16 +180,16 @@ LoraTensors read_config(const std::string& path) {
 LoraTensors load_peft(const std::string& folder, const LoraShapes& shapes) {
   LoraTensors lora = read_config(folder + kConfigName);
   SafetensorsFile file = SafetensorsFile::read(folder + kWeightsName);
-  each_tensor(shapes, [&](int64_t layer, const LoraTargetLayout& layout, bool b) {
-    const auto node = file.tensors.extract(hf_name(layer, layout, b));
+  each_tensor(shapes, [&](int64_t layer, const ProjectionEntry& p, bool b) {
+    const auto node = file.tensors.extract(hf_name(layer, p, b));
     if (node.empty()) return;
     SafetensorsFile::Entry& entry = node.mapped();
-    const LoraTargetSize size = lora_target_size(layout.target, shapes);
+    const ProjectionShape size = p.shape(shapes.widths());
     // Permuting needs the right shape; a wrong one passes unchanged to check_lora, which names it.
-    if (b && is_permuted(layout, shapes) && entry.shape == std::vector<int64_t>{size.out, lora.rank}) {
+    if (b && is_permuted(p, shapes) && entry.shape == std::vector<int64_t>{size.out, lora.rank}) {
       entry.data = permute_heads(entry.data, shapes.head_size, lora.rank, false);
     }
-    lora.tensors.push_back({lora_tensor_name(layer, layout, b), std::move(entry.shape), std::move(entry.data)});
+    lora.tensors.push_back({lora_tensor_name(layer, p, b), std::move(entry.shape), std::move(entry.data)});
   });
   for (auto& [name, entry] : file.tensors) {  // left over: check_lora refuses them by name
     lora.tensors.push_back({name, std::move(entry.shape), std::move(entry.data)});

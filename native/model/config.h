@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/gguf.h"
+#include "model/projections.h"
 
 namespace spark {
 
@@ -29,6 +30,7 @@ struct LlamaConfig {
 
   int64_t q_width() const { return heads * head_size; }
   int64_t kv_width() const { return kv_heads * head_size; }
+  BlockWidths widths() const { return {width, q_width(), kv_width(), feed_forward}; }
 };
 
 // Throws unsupported_file for another architecture or rope scaling, invalid_file for sizes that cannot be.

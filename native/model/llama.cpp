@@ -51,7 +51,7 @@ void Llama::reserve_positions(int64_t count) {
   rope_positions_ = positions;
 }
 
-// u (rows, S) of a group that has adapters.
+// Memory for u (rows, S), where the group has adapters.
 void Llama::allocate_low_rank(BlockActivations& a, Arena& arena, ProjectionGroup group, int64_t rows, int64_t layer,
                               const LoraView* lora) const {
   const size_t g = static_cast<size_t>(group);
@@ -59,7 +59,7 @@ void Llama::allocate_low_rank(BlockActivations& a, Arena& arena, ProjectionGroup
   if (S > 0) a.u[g] = arena.activations(rows * S);
 }
 
-// What attention leaves for its backward pass.
+// Memory for what attention leaves for its backward pass.
 void Llama::allocate_attention(BlockActivations& a, Arena& arena, int64_t N, int64_t layer,
                                const LoraView* lora) const {
   const int64_t H = config_.heads, K = config_.kv_heads;
@@ -76,7 +76,7 @@ void Llama::allocate_attention(BlockActivations& a, Arena& arena, int64_t N, int
   allocate_low_rank(a, arena, ProjectionGroup::O, a.M, layer, lora);
 }
 
-// What the feed forward leaves for its backward pass.
+// Memory for what the feed forward leaves for its backward pass.
 void Llama::allocate_feed_forward(BlockActivations& a, Arena& arena, int64_t layer, const LoraView* lora) const {
   const int64_t F = config_.feed_forward;
   a.rstd2 = arena.floats(a.M);
@@ -109,7 +109,7 @@ void Llama::project(Outputs outputs, Activation* u, const Activation* x, const A
   }
 }
 
-// x to mid. Rows that go on are gathered into memory that is free again afterwards.
+// From x to mid. Where only some rows go on, they are gathered into memory of the arena that is free again afterwards.
 void Llama::attention_forward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                               const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
@@ -133,7 +133,7 @@ void Llama::attention_forward(Arena& arena, BlockActivations& a, int64_t layer, 
   project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], o, x, layer, a.M, lora);
 }
 
-// The rows of x (N, width) that go on behind the attention, in the arena where they are not all.
+// The rows of x (N, width) that go on after the attention: x itself where all do, else a copy (M, width) in the arena.
 const Activation* Llama::rows_of(Arena& arena, const Activation* x, const BlockActivations& a, int64_t width) {
   if (!a.rows) return x;
   Activation* y = arena.activations(a.M * width);  // (M, width)
@@ -141,7 +141,7 @@ const Activation* Llama::rows_of(Arena& arena, const Activation* x, const BlockA
   return y;
 }
 
-// mid to hidden.
+// From mid to hidden.
 void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, a.M);
@@ -150,7 +150,7 @@ void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraV
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
-// mid and hidden to the block's output.
+// From mid and hidden to the block's output.
 void Llama::down_forward(Activation* out, BlockActivations& a, int64_t layer, const LoraView* lora) {
   project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, a.mid, layer, a.M, lora);
 }
@@ -166,7 +166,7 @@ void Llama::block_forward(Arena& arena, Activation* out, BlockActivations& a, in
   down_forward(out, a, layer, lora);
 }
 
-// A block of which nothing stays: its feed forward lies where its attention was.
+// A block whose activations are not kept: its feed forward reuses the memory of its attention.
 void Llama::passing_block_forward(Arena& arena, Activation* out, BlockActivations a, int64_t layer,
                                   const PackedTokens& batch, const LoraView* lora) {
   const Arena::Scope scope(arena);
@@ -181,7 +181,8 @@ void Llama::passing_block_forward(Arena& arena, Activation* out, BlockActivation
   down_forward(out, a, layer, lora);
 }
 
-// Block inputs, and last what is returned (M, C). `turns`: two buffers take turns.
+// Memory for the input of every block (N, C) and, as the last element, for what is returned (M, C). `turns`: they lie
+// in two buffers that take turns.
 std::vector<Activation*> Llama::allocate_inputs(Arena& arena, int64_t N, int64_t M, bool turns) const {
   std::vector<Activation*> x;
   for (int64_t layer = 0; layer <= config_.layers; ++layer) {
@@ -210,9 +211,9 @@ const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const 
     Activation* out = x[static_cast<size_t>(layer + 1)];
     BlockActivations a = recomputed;
     a.M = rows.rows ? rows.count : N, a.rows = rows.rows, a.x = x[static_cast<size_t>(layer)];
-    // The last input stays where it is, the one before makes room for what is returned.
+    // The last block's input stays on the device: backward begins with it.
     if (offload && layer + 1 < layers) backend_.offload(layer, a.x, N * config_.width);
-    if (offload && layer > 0) backend_.settle(layer - 1);  // the block writes over it
+    if (offload && layer > 0) backend_.settle(layer - 1);  // `out` is the memory of that input
     if (keep) {
       block_forward(arena, out, a, layer, batch, lora);
     } else {

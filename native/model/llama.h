@@ -36,8 +36,8 @@ class Llama {
   // reuse one layer's memory.
   const Activation* forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                             SavedActivations* saved, const std::atomic<bool>* cancel);
-  // dx (M, C) comes in as the gradient of what forward returned and is destroyed. Adds to every lora da and db;
-  // consumes `saved` (gate, up and the projections' inputs are overwritten; with Offload what forward returned, too).
+  // dx (M, C) is the gradient of what forward returned, and is overwritten. Adds to every da and db of `lora`. Consumes
+  // `saved`: gate, up and the projections' inputs are overwritten, and with Offload also what forward returned.
   void backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved, Activation* dx,
                 const std::atomic<bool>* cancel);
   // Rotary angles for positions 0 to count − 1, made now rather than by the next forward.

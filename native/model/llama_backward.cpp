@@ -6,8 +6,8 @@
 
 namespace spark {
 
-// The group's dA and dB, then dx = Σ dy W + du A; du A joins the last product. dx may be the memory of x: by then x was
-// read for the last time.
+// The group's dA and dB, then dx = Σ dy W + du A, where du A is added by the last of these products. dx may be the
+// memory of x: when it is written, x is no longer needed.
 void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
                              int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
@@ -47,7 +47,7 @@ void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t lay
   backend_.rmsnorm_backward(dx, dnorm, a.mid, a.rstd2, norm, M);
 }
 
-// dy (N heads, D) to the gradient of what was normed; the result is the arena's.
+// From dy (N heads, D) to the gradient of what was normed, which is new memory of the arena.
 Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd,
                                        const Vector& w, int64_t N) {
   Activation* dx = arena.activations(N * w.size);  // (N heads, D)
@@ -56,7 +56,7 @@ Activation* Llama::norm_heads_backward(Arena& arena, Activation* dy, const Activ
   return dx;
 }
 
-// dx (M, C) to dx_all (N, C): the same memory when all rows go on.
+// From dx (M, C) of mid to dx_all (N, C) of the block's input; the two are the same memory when all rows go on.
 void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                                const LoraView& lora, Activation* dx, Activation* dx_all) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
@@ -91,8 +91,8 @@ void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer,
   if (dnorm) backend_.rmsnorm_backward(dx_all, dnorm, a.x, a.rstd1, block.attention_norm, N);
 }
 
-// Fills what forward left out or overwrote of the first half of a block, with the same ops on the same inputs: bit for
-// bit what it was.
+// Computes again what forward did not keep of the first half of a block, by the same ops on the same inputs: the same
+// bits.
 void Llama::recompute_attention(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer,
                                 const PackedTokens& batch, const LoraView& lora) {
   const int64_t N = batch.packing.tokens;
@@ -106,7 +106,7 @@ void Llama::recompute_attention(Arena& arena, BlockActivations& a, Recompute kin
   }
 }
 
-// And of the second half, but for what it returns.
+// The same for the second half, without the block's output, which backward does not need.
 void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute kind, int64_t layer,
                                    const LoraView& lora) {
   if (keeps_inputs_alone(kind)) {
@@ -122,8 +122,8 @@ void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute 
   }
 }
 
-// The layer's input is there from here on, and the next layer's begins to travel: into the memory of what the layer
-// before read, which is what forward returned for the last layer.
+// Waits for the input of `layer`, and begins to fetch that of layer − 1, which backward reaches next. It goes into the
+// memory that held the input of layer + 1 or, for the last layer, what forward returned: neither is needed any more.
 void Llama::fetch_ahead(const SavedActivations& saved, int64_t layer, int64_t N) {
   if (layer > 0) backend_.fetch(saved.blocks[static_cast<size_t>(layer - 1)].x, layer - 1, N * config_.width);
   if (layer + 1 < config_.layers) backend_.settle(layer);
@@ -140,7 +140,7 @@ void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lo
     const Arena::Scope scope(arena);
     recompute_attention(arena, a, saved.recompute, layer, batch, lora);
     {
-      // Of three (M, F) that are computed again nothing is left when attention's gradients need memory.
+      // Frees the three (M, F) that are computed again before attention's gradients take memory.
       const Arena::Scope feed_forward(arena);
       recompute_feed_forward(arena, a, saved.recompute, layer, lora);
       feed_forward_backward(arena, a, layer, lora, dx);

@@ -27,14 +27,13 @@ void each_group(const LlamaConfig& config, const LoraSpec& spec, F&& f) {
 
 void add_lora_parameters(ParameterLayout& layout, const LlamaConfig& config, const LoraSpec& spec) {
   each_group(config, spec, [&](int64_t layer, size_t, const std::vector<Projection>& adapted) {
-    const auto name = [&](Projection p) {
-      return "blk." + std::to_string(layer) + "." + projection_tensor(p) + ".weight";
-    };
+    const auto name = [&](Projection p) { return projection_entry(p).weight(layer); };
+    const auto shape = [&](Projection p) { return projection_entry(p).shape(config.widths()); };
     for (const Projection p : adapted) {
       const auto place = p == adapted.front() ? ParameterLayout::Aligned : ParameterLayout::Adjacent;
-      layout.add(name(p) + ".lora_a", {spec.rank, projection_shape(config, p).in}, place);
+      layout.add(name(p) + ".lora_a", {spec.rank, shape(p).in}, place);
     }
-    for (const Projection p : adapted) layout.add(name(p) + ".lora_b", {projection_shape(config, p).out, spec.rank});
+    for (const Projection p : adapted) layout.add(name(p) + ".lora_b", {shape(p).out, spec.rank});
   });
   layout.end_of_factors();
 }

@@ -10,7 +10,7 @@
 
 namespace spark {
 
-// Rows of the trunk that predict, and what they predict: row r speaks of the token after it.
+// Rows of the trunk that predict, and what they predict: row r predicts the token after it.
 struct LossRows {
   RowsRead read;                     // (M)
   const int32_t* targets = nullptr;  // (M) token ids

@@ -25,7 +25,8 @@ class ParameterLayout {
   // Returns the parameter's index.
   int add(std::string name, std::vector<int64_t> shape, Place place = Aligned);
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  // What was added so far are LoRA's A and B: factors of products, kept as products read them, too.
+  // Says that everything added so far is LoRA's A and B. Products read these, so a ParameterSet also keeps them in the
+  // type that products run in.
   void end_of_factors() { factor_floats_ = floats_; }
   int64_t factor_floats() const { return factor_floats_; }
   int64_t floats() const { return aligned(floats_); }  // of a flat buffer, gaps included
@@ -50,8 +51,8 @@ class ParameterSet {
   float* at(Kind kind, int index) const { return flat(kind) + layout_.parameters()[static_cast<size_t>(index)].offset; }
   // A factor in the type that products run in: the value itself, or what refresh_factors() made of it.
   const Activation* factor(int index) const;
-  // After the values changed, before a pass. One op for all of them: rounding each before its product would be
-  // hundreds.
+  // To be called before a pass: makes the factors anew if values changed. One op rounds all of them; one for each
+  // before its product would be hundreds of ops.
   void refresh_factors();
   void values_changed() { stale_ = true; }
 

@@ -1,6 +1,6 @@
-// A file that we compute with is served by llama.cpp, too. What its loader refuses, or aborts over, beyond a model's
-// shape: metadata of another type than it reads, and a vocabulary that it cannot build. All of it is refused here, in
-// words, so that a damaged file never gets numbers from one engine and an abort from the other.
+// A file that we compute with is also served by llama.cpp. Its loader refuses, or aborts over, more than a wrong shape:
+// metadata of another type than it reads, a vocabulary that it cannot build. All of that is refused here, in words, so
+// that a damaged file never gets numbers from one engine and an abort from the other.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace spark {
 // is computed; a model made in memory has no vocabulary.
 void check_served(const GgufFile& file);
 
-// Its parts.
+// The parts of check_served.
 void check_metadata_types(const GgufFile& file, const std::string& architecture);
 int64_t check_vocabulary(const GgufFile& file, const std::string& architecture);  // number of tokens
 

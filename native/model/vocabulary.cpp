@@ -57,8 +57,8 @@ std::vector<std::string_view> texts_of(const GgufArray& array) {
   return texts;
 }
 
-// An empty token is no error, not even twice: llama.cpp calls it [EMPTY_<its number>]. A token of just that text then
-// is.
+// Empty tokens are no error, not even two of them: llama.cpp names each [EMPTY_<its number>]. So another token with
+// just that text is one.
 bool is_name_of_empty(const std::vector<std::string_view>& texts, std::string_view text) {
   constexpr std::string_view kBegin = "[EMPTY_";
   if (!text.starts_with(kBegin) || !text.ends_with("]")) return false;

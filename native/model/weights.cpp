@@ -12,10 +12,6 @@ namespace spark {
 
 namespace {
 
-constexpr const char* kTargets[kProjections] = {"q", "k", "v", "o", "gate", "up", "down"};
-constexpr const char* kTensors[kProjections] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
-                                                "ffn_gate", "ffn_up", "ffn_down"};
-
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text = "(";
   for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
@@ -73,12 +69,12 @@ class Loader {
   int64_t parameters_ = 0;
 };
 
-bool may_have_bias(Projection p) { return projection_group(p) == ProjectionGroup::Qkv; }
+bool may_have_bias(const ProjectionEntry& p) { return p.group == ProjectionGroup::Qkv; }
 
-std::string bias_name(const std::string& prefix, int p) { return prefix + kTensors[p] + ".bias"; }
+std::string bias_name(const std::string& prefix, const ProjectionEntry& p) { return prefix + p.tensor + ".bias"; }
 
-// A bias or a scale we ignored would make every log-prob silently wrong, and llama.cpp refuses a file with any tensor
-// that its architecture does not name.
+// The names of all tensors that a model may have. A file with others is refused: a bias or a scale that we ignored
+// would make every log-prob silently wrong, and llama.cpp refuses any tensor that its architecture does not name.
 class TensorNames {
  public:
   explicit TensorNames(const LlamaConfig& config) {
@@ -88,9 +84,9 @@ class TensorNames {
       const std::string prefix = "blk." + std::to_string(layer) + ".";
       add(prefix + "attn_norm.weight"), add(prefix + "ffn_norm.weight");
       if (config.qk_norm) add(prefix + "attn_q_norm.weight"), add(prefix + "attn_k_norm.weight");
-      for (int p = 0; p < kProjections; ++p) {
-        add(prefix + kTensors[p] + ".weight");
-        if (may_have_bias(static_cast<Projection>(p))) add(bias_name(prefix, p));
+      for (const ProjectionEntry& p : kProjectionTable) {
+        add(p.weight(layer));
+        if (may_have_bias(p)) add(bias_name(prefix, p));
       }
     }
   }
@@ -130,44 +126,6 @@ std::vector<float> rope_factors(const GgufFile& file, const LlamaConfig& config)
 
 }  // namespace
 
-const char* projection_target(Projection p) { return kTargets[static_cast<int>(p)]; }
-const char* projection_tensor(Projection p) { return kTensors[static_cast<int>(p)]; }
-
-ProjectionGroup projection_group(Projection p) {
-  switch (p) {
-    case Projection::Q:
-    case Projection::K:
-    case Projection::V:
-      return ProjectionGroup::Qkv;
-    case Projection::O:
-      return ProjectionGroup::O;
-    case Projection::Gate:
-    case Projection::Up:
-      return ProjectionGroup::GateUp;
-    case Projection::Down:
-      return ProjectionGroup::Down;
-  }
-  throw Error("internal", "no such projection");
-}
-
-ProjectionShape projection_shape(const LlamaConfig& c, Projection p) {
-  switch (p) {
-    case Projection::Q:
-      return {c.q_width(), c.width};
-    case Projection::K:
-    case Projection::V:
-      return {c.kv_width(), c.width};
-    case Projection::O:
-      return {c.width, c.q_width()};
-    case Projection::Gate:
-    case Projection::Up:
-      return {c.feed_forward, c.width};
-    case Projection::Down:
-      return {c.width, c.feed_forward};
-  }
-  throw Error("internal", "no such projection");
-}
-
 LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, LlamaConfig& config,
                           const std::atomic<bool>* cancel) {
   const GgufTensor* embedding = file->find("token_embd.weight");
@@ -195,12 +153,12 @@ LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, Llam
       block.q_norm = loader.vector(prefix + "attn_q_norm.weight", config.head_size);
       block.k_norm = loader.vector(prefix + "attn_k_norm.weight", config.head_size);
     }
-    for (int p = 0; p < kProjections; ++p) {
-      const ProjectionShape shape = projection_shape(config, static_cast<Projection>(p));
-      block.projections[p] = loader.matrix(prefix + kTensors[p] + ".weight", shape.out, shape.in);
-      const bool bias =
-          may_have_bias(static_cast<Projection>(p)) && (config.qkv_bias || file->find(bias_name(prefix, p)) != nullptr);
-      if (bias) block.biases[p] = loader.vector(bias_name(prefix, p), shape.out);
+    for (size_t i = 0; i < kProjectionTable.size(); ++i) {
+      const ProjectionEntry& p = kProjectionTable[i];
+      const ProjectionShape shape = p.shape(config.widths());
+      block.projections[i] = loader.matrix(p.weight(layer), shape.out, shape.in);
+      const bool bias = may_have_bias(p) && (config.qkv_bias || file->find(bias_name(prefix, p)) != nullptr);
+      if (bias) block.biases[i] = loader.vector(bias_name(prefix, p), shape.out);
     }
   }
   weights.parameters = loader.parameters();

@@ -6,21 +6,11 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/projections.h"
 #include "ops/backend.h"
 #include "ops/buffer.h"
 
 namespace spark {
-
-// The seven projections, in the order adapters list them.
-enum class Projection { Q, K, V, O, Gate, Up, Down };
-constexpr int kProjections = 7;
-const char* projection_target(Projection p);  // q, k, v, o, gate, up, down
-const char* projection_tensor(Projection p);  // attn_q, …, ffn_down
-
-// Projections that read the same input, and so share one stacked LoRA A.
-enum class ProjectionGroup { Qkv, O, GateUp, Down };
-constexpr int kGroups = 4;
-ProjectionGroup projection_group(Projection p);
 
 struct BlockWeights {
   Vector attention_norm;             // attn_norm (C)
@@ -39,12 +29,6 @@ struct LlamaWeights {
   std::vector<float> rope_factors;  // rope_freqs (rotary / 2), on the host; empty when absent
   int64_t parameters = 0;
 };
-
-// (out, in) of a projection.
-struct ProjectionShape {
-  int64_t out = 0, in = 0;
-};
-ProjectionShape projection_shape(const LlamaConfig& config, Projection p);
 
 // Sets config.vocabulary. Throws invalid_file naming a missing or misshapen tensor, unsupported_file for one that would
 // change the result and that we do not compute (a bias elsewhere than on q, k, v), `interrupted` when cancel turns true

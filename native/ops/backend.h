@@ -9,9 +9,11 @@
 // Every op gives the same bits for the same inputs and the same number of threads: resume depends on it.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "core/gguf.h"
@@ -67,7 +69,8 @@ struct PolicyCoefficients {
   double inverse_normalizer = 1;
 };
 
-// What LoRA adds to a frozen projection: u f, with u (M, R). Forward f is Bᵀ and backward A. u null: nothing.
+// What LoRA adds to a frozen projection: u Bᵀ to its output in the forward pass, u A to its input gradient in the
+// backward pass (there u is du). u null: nothing.
 struct LowRank {
   const Activation* u = nullptr;  // (M, R), `stride` values between its rows
   int64_t stride = 0, R = 0;
@@ -88,20 +91,26 @@ struct ValueHeadParameters {
   float* b2 = nullptr;  // (1)
 };
 
-// The largest sizes a pass will ask of ops that need scratch.
-struct WorkspaceNeeds {
-  int64_t longest = 0, head_size = 0;  // of attention
-  int64_t widest_row = 0;              // of frozen matrices, either way round
-  int64_t input_gradient = 0;          // M · in of a frozen projection
-  int64_t low_rank = 0;                // S · in or R · out of a LoRA
-  int64_t low_rank_rows = 0;           // M · S
-  int64_t joined_rows = 0;             // M · (in or out, whichever is less, + R) of a projection with LoRA
-  int64_t attention_rows = 0;          // N · H
-  int64_t unpacked = 0;                // rows · cols of a quantised projection
-  int64_t packed_head = 0;             // rows · cols of a quantised output projection
-  int64_t head_gradient = 0;           // M · in of it
-  bool not_f32 = false;                // some frozen matrix is of another type
-  bool not_bf16 = false;               // likewise
+// The sizes that a pass calls ops with, each once, for the ops that may need memory beside what they are handed. Which
+// of them do, and how much, only the backend knows (workspace_bytes).
+struct OpSizes {
+  struct Attention {                                            // attention_forward, attention_backward
+    int64_t tokens = 0, longest = 0, heads = 0, head_size = 0;  // N, longest sequence, H, D
+    auto operator<=>(const Attention&) const = default;
+  };
+  struct Product {  // linear_ and output_, forward and backward: M rows and a frozen matrix
+    TensorType type = TensorType::F32;
+    int64_t rows = 0, cols = 0, M = 0;
+    int64_t R = 0;  // of the LoRA that joins it; 0: none does
+    auto operator<=>(const Product&) const = default;
+  };
+  struct LowRank {  // lora_: M rows and a factor of width · R values
+    int64_t width = 0, M = 0, R = 0;
+    auto operator<=>(const LowRank&) const = default;
+  };
+  std::set<Attention> attention;
+  std::set<Product> linear, output;
+  std::set<LowRank> lora;
 };
 
 class Backend {
@@ -125,25 +134,29 @@ class Backend {
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory, size_t bytes) = 0;
   virtual size_t allocated() const = 0;  // bytes given and not released
-  // Bytes that loaded weights hold here, and bytes that this process may hold in all: those and what is free.
+  // Bytes of this backend's memory that loaded weights hold; and how many this process may hold in all, which is these
+  // and what is free.
   virtual size_t weight_bytes() const = 0;
   virtual int64_t available_bytes() const = 0;
-  // Logits that the output projection should make at a time: their memory against reading its weight again and again.
+  // How many logits the output projection should make at a time: more of them take more memory, fewer mean that its
+  // weight is read more often.
   virtual int64_t logits_per_chunk() const = 0;
-  // Bytes of scratch that ops of these sizes need beside what they are handed, and what is held for them already.
-  virtual size_t workspace_bytes(const WorkspaceNeeds& needs) const = 0;
+  // Bytes of scratch that this backend holds once ops of these sizes have run.
+  virtual size_t workspace_bytes(const OpSizes& sizes) const = 0;
   virtual void upload(void* to, const void* host, size_t bytes) = 0;
   virtual void download(void* host, const void* from, size_t bytes) = 0;
 
-  // ---- activations that wait in host memory: copies beside the ops, on a backend with memory of its own. A slot is
-  // host memory for one run of values, from 0 on, and grows when it is first asked for more. Only `settle` orders ops
-  // behind a copy, the host waits only where a slot grows, and enter() settles what an abandoned pass has left.
+  // ---- activations that wait in host memory, on a backend with memory of its own. Copies run beside the ops. Slots
+  // are numbered from 0; each is host memory for one run of values, and grows when it is first asked for more. Ops wait
+  // for a copy only after `settle`; the host waits only where a slot grows; enter() settles what an abandoned pass has
+  // left.
   virtual bool offloads() const = 0;  // false: its memory is the host's, and the three below throw internal
-  // The slot = x (count) as the ops so far leave it; x stays as it is until the slot has settled.
+  // Copies x (count), as the ops issued so far leave it, into the slot. Nothing may write to x until the slot is
+  // settled.
   virtual void offload(int64_t slot, const Activation* x, int64_t count) = 0;
-  // x (count) = the slot, after the ops so far; nothing reads x or writes to it until the slot has settled.
+  // Copies the slot into x (count), after the ops issued so far. Nothing may read or write x until the slot is settled.
   virtual void fetch(Activation* x, int64_t slot, int64_t count) = 0;
-  virtual void settle(int64_t slot) = 0;  // ops from here on find the slot's last copy done
+  virtual void settle(int64_t slot) = 0;  // ops issued from here on come after the slot's last copy
 
   virtual void fill(float* x, float value, int64_t count) = 0;    // x = value
   virtual void add(float* y, const float* x, int64_t count) = 0;  // y += x
@@ -199,16 +212,18 @@ class Backend {
   // dx (M, in) = dy W + u A, or += when `accumulate`
   virtual void linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                bool accumulate) = 0;
-  // The output projection: the same products, with logits (M, V) in fp32. Their gradient is stored as activations are,
-  // in their memory: its rows begin where theirs do, dlogit_stride(V) values apart
+  // The output projection: the same products, with logits (M, V) in fp32. The gradient of the logits is in the type of
+  // activations and lies in the logits' memory. Each row begins where its logits began, so that rows are
+  // dlogit_stride(V) values apart
   virtual void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) = 0;
   virtual void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) = 0;  // dx =
   int64_t dlogit_stride(int64_t V) const { return V * static_cast<int64_t>(sizeof(float) / value_bytes()); }
   virtual void add_bias(Activation* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
 
-  // ---- the rest of LoRA. Projections that read the same x (q, k and v; gate and up) share one A: their A stacked, so
-  // that x is read once. S is the sum of their ranks; each has R columns of u and du, `stride` S apart, and a B (out,
-  // R). Factors come as `round` leaves them
+  // ---- the rest of LoRA. Projections that read the same x (q, k and v; gate and up) have their A stacked into one
+  // matrix, so that x is read once. S is the sum of their ranks. Each projection has R columns of u and du (M, S),
+  // whose rows are `stride` = S values apart, and a B (out, R). A and B are in the type that `round` makes.
+  //
   // u (M, S) = scale · x Aᵀ
   virtual void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
                          int64_t S) = 0;

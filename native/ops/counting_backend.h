@@ -18,8 +18,8 @@ class CountingBackend final : public Backend {
         compute_(like.compute()),
         offloads_(like.offloads()),
         logits_per_chunk_(like.logits_per_chunk()) {}
-  // The largest of every size since the last reset: what the real backend needs for its scratch.
-  const WorkspaceNeeds& needs() const { return needs_; }
+  // Sizes that ops were called with since the last reset: what the real backend derives its scratch from.
+  const OpSizes& needs() const { return needs_; }
   int64_t host_bytes() const;  // of slots, since then
   void reset_needs() { needs_ = {}, slots_.clear(); }
 
@@ -32,7 +32,7 @@ class CountingBackend final : public Backend {
   size_t weight_bytes() const override { return 0; }
   int64_t available_bytes() const override { return 0; }
   int64_t logits_per_chunk() const override { return logits_per_chunk_; }
-  size_t workspace_bytes(const WorkspaceNeeds&) const override { return 0; }
+  size_t workspace_bytes(const OpSizes&) const override { return 0; }
 
   void* allocate(size_t bytes) override;
   void release(void*, size_t) override {}
@@ -59,32 +59,40 @@ class CountingBackend final : public Backend {
   void rope_forward(Activation*, const Rope&, const Packing&, int64_t, int64_t) override {}
   void rope_backward(Activation*, const Rope&, const Packing&, int64_t, int64_t) override {}
   void attention_forward(Activation*, float*, const Activation*, const Activation*, const Activation*,
-                         const Packing& packing, const AttentionShape& shape) override;
+                         const Packing& packing, const AttentionShape& shape) override {
+    note_attention(packing, shape);
+  }
   void attention_backward(Activation*, Activation*, Activation*, const Activation*, const Activation*,
                           const Activation*, const Activation*, const Activation*, const float*, const Packing& packing,
-                          const AttentionShape& shape) override;
+                          const AttentionShape& shape) override {
+    note_attention(packing, shape);
+  }
   void swiglu_forward(Activation*, const Activation*, const Activation*, int64_t) override {}
   void swiglu_backward(Activation*, Activation*, const Activation*, const Activation*, const Activation*,
                        int64_t) override {}
   void linear_forward(Activation*, const Activation*, const Weight& w, const LowRank& lora, const Activation*,
                       int64_t M) override {
-    note_projection(w, lora, M);
+    needs_.linear.insert(product(w, lora, M));
   }
   void linear_backward(Activation*, const Activation*, const Weight& w, const LowRank& lora, int64_t M, bool) override {
-    note_projection(w, lora, M);
+    needs_.linear.insert(product(w, lora, M));
   }
-  void output_forward(float*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
-  void output_backward(Activation*, const Activation*, const Weight& w, int64_t M) override { note_logits(w, M); }
+  void output_forward(float*, const Activation*, const Weight& w, int64_t M) override {
+    needs_.output.insert(product(w, {}, M));
+  }
+  void output_backward(Activation*, const Activation*, const Weight& w, int64_t M) override {
+    needs_.output.insert(product(w, {}, M));
+  }
   void add_bias(Activation*, const Vector&, int64_t) override {}
   void lora_down(Activation*, const Activation*, const Activation*, float, int64_t M, int64_t in, int64_t S) override {
-    note_low_rank(in, M, S);
+    needs_.lora.insert({in, M, S});
   }
   void lora_up_backward(Activation*, float*, const Activation*, const Activation*, int64_t, const Activation*, float,
                         int64_t M, int64_t out, int64_t R) override {
-    note_low_rank(out, M, R);
+    needs_.lora.insert({out, M, R});
   }
   void lora_down_backward(float*, const Activation*, const Activation*, int64_t M, int64_t in, int64_t S) override {
-    note_low_rank(in, M, S);
+    needs_.lora.insert({in, M, S});
   }
   void logprob_forward(float*, float*, const float*, const int32_t*, int64_t, int64_t) override {}
   void logprob_backward(float*, const float*, const float*, const int32_t*, int64_t, int64_t) override {}
@@ -99,17 +107,18 @@ class CountingBackend final : public Backend {
   void adamw(float*, float*, float*, const float*, const AdamwCoefficients&, int64_t) override {}
 
  private:
-  void note_product(const Weight& w, int64_t M);
-  void note_logits(const Weight& w, int64_t M);
-  void note_projection(const Weight& w, const LowRank& lora, int64_t M);
-  void note_low_rank(int64_t width, int64_t M, int64_t R);
-  void note_attention(const Packing& packing, const AttentionShape& shape);
+  static OpSizes::Product product(const Weight& w, const LowRank& lora, int64_t M) {
+    return {w.type, w.rows, w.cols, M, lora.u ? lora.R : 0};
+  }
+  void note_attention(const Packing& packing, const AttentionShape& shape) {
+    needs_.attention.insert({packing.tokens, packing.longest, shape.heads, shape.head_size});
+  }
 
   int threads_;
   Compute compute_;
   bool offloads_;
   int64_t logits_per_chunk_;
-  WorkspaceNeeds needs_;
+  OpSizes needs_;
   std::vector<int64_t> slots_;           // bytes
   uintptr_t next_ = uintptr_t{1} << 40;  // far from null, so that arithmetic on it stays in one piece
 };

@@ -1,0 +1,37 @@
+// How much scratch ops of given sizes leave behind on the device. Scratch only grows (cuda_backend.h), so each slot
+// ends as large as the hungriest op asks for.
+#include <algorithm>
+
+#include "cuda/cuda_backend.h"
+
+namespace spark::cuda {
+
+size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
+  int64_t sums = 0;  // fp32: one for each row of each head in attention's backward pass
+  for (const auto& a : sizes.attention) sums = std::max(sums, a.tokens * a.heads);
+
+  int64_t widest = 0;    // row of a matrix, either way round
+  int64_t unpacked = 0;  // values of a packed projection, in bf16 before its product
+  int64_t joined = 0;    // values of x or dy with LoRA's u beside it
+  for (const auto& p : sizes.linear) {
+    widest = std::max({widest, p.rows, p.cols});
+    if (!loads_as_bf16(p.type)) unpacked = std::max(unpacked, p.rows * p.cols);
+    if (p.R > 0) joined = std::max(joined, p.M * (std::min(p.rows, p.cols) + p.R));
+  }
+  int64_t head = 0, head_gradient = 0;  // values of a packed output projection, and M · in of it
+  for (const auto& p : sizes.output) {
+    widest = std::max({widest, p.rows, p.cols});
+    if (loads_as_bf16(p.type)) continue;
+    head = std::max(head, p.rows * p.cols);
+    head_gradient = std::max(head_gradient, p.M * p.cols);
+  }
+
+  const int64_t margin = unpacked > 0 ? kMargin * widest : 0;
+  const int64_t panel = std::min(head, std::max(head_panel_, widest));
+  if (panel < head) sums = std::max(sums, head_gradient);  // the panels' sum
+  const int64_t weights = std::max(unpacked + margin, panel);
+  return static_cast<size_t>(weights + joined) * sizeof(Bf16) + static_cast<size_t>(sums) * sizeof(float) +
+         Products::kWorkspace;
+}
+
+}  // namespace spark::cuda

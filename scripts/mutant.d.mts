@@ -1,0 +1,1 @@
+export function mutated(text: string, mutation: { inside: string; from: string; to: string }): string;
