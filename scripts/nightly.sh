@@ -28,10 +28,9 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test test/src/mini/tools.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test test/src/questions/miniTools.test || failed=1
 there scripts/mutate-losses.mjs npm run test:mutations
 there scripts/gguf-mutations.ts npx vite-node scripts/gguf-mutations.ts -- --count 1000
-there scripts/gguf-mutations.mjs node scripts/gguf-mutations.mjs --count 1000
 there scripts/pack-test.mjs node scripts/pack-test.mjs
 there scripts/under-load.sh scripts/under-load.sh
 exit "$failed"

@@ -30,7 +30,7 @@ const modelSchema = z.strictObject({
 const inferenceSchema = z.strictObject({
   /** Sequences generated at the same time. */
   sequences: positive.default(16),
-  /** Tokens a sequence can hold; `auto`: what the longest rollout can need, at most what the model was trained for. */
+  /** Tokens a sequence can hold; `auto`: what the model was trained for, at most 4096. */
   contextSize: z.union([positive, z.literal('auto')]).default('auto'),
   /** llama.cpp's GPU back end. */
   gpu: z.union([z.boolean(), z.literal('auto')]).default(false),

@@ -3,6 +3,7 @@
  * opened is therefore opened once in a child first, and remembered by its content when it survived.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -90,10 +91,15 @@ export interface ProbeProcess {
   open(file: string, patienceMs: number): Promise<ProbeAnswer>;
 }
 
+/** From src/inference and from dist/inference alike: the package holds this file of src/. */
+const PROBE = fileURLToPath(new URL('../../src/inference/probeChild.mjs', import.meta.url));
+
 /** One child, which may be asked for several files, one after the other, until one of them ends it. */
 export function startProbe(): ProbeProcess {
-  // From src/inference and from dist/inference alike.
-  const child = fork(fileURLToPath(new URL('../../src/inference/probeChild.mjs', import.meta.url)), {
+  if (!existsSync(PROBE)) {
+    throw new SparkError('internal', `expected ${PROBE}, which opens files from the internet first; install the package again`);
+  }
+  const child = fork(PROBE, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     execArgv: [],
     // Else an abort starts a debugger for a trace that nobody reads.

@@ -7,7 +7,7 @@ export const judgeSettings = z.strictObject({
   /** `auto`: `oracle` for mini questions, `api` for all others. */
   kind: z.enum(['auto', 'oracle', 'api']).default('auto'),
   model: z.string().default('gpt-4o'),
-  /** Null: OPENAI_BASE_URL, or OpenAI itself. One with a name, password or key is refused (configSecrets.ts). */
+  /** Null: OPENAI_BASE_URL, or OpenAI itself. One with a name, password or key is refused (config/secrets.ts). */
   baseUrl: z.string().nullable().default(null),
   timeoutMs: positive.default(60_000),
   maxRetries: z.number().int().min(0).default(4),

@@ -8,7 +8,7 @@ import type { SparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
-import { openTools } from '../run/parts.js';
+import { actionsOf, loadParts } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 
@@ -27,7 +27,8 @@ export async function checkPrompts(
 ): Promise<PromptCheck> {
   const train = await new RunQuestions(config).train();
   const questions = new Map(train.map((question) => [question.question_id, question]));
-  const actions = openTools(config).actions();
+  const { parts } = await loadParts(config);
+  const actions = actionsOf(config, parts);
   // Rendering needs the tokenizer alone; the context is as small as can be.
   const generator = await openLlamaCpp({ modelPath: config.model.path, contextSize: 64, signal });
   try {

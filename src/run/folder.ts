@@ -39,10 +39,10 @@ export class RunFolder {
   }
 
   /** Opens a run's folder, making it when it is not there. */
-  static open(root: string): RunFolder {
+  static open(root: string, { fresh = false } = {}): RunFolder {
     const folder = new RunFolder(root);
-    // Refuses what another version has made before anything is written into it.
-    if (existsSync(folder.configFile)) folder.readConfig();
+    // Refuses what another version has made before anything is written into it; all of it may be removed, though.
+    if (!fresh && existsSync(folder.configFile)) folder.readConfig();
     folder.make();
     return folder;
   }
@@ -146,7 +146,8 @@ export class RunFolder {
     throw new SparkError(
       'unsupported_file',
       `${this.root} is a run of ${layout < LAYOUT ? 'an older' : 'a newer'} spark-rl (layout ${layout}, expected ${LAYOUT}): ` +
-        'give another --run and let this one be as it is, or remove the folder; its adapters and its report stay usable',
+        'give another --run and let this one be as it is, or remove the folder (quickstart --fresh does); its adapters and ' +
+        'its report stay usable',
     );
   }
 }

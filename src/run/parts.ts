@@ -19,6 +19,7 @@ import type { Log } from '../log.js';
 import { type Reward, stepReward } from '../reward.js';
 import type { Tools } from '../rollout/settings.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
+import type { ActionInfo } from '../tools/tool.js';
 import type { Step } from '../trajectory/trajectory.js';
 import type { MetricRow } from './metricsFile.js';
 
@@ -38,7 +39,7 @@ export interface UserParts {
 
 export interface OpenedJudge {
   readonly judge: Judge;
-  /** Counters for metrics.jsonl, of the whole run so far; empty for a judge that cannot fail. */
+  /** Counters for metrics.jsonl, of this process' work on the run so far; empty for a judge that cannot fail. */
   counters(): MetricRow;
   warnings(): readonly string[];
 }
@@ -92,9 +93,8 @@ export class Parts {
   }
 
   /** What prompts say of the actions there are. Starts nothing. */
-  actions() {
-    const { config, user } = this.#options;
-    return (user.tools ?? openTools(config)).actions();
+  actions(): readonly ActionInfo[] {
+    return actionsOf(this.#options.config, this.#options.user);
   }
 
   reward(rho: number): (step: Step) => Reward | null {
@@ -132,6 +132,11 @@ export function openEngine({ model }: Config, signal: AbortSignal): Promise<Mode
   const { path: file, backend, device, threads, compute, recompute, memoryLimitGb } = model;
   const memoryLimit = memoryLimitGb === null ? 0 : Math.round(memoryLimitGb * 1e9);
   return openModel(file, { backend, device, threads, compute, recompute, memoryLimit, signal });
+}
+
+/** The actions of a run: its own tools' or the configuration's, then `think`. Starts nothing. */
+export function actionsOf(config: Config, { tools }: UserParts): readonly ActionInfo[] {
+  return (tools ?? openTools(config)).actions();
 }
 
 /** No process is started before `warm` or the first call. */

@@ -67,7 +67,8 @@ export class Run {
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
     const { parts: loaded, hash } = await loadParts(config);
-    const folder = RunFolder.open(options.folder === undefined ? runRoot(config.name) : path.resolve(options.folder));
+    const root = options.folder === undefined ? runRoot(config.name) : path.resolve(options.folder);
+    const folder = RunFolder.open(root, options);
     const lock = lockRun(folder.root, log);
     try {
       if (options.fresh) folder.clear();

@@ -62,6 +62,7 @@ async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
     adapter: adapter === null ? null : await hashOfPath(adapter, signal),
     withTools: spec.tools,
     eval: config.eval,
+    shots: config.questions.shots === null ? null : await hashOfPath(config.questions.shots, signal),
     ...(await actingFacts(run)),
     questions: hashOf(ids),
   };

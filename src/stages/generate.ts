@@ -1,4 +1,6 @@
 /** Rollouts of one set into the run's trajectories; what is there already is not made again. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { SparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
@@ -13,6 +15,7 @@ import { rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface GenerateSummary {
+  /** Relative to the run folder */
   readonly file: string;
   /** Name of the rollout set. */
   readonly set: string;
@@ -43,10 +46,11 @@ export function generateStage(set: {
       const other = (changed ?? []).filter((change) => !change.startsWith('questions '));
       if (other.length === 0) return;
       const file = run.folder.trajectoriesFile(nameOfSet(set));
+      if (!existsSync(file)) return;
       throw new SparkError(
         'run_exists',
         `${file} was made under other rules than these (${other.join('; ')}): give another --run, or the same settings ` +
-          'as before; rollouts that are not wanted any more: remove the file and the stage',
+          'as before; where these are not wanted any more, remove the file',
       );
     },
     execute: (run) => generate(run, set),
@@ -95,7 +99,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   );
   const actions = counts.all();
   const result = {
-    file,
+    file: path.relative(folder.root, file),
     set: name,
     questions: questions.length,
     written,

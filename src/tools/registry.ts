@@ -113,7 +113,7 @@ const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 25,
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
 
-/** The eight tools of the paper's set-up. No process is started before the first call or `warm()`. */
+/** The built-in tools (docs/algorithm.md: the paper does not name its own). No process is started before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   const wanted = new Set<string>(options.tools ?? BUILTIN_TOOLS);
   for (const name of wanted) {

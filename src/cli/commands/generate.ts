@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { withRun } from '../../run/run.js';
 import { generateStage } from '../../stages/generate.js';
 import { priceOfGeneration } from '../../stages/price.js';
@@ -26,12 +27,15 @@ export default defineCommand({
     if (args['dry-run']) return priced(await priceOfGeneration(config));
     const { selection, tau } = config.rollout;
     const stage = generateStage({ selection, tau });
-    const summary = await withRun(config, { log, signal }, (run) => perform(run, stage));
+    const { summary, file } = await withRun(config, { log, signal }, async (run) => {
+      const summary = await perform(run, stage);
+      return { summary, file: path.join(run.folder.root, summary.file) };
+    });
     const { written, already, skipped, questions, set, seconds } = summary;
     const text =
       `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
-      `in ${seconds.toFixed(1)} s\n${summary.file}`;
-    return { json: summary, text, failed: written + already === 0 };
+      `in ${seconds.toFixed(1)} s\n${file}`;
+    return { json: { ...summary, file }, text, failed: written + already === 0 };
   },
 });
 
