@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Two rules that no ready-made tool knows:
- * - native code includes downwards only (DESIGN, "Who may import whom"), and outside libraries stay where they belong;
+ * - native code includes downwards only (docs/architecture.md, Who may import whom), and outside libraries stay where they belong;
  * - src/engine alone loads the addon.
  * Prints every breach as file:line and exits 1.
  */

@@ -1,5 +1,5 @@
 /**
- * The reward of a step (SPEC.md, Reward):
+ * The reward of a step (docs/algorithm.md, Reward):
  *   R_t = ρ · (best_t − chosen_t) − (1 − ρ) · (1 − process_ok_t)
  * The first term pays for taking a rarer action than the judge's favourite, the second charges for an incoherent step.
  * They are kept apart everywhere: together they can hide each other.

@@ -63,7 +63,7 @@ struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_size = 0;  // H, K, D; query head h reads key/value head h / (H / K)
 };
 
-// ε, β and 1 / N_a of SPEC.md's actor loss.
+// ε, β and 1 / N_a of docs/algorithm.md's actor loss.
 struct PolicyCoefficients {
   float clip = 0, kl = 0;
   double inverse_normalizer = 1;

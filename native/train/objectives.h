@@ -1,4 +1,4 @@
-// The losses of SPEC.md on the host: metrics from log-probs, and the slopes of the step ratio, which needs every
+// The losses of docs/algorithm.md on the host: metrics from log-probs, and the slopes of the step ratio, which needs every
 // log-prob of a step before any gradient exists. Per-token slopes are the backend's policy_backward.
 #pragma once
 

@@ -37,10 +37,11 @@ export { type Selection, type SelectionSettings, selectAction } from '../rollout
 export type { RolloutDeps, RolloutSettings, Tools } from '../rollout/settings.js';
 export { ActionUsage } from '../rollout/usage.js';
 export { noteSecret, redact } from '../secrets/redact.js';
+export { BUILTIN_TOOLS } from '../tools/builtin.js';
 export type { Passage } from '../tools/child/passages.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
-export { type ActionInfo, BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';
+export { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';
 export { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 export { readTrajectories, type StoreOptions, TrajectoryStore } from '../trajectory/store.js';
 export {

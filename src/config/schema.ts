@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
-import { BUILTIN_TOOLS } from '../tools/tool.js';
+import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
 

@@ -7,6 +7,7 @@ import { toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { resolveEndpoint } from '../judge/endpoint.js';
 import { openEngine } from '../run/parts.js';
+import { builtinTool } from '../tools/builtin.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
 
 export interface Finding {
@@ -103,27 +104,15 @@ async function inference(config: Config, signal: AbortSignal): Promise<Omit<Find
   }
 }
 
-const EXAMPLES: Readonly<Record<string, string>> = {
-  calculator: '6 * 7',
-  python: 'print(6 * 7)',
-  algebra: 'solve(x - 42 = 0, x)',
-  logic: 'p -> q, p |- q',
-  statistics: 'mean(41, 43)',
-  chemistry: 'mass H2O',
-  encyclopedia: 'Magna Carta',
-  search: 'Magna Carta year',
-};
-
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
   const registry = createBuiltinRegistry({ tools: config.tools.enabled });
   try {
     const broken: string[] = [];
     for (const name of registry.names) {
-      const input = EXAMPLES[name];
-      if (input === undefined) continue;
+      const { example } = builtinTool(name)!;
       // The first call of a sandboxed tool starts its process.
       const limits = { timeoutMs: 60_000, maxObservationChars: 200, signal };
-      const result = await registry.run(name, input, limits);
+      const result = await registry.run(name, example, limits);
       if (!result.ok) broken.push(`${name}: ${result.observation}`);
     }
     return broken.length === 0 ? ok(registry.names.join(' ')) : { state: 'failed', detail: broken.join('; ') };

@@ -56,7 +56,7 @@ function withHandle<T>(options: T, key: string): T {
 }
 
 /**
- * Opens a Llama GGUF. The file is memory-mapped and must stay as it is while the model is open.
+ * Opens a GGUF of an architecture that the engine trains (docs/models.md). The file is memory-mapped and must stay as it is while the model is open.
  * Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`. A GPU that fails during a
  * call is lost to the process: that call and every later one on any model of it throw `device_lost`.
  */
@@ -127,6 +127,10 @@ class NativeModel implements Model {
   dispose(): void {
     this.#addon.dispose(this.#handle);
   }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
@@ -174,6 +178,10 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
 
   dispose(): void {
     this.addon.dispose(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 

@@ -213,7 +213,7 @@ export interface ModelInfo {
   /** As asked for; what a call will use is in `plan`. */
   readonly recompute: 'auto' | 'none' | 'cheap' | 'block' | 'offload';
   readonly threads: number;
-  /** C, L, H, K, D, F, V of DESIGN.md's naming */
+  /** C, L, H, K, D, F, V of docs/architecture.md's naming */
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
@@ -277,6 +277,8 @@ export interface Model {
    */
   save(path: string, options?: SaveModelOptions): Promise<SaveReport>;
   dispose(): void;
+  /** `using model = await openModel(…)` */
+  [Symbol.dispose](): void;
 }
 
 export interface Trainable {
@@ -302,6 +304,8 @@ export interface Trainable {
   /** Named copies of weights and accumulated gradients, for tests and inspection. */
   tensors(which: 'value' | 'grad'): Promise<Readonly<Record<string, { shape: number[]; data: Float32Array }>>>;
   dispose(): void;
+  /** For `using` */
+  [Symbol.dispose](): void;
 }
 
 export interface Adapter extends Trainable {

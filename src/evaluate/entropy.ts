@@ -1,4 +1,4 @@
-/** How evenly the actions are used: H = −Σ p log₂ p over the nine of them (SPEC.md, Evaluation). */
+/** How evenly the actions are used: H = −Σ p log₂ p over the nine of them (docs/algorithm.md, Evaluation). */
 import { THINK } from '../tools/tool.js';
 
 export interface ActionEntropy {

@@ -1,5 +1,5 @@
 /**
- * Failure signs (SPEC.md), each with a stable code and a threshold written down. They name what to look at; none of them
+ * Failure signs (docs/metrics.md), each with a stable code and a threshold written down. They name what to look at; none of them
  * stops a run.
  */
 import { groupBy } from './accuracy.js';
@@ -35,7 +35,7 @@ export interface Warning {
 }
 
 export interface Thresholds {
-  /** Mean k3 of an epoch (SPEC.md: target KL 0.2). */
+  /** Mean k3 of an epoch (docs/algorithm.md, Losses). */
   readonly targetKl: number;
   /** `think` at this share or more is most of what the model does … */
   readonly thinkShare: number;

@@ -34,6 +34,8 @@ export interface LlamaCppGenerator extends Generator {
    * token, as a sampler meets them.
    */
   logprobs(tokens: readonly number[], signal?: AbortSignal, options?: LogprobOptions): Promise<Float64Array>;
+  /** For `await using` */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Names a model and adapter by content, without loading them: what `Generator.id` will be. */
@@ -168,6 +170,10 @@ class LlamaCpp implements LlamaCppGenerator {
       await sequence.dispose();
       this.#lanes.give(lane);
     }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   dispose(): Promise<void> {

@@ -97,7 +97,10 @@ const PROBE = fileURLToPath(new URL('../../src/inference/probeChild.mjs', import
 /** One child, which may be asked for several files, one after the other, until one of them ends it. */
 export function startProbe(): ProbeProcess {
   if (!existsSync(PROBE)) {
-    throw new SparkError('internal', `expected ${PROBE}, which opens files from the internet first; install the package again`);
+    throw new SparkError(
+      'internal',
+      `expected ${PROBE}, which opens files from the internet first; install the package again`,
+    );
   }
   const child = fork(PROBE, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

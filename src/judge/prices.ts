@@ -70,7 +70,7 @@ const USUAL: JudgedStep = {
   action: 'calculator',
   input: 'x'.repeat(40),
   observation: 'x'.repeat(120),
-}; // prettier-ignore
+};
 const USUAL_QUESTION: Question = {
   question_id: 0,
   question: 'x'.repeat(400),

@@ -1,7 +1,7 @@
 /**
- * A question to a trajectory (SPEC.md, Generating trajectories). What a question gives depends on the seed, the
+ * A question to a trajectory (docs/algorithm.md, Rollouts). What a question gives depends on the seed, the
  * question's id and the attempt, and on the judge; not on the other questions of the run, with two exceptions: ties
- * between equal scores (and `least-used`) go by how often actions were taken so far in the run, and the run's rollouts
+ * between equal scores (and `least-used`) go by how often actions were taken so far in the rollout set, whose rollouts
  * end in whatever order they end; and the inference library's rounding differs a little with what shares a batch.
  */
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';

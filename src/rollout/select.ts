@@ -1,9 +1,9 @@
 /**
- * Rarity-first selection (SPEC.md, Generating trajectories, step 3):
+ * Rarity-first selection (docs/algorithm.md, Selection):
  *   viable = { a : score_a ≥ τ }
  *   min-score    the lowest score among the viable            SPaRK
  *   max-score    the highest score                            the baseline without diversity
- *   least-used   the viable action used least in this run     frequency instead of score
+ *   least-used   the viable action used least in its set      frequency instead of score
  * Nothing viable: the highest score, marked `fallback`. Ties go to the action used least so far, then to a seeded draw.
  * A missing score makes an action no candidate: it is never 0.
  */
@@ -13,7 +13,7 @@ export interface SelectionSettings {
   readonly rule: SelectionRule;
   /** τ */
   readonly tau: number;
-  /** Times an action was taken so far in this run. */
+  /** Times an action was taken so far in this rollout set. */
   readonly used: (action: string) => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;

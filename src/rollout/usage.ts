@@ -1,4 +1,4 @@
-/** How often each action was taken so far in this run: what ties and `least-used` go by. */
+/** How often each action was taken so far in a rollout set: what ties and `least-used` go by. */
 export class ActionUsage {
   readonly #counts: Map<string, number>;
 

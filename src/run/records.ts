@@ -30,7 +30,8 @@ export class StageRecords {
 
   /** By stage, in the order in which they began. */
   all(): Readonly<Record<string, StageRecord>> {
-    const remedy = 'remove it: every stage is then done again when it is asked for, beside the adapters that are there, and rollouts are ' +
+    const remedy =
+      'remove it: every stage is then done again when it is asked for, beside the adapters that are there, and rollouts are ' +
       'gone on with, so give generate the settings they were made under';
     return readSealed<{ stages: Record<string, StageRecord> }>(this.#file, { remedy })?.stages ?? {};
   }

@@ -1,13 +1,14 @@
 import { SparkError, throwIfAborted } from '../errors.js';
 import { redact, redactKnown } from '../secrets/redact.js';
+import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
 import { corpusPayload } from './corpus.js';
 import { ToolHost } from './host.js';
-import { HOSTED, hostedTool } from './hosted.js';
+import { hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
 import { pythonSnapshot } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
-import { type ActionInfo, BUILTIN_TOOLS, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
+import { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
 
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 /** No tool needs more, and a child should not be handed megabytes. */
@@ -89,6 +90,10 @@ export class ToolRegistry {
     await Promise.all(this.#hosts.map((host) => host.warm()));
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   async dispose(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.dispose()));
   }
@@ -117,7 +122,7 @@ const MAX_RSS_MB = 1024;
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   const wanted = new Set<string>(options.tools ?? BUILTIN_TOOLS);
   for (const name of wanted) {
-    if (!(BUILTIN_TOOLS as readonly string[]).includes(name)) {
+    if (builtinTool(name) === undefined) {
       throw new SparkError('invalid_config', `expected built-in tools of ${BUILTIN_TOOLS.join(', ')}, got "${name}"`);
     }
   }
@@ -149,7 +154,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
-    else registry.register(hostedTool(name, hostOf(HOSTED[name]!.host)));
+    else registry.register(hostedTool(name, hostOf(builtinTool(name)!.host)));
   }
   return registry;
 }

@@ -32,17 +32,5 @@ export type ToolResult =
   | { readonly ok: true; readonly observation: string }
   | { readonly ok: false; readonly code: 'tool_input' | 'tool_timeout' | 'tool_failed'; readonly observation: string };
 
-/** The built-in tools, in the order prompts list them. */
-export const BUILTIN_TOOLS = [
-  'calculator',
-  'python',
-  'algebra',
-  'logic',
-  'statistics',
-  'chemistry',
-  'encyclopedia',
-  'search',
-] as const;
-
 /** The ninth action: chain of thought, no observation. */
 export const THINK = 'think';

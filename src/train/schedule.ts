@@ -1,5 +1,5 @@
 /**
- * Linear warm-up, then a cosine to zero (SPEC.md, Losses). `step` counts from 0; the first step is already above zero
+ * Linear warm-up, then a cosine to zero (docs/algorithm.md, Optimizer). `step` counts from 0; the first step is already above zero
  * and the last one still is, so no step is wasted.
  */
 export function learningRateAt(step: number, totalSteps: number, peak: number, warmup: number): number {

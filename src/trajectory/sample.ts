@@ -1,6 +1,6 @@
 /**
  * A trajectory as a loss sees it. State tokens, observations and template tokens never enter a loss: only tokens that
- * the policy wrote (SPEC.md, Losses). The name of the action is one of them even where the judge's scores chose it in
+ * the policy wrote (docs/algorithm.md, Losses). The name of the action is one of them even where the judge's scores chose it in
  * the rollout: that choice is the action a_t whose probability PPO is to change.
  */
 import type { Reward } from '../reward.js';

@@ -5,7 +5,7 @@ using namespace spark_test;
 
 namespace {
 
-// SPEC.md's loss of one token, written out.
+// docs/algorithm.md's loss of one token, written out.
 double loss(double lp, double old_lp, double ref, double advantage, double clip, double kl) {
   const double r = std::exp(lp - old_lp), clipped = std::min(std::max(r, 1 - clip), 1 + clip);
   return -std::min(r * advantage, clipped * advantage) + kl * 0.5 * (lp - ref) * (lp - ref);

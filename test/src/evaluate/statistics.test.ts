@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { accuracyByCategory, accuracyOf, wilson } from '../../../src/evaluate/accuracy.js';
 import { actionEntropy, countActions } from '../../../src/evaluate/entropy.js';
 import { summarize } from '../../../src/evaluate/summary.js';
-import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';
+import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
+import { THINK } from '../../../src/tools/tool.js';
 import type { Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 
 const ACTIONS = [...BUILTIN_TOOLS, THINK];

@@ -1,5 +1,6 @@
 import type { JudgeRequest } from '../../../src/judge/judge.js';
-import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';
+import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
+import { THINK } from '../../../src/tools/tool.js';
 
 export const ACTIONS = [...BUILTIN_TOOLS, THINK].map((name) => ({
   name,

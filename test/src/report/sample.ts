@@ -4,7 +4,8 @@ import { findWarnings, type StageResult, type StageTraining } from '../../../src
 import { CATEGORIES } from '../../../src/questions/question.js';
 import { seededRandom } from '../../../src/random.js';
 import type { ReportInput } from '../../../src/report/input.js';
-import { BUILTIN_TOOLS, THINK } from '../../../src/tools/tool.js';
+import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
+import { THINK } from '../../../src/tools/tool.js';
 import type { Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 
 export const ACTIONS = [...BUILTIN_TOOLS, THINK];

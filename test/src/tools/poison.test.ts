@@ -3,8 +3,8 @@
  * nothing else; then every poison is given to one registry, and after it the fixtures must read the same.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../../../src/tools/registry.js';
-import { BUILTIN_TOOLS } from '../../../src/tools/tool.js';
 import { FIXTURES, POISONS } from './poisons.js';
 
 const context = { timeoutMs: 30_000, maxObservationChars: 2000 };

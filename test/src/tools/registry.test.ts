@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CATEGORIES } from '../../../src/questions/question.js';
+import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
 import { CorpusIndex } from '../../../src/tools/child/corpusIndex.js';
 import { loadCorpus } from '../../../src/tools/corpus.js';
 import { clip, oneLine, printable } from '../../../src/tools/observation.js';
 import { createBuiltinRegistry, ToolRegistry } from '../../../src/tools/registry.js';
-import { BUILTIN_TOOLS, type Tool } from '../../../src/tools/tool.js';
+import type { Tool } from '../../../src/tools/tool.js';
 
 const context = { timeoutMs: 1000, maxObservationChars: 280 };
 

@@ -1,0 +1,137 @@
+/**
+ * The built-in tools: one row each, and beside it the tool's own file in child/. The order is that of prompts. Plain data,
+ * which the registry, the children, the configuration and `doctor` are made of.
+ */
+import type { HostKind } from './hostProtocol.js';
+
+/** What a tool of plain JavaScript is made of in the `math` child: child/<name>.ts in a realm with these libraries. */
+export interface ImageRecipe {
+  /** Export of child/<name>.ts that makes its evaluator. */
+  readonly creator: string;
+  readonly libraries: readonly ('mathjs' | 'nerdamer')[];
+  /** Inputs that read as they did when the image was new, or it is not used again. None: every call gets a new one. */
+  readonly controls: readonly string[];
+  readonly allowEval?: boolean;
+}
+
+export interface BuiltinTool {
+  /** The child it runs in. */
+  readonly host: HostKind;
+  /** One sentence for prompts and the judge. */
+  readonly description: string;
+  /** What the input looks like, with an example. */
+  readonly inputHint: string;
+  /** A call that works: `doctor` makes it, and a new image begins with it. */
+  readonly example: string;
+  /** Of the `math` child alone. */
+  readonly image?: ImageRecipe;
+}
+
+export const BUILTIN = {
+  calculator: {
+    host: 'math',
+    description: 'Evaluates arithmetic with units, physical constants, matrices and complex numbers.',
+    inputHint: 'an expression, e.g. 3 km / 2 h to m/s',
+    example: '6 * 7',
+    image: {
+      creator: 'createCalculator',
+      libraries: ['mathjs'],
+      controls: [
+        ...[
+          '[pi, e, tau, phi, 1/3]',
+          'i * (2 - i)',
+          'speedOfLight',
+          'planckConstant',
+          '3 km / 2 h to m/s',
+          '20 degC to degF',
+        ],
+        ...[
+          'det([1, 2; 3, 4])',
+          'bignumber(1) / 3',
+          'fraction(1, 3) + 1',
+          'sin(pi / 6) ^ 2',
+          'max(1, 2)',
+          '1 /',
+          '12!',
+        ],
+      ],
+    },
+  },
+  python: {
+    host: 'python',
+    description: 'Runs Python 3 (standard library) and shows what it prints and the value of a last expression.',
+    inputHint: 'Python source, e.g. sum(n for n in range(100) if n % 3 == 0)',
+    example: 'print(6 * 7)',
+  },
+  algebra: {
+    host: 'math',
+    description: 'Solves equations and does symbolic algebra and calculus.',
+    inputHint: 'e.g. solve(2*x+3=11, x) or diff(x^3, x)',
+    example: 'solve(x - 42 = 0, x)',
+    // nerdamer's numeric methods compile functions from the expression: in a realm that holds nothing but itself.
+    image: { creator: 'createAlgebra', libraries: ['nerdamer'], allowEval: true, controls: [] },
+  },
+  logic: {
+    host: 'logic',
+    description: 'Decides logical entailment and satisfiability with an SMT solver.',
+    inputHint: 'propositional, e.g. p -> q, p |- q, or an SMT-LIB 2 script',
+    example: 'p -> q, p |- q',
+  },
+  statistics: {
+    host: 'math',
+    description: 'Computes descriptive statistics, distributions, regression and hypothesis tests.',
+    inputHint: 'a call, e.g. mean(1, 2, 3) or normal_cdf(1.96)',
+    example: 'mean(41, 43)',
+    image: {
+      creator: 'createStatistics',
+      libraries: ['mathjs'],
+      controls: [
+        ...[
+          'mean(1, 2, 4)',
+          'stdev([1, 2, 4])',
+          'normal_cdf(1.5)',
+          't_test([1, 2, 4], 1)',
+          'combinations(5, 2)',
+          'pi * i',
+        ],
+        ...['linear_regression([[1, 2], [2, 5], [3, 6]])', 'quantile([3, 1, 2], 0.5)', 'mean('],
+      ],
+    },
+  },
+  chemistry: {
+    host: 'math',
+    description: 'Gives molar masses, compositions, elements and structure facts of molecules.',
+    inputHint: 'e.g. mass H2O, formula C6H12O6, smiles CCO, element Fe',
+    example: 'mass H2O',
+    // OpenChemLib draws molecules to count their stereo centres, and 1 s goes into that drawing's templates, too much for
+    // every call. A text names a molecule and can set nothing.
+    image: {
+      creator: 'createChemistry',
+      libraries: [],
+      controls: [
+        ...['smiles C[C@H](N)C(=O)O/C=C/c1ccc2ccccc2c1', 'smiles C1CC2CCC1C2.[Na+].[2H]O', 'formula K4[Fe(CN)6]'],
+        ...['element Og', 'smiles C1('],
+      ],
+    },
+  },
+  encyclopedia: {
+    host: 'corpus',
+    description: 'Looks up an article by its title.',
+    inputHint: 'a title, e.g. Magna Carta',
+    example: 'Magna Carta',
+  },
+  search: {
+    host: 'corpus',
+    description: 'Finds passages about a query, best first.',
+    inputHint: 'a query, e.g. year the Magna Carta was sealed',
+    example: 'Magna Carta year',
+  },
+} as const satisfies Readonly<Record<string, BuiltinTool>>;
+
+/** Their names, in the order prompts list them. */
+export const BUILTIN_TOOLS = Object.keys(BUILTIN) as readonly (keyof typeof BUILTIN)[];
+
+/** The row of a name, or undefined: a name may be anyone's. */
+export function builtinTool(name: string): BuiltinTool | undefined {
+  return Object.hasOwn(BUILTIN, name) ? BUILTIN[name as keyof typeof BUILTIN] : undefined;
+}
