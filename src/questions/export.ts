@@ -1,5 +1,6 @@
 /** Writes questions as JSONL (what people read) or Parquet (what Hugging Face exchanges). */
-import { extname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
 import { SparkError } from '../errors.js';
 import { writeWhole } from '../sealed.js';
 import { questionsToParquet } from './parquet.js';
@@ -12,6 +13,9 @@ export async function exportQuestions(questions: readonly Question[], path: stri
     throw new SparkError('invalid_argument', `expected a path that ends in .jsonl or .parquet, got ${path}`);
   }
   const content = ending === '.parquet' ? questionsToParquet(questions) : toJsonl(questions);
+  // A folder that is not there is a slip of the pen, not a wish.
+  if (!existsSync(dirname(path)))
+    throw new SparkError('io_error', `no folder at ${dirname(path)} to write ${path} into`);
   await writeWhole(path, content);
 }
 

@@ -11,7 +11,7 @@ import { SparkError } from '../errors.js';
 
 export async function compileFromSource(folder: string): Promise<string> {
   const require = createRequire(import.meta.url);
-  const names = ['hostChild.ts', 'hostProtocol.ts', 'observation.ts'];
+  const names = ['builtin.ts', 'hostChild.ts', 'hostProtocol.ts', 'observation.ts'];
   for (const name of await readdir(join(folder, 'child'))) if (name.endsWith('.ts')) names.push(join('child', name));
   const sources = await Promise.all(names.sort().map((name) => readFile(join(folder, name), 'utf8')));
   const hash = createHash('sha256')

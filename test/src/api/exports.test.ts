@@ -25,8 +25,6 @@ const settings: rollout.RolloutSettings = {
 const small = {
   questions: { trainLimit: 14, testLimit: 14 },
   tools: { enabled: ['calculator'] },
-  rollout: { maxThoughtTokens: 48, maxInputTokens: 64, maxAnswerTokens: 24 },
-  eval: { maxChainTokens: 8 },
   sft: { epochs: 1, batchTrajectories: 16 },
   ppo: { epochs: 1, iterations: 1, batchTrajectories: 16, init: 'base' },
 };
@@ -234,7 +232,8 @@ function wholeRun(): Promise<void> {
   whole ??= (async () => {
     const name = at('ladder');
     const parts: run.UserParts = { reward: () => FLAT };
-    const ladder = await run.withRun({ ...small, name, parity: { check: false } }, { parts }, async (opened) => {
+    const config = run.resolveConfig(await run.readConfigFile('quickstart'), small, { name, parity: { check: false } });
+    const ladder = await run.withRun(config, { parts }, async (opened) => {
       await run.announceDisk(opened, { rolloutSets: 2, trainings: 3, evaluations: 5 });
       expect((await run.estimateDisk(opened, { rolloutSets: 2, trainings: 3, evaluations: 5 })).total).toBeGreaterThan(
         0,
