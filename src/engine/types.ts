@@ -109,8 +109,8 @@ export interface AccumulateMetrics {
   /** Where lossMask is 1 */
   readonly tokens: number;
   /**
-   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them: bit for bit those of `logprobs` over the same
-   * batch, so others than `dlp` was made from mean that the adapter has changed since
+   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them: those of `logprobs` over the same batch, on
+   * the CPU bit for bit. Others than `dlp` was made from mean that the adapter has changed since
    */
   readonly logprobs: Float32Array;
 }

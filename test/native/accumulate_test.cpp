@@ -155,8 +155,13 @@ TEST_CASE("the actor's slopes give the actor's gradient") {
 }
 
 TEST_CASE("it says the log-probs of its pass: those of `logprobs`, 0 where there is no loss") {
-  each_actor([](const TestedBackend&, const Actor& actor) {
-    CHECK(actor.accumulate(std::vector<float>(actor.batch.tokens.size(), 0.1f)).logprobs == actor.logprobs());
+  each_actor([](const TestedBackend& tested, const Actor& actor) {
+    const auto got = actor.accumulate(std::vector<float>(actor.batch.tokens.size(), 0.1f)).logprobs;
+    if (tested.name == "cuda") {  // whose library may choose another product for a buffer that lies elsewhere
+      CHECK(distance(got, actor.logprobs()) < tested.tolerance.activations);
+    } else {
+      CHECK(got == actor.logprobs());
+    }
   });
 }
 
