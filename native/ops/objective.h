@@ -1,5 +1,5 @@
-// The actor's loss for one token, as docs/algorithm.md writes it. One definition, used by every backend's policy_backward, by the
-// host for the step ratio, and for metrics. constexpr, so that a kernel may call it.
+// The actor's loss for one token, as docs/algorithm.md writes it. One definition, used by every backend's
+// policy_backward, by the host for the step ratio, and for metrics. constexpr, so that a kernel may call it.
 //
 //   loss   = −min(r A, clip(r, 1−ε, 1+ε) A) + β ½ (lp − lp_ref)²        r = exp(lp − lp_old)
 //   dloss / dr = −A where the first branch is the smaller, else 0; dr / dlp = r

@@ -1,5 +1,5 @@
-// The losses of docs/algorithm.md on the host: metrics from log-probs, and the slopes of the step ratio, which needs every
-// log-prob of a step before any gradient exists. Per-token slopes are the backend's policy_backward.
+// The losses of docs/algorithm.md on the host: metrics from log-probs, and the slopes of the step ratio, which needs
+// every log-prob of a step before any gradient exists. Per-token slopes are the backend's policy_backward.
 #pragma once
 
 #include <vector>
