@@ -11,7 +11,7 @@
  *
  * The policy is an adapter and the reference the base model under it, so one copy of the weights serves both.
  *
- *   npx vite-node --script examples/grpo.ts
+ *   npm run example examples/grpo.ts
  */
 import { fileURLToPath } from 'node:url';
 import { type Adapter, type Batch, type Model, openLlamaCpp, openModel } from 'spark-rl';

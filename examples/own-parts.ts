@@ -1,7 +1,7 @@
 /**
  * A whole ladder with a tool, a judge and a reward of your own.
  *
- *   npx vite-node examples/own-parts.ts        in this repository; in yours import from 'spark-rl'
+ *   npm run example examples/own-parts.ts
  */
 import {
   createBuiltinRegistry,
@@ -45,7 +45,8 @@ function reward(step: Step, rho: number) {
   return { ...usual, diversity: 0, reward: usual.coherence };
 }
 
-const questions = { trainLimit: Number(process.argv[2] ?? 56), testLimit: Number(process.argv[2] ?? 56) };
+const limit = Number(process.argv.at(-1)) || 56;
+const questions = { trainLimit: limit, testLimit: limit };
 const run = await Run.open(
   { name: 'own-parts', questions, sft: { learningRate: 3e-3 }, ppo: { learningRate: 1e-3 } },
   { parts: { tools, judge, reward }, fresh: true },

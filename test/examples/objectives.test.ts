@@ -83,16 +83,24 @@ it.each([
   ['dpo', 10],
   ['grpo', 5],
 ])('examples/%s.ts runs as it says, and its loss falls', (name, steps) => {
-  const [root, runner] = ['', 'node_modules/vite-node/vite-node.mjs'].map((at) =>
-    fileURLToPath(new URL(`../../${at}`, import.meta.url)),
-  );
-  const { status, stdout, stderr } = spawnSync(process.execPath, [runner!, '--script', `examples/${name}.ts`], {
-    cwd: root,
-    encoding: 'utf8',
-    timeout: 600_000,
-  });
-  expect([status, stderr]).toEqual([0, '']);
+  const stdout = example(`examples/${name}.ts`);
   const losses = [...stdout.matchAll(/loss (-?[\d.]+)/g)].map((match) => Number(match[1]));
   expect(losses).toHaveLength(steps);
   for (let step = 1; step < losses.length; step++) expect(losses[step]!).toBeLessThan(losses[step - 1]!);
 });
+
+it('examples/own-parts.ts runs a ladder with its own tool, judge and reward', () => {
+  const stdout = example('examples/own-parts.ts', '14');
+  expect(stdout).toMatch(/^base +.*\nbase-tools .*\nsft .*\nppo .*\nspark .*\n.*report\.html\n$/);
+});
+
+/** What it prints, run as `npm run example` does. */
+function example(...args: readonly string[]): string {
+  const [root, runner] = ['', 'node_modules/vite-node/vite-node.mjs'].map((at) =>
+    fileURLToPath(new URL(`../../${at}`, import.meta.url)),
+  );
+  const options = { cwd: root, encoding: 'utf8', timeout: 1_000_000 } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [runner!, '-c', 'vitest.config.ts', '--script', ...args], options);
+  expect([status, stderr]).toEqual([0, '']);
+  return stdout;
+}
