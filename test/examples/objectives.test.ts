@@ -100,7 +100,11 @@ function example(...args: readonly string[]): string {
     fileURLToPath(new URL(`../../${at}`, import.meta.url)),
   );
   const options = { cwd: root, encoding: 'utf8', timeout: 1_000_000 } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [runner!, '-c', 'vitest.config.ts', '--script', ...args], options);
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [runner!, '-c', 'vitest.config.ts', '--script', ...args],
+    options,
+  );
   expect([status, stderr]).toEqual([0, '']);
   return stdout;
 }
