@@ -32,6 +32,8 @@ export interface Stage<Result> {
   prepare(run: Run, changed: readonly string[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */
   execute(run: Run): Promise<Outcome<Result>>;
+  /** Once the result stands in stages.json: drops what only the way there needed. */
+  settle?(run: Run): void;
   /** How to be rid of a file that is not what was saved; absent: the stage makes it anew by itself. */
   remedyFor?(run: Run, file: string): string;
 }
@@ -44,6 +46,7 @@ export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<R
   if (finished !== null && changes(finished.dependsOn, facts).length === 0) {
     if ((await isIntact(run, stage, finished)) && finished.complete) {
       run.log.info(`${stage.name}: done already`);
+      stage.settle?.(run);
       return finished.result as Result;
     }
   }
@@ -58,6 +61,7 @@ export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<R
     result,
     complete,
   });
+  stage.settle?.(run);
   return result;
 }
 

@@ -40,16 +40,17 @@ export interface TrainSummary {
 const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
-  // Read once: what the stage depends on is what it then learns from.
-  let read: Promise<TrainingSet> | null = null;
-  const prepared = (run: Run) => {
-    read ??= readTrainingSet(run, spec, objectiveOf(run, spec));
-    return read;
+  // Read once: what the stage depends on is what it then learns from. Held no longer than that.
+  const sets = new WeakMap<Run, Promise<TrainingSet>>();
+  const setOf = (run: Run) => {
+    const set = sets.get(run) ?? readTrainingSet(run, spec, objectiveOf(run, spec));
+    sets.set(run, set);
+    return set;
   };
   return {
     name: trainName(spec.name),
     async dependsOn(run) {
-      return trainFacts(run, spec, await prepared(run));
+      return trainFacts(run, spec, await setOf(run));
     },
     async prepare(run, changed) {
       const folder = run.folder.checkpointFolder(spec.name);
@@ -60,7 +61,12 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
           'again, or remove that folder to start this stage afresh',
       );
     },
-    execute: async (run) => train(run, spec, await prepared(run)),
+    execute: async (run) => train(run, spec, await setOf(run)),
+    settle(run) {
+      sets.delete(run);
+      // The adapter is saved and told of: there is nothing left to go on from.
+      rmSync(run.folder.checkpointFolder(spec.name), { recursive: true, force: true });
+    },
     remedyFor: (run, file) => remedyFor(run, spec, file),
   };
 }
@@ -79,7 +85,8 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
     // What ρ, the reward and the filter made of the trajectories is in here.
     samples: hashOfSamples(samples),
     init: init === null ? null : await hashOfPath(init, signal),
-    lora: init === null ? config.lora : null,
+    // Of a fresh adapter, and of the critic.
+    lora: config.lora,
     model: await fileSha256(config.model.path, signal),
     compute: config.model.compute,
     seed: config.seed,
@@ -110,8 +117,6 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     await save(run, spec, { model, adapter, file, set });
     const peft = peftOf(file);
     await adapter.save(peft, 'peft');
-    // The adapter is saved: there is nothing left to go on from.
-    rmSync(folder.checkpointFolder(spec.name), { recursive: true, force: true });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
     return {
