@@ -296,7 +296,7 @@ describe.skipIf(process.platform === 'darwin')('on a machine', () => {
     manager('apt-get', install());
     const done = on({}, {}, 'test');
     expect(done).toMatchObject({ status: 0, ran: ['addon', 'typescript'] });
-    const packages = 'cmake make g++ libdnnl-dev nlohmann-json3-dev doctest-dev';
+    const packages = 'cmake make g++ libdnnl-dev nlohmann-json3-dev doctest-dev libcli11-dev';
     expect(log().filter((line) => !line.startsWith('sudo'))).toEqual([
       `apt-get install -y ${packages} --no-install-recommends -o DPkg::Lock::Timeout=120`,
     ]);
