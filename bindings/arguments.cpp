@@ -92,11 +92,6 @@ int64_t integer_field(const Napi::Object& object, const char* key, int64_t fallb
   return static_cast<int64_t>(number);
 }
 
-std::string string_field(const Napi::Object& object, const char* key, const std::string& fallback) {
-  const Napi::Value value = object.Get(key);
-  return value.IsUndefined() ? fallback : require_string(value, option(key));
-}
-
 std::string choice_field(const Napi::Object& object, const char* key, const std::string& fallback,
                          const std::vector<std::string>& choices) {
   const Napi::Value value = object.Get(key);

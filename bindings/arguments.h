@@ -23,7 +23,6 @@ std::string require_path(const Napi::Value& value, const std::string& name);  //
 // Fields of an options object; absent (undefined) gives the fallback.
 double number_field(const Napi::Object& object, const char* key, double fallback);
 int64_t integer_field(const Napi::Object& object, const char* key, int64_t fallback, int64_t least, int64_t most);
-std::string string_field(const Napi::Object& object, const char* key, const std::string& fallback);
 std::string choice_field(const Napi::Object& object, const char* key, const std::string& fallback,
                          const std::vector<std::string>& choices);
 

@@ -78,7 +78,7 @@ const SafetensorsFile::Entry& require_state(const SafetensorsFile& file, const s
   return found->second;
 }
 
-// strtoll without its silence: the whole text, at least 0.
+// A whole number of at least 0. Unlike strtoll it refuses a text that is something else, or only begins with a number.
 int64_t require_step(const std::string& text, const std::string& path) {
   if (!text.empty() && text.size() < 19 && text.find_first_not_of("0123456789") == std::string::npos) {
     return std::stoll(text);

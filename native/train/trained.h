@@ -26,7 +26,7 @@ class TrainedParameters {
   EngineCore& core() const { return *core_; }
   const LoraOptions& options() const { return *options_; }  // only with a LoRA
   ParameterSet& parameters() { return parameters_; }
-  // For a pass: with the values as they are now.
+  // LoRA as a pass reads it, with factors made from the values as they are now.
   const LoraView& lora() {
     parameters_.refresh_factors();
     return view_;
@@ -34,7 +34,7 @@ class TrainedParameters {
   float scale() const { return view_.scale; }
   int64_t count() const { return parameters_.layout().count(); }
 
-  // A call's gradients gather in Pending and join, by commit_gradients, when the call has not failed.
+  // To be called before a call's first gradient. They gather in Pending; commit_gradients adds them to the others.
   void begin_gradients() { parameters_.clear(ParameterSet::Pending); }
 
   OptimizerMetrics optimizer_step(const OptimizerOptions& options);
@@ -53,7 +53,8 @@ class TrainedParameters {
   int64_t step_ = 0;
 };
 
-// The end of a call: its gradients join the others, those of every set or, when one is not finite, of none.
+// To be called at the end of a call that has not failed: adds its gradients to those of earlier calls, in every set.
+// Throws not_finite and changes none where a gradient of any set is not finite.
 void commit_gradients(std::initializer_list<TrainedParameters*> sets);
 
 // Implements the Trainable half of Adapter and Critic.

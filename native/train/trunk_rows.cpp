@@ -8,7 +8,7 @@ namespace spark {
 
 namespace {
 
-// Where the rows of `part` lie in `all`; both ascend.
+// The places that the rows of `part` have in `all`; both are sorted.
 RowsRead upload_places(Backend& backend, Arena& arena, const std::vector<int32_t>& all, std::span<const int32_t> part) {
   std::vector<int32_t> places;
   places.reserve(part.size());

@@ -1,5 +1,6 @@
-// A pass that two read, log-probs and a value head: the trunk computes the union of their rows once, and each side
-// works on its own. V(s_t) is read where the action's first token is predicted, so the two overlap.
+// One pass of the trunk for two readers, log-probs and a value head. The trunk computes the union of the rows that they
+// read, and each reader gets its own rows of that. The two sets of rows overlap: V(s_t) is read at the row that
+// predicts the action's first token.
 #pragma once
 
 #include <span>
@@ -17,8 +18,9 @@ struct TrunkRows {
 TrunkRows upload_trunk_rows(Backend& backend, Arena& arena, const LossPositions& losses,
                             std::span<const int32_t> value_positions);
 
-// What reads a pass: `loss` gets its rows (., C) and, where `dx` (U, C) is not null, zeros for their gradient, of which
-// scale times what it leaves there is added to dx. With all rows and scale 1 it works on x and dx themselves.
+// Runs one reader of a pass over x (U, C). `loss` is called with a copy of the reader's rows (., C) and, where `dx` (U,
+// C) is not null, with zeros (., C) that it adds their gradient to; afterwards scale times that gradient is added to
+// dx. A reader of all rows, whose scale is 1, works on x and dx themselves.
 template <class Loss>
 void read_rows(Backend& backend, Arena& arena, const RowsRead& rows, const Activation* x, Activation* dx, float scale,
                int64_t C, Loss&& loss) {
