@@ -105,13 +105,18 @@ const losses = {
     ],
     '': [['actor: normalizer not inverted', '1.0 / $normalizer}', '$normalizer}']],
     accumulate: [
-      ['own slopes: those of the first chunk', '$given + $first;', '$given;'],
-      ["own log-probs: a row's, not its token's", '($losses.positions[$m])] = $lp;', '($m)] = $lp;'],
+      ['own slopes: those of the first chunk', 'return $given + $first;', 'return $given;'],
+      [
+        'own slopes: not those of the tokens with a loss',
+        'upload_at(*$backend, $arena, $dlp, $losses)',
+        'upload_floats(*$backend, $arena, $dlp.data(), $losses.count())',
+      ],
+      ["own log-probs: a row's, not its token's", '($losses.positions[$m])] = $lp;', '($losses.rows[$m])] = $lp;'],
     ],
-    logprob_loss: [['step slopes: those of the first chunk', '$dlp + $first;', '$dlp;']],
+    logprob_loss: [['step slopes: those of the first chunk', 'return $dlp + $first;', 'return $dlp;']],
     accumulate_policy: [
       ['one pass: the head does not learn', '({$actor, &$critic})', '({$actor})'],
-      ['two passes: the critic does not learn', 'if (!$trunk) metrics.value', 'if ($trunk) metrics.value'],
+      ['two passes: the critic does not learn', 'if (!$critic->trunk()) $value =', 'if ($critic->trunk()) $value ='],
     ],
     run: [
       [
