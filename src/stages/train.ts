@@ -1,4 +1,4 @@
-/** One training stage of a run: stored trajectories in, an adapter out, resumable at every optimizer step. */
+/** The stage that trains an adapter from stored trajectories; interrupted, it can go on from its last optimizer step. */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
@@ -16,12 +16,12 @@ import type { SelectionRule } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
 
-/** A stage is a method with its data and reward: docs/algorithm.md, Training sets. */
+/** What a training stage consists of: method, rollout set, ρ and initial adapter (docs/algorithm.md, Training sets). */
 export interface TrainSpec {
-  /** Name in files, metrics and tables. */
+  /** The stage's name in files, metrics and tables. */
   readonly name: string;
   readonly method: MethodName;
-  /** Rollouts of this set are learned from. */
+  /** Selection and τ name the rollout set that is learned from. */
   readonly selection: SelectionRule;
   readonly tau: number;
   /** ρ; not used by SFT */
@@ -40,7 +40,7 @@ export interface TrainSummary {
 const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
-  // Read once: what the stage depends on is what it then learns from.
+  // Read once, so that the stage learns from exactly the samples that are hashed in its facts.
   let read: Promise<TrainingSet> | null = null;
   const prepared = (run: Run) => {
     read ??= readTrainingSet(run, spec, objectiveOf(run, spec));
@@ -56,8 +56,8 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
       if (changed === null || changed.length === 0 || !existsSync(folder)) return;
       throw new SparkError(
         'invalid_file',
-        `${folder} holds an unfinished training that was made under other settings (${changed.join('; ')}): give it those ` +
-          'again, or remove that folder to start this stage afresh',
+        `${folder} holds an unfinished training that was made under other settings (${changed.join('; ')}): give those ` +
+          'settings again, or remove that folder to start this stage afresh',
       );
     },
     execute: async (run) => train(run, spec, await prepared(run)),
@@ -69,14 +69,14 @@ function objectiveOf({ config }: Run, { method }: TrainSpec): Objective {
   return methods[method].with(config[method]);
 }
 
-/** Everything that decides what the stage's adapter will be. */
+/** Everything the stage's adapter depends on. */
 async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): Promise<Facts> {
   const { config, partsHash, signal } = run;
   const init = initOf(run, spec);
   return {
     method: spec.method,
     ...objectiveOf(run, spec).decisive,
-    // What ρ, the reward and the filter made of the trajectories is in here.
+    // The samples already contain what ρ, the reward and the filter did.
     samples: hashOfSamples(samples),
     init: init === null ? null : await hashOfPath(init, signal),
     lora: init === null ? config.lora : null,
@@ -110,7 +110,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     await save(run, spec, { model, adapter, file, set });
     const peft = peftOf(file);
     await adapter.save(peft, 'peft');
-    // The adapter is saved: there is nothing left to go on from.
+    // The adapter is saved, so its checkpoints are no longer needed.
     rmSync(folder.checkpointFolder(spec.name), { recursive: true, force: true });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
@@ -133,8 +133,8 @@ interface Finished {
 }
 
 /**
- * As GGUF, read back by llama.cpp before it counts. The stage's checkpoint is of its last step, so when the file is refused
- * the same command goes on from here and trains nothing again.
+ * Saves the adapter as GGUF and checks the file by reading it back. When the check fails, the checkpoint of the last step is
+ * still there, so the same command goes on from here without training again.
  */
 async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
   const { model, adapter, file, set } = finished;
@@ -193,7 +193,7 @@ function remedyFor({ folder }: Run, { name }: TrainSpec, file: string): string {
   return `remove its folder; spark-rl adapter export ${gguf} --format peft --out FOLDER writes another`;
 }
 
-/** An adapter file is never overwritten: llama.cpp keeps what it has read by its path. */
+/** A name that no file has: adapter files are never overwritten, because llama.cpp caches them by path. */
 function freeName(file: string): string {
   for (let attempt = 1; ; attempt++) {
     const name = attempt === 1 ? file : file.replace(/\.gguf$/, `-${attempt}.gguf`);
