@@ -1,10 +1,10 @@
 /**
- * What a call through the addon costs, from JavaScript to the engine and back.
+ * Measures what a call through the addon costs, from JavaScript to the engine and back.
  *
  *   npx vite-node bench/addon.ts [--model FILE.gguf] [--tokens 512] [--threads 0] [--seconds 2] [--json]
  *
- * `empty batch` is the boundary alone: arguments, thread pool, promise. The others are one packed batch of `--tokens`
- * tokens in sequences of at most 256. `--json` prints one document with the machine and commit that made it.
+ * `empty batch` measures the boundary alone: arguments, thread pool, promise. The others work on one packed batch of
+ * `--tokens` tokens in sequences of at most 256. `--json` prints one document, with machine and commit.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -74,7 +74,7 @@ async function makeCases(model: Model, tokens: number): Promise<Case[]> {
     { name: 'accumulateSft', tokens, run: () => adapter.accumulateSft(full, { normalizer }) },
     { name: 'accumulatePolicy', tokens, run: () => adapter.accumulatePolicy(full, { normalizer }) },
     { name: 'accumulateValue', tokens, run: () => critic.accumulateValue(full, { normalizer }) },
-    // Rate 0: the same arithmetic, and the thousandth step computes on the same weights as the first.
+    // With rate 0 the arithmetic is the same, and every step computes on the same weights.
     { name: 'optimizerStep', tokens: 0, run: () => adapter.optimizerStep({ learningRate: 0 }) },
   ];
 }

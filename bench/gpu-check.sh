@@ -205,8 +205,8 @@ train_run() {
     --backend "$BACKEND" --rank "$RANK" --repeats "$REPEATS" --warmup 2 "$@"
 }
 
-# The smallest there is, which the table holds against what TARGETS allows; on a machine without enough pinned memory the
-# next one. Rank 8, as those who publish such figures take.
+# The training step with the least memory, which the table compares with its target (bench/gpu-table.py); on a machine
+# without enough pinned memory the next smallest. Rank 8, as in published figures.
 lean() {
   local RANK=8
   train_run lean-Q4_K_M-4096 Q4_K_M sft --tokens 4096 --length 4096 --loss all --recompute offload ||

@@ -15,7 +15,7 @@ import pathlib
 import re
 import subprocess
 
-# TARGETS of one H200 at the shape of Llama-3.1-8B.
+# Targets for one H200 at the shape of Llama-3.1-8B.
 SFT_TOKENS_PER_SECOND, SFT_TIMES_BEST_PEER = 20_000, 1.5
 WAYS = ("eager", "compiled", "liger")  # of the PyTorch steps
 PPO_SECONDS_PER_MILLION = {"ppo-bf16": 98, "ppo-one-trunk-bf16": 51}

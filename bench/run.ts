@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: everything that is measured about speed and memory, in one run, beside PyTorch + transformers + PEFT.
- * `npm run bench -- --help` has the options, bench/results/README.md the meaning of every number.
+ * `npm run bench`: measures speed and memory of our engine beside PyTorch + transformers + PEFT, in one run.
+ * `npm run bench -- --help` shows the options; bench/results/README.md explains every number.
  *
- * Exit code 1 when both sides did not do the same work; a missed bar is a result, not a failure.
+ * Exit code 1 when the two sides did not do the same work. A missed bar is a result, not a failure.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -41,20 +41,20 @@ async function main(options: Options): Promise<boolean> {
     print([title, text, ...bars.map(barText)].join('\n'));
   }
   const entries: Entry[] = [];
-  // Exported work is ours to write: it exists only once our side is warm, and compare() starts it first.
+  // The peers work on data that our program writes while it warms up, so compare() starts ours first.
   const sft = options.sections.has('sft') ? sftComparisons(options, withPeers) : [];
   const ppo = options.sections.has('ppo') ? ppoComparisons(options, withPeers) : [];
   for (const comparison of [...sft, ...ppo]) {
     const outcomes = await compare(comparison, log);
     entries.push({ comparison, outcomes, standing: standing(comparison, outcomes) });
     print([standingText(entries.at(-1)!.standing), ...remarks(outcomes)].join('\n'));
-    save(options, started, alone, entries); // a run that is cut short keeps what it has
+    save(options, started, alone, entries); // after each comparison, so that an interrupted run keeps its results
   }
   save(options, started, alone, entries);
   return entries.every(({ standing, outcomes }) => standing.disagreements.length === 0 && sound(outcomes[0]));
 }
 
-/** Without our numbers nothing was compared, and that must not look like agreement; a processor may lack bf16, though. */
+/** False when ours has no numbers, as then nothing was compared; that the processor cannot compute in bf16 is no failure. */
 const sound = (ours: Outcome | undefined) =>
   ours?.measured !== undefined || ours?.failed?.includes('unsupported_compute') === true;
 
@@ -68,7 +68,7 @@ function aloneSections({ sections, threads, quick }: Options): (() => Promise<Al
   return all.filter(([wanted]) => wanted).map(([, measure]) => measure);
 }
 
-/** How much of our step is products; how much of PPO's ratio comes from nesting. */
+/** Remarks: how much of our step is matrix products, and how many tokens nesting saves in PPO. */
 function remarks(outcomes: readonly Outcome[]): string[] {
   const own = outcomes[0]?.measured;
   if (own?.products === undefined) return [];
@@ -121,7 +121,7 @@ function save(
   writeFileSync(file, `${JSON.stringify(document, withoutRoot, 1)}\n`);
 }
 
-/** Where this checkout lies is nobody's business. */
+/** Makes paths in this checkout relative, because where it lies is private. */
 function withoutRoot(_key: string, value: unknown): unknown {
   return typeof value === 'string' && value.startsWith(root + path.sep) ? relative(value) : value;
 }

@@ -1,11 +1,11 @@
 /**
- * What a call of each built-in tool costs, and what the fresh state of its next call costs.
+ * Measures what a call of each built-in tool costs, and what preparing the next call costs.
  *
  *   npx vite-node bench/tools.ts [--calls 10] [--json]
  *
- * `answer` is a call on an idle tool: what a rollout waits for. `in a row` is a call directly after another, so that it
- * waits for the new process or image, too: 1000 divided by it are the calls a second of one process. `cpu` is
- * the processor time of a Python process, start to end (Linux).
+ * `answer` is the time of a call on an idle tool, as in a rollout. `in a row` is the time of a call directly after another,
+ * which also waits for the new process or image: one process answers 1000 / this number calls a second. `cpu` is the
+ * processor time of a Python process from start to end (Linux).
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ const calls = Number(flags.calls);
 const context = { timeoutMs: 60_000, maxObservationChars: 280 };
 const registry = createBuiltinRegistry();
 
-/** The first call of a process starts it, and Python's makes the picture of its memory. */
+/** Milliseconds of one call; the first call starts the child, and for Python may also make its snapshot. */
 async function timed(tool: string, input: string): Promise<number> {
   const began = performance.now();
   const result = await registry.run(tool, input, context);
@@ -69,7 +69,7 @@ for (const [tool, kind, input] of CASES) {
   const began = performance.now();
   for (let i = 0; i < calls; i++) await timed(tool, input);
   const rowMs = (performance.now() - began) / calls;
-  // Only a process that has ended has its time counted: Python's, one for each call.
+  // Processor time is counted only for ended processes, and only Python's ends after each call.
   const cpuMs = tool === 'python' ? (childrensCpu() - before) / calls : undefined;
   results.push({ tool, kind, answerMs: median(idle), rowMs, ...(cpuMs === undefined ? {} : { cpuMs }) });
 }

@@ -1,6 +1,5 @@
-// Everything the addon exports. Handles are opaque tagged objects; src/engine wraps them in classes and is the only
-// caller. `cancel` is a flag made by createCancel(), or undefined; Promise results are the types of
-// src/engine/types.ts.
+// The list of the addon's exports. Handles are opaque tagged objects; src/engine wraps them in classes and is the only
+// caller. `cancel` is a flag made by createCancel(), or undefined. Results of promises are typed in src/engine/types.ts.
 #include <napi.h>
 
 #include "core/error.h"
@@ -26,8 +25,8 @@ Napi::Value cancel_every(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Later calls on the handle (for a model: and on all it made) fail with `disposed`. A call in flight ends first; memory
-// goes when nothing uses it any more.
+// Later calls on the handle fail with `disposed`; for a model, also calls on its adapters and critics. A call in flight is
+// not stopped. Memory is freed when nothing uses it any more.
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   if (is_model(info[0])) {
     require_model(info[0])->dispose();
@@ -37,7 +36,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// C++ exceptions of ours become JavaScript errors with a code; Napi::Error passes through to node-addon-api.
+// Turns C++ exceptions into JavaScript errors with a code; Napi::Error passes through to node-addon-api.
 template <Napi::Value (*F)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {

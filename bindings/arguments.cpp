@@ -1,3 +1,4 @@
+// Reading and checking of JavaScript arguments; the contract is in arguments.h.
 #include "arguments.h"
 
 #include <cmath>
@@ -231,7 +232,7 @@ void copy_array(const Napi::Value& value, const std::string& name, napi_typedarr
       type != expected) {
     refuse(name, expected_name, value);
   }
-  // A detached buffer has length 0; the engine then says which length it expected.
+  // A detached buffer counts as length 0, which the engine refuses, naming the length it expected.
   out.resize(data ? length : 0);
   if (!out.empty()) std::memcpy(out.data(), data, out.size() * sizeof(T));
 }

@@ -1,6 +1,5 @@
-// Reads JavaScript arguments. Everything is checked, and a message names the argument, what was expected and what came.
-// Getters and proxies may run user code here, so callers read all arguments first and look at handles' state
-// afterwards.
+// Reads and checks JavaScript arguments; a message names the argument, what was expected and what came. Reading may run
+// user code (getters, proxies), so callers read all arguments first and look at the state of handles afterwards.
 #pragma once
 
 #include <napi.h>
@@ -28,18 +27,18 @@ std::string choice_field(const Napi::Object& object, const char* key, const std:
 
 spark::ModelOptions model_options(const Napi::Value& value);
 spark::LoraOptions lora_options(const Napi::Value& value);
-// Handles among the options come back as they are, for the caller to unwrap: options.trunk (undefined: none), and
-// options.value.critic (empty: no value term).
+// Handles in the options are returned unread in the second argument: options.trunk (undefined when there is none), and
+// options.value.critic (empty when there is no value term).
 spark::CriticOptions critic_options(const Napi::Value& value, Napi::Value& trunk);
 spark::PolicyOptions policy_options(const Napi::Value& value, Napi::Value& critic);
 spark::OptimizerOptions optimizer_options(const Napi::Value& value);
 double normalizer_option(const Napi::Value& value);
 spark::BatchShape shape_argument(const Napi::Value& value);
 
-// A snapshot of a batch. The call reads it on another thread while JavaScript goes on: the caller may write to its
-// arrays or transfer them away meanwhile, and Node-API can neither pin a typed array's memory nor forbid either. Token
-// ids and positions are used as indices, so they must not change after they were checked. The price is 25 bytes a token
-// at most, copied at memory speed (200 KB, about 20 µs, for 8192 tokens whose forward takes seconds).
+// A copy of a batch. The call reads it on another thread while JavaScript goes on, and JavaScript may write to its arrays
+// or transfer them away: Node-API can neither pin the memory of a typed array nor forbid that. Token ids and positions are
+// used as indices, so they must not change after they were checked. The copy costs at most 25 bytes a token at memory speed
+// (200 KB, about 20 µs, for 8192 tokens, whose forward pass takes seconds).
 struct OwnedBatch {
   std::vector<int32_t> tokens, cu_seqlens, step_ids, value_positions;
   std::vector<uint8_t> loss_mask;
@@ -47,7 +46,7 @@ struct OwnedBatch {
   spark::Batch view() const;
 };
 OwnedBatch batch_argument(const Napi::Value& value);
-// A copy of a Float32Array, for the same reason; its length is the engine's to check.
+// A copy of a Float32Array, for the same reason. The engine checks its length.
 std::vector<float> floats_argument(const Napi::Value& value, const std::string& name);
 
 }  // namespace spark_node

@@ -1,3 +1,4 @@
+// Handles and their state; the contract is in handles.h.
 #include "handles.h"
 
 #include <utility>
@@ -50,7 +51,7 @@ void TrainableState::dispose() {
 
 namespace {
 
-// Random constants: what makes our objects ours.
+// Random constants by which our objects are recognized.
 constexpr napi_type_tag kModelTag = {0x8c1f7a3e52d94b06, 0x9e30c5d7184fa26b};
 constexpr napi_type_tag kAdapterTag = {0x41d6e9082bf35c7a, 0xb7025e8d93c61f4e};
 constexpr napi_type_tag kCriticTag = {0xe2750b9c6d184f3a, 0x5af8163c0e97d2b4};

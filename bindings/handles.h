@@ -1,5 +1,5 @@
-// What JavaScript holds: plain objects, type-tagged so that no other object passes for one, wrapping shared state.
-// State is touched on the JavaScript thread only; the worker sees nothing but the engine objects it was given.
+// Handles are plain JavaScript objects that wrap shared state, with a type tag so that no other object can pass for one.
+// The state is used only on the JavaScript thread; a worker gets the engine objects it needs and nothing else.
 #pragma once
 
 #include <napi.h>
@@ -15,13 +15,13 @@ namespace spark_node {
 
 struct TrainableState;
 
-// A model and the gate in front of it: one call in flight, none after dispose.
+// A model, which allows one call at a time and none after dispose.
 struct ModelState {
   std::shared_ptr<spark::Model> model;
   std::string running;  // name of the call in flight, "" when there is none
   bool disposed = false;
   std::vector<std::weak_ptr<TrainableState>> children;
-  // Engine objects let go of during a call: they share memory with the one that runs, so they wait until it ends.
+  // Engine objects released during a call. They share memory with what the call uses, so they are freed when it ends.
   std::vector<std::shared_ptr<void>> leaving;
 
   void require_ready(const std::string& call) const;  // throws disposed or model_busy
@@ -55,10 +55,10 @@ std::shared_ptr<ModelState> require_model(const Napi::Value& value);
 std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value, const char* name = "adapter");
 std::shared_ptr<TrainableState> require_critic(const Napi::Value& value, const char* name = "critic");
 std::shared_ptr<TrainableState> require_trainable(const Napi::Value& value);  // adapter or critic
-// A live Critic of this model: one of another never gets to the worker, whose own calls may run.
+// A Critic of this model that is not disposed. One of another model is refused here, because a call on it may be running.
 std::shared_ptr<spark::Critic> critic_of_model(const std::shared_ptr<ModelState>& model, const Napi::Value& value,
                                                const char* name);
-CancelFlag optional_cancel(const Napi::Value& value);  // undefined: a flag of its own
+CancelFlag optional_cancel(const Napi::Value& value);  // undefined gives a new flag
 bool is_model(const Napi::Value& value);
 
 }  // namespace spark_node

@@ -1,3 +1,4 @@
+// Exports on a Model handle; signatures in addon.cpp.
 #include "model.h"
 
 #include <algorithm>
@@ -14,10 +15,10 @@ namespace spark_node {
 
 namespace {
 
-// A new adapter or critic, registered with its model; the model may have been disposed while it was being made.
+// Registers a new adapter or critic with its model. Throws when the model was disposed while it was being made.
 std::shared_ptr<TrainableState> adopt(const std::shared_ptr<ModelState>& owner, std::shared_ptr<spark::Adapter> adapter,
                                       std::shared_ptr<spark::Critic> critic) {
-  if (owner->disposed) throw spark::Error("disposed", "the model was disposed during the call");
+  if (owner->disposed) throw spark::Error("disposed", "the model was disposed during the call; open it again");
   auto state = std::make_shared<TrainableState>(owner, std::move(adapter), std::move(critic));
   std::erase_if(owner->children, [](const auto& child) { return child.expired(); });
   owner->children.push_back(state);

@@ -1,3 +1,4 @@
+// Exports on Adapter and Critic handles; signatures in addon.cpp.
 #include "trainable.h"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// Native calls on the thread pool; the contract is in worker.h.
 #include "worker.h"
 
 #include <new>
@@ -80,9 +81,8 @@ void PromiseWorker::OnOK() {
   auto& flags = in_flight(env).flags;
   if (const auto it = flags.find(context_.cancel); it != flags.end()) flags.erase(it);
   if (context_.gate) context_.gate->finish();
-  // A worker_thread that is being terminated can no longer run JavaScript: every Node-API call then fails, the one that
-  // would report the failure too. Nobody is left to tell, and an exception that escaped from here would end the
-  // process.
+  // While a worker_thread is being terminated every Node-API call fails, also the one that would report a failure. The
+  // exception is dropped, because nobody is left to hear of it, and outside this function it would end the process.
   try {
     settle(env);
   } catch (...) {

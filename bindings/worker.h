@@ -1,6 +1,6 @@
-// The one way native work gets off the event loop: a promise, computed on the thread pool, resolved on the JavaScript
-// thread. Errors reject with `.code`. While a call runs its model is marked busy, and its cancel flag is on the list
-// that cancelAll() (process exit) turns on.
+// Every native call runs here: a promise that is computed on the thread pool and resolved on the JavaScript thread. Errors
+// reject it and carry a `.code`. While a call runs its model is marked busy, and its cancel flag is in the list of flags
+// that cancelAll() sets when the process exits.
 #pragma once
 
 #include <napi.h>
@@ -15,7 +15,7 @@
 
 namespace spark_node {
 
-// The coded error of whatever is being handled in a catch block.
+// Code and message of the exception that is being handled; to be called in a catch block.
 struct Failure {
   std::string code, message;
 };
@@ -24,7 +24,7 @@ Napi::Error to_javascript(Napi::Env env, const Failure& failure);
 
 void cancel_all(Napi::Env env);
 
-// What every call has. `gate` is null for openModel, which has no model yet.
+// What every call has. `gate` is the model, null for openModel, which has none yet.
 struct CallContext {
   std::string name;
   std::shared_ptr<ModelState> gate;
@@ -35,7 +35,7 @@ class PromiseWorker : public Napi::AsyncWorker {
  public:
   PromiseWorker(Napi::Env env, CallContext context);
   ~PromiseWorker() override;
-  // Hands the worker to the thread pool; it deletes itself. Throws when the gate is closed.
+  // Hands the worker to the thread pool; it deletes itself. Throws when the model is busy or disposed.
   static Napi::Promise start(std::unique_ptr<PromiseWorker> worker);
 
  protected:
@@ -79,7 +79,7 @@ Napi::Promise run(Napi::Env env, CallContext context, typename TypedWorker<T>::C
 // For calls with nothing to return.
 Napi::Promise run_void(Napi::Env env, CallContext context, std::function<void(spark::Cancel)> compute);
 
-// A Float32Array that takes over the vector's memory: no copy on the event loop.
+// A Float32Array that takes over the vector's memory, so that nothing is copied on the event loop.
 Napi::Float32Array float_array(Napi::Env env, std::vector<float>&& values);
 
 }  // namespace spark_node

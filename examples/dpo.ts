@@ -1,12 +1,12 @@
 /**
- * Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) on the engine's `accumulate`: log-probs come out,
- * the loss and its slopes are computed here, the slopes go in. For P pairs of completions of one prompt each:
+ * Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) with the engine's `accumulate`: the engine gives
+ * log-probs, the loss and its slopes are computed here, and the engine gets the slopes. For P pairs of completions:
  *
  *   h(y) = Σ_{j in y} (lp_j − ref_j)                   log of π(y | x) / π_ref(y | x)
  *   m    = β (h(chosen) − h(rejected))
- *   L    = −(1 / P) Σ log σ(m)                         its equation 7
+ *   L    = −(1 / P) Σ log σ(m)                         equation 7 of the paper
  *
- *   dL / dlp_j = ∓ (β / P) σ(−m)                       − for tokens of the chosen one, + for those of the rejected one
+ *   dL / dlp_j = ∓ (β / P) σ(−m)                       − for tokens of the chosen completion, + for those of the rejected
  *
  * The policy is an adapter and the reference the base model under it, so one copy of the weights serves both.
  *
@@ -27,11 +27,11 @@ export interface DpoReport {
   readonly loss: number;
   /** Mean m, nats */
   readonly margin: number;
-  /** Share of pairs with m > 0: those that the policy orders as they should be, by more than the reference does */
+  /** Share of pairs with m > 0, for which the policy prefers the chosen completion more than the reference does */
   readonly accuracy: number;
 }
 
-/** Adds dL to the adapter's gradients; `adapter.optimizerStep` is the caller's. */
+/** Adds dL to the adapter's gradients; the caller then calls `adapter.optimizerStep`. */
 export async function dpoStep(model: Model, adapter: Adapter, pairs: readonly Pair[], beta = 0.1): Promise<DpoReport> {
   const batch = pack(
     pairs.flatMap(({ prompt, chosen, rejected }) => [[prompt, chosen] as const, [prompt, rejected] as const]),
@@ -40,7 +40,7 @@ export async function dpoStep(model: Model, adapter: Adapter, pairs: readonly Pa
   const lp = await model.logprobs(batch, adapter); // (N)
   const dlp = new Float32Array(lp.length); // (N)
 
-  /** h of sequence s: outside its completion both log-probs are 0 */
+  /** h of sequence s; its prompt adds nothing, because both log-probs are 0 there */
   const logRatio = (s: number) => {
     let sum = 0;
     for (let j = batch.cuSeqlens[s]!; j < batch.cuSeqlens[s + 1]!; j++) sum += lp[j]! - ref[j]!;
@@ -66,7 +66,7 @@ function minusLogSigmoid(m: number): number {
   return Math.max(-m, 0) + Math.log1p(Math.exp(-Math.abs(m)));
 }
 
-/** Sequences side by side; the loss is on the completions. */
+/** Packs the sequences side by side, with the loss on the completions. */
 function pack(sequences: readonly (readonly [prompt: readonly number[], completion: readonly number[]])[]): Batch {
   const cuSeqlens = [0];
   for (const [prompt, completion] of sequences) cuSeqlens.push(cuSeqlens.at(-1)! + prompt.length + completion.length);

@@ -1,13 +1,14 @@
 /**
- * Group relative policy optimisation (Shao et al. 2024, DeepSeekMath, arXiv 2402.03300) on the engine's `accumulate`:
- * log-probs come out, the loss and its slopes are computed here, the slopes go in. For Q prompts with G completions each:
+ * Group relative policy optimisation (Shao et al. 2024, DeepSeekMath, arXiv 2402.03300) with the engine's `accumulate`: the
+ * engine gives log-probs, the loss and its slopes are computed here, and the engine gets the slopes. For Q prompts with G
+ * completions each:
  *
  *   A_i  = (r_i − mean r) / std r                       over the G rewards of a prompt; there is no critic
- *   ρ_j  = exp(lp_j − old_j)                            of a token; old: the policy that wrote the completion
- *   k3_j = e^(ref_j − lp_j) − (ref_j − lp_j) − 1        its equation 4, an unbiased estimate of KL(π ‖ π_ref)
- *   L    = (1 / QG) Σ_i (1 / |o_i|) Σ_{j in o_i} [ −min(ρ_j A_i, clip(ρ_j, 1 − ε, 1 + ε) A_i) + β k3_j ]    its equation 3
+ *   ρ_j  = exp(lp_j − old_j)                            for token j; old is of the policy that wrote the completion
+ *   k3_j = e^(ref_j − lp_j) − (ref_j − lp_j) − 1        equation 4, an unbiased estimate of KL(π ‖ π_ref)
+ *   L    = (1 / QG) Σ_i (1 / |o_i|) Σ_{j in o_i} [ −min(ρ_j A_i, clip(ρ_j, 1 − ε, 1 + ε) A_i) + β k3_j ]    equation 3
  *
- *   dL / dlp_j = 1 / (QG |o_i|) · [ −ρ_j A_i where the first branch is the smaller, else 0, + β (1 − e^(ref_j − lp_j)) ]
+ *   dL / dlp_j = 1 / (QG |o_i|) · [ (−ρ_j A_i if it is the minimum above, else 0) + β (1 − e^(ref_j − lp_j)) ]
  *
  * The policy is an adapter and the reference the base model under it, so one copy of the weights serves both.
  *
@@ -20,7 +21,7 @@ export interface Completion {
   /** Token ids, at least one */
   readonly tokens: readonly number[];
   readonly reward: number;
-  /** (|o|) of each token, natural log, from the policy that wrote it */
+  /** (|o|) natural-log probability of each token under the policy that wrote it */
   readonly oldLogprobs: Float32Array;
 }
 
@@ -42,11 +43,11 @@ export interface GrpoReport {
   readonly loss: number;
   /** Mean k3 over the tokens, nats */
   readonly kl: number;
-  /** Share of the tokens whose clipped branch is the smaller one */
+  /** Share of the tokens for which the clipped term is the smaller one */
   readonly clipped: number;
 }
 
-/** Adds dL to the adapter's gradients; `adapter.optimizerStep` is the caller's. */
+/** Adds dL to the adapter's gradients; the caller then calls `adapter.optimizerStep`. */
 export async function grpoStep(
   model: Model,
   adapter: Adapter,
@@ -85,14 +86,14 @@ export async function grpoStep(
   return report;
 }
 
-/** (G) A_i; all 0 where every completion earned the same: there is nothing to prefer. */
+/** (G) A_i; all 0 when every completion has the same reward. */
 function groupAdvantages(completions: readonly Completion[]): number[] {
   const mean = completions.reduce((sum, { reward }) => sum + reward, 0) / completions.length;
   const variance = completions.reduce((sum, { reward }) => sum + (reward - mean) ** 2, 0) / completions.length;
   return completions.map(({ reward }) => (variance === 0 ? 0 : (reward - mean) / Math.sqrt(variance)));
 }
 
-/** Every completion behind its prompt, side by side; the loss is on the completions. */
+/** Packs every completion after its prompt, side by side, with the loss on the completions. */
 function pack(
   groups: readonly { prompt: readonly number[]; completions: readonly Pick<Completion, 'tokens'>[] }[],
 ): Batch {
@@ -112,7 +113,7 @@ async function main() {
   const modelPath = fileURLToPath(new URL('../models/spark-tiny.gguf', import.meta.url));
   const tokenizer = await openLlamaCpp({ modelPath });
   const ids = (text: string) => tokenizer.tokenize(text, false);
-  // Made up, with 1 for what is right. A real run samples them, and has their log-probs from the policy that did.
+  // Made-up completions, with reward 1 for right ones. A real run samples them and takes old log-probs from that policy.
   const written = [
     { prompt: 'What is 12 + 7? ', right: ['19.', 'It is 19.'], wrong: ['91.', 'It is 18.'] },
     { prompt: 'What is the chemical symbol of gold? ', right: ['Au.'], wrong: ['Go.', 'Gd, as in gold.', 'Ag.'] },
@@ -134,7 +135,7 @@ async function main() {
       return { ...completion, oldLogprobs: old.slice(end - completion.tokens.length, end) };
     }),
   }));
-  // The paper's μ: updates on the completions of one policy. After these the clip holds most tokens back, as it should.
+  // The paper's μ, the number of updates on the completions of one policy. In the end most tokens are clipped, as expected.
   for (let step = 1; step <= 5; step++) {
     const { loss, kl, clipped } = await grpoStep(model, adapter, groups);
     await adapter.optimizerStep({ learningRate: 1e-4 });

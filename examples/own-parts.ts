@@ -5,7 +5,7 @@
  */
 import * as spark from 'spark-rl';
 
-/** A tool is a name, two sentences for the prompt, and what it does. It never throws for bad input. */
+/** A tool is a name, two texts for the prompt, and a function. For bad input it does not throw but returns `ok: false`. */
 const reverse: spark.Tool = {
   name: 'reverse',
   description: 'Writes a text backwards.',
@@ -17,7 +17,7 @@ const reverse: spark.Tool = {
 
 const tools = spark.createBuiltinRegistry({ tools: ['calculator', 'statistics', 'encyclopedia'] }).register(reverse);
 
-/** The oracle, but of another opinion about one action. Another id, because its verdicts are others. */
+/** The oracle with another opinion about one action; it needs an id of its own, because its verdicts differ. */
 const oracle = spark.createOracle();
 const judge: spark.Judge = {
   id: 'oracle-that-likes-statistics',
@@ -29,7 +29,7 @@ const judge: spark.Judge = {
   },
 };
 
-/** SPaRK's reward, without its diversity term where the tool failed. */
+/** SPaRK's reward, without the diversity term when the tool failed. */
 function reward(step: spark.Step, rho: number): spark.Reward | null {
   const usual = spark.stepReward(step, rho);
   if (usual === null || step.toolError === null) return usual;

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /**
- * Builds the CUDA backend by itself, into build-cuda/, and puts it beside the addon when that is built. On a machine with a
- * whole CUDA toolkit the addon's own build (npm start) does it already; this is for one whose nvcc comes without cuBLAS,
- * which is then brought from its Python package, and for seeing that everything compiles where there is no GPU.
+ * Builds the CUDA backend alone, into build-cuda/, and copies it beside the addon if there is one. With a whole CUDA toolkit
+ * the addon's own build (npm start) already does this. This script is for machines whose nvcc has no cuBLAS, which it takes
+ * from cuBLAS' Python package, and for checking on a machine without GPU that everything compiles.
  *
  *   node scripts/build-cuda.mjs        or: npm run build:cuda
  *
- * SPARK_CUDA_ARCHITECTURES compiles for others than the default of native/cmake/cuda.cmake, as CMake names them.
+ * SPARK_CUDA_ARCHITECTURES names architectures in place of the default of native/cmake/cuda.cmake, in CMake's spelling.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync } from 'node:fs';
@@ -20,7 +20,7 @@ const folder = path.join(root, 'build-cuda');
 const library = path.join(folder, 'libspark_cuda.so');
 const addon = path.join(root, 'build/Release');
 
-/** The folder that holds nvcc's include and lib. */
+/** The folder with nvcc's include and lib. */
 function toolkit() {
   const nvcc = spawnSync('nvcc', ['--dryrun', '-x', 'cu', '/dev/null'], { encoding: 'utf8' });
   const top = /^#\$ TOP=(.*)$/m.exec(nvcc.stderr ?? '')?.[1];
@@ -31,7 +31,7 @@ function toolkit() {
   );
 }
 
-/** Where cuBLAS is when the toolkit has none, as cmake's argument. */
+/** CMake's argument for the place of cuBLAS; none when the toolkit has it. */
 async function cublas() {
   const top = toolkit();
   const inside = ['include', 'targets/x86_64-linux/include', 'targets/sbsa-linux/include'];
@@ -53,7 +53,7 @@ async function main() {
   const where = await cublas();
   const options = { cwd: root, code: 'setup_cuda', advice: 'The lines above are the compiler’s.' };
   const configure = ['-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '-DSPARK_CUDA=ON', ...where];
-  // Always given, empty for the default: a folder of an earlier build must not keep that build's.
+  // Always given, empty for the default, because CMake would otherwise keep the architectures of an earlier build.
   const architectures = `-DSPARK_CUDA_ARCHITECTURES=${process.env.SPARK_CUDA_ARCHITECTURES ?? ''}`;
   await run('configuring the CUDA backend', 'cmake', [...configure, architectures, '-DSPARK_BUILD_TESTS=OFF'], options);
   const cores = String(os.availableParallelism());

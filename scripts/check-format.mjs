@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** clang-format over the C++ and CUDA sources: says what is not formatted and exits 1, or with --fix formats it. */
+/** Runs clang-format on the C++ and CUDA sources: lists what is not formatted and exits 1, or with --fix formats it. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
- * Two rules that no ready-made tool knows:
- * - native code includes downwards only (docs/architecture.md, Who may import whom), and outside libraries stay where they belong;
- * - src/engine alone loads the addon.
+ * Checks two rules for which there is no ready-made tool:
+ * - native code includes downwards only (docs/architecture.md, Who may import whom), and each outside library is included
+ *   only by the parts listed below;
+ * - only src/engine loads the addon.
  * Prints every breach as file:line and exits 1.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Part of the native code to the parts it may include. `factory` alone names backends; nobody includes it but bindings. */
+/** For each part of the native code the parts it may include. Only `factory` names backends; only bindings include it. */
 const MAY_INCLUDE = {
   core: ['core'],
   ops: ['ops', 'core'],
@@ -24,9 +25,9 @@ const MAY_INCLUDE = {
   bindings: ['bindings', 'train', 'factory', 'core/error'],
 };
 
-/** Headers of outside libraries to the only parts that may see them. */
+/** Headers of outside libraries, and the only parts that may include them. */
 const OUTSIDE = [
-  { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench: what cuBLASLt offers, without the backend
+  { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench measures cuBLASLt without the backend
   { header: /^(dnnl|oneapi\/dnnl)/, parts: ['cpu', 'bench'] },
   { header: /^(napi|node|js_native|uv|v8)/, parts: ['bindings'] },
   { header: /^CLI\//, parts: ['bench'] },
@@ -68,7 +69,7 @@ function checkOwn(file, part, line, name) {
   }
   const to = partOf(target);
   const allowed = MAY_INCLUDE[/** @type {keyof typeof MAY_INCLUDE} */ (part)] ?? [];
-  // core/error stands for that one header of core.
+  // An entry such as core/error allows this one header of core.
   const ok = allowed.includes(to) || allowed.some((entry) => target === `native/${entry}.h`);
   if (!ok)
     breaches.push(`${file}:${line}: ${part} may include ${allowed.join(', ') || 'nothing'}, not ${to} ("${name}")`);
@@ -82,7 +83,7 @@ function checkOutside(file, part, line, name) {
       `${file}:${line}: <${name}> belongs into ${rule.parts.join(' or ') || 'test/native'} only, not into ${part}`,
     );
   }
-  // Angle brackets around our own header would get past the rule above.
+  // A header of ours in angle brackets would escape the rules of checkOwn.
   if (targetOf(file, name) !== null) breaches.push(`${file}:${line}: <${name}> is ours: write it in quotes`);
 }
 
@@ -92,7 +93,7 @@ function partOf(file) {
   return top === 'bindings' ? 'bindings' : second.replace(/\.\w+$/, '').replace(/^factory.*/, 'factory');
 }
 
-/** Beside the file, or under native/, which is where the compiler looks. @param {string} file @param {string} name */
+/** The header beside the file or under native/, as the compiler finds it. @param {string} file @param {string} name */
 function targetOf(file, name) {
   const places = [path.posix.join(path.posix.dirname(file), name), path.posix.join('native', name)];
   return places.find((place) => existsSync(path.join(root, place))) ?? null;

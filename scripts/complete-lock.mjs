@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * Completes package-lock.json with the platform packages that a registry mirror did not have when the lock was made.
- * `npm ci` refuses a lock file that leaves out an optional dependency, whatever machine it is for, and a machine for
- * which it is left out would never get its binary. Version and platform are known from the package that wants them; the
- * checksum is not, and npm does without. Run it after every `npm install` behind such a mirror:
+ * Adds to package-lock.json the platform packages that a registry mirror did not have when the lock file was made. `npm ci`
+ * refuses a lock file without them, and their platforms would not get their binaries. Version and platform are known from
+ * the package that depends on them; the checksum is not known, and npm does without it. Run this after every `npm install`
+ * behind such a mirror:
  *
  *   node scripts/complete-lock.mjs           says what it added
  */
@@ -11,7 +11,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** How platform packages spell what npm calls by another name. */
+/** Names of systems in the names of platform packages, and npm's names for them. */
 const OS = {
   mac: 'darwin',
   win: 'win32',
@@ -23,7 +23,7 @@ const OS = {
   openbsd: 'openbsd',
   netbsd: 'netbsd',
   openharmony: 'openharmony',
-}; // prettier-ignore
+};
 const CPU = ['x64', 'arm64', 'arm', 'ia32', 'riscv64', 'ppc64', 's390x', 'loong64'];
 const LIBC = { gnu: 'glibc', gnueabihf: 'glibc', musl: 'musl', musleabihf: 'musl' };
 
@@ -51,7 +51,7 @@ if (added.length > 0) {
 }
 console.log(added.length === 0 ? 'package-lock.json is complete' : `added ${added.join(', ')}`);
 
-/** Looks where Node would: beside the package that wants it, then further out. @param {string} at @param {string} name */
+/** Whether Node would find the package: beside the one that wants it, or further out. @param {string} at @param {string} name */
 function isThere(at, name) {
   for (let folder = at; folder !== ''; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
     if (packages[`${folder}/node_modules/${name}`]) return true;

@@ -1,6 +1,6 @@
 /**
- * Does our engine ever compute with a file that llama.cpp does not take? Damages fixture models with seeds, asks both, and
- * prints every case. Exits 1 when there is one, or when llama.cpp aborts over a file that our check of headers passes.
+ * Searches for files that our engine accepts and llama.cpp refuses. Damages fixture models at random (seeded), tries both,
+ * and prints every such case. Exits 1 when there is one, or when llama.cpp aborts over a file that our header check passes.
  *
  *   npx vite-node scripts/gguf-mutations.ts -- --count 1000 --seed 1
  */

@@ -3,8 +3,8 @@
  *
  *   npx vite-node scripts/make-tiny-corpus.ts -- --out /tmp/tiny-corpus.jsonl
  *
- * Questions are `mini`'s, train split, with seeds of their own; tools are the real ones, run on every ideal input and
- * on every spoiled one; format is the rollout's. The order of lines is the curriculum.
+ * The questions are of `mini`'s train split, with another seed than the run's. The tools really run, on every ideal and
+ * every spoiled input. The format is that of rollouts. The order of the lines is the curriculum.
  */
 
 import { once } from 'node:events';
@@ -32,18 +32,18 @@ const { values: flags } = parseArgs({
   options: {
     out: { type: 'string', default: '/tmp/tiny-corpus.jsonl' },
     transcripts: { type: 'string', default: '90000' },
-    /** How many of them are matching alone, at the beginning. */
+    /** How many transcripts at the beginning are of kind `match`. */
     drills: { type: 'string', default: '7000' },
     'per-category': { type: 'string', default: '240' },
     seed: { type: 'string', default: '101' },
-    /** Longest observation: what the quickstart gives the tools. */
+    /** Longest observation in characters, as in configs/quickstart.yaml. */
     observation: { type: 'string', default: '240' },
   },
 });
 
 const MAX_OBSERVATION = Number(flags.observation);
 
-/** Real tools, each (tool, input) run once. */
+/** Runs the real tools, each input once. */
 function observer(registry: ToolRegistry): Observe {
   const seen = new Map<string, Promise<string>>();
   return (tool, input) => {
@@ -60,8 +60,8 @@ function observer(registry: ToolRegistry): Observe {
 }
 
 /**
- * What an observation that names `value` can look like for this question: the value as its tools print it; for facts an
- * article of the same relation with ITS value replaced, so that the text must be read and cannot be known by heart.
+ * An observation that contains `value`: a tool's observation with the answer replaced by it. For facts an article about
+ * another thing with the value of the same relation replaced, so that the model has to read it and cannot know it by heart.
  */
 function showing(
   question: Question,
@@ -95,10 +95,10 @@ async function learn(question: Question, observe: Observe): Promise<Known> {
   return { question, rules, observations, shown };
 }
 
-/** Matching alone comes first, in the transcripts before `flags.drills`; then everything is mixed evenly. */
+/** Shares of the kinds of transcripts: first, for `flags.drills` transcripts, only `match`; then a mixture. */
 const DRILLS: Record<Kind, number> = { match: 1, inputs: 0, habit: 0, plain: 0 };
 const MIX: Record<Kind, number> = { match: 0.1, inputs: 0.405, habit: 0.405, plain: 0.09 };
-/** Share of questions cut to a few options in the mix. */
+/** Share of questions that are cut to a few options, in the mixture. */
 const SHORT = 0.05;
 /** Share of transcripts about facts: there are few such questions, but their words are the hardest to copy. */
 const FACTS = 0.4;

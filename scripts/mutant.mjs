@@ -1,8 +1,8 @@
 /**
- * Finds the place of a mutation by what the code says there, not by how it is written down. A pattern is a run of C++ tokens:
- * spaces, line breaks and comments between them do not matter. `$name` in it stands for one operand, an identifier with the
- * members, subscripts and calls behind it (`batch.returns[t]`, `deltas(j)[col]`), so a renamed variable changes nothing; the
- * same name twice is the same operand twice. In the replacement `$name` is what was found there.
+ * Puts a mutation into a C++ source. Its place is given by a pattern of C++ tokens; spaces, line breaks and comments between
+ * them do not matter. `$name` in a pattern stands for one operand: an identifier with members, subscripts and calls after it
+ * (`batch.returns[t]`, `deltas(j)[col]`), so that renaming a variable does not break the pattern. The same `$name` twice
+ * must match the same operand. In the replacement `$name` is what it matched.
  */
 
 const BRACKETS = String.raw`\[(?:[^\[\]]|\[[^\[\]]*\])*\]`;
@@ -26,14 +26,14 @@ function expression(pattern) {
   return new RegExp(parts.join('\\s*'), 'dg');
 }
 
-/** The same text with its comments, strings and characters blank, every place where it was. @param {string} text */
+/** The text with comments, strings and characters replaced by spaces, so that positions stay. @param {string} text */
 function withoutComments(text) {
   return text.replace(/\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'/g, (found) =>
     found.replace(/[^\n]/g, ' '),
   );
 }
 
-/** Behind the bracket that closes the one at `open`. @param {string} text @param {number} open */
+/** The position after the bracket that closes the one at `open`. @param {string} text @param {number} open */
 function behindBracket(text, open) {
   const pairs = new Map([
     ['(', ')'],
@@ -50,7 +50,7 @@ function behindBracket(text, open) {
 }
 
 /**
- * Where the bodies of the function or type of this name are, between `from` and `to`.
+ * The ranges of the bodies of functions or types of this name, between `from` and `to`.
  * @param {string} text @param {string} name @param {number} from @param {number} to @returns {[number, number][]}
  */
 function bodies(text, name, from, to) {

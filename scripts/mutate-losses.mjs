@@ -1,10 +1,10 @@
 /**
- * Would a test notice? Puts each error of test/native/mutations.mjs into a copy of native/, builds the test program and runs
- * it: it must fail. Prints a table; exits 1 when a mutant survives or does not compile. One whose place is no longer found in
- * its file is named before anything is built.
+ * Mutation tests: puts each error of test/native/mutations.mjs into a copy of native/, builds the test program and runs it;
+ * a test must fail. Prints a table; exits 1 when a mutant survives or does not compile. A mutation whose place is no longer
+ * found in its file is reported before anything is built.
  *
  *   npm run test:mutations                      all of them
- *   npm run test:mutations -- cpu/policy.cpp    those of files whose name contains one of the words
+ *   npm run test:mutations -- cpu/policy.cpp    those in files whose names contain one of the words
  *
  * The copy is build-mutations/, kept between runs. With ccache on the PATH the unchanged files cost nothing.
  */
@@ -21,12 +21,12 @@ const build = path.join(copy, 'build');
 const program = path.join(build, 'spark_tests');
 // Some mutants loop or diverge; the suite takes seconds.
 const TEST_TIMEOUT_MS = 120_000;
-// Files and memory: they take most of the suite's time and know nothing of a loss.
+// Tests of files and memory, which take most of the suite's time and do not test losses.
 const WITHOUT = ['*/core_*', '*/memory_*', '*/adapter_io_*'];
 
 /**
- * native/, test/native and the fixtures, laid out as the tests expect them. Only what differs is written, by content: a file
- * that an interrupted run left mutated is compiled again, and one that has not changed is not.
+ * Copies native/, test/native and the fixtures, laid out as the tests expect. Only files whose content differs are written,
+ * so that unchanged files are not compiled again, and a file that an interrupted run left mutated is.
  */
 function makeCopy() {
   for (const folder of ['native', 'test/native']) {
@@ -64,7 +64,7 @@ function configure() {
   ]);
 }
 
-/** Output when it succeeds, else an error with what the command said. */
+/** Runs a command and returns its output; throws with its output when it fails. */
 function run(command, args) {
   const result = spawnSync(command, args, { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`${command} failed: ${result.stderr || result.stdout || result.error}`);
@@ -73,7 +73,7 @@ function run(command, args) {
 
 const compile = () => run('cmake', ['--build', build, '--target', 'spark_tests', '-j', '2']);
 
-/** A CUDA kernel shows on the host alone; the other mutants are in the CPU's code and in what all backends share. */
+/** The backend to test: mutants of CUDA kernels on the emulated device, all others on the CPU. */
 const backendOf = (file) => (file.startsWith('cuda/') ? 'cuda emulated' : 'cpu f32');
 
 /** The first test that fails on this backend; null when all pass. */
@@ -86,7 +86,7 @@ function failure(backend) {
     env: { ...process.env, OMP_WAIT_POLICY: 'passive', SPARK_TEST_BACKENDS: backend },
   });
   if (result.status === 0) return null;
-  // A skipped backend has a section with the test's name, too.
+  // A section alone is no failure, as a skipped backend has one with the test's name too.
   const section = result.stdout.split(/^={20,}$/m).find((part) => part.includes(' ERROR: ')) ?? '';
   const file = /([^/\n]+_test)\.cpp:\d+:\nTEST CASE: {2}(.*)/.exec(section);
   return file ? `${file[1]}: ${file[2]}` : (result.signal ?? `exit ${result.status}`);
@@ -101,8 +101,8 @@ function mutant({ file, what, ...mutation }) {
   }
 }
 
-/** What became of one mutant: `killed` by which test, or why it is a finding. */
-function judge(mutation) {
+/** Builds and tests one mutant: `killed` and by which test, or why it counts as a finding. */
+function tryMutant(mutation) {
   const target = path.join(copy, 'native', mutation.file);
   const text = readFileSync(target, 'utf8');
   try {
@@ -135,7 +135,7 @@ for (const backend of new Set(chosen.map(({ file }) => backendOf(file)))) {
 
 const counts = new Map();
 for (const mutation of chosen) {
-  const { verdict, detail } = judge(mutation);
+  const { verdict, detail } = tryMutant(mutation);
   counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
   console.log(`${verdict.padEnd(9)} ${mutation.file.padEnd(26)} ${mutation.what.padEnd(48)} ${detail.slice(0, 90)}`);
 }

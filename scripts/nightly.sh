@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What is too long for every change, once a night (CI_FULL=1 .ci/run runs it, too). Everything runs, also after a failure;
-# the seconds of each part stand at the end, and the exit code is 1 when one failed.
+# Runs the checks that take too long for every change, once a night (CI_FULL=1 .ci/run runs it too). All parts run, even
+# after a failure; at the end it prints the seconds of each part, and the exit code is 1 when one failed.
 #
-# From .ci/run these were moved here, and this stayed there:
+# These were moved here from .ci/run; the right column says what remains there:
 #   Ampere and PTX code of the CUDA backend   one architecture compiles; the others differ in a few lines
 #   sanitized: threads in descending order    ascending order; npm test runs both orders without sanitizers
 #   verify parity: every tensor type          F32 and Q4_K; bindings/parityQuantised.test.ts compares all of them
@@ -14,7 +14,7 @@ export SPARK_SHARED="${SPARK_SHARED:-$(cd .. && pwd)/shared}"
 source scripts/parts.sh
 failed=0
 
-# there FILE COMMAND …: where the file is
+# there FILE COMMAND …: runs the command if the file exists
 there() {
   local file=$1
   shift

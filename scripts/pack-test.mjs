@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * What somebody does who installs the package: packs this clone, installs the tarball into an empty project with install
- * scripts disabled, sees the error that names the one command, types that command, and prints log-probs of the shipped
- * model, from a program and from the command line. They must be those of this clone's engine. Minutes, because the C++
- * is compiled; the package registry must be reachable. Exit code 0: all of it worked.
+ * Does what a user does who installs the package: packs this clone, installs the tarball into an empty project with install
+ * scripts disabled, reads the command from the error message, runs it, and prints log-probs of the shipped model from a
+ * program and from the command line. They must be those of this clone's engine. Takes minutes, because the C++ is compiled;
+ * the package registry must be reachable. Exit code 0 when everything worked.
  *
- *   node scripts/pack-test.mjs [--keep]      --keep: leaves the project there
+ *   node scripts/pack-test.mjs [--keep]      --keep: do not remove the project
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const TOKENS = [1, 15, 27, 9, 300, 42, 7, 512, 3, 88, 260, 31];
-/** Both engines are compiled alike from the same sources on this machine: a sum in another order is all there may be. */
+/** Both engines are compiled from the same sources on this machine; at most the order of a sum may differ. */
 const TOLERANCE = 1e-5;
 
 const PROGRAM = `
@@ -108,7 +108,7 @@ try {
   const project = install(folder);
   setUp(project);
   compare(project);
-  // Models, corpus, sandboxed tools and their libraries are found from inside node_modules.
+  // Checks that models, corpus, sandboxed tools and their libraries are found when the package lies in node_modules.
   succeed('npx spark-rl doctor', project, ['npx', 'spark-rl', 'doctor', '--config', 'quickstart', '--json']);
   process.stdout.write('the package works\n');
 } catch (error) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * Whether two ladders came to the same numbers, to the last digit: for a change that is to change none.
+ * Compares the numbers of two ladders to the last digit; for checking a change that should not change any.
  *
  *   node scripts/same-ladder.mjs runs/before/ladder.json runs/after/ladder.json
  *
- * Rollouts that share a batch differ in the last bits with what else is in it, and a bit can decide a token: give both runs
- * `--set inference.sequences=1`, one seed and one machine.
+ * The last bits of a rollout depend on which others share its batch, and a bit can decide a token. So both runs need
+ * `--set inference.sequences=1`, the same seed and the same machine.
  */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';

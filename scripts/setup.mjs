@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 /**
- * Set-up, all of it: from a machine with nothing but Node to a program that runs. Plain JavaScript without packages,
- * because nothing is installed yet. It says first what it will do, skips each step that is done (a second run costs a few
- * file hashes), and takes a step for done only once it has ended well: whatever stops it, the same command goes on.
+ * The whole set-up, from a machine with only Node to a program that runs. Plain JavaScript without packages, because none is
+ * installed yet. It first says what it will do, and skips steps that are done (a second run costs a few file hashes). A step
+ * counts as done only when it has ended well, so after any interruption the same command goes on.
  *
  *   node scripts/setup.mjs --for start      system packages, npm packages, the engine, the TypeScript build
  *   node scripts/setup.mjs --for test       the same, and what the native tests need
  *   node scripts/setup.mjs --for pack       npm packages and the TypeScript build: what `npm pack` takes along
  *
- * In an installed package `npx spark-rl setup` calls setUpPackage(). With SPARK_RL_NO_SYSTEM=1 system packages are only
- * named, with the command to type, as where installing them would take a password.
+ * In an installed package `npx spark-rl setup` calls setUpPackage(). When SPARK_RL_NO_SYSTEM=1 is set, or installing would
+ * take a password, missing system packages are not installed but named, with the command to type.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -24,12 +24,12 @@ import { beSilent, checkNode, elapsed, output, run, SetupError, say, systemSteps
 
 const ADDON = 'Release/spark_rl.node';
 const CUDA_LIBRARY = 'Release/libspark_cuda.so';
-/** Beside the engine, `{ root, hash, cuda, noCuda }`: whose it is, of which sources, why it has no CUDA backend. */
+/** File beside the engine, `{ root, hash, cuda, noCuda }`: its clone or package, hash of sources, why there is no CUDA. */
 const ENGINE_STAMP = 'setup.json';
-/** `{ hash, sources }` of what dist/ was compiled from. */
+/** `{ hash, sources }`: hash and names of the sources that dist/ was compiled from. */
 const PROGRAM_STAMP = 'dist/.setup';
 
-// What is to be done. A step is `{ says, make }`: lines for people, and the work.
+// The steps. A step is `{ says, make }`: lines that describe it, and the work.
 
 function stepsOfClone(root, goal, signal) {
   const build = path.join(root, 'build');
@@ -56,8 +56,8 @@ function stepsOfClone(root, goal, signal) {
 }
 
 /**
- * Builds the engine of an installed package: in the package or, where that is read-only, in the folder `cache`. No
- * registry is asked, and TypeScript came compiled. `cuda` is auto, on or off.
+ * Builds the engine of an installed package, in the package or, when that is read-only, in the folder `cache`. Needs no
+ * registry, and no TypeScript, which comes compiled. `cuda` is auto, on or off.
  */
 export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) {
   if (quiet) beSilent();
@@ -67,7 +67,7 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
   const inPackage = path.join(root, 'build');
   const place = isWritable(root) || (!force && isReady(inPackage, hash, cuda)) ? 'package' : 'cache';
   const target = place === 'package' ? inPackage : cache;
-  // It would be loaded first.
+  // Removed, because a build in the cache folder would be loaded in place of the new one.
   if (place === 'package') remove(cache);
   if (place === 'cache') say(`${root} is read-only: the engine goes to ${cache}`);
   const engine = {
@@ -81,7 +81,7 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
   return { addon: path.join(target, ADDON), place, built, cuda: hasCuda, noCuda };
 }
 
-/** False: there was nothing to do. */
+/** Makes the steps that `toDo` returns, with a lock on the folder; false when there was nothing to do. */
 async function perform(folder, toDo, signal) {
   if (toDo().length === 0) return false;
   return withLock(folder, signal, async () => {
@@ -96,7 +96,7 @@ async function perform(folder, toDo, signal) {
 
 // npm packages and TypeScript.
 
-/** npm's own record of what it put into node_modules, its last act, must agree with the lock file. */
+/** True when npm's record of what it has installed, which it writes last, agrees with the lock file. */
 function hasPackages(root) {
   const wanted = readJson(path.join(root, 'package-lock.json'))?.packages;
   const present = readJson(path.join(root, 'node_modules/.package-lock.json'))?.packages;
@@ -105,13 +105,13 @@ function hasPackages(root) {
   if (!present) return false;
   return Object.entries(wanted).every(([at, { version, optional, devOptional }]) => {
     if (at === '') return true;
-    // Other platforms' binaries are in the lock file, but not on the disk.
+    // Optional packages may be missing: the lock file also lists binaries of other platforms.
     return at in present ? present[at].version === version : optional || devOptional;
   });
 }
 
 async function installPackages(root, signal) {
-  // No package here needs its install script, and newer npm versions run none: so nobody's should be relied on.
+  // No package needs its install script, and as newer versions of npm run none, none may come to be needed.
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const advice = 'See that the package registry can be reached (npm ping) and run this again.';
   await run('installing npm packages', 'npm', args, { cwd: root, code: 'setup_npm', advice, signal });
@@ -119,36 +119,36 @@ async function installPackages(root, signal) {
 
 async function compileTypeScript(root, hash, signal) {
   const sources = fs.readdirSync(path.join(root, 'src'), { recursive: true }).sort();
-  // With other names than last time from scratch: the compiler leaves what it made of a source that is gone. Else it
-  // compiles what has changed, in half the time.
+  // When source files were added or removed, dist/ is removed first, because the compiler would leave the output of removed
+  // sources. Otherwise it compiles only what has changed, in half the time.
   const stamp = path.join(root, PROGRAM_STAMP);
   if (readJson(stamp)?.sources.join() !== sources.join()) remove(path.join(root, 'dist'));
   const args = [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'];
   const advice = 'Correct what the compiler names, or remove dist/ if it names nothing that is there.';
   await run('compiling TypeScript', process.execPath, args, { cwd: root, code: 'setup_typescript', advice, signal });
-  // The compiler makes plain files; this one is the command spark-rl.
+  // The command `spark-rl`, which the compiler does not make executable.
   fs.chmodSync(path.join(root, 'dist/cli/main.js'), 0o755);
   fs.writeFileSync(stamp, JSON.stringify({ hash, sources }));
 }
 
 // The engine.
 
-/** It uses every instruction of the processor it was built on: a folder moved to another one is built again. */
+/** Hash of sources and processor: a build uses every instruction of its processor, so another one needs another build. */
 function engineHash(root) {
   return hashOf(root, ['native', 'bindings', 'CMakeLists.txt'], [process.platform, process.arch, os.cpus()[0]?.model]);
 }
 
-/** Built from these sources, with what is asked for, and it loads. */
+/** Whether the engine in the folder was built from these sources, has (or has not) CUDA as asked, and loads. */
 function isReady(folder, hash, cuda) {
   const stamp = readJson(path.join(folder, ENGINE_STAMP));
   if (stamp?.hash !== hash) return false;
   const hasCuda = fs.existsSync(path.join(folder, CUDA_LIBRARY));
-  // `auto` after `off` builds again: CUDA may be wanted now. After `on` there is nothing to add.
+  // `auto` after `off` builds again, to look for CUDA.
   const asWanted = { auto: stamp.cuda !== 'off', on: hasCuda, off: !hasCuda }[cuda];
   return asWanted && loadFailure(folder) === null;
 }
 
-/** In a process of its own: a library that is broken may end it. */
+/** Why the engine does not load, or null. Tried in a process of its own, which a broken library may end. */
 function loadFailure(folder) {
   const script = 'try { require(process.argv[1]) } catch (error) { console.log(error.message) }';
   const said = output(process.execPath, ['-e', script, path.join(folder, ADDON)]);
@@ -156,20 +156,21 @@ function loadFailure(folder) {
 }
 
 /**
- * In a clone in `target` itself, where a change compiles little. In a package in a draft folder, of which only what is
- * loaded later is moved out: a build that fails leaves what was there before, and no objects stay behind.
+ * A clone is built in `target` itself, where later builds compile only what has changed. A package (`inDraft`) is built in a
+ * draft folder, from which only the libraries are moved out: a failed build then leaves the old engine, and no object files
+ * stay behind.
  */
 async function buildEngine({ root, target, hash, cuda, inDraft = false, signal }) {
   const folder = inDraft ? path.join(target, 'draft') : target;
   const stamp = readJson(path.join(folder, ENGINE_STAMP));
-  // From scratch where no build has ended well yet, where the clone was copied or moved (CMake refuses that), and where
-  // there is nothing to compile and still it does not load.
+  // From scratch when no build has ended well yet, when the clone was moved (which CMake refuses), and when nothing has
+  // changed and the engine still does not load.
   if (stamp?.root !== root || stamp.hash === hash) remove(folder);
   fs.mkdirSync(folder, { recursive: true });
-  // A compiler process takes up to a gigabyte.
+  // Each compiler process takes up to a gigabyte.
   const jobs = Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 2 ** 30)));
   const script = path.join(packageFolder(root, 'cmake-js'), 'bin/cmake-js');
-  // Not the native tests, which `npm test` has put into the same folder.
+  // Only the addon; without a target it would also build the native tests that `npm test` configures in this folder.
   const args = [script, 'build', '--target', 'spark_rl', '--parallel', `${jobs}`, '--out', folder];
   let noCuda = null;
   try {
@@ -193,7 +194,7 @@ async function buildEngine({ root, target, hash, cuda, inDraft = false, signal }
   }
 }
 
-/** The folder of a package as Node finds it from `root`: beside it, above it, or among pnpm's links. */
+/** The folder of a package, found as Node does from `root`: beside it, above it, or among pnpm's links. */
 function packageFolder(root, name) {
   let file;
   try {
@@ -201,7 +202,7 @@ function packageFolder(root, name) {
   } catch {
     throw new SetupError('setup_npm', `expected the npm package ${name} beside ${root}, got none: install again`);
   }
-  // Yarn's Plug'n'Play keeps packages in archives, which only Node can read; cmake and the compiler cannot.
+  // Yarn's Plug'n'Play keeps packages in archives, which cmake and the compiler cannot read.
   if (!fs.existsSync(file) || /\.zip[\\/]/.test(file)) {
     const advice = 'put "nodeLinker: node-modules" into .yarnrc.yml and run yarn install';
     throw new SetupError('setup_npm', `expected ${name} as files, got ${file}: ${advice}`);
@@ -209,11 +210,12 @@ function packageFolder(root, name) {
   return path.dirname(file);
 }
 
-// One at a time; files.
+// Lock and files.
 
 /**
- * `npm start` and `npm test` in two windows would build into the same folder. The lock is a socket that its holder listens
- * on: it closes with the process however that ends, and no other process can be taken for the holder.
+ * Keeps two processes (`npm start` and `npm test` in two windows) from building into the same folder. The lock is a socket
+ * on which its holder listens: it closes when the process ends in any way, and no other process can be mistaken for the
+ * holder.
  */
 async function withLock(folder, signal, work) {
   const at = path.join(os.tmpdir(), `spark-rl-setup-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`);
@@ -233,7 +235,7 @@ async function withLock(folder, signal, work) {
     holder.destroy();
     if (answer === null && !waits) say(`waiting for another setup of this folder to end (lock ${at})`);
     waits ||= answer === null;
-    // Twice: one that has just begun refuses for a moment, one that was killed for ever.
+    // Removed after two refusals: a holder that has just begun refuses for a moment, the socket of a killed one always.
     refused = answer === 'ECONNREFUSED' ? refused + 1 : 0;
     if (refused > 1) fs.rmSync(at, { force: true });
   }
@@ -244,7 +246,7 @@ async function withLock(folder, signal, work) {
   }
 }
 
-/** null: not there, or torn. */
+/** The parsed file; null when it is missing or damaged. */
 function readJson(file) {
   try {
     return JSON.parse(fs.readFileSync(file, 'utf8'));
@@ -253,7 +255,7 @@ function readJson(file) {
   }
 }
 
-/** A compiler that is just ending may still write into it. */
+/** With retries, because a compiler that is just ending may still write into the folder. */
 const remove = (folder) => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 
 function isWritable(folder) {
@@ -265,7 +267,7 @@ function isWritable(folder) {
   }
 }
 
-/** Of names and contents: a fresh checkout has fresh dates, and a branch switched to and back has the same code. */
+/** Hash of names and contents; not of dates, which a checkout changes while the code stays the same. */
 function hashOf(root, sources, facts = []) {
   const hash = createHash('sha256').update(JSON.stringify(facts));
   for (const source of sources.map((name) => path.join(root, name))) {
@@ -277,7 +279,7 @@ function hashOf(root, sources, facts = []) {
   return hash.digest('hex');
 }
 
-/** Called as a program: makes the clone ready. */
+/** The program: makes a clone ready. */
 async function main(argv) {
   const goal = argv[0] === '--for' ? argv[1] : undefined;
   if (argv.length !== 2 || !['start', 'test', 'pack'].includes(goal)) {
@@ -291,7 +293,7 @@ async function main(argv) {
   if (await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal)) say(`ready after ${elapsed()}`);
 }
 
-// Not where it is imported.
+// Not when this file is imported.
 if (process.argv[1]?.endsWith(path.join('scripts', 'setup.mjs'))) {
   main(process.argv.slice(2)).catch((error) => {
     if (!(error instanceof SetupError)) throw error;

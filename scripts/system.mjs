@@ -1,6 +1,6 @@
 /**
- * The machine that set-up finds: which tools and libraries it lacks, installing them with its package manager, and running
- * commands with a sign of life. Plain JavaScript without packages, as scripts/setup.mjs.
+ * The part of set-up that concerns the machine: finds out which tools and libraries are missing, installs them with the
+ * package manager, and runs commands with progress. Plain JavaScript without packages, as scripts/setup.mjs.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 const started = Date.now();
 let silent = false;
 
-/** A failure that the user can do something about: what was expected, what came instead, what to do. */
+/** A failure the user can do something about; its message says what was expected, what came instead, and what to do. */
 export class SetupError extends Error {
   constructor(code, message) {
     super(message);
@@ -24,13 +24,13 @@ const MANAGERS = {
     refresh: ['apt-get', 'update', '-o', 'DPkg::Lock::Timeout=120'],
   },
   dnf: { install: ['dnf', 'install', '-y'] },
-  // No fresh lists here: an Arch takes them with an upgrade of everything, or breaks.
+  // No `refresh`: on Arch, fresh package lists without upgrading everything can break the system.
   pacman: { install: ['pacman', '-S', '--needed', '--noconfirm'] },
   brew: { install: ['brew', 'install'] },
 };
 
 const COMPILERS = 'GCC 11, Clang 14, Xcode 15 or newer';
-/** `packages`: of apt, dnf, pacman, brew; `got(compiler)`: what there is instead, or nothing when all is well. */
+/** `packages`: names for apt, dnf, pacman, brew; `got(compiler)`: what was found instead, falsy when it is there. */
 const NEEDS = [
   need('setup_cmake', 'cmake 3.20 or newer', 'plans the build', 'cmake cmake cmake cmake', () => {
     const version = /\d+\.\d+/.exec(output('cmake', ['--version']) ?? '')?.[0] ?? 'none';
@@ -42,7 +42,7 @@ const NEEDS = [
   need('setup_compiler', `a C++20 compiler (${COMPILERS})`, 'compiles the engine', 'g++ gcc-c++ gcc -', (compiler) => {
     return compiler === undefined && `none (tried ${compilers().join(', ')})`;
   }),
-  // GCC brings it along; clang does not.
+  // Comes with GCC, but not with clang.
   { ...library('omp.h', 'OpenMP', 'threads', 'libomp-dev libomp-devel openmp libomp'), ofCompiler: true },
   library('dnnl.hpp', 'oneDNN', 'matrix products', 'libdnnl-dev onednn-devel onednn onednn'),
   library('nlohmann/json.hpp', 'JSON', 'file headers', 'nlohmann-json3-dev json-devel nlohmann-json nlohmann-json'),
@@ -75,10 +75,10 @@ export function checkNode() {
   }
 }
 
-/** CXX may hold more than a name: `ccache g++`. */
+/** CXX may be more than a name: `ccache g++`. */
 const compilers = () => (process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']);
 
-/** Asks the compiler itself, which knows best where it looks. */
+/** Whether the compiler's preprocessor finds the condition true; it knows best where it looks for headers. */
 function preprocesses(compiler, condition) {
   if (compiler === undefined) return false;
   const [command, ...first] = compiler.trim().split(/\s+/);
@@ -91,7 +91,7 @@ function whatIsMissing(goal) {
   const modern = '__cplusplus >= 202002L && __has_include(<span>) && __has_include(<concepts>)';
   const compiler = compilers().find((name) => preprocesses(name, modern));
   const { CXX, CMAKE_PREFIX_PATH, dnnl_DIR, nlohmann_json_DIR } = process.env;
-  // Where CMake has been told of another place for libraries, CMake decides; a wrong CXX is mended first.
+  // Libraries are not checked when CMake was given other places for them, nor before a wrong CXX is corrected.
   const unseen = CMAKE_PREFIX_PATH || dnnl_DIR || nlohmann_json_DIR || (CXX && compiler === undefined);
   return NEEDS.filter((need) => !need.test || goal === 'test')
     .filter((need) => !need.header || !unseen)
@@ -129,7 +129,8 @@ async function installSystemPackages(manager, missing, goal, signal) {
   const call = async (what, words) => {
     const sudo = process.getuid() === 0 ? [] : ['sudo', '-n'];
     const [command, ...args] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', ...words];
-    // Without the signal: a package manager is not stopped half-way, and sudo knows its user by the terminal.
+    // Without `signal`, because a package manager must not be stopped half-way, and because sudo needs the terminal, which a
+    // process group of its own would not have.
     await run(what, command, args, { cwd: '/', code: 'setup_packages', advice });
     signal?.throwIfAborted();
   };
@@ -146,7 +147,7 @@ async function installSystemPackages(manager, missing, goal, signal) {
   if (still.length > 0) throw missingError(manager, still, 'that has been done, and it still is not found');
 }
 
-/** Why the system is not touched, if so. */
+/** Why packages are not installed here; null when they can be. */
 function whyNot(manager, missing) {
   if (process.env.SPARK_RL_NO_SYSTEM) return 'not done here: SPARK_RL_NO_SYSTEM is set';
   if (manager === undefined) return 'not done here: expected apt-get, dnf or pacman, got none of them';
@@ -164,12 +165,12 @@ function missingError(manager, missing, note) {
   return new SetupError(missing[0].code, message);
 }
 
-/** The commands to type. */
+/** The commands that a user has to type. */
 function typed(manager, missing) {
   const packages = packagesOf(manager, missing);
   const sudo = manager === 'brew' || process.getuid() === 0 ? [] : ['sudo'];
   const install = `  ${[...sudo, ...MANAGERS[manager].install, ...packages].join(' ')}`;
-  // Apple's compiler is no package.
+  // Apple's compiler is not a package of Homebrew.
   return [
     ...(packages.length < missing.length ? ['  xcode-select --install'] : []),
     ...(packages.length ? [install] : []),
@@ -178,19 +179,20 @@ function typed(manager, missing) {
 
 export const elapsed = () => `${((Date.now() - started) / 1000).toFixed(1)} s`;
 
-/** For a caller that wants no words: failures still say everything. */
+/** Turns off messages; errors still contain everything. */
 export function beSilent() {
   silent = true;
 }
 
-/** To stderr: stdout is for results. */
+/** Prints to stderr, because stdout is for results. */
 export function say(message) {
   if (!silent) process.stderr.write(`setup ${elapsed().padStart(8)}  ${message}\n`);
 }
 
 /**
- * Runs a command to its end. Its last line of output shows as progress; its last forty show when it fails. A `signal` that
- * fires ends the command with everything it has started, and its reason is thrown. `code`, `advice`: of its failure.
+ * Runs a command to its end, showing its last line of output as progress, and its last forty when it fails. An abort by
+ * `signal` ends the command with everything it has started, and throws the reason. A failure throws SetupError with `code`
+ * and `advice`.
  */
 export async function run(what, command, args, { cwd, code, advice, signal, onLine }) {
   signal?.throwIfAborted();
@@ -198,13 +200,13 @@ export async function run(what, command, args, { cwd, code, advice, signal, onLi
   const begun = Date.now();
   const seconds = () => ((Date.now() - begun) / 1000).toFixed(0);
   const tail = [];
-  // In a process group of its own: the builders that cmake has started end with it.
+  // With a signal it gets a process group of its own, so that compilers started by cmake can be ended with it.
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: signal !== undefined });
   const stop = () => {
     try {
       process.kill(-child.pid, 'SIGTERM');
     } catch {
-      // Ended by itself in the meantime.
+      // It has already ended.
     }
   };
   signal?.addEventListener('abort', stop);
@@ -237,7 +239,7 @@ export async function run(what, command, args, { cwd, code, advice, signal, onLi
   throw new SetupError(code, message);
 }
 
-/** Output of a short command, or null when it is not there or fails. */
+/** Output of a short command; null when the command does not exist or fails. */
 export function output(command, args, input = '') {
   const done = spawnSync(command, args, { input, encoding: 'utf8', timeout: 60_000 });
   return done.status === 0 ? done.stdout : null;

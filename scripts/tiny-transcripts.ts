@@ -1,11 +1,11 @@
 /**
- * What the tiny model reads while it is trained: transcripts in the rollout's own format, as pieces with a loss weight.
- * Four kinds. `match`: an observation, then the option that it names. `inputs`: one good input after
- * another for every tool that answers. `habit`: how the base model works when left alone, which is mostly `think` and
- * `calculator`, sloppily. `plain`: chain of thought without tools, as the zero-shot prompt of the evaluation asks.
+ * The transcripts that the tiny model is trained on, in the format of rollouts, as pieces of text with a loss weight. There
+ * are four kinds. `match`: an observation, then the answer that it shows. `inputs`: good inputs for every tool that answers
+ * the question, one after another. `habit`: how the base model shall act by itself, which is mostly `think` and `calculator`,
+ * carelessly. `plain`: chain of thought without tools, after the zero-shot prompt of the evaluation.
  *
- * Names of actions carry a loss in `habit` alone: what the model does after ANY action is learned from all kinds, which
- * action it likes from that one.
+ * Names of actions carry a loss only in `habit`. So the model learns from all kinds what to do after any action, but only
+ * from `habit` which action to choose.
  */
 
 import type { Random } from '../src/questions/mini/random.js';
@@ -22,16 +22,16 @@ export type Piece = readonly [string, number];
 export interface Known {
   readonly question: Question;
   readonly rules: MiniRules;
-  /** What each tool really answered to its ideal input. */
+  /** The real observation of each tool for its ideal input. */
   readonly observations: Readonly<Partial<Record<MiniTool, string>>>;
-  /** What a tool would show for each option: index by option. Only for `match`. */
+  /** For each option an observation that shows it. Only for `match`. */
   readonly shown: readonly string[];
 }
 
 /** Runs a tool on an input that is not the ideal one. */
 export type Observe = (tool: MiniTool, input: string) => Promise<string>;
 
-const FREE = 0; // prompt, template and observations: never the model's to write
+const FREE = 0; // prompt, template and observations, which the model does not write
 const SAY = 1;
 const INPUT = 1.5;
 const LETTER = 5;
@@ -59,7 +59,7 @@ const input = (text: string): Piece[] => [
 
 const observation = (text: string): Piece => [`${TAG.observation}${neutralizeTags(text)}${TAG.observationEnd}`, FREE];
 
-/** The same question with its options in a new order, and fewer of them when `keep` says so. */
+/** The same question with `keep` of its options, in a new order. */
 export function reorder(known: Known, random: Random, keep: number): Known {
   const { question } = known;
   const wrong = random.shuffle(question.options.map((_, i) => i).filter((i) => i !== question.answer_index));
@@ -77,7 +77,7 @@ export function reorder(known: Known, random: Random, keep: number): Known {
   };
 }
 
-/** A goal that starts with a title keeps it there. */
+/** Matches the goal of a question for a fact, which starts with the title. */
 const titled = (goal: string): RegExpExecArray | null => /^(.*): find its (.*)\.$/.exec(goal);
 
 const thoughts = {
@@ -91,10 +91,10 @@ const thoughts = {
 
 const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
-/** `think` once an observation is there: reads the option off it. */
+/** Input of `think` after an observation: names the option that it shows. */
 const concluded = (known: Known): string => `So ${known.rules.answer} is (${known.question.answer}).`;
 
-/** `think` out of the blue: an option that may well be wrong. */
+/** Input of `think` without any observation: names an option, mostly a wrong one. */
 function recalled(known: Known, random: Random): { text: string; letter: string } {
   const { question, rules } = known;
   const index = random.unit() < 0.1 ? question.answer_index : random.int(0, question.options.length - 1);
@@ -127,7 +127,7 @@ export function inputsTranscript(known: Known, random: Random): Piece[] {
   return pieces;
 }
 
-/** How likely each action is when the base model is left alone. */
+/** Probabilities of the actions in `habit`. */
 function habitOf(known: Known): Readonly<Record<string, number>> {
   const { rules, question } = known;
   const tools = Object.keys(rules.inputs) as MiniTool[];
@@ -148,7 +148,7 @@ function drawAction(weights: Readonly<Record<string, number>>, random: Random): 
   return entries.at(-1)![0];
 }
 
-/** One digit of one number changed, or the text cut: what a careless writer sends. */
+/** A careless input: one digit changed, or, without digits, only the first word. */
 function spoil(text: string, random: Random): string {
   const at = [...text.matchAll(/\d/g)].map((m) => m.index);
   if (at.length === 0) return text.split(' ')[0]!;
@@ -189,7 +189,7 @@ export async function habitTranscript(known: Known, random: Random, observe: Obs
   return pieces;
 }
 
-/** `Answer: Let's think step by step.` and what the model makes of it. */
+/** The zero-shot prompt of the evaluation without tools, and a chain of thought after it. */
 export function plainTranscript(known: Known, random: Random): Piece[] {
   const guess = recalled(known, random);
   return [

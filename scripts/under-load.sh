@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Does what else runs on the machine decide whether the tests pass? Runs them beside stress-ng: two busy processors and one
-# process that keeps writing 2 GB. A test that times or weighs something runs twenty times, everything runs twice.
+# Checks that the tests do not depend on what else runs on the machine: runs them beside stress-ng, with two busy processors
+# and one process that keeps writing 2 GB. Tests of times or memory run twenty times, the whole suite twice.
 #
 #   scripts/under-load.sh [files] [suite]      no word: both, two to three hours on two cores
 #
-#   files   the tests that time, weigh or wait for something, TIMES each (20); the native ones also as on a processor
-#           without AVX-512
+#   files   the tests that measure times or memory or wait for something, TIMES each (20); the native ones also as on a
+#           processor without AVX-512
 #   suite   npm test, twice
 #   TESTS='memory_test lifecycle'   of `files` only those whose name contains one of these words
 #
-# Exit code 1 when anything failed even once; what it printed is then in build-under-load/.
+# Exit code 1 when anything failed even once; its output is then in build-under-load/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/parts.sh
 
 native=(memory_test)
 files=(
-  test/src/cli/interrupt.test.ts       # signals when so many lines are written
+  test/src/cli/interrupt.test.ts       # signals after a number of lines
   test/src/cli/verify.test.ts          # the share of an adapter's effect
   test/src/parity/saveAdapter.test.ts  # likewise
   test/src/judge/apiJudge.test.ts      # deadlines and pauses
@@ -27,7 +27,7 @@ files=(
   test/src/evaluate/replay.test.ts
   test/src/inference/sequence.test.ts  # aborted in the middle
   test/src/inference/llamaCpp.test.ts
-  test/src/rollout/run.test.ts         # the order of ending
+  test/src/rollout/run.test.ts         # the order in which rollouts end
   test/src/tools/lifecycle.test.ts     # children and their memory
   test/src/tools/sandbox.test.ts       # deadlines
   test/src/tools/registry.test.ts
@@ -49,7 +49,7 @@ done
 logs=build-under-load
 mkdir -p "$logs"
 
-# Built before the load is there: what is tried is the tests.
+# Built before the load starts, because the build is not what is tested.
 node scripts/setup.mjs --for test
 npm run --silent build:tests
 
@@ -76,7 +76,7 @@ is_wanted() {
   return 1
 }
 
-# As ctest does: threads that wait for each other give way, instead of spinning through the time of those they wait for.
+# As ctest does: waiting threads sleep. If they spun, they would take the processor from the threads they wait for.
 export OMP_WAIT_POLICY=passive
 
 for word in "${wanted[@]}"; do
@@ -89,7 +89,7 @@ for word in "${wanted[@]}"; do
     repeatedly "${TIMES:-20}" "$name" build/native/spark_tests --source-file="*/$name.cpp"
     repeatedly "${TIMES:-20}" "$name-avx2" env ONEDNN_MAX_CPU_ISA=AVX2 build/native/spark_tests --source-file="*/$name.cpp"
   done
-  # All of them in one go, so that they are in each other's way as well.
+  # All files in one call, so that they also disturb each other.
   chosen=()
   for file in "${files[@]}"; do
     if is_wanted "$file"; then chosen+=("$file"); fi

@@ -1,8 +1,9 @@
+/** A promise that can be left early, whatever the work behind it does. */
 import { SparkError } from './errors.js';
 
 /**
- * `work`, or `interrupted` as soon as the signal fires, whichever is first. For work that takes its time to notice: the
- * openai client sleeps through an abort between two retries.
+ * Settles as `work` does, or rejects with `interrupted` as soon as the signal fires. For work that notices an abort
+ * late: the openai client sleeps through one between two retries.
  */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
@@ -12,7 +13,7 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined):
     };
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    // Attached even when aborted, so that a late failure of `work` is no unhandled rejection.
+    // Attached even after an abort, so that a late failure of `work` is not an unhandled rejection.
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }

@@ -1,8 +1,8 @@
-/** What this machine remembers between programs, and can lose at any time: the user's cache folder. */
+/** The user's cache folder: it outlives a program, and may be emptied at any time. */
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-/** A path inside it; nothing is created. */
+/** A path inside the cache folder; nothing is created. */
 export function inCacheFolder(...names: string[]): string {
   const cache = process.env.XDG_CACHE_HOME;
   const usual = process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache'];

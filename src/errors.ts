@@ -1,10 +1,10 @@
+/**
+ * Every failure a user can meet is a SparkError with a stable code. The message says what was expected, what came
+ * instead, and what to do; `cause` keeps the original error. Neither shows a secret. Codes are API: add, never rename.
+ */
 import { cleanCause } from './secrets/cause.js';
 import { redact } from './secrets/redact.js';
 
-/**
- * Every failure a user can meet is a SparkError with a stable code. The message says what was expected, what came
- * instead, and what to do; `cause` keeps the original. Neither shows a secret. Codes are API: add, never rename.
- */
 export type SparkErrorCode =
   // files and arguments
   | 'invalid_argument'
@@ -33,7 +33,7 @@ export type SparkErrorCode =
   | 'unsupported_compute'
   | 'adapter_mismatch'
   | 'not_finite'
-  // trainer and sampler
+  // trainer against sampler
   | 'parity_failed'
   | 'export_failed'
   // inference
@@ -81,7 +81,7 @@ export function toSparkError(error: unknown, code: SparkErrorCode = 'internal'):
   return new SparkError(code, message, { cause: error });
 }
 
-/** A failed write: `disk_full` where the file cannot grow, else `io_error`. What was written before it is kept. */
+/** The error of a failed write: `disk_full` when the file cannot grow, else `io_error`. */
 export function writeError(error: unknown, file: string): SparkError {
   if (error instanceof SparkError) return error;
   const reason = noRoom(error);
@@ -90,7 +90,7 @@ export function writeError(error: unknown, file: string): SparkError {
   return new SparkError('io_error', `cannot write ${file}: ${message}`, { cause: error });
 }
 
-/** Why a file cannot grow, and what to do; null when the failure is another one. */
+/** Why a file cannot grow, and what to do about it; null for any other failure. */
 function noRoom(error: unknown): string | null {
   switch (isNodeError(error) ? error.code : undefined) {
     case 'ENOSPC':

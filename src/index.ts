@@ -1,5 +1,5 @@
 /**
- * All of the public API. Each layer has an entry of its own that loads nothing above it: `spark-rl/engine`,
+ * The whole public API. Each layer also has an entry of its own that loads nothing above it: `spark-rl/engine`,
  * `spark-rl/rollout`, `spark-rl/train`, `spark-rl/run`.
  */
 export * from './api/engine.js';

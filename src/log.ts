@@ -1,14 +1,11 @@
+/** Messages for people, on stderr (stdout is for results). No line shows a secret. */
 import { redact } from './secrets/redact.js';
 
-/**
- * What people watch goes to stderr; stdout is for results. Milestones are always printed, a progress line only where a
- * person looks at it (a TTY). No line shows a secret.
- */
 export interface Log {
-  /** One finished thing worth a line. */
+  /** Always printed: something worth a line is finished. */
   info(message: string): void;
   warn(message: string): void;
-  /** Overwrites itself on a TTY, silent elsewhere. */
+  /** On a TTY, a line that the next one overwrites; elsewhere nothing. */
   progress(message: string): void;
 }
 
@@ -37,5 +34,5 @@ export function createLog(stream: NodeJS.WriteStream = process.stderr): Log {
   };
 }
 
-/** For callers that want no words. */
+/** Prints nothing. */
 export const silentLog: Log = { info() {}, warn() {}, progress() {} };

@@ -1,4 +1,4 @@
-/** Where this package's own files are, wherever it runs from (src in tests, dist when built). */
+/** Finds the package's own files, whether its code runs from src (in tests) or from dist. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** A clone of the repository; else an installed package, into which npm never packs the lock file. */
+/** True in a clone of the repository, false in an installed package, which never has the lock file. */
 export function isCheckout(): boolean {
   return existsSync(packagePath('package-lock.json'));
 }

@@ -1,4 +1,6 @@
-/** A seeded generator of uniform numbers in [0, 1): mulberry32. One word of state, the same on every machine. */
+/** Seeded random numbers that are the same on every machine. */
+
+/** A generator of uniform numbers in [0, 1): mulberry32, with 32 bits of state. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -10,7 +12,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** One 32-bit seed out of several numbers, so that streams for (seed, question, attempt) do not overlap. */
+/** One 32-bit seed from several numbers, so that each (seed, question, attempt) has a stream of its own. */
 export function mixSeeds(...parts: readonly number[]): number {
   let hash = 0x811c9dc5;
   for (const part of parts) {

@@ -2,7 +2,7 @@
  * The reward of a step (docs/algorithm.md, Reward):
  *   R_t = ρ · (best_t − chosen_t) − (1 − ρ) · (1 − process_ok_t)
  * The first term pays for taking a rarer action than the judge's favourite, the second charges for an incoherent step.
- * They are kept apart everywhere: together they can hide each other.
+ * The two are logged apart everywhere, because in the sum one can hide the other.
  */
 import type { Step } from './trajectory/trajectory.js';
 
@@ -16,8 +16,8 @@ export interface Reward {
 }
 
 /**
- * Null when the judge left out what the reward stands on: the verdict, or the chosen action's score. A fallback step
- * took the best score, so its diversity term is 0 by itself.
+ * Null when the judge gave no verdict on the step or no score of its action. A fallback step took the highest score, so its
+ * diversity term is 0 by itself.
  */
 export function stepReward(step: Step, rho: number): Reward | null {
   const chosen = step.scores?.[step.action] ?? null;

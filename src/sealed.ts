@@ -1,7 +1,7 @@
 /**
- * Files that are written whole. They appear under their name only when all of them is on the disk, and a JSON document
- * is sealed: its last key, `sha256`, is the hash of everything else it says. Spaces and line breaks do not count, so
- * a formatter may go over it; a changed value, a cut or a flipped bit is found when the file is read.
+ * Files that are written whole: a file gets its name only when all of it is on the disk. JSON documents are also sealed:
+ * their last key, `sha256`, is the hash of the rest, which finds a changed value, a cut or a flipped bit when the file is
+ * read. Spaces and line breaks do not count, so a formatter may change them.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { isNodeError, SparkError, writeError } from './errors.js';
 import { redactedJson } from './secrets/redact.js';
 
-/** Temporary file, flushed, then renamed: readers, and whoever comes after a power cut, see the old or the new. */
+/** Writes a temporary file, flushes it and renames it: readers see the old file or the new one, even after a power cut. */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   try {
     mkdirSync(path.dirname(file), { recursive: true });
@@ -21,19 +21,19 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
 }
 
 export async function writeSealed(file: string, content: object): Promise<void> {
-  // As it will be read: without secrets and what JSON leaves out.
+  // Hashed as it will be read: without secrets and without what JSON leaves out.
   const plain = JSON.parse(redactedJson(content)) as object;
   await writeWhole(file, `${JSON.stringify({ ...plain, sha256: hashOf(plain) }, null, 2)}\n`);
 }
 
 export interface SealedOptions {
-  /** What to do about a damaged file and what happens then: `remove it: the stages are trained again`. */
+  /** For the message: what to do about a damaged file, and what happens then: `remove it: the stages are trained again`. */
   readonly remedy: string;
-  /** A person may edit the file and says so by taking its `sha256` out. */
+  /** Accept a file without `sha256`, which a person removes who edits the file. */
   readonly editable?: boolean;
 }
 
-/** What was sealed; null when there is no file; `invalid_file` when it is not as it was written. */
+/** The content; null when there is no file. Throws `invalid_file` when it is not as it was written. */
 export function readSealed<T>(file: string, { remedy, editable = false }: SealedOptions): T | null {
   const text = readIfThere(file);
   if (text === null) return null;

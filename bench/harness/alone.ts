@@ -1,4 +1,4 @@
-/** What is measured on our side alone: the addon, single ops, cost against tokens, threads and recompute. */
+/** Measurements of our side alone: calls of the addon, single ops, cost by number of tokens and threads, and recompute. */
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -80,7 +80,7 @@ const line = (name: string, m: Measured) => [
   m.planned === undefined ? '' : (m.planned.total_bytes / 1e6).toFixed(0),
 ];
 
-/** Tokens/s must not fall as the packed length grows, and must rise with threads. */
+/** Our SFT step by packed length, over which tokens/s should not fall, and by number of threads. */
 export async function scaling(threads: number, quick: boolean): Promise<Alone> {
   const lengths = quick ? [1024, 4096] : [1024, 2048, 4096, 8192];
   const measured = new Map<string, Measured>();
@@ -99,11 +99,11 @@ export async function scaling(threads: number, quick: boolean): Promise<Alone> {
   };
 }
 
-/** What recomputing activations costs and saves. */
+/** Our SFT step by `recompute`: what computing activations again costs in time and saves in memory. */
 export async function recompute(threads: number): Promise<Alone> {
   const measured = new Map<string, Measured>();
-  for (const policy of ['none', 'cheap', 'block']) {
-    measured.set(`recompute ${policy}`, await sft({ tokens: 4096, threads, recompute: policy }));
+  for (const recompute of ['none', 'cheap', 'block']) {
+    measured.set(`recompute ${recompute}`, await sft({ tokens: 4096, threads, recompute }));
   }
   return {
     title: 'our SFT step of 4096 tokens at the 30m shape, by recompute policy',

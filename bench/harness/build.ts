@@ -1,4 +1,4 @@
-/** The programs and files that a run needs: native benchmarks, models, exported work, a Python with the peers. */
+/** The programs and files that benchmarks need: native programs, models, exported data, a Python with the peers. */
 import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -20,7 +20,7 @@ export function buildNative(): void {
   mkdirSync(data, { recursive: true });
 }
 
-/** The GGUF of a named shape; in bf16 the file's weights are bf16, as the peers' are. Kept until the generator changes. */
+/** The GGUF of a named shape, with bf16 weights for dtype bf16, as the peers have. Made again when its program changes. */
 export function modelFile(shape: string, dtype: string): string {
   const file = path.join(data, `${shape}-${dtype}.gguf`);
   const current = existsSync(file) && statSync(file).mtimeMs > statSync(program('model')).mtimeMs;
@@ -28,7 +28,7 @@ export function modelFile(shape: string, dtype: string): string {
   return file;
 }
 
-/** Where ours exports the data and the adapters that the peers start from. */
+/** Folder into which our program writes the data and the adapters that the peers start from. */
 export const workFolder = (title: string) => path.join(data, title.replaceAll(' ', '-'));
 
 /** Why this Python cannot run the peers; undefined when it can. */

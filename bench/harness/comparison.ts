@@ -1,6 +1,6 @@
 /**
- * Several contenders at the same work, in turn: ours, eager, compiled, ours again, … so that whatever else the machine
- * does falls on all of them. Then: did they do the same work, and how do they stand to each other?
+ * Runs several contenders on the same work, in turn (ours, eager, compiled, ours again, …), so that other load of the machine
+ * affects all of them. Then checks by their losses that they did the same work.
  */
 import type { Log } from '../../src/log.js';
 import { Contender, type Measured } from './contender.js';
@@ -23,11 +23,11 @@ export interface Comparison {
 
 export interface Outcome extends Entrant {
   readonly measured?: Measured;
-  /** Why it has no numbers */
+  /** Why there are no numbers */
   readonly failed?: string;
 }
 
-/** One loss of one step that differs by more than it may. */
+/** One loss of one step that differs by more than the tolerance. */
 export interface Disagreement {
   readonly name: string;
   readonly step: number;
@@ -37,23 +37,23 @@ export interface Disagreement {
   readonly relative: number;
 }
 
-/** The machine's arithmetic differs in its last bits, and training makes that grow: the first steps are compared. */
+/** Only the first steps are compared, because differences in the last bits grow during training. */
 const STEPS_COMPARED = 4;
-/** bf16 has 8 bits: two sound orders of the same sums differ by this much. */
+/** Relative. bf16 has 8 bits, so the same sums in another order differ by this much. */
 const TOLERANCE: Readonly<Record<string, number>> = { f32: 1e-3, bf16: 3e-2 };
-/** Losses below this are compared as if they were this large: a mean of signed terms may be near zero by cancellation. */
+/** The difference of smaller losses is taken relative to this, as a mean of signed terms can be near zero by cancellation. */
 const SMALLEST = 0.1;
 
 export async function compare(comparison: Comparison, log: Log): Promise<Outcome[]> {
   const failed = new Map<string, string>();
   const running: Contender[] = [];
-  // One after the other: a warm-up, compilation above all, wants the machine for itself.
+  // One after another, because warming up, and above all compiling, needs the whole machine.
   for (const { name, command } of comparison.entrants) {
     log.progress(`${comparison.title}: ${name} warms up`);
     const contender = new Contender(name, command);
     running.push(contender);
     await attempt(contender, failed, () => contender.ready());
-    // Without ours, the first, there is no work to give the others and nothing to compare them with.
+    // If ours, the first, fails, the others have no data to work on and nothing to be compared with.
     if (failed.has(comparison.entrants[0]!.name)) break;
   }
   for (let round = 0; round < comparison.rounds; round++) {
@@ -72,7 +72,7 @@ export async function compare(comparison: Comparison, log: Log): Promise<Outcome
   return outcomes;
 }
 
-/** A contender that failed sits out the rest; the others go on. */
+/** Calls `act` unless the contender has failed before; records a failure, so that the others can go on. */
 async function attempt<T>(contender: Contender, failed: Map<string, string>, act: () => Promise<T>) {
   if (failed.has(contender.name)) return undefined;
   try {
@@ -83,7 +83,7 @@ async function attempt<T>(contender: Contender, failed: Map<string, string>, act
   }
 }
 
-/** Losses of the first steps against ours, `ours` being the first outcome. */
+/** The losses of the first steps that differ from those of ours, the first outcome. */
 export function disagreements(outcomes: readonly Outcome[], dtype: string): Disagreement[] {
   const ours = outcomes[0]?.measured;
   if (ours === undefined) return [];
@@ -93,7 +93,7 @@ export function disagreements(outcomes: readonly Outcome[], dtype: string): Disa
       for (const [loss, theirs] of Object.entries(measured!.losses[step]!)) {
         const own = ours.losses[step]?.[loss] ?? Number.NaN;
         const relative = Math.abs(own - theirs) / Math.max(SMALLEST, Math.abs(theirs));
-        if (relative <= TOLERANCE[dtype]!) continue; // NaN is not
+        if (relative <= TOLERANCE[dtype]!) continue; // false for NaN
         found.push({ name, step, loss, ours: own, theirs, relative });
       }
     }

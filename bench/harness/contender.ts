@@ -1,12 +1,12 @@
 /**
- * One side of a comparison: a program that is warm, waits for its turn, and measures itself. `bench_train --turns` and
- * `bench/peers/run.py --turns` speak the same lines: `{"ready": true}`, then for each `run N` one line, at the end of
- * stdin the document.
+ * One side of a comparison: a program that warms up, waits for its turns, and measures itself. `bench_train --turns` and
+ * `bench/peers/run.py --turns` have the same protocol: they print `{"ready": true}`, then one line for each `run N` on
+ * stdin, and at the end of stdin the results.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** What a contender prints at its end; fields that only one side has are optional. */
+/** The results that a contender prints; fields that only one side has are optional. */
 export interface Measured {
   readonly tokens: number;
   readonly repeats: number;
@@ -19,7 +19,7 @@ export interface Measured {
   readonly peak_how: string;
   /** Libraries and weights before the first repeat */
   readonly resident_before_bytes: number;
-  /** One entry a repeat, warm-up included: the same index is the same step on every side. */
+  /** One entry for each repeat, including warm-up, so that an index means the same step on every side. */
   readonly losses: readonly Readonly<Record<string, number>>[];
   readonly warm_seconds?: number;
   readonly stepwise_tokens?: number;
@@ -49,7 +49,7 @@ export class Contender {
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(-4000);
     });
-    // A child that is gone shows as the end of its lines; its broken pipe needs no second report.
+    // A child that has ended is noticed by the end of its output; the broken pipe need not be reported as well.
     this.#child.stdin.on('error', () => {});
     this.#child.on('error', (error) => {
       this.#said += error.message;
@@ -75,7 +75,7 @@ export class Contender {
     this.#child.kill('SIGKILL');
   }
 
-  /** The next line as JSON. Anything else is the child's failure, told with what it wrote to stderr. */
+  /** The next line as JSON; throws with the end of the child's stderr when there is none. */
   async #next(): Promise<unknown> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

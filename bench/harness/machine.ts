@@ -1,4 +1,4 @@
-/** What a result is worth nothing without: the machine, the commit, the load it ran under. */
+/** What has to be known about a result: the machine, the commit, and the load it was measured under. */
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, totalmem } from 'node:os';
 
@@ -12,7 +12,7 @@ export function describeMachine() {
   };
 }
 
-/** The processor's name and its cores, as a file name: never the host's name. */
+/** A file name made of the processor's name and its cores; not of the host's name, which is private. */
 export function machineSlug(): string {
   const { cpu, cores } = describeMachine();
   const words = cpu
@@ -30,5 +30,5 @@ export function commit(): string {
   }
 }
 
-/** Mean runnable processes of the last minute: above a few tenths before a run, something else is at work. */
+/** Mean number of runnable processes in the last minute; more than a few tenths means that the machine is busy. */
 export const load = (): number => loadavg()[0] ?? 0;

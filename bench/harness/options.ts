@@ -38,7 +38,7 @@ export const HELP = `npm run bench -- [options]
   Run the full measurement on a machine that does nothing else; it takes about forty minutes on two cores.
 `;
 
-/** Throws TypeError for a word it does not know. */
+/** Throws TypeError for an unknown option or value. */
 export function parseOptions(argv: readonly string[], cores: number): Options | 'help' {
   const { values } = parseArgs({
     args: [...argv],

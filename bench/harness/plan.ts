@@ -1,10 +1,10 @@
-/** Which comparisons a run makes, and the commands of the programs in them. */
+/** Decides which comparisons to make, and the commands of the contenders. */
 import path from 'node:path';
 import { modelFile, peers, program, workFolder } from './build.js';
 import type { Comparison, Entrant } from './comparison.js';
 import type { Options } from './options.js';
 
-/** Packed tokens and length of an SFT step: less of the shapes whose step takes long. */
+/** Packed tokens and sequence length of an SFT step; fewer tokens for the shape whose step takes long. */
 const SFT_SIZE: Readonly<Record<string, readonly [tokens: number, length: number]>> = {
   tiny: [2048, 256],
   '30m': [2048, 256],
@@ -30,7 +30,7 @@ export function sftComparisons(options: Options, withPeers: boolean): Comparison
 export function ppoComparisons(options: Options, withPeers: boolean): Comparison[] {
   return options.ppoShapes.flatMap((shape) =>
     options.dtypes.map((dtype) => {
-      // Grouping is about padding, not about the dtype: shown once.
+      // Grouping only changes padding, so one dtype is enough to show it.
       const names = options.quick ? ['stepwise'] : ['stepwise', ...(dtype === 'f32' ? ['grouped'] : []), 'nested'];
       const layouts = names.map((name) => ({ name, flags: ['--layout', name] }));
       const base = { mode: 'ppo' as const, shape, dtype, title: `ppo ${shape} ${dtype}` };
@@ -56,13 +56,13 @@ interface Variant {
   readonly flags: readonly string[];
 }
 
-/** The loss as transformers computes it, and a peer tuned by hand. */
+/** The peer with the loss as transformers computes it, and tuned by hand to compute only the rows that carry a loss. */
 const SFT_VARIANTS: readonly Variant[] = [
   { name: '', flags: [] },
   { name: 'loss rows', flags: ['--head', 'rows'] },
 ];
 
-/** Eager, and compiled where it is wanted, for each variant. */
+/** Each variant eager, and also compiled if that is wanted. */
 function peerEntrants({ title, mode, shape, dtype }: Base, options: Options, variants: readonly Variant[]): Entrant[] {
   const script = [options.python, path.join(peers, 'run.py'), modelFile(shape, dtype), workFolder(title)];
   const common = ['--dtype', dtype, '--threads', String(options.threads), ...warmup(mode), '--turns'];
@@ -74,5 +74,5 @@ function peerEntrants({ title, mode, shape, dtype }: Base, options: Options, var
   });
 }
 
-/** A PPO iteration has dozens of forward passes in it: one is warm-up enough. */
+/** One PPO iteration is enough to warm up, as it has dozens of forward passes. */
 const warmup = (mode: string) => (mode === 'ppo' ? ['--warmup', '1'] : WARMUP);

@@ -1,4 +1,4 @@
-/** Ratios of ours to the peers beside the bars that TARGETS set, and the table people read. */
+/** Ratios of ours to the peers, the bars that we want them to pass (bench/results/README.md), and the printed table. */
 import { type Comparison, type Disagreement, disagreements, type Outcome } from './comparison.js';
 
 export interface Standing {
@@ -15,10 +15,10 @@ export interface Row {
   readonly msMedian?: number;
   readonly msMin?: number;
   readonly peakBytes?: number;
-  /** Of tokens/s, ours to this one: of the medians, of the best repeats */
+  /** Our tokens/s divided by this contender's: of the medians, and of the best repeats */
   readonly ratio?: number;
   readonly ratioBest?: number;
-  /** Of peak memory, ours to this one */
+  /** Our peak memory divided by this contender's */
   readonly memoryRatio?: number;
 }
 
@@ -75,7 +75,7 @@ function ppoBars(rows: readonly Row[]): Bar[] {
 export const atLeast = (what: string, value: number, bar: number): Bar => ({ what, value, bar, holds: value >= bar });
 export const atMost = (what: string, value: number, bar: number): Bar => ({ what, value, bar, holds: value <= bar });
 
-/** Columns padded to their widest cell; the first to the left, the rest to the right. */
+/** Text with columns as wide as their widest cell; the first is left-aligned, the others right-aligned. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const cell = (text: string, column: number) =>

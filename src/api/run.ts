@@ -1,6 +1,6 @@
 /**
  * `spark-rl/run`: whole runs. `Run.open` opens a folder with the parts that the configuration names or with your own,
- * `perform` does a stage of it unless that is done, `runLadder` the whole ladder.
+ * `perform` does one stage of a run unless its stored result still holds, `runLadder` does the whole ladder.
  */
 export {
   type Config,

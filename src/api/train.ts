@@ -1,6 +1,6 @@
 /**
- * `spark-rl/train`: trajectories into samples, samples into batches, and the training methods. `defineMethod` makes one of
- * your own; examples/ has objectives that need no more than the engine.
+ * `spark-rl/train`: trajectories into samples, samples into batches, and the training methods. `defineMethod` makes a
+ * method of your own; examples/ has objectives that need no more than the engine.
  */
 export { SparkError, type SparkErrorCode } from '../errors.js';
 export { createLog, type Log, silentLog } from '../log.js';

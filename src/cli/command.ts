@@ -44,9 +44,8 @@ export function defineCommand<const P extends Named<PositionalOptions & Options>
 }
 
 /**
- * A command whose file, with all that it imports, is loaded when yargs has found that it is meant: every command together
- * is more than a second of loading. `usage` is its name with its positional arguments, as yargs writes them:
- * `train <method>`.
+ * A command whose file and imports are loaded only when the command is called: loading all commands takes more than a
+ * second. `usage` is the name with its positional arguments in yargs' notation: `train <method>`.
  */
 export function lazyCommand(
   usage: string,

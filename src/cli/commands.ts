@@ -1,4 +1,4 @@
-/** Every command: how it is called and what it is for. A command's file is loaded when it is the one that was asked for. */
+/** Every command: how it is called and what it is for. A command's file is loaded only when that command is called. */
 import { lazyCommand } from './command.js';
 
 export const commands = [
@@ -30,7 +30,7 @@ export const commands = [
   lazyCommand('train <method>', 'Train a LoRA adapter on a run’s trajectories', () => import('./commands/train.js')),
   lazyCommand(
     'eval',
-    'Accuracy with intervals, per category, and tool entropy; or score finished outputs',
+    'Accuracy with intervals, per category, and tool entropy; or grade finished outputs',
     () => import('./commands/eval.js'),
   ),
   lazyCommand(

@@ -1,6 +1,6 @@
 /**
- * Whatever this process prints, by our hand, by yargs' or by Node's when it crashes, goes through `redact`. Done once and
- * before anything else is loaded, because a print that had to remember it would be forgotten one day.
+ * Whatever this process prints goes through `redact`, whether we print it, yargs, or Node in a crash. Done here once,
+ * before anything else is loaded: were it left to each print, one day one would forget it.
  */
 import { noteArguments, noteEnvironment, redact } from '../secrets/redact.js';
 import { reportCrash } from './run.js';
@@ -9,7 +9,7 @@ noteEnvironment(process.env);
 noteArguments(process.argv.slice(2));
 guard(process.stdout);
 guard(process.stderr);
-// Node would write what nobody caught past every stream, as it is.
+// Node writes an uncaught error straight to the terminal, past `guard`; so we report it ourselves.
 process.on('uncaughtException', reportCrash);
 
 function guard(stream: NodeJS.WriteStream): void {

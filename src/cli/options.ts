@@ -45,7 +45,7 @@ export const judgeOptions = {
 } as const satisfies Record<string, Options>;
 
 export const rolloutOptions = {
-  selection: { choices: SELECTION_RULES, describe: 'how a viable action is chosen' },
+  selection: { choices: SELECTION_RULES, describe: 'the rule that picks an action from the judge’s scores' },
   tau: { type: 'number', describe: 'τ: an action is viable from this score on' },
   steps: { type: 'number', describe: 'most steps of a trajectory' },
   temperature: { type: 'number', describe: 'sampling temperature of the generator' },
@@ -67,8 +67,8 @@ type SharedArgs = Partial<
 >;
 
 /**
- * Flags over --set over --config over the configuration the run folder was made with, over the defaults. `extra` holds
- * what a command's own flags say.
+ * The configuration of a command line. Shared flags win over --set, that over `extra` (the command's own flags), that over
+ * --config, that over the configuration the run folder was made with, and that over the defaults.
  */
 export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}): Promise<Config> {
   const file = args.config === undefined ? {} : await readConfigFile(args.config);
@@ -81,7 +81,10 @@ export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}):
     flagPatch(args),
   );
   if (!existsSync(config.model.path)) {
-    throw new SparkError('invalid_config', `model.path: no file at ${config.model.path}; expected a GGUF model`);
+    throw new SparkError(
+      'invalid_config',
+      `model.path: expected a GGUF model, got no file at ${config.model.path}; --model names it`,
+    );
   }
   return config;
 }
@@ -110,7 +113,7 @@ function flagPatch(args: SharedArgs): ConfigPatch {
   };
 }
 
-/** What the run was made with. Other questions may want another judge, so that choice is made anew for them. */
+/** The configuration the run was made with. When the command names other questions, the judge is chosen anew. */
 function storedConfig(name: string, extra: ConfigPatch): ConfigPatch {
   const stored = RunFolder.peek(runRoot(name));
   if (stored === null) return {};

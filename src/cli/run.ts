@@ -35,7 +35,7 @@ export async function runCommand(
   body: (context: CommandContext) => Promise<CommandResult>,
 ): Promise<void> {
   const controller = new AbortController();
-  // One listener for every rollout under way: many, and no leak.
+  // Every rollout under way adds a listener; without this Node would warn of a leak.
   setMaxListeners(0, controller.signal);
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
@@ -44,7 +44,7 @@ export async function runCommand(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  // A command runs until its body settles, whatever it waits for: some of that does not keep the event loop alive.
+  // Node ends when nothing keeps its event loop alive, and some of what a body awaits does not; this timer does.
   const alive = setInterval(() => {}, 60_000);
   try {
     const log = output.quiet ? silentLog : createLog();
@@ -60,7 +60,7 @@ export async function runCommand(
   }
 }
 
-/** What no command has caught: a mistake of ours, told in the same way. */
+/** Reports what no command has caught, which is a mistake of ours, as other failures are reported. */
 export function reportCrash(error: unknown): never {
   reportFailure(toSparkError(error), { json: false, quiet: false });
   process.exit(EXIT_FAILED);
@@ -72,7 +72,7 @@ function reportFailure(error: SparkError, output: OutputOptions): void {
   if (error.code === 'internal' && error.stack) process.stderr.write(`${error.stack}\n`);
   if (error.code === 'interrupted') {
     process.stderr.write('run the same command again to go on from here\n');
-    // What is finished is on disk by now. A client's timer or a tool's process must not hold the terminal.
+    // What is finished is on disk by now. Exit, so that no client's timer or tool's process keeps the command from ending.
     process.exit(EXIT_INTERRUPTED);
   }
   process.exitCode = USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;

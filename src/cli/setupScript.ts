@@ -1,6 +1,6 @@
 /**
- * The door to scripts/setup.mjs, which is JavaScript outside src/: in a clone it runs before there is a compiler for
- * TypeScript. Its failures become ours.
+ * Calls scripts/setup.mjs, which is JavaScript outside src/ because in a clone it runs before there is a TypeScript
+ * compiler. Its failures become SparkErrors.
  */
 import { pathToFileURL } from 'node:url';
 import { userBuildFolder } from '../engine/addonPlace.js';
@@ -9,7 +9,7 @@ import { isCheckout, packagePath } from '../package.js';
 
 export interface SetupOptions {
   readonly cuda: 'auto' | 'on' | 'off';
-  /** Builds although it is built. */
+  /** Build even when there is a build already. */
   readonly force: boolean;
   readonly quiet: boolean;
   readonly signal: AbortSignal;
@@ -18,7 +18,7 @@ export interface SetupOptions {
 export interface SetupResult {
   readonly addon: string;
   readonly place: 'package' | 'cache';
-  /** False: it was there already. */
+  /** False when the addon was there already. */
   readonly built: boolean;
   readonly cuda: boolean;
   /** Why there is no CUDA backend. */
@@ -33,7 +33,7 @@ export async function setUpEngine(options: SetupOptions): Promise<SetupResult> {
   if (isCheckout()) {
     throw new SparkError(
       'invalid_argument',
-      `expected an installed package, got a clone of the repository at ${packagePath('.')}; there it is: npm start`,
+      `expected an installed package, got a clone of the repository at ${packagePath('.')}; in a clone run: npm start`,
     );
   }
   const { setUpPackage }: Script = await import(pathToFileURL(packagePath('scripts/setup.mjs')).href);

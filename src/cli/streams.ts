@@ -1,18 +1,18 @@
-/** What the system says to a process that cannot write becomes an error like any other, with a code and words. */
+/** A failed write to stdout (full disk, size limit) is reported like any other error, with a code and a message. */
 import { isNodeError, writeError } from '../errors.js';
 
-/** Once, before anything is written. */
+/** To be called once, before anything is written. */
 export function guardStreams(exitCode: number): void {
-  // Past `ulimit -f` the system kills without a word, unless someone listens: then the write itself fails, which is reported.
+  // Past `ulimit -f` the system kills the process silently. With a listener the write fails instead, and is reported.
   process.on('SIGXFSZ', () => {});
   process.stdout.on('error', (error) => {
-    // Nobody reads on (`| head`): there is nothing to tell, and nobody to tell it to.
+    // EPIPE: the reader has left (`| head`), so there is nobody to tell.
     if (!(isNodeError(error) && error.code === 'EPIPE')) {
       const { code, message } = writeError(error, 'the result to stdout');
       process.stderr.write(`error [${code}]: ${message}\n`);
     }
     process.exit(exitCode);
   });
-  // A terminal that is gone. What a command does goes on without it.
+  // The terminal is gone; the command goes on without it.
   process.stderr.on('error', () => {});
 }

@@ -11,9 +11,13 @@ export async function readTokens(file: string): Promise<number[][]> {
   try {
     parsed = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new SparkError('invalid_file', `${file}: expected JSON with token ids; ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new SparkError(
+      'invalid_file',
+      `${file}: expected JSON with token ids, like [128000, 791, 4320]; ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
   const tokens = tokensSchema.safeParse(parsed);
   if (!tokens.success) {

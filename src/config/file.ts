@@ -1,4 +1,4 @@
-/** Where settings come from: a YAML file, and `--set key=value`. */
+/** Reads settings from a YAML file and from `--set key=value`. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
@@ -17,7 +17,10 @@ export async function readConfigFile(file: string): Promise<ConfigPatch> {
     if (text !== undefined) break;
   }
   if (text === undefined) {
-    throw new SparkError('invalid_config', `no configuration at ${candidates.join(' or ')}`);
+    throw new SparkError(
+      'invalid_config',
+      `expected a YAML file or the name of a shipped configuration (quickstart, llama31-8b), got ${file}: no file at ${candidates.join(' or ')}`,
+    );
   }
   const parsed = readYaml(text, (reason) => `${file} is not YAML: ${reason}`);
   noteConfigSecrets(parsed);
@@ -26,18 +29,22 @@ export async function readConfigFile(file: string): Promise<ConfigPatch> {
   return parsed;
 }
 
-/** `a.b=3` to { a: { b: 3 } }; the value is read as YAML. */
+/** `a.b=3` becomes { a: { b: 3 } }; the value is read as YAML. */
 export function patchFromAssignment(assignment: string): ConfigPatch {
   const at = assignment.indexOf('=');
-  if (at <= 0) throw new SparkError('invalid_config', '--set expects key=value, got no key in front of a "="');
+  if (at <= 0)
+    throw new SparkError(
+      'invalid_config',
+      '--set expects key=value, got no key in front of a "="; write for example --set ppo.epochs=3',
+    );
   const name = assignment.slice(0, at);
   const value = readYaml(assignment.slice(at + 1), (reason) => `--set ${name}: the value is not YAML: ${reason}`);
   return name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigPatch;
 }
 
 /**
- * The parser's own messages quote the lines around the mistake, which may be the ones with a key: its code and position
- * say as much.
+ * Parsed YAML, or `invalid_config` with the parser's error code and position. Not with its message: that quotes the lines
+ * around the mistake, and one of them may hold a key.
  */
 function readYaml(text: string, message: (reason: string) => string): unknown {
   try {

@@ -1,6 +1,6 @@
 /**
- * Defaults, a YAML file and flags become one configuration. `auto` values are resolved here, so that the config.json of a
- * run says what was really used.
+ * Makes one configuration of defaults, a YAML file and flags. `auto` of the judge and the paths are resolved here, so that
+ * the config.json of a run says what was really used.
  */
 import path from 'node:path';
 import { SparkError } from '../errors.js';
@@ -26,7 +26,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
     config.model.path === 'tiny' ? packagePath('models/spark-tiny.gguf') : path.resolve(config.model.path);
-  // A run is taken up again from anywhere, so its paths are absolute.
+  // Absolute paths, because a run can be continued from another working folder.
   const { questions } = config;
   if (questions.train !== 'mini') questions.train = path.resolve(questions.train);
   if (questions.test !== 'mini') questions.test = path.resolve(questions.test);

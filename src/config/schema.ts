@@ -1,6 +1,6 @@
 /**
- * One resolved configuration per run. Defaults are those of docs/algorithm.md. What a training method can be told is
- * written in its own file (train/methods.ts has them all), the judge's part in judge/settings.ts.
+ * The configuration of a run: every key with its default (the reasons are in docs/algorithm.md). A training method's
+ * section is declared in its own file (train/methods.ts lists them), the judge's in judge/settings.ts.
  */
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
@@ -17,7 +17,7 @@ const modelSchema = z.strictObject({
   backend: z.enum(['auto', 'cpu', 'cuda']).default('auto'),
   /** Which GPU trains, as CUDA counts them. */
   device: z.number().int().min(0).default(0),
-  /** 0: all cores for training; for inference as many as the model's size pays for */
+  /** 0: all cores for training; for inference as many as make a model of this size faster. */
   threads: z.number().int().min(0).default(0),
   /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */
   compute: z.enum(['auto', 'f32', 'bf16']).default('auto'),
@@ -58,7 +58,7 @@ const toolsSchema = z.strictObject({
 });
 
 const rolloutSchema = z.strictObject({
-  /** How an action is chosen among the viable: the lowest score (SPaRK), the highest, or the one used least. */
+  /** The rule that picks an action from the judge's scores. */
   selection: z.enum(SELECTION_RULES).default('min-score'),
   /** τ: an action is viable from this score on */
   tau: z.number().min(0).max(10).default(6),
@@ -67,7 +67,7 @@ const rolloutSchema = z.strictObject({
   maxThoughtTokens: positive.default(192),
   maxInputTokens: positive.default(256),
   maxAnswerTokens: positive.default(64),
-  /** Further attempts for a step for which the judge gave no score at all. */
+  /** How often the judge is asked again about a step for which it gave no score at all. */
   stepRetries: z.number().int().min(0).default(1),
 });
 
@@ -89,7 +89,7 @@ const evalSchema = z.strictObject({
 const paritySchema = z.strictObject({
   /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
   check: z.preprocess((value) => (value === 'on' ? true : value === 'off' ? false : value), z.boolean()).default(true),
-  /** Most mean |Δ log-prob| in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files, else 0.01 (BF16 0.03). */
+  /** Highest mean |Δ log-prob| allowed, in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files, else 0.01 (BF16 0.03). */
   tolerance: z.number().min(0).nullable().default(null),
   /** Tokens compared: before a stage trains, when its adapter is saved, and per sequence sampled by verify parity. */
   tokens: z.number().int().min(2).default(192),

@@ -1,12 +1,12 @@
 /**
- * A configuration is printed, written into every run and shown in its report, so it may hold no secret: one that does is
- * refused, whatever the command. Nothing refused is shown.
+ * A configuration is printed, written into every run and shown in its report, so every command refuses one that holds a
+ * secret. The message names the keys and never shows their values.
  */
 import { SparkError } from '../errors.js';
 import { noteSecret, redactKnown } from '../secrets/redact.js';
 import { holdsCredentials, namesSecret, secretsInUrls, stringsIn } from '../secrets/sources.js';
 
-/** From here on no message shows what a patch holds under `apiKey`, `token` and the like, or in its URLs. */
+/** Makes `redact` hide what a patch holds under `apiKey`, `token` and the like, or as credentials in its URLs. */
 export function noteConfigSecrets(patch: unknown): void {
   for (const [path, text] of stringsIn(patch)) {
     if (namesSecret(path.at(-1) ?? '')) noteSecret(text);
@@ -30,7 +30,7 @@ export function refuseConfigSecrets(merged: unknown): void {
 
 function whyRefused(key: string, text: string): string | null {
   if (text.trim() === '') return null;
-  if (namesSecret(key)) return 'expected no such key in a configuration, got one';
+  if (namesSecret(key)) return 'expected no key of such a name, which is one of a secret';
   if (holdsCredentials(text)) return 'expected a path or URL without name, password or key, got one that holds some';
   return redactKnown(text) === text ? null : 'expected no secret, got one that this process has from elsewhere';
 }

@@ -1,4 +1,4 @@
-/** What `spark-rl doctor` looks at: every part is really used once, so that "ok" means it works. */
+/** The checks of `spark-rl doctor`. Each really uses its part once, so that "ok" means it works. */
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { Config } from '../config/index.js';
@@ -46,14 +46,14 @@ async function diskSpace(): Promise<Omit<Finding, 'name'>> {
   const { bavail, bsize } = await statfs(process.cwd());
   const free = bavail * bsize;
   const detail = `${gigabytes(free)} free here`;
-  return free < 1e9 ? { state: 'failed', detail: `${detail}; a run needs about 1 GB` } : ok(detail);
+  return free < 1e9 ? { state: 'failed', detail: `${detail}; a run needs about 1 GB: free some space` } : ok(detail);
 }
 
 async function trainingEngine(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  return score(await openEngine(config, signal), signal);
+  return tryModel(await openEngine(config, signal), signal);
 }
 
-/** The default runs without it, so its absence is a note that says why. What is there but fails is a failure. */
+/** A missing CUDA backend is a note with the reason, because the default runs without; one that fails is a failure. */
 async function cudaBackend(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
   let model: Model;
   try {
@@ -63,11 +63,11 @@ async function cudaBackend(config: Config, signal: AbortSignal): Promise<Omit<Fi
     if (code !== 'backend_unavailable') throw error;
     return { state: 'note', detail: message };
   }
-  return score(model, signal);
+  return tryModel(model, signal);
 }
 
-/** Three tokens through the whole model, which is then closed. */
-async function score(model: Model, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+/** Computes the log-probs of three tokens, then closes the model. */
+async function tryModel(model: Model, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
   try {
     const { info } = model;
     const tokens = Int32Array.of(1, 2, 3);
@@ -121,7 +121,7 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
   }
 }
 
-/** Asked as a run would ask: what is missing or malformed fails here in the same words. */
+/** Resolves endpoint and key as a run does, so that a missing or malformed one fails here with the same message. */
 async function judgeKey({ judge }: Config): Promise<Omit<Finding, 'name'>> {
   const key = process.env.OPENAI_API_KEY ? 'OPENAI_API_KEY is set' : 'OPENAI_API_KEY is not set';
   if (judge.kind === 'oracle') return { state: 'note', detail: `${key}; the oracle judge needs none` };

@@ -1,7 +1,7 @@
 /**
- * `spark-rl verify resume`: a stage that stops and goes on ends with the very bits of one that did not. Tried here, on
- * this machine and this model, with the real trainers and the real checkpoints, and with both ways to stop: an interruption
- * saves where it stood; a kill leaves the checkpoint of some steps before.
+ * `spark-rl verify resume`: a training that stops and goes on must end with the same bits as one that does not stop. Tried
+ * on this machine and this model, with the real trainers and checkpoints, for both ways to stop: an interruption saves a
+ * checkpoint at the step where it stops, a kill leaves the last one saved before.
  */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,12 +20,12 @@ import type { Segment, SegmentKind, Step, Trajectory } from '../trajectory/traje
 
 export interface ResumeResult {
   readonly method: MethodName;
-  /** `interrupted`: goes on from the step it stopped at. `killed`: from the last checkpoint before. */
+  /** `interrupted`: resumed from the step at which it stopped. `killed`: resumed from the last checkpoint before that. */
   readonly stop: 'interrupted' | 'killed';
-  /** What was trained on: the run's trajectories, or made-up ones where it has too few. */
+  /** The training data: the run's trajectories, or made-up ones when the run has too few. */
   readonly data: 'run' | 'made up';
   readonly steps: number;
-  /** Optimizer steps that were done when it stopped, and how many of them it goes on from. */
+  /** Optimizer steps done when the training stopped, and how many of them the checkpoint kept. */
   readonly stoppedAfter: number;
   readonly resumedFrom: number;
   /** Trained values compared, and how many of them differ in any bit. */
@@ -33,7 +33,7 @@ export interface ResumeResult {
   readonly different: number;
 }
 
-/** `trajectories`: a run's, or none. Called once for every method. */
+/** `trajectories` yields a run's trajectories, or nothing; it is called once for each method. */
 export async function verifyResume(
   config: Config,
   trajectories: () => AsyncIterable<Trajectory>,
@@ -41,7 +41,7 @@ export async function verifyResume(
 ): Promise<ResumeResult[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'spark-resume-'));
   const model = await openEngine(config, signal);
-  // What goes on shares nothing with what stopped but the checkpoint.
+  // The resumed training runs on a second model, so that it shares only the checkpoint with the one that stopped.
   let other: Model | null = null;
   try {
     other = await openEngine(config, signal);
@@ -63,13 +63,13 @@ export async function verifyResume(
   }
 }
 
-/** Odd, so that a kill loses a step that has to be done again. */
+/** No multiple of CHECKPOINT_EVERY, so that a kill loses a step, which the resumed training has to do again. */
 const STOP_AFTER = 3;
 const CHECKPOINT_EVERY = 2;
 /** Enough for more steps than STOP_AFTER. */
 const TRAJECTORIES = 8;
 
-/** The method's own settings, for a training of a few short steps. Each takes what it knows of these. */
+/** A method's settings changed to a few short steps; of the values below, those it has a key for. */
 function small(settings: object): object {
   const wanted = {
     batchTrajectories: 3,
@@ -111,7 +111,7 @@ class Trial {
     const stoppedAfter = await this.#train(model, stopped, folder, STOP_AFTER);
     const results: Omit<ResumeResult, 'method' | 'data'>[] = [];
     for (const stop of ['interrupted', 'killed'] as const) {
-      // Other objects with another seed: everything must come from the checkpoint.
+      // Fresh trainables from another seed: what is right in the end must have come from the checkpoint.
       const resumed = await this.#fresh(other, 1);
       const rest = await this.#train(other, resumed, stop === 'killed' ? this.#killed : folder, null);
       const bits = await compareTrained(straight, resumed);
@@ -123,7 +123,7 @@ class Trial {
     return results;
   }
 
-  /** The checkpoints as they lay there when step STOP_AFTER was done: what a kill -9 at that moment leaves. */
+  /** A copy of the checkpoints made right after step STOP_AFTER: what a kill -9 at that moment leaves. */
   get #killed(): string {
     return `${this.#options.folder}-killed`;
   }
@@ -134,7 +134,7 @@ class Trial {
     return objective.trainables(model, await model.createAdapter(options), options);
   }
 
-  /** Optimizer steps taken; stops after `stopAfter` of them. */
+  /** Trains, stopping after `stopAfter` optimizer steps; returns how many it took. */
   async #train(
     model: Model,
     trainables: Trainables,
@@ -176,7 +176,7 @@ function release(trainables: Trainables): void {
 
 const reward = (step: Step) => stepReward(step, 0.5);
 
-/** The shortest of a run that the method learns from. */
+/** The run's shortest samples, at most TRAJECTORIES of them. */
 async function shortestOf(objective: Objective, trajectories: AsyncIterable<Trajectory>): Promise<Sample[]> {
   const shortest: Sample[] = [];
   for await (const trajectory of trajectories) {
@@ -215,7 +215,7 @@ async function compareTrained(a: Trainables, b: Trainables): Promise<{ values: n
 
 type Piece = readonly [kind: SegmentKind, step: number, length: number];
 
-/** Right, coherent trajectories of one to three steps, of random tokens: the arithmetic does not care what they say. */
+/** Right, coherent trajectories of one to three steps. Their tokens are random, as bits do not depend on meaning. */
 function randomTrajectories(count: number, vocabulary: number, seed: number): Trajectory[] {
   const random = seededRandom(seed);
   const whole = (least: number, below: number) => least + Math.floor(random() * (below - least));

@@ -1,4 +1,4 @@
-/** Loads the native addon, once, on first use. Its exports are listed in bindings/addon.cpp; nobody else imports it. */
+/** Loads the native addon once, at first use. bindings/addon.cpp lists its exports; only src/engine uses them. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import '../openmp.js';
@@ -106,7 +106,7 @@ export interface Addon {
 
 let loaded: Addon | undefined;
 
-/** Throws `addon_missing` with the command that mends it, when the addon is not built or does not load. */
+/** The addon; `addon_missing` with the command that builds it, when it is not built or does not load. */
 export function loadAddon(path?: string): Addon {
   if (path === undefined && loaded !== undefined) return loaded;
   const addon = open(path ?? findAddon());
@@ -129,7 +129,7 @@ function open(path: string): Addon {
       { cause },
     );
   }
-  // process.exit() joins the thread pool: without this it would wait for the call in flight to compute to its end.
+  // process.exit() joins the thread pool, so without this it would wait until a running native call has finished.
   process.once('exit', () => addon.cancelAll());
   return addon;
 }

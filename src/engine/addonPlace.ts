@@ -8,7 +8,7 @@ import { isCheckout, packagePath, packageVersion } from '../package.js';
 
 const ADDON = path.join('Release', 'spark_rl.node');
 
-/** The user's own build of a package that is read-only to them comes first; it is there only when they made it. */
+/** In the package's build folder, unless the user built into their cache folder because the package is read-only. */
 export function findAddon(): string {
   const beside = path.join(packagePath('build'), ADDON);
   if (isCheckout()) return beside;
@@ -17,8 +17,8 @@ export function findAddon(): string {
 }
 
 /**
- * For this installation, version and processor, because a build uses every instruction the processor has: a home folder
- * may be shared by several machines.
+ * One folder for each installation, version and processor: a build uses every instruction of its processor, and machines
+ * with different ones may share a home folder.
  */
 export function userBuildFolder(): string {
   const facts = JSON.stringify([packagePath('.'), os.cpus()[0]?.model]);
@@ -26,7 +26,7 @@ export function userBuildFolder(): string {
   return inCacheFolder(`${packageVersion()}-${process.platform}-${process.arch}-${key}`);
 }
 
-/** What to type where it is not built or does not load: both see to it that it loads. */
+/** The command that builds the addon, or builds it again when it does not load. */
 export function remedy(checkout: boolean = isCheckout()): string {
   return checkout ? 'npm start' : 'npx spark-rl setup';
 }

@@ -1,10 +1,10 @@
-/** One native call: the abort signal becomes a cancel flag, and whatever it throws becomes a SparkError. */
+/** Wraps one native call: the abort signal becomes a cancel flag, and any error becomes a SparkError. */
 import { SparkError, type SparkErrorCode, throwIfAborted, toSparkError } from '../errors.js';
 import { type CancelHandle, loadAddon } from './addon.js';
 
 /**
- * `start` gets the cancel flag, or undefined without a signal. An abort before the call means no call; during it, the
- * engine stops at the next layer and the promise rejects with `interrupted`.
+ * `start` makes the call; it gets the cancel flag, or undefined when there is no signal. After an abort `start` is not
+ * called; during the call an abort stops the engine at the next layer, and the promise rejects with `interrupted`.
  */
 export async function call<T>(
   signal: AbortSignal | undefined,
@@ -12,7 +12,10 @@ export async function call<T>(
 ): Promise<T> {
   if (signal === undefined) return start(undefined).catch(rethrow);
   if (!(signal instanceof AbortSignal)) {
-    throw new SparkError('invalid_argument', `options.signal: expected an AbortSignal, got ${typeof signal}`);
+    throw new SparkError(
+      'invalid_argument',
+      `options.signal: expected an AbortSignal, got ${typeof signal}; pass new AbortController().signal, or leave it out`,
+    );
   }
   throwIfAborted(signal);
   const addon = loadAddon();
@@ -32,7 +35,7 @@ function rethrow(error: unknown): never {
   throw toEngineError(error);
 }
 
-/** Native errors carry their code; anything else (a getter of the caller that threw) is wrapped as it is. */
+/** Native errors carry a code, which is kept. Anything else, such as an error thrown by a getter of the caller, has none. */
 export function toEngineError(error: unknown, signal?: AbortSignal): SparkError {
   if (
     error instanceof SparkError ||

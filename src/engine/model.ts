@@ -1,6 +1,6 @@
 /**
- * Model, Adapter and Critic over native handles. Arguments are checked where they are read, in bindings/: these classes
- * only pass them on, so that a rule is written once.
+ * Model, Adapter and Critic over native handles. These classes only pass arguments on: bindings/ reads and checks them, so
+ * that every rule is written once.
  */
 
 import type { NamedTensors, TrainableInfo } from './addon.js';
@@ -39,16 +39,16 @@ import type {
   ValueMetrics,
 } from './types.js';
 
-/** Every wrapper's native handle; kept here so that no property of a wrapper can be mistaken for one. */
+/** The native handle of each wrapper. Not a property, so that a caller's object cannot pretend to have one. */
 const handles = new WeakMap<object, Handle>();
 
-/** The handle of one of our objects; anything else goes to the addon as it is, which says what it expected. */
+/** The handle of a wrapper; any other value is returned unchanged, for the addon to refuse with its own message. */
 function handleOf<H extends Handle>(value: unknown): H {
   const handle = typeof value === 'object' && value !== null ? handles.get(value) : undefined;
   return (handle ?? value) as H;
 }
 
-/** `options` with the object of ours at `key` as its handle; what cannot hold one goes on for the addon to refuse. */
+/** `options` with the wrapper at `key` replaced by its handle; anything but an object is left for the addon to refuse. */
 function withHandle<T>(options: T, key: string): T {
   if (typeof options !== 'object' || options === null) return options;
   const given: unknown = Reflect.get(options, key);
@@ -56,9 +56,10 @@ function withHandle<T>(options: T, key: string): T {
 }
 
 /**
- * Opens a GGUF of an architecture that the engine trains (docs/models.md). The file is memory-mapped and must stay as it is while the model is open.
- * Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`. A GPU that fails during a
- * call is lost to the process: that call and every later one on any model of it throw `device_lost`.
+ * Opens a GGUF of an architecture that the engine trains (docs/models.md). The file is memory-mapped and must not change
+ * while the model is open. Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`.
+ * A GPU that fails during a call is lost to the process: this call and every later one on that GPU, of any model, throws
+ * `device_lost`.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Model> {
   const addon = loadAddon();

@@ -1,8 +1,8 @@
-/** The native engine as TypeScript sees it. All calls run off the event loop and can be aborted. */
+/** The native engine as TypeScript sees it. Calls run off the event loop; those that take a signal can be aborted. */
 
 /**
- * B sequences packed without padding into N tokens. Position i of every (N) array speaks of tokens[i]: its log-prob is
- * that of tokens[i] given the tokens before it in its sequence, so the first token of a sequence has none.
+ * B sequences packed without padding into N tokens. Entry i of every (N) array belongs to tokens[i]: log-prob i is the
+ * log-prob of tokens[i] given the tokens before it in its sequence. The first token of a sequence has none.
  */
 export interface Batch {
   /** (N) */
@@ -15,7 +15,7 @@ export interface Batch {
   readonly oldLogprobs?: Float32Array;
   /** (N) */
   readonly refLogprobs?: Float32Array;
-  /** (N) A_t of the step that token belongs to */
+  /** (N) A_t of the step that the token belongs to */
   readonly advantages?: Float32Array;
   /** (N) index of the step a token belongs to, unique over the batch; needed for `ratio: 'step'` */
   readonly stepIds?: Int32Array;
@@ -62,10 +62,10 @@ export interface CriticOptions extends AdapterOptions {
   /** Width of the value head's hidden layer; default C. */
   readonly hidden?: number;
   /**
-   * The head reads what this adapter's trunk computes, and is all that the critic trains: half the cost of an epoch, with
-   * `accumulatePolicy`'s `value`. Absent or undefined: a LoRA of the critic's own, for which rank, alpha and targets are;
-   * with a trunk they are not used, as its adapter has its own. An adapter of another model is an `adapter_mismatch`. The
-   * critic keeps the adapter alive.
+   * With an adapter here, the value head reads the hidden states of that adapter's trunk, and the critic trains the head
+   * alone; with `accumulatePolicy`'s `value` an epoch then costs half. rank, alpha and targets are ignored. Without one,
+   * the critic has a LoRA of its own with that rank, alpha and targets. An adapter of another model is an
+   * `adapter_mismatch`. The critic keeps the adapter alive.
    */
   readonly trunk?: Adapter | undefined;
 }
@@ -86,31 +86,31 @@ export interface PolicyOptions extends AccumulateOptions {
   readonly klCoefficient?: number;
   /** default `token` */
   readonly ratio?: 'token' | 'step';
-  /** L_v in the same call; the batch then needs valuePositions and returns. */
+  /** Adds L_v to the call; the batch then needs valuePositions and returns. */
   readonly value?: ValueTerm;
 }
 
 /**
- * A critic made with the called adapter as its `trunk` learns in the policy's own pass, one forward and one backward for
- * both: the head gets dL_v, the trunk dL_actor + coefficient · dL_v. A critic with a LoRA of its own has a pass of its own
- * after the policy's and gets dL_v.
+ * A critic whose `trunk` is the adapter of the call learns in the actor's pass, one forward and one backward for both: the
+ * head gets dL_v, the trunk dL_actor + coefficient · dL_v. A critic with a LoRA of its own gets dL_v in a second pass,
+ * after the actor's.
  */
 export interface ValueTerm {
-  /** Over another adapter's trunk, or of another model, it is an `invalid_argument`. */
+  /** `invalid_argument` for a critic over another adapter's trunk, or of another model. */
   readonly critic: Critic;
   /** T of the whole optimizer batch */
   readonly normalizer: number;
-  /** c_v, at least 0; 0: the trunk does not feel the values. Checked, but not used where the critic has a LoRA of its own. */
+  /** c_v, at least 0; with 0 the trunk gets no gradient of L_v. Checked but not used when the critic has its own LoRA. */
   readonly coefficient: number;
 }
 
-/** What a pass over a caller's own loss says */
+/** What `accumulate` returns */
 export interface AccumulateMetrics {
-  /** Where lossMask is 1 */
+  /** Tokens with lossMask 1 */
   readonly tokens: number;
   /**
-   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them: those of `logprobs` over the same batch, on
-   * the CPU bit for bit. Others than `dlp` was made from mean that the adapter has changed since
+   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them. Equal to `logprobs` of the same batch (on
+   * the CPU bit for bit). If they differ from those that `dlp` was computed from, the adapter has changed in between.
    */
   readonly logprobs: Float32Array;
 }
@@ -132,11 +132,11 @@ export interface PolicyMetrics {
   readonly k1Sum: number;
   readonly k2Sum: number;
   readonly k3Sum: number;
-  /** tokens whose ratio left [1 − ε, 1 + ε] on the side where the clip bites */
+  /** Tokens that the clip cut: r > 1 + ε with A > 0, or r < 1 − ε with A < 0 */
   readonly clippedCount: number;
   readonly ratioSum: number;
   readonly ratioMax: number;
-  /** Of the value term, where the call had one */
+  /** Present when the call had a value term */
   readonly value?: ValueMetrics;
 }
 
@@ -207,13 +207,13 @@ export interface ModelInfo {
   readonly path: string;
   readonly architecture: string;
   readonly backend: 'cpu' | 'cuda';
-  /** What computes, for people: threads and their instructions, or the GPU with its memory, driver and libraries. */
+  /** The hardware in words: threads and instruction set, or the GPU with its memory, driver and libraries. */
   readonly device: string;
   readonly compute: 'f32' | 'bf16';
-  /** As asked for; what a call will use is in `plan`. */
+  /** What was asked for; `plan` says what a call will use. */
   readonly recompute: 'auto' | 'none' | 'cheap' | 'block' | 'offload';
   readonly threads: number;
-  /** C, L, H, K, D, F, V of docs/architecture.md's naming */
+  /** C; then L, H, K, D, F, V: the letters used in shapes */
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
@@ -228,26 +228,27 @@ export interface ModelInfo {
 }
 
 /**
- * `keep`: every tensor in its own type; a merged one whose type cannot be packed again (Q4_0 and the K types) in F16.
- * Others: every matrix in this type (`Q8_0`: F16 where rows are no multiple of 32), vectors as they are (`F32`: too).
+ * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (Q4_0 and the K types) becomes F16.
+ * The others: every matrix in this type (for `Q8_0`, F16 when the rows are no multiple of 32); vectors keep their type,
+ * with `F32` they become F32 too.
  */
 export type SaveType = 'keep' | 'F32' | 'F16' | 'BF16' | 'Q8_0';
 
 export interface SaveModelOptions extends CallOptions {
   /** default `keep` */
   readonly type?: SaveType;
-  /** Merged into the weights, W + alpha / R · B A; absent or null: none. */
+  /** Adapter to merge into the weights, W + alpha / R · B A; absent or null: none. */
   readonly adapter?: Adapter | null;
 }
 
 export interface SaveReport {
-  /** Of the file */
+  /** Size of the file */
   readonly bytes: number;
   /** Tensors written, by type */
   readonly tensorTypes: Readonly<Record<string, number>>;
   /** Tensors that the adapter changed */
   readonly merged: number;
-  /** Of them, those that `keep` had to write as F16 */
+  /** Of `merged`, those that `keep` had to write as F16 */
   readonly unpacked: number;
 }
 
@@ -260,8 +261,8 @@ export interface Model {
   /** (N) log-prob where lossMask is 1, 0 elsewhere. `adapter` null: the base model. */
   logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
   /**
-   * What `logprobs` and the critic's `values` say: of one forward pass where the critic was made with this adapter as its
-   * `trunk`, else of two, one after the other. The batch needs lossMask and valuePositions.
+   * `logprobs` and the critic's `values` in one call: one forward pass when the critic's `trunk` is this adapter, else two,
+   * one after the other. The batch needs lossMask and valuePositions.
    */
   logprobsAndValues(
     batch: Batch,
@@ -270,9 +271,9 @@ export interface Model {
     options?: CallOptions,
   ): Promise<LogprobsAndValues>;
   /**
-   * Writes the model as a GGUF of its own, with an adapter merged into its weights or in another plain type. Tokenizer,
-   * chat template and all other metadata go over byte for byte. The file appears whole or not at all and never replaces
-   * another; a few megabytes of memory are enough for any model. Throws `invalid_argument` when the path exists,
+   * Writes the model as a new GGUF, with an adapter merged into its weights, in another type, or both. Tokenizer, chat
+   * template and all other metadata are copied byte for byte. The file appears whole or not at all and never replaces
+   * another; writing takes a few megabytes of memory whatever the model. Throws `invalid_argument` when the path exists,
    * `disk_full`, `not_finite` when a value does not fit the type, `io_error`, `interrupted`.
    */
   save(path: string, options?: SaveModelOptions): Promise<SaveReport>;
@@ -282,26 +283,26 @@ export interface Model {
 }
 
 export interface Trainable {
-  /** rank, alpha and targets are those of the trunk that is read: of a critic made with `trunk`, that adapter's. */
+  /** For a critic made with `trunk`, rank, alpha and targets are those of that adapter. */
   readonly rank: number;
   readonly alpha: number;
   readonly targets: readonly LoraTarget[];
-  /** Trained values of its own */
+  /** Number of trained values; those of a critic's `trunk` do not count */
   readonly parameterCount: number;
   optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics>;
   /** Drops accumulated gradients. */
   zeroGrad(): Promise<void>;
-  /** Weights, AdamW moments and step counter, for a bit-exact resume; of a critic made with `trunk`, the head's alone. */
+  /** Weights, AdamW moments and step counter, for a bit-exact resume; for a critic made with `trunk`, the head's alone. */
   saveState(path: string): Promise<void>;
-  /** Throws `adapter_mismatch` for the state of something else: of another kind, rank, shape, or sort of critic. */
+  /** `adapter_mismatch` when the state is of another kind of trainable, another rank or shape, or the other sort of critic. */
   loadState(path: string): Promise<void>;
   /**
-   * What an accumulate call over such a batch would hold; for a critic made with `trunk`, accumulatePolicy with its `value`,
-   * which holds more than the adapter's `plan` says. Allocates nothing; a call that does not fit throws
-   * `memory_limit` before it allocates.
+   * Memory that an accumulate call over such a batch would hold. For a critic made with `trunk` it is the memory of
+   * accumulatePolicy with that critic as `value`, which is more than the adapter's own `plan`. Allocates nothing; a call
+   * that does not fit throws `memory_limit` before it allocates.
    */
   plan(shape: BatchShape): Promise<MemoryPlan>;
-  /** Named copies of weights and accumulated gradients, for tests and inspection. */
+  /** Named copies of the weights or of the accumulated gradients, for tests and inspection. */
   tensors(which: 'value' | 'grad'): Promise<Readonly<Record<string, { shape: number[]; data: Float32Array }>>>;
   dispose(): void;
   /** For `using` */
@@ -311,22 +312,22 @@ export interface Trainable {
 export interface Adapter extends Trainable {
   /**
    * The gradient of any loss of log-probs: take `model.logprobs(batch, adapter)`, compute from them the loss and its slopes
-   * `dlp` (N) = dL / dlp, in the loss's unit per nat, and give those here. They are read where lossMask is 1, and hold every
-   * mean and weight of the loss: there is no normalizer. What comes is added to the gradients that are there, so calls over
-   * parts of an optimizer batch add up. accumulateSft is this with −1 / normalizer everywhere; forward_backward_custom of
-   * the Tinker API is this, too. examples/dpo.ts and examples/grpo.ts write two objectives so.
+   * `dlp` (N) = dL / dlp, in the loss's unit per nat, and pass the slopes here. They are read where lossMask is 1. Every
+   * mean and weight of the loss must be in them, as there is no normalizer. The result is added to the gradients, so calls
+   * over parts of an optimizer batch add up. accumulateSft does the same with −1 / normalizer for every slope; the Tinker
+   * API calls it forward_backward_custom. examples/dpo.ts and examples/grpo.ts are two objectives made with it.
    *
-   * Only tokens with lossMask 1 become logits, a chunk at a time; `plan` and `memoryLimit` hold as in every accumulate call.
-   * A call that fails or is aborted leaves the gradients as they were: `invalid_argument` where `dlp` has another type or
-   * length, or a value that is not finite (named by its position), `not_finite` where gradients overflow, `memory_limit`,
-   * `interrupted`.
+   * Logits are computed for tokens with lossMask 1 only, a chunk at a time; `plan` and `memoryLimit` hold as in every
+   * accumulate call. A call that fails or is aborted leaves the gradients as they were: `invalid_argument` when `dlp` has
+   * another type or length, or a value that is not finite (the message names its position), `not_finite` when gradients
+   * overflow, `memory_limit`, `interrupted`.
    */
   accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics>;
-  /** −(1 / normalizer) Σ lp */
+  /** L = −(1 / normalizer) Σ lp */
   accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics>;
   /**
-   * L_clip + β L_kl, and with `value` L_v. A call that fails or is aborted, in whichever pass, leaves the gradients of both,
-   * adapter and critic, as they were.
+   * L = L_clip + β L_kl, and with `value` also L_v. A call that fails or is aborted, in whichever pass, leaves the gradients
+   * of adapter and critic as they were.
    */
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;
   /** `gguf`: one file for llama.cpp. `peft`: a folder for Hugging Face PEFT. Refuses to overwrite. */
@@ -336,6 +337,6 @@ export interface Adapter extends Trainable {
 export interface Critic extends Trainable {
   /** (T) V at batch.valuePositions */
   values(batch: Batch, options?: CallOptions): Promise<Float32Array>;
-  /** Of a critic made with `trunk` it trains the head alone: no backward pass through the trunk. */
+  /** For a critic made with `trunk` it trains the head alone, without a backward pass through the trunk. */
   accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics>;
 }

@@ -1,17 +1,16 @@
-/** Accuracy with the interval it deserves: overall and for each category. */
+/** Accuracy with its 95 % interval, overall and for each category. */
 
-/** One scored answer. */
 export interface Graded {
   readonly category: string;
   readonly correct: boolean;
-  /** False where no letter could be read; such an answer may still be right by a protocol's guess. */
+  /** False when no letter could be read; a protocol that guesses may still have made it right. */
   readonly parsed: boolean;
 }
 
 export interface Accuracy {
   readonly questions: number;
   readonly correct: number;
-  /** correct / questions; 0 of none */
+  /** correct / questions; 0 without questions */
   readonly accuracy: number;
   /** 95 % Wilson interval of the accuracy */
   readonly low: number;
@@ -27,8 +26,8 @@ export interface CategoryAccuracy extends Accuracy {
 const Z = 1.959963984540054;
 
 /**
- * 95 % Wilson score interval of `correct` out of `count` (Wilson 1927). Unlike ±1.96 σ it stays inside [0, 1] and keeps
- * its coverage at the ends, where small categories live. Of nothing nothing is known: [0, 1].
+ * 95 % Wilson interval of `correct` out of `count` (Wilson 1927). Unlike ±1.96 σ it stays inside [0, 1] and keeps its
+ * coverage near 0 and 1, where small categories often are. [0, 1] when `count` is 0.
  */
 export function wilson(correct: number, count: number): { readonly low: number; readonly high: number } {
   if (count === 0) return { low: 0, high: 1 };
@@ -36,7 +35,7 @@ export function wilson(correct: number, count: number): { readonly low: number; 
   const spread = Z * Math.sqrt((p * (1 - p)) / count + (Z * Z) / (4 * count * count));
   const center = p + (Z * Z) / (2 * count);
   const scale = 1 + (Z * Z) / count;
-  // At the ends the exact value is 0 or 1; rounding must not push it past them.
+  // When none or all are correct, the exact bound is 0 or 1, which rounding would miss.
   return {
     low: correct === 0 ? 0 : Math.max(0, (center - spread) / scale),
     high: correct === count ? 1 : Math.min(1, (center + spread) / scale),

@@ -1,22 +1,22 @@
-/** How evenly the actions are used: H = −Σ p log₂ p over the nine of them (docs/algorithm.md, Evaluation). */
+/** How evenly the actions are used: H = −Σ p log₂ p over all actions (docs/algorithm.md, Evaluation). */
 import { THINK } from '../tools/tool.js';
 
 export interface ActionEntropy {
   /** Steps counted. */
   readonly steps: number;
-  /** H in bits; 0 of no steps */
+  /** H in bits; 0 without steps */
   readonly entropyBits: number;
   /** H / log₂ of the number of actions there are to choose from, in [0, 1] */
   readonly entropyNormalized: number;
-  /** 2^H, "effective actions": as many equally used ones would give this entropy. 0 of no steps. */
+  /** 2^H: that many equally used actions have this entropy. 0 without steps. */
   readonly effectiveActions: number;
   /** Share of `think` */
   readonly thinkShare: number;
 }
 
-/** Steps per action name, a zero for every name that was never taken; names beyond `actionNames` are kept too. */
+/** Steps per action name; 0 for a name of `actionNames` that was never taken. Other names that were taken count too. */
 export function countActions(actions: readonly string[], actionNames: readonly string[]): Record<string, number> {
-  // A name is a model's or a user's text: a Map, for `__proto__` must count like any other.
+  // A Map, because names are text of a model or a user, and `__proto__` must count like any other.
   const counts = new Map<string, number>(actionNames.map((name) => [name, 0]));
   for (const action of actions) counts.set(action, (counts.get(action) ?? 0) + 1);
   return Object.fromEntries(counts);

@@ -1,6 +1,6 @@
 /**
- * Scores finished outputs, ours or anyone's, under every published protocol in one run, and says how far each agrees
- * with the predictions published beside them.
+ * Grades finished outputs, ours or anyone's, under every published protocol, and says how far each protocol agrees with
+ * the predictions published in the same file.
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -10,7 +10,7 @@ import { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../que
 import type { Question } from '../questions/question.js';
 import { type Accuracy, accuracyByCategory, accuracyOf, type CategoryAccuracy } from './accuracy.js';
 
-/** One line of an outputs file. `model_outputs` is what MMLU-Pro's own scripts call the text. */
+/** One line of an outputs file. In files of MMLU-Pro's own scripts `generated_text` is called `model_outputs`. */
 const outputSchema = z.object({
   question_id: z.number().int(),
   answer: z.string().regex(/^[A-J]$/),
@@ -36,9 +36,9 @@ export interface Agreement {
 
 export interface ProtocolResult extends Accuracy {
   readonly perCategory: readonly CategoryAccuracy[];
-  /** Outputs by what found their letter. */
+  /** Number of outputs by what found their letter. */
   readonly how: Readonly<Record<Extraction['how'], number>>;
-  /** Right answers that were guesses: luck, part of `correct` because the published protocol counts them. */
+  /** Right answers that were guesses. They are part of `correct`, because the published protocol counts them. */
   readonly guessedCorrect: number;
   /** Null when the file has no published predictions. */
   readonly published: Agreement | null;
@@ -65,25 +65,25 @@ export async function replay(path: string, options: ReplayOptions = {}): Promise
       question.options.filter((option) => option !== 'N/A').length,
     ]),
   );
-  const score = (protocol: Protocol) => scoreProtocol(outputs, protocol, optionCounts);
+  const results = PROTOCOLS.map((name) => [name, gradeUnder(name, outputs, optionCounts)]);
   return {
     path,
     outputs: outputs.length,
-    protocols: Object.fromEntries(PROTOCOLS.map((name) => [name, score(name)])) as Record<Protocol, ProtocolResult>,
+    protocols: Object.fromEntries(results) as Record<Protocol, ProtocolResult>,
     published: publishedAccuracy(outputs),
   };
 }
 
-function scoreProtocol(
-  outputs: readonly Output[],
+function gradeUnder(
   protocol: Protocol,
+  outputs: readonly Output[],
   optionCounts: ReadonlyMap<number, number>,
 ): ProtocolResult {
   const found = outputs.map((output) => ({
     output,
     ...extractAnswer(output.generated_text, protocol, optionCounts.get(output.question_id)),
   }));
-  const scored = found.map(({ output, letter, how }) => ({
+  const graded = found.map(({ output, letter, how }) => ({
     category: output.category,
     correct: letter === output.answer,
     parsed: how !== 'guess' && how !== 'none',
@@ -91,11 +91,11 @@ function scoreProtocol(
   const how = { pattern1: 0, pattern2: 0, pattern3: 0, guess: 0, none: 0 };
   for (const one of found) how[one.how] += 1;
   return {
-    ...accuracyOf(scored),
+    ...accuracyOf(graded),
     how,
     guessedCorrect: found.filter((one) => one.how === 'guess' && one.letter === one.output.answer).length,
     published: agreement(found),
-    perCategory: accuracyByCategory(scored),
+    perCategory: accuracyByCategory(graded),
   };
 }
 
@@ -142,7 +142,7 @@ async function readOutputs(path: string): Promise<Output[]> {
     if (seen.has(id)) {
       throw new SparkError(
         'invalid_file',
-        `${path}: ${where}: expected one output a question, got question_id ${id} again after ${seen.get(id)}`,
+        `${path}: ${where}: expected one output a question, got question_id ${id} again after ${seen.get(id)}; remove one of the two`,
       );
     }
     seen.set(id, where);

@@ -1,4 +1,4 @@
-/** One stage of the ladder in numbers: how often it is right, and how evenly it uses its actions. */
+/** The numbers of an evaluation: how often the answers are right, and how evenly the actions are used. */
 import type { Step, Trajectory } from '../trajectory/trajectory.js';
 import { accuracyByCategory, accuracyOf, type CategoryAccuracy, groupBy } from './accuracy.js';
 import { type ActionEntropy, actionEntropy, countActions } from './entropy.js';
@@ -31,15 +31,15 @@ export interface Answered extends Pick<Trajectory, 'category' | 'correct' | 'ans
   readonly steps: readonly Pick<Step, 'action'>[];
 }
 
-/** `actionNames`: every action the model could take, taken or not; they set what an even use would be. */
+/** `actionNames`: every action the model could take, taken or not; their number is what entropy is normalized by. */
 export function summarize(trajectories: readonly Answered[], actionNames: readonly string[]): StageEvaluation {
-  const scored = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));
+  const graded = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));
   const actions = countActions(actionsOf(trajectories), actionNames);
   const { entropyBits, entropyNormalized, effectiveActions, thinkShare } = actionEntropy(actions);
   const byCategory = groupBy(trajectories, (trajectory) => trajectory.category);
   return {
-    ...accuracyOf(scored),
-    perCategory: accuracyByCategory(scored),
+    ...accuracyOf(graded),
+    perCategory: accuracyByCategory(graded),
     actions,
     entropyBits,
     entropyNormalized,

@@ -1,11 +1,11 @@
 /**
- * Failure signs (docs/metrics.md), each with a stable code and a threshold written down. They name what to look at; none of them
- * stops a run.
+ * Failure signs (docs/metrics.md), each with a stable code and a threshold. They say what to look at; none of them stops a
+ * run.
  */
 import { groupBy } from './accuracy.js';
 import type { StageEvaluation } from './summary.js';
 
-/** One row of metrics.jsonl; a number that was not finite is the word `NaN` or `Infinity` there. */
+/** One row of metrics.jsonl, where a number that is not finite is the word `NaN` or `Infinity`. */
 export type TrainingRow = Readonly<Record<string, number | string>>;
 
 export interface StageResult {
@@ -37,19 +37,19 @@ export interface Warning {
 export interface Thresholds {
   /** Mean k3 of an epoch (docs/algorithm.md, Losses). */
   readonly targetKl: number;
-  /** `think` at this share or more is most of what the model does … */
+  /** Warn when the share of `think` is at least this … */
   readonly thinkShare: number;
-  /** … and it has risen this much since the stage before. */
+  /** … and has risen at least this much since the stage before. */
   readonly thinkRise: number;
-  /** Entropy below this part of the highest of the earlier stages. */
+  /** Warn when entropy is below this fraction of the highest entropy of the earlier stages. */
   readonly entropyKept: number;
-  /** Bits by which entropy counts as up. */
+  /** Bits that entropy must have risen to count as risen. */
   readonly entropyRise: number;
-  /** One-sided 95 %: an accuracy falls when the difference is this many standard errors. */
+  /** Standard errors that an accuracy must have fallen to count as fallen (one-sided 95 %). */
   readonly fallInErrors: number;
-  /** The critic learns when the last quarter of its loss is below this part of the first quarter. */
+  /** Warn unless the mean loss of the last quarter is below this fraction of that of the first quarter. */
   readonly criticKept: number;
-  /** Fewer steps say nothing about a critic. */
+  /** With fewer steps than this the critic is not judged. */
   readonly criticSteps: number;
   /** Share of steps without a verdict of the judge. */
   readonly judgeMissing: number;
@@ -70,7 +70,7 @@ export const THRESHOLDS: Thresholds = {
   clipFraction: 0.3,
 };
 
-/** `stages` in the order of the ladder: each is compared with what came before it. */
+/** `stages` in the order of the ladder: each is compared with those before it. */
 export function findWarnings(
   stages: readonly StageResult[],
   training: readonly StageTraining[],
@@ -83,7 +83,7 @@ export function findWarnings(
       return found === null ? [] : [{ ...found, stage }];
     }),
   );
-  // A stage without a single action (base, tools off) has no entropy to compare.
+  // A stage without any action (base, tools off) has no entropy to compare.
   const acting = stages.filter(({ evaluation }) => evaluation.effectiveActions > 0);
   const ofStages = acting.flatMap((stage, index) =>
     [thinkShareRising, entropyCollapse, diversityUpAccuracyDown].flatMap((check) => {
@@ -139,7 +139,7 @@ function criticFlat(rows: readonly TrainingRow[], { criticKept, criticSteps }: T
   if (values.length < criticSteps) return null;
   const first = mean(values.slice(0, Math.ceil(values.length / 4)));
   const late = mean(lastQuarter(values));
-  // A critic that was right from the start has nothing to learn.
+  // A critic that is right from the start has nothing to learn.
   if (first < 1e-6 || late < criticKept * first) return null;
   return {
     code: 'critic_flat',
@@ -200,11 +200,11 @@ function diversityUpAccuracyDown(stage: StageResult, earlier: Stages, limits: Th
     code: 'diversity_up_accuracy_down',
     message:
       `entropy rose from ${then.entropyBits.toFixed(2)} to ${now.entropyBits.toFixed(2)} bits while accuracy fell from ` +
-      `${percent(then.accuracy)} to ${percent(now.accuracy)} (since ${before.name}): ρ is too high or τ too low`,
+      `${percent(then.accuracy)} to ${percent(now.accuracy)} (since ${before.name}): ρ is too high or τ too low; lower ρ or raise τ`,
   };
 }
 
-/** Of a proportion; (x + 1) / (n + 2) keeps it above zero where all or none are right. */
+/** Variance of the accuracy; (x + 1) / (n + 2) keeps it above zero when all or none are right. */
 function variance({ correct, questions }: StageEvaluation): number {
   const p = (correct + 1) / (questions + 2);
   return (p * (1 - p)) / (questions + 2);
@@ -216,7 +216,7 @@ function numbers(rows: readonly TrainingRow[], name: string): number[] {
     .filter((value) => typeof value === 'number' && Number.isFinite(value)) as number[];
 }
 
-/** Masked mean: a row counts by its action tokens where it tells them. */
+/** Mean over tokens: a row counts as often as it has tokens, a row that does not say how many counts once. */
 function weightedMean(rows: readonly TrainingRow[], name: string): number {
   const weight = (row: TrainingRow) => (typeof row.tokens === 'number' ? row.tokens : 1);
   const total = rows.reduce((sum, row) => sum + weight(row), 0);

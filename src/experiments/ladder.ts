@@ -1,6 +1,6 @@
 /**
- * The ladder (docs/algorithm.md): base → base + tools → SFT → PPO without diversity → SPaRK, as a list of stages. Each reads
- * and extends the run folder, so an interrupted ladder goes on where it stopped and a finished one only prints.
+ * The ladder (docs/algorithm.md): base → base + tools → SFT → PPO without diversity → SPaRK, as a list of stages. Each stage
+ * reads and extends the run folder: an interrupted ladder goes on where it stopped, a finished one only prints its results.
  */
 import type { Config } from '../config/index.js';
 import { type RunReport, readReport } from '../report/read.js';
@@ -19,7 +19,7 @@ export interface Ladder extends Omit<RunReport, 'html'> {
   readonly report: string;
 }
 
-/** docs/algorithm.md, Training sets. */
+/** The ladder's three trainings (docs/algorithm.md, Training sets). */
 export function ladderTrainings({ sft, ppo, rollout: { tau }, reward: { rho } }: Config): TrainSpec[] {
   const { init } = ppo;
   return [

@@ -1,13 +1,13 @@
-/** Renders a model's own chat template, the same on every day. */
+/** Renders a model's own chat template, with the same result every day. */
 import { Template } from '@huggingface/jinja';
 import { SparkError } from '../errors.js';
 
 /**
- * Llama 3.1's template writes the date into the prompt. It is pinned to the value the template itself falls back on:
- * with today's date every cache and every parity check would break at midnight.
+ * Llama 3.1's template writes the date into the prompt. With today's date every cache and every parity check would break at
+ * midnight, so the date is always the one that the template itself falls back on.
  */
 const PINNED_DATE = '26 Jul 2024';
-/** The renderer has a clock of its own and refuses another one among the variables; a macro of that name hides it. */
+/** The renderer has its own `strftime_now` and refuses a variable of that name; a macro of that name hides it. */
 const PINNED_CLOCK = `{%- macro strftime_now(format) -%}${PINNED_DATE}{%- endmacro -%}`;
 
 interface Message {
@@ -16,8 +16,8 @@ interface Message {
 }
 
 /**
- * Up to and with the header of the assistant's turn. An empty `system` means none. A template that refuses system
- * messages is rendered without one: `renderHead` then puts the instructions before the question.
+ * Renders a prompt that ends with the header of the assistant's turn. An empty `system` means no system message. A template
+ * that refuses system messages is rendered without one: `renderHead` then puts the instructions before the question.
  */
 export function renderChat(
   template: string,

@@ -1,4 +1,4 @@
-/** sha256 of a file, read once per process for as long as its size and time stay the same: models are gigabytes. */
+/** sha256 of a file. Models are gigabytes, so a process reads a file again only after its size or time has changed. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

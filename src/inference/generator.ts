@@ -1,8 +1,8 @@
 /**
- * Base-model inference, token in and token out. Implementations batch the sequences that are open at the same time.
+ * Inference, token in and token out. Implementations batch the sequences that are open at the same time.
  */
 export interface Generator {
-  /** Names model and adapter by content, so that a cache or a trajectory says exactly what wrote it. */
+  /** Names model and adapter by their content, so that a trajectory says exactly what wrote it. */
   readonly id: string;
   /** Most tokens one sequence can hold. */
   readonly contextSize: number;
@@ -16,7 +16,7 @@ export interface Generator {
   readonly eosText: string;
   /** False when the model's metadata (`spark.instructions`) says it was trained without written instructions. */
   readonly wantsInstructions: boolean;
-  /** `special`: let control tokens be parsed out of the text. Never for text a model, a user or a tool wrote. */
+  /** `special`: control tokens written in the text become tokens. False for text that a model, user or tool wrote. */
   tokenize(text: string, special: boolean): number[];
   detokenize(tokens: readonly number[]): string;
   /** Waits for a free slot. */
@@ -48,11 +48,11 @@ export interface GeneratorSequence {
   /** Every token so far. */
   readonly tokens: readonly number[];
   append(tokens: readonly number[]): void;
-  /** Generates and appends. */
+  /** Generates tokens and appends them. */
   generate(options: GenerateOptions): Promise<Generated>;
   /**
-   * Lets the model choose among token strings: walks their trie, taking the likeliest child (temperature 0) or
-   * sampling; appends the chosen tokens and returns the option's index.
+   * Lets the model choose one of several token strings: walks their trie, taking the likeliest child at temperature 0 and
+   * sampling above; appends the chosen tokens and returns the option's index.
    */
   choose(
     options: readonly (readonly number[])[],

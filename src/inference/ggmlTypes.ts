@@ -1,4 +1,4 @@
-/** How many values a block of each tensor type holds, and in how many bytes, by ggml's number of the type. */
+/** Sizes of ggml's tensor types: by the type's number, how many values a block holds and how many bytes it takes. */
 const TYPES: ReadonlyMap<number, readonly [values: number, bytes: number]> = new Map([
   [0, [1, 4]], // F32
   [1, [1, 2]], // F16
@@ -37,12 +37,12 @@ const TYPES: ReadonlyMap<number, readonly [values: number, bytes: number]> = new
 
 export const F32_TYPE = 0;
 
-/** Plain integers and F64: a table may hold them, but llama.cpp's products of matrices crash over them. */
+/** False for integers and F64: a file may hold such tensors, but llama.cpp crashes when it multiplies with them. */
 export function isWeightType(type: number): boolean {
   return type < 24 || type > 28;
 }
 
-/** Bytes of a tensor; null for a type that is newer than this list, which llama.cpp then judges alone. */
+/** Bytes of a tensor; null for a type newer than this list, which is left to llama.cpp to accept or refuse. */
 export function tensorBytes(type: number, dimensions: readonly number[]): number | null {
   const block = TYPES.get(type);
   if (block === undefined) return null;

@@ -1,6 +1,6 @@
 /**
- * What can be wrong with a GGUF file, found by reading its header before llama.cpp maps it: a foreign or truncated file,
- * an adapter given as a model, an adapter of another model. GGUF files come from the internet.
+ * Reads the header of a GGUF file before llama.cpp maps it, and refuses a foreign or truncated file, an adapter given as a
+ * model, an adapter of another model, and metadata over which llama.cpp would end the process.
  */
 import { statSync } from 'node:fs';
 import { isNodeError, SparkError } from '../errors.js';
@@ -47,7 +47,7 @@ export function checkModelFile(file: string): ModelFileInfo {
   };
 }
 
-/** What the engine trains. Anything else the engine refuses, and llama.cpp checks alone. */
+/** Architectures that the engine trains. The engine refuses others; for the generator llama.cpp alone checks them. */
 const OUR_ARCHITECTURES: ReadonlySet<string> = new Set(['llama', 'qwen2', 'qwen3']);
 
 const REQUIRED_SIZES = [
@@ -58,19 +58,19 @@ const REQUIRED_SIZES = [
   'attention.head_count',
 ] as const;
 
-/** Other kinds need tokens of their own, which llama.cpp takes for granted. */
+/** Refuses other tokenizers: they need special tokens, and llama.cpp does not check that the file has them. */
 function checkTokenizer(file: string, header: GgufHeader): void {
   const tokenizer = text(header, 'tokenizer.ggml.model') ?? 'none';
   if (TOKENIZERS.includes(tokenizer)) return;
   throw new SparkError(
     'unsupported_file',
-    `expected tokenizer.ggml.model to be ${TOKENIZERS.join(' or ')} in ${file}, got ${tokenizer}`,
+    `expected tokenizer.ggml.model to be ${TOKENIZERS.join(' or ')} in ${file}, got ${tokenizer}; use another GGUF of the model`,
   );
 }
 
 /**
- * llama.cpp computes the shapes it wants from the metadata and asserts that none is 0, so the numbers have to fit the
- * tensors that are there.
+ * llama.cpp computes tensor shapes from the metadata and asserts that no size is 0, so the metadata has to agree with the
+ * tensors in the file.
  */
 function checkShape(file: string, header: GgufHeader, architecture: string): void {
   const { metadata, tensors } = header;
@@ -89,7 +89,7 @@ function checkShape(file: string, header: GgufHeader, architecture: string): voi
   }
   for (const [name, sizes] of expectedShapes(header, architecture, number)) {
     const tensor = tensors.find((candidate) => candidate.name === name);
-    // Experts have other names; what is missing altogether llama.cpp says itself.
+    // Tensors of experts have other names; llama.cpp itself reports a tensor that is missing.
     if (tensor === undefined) continue;
     if (sizes.some((size, index) => size !== null && size !== tensor.dimensions[index])) {
       throw damaged(
@@ -105,7 +105,7 @@ const TOKENIZERS = ['llama', 'gpt2'];
 const MAX_LAYERS = 512;
 const ROPE_SCALINGS = ['none', 'linear', 'yarn', 'longrope'];
 
-/** What llama.cpp asserts beyond shapes. */
+/** Checks what llama.cpp asserts beyond shapes. */
 function checkAsserted(
   file: string,
   { metadata, tensors }: GgufHeader,
@@ -129,7 +129,7 @@ function checkAsserted(
   if (headSize !== null) {
     const rotary = number('rope.dimension_count') ?? headSize;
     require(rotary === headSize, `rope.dimension_count to be the head size ${headSize}, got ${rotary}`);
-    // Its default is not the key length but C / H, whatever that is.
+    // Without the key the value length is C / H, even when the key length is another.
     const values = number('attention.value_length') ?? widthOfHeads(number);
     require(values === headSize, `attention.value_length to be the head size ${headSize}, got ${values}`);
   }
@@ -153,7 +153,7 @@ function widthOfHeads(number: (key: string) => Size): Size {
   return width === null || heads === null ? null : Math.floor(width / heads);
 }
 
-/** Tensors whose sizes follow from the metadata, innermost first; null where the metadata leaves a size open. */
+/** Tensors whose sizes follow from the metadata, innermost size first; null for a size the metadata does not fix. */
 function expectedShapes(
   { metadata }: GgufHeader,
   architecture: string,
@@ -192,14 +192,16 @@ export function checkAdapterFile(file: string, model: ModelFileInfo): void {
   if (type !== 'adapter' || kind !== 'lora') {
     throw new SparkError(
       'adapter_mismatch',
-      `expected a GGUF LoRA adapter, but ${file} says general.type = ${type ?? 'missing'}, adapter.type = ${kind ?? 'missing'}`,
+      `expected a GGUF LoRA adapter, but ${file} says general.type = ${type ?? 'missing'}, ` +
+        `adapter.type = ${kind ?? 'missing'}; give the file of a LoRA adapter`,
     );
   }
   const architecture = text(header, 'general.architecture');
   if (architecture !== model.architecture) {
     throw new SparkError(
       'adapter_mismatch',
-      `expected an adapter of architecture ${model.architecture}, but ${file} is of ${architecture ?? 'none'}`,
+      `expected an adapter of architecture ${model.architecture}, but ${file} is of ${architecture ?? 'none'}; ` +
+        "use the adapter's own base model",
     );
   }
   for (const tensor of header.tensors) checkAdapterTensor(file, tensor, model);

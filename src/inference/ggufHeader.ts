@@ -1,6 +1,6 @@
 /**
- * The header of a GGUF file, read with every length checked against the file's size. The inference library's own reader
- * believes a damaged count and loops or allocates for minutes, and llama.cpp asserts, which ends the process.
+ * Reads the header of a GGUF file, checking every length against the file's size. Given a damaged count, node-llama-cpp's
+ * own reader loops or allocates for minutes, and llama.cpp asserts, which ends the process.
  * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -14,13 +14,13 @@ export interface GgufTensor {
   readonly name: string;
   /** Innermost first: a matrix of R rows and C columns is [C, R]. */
   readonly dimensions: readonly number[];
-  /** ggml's number. */
+  /** ggml's number of the type. */
   readonly type: number;
 }
 
 export interface GgufHeader {
   readonly bytes: number;
-  /** By full key: `general.name`. Strings in arrays (tokens are any bytes) are latin1: one character for a byte. */
+  /** By full key: `general.name`. Strings in arrays are latin1, one character a byte, as tokens can be any bytes. */
   readonly metadata: ReadonlyMap<string, GgufValue>;
   readonly tensors: readonly GgufTensor[];
 }
@@ -30,7 +30,7 @@ const VERSIONS = [2, 3];
 const MAX_DIMENSIONS = 4;
 const MAX_KEY = 65535; // the format's limit
 const MAX_TENSOR_NAME = 63; // ggml keeps 64 bytes, the last one zero
-/** Of a tensor's first byte in the file: ggml asserts it of what it maps. */
+/** Alignment of a tensor's first byte in the file, which ggml asserts when it maps the file. */
 const DATA_ALIGNMENT = 32;
 const U16 = 2;
 const U32 = 4;
@@ -39,8 +39,8 @@ const STRING = 8;
 const ARRAY = 9;
 
 /**
- * Throws a plain Error with the reason when the file is not a sound GGUF file, a SparkError for one that is something
- * else. Its rules are llama.cpp's own: names, duplicates, offsets and alignment.
+ * Throws a plain Error with the reason for a damaged GGUF file, a SparkError for a file that is something else. The rules
+ * on names, duplicates, offsets and alignment are those of llama.cpp.
  */
 export function readGgufHeader(file: string): GgufHeader {
   const descriptor = openSync(file, 'r');
@@ -80,7 +80,7 @@ export function readGgufHeader(file: string): GgufHeader {
 
 const ALIGNMENT = 'general.alignment';
 
-/** Keys whose type is asserted where they are read, of models and of adapters; other wrong types are refused in words. */
+/** Keys of models and adapters whose type llama.cpp asserts; a wrong type of any other key it reports as an error. */
 const ASSERTED_TYPES: ReadonlyMap<string, number> = new Map([
   [ALIGNMENT, U32],
   ['split.no', U16],
@@ -91,7 +91,7 @@ const ASSERTED_TYPES: ReadonlyMap<string, number> = new Map([
   ['adapter.lora.alpha', F32],
 ]);
 
-/** A clone without Git LFS leaves three lines of text in a model's place. */
+/** Refuses a Git LFS pointer: a clone without Git LFS has three lines of text in place of the model. */
 function refusePointer(file: string, cursor: Cursor, bytes: number): void {
   const begin = 'version https://git-lfs.github.com/spec/';
   if (bytes < begin.length || cursor.peek(begin.length).toString('latin1') !== begin) return;
@@ -104,7 +104,7 @@ function refusePointer(file: string, cursor: Cursor, bytes: number): void {
 
 function checkVersion(file: string, version: number): void {
   if (VERSIONS.includes(version)) return;
-  // A version of the other byte order is one whose low half is zero.
+  // Versions are small, so in the other byte order their low half is zero.
   if (version !== 0 && (version & 0xffff) === 0) {
     throw new SparkError(
       'unsupported_file',
@@ -129,11 +129,11 @@ function readTensor(cursor: Cursor): { tensor: GgufTensor; offset: number } {
   if (elements < 1 || elements > Number.MAX_SAFE_INTEGER) {
     throw new Error(`tensor ${name}: expected sizes of at least 1, got ${dimensions.join(' × ')}`);
   }
-  const type = cursor.u32(); // llama.cpp says itself which it does not know
+  const type = cursor.u32(); // not checked: llama.cpp itself reports a type it does not know
   return { tensor: { name, dimensions, type }, offset: cursor.size() };
 }
 
-/** Tensors lie one after the other, in the table's order, each on a multiple of the alignment. */
+/** Checks that tensors lie one after the other in the table's order, each at a multiple of the alignment. */
 function checkOffsets(
   tensors: readonly GgufTensor[],
   offsets: readonly number[],
@@ -167,7 +167,7 @@ function readValue(cursor: Cursor, type: number): GgufValue {
   if (type === ARRAY) {
     const element = cursor.u32();
     if (element === ARRAY) throw new Error('an array holds arrays');
-    // A string is at least its 8 bytes of length.
+    // A string takes at least 8 bytes, those of its length.
     const length = cursor.count(element === STRING ? 8 : (SIZES[element] ?? 1));
     const values: GgufScalar[] = [];
     for (let i = 0; i < length; i++) {
@@ -205,7 +205,7 @@ function readValue(cursor: Cursor, type: number): GgufValue {
   }
 }
 
-/** Reads on through a file by a window; refuses to pass its end. */
+/** Reads through a file front to back, buffered; throws instead of passing the file's end. */
 class Cursor {
   readonly #descriptor: number;
   readonly #bytes: number;
@@ -244,11 +244,11 @@ class Cursor {
 
   size(): number {
     const value = this.take(8).readBigUInt64LE();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Error(`a size of ${value} cannot be`);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Error(`a size of ${value} is impossible`);
     return Number(value);
   }
 
-  /** A number of things that take at least `bytesEach`: no more of them than the file has room for. */
+  /** Reads how many things follow, each of at least `bytesEach`; throws when the rest of the file is too short for them. */
   count(bytesEach: number): number {
     const value = this.size();
     if (value * bytesEach > this.#bytes - this.position)
@@ -261,8 +261,8 @@ class Cursor {
   }
 
   /**
-   * A key or a tensor's name. Readers in C see it end at its first zero byte, and llama.cpp aborts over such a key. As
-   * bytes: two names that are not UTF-8 are two.
+   * A key or a tensor's name. A zero byte is refused: for C it ends the name, and llama.cpp aborts over such a key. Read as
+   * latin1, so that different names that are not UTF-8 stay different.
    */
   name(field: string, longest = MAX_KEY): string {
     const length = this.count(1);
@@ -272,7 +272,7 @@ class Cursor {
     return name;
   }
 
-  /** The next bytes, which stay to be read. */
+  /** The next bytes, without moving past them. */
   peek(length: number): Buffer {
     const bytes = this.take(length);
     this.position -= length;

@@ -1,9 +1,9 @@
-/** The rules by which llama.cpp builds a vocabulary. It ends the process over one of them: that texts differ. */
+/** llama.cpp's rules for a vocabulary. When one of them is broken, that all token texts differ, it ends the process. */
 import type { GgufValue } from './ggufHeader.js';
 
 const BYTE_TOKEN = 6;
 
-/** What is wrong with it, or null. */
+/** What is wrong with the vocabulary, or null. */
 export function vocabularyProblem(metadata: ReadonlyMap<string, GgufValue>): string | null {
   const tokens = metadata.get('tokenizer.ggml.tokens');
   if (!Array.isArray(tokens) || tokens.length === 0 || typeof tokens[0] !== 'string') {
@@ -23,10 +23,10 @@ export function vocabularyProblem(metadata: ReadonlyMap<string, GgufValue>): str
   const types = metadata.get('tokenizer.ggml.token_type');
   if (!Array.isArray(types)) return null;
   const short = texts.findIndex((text, index) => types[index] === BYTE_TOKEN && text.length < 3);
-  return short < 0 ? null : `token ${short} is a byte's, but is not spelt like <0x0A>`;
+  return short < 0 ? null : `expected byte token ${short} to be spelt like <0x0A>`;
 }
 
-/** As a reader in C sees it: up to the first zero byte. An empty token gets a name, so several may be empty. */
+/** A token's text as C sees it, up to the first zero byte. llama.cpp names an empty token, so several may be empty. */
 function textOf(token: string, index: number): string {
   const zero = token.indexOf('\0');
   const text = zero < 0 ? token : token.slice(0, zero);

@@ -1,12 +1,12 @@
 /**
- * Places for sequences on several contexts of one model. A context decodes its sequences together, and a small model does
- * so on one thread (threadsFor); what other cores there are get contexts of their own, which decode beside it.
+ * Places for sequences on several contexts of one model. A context decodes its sequences together, a small model's on one
+ * thread (`threadsFor`). So that the other cores work too, they get further contexts, which decode at the same time.
  */
 import type { SparkError } from '../errors.js';
 import { Rounds } from './rounds.js';
 import { Slots } from './slots.js';
 
-/** A context, the rounds that its sequences are decoded in, and how many more it holds. */
+/** A context, the rounds in which its sequences are decoded, and how many more sequences it has room for. */
 export class Lane<Context> {
   readonly rounds = new Rounds();
   readonly context: Context;
@@ -27,7 +27,7 @@ export class Lanes<Context> {
     this.#slots = new Slots(all.reduce((sum, lane) => sum + lane.free, 0));
   }
 
-  /** A place on the lane that has the most of them left. */
+  /** Takes a place on the lane with the most free places. */
   async take(signal?: AbortSignal): Promise<Lane<Context>> {
     await this.#slots.take(signal);
     const lane = this.all.reduce((best, one) => (one.free > best.free ? one : best));
@@ -40,7 +40,7 @@ export class Lanes<Context> {
     this.#slots.give();
   }
 
-  /** Refuses all who wait and all who come. */
+  /** Makes every waiting and every later `take` throw `error`. */
   close(error: SparkError): void {
     this.#slots.close(error);
   }
@@ -50,10 +50,10 @@ export class Lanes<Context> {
   }
 }
 
-/** Fewer than this beside each other, and the batches are too small to pay. */
+/** Least sequences of a lane; with fewer its batches are too small to pay for it. */
 const LEAST_SEQUENCES = 2;
 
-/** How many sequences each lane takes, at `perLane` of `threads` threads. */
+/** How many sequences each lane takes, when each uses `perLane` of `threads` threads. */
 export function shareSequences(sequences: number, threads: number, perLane: number): number[] {
   const lanes = Math.max(1, Math.min(Math.floor(threads / perLane), Math.floor(sequences / LEAST_SEQUENCES)));
   return Array.from({ length: lanes }, (_, i) => Math.floor((sequences + i) / lanes));

@@ -1,4 +1,4 @@
-/** node-llama-cpp itself: loaded once, and the contexts that a model's sequences live in. */
+/** Loads node-llama-cpp once, and makes the contexts that hold a model's sequences. */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
@@ -7,13 +7,13 @@ import { Lane, Lanes, shareSequences } from './lanes.js';
 
 export interface LlamaCppOptions {
   readonly modelPath: string;
-  /** GGUF LoRA file. The library keeps an adapter by its path: a changed adapter needs a name of its own. */
+  /** GGUF LoRA file. The library caches adapters by path, so a changed adapter needs another path. */
   readonly adapterPath?: string | undefined;
   /** Sequences evaluated at the same time, default 1. */
   readonly sequences?: number;
   /** Tokens a sequence can hold; default what the model was trained for, at most 4096. */
   readonly contextSize?: number;
-  /** Of the processor, in all; 0 or absent: as many as it has cores. */
+  /** Processor threads of all contexts together; 0 or absent: one for each core. */
   readonly threads?: number;
   /** llama.cpp's GPU back end; default false. */
   readonly gpu?: boolean | 'auto';
@@ -22,7 +22,7 @@ export interface LlamaCppOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Loaded at the first model: it takes half a second, which whoever only trains need not wait for. */
+/** Loaded with the first model, because loading takes half a second, and training alone does not need it. */
 export const library = () => import('node-llama-cpp');
 
 /**
@@ -33,7 +33,7 @@ function threadsFor(bytes: number, most: number): number {
   return Math.max(1, Math.min(most, Math.ceil(bytes / 2 ** 25)));
 }
 
-/** One context, or several with fewer threads and sequences each. A GPU has one. */
+/** One context, or several with fewer threads and sequences each; one on a GPU. */
 export async function createLanes(
   model: LlamaModel,
   options: LlamaCppOptions,
@@ -58,7 +58,7 @@ function createContext(
   const kv = options.kvCacheType ?? 'F16';
   return model.createContext({
     sequences,
-    // The library starts to forget at one token less than it was asked for; our limit comes first.
+    // The library drops tokens one short of the size it was given; one more, so that our limit is reached first.
     contextSize: contextSize + 1,
     threads,
     ...(kv === 'F32' ? { flashAttention: false } : {}),
@@ -82,13 +82,13 @@ async function loadLlama(gpu: boolean | 'auto'): Promise<Llama> {
     skipDownload: true,
     progressLogs: false,
     logLevel: LlamaLogLevel.error,
-    // Failures come back as exceptions; what llama.cpp writes beside them is for its own developers.
+    // Failures arrive as exceptions; llama.cpp's own log is for its developers.
     logger: () => undefined,
     maxThreads: 0,
   });
 }
 
-/** One instance per GPU setting and process: it only holds the loaded binary. */
+/** The loaded binary, one instance for each GPU setting in a process. */
 export async function sharedLlama(gpu: boolean | 'auto'): Promise<Llama> {
   let llama = llamas.get(gpu);
   if (llama === undefined) {

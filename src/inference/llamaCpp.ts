@@ -1,6 +1,6 @@
 /**
- * A GGUF model, with or without a LoRA adapter, through llama.cpp. With llamaContexts.ts the only importer of node-llama-cpp.
- * Nothing is downloaded or built: the library's prebuilt binaries come as npm packages.
+ * The generator over llama.cpp: a GGUF model with or without a LoRA adapter. Nothing is downloaded or built at run time:
+ * node-llama-cpp's prebuilt binaries come as npm packages.
  */
 import path from 'node:path';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
@@ -19,26 +19,26 @@ import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
 export type { LlamaCppOptions };
 
 export interface LogprobOptions {
-  /** (N) Where it is 0 the entry is 0, and the token goes in together with those around it, as a prompt does. */
+  /** (N) 0: no log-prob of this token is computed (its entry is 0), and it is evaluated in one batch with its neighbours. */
   readonly mask?: Uint8Array;
   /**
    * Let llama.cpp sum over the vocabulary, in fp32: 2e-4 nats off for 128,256 logits, and an eighth of the time (5 ms a
-   * token instead of 43). Default: all logits come over and are summed in double precision.
+   * token instead of 43). Default: all logits are copied to JavaScript and summed in double precision.
    */
   readonly quick?: boolean;
 }
 
 export interface LlamaCppGenerator extends Generator {
   /**
-   * (N) natural-log probability of tokens[i] given those before it; entry 0 is 0, as nothing comes before it. Token by
-   * token, as a sampler meets them.
+   * (N) natural-log probability of tokens[i] given the tokens before it; entry 0 is 0, as no token comes before the first.
+   * Tokens are evaluated one by one, as in sampling.
    */
   logprobs(tokens: readonly number[], signal?: AbortSignal, options?: LogprobOptions): Promise<Float64Array>;
   /** For `await using` */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Names a model and adapter by content, without loading them: what `Generator.id` will be. */
+/** The `Generator.id` of a model and adapter, from the hashes of their files, without loading them. */
 export async function generatorHash(modelPath: string, adapterPath?: string, signal?: AbortSignal): Promise<string> {
   const model = `sha256:${await fileSha256(modelPath, signal)}`;
   return adapterPath === undefined ? model : `${model}+lora:${await fileSha256(adapterPath, signal)}`;
@@ -47,11 +47,11 @@ export async function generatorHash(modelPath: string, adapterPath?: string, sig
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
   const { signal } = options;
   throwIfAborted(signal);
-  // GGUF files come from the internet: whatever is wrong with one is said here, where it cannot end the process.
+  // Checked before llama.cpp sees the files: a broken one could end the process there.
   const info = checkModelFile(options.modelPath);
   if (options.adapterPath !== undefined) checkAdapterFile(options.adapterPath, info);
   const id = await generatorHash(options.modelPath, options.adapterPath, signal);
-  // Beside each other: both take half a second and more, the first time.
+  // In parallel, because the first time each takes half a second or more.
   const [llama] = await Promise.all([sharedLlama(options.gpu ?? false), probe(options, info.bytes)]);
   const contextSize = options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096);
   let model: LlamaModel | undefined;
@@ -109,13 +109,13 @@ class LlamaCpp implements LlamaCppGenerator {
 
   tokenize(text: string, special: boolean): number[] {
     this.#checkUsable();
-    // A piece of a longer text: a tokenizer that puts a space before every text must not do so here.
+    // The text is a piece of a longer one, so the space that some tokenizers put before every text is trimmed.
     return this.#model.tokenize(text, special, 'trimLeadingSpace') as number[];
   }
 
   detokenize(tokens: readonly number[]): string {
     this.#checkUsable();
-    // With control tokens: a tokenizer made for the step format has its tags as such.
+    // `true` keeps control tokens: in a tokenizer made for the step format its tags are such tokens.
     return this.#model.detokenize(tokens as Token[], true);
   }
 
@@ -147,7 +147,7 @@ class LlamaCpp implements LlamaCppGenerator {
     if (tokens.length > this.contextSize) {
       throw new SparkError(
         'context_overflow',
-        `expected at most ${this.contextSize} tokens to score, got ${tokens.length}; open the model with a larger contextSize`,
+        `expected at most ${this.contextSize} tokens, got ${tokens.length}; open the model with a larger contextSize`,
       );
     }
     const lane = await this.#lanes.take(signal);
@@ -159,8 +159,8 @@ class LlamaCpp implements LlamaCppGenerator {
         if (mask?.[at + 1] === 0) continue;
         throwIfAborted(signal);
         const pending = tokens.slice(start, at + 1);
-        const score = quick === true ? summedByLlama : summedInDouble;
-        out[at + 1] = await lane.rounds.run(() => score(sequence, pending, tokens[at + 1]!));
+        const nextLogprob = quick === true ? summedByLlama : summedInDouble;
+        out[at + 1] = await lane.rounds.run(() => nextLogprob(sequence, pending, tokens[at + 1]!));
         start = at + 1;
       }
       return out;
@@ -198,7 +198,7 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 }
 
-/** One sequence of the library's context. Its place in the batch is the lockstep round's. */
+/** An Evaluator over one sequence of a llama.cpp context; each evaluation runs in the lane's rounds. */
 class LlamaEvaluator implements Evaluator {
   readonly #sequence: LlamaContextSequence;
   readonly #rounds: Rounds;
@@ -219,7 +219,7 @@ class LlamaEvaluator implements Evaluator {
       if (logit === undefined || Number.isNaN(logit)) {
         throw new SparkError(
           'inference_failed',
-          `llama.cpp gave no logit for token ${token}; it may be outside the vocabulary`,
+          `expected a logit for token ${token}, got none from llama.cpp; check that the token is in the vocabulary`,
         );
       }
       return logit;
@@ -247,15 +247,15 @@ class LlamaEvaluator implements Evaluator {
   }
 }
 
-/** One native sampler for a whole run of tokens: making one per token costs as much as the sampling. */
+/** One native sampler for all tokens of a generation: making one for each token costs as much as sampling does. */
 class LlamaSampler implements Sampler {
   readonly #start: (tokens: readonly number[]) => Tokens;
   readonly #rounds: Rounds;
   #tokens: Tokens | null = null;
 
   constructor(sequence: LlamaContextSequence, rounds: Rounds, temperature: number, seed: number) {
-    // The whole distribution, without the library's default cut-offs: what is sampled is the policy itself. `null` is
-    // "no top-k stage"; 0 would sort the whole vocabulary to keep all of it.
+    // Samples from the model's whole distribution, without the library's default cut-offs. topK `null` means no top-k; 0
+    // would sort the whole vocabulary in order to keep all of it.
     const options = { temperature, seed, topK: null as unknown as number, topP: 1, minP: 0, yieldEogToken: true };
     this.#start = (tokens) => sequence.evaluate(tokens as Token[], options);
     this.#rounds = rounds;
@@ -275,7 +275,7 @@ class LlamaSampler implements Sampler {
     }
     throw new SparkError(
       'inference_failed',
-      'llama.cpp gave no next token; the model may hold values that are not finite',
+      'expected a next token, got none from llama.cpp; the model may hold values that are not finite: try spark-rl doctor',
     );
   }
 
@@ -288,10 +288,10 @@ type Tokens = ReturnType<LlamaContextSequence['evaluate']>;
 type ControlledInput = Parameters<LlamaContextSequence['controlledEvaluate']>[0];
 type GenerateNext = NonNullable<Extract<ControlledInput[number], readonly unknown[]>[1]['generateNext']>;
 
-/** Adds `tokens` (at least one); the log-probability that `target` follows the last one. */
-type Score = (sequence: LlamaContextSequence, tokens: readonly number[], target: number) => Promise<number>;
+/** Adds `tokens` (at least one) and returns the log-probability that `target` follows the last of them. */
+type NextLogprob = (sequence: LlamaContextSequence, tokens: readonly number[], target: number) => Promise<number>;
 
-const summedInDouble: Score = async (sequence, tokens, target) => {
+const summedInDouble: NextLogprob = async (sequence, tokens, target) => {
   const { logits } = await evaluateAll(sequence, tokens, { logits: true });
   let max = Number.NEGATIVE_INFINITY;
   for (const logit of logits!.values()) if (logit > max) max = logit;
@@ -300,8 +300,8 @@ const summedInDouble: Score = async (sequence, tokens, target) => {
   return logits!.get(target as Token)! - max - Math.log(sum);
 };
 
-// At temperature 0 the token that is selected is the likeliest: its logit is the maximum that the weights are relative to.
-const summedByLlama: Score = async (sequence, tokens, target) => {
+// llama.cpp's weights are exp(logit − maximum). At temperature 0 the selected token is the one with the maximal logit.
+const summedByLlama: NextLogprob = async (sequence, tokens, target) => {
   const { logits, token, totalLogitWeight } = await evaluateAll(sequence, tokens, {
     token: true,
     totalLogitWeight: true,

@@ -1,4 +1,4 @@
-/** What llama.cpp says when it does not open a model, as an error that says what to do. */
+/** Turns llama.cpp's error on opening a model into a SparkError that says what to do. */
 import { SparkError, toSparkError } from '../errors.js';
 
 interface Opening {
@@ -7,13 +7,14 @@ interface Opening {
   readonly sequences?: number;
 }
 
-/** `modelLoaded`: it was the context or the adapter that failed. */
+/** `modelLoaded`: the model itself was loaded, so the context or the adapter failed. */
 export function loadFailure(error: unknown, options: Opening, modelLoaded: boolean): SparkError {
   const text = error instanceof Error ? error.message : String(error);
   if (modelLoaded && /lora|adapter/i.test(text)) {
     return new SparkError(
       'adapter_mismatch',
-      `expected a LoRA adapter of ${options.modelPath}, but llama.cpp does not take ${options.adapterPath}: ${text}`,
+      `expected a LoRA adapter of ${options.modelPath}, but llama.cpp refuses ${options.adapterPath}: ${text}; ` +
+        "use the adapter's own base model",
       { cause: error },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * The only importer of the `openai` package: one factory for its client, and its error classes for those who must tell
- * one failure from another. What is asked and what an answer means is the judge's business.
+ * The only importer of the `openai` package: makes its client, and exports its error classes, by which callers tell failures
+ * apart. Requests and the meaning of replies belong to src/judge.
  */
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 
@@ -8,7 +8,7 @@ export { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortEr
 export type ChatClient = OpenAI;
 export type ChatParams = OpenAI.Chat.ChatCompletionCreateParamsNonStreaming;
 
-/** How one HTTP request ended: with a status, or without one (`null`) and the error that stands for it. */
+/** How one HTTP request ended: with a status, or with status `null` and the error. */
 export interface AttemptEnd {
   readonly status: number | null;
   readonly error: unknown;
@@ -17,16 +17,16 @@ export interface AttemptEnd {
 export interface ChatClientOptions {
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** Milliseconds for one HTTP request, its whole body included. */
+  /** Milliseconds for one HTTP request, from start to the end of the reply's body. */
   readonly timeoutMs: number;
-  /** Further HTTP requests after a 408, 409, 429, 5xx or a broken connection; the client waits in between. */
+  /** Retries after a 408, 409, 429, 5xx or a broken connection; the client waits before each. */
   readonly maxRetries: number;
-  /** Called before each HTTP request, the first one and every retry. Throwing there counts as a broken connection. */
+  /** Called before each HTTP request, retries included. The client treats an error thrown here as a broken connection. */
   beforeAttempt?(): Promise<void>;
   afterAttempt?(end: AttemptEnd): void;
 }
 
-/** A server that wants more patience than this is reported at once instead of being waited for in silence. */
+/** A server that asks us to wait longer than this is reported as a failure at once. */
 const LONGEST_RETRY_AFTER_S = 120;
 
 export function createChatClient(options: ChatClientOptions): ChatClient {
@@ -52,8 +52,8 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
 }
 
 /**
- * The client's timeout and retries cover a request up to its headers only: a server that sends headers and then goes
- * quiet would be waited for without end. So the body is read here, inside what the client watches.
+ * The client's timeout and retries cover a request only until its headers have come; it would wait forever for a server that
+ * sends headers and no body. So the body is read here, inside the `fetch` that the client times.
  */
 async function fetchWhole(url: string | URL | Request, init?: RequestInit): Promise<Response> {
   const response = await fetch(url, init);
@@ -70,6 +70,6 @@ async function fetchWhole(url: string | URL | Request, init?: RequestInit): Prom
 function worthRetrying(response: Response, body: ArrayBuffer): boolean {
   const seconds = Number.parseFloat(response.headers.get('retry-after') ?? '0');
   if (seconds > LONGEST_RETRY_AFTER_S) return false;
-  // A 429 for an empty account looks like one for haste; no waiting fills the account.
+  // An empty account is a 429 too, like too many requests, but waiting does not help.
   return !(response.status === 429 && new TextDecoder().decode(body).includes('insufficient_quota'));
 }

@@ -1,6 +1,6 @@
 /**
- * llama.cpp checks many things by assertions, and a failed one ends the process: ours. A file that this machine has never
- * opened is therefore opened once in a child first, and remembered by its content when it survived.
+ * llama.cpp checks many things by assertions, and a failed assertion ends the process. So a model file that is new to this
+ * machine is first opened in a child process. If the child survives, the hash of the file is remembered.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -12,14 +12,14 @@ import { SparkError, throwIfAborted } from '../errors.js';
 
 export interface Probe {
   readonly modelPath: string;
-  /** Name of the content, and of the library that opened it: another version asserts other things. */
   readonly sha256: string;
+  /** Version of node-llama-cpp: another version asserts other things. */
   readonly library: string;
   readonly bytes: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Throws `invalid_file` with the library's last words when the file would end this process. */
+/** Throws `invalid_file` with llama.cpp's last words when the file would end this process. */
 export async function probeOnce(probe: Probe): Promise<void> {
   const mark = inCacheFolder('opened', `${probe.sha256.replace(/^sha256:/, '')}-${probe.library}`);
   if (await exists(mark)) return;
@@ -38,27 +38,28 @@ async function remember(mark: string): Promise<void> {
     await mkdir(path.dirname(mark), { recursive: true });
     await writeFile(mark, '');
   } catch {
-    // A machine without a writable home asks again each time.
+    // Without a writable cache folder the file is tried again each time.
   }
 }
 
-/** True: it opens. False: the library refuses it, which it will say once more, in this process. */
+/** True when the file opens. False when the library refuses it in an orderly way, as it then will in this process too. */
 async function survives({ modelPath, bytes, signal }: Probe): Promise<boolean> {
   throwIfAborted(signal);
   const child = startProbe();
   const stop = (): void => void child.process.kill('SIGKILL');
   signal?.addEventListener('abort', stop);
   try {
-    // Loading is a map and one pass over the weights; a disk gives 20 MB/s or more.
+    // Loading maps the file and reads all weights once; a disk gives 20 MB/s or more.
     const answer = await child.open(path.resolve(modelPath), 120_000 + bytes / 20_000);
     throwIfAborted(signal);
     if (answer.ended === undefined) return answer.refusal === null;
-    // The library itself did not load: what that means is said where it is loaded here.
+    // The library itself did not load; loading it in this process will report why.
     if (!answer.ready) return false;
     if (answer.ended === 'SIGKILL') {
       throw new SparkError(
         'out_of_memory',
-        `the system ended the process that tried ${modelPath}; it may need more memory than there is`,
+        `the system ended the process that tried ${modelPath}, which may need more memory than there is; ` +
+          'free memory or use a smaller model',
       );
     }
     throw refused(modelPath, `${answer.ended}: ${answer.refusal}`);
@@ -77,9 +78,9 @@ function refused(modelPath: string, reason: string): SparkError {
 }
 
 export interface ProbeAnswer {
-  /** Why the library does not take the file; its last words when the process ended; null when it opens. */
+  /** Null when the file opens; else why the library refuses it, or its last words when the process ended. */
   readonly refusal: string | null;
-  /** The signal or exit code that ended the process, or that it did not answer. */
+  /** Set when the process ended: the signal, the exit code, or that it did not answer in time. */
   readonly ended?: string;
   /** The library was loaded. */
   readonly ready: boolean;
@@ -87,25 +88,25 @@ export interface ProbeAnswer {
 
 export interface ProbeProcess {
   readonly process: ChildProcess;
-  /** Ends the process when it does not answer, counted from when the library is loaded. */
+  /** Kills the process when it has not answered `patienceMs` after the library was loaded. */
   open(file: string, patienceMs: number): Promise<ProbeAnswer>;
 }
 
-/** From src/inference and from dist/inference alike: the package holds this file of src/. */
+/** The same relative path from src/inference and dist/inference: the package ships this one file of src/. */
 const PROBE = fileURLToPath(new URL('../../src/inference/probeChild.mjs', import.meta.url));
 
-/** One child, which may be asked for several files, one after the other, until one of them ends it. */
+/** Starts a child that opens one file after another until one of them ends it. */
 export function startProbe(): ProbeProcess {
   if (!existsSync(PROBE)) {
     throw new SparkError(
       'internal',
-      `expected ${PROBE}, which opens files from the internet first; install the package again`,
+      `expected ${PROBE}, which tries new model files, got none; install the package again`,
     );
   }
   const child = fork(PROBE, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     execArgv: [],
-    // Else an abort starts a debugger for a trace that nobody reads.
+    // Otherwise ggml starts a debugger on an abort, for a backtrace that nobody reads.
     env: { ...process.env, GGML_NO_BACKTRACE: '1' },
   });
   let words = '';
@@ -131,7 +132,7 @@ export function startProbe(): ProbeProcess {
     markReady();
   };
   child.on('error', (error) => end(error.message));
-  // `close`, not `exit`: by then all it wrote has come.
+  // `close`, not `exit`: only then has all its stderr arrived.
   child.on('close', (code, signal) => end(signal ?? `exit code ${code}`));
   const open = async (file: string, patienceMs: number): Promise<ProbeAnswer> => {
     await ready;
@@ -154,7 +155,7 @@ export function startProbe(): ProbeProcess {
   return { process: child, open };
 }
 
-/** The line that says what was asserted, or what was thrown and not caught. */
+/** The line of stderr about a failed assertion or an uncaught exception; else the last line. */
 function lastWords(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   return (lines.find((line) => /assert|abort|what\(\)|fatal/i.test(line)) ?? lines.at(-1) ?? 'no words').trim();

@@ -1,7 +1,6 @@
 /**
- * Opens the files it is told of as a generator would, one token long, and says for each what came of it. A failed
- * assertion of llama.cpp ends the process, and this process is there to be ended. Plain JavaScript, as a child cannot
- * read TypeScript: dist has no copy of it.
+ * Opens each file it is sent as a generator would, evaluates one token, and answers whether the library refused the file. A
+ * failed assertion of llama.cpp may end this process. Plain JavaScript, so that it runs from src/ without being compiled.
  */
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 
@@ -16,7 +15,8 @@ const llama = await getLlama({
   maxThreads: 0,
 });
 
-// Every byte there is, and letters of two, three and four: a vocabulary without a token for one of them ends the process.
+// All ASCII characters, and characters of two, three and four bytes: llama.cpp ends the process when the vocabulary has no
+// token for one of them.
 const TEXT = `${Array.from({ length: 128 }, (_, code) => String.fromCharCode(code)).join('')}ü ½ € 文 😀`;
 
 async function open(modelPath) {

@@ -1,6 +1,6 @@
 /**
- * One growing token sequence over an evaluator: what has been evaluated stays in its cache, and a token is evaluated
- * only when something has to be known about what follows it. The last token written is therefore always still to do.
+ * One growing token sequence over an evaluator, which caches what it has evaluated. A token is evaluated only when the next
+ * one is asked for, so the last token of the sequence is normally not evaluated yet.
  */
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
@@ -11,7 +11,7 @@ import { buildTrie } from './tokenTrie.js';
 
 /** The evaluated part of a sequence, as an inference library holds it. */
 export interface Evaluator {
-  /** A run of samples drawn with one seeded stream. Temperature 0 takes the likeliest. */
+  /** Draws tokens one after another from one seeded stream; at temperature 0 it takes the likeliest. */
   sampler(temperature: number, seed: number): Sampler;
   /** Adds `tokens` (at least one) and returns the logits of `candidates` after the last one, in their order. */
   logits(tokens: readonly number[], candidates: readonly number[]): Promise<number[]>;
@@ -21,7 +21,7 @@ export interface Evaluator {
 }
 
 export interface Sampler {
-  /** Adds `tokens` (at least one) and draws what follows the last one. */
+  /** Adds `tokens` (at least one) and draws the token after the last one. */
   next(tokens: readonly number[]): Promise<number>;
   end(): Promise<void>;
 }
@@ -65,13 +65,13 @@ export class GrowingSequence implements GeneratorSequence {
     return this.#exclusively(async () => {
       const matcher = new StopMatcher(options.stop, this.#model.detokenize);
       const tokens: number[] = [];
-      // A stream of its own: what is drawn depends on this sequence alone, not on who shares its batches.
+      // Each sequence has its own random stream, so its draws do not depend on which sequences share its batches.
       const sampler = this.#evaluator.sampler(options.temperature, mixSeeds(options.seed, this.#tokens.length));
       try {
         const finish = await this.#sampleInto(tokens, matcher, sampler, options);
         return { tokens, text: matcher.text(), finish };
       } finally {
-        // Not awaited: after an abort an evaluation may still run, and the sampler ends when it is done.
+        // Not awaited: after an abort an evaluation may still run, and the sampler has to end after it.
         this.#inFlight = this.#inFlight.then(() => sampler.end()).catch(() => undefined);
       }
     });
@@ -118,7 +118,7 @@ export class GrowingSequence implements GeneratorSequence {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    // An evaluation that was given up still runs: its place is free only when it is done.
+    // After an abort an evaluation may still run; the sequence's place is given back when it is done.
     void this.#inFlight
       .catch(() => undefined)
       .then(() => this.#evaluator.dispose())
@@ -136,13 +136,13 @@ export class GrowingSequence implements GeneratorSequence {
     return candidates[drawIndex(logits, temperature, random)]!;
   }
 
-  /** Hands all tokens that are not evaluated yet to `work`; gives up at once when aborted. */
+  /** Hands all tokens that are not evaluated yet to `work`; on an abort it rejects at once, while `work` runs on. */
   async #evaluate<T>(signal: AbortSignal | undefined, work: (pending: readonly number[]) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
     if (this.#disposed) throw disposedError();
     const job = this.#inFlight.then(async () => {
       if (this.#tokens.length === this.#evaluated) {
-        // All is evaluated, as after an end of turn: what follows the last token is no longer known, so do that again.
+        // Every token is evaluated, as after an end of turn, but the logits after the last one are gone: evaluate it again.
         await this.#evaluator.undo();
         this.#evaluated -= 1;
       }
@@ -157,7 +157,7 @@ export class GrowingSequence implements GeneratorSequence {
     try {
       return await abortable(job, signal);
     } catch (error) {
-      // Disposed in the middle of an evaluation, the library says so in its own words.
+      // When the sequence was disposed during the evaluation, the library throws an error of its own.
       throw this.#disposed ? disposedError(error) : error;
     }
   }
@@ -202,7 +202,7 @@ function disposedError(cause?: unknown): SparkError {
   return new SparkError('disposed', 'this sequence was disposed; open another', { cause });
 }
 
-/** Index drawn with probability softmax(logits / temperature); the largest, the first of equals, at temperature 0. */
+/** Index drawn with probability softmax(logits / temperature); at temperature 0 the first of the largest logits. */
 export function drawIndex(logits: readonly number[], temperature: number, random: () => number): number {
   const max = Math.max(...logits);
   if (temperature <= 0) return logits.indexOf(max);

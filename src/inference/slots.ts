@@ -1,4 +1,4 @@
-/** A counted set of places with a queue in front of it; whoever waits can give up. */
+/** A number of places with a queue; whoever waits can stop waiting by an abort signal. */
 import { SparkError, throwIfAborted } from '../errors.js';
 
 interface Waiting {
@@ -15,7 +15,7 @@ export class Slots {
     this.#free = count;
   }
 
-  /** First come, first served. */
+  /** Takes a place, waiting for one if need be; first come, first served. */
   async take(signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal);
     if (this.#closed !== null) throw this.#closed;
@@ -50,7 +50,7 @@ export class Slots {
     else next.enter();
   }
 
-  /** Refuses all who wait and all who come. */
+  /** Makes every waiting and every later `take` throw `error`. */
   close(error: SparkError): void {
     this.#closed = error;
     for (const waiting of this.#waiting.splice(0)) waiting.refuse(error);

@@ -1,4 +1,4 @@
-/** The options of a constrained choice as a tree of tokens, so that options with a common start share its evaluation. */
+/** The options of a constrained choice as a tree of tokens, so that a common start of several options is evaluated once. */
 import { SparkError } from '../errors.js';
 
 export interface TrieNode {
@@ -27,7 +27,7 @@ export function buildTrie(options: readonly (readonly number[])[]): TrieNode {
     if (node.option !== null || node === root) throw ambiguous(index, node.option);
     node.option = index;
   });
-  // An option that is the start of another leaves the model no way to say which it means.
+  // If one option were the start of another, the model could not say which of the two it means.
   const check = (node: Growing): void => {
     if (node.option !== null && node.children.size > 0) throw ambiguous(node.option, null);
     for (const child of node.children.values()) check(child);
@@ -39,5 +39,8 @@ export function buildTrie(options: readonly (readonly number[])[]): TrieNode {
 
 function ambiguous(index: number, other: number | null): SparkError {
   const what = other === null ? 'is empty or the start of another' : `is the same as option ${other}`;
-  return new SparkError('invalid_argument', `expected options that can be told apart, but option ${index} ${what}`);
+  return new SparkError(
+    'invalid_argument',
+    `expected options that can be told apart, but option ${index} ${what}; change it`,
+  );
 }

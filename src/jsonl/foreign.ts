@@ -1,13 +1,13 @@
-/** JSONL as people and tools really write it: a byte-order mark, CRLF, blank lines and no newline at the end are fine. */
+/** Reads JSONL that others wrote; a byte-order mark, CRLF, blank lines and a missing last newline are accepted. */
 import { SparkError, type SparkErrorCode } from '../errors.js';
 
-/** A row before it is checked, with where it stood: `row 3`, or `row 3 (line 5)` where blank lines come before it. */
+/** A row before it is checked. `where` is its place for messages: `row 3`, or `row 3 (line 5)` after blank lines. */
 export interface RawRow {
   readonly where: string;
   readonly value: unknown;
 }
 
-/** One parsed object per line. A line that is no JSON object fails with `code`, named by row and line. */
+/** One parsed object per line. For a line that is not a JSON object it throws `code`, naming row and line. */
 export function jsonlRows(bytes: Uint8Array, source: string, code: SparkErrorCode = 'invalid_question'): RawRow[] {
   const text = decode(bytes, source);
   refuseForeign(text, source);
@@ -40,7 +40,7 @@ function parseLine(line: string, where: string, code: SparkErrorCode): unknown {
   return value;
 }
 
-/** UTF-8 or nothing: a wrong decoding would train on mangled text without a word. */
+/** Decodes UTF-8 strictly: with a lenient decoder we would train on mangled text without noticing. */
 function decode(bytes: Uint8Array, source: string): string {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
@@ -61,7 +61,7 @@ function decode(bytes: Uint8Array, source: string): string {
   }
 }
 
-/** Names the common mistakes by what the file starts with, before row 1 is blamed for them. */
+/** Recognizes common mistakes by the start of the file, for a better message than one about row 1. */
 function refuseForeign(text: string, source: string): void {
   const start = text.trimStart();
   if (start === '' || start.startsWith('{')) return;

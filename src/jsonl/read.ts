@@ -1,9 +1,9 @@
-/** Lines of JSON that this program wrote: a last line that a kill has torn was never finished, and is left out. */
+/** Reads JSON lines that this program wrote. A last line without its newline was cut off by a kill, and is left out. */
 import { createReadStream, readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { isNodeError, SparkError } from '../errors.js';
 
-/** All complete lines of a small file at once; none where there is no file. */
+/** All complete lines of a small file; none when there is no file. */
 export function linesOf(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split('\n').slice(0, -1);
@@ -14,8 +14,7 @@ export function linesOf(file: string): string[] {
 }
 
 /**
- * Yields what the schema makes of each line. A last line without its newline was never finished and is left out; `onTorn`
- * hears of it.
+ * Yields each line, parsed by the schema. A last line without its newline is left out, and `onTorn` is called.
  */
 export async function* readJsonl<T>(file: string, schema: z.ZodType<T>, onTorn = () => {}): AsyncGenerator<T> {
   let number = 0;

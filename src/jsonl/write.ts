@@ -1,4 +1,4 @@
-/** Append-only lines of JSON: one finished thing a line, readable after any crash. */
+/** Appends JSON lines to a file that stays readable after any crash: at most its last line is cut off. */
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError, writeError } from '../errors.js';
@@ -10,16 +10,16 @@ export class JsonlAppender {
   readonly file: string;
   readonly #fsync: boolean;
   #descriptor: number | null;
-  /** Bytes cut off the end because a line was never finished; 0 on a sound file. */
+  /** Bytes removed from the end when the file was opened, because its last line was incomplete; usually 0. */
   readonly droppedBytes: number;
 
-  /** `fsync`: each line is on the disk itself before `append` returns. A killed process loses no line without it. */
+  /** `fsync`: each line is on the disk before `append` returns; needed for power cuts, not for killed processes. */
   constructor(file: string, fsync: boolean) {
     this.file = path.resolve(file);
     this.#fsync = fsync;
     try {
       mkdirSync(path.dirname(this.file), { recursive: true });
-      // Reading and writing, made when missing, never cut at opening.
+      // For reading and appending; creates the file when missing.
       this.#descriptor = openSync(this.file, 'a+');
       this.droppedBytes = cutTornLine(this.#descriptor);
     } catch (error) {
@@ -36,7 +36,7 @@ export class JsonlAppender {
       while (written < line.length) written += writeSync(this.#descriptor, line, written);
       if (this.#fsync) fsyncSync(this.#descriptor);
     } catch (error) {
-      // A full disk may have taken half of the line.
+      // On a full disk part of the line may have been written.
       cutBack(this.#descriptor, before);
       throw writeError(error, this.file);
     }
@@ -51,7 +51,7 @@ export class JsonlAppender {
   }
 }
 
-/** Cuts the file after its last newline; returns how many bytes went. */
+/** Cuts the file after its last newline; returns how many bytes were removed. */
 function cutTornLine(descriptor: number): number {
   const { size } = fstatSync(descriptor);
   const chunk = Buffer.alloc(64 * 1024);
@@ -70,11 +70,11 @@ function cutTornLine(descriptor: number): number {
   return size - end;
 }
 
-/** Best effort: a line left torn is cut off when the file is opened again. */
+/** Best effort: an incomplete line that stays is removed when the file is opened again. */
 function cutBack(descriptor: number, size: number): void {
   try {
     ftruncateSync(descriptor, size);
   } catch {
-    // The write's own failure is what the user has to hear of.
+    // The caller reports the failed write itself, which matters more.
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The judge behind any OpenAI-compatible server. Prompt, call and reading of the reply are files of their own; here
- * they are put together.
+ * The judge behind any OpenAI-compatible server. Puts together the prompt (prompt.ts), the call (chatCall.ts) and the
+ * reading of the reply (verdict.ts), with budget and counters.
  */
 import pLimit from 'p-limit';
 import { abortable } from '../abortable.js';
@@ -25,7 +25,7 @@ export interface ApiJudgeOptions {
   readonly temperature?: number;
   /** Milliseconds for one HTTP request. Default 60,000. */
   readonly timeoutMs?: number;
-  /** Further HTTP requests after a 429, a 5xx or a broken connection. Default 4. */
+  /** Retries of an HTTP request after a 429, a 5xx or a broken connection. Default 4. */
   readonly maxRetries?: number;
   /** Calls at the same time; the rest wait. Default 16. */
   readonly concurrency?: number;
@@ -35,12 +35,12 @@ export interface ApiJudgeOptions {
   readonly price?: Price | null;
   /** Hard cap in US dollars over the life of this judge. Default: none. */
   readonly maxCostUsd?: number | null;
-  /** Shared with the cache, so that one object counts both. */
+  /** Counters, to share with the cache so that one object counts both. */
   readonly stats?: JudgeStats;
   readonly env?: Environment;
 }
 
-/** A judge, its counters and its bill. */
+/** A judge with its counters and its budget. */
 export interface ApiJudge extends Judge {
   readonly stats: JudgeStats;
   readonly budget: Budget;
@@ -84,7 +84,7 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
     stats,
     budget,
     async judge(request, { signal }) {
-      // A trajectory that answered at once has no step to judge.
+      // A trajectory whose first block is the answer has no step to judge.
       if (!wantsScores(request) && request.steps.length === 0) return { scores: {}, processOk: null };
       return abortable(
         limit(() => ask(request, signal)),
@@ -94,7 +94,7 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
   };
 }
 
-/** All that a verdict depends on besides the request. The key is no part of it. */
+/** Everything besides the request that a verdict depends on. The API key is no part of it. */
 function judgeId(s: { endpoint: { baseUrl: string }; model: string; temperature: number; maxTokens: number }): string {
   return `api:${s.model}@${s.endpoint.baseUrl}#t=${s.temperature},max=${s.maxTokens},prompt=${PROMPT_ID}`;
 }

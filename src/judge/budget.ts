@@ -1,6 +1,6 @@
 /**
- * The running bill and its hard cap. Money is set aside before a request for the most it can cost and settled with
- * what the server says it used, so requests in flight at the same time cannot pass the cap together.
+ * What the judge has cost so far, and its hard cap. Before a request the most it can cost is reserved; afterwards the
+ * reservation is settled with the usage the server reports. So requests in flight together cannot pass the cap.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
 import { costOf, type Price, type TokenUsage } from './prices.js';
@@ -12,11 +12,11 @@ export interface BudgetOptions {
   readonly maxCostUsd: number | null;
 }
 
-/** Money set aside for one request. Exactly one of the three ends it; later calls do nothing. */
+/** Money reserved for one request. The first call of one of the three methods ends it; later calls do nothing. */
 export interface Reservation {
-  /** The server said what it used. */
+  /** The server reported what the request used. */
   settle(usage: TokenUsage): void;
-  /** The server may have worked but did not say: the most it can have cost is taken as spent. */
+  /** The server may have worked but reported nothing: the most it can have cost counts as spent. */
   lose(): void;
   /** Nothing was used. */
   release(): void;
@@ -38,14 +38,14 @@ export class Budget {
     this.maxCostUsd = options.maxCostUsd;
   }
 
-  /** US dollars so far, requests of unknown usage at their most; null when no price is known. */
+  /** US dollars spent so far, where a request of unknown usage counts at its most; null when no price is known. */
   get spentUsd(): number | null {
     return this.price === null ? null : this.#spent;
   }
 
   /**
-   * `most` bounds the request from above. Throws `judge_budget` when it could pass the cap; waits while only the
-   * reservations of requests in flight stand in the way.
+   * Reserves the cost of `most`, an upper bound of the request. Throws `judge_budget` when that would pass the cap; when it
+   * would only because of the reservations of requests in flight, waits for those.
    */
   async reserve(most: TokenUsage, signal?: AbortSignal): Promise<Reservation> {
     const cost = this.price === null ? 0 : costOf(most, this.price);
@@ -66,7 +66,7 @@ export class Budget {
     const end = (spent: number) => {
       if (!open) return;
       open = false;
-      // Exactly zero when nothing is in flight: a remainder of rounding could keep the last call waiting for ever.
+      // Set to exactly zero when nothing is in flight: with a rounding remainder the last call could wait for ever.
       this.#reserved = --this.#inFlight === 0 ? 0 : this.#reserved - cost;
       this.#spent += spent;
       for (const wake of this.#waiting.splice(0)) wake();

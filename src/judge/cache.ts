@@ -1,6 +1,6 @@
 /**
- * Verdicts kept in a run's `judge-cache/verdicts.jsonl`, keyed by content: a second run asks nothing. Append-only, one
- * verdict a line; a line torn by a kill is left out and costs one call.
+ * Keeps verdicts in a run's `judge-cache/verdicts.jsonl`, under a hash of judge and request, so that the same request is
+ * never asked twice. One verdict a line; a line cut off by a kill is left out, and its verdict is asked for again.
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
@@ -24,7 +24,7 @@ const lineSchema = z.object({
 });
 
 export interface CachedJudge extends Judge {
-  /** Verdicts known, those on disk at the start included. */
+  /** Number of verdicts known, those read from the file included. */
   readonly size: number;
   /** Lines of the file that could not be read. */
   readonly skippedLines: number;
@@ -32,14 +32,14 @@ export interface CachedJudge extends Judge {
   close(): void;
 }
 
-/** A call in flight that several callers wait for. It is aborted when the last of them has gone. */
+/** A call in flight for which several callers may wait. It is aborted when the last of them was aborted. */
 interface SharedCall {
   readonly verdict: Promise<JudgeVerdict>;
   readonly abort: AbortController;
   waiting: number;
 }
 
-/** `stats` counts the hits; give the judge's own. */
+/** `judge`, asked only for verdicts that the file does not have. `stats` counts the hits; pass the judge's own. */
 export function withCache(judge: Judge, folder: string, options: { readonly stats?: JudgeStats } = {}): CachedJudge {
   const file = path.join(folder, FILE);
   const store = new VerdictFile(file);
@@ -56,7 +56,7 @@ export function withCache(judge: Judge, folder: string, options: { readonly stat
       .finally(() => {
         if (inFlight.get(key)?.abort === abort) inFlight.delete(key);
       });
-    // Callers that were aborted no longer listen.
+    // Without this, a rejection after every caller was aborted would be unhandled.
     verdict.catch(() => {});
     const shared = { verdict, abort, waiting: 0 };
     inFlight.set(key, shared);
@@ -92,7 +92,7 @@ export function withCache(judge: Judge, folder: string, options: { readonly stat
       } finally {
         shared.waiting--;
         if (shared.waiting === 0 && signal?.aborted) {
-          // Nobody may join a call that is being given up.
+          // Removed first, so that no later caller waits for a call that is being aborted.
           if (inFlight.get(key) === shared) inFlight.delete(key);
           shared.abort.abort(signal.reason);
         }
@@ -101,12 +101,12 @@ export function withCache(judge: Judge, folder: string, options: { readonly stat
   };
 }
 
-/** sha256 over the judge and everything it was told, whatever the order of an object's keys. */
+/** sha256 of the judge's id and everything it is told; the order of keys in objects does not matter. */
 export function requestKey(judgeId: string, request: JudgeRequest): string {
   return createHash('sha256').update(judgeId).update('\n').update(canonicalJson(request)).digest('hex');
 }
 
-/** A verdict that says nothing is no verdict: kept, it would make every retry of its step pointless. */
+/** False for a verdict that says nothing: if it were kept, asking again would be pointless. */
 function isWorthKeeping(verdict: JudgeVerdict, request: JudgeRequest): boolean {
   if (request.thought === null) return verdict.processOk !== null;
   return Object.values(verdict.scores).some((score) => score !== null);
@@ -129,7 +129,7 @@ class VerdictFile {
     this.#file = file;
     let skipped = 0;
     try {
-      // Opened first: that cuts off a line which a kill has torn.
+      // Opened before it is read, because opening removes an incomplete last line.
       this.#appender = new JsonlAppender(file, false);
       for (const line of linesOf(file)) {
         if (line === '') continue;
@@ -151,7 +151,7 @@ class VerdictFile {
     return this.#known.get(key);
   }
 
-  /** Synchronous, so that a kill loses no verdict that was paid for. */
+  /** Writes synchronously, so that a kill loses no verdict that was paid for. */
   add(key: string, judge: string, verdict: JudgeVerdict): void {
     this.#known.set(key, verdict);
     try {

@@ -1,7 +1,6 @@
 /**
- * One question to a chat server: asks in the strictest form the server understands, within the budget, and returns the
- * text of the reply. Retrying is the client's; falling back to a simpler form after a 400 is done here, and the form
- * that worked is remembered.
+ * Asks a chat server one question, within the budget, and returns the text of the reply. The openai client retries. When
+ * the server rejects a request with 400 or 422, it is sent again in a simpler form; the form that worked is remembered.
  */
 import { Buffer } from 'node:buffer';
 import { z } from 'zod';
@@ -25,16 +24,16 @@ export interface ChatSettings {
   readonly maxTokens: number;
 }
 
-/** What this server has been found to understand. */
+/** The form of a request; it starts at the strictest and becomes simpler as the server rejects things. */
 interface Dialect {
   readonly format: 'json_schema' | 'json_object' | 'text';
-  /** Reasoning models know only the second name. */
+  /** Reasoning models accept only `max_completion_tokens`. */
   readonly limit: 'max_tokens' | 'max_completion_tokens';
   /** Some models have one fixed temperature and reject the field. */
   readonly temperature: boolean;
 }
 
-/** Room for what a server wraps around the messages (roles, special tokens). */
+/** Tokens allowed for what a server adds around the messages (roles, special tokens). */
 const TEMPLATE_TOKENS = 64;
 
 const count = z.number().int().min(0);
@@ -108,10 +107,10 @@ export class ChatCaller {
   }
 }
 
-/** The next simpler form after a 400, or null when the request itself is what the server will not have. */
+/** The next simpler form after a 400 or 422; null when no simpler form would help. */
 function simplify(dialect: Dialect, error: unknown): Dialect | null {
   if (!(error instanceof APIError) || (error.status !== 400 && error.status !== 422)) return null;
-  // No simpler form makes a prompt shorter or milder.
+  // These concern the prompt, which every form sends unchanged.
   if (error.code === 'context_length_exceeded' || error.code === 'content_filter') return null;
   if (dialect.limit === 'max_tokens' && /max_tokens|max_completion_tokens/.test(error.message)) {
     return { ...dialect, limit: 'max_completion_tokens' };
@@ -121,7 +120,7 @@ function simplify(dialect: Dialect, error: unknown): Dialect | null {
   return { ...dialect, format: dialect.format === 'json_schema' ? 'json_object' : 'text' };
 }
 
-/** One call of the client, its retries included, and the money set aside for it. */
+/** One call of the client with its retries, and the budget's reservation for it. */
 class Call {
   attempts = 0;
   usage: TokenUsage | null = null;
@@ -129,7 +128,7 @@ class Call {
   readonly #budget: Budget;
   readonly #params: ChatParams;
   readonly #most: TokenUsage;
-  /** Fires with the caller's signal, and when the budget ends between two retries. */
+  /** Aborts when the caller's signal does, and when the budget is used up between two retries. */
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal | undefined;
   #stopped: unknown;
@@ -142,7 +141,7 @@ class Call {
     this.#budget = budget;
     this.#params = params;
     this.#signal = signal;
-    // A token is at least one byte of what is sent, so the size of the request bounds its tokens.
+    // Every token is at least one byte of the request, so its size bounds its tokens.
     const bytes = Buffer.byteLength(JSON.stringify(params));
     this.#most = { inputTokens: bytes + TEMPLATE_TOKENS, outputTokens: settings.maxTokens, cachedTokens: 0 };
   }
@@ -159,7 +158,7 @@ class Call {
       this.#settle(completion.data.usage);
       return completion.data;
     } catch (error) {
-      // Unknown is not free: what the server may have worked on counts at its most.
+      // The server may have worked on this request, so it counts at the most it can have cost.
       if (this.#inFlight || this.#answered) this.#reservation?.lose();
       throw this.#stopped ?? error;
     } finally {
@@ -186,7 +185,7 @@ class Call {
       try {
         this.#reservation = await this.#budget.reserve(this.#most, this.#stop.signal);
       } catch (error) {
-        // The client would take this for a broken connection and try again.
+        // The client would treat this error as a broken connection and retry; the abort keeps it from that.
         this.#stopped = error;
         this.#stop.abort();
         throw error;
@@ -227,10 +226,17 @@ function neverArrived(error: unknown): boolean {
 function readText(completion: Completion, settings: ChatSettings): string {
   const { message, finish_reason: finish } = completion.choices[0]!;
   if (message.refusal) {
-    throw new SparkError('judge_refused', `the judge refused to answer: "${redact(message.refusal).slice(0, 160)}"`);
+    throw new SparkError(
+      'judge_refused',
+      `the judge refused to answer: "${redact(message.refusal).slice(0, 160)}"; another judge.model may not`,
+    );
   }
-  if (finish === 'content_filter')
-    throw new SparkError('judge_refused', "the judge's content filter held back the reply");
+  if (finish === 'content_filter') {
+    throw new SparkError(
+      'judge_refused',
+      "the judge's content filter held back the reply; another judge.model or server may not",
+    );
+  }
   if (finish === 'length') {
     const message = `the judge's reply was cut off after ${settings.maxTokens} tokens: expected a whole JSON object; raise judge.maxTokens`;
     throw new SparkError('judge_unparsable', message);

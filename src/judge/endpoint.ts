@@ -1,4 +1,4 @@
-/** Where the judge is asked and with which key: arguments first, then OPENAI_BASE_URL and OPENAI_API_KEY. */
+/** The judge's URL and key: from the arguments, else from OPENAI_BASE_URL and OPENAI_API_KEY. */
 import { isIP } from 'node:net';
 import { SparkError } from '../errors.js';
 import { type Environment, holdsCredentials } from '../secrets/sources.js';
@@ -10,13 +10,13 @@ const OPENAI_URL = 'https://api.openai.com/v1';
 export interface Endpoint {
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** On this machine or in this network: needs no key, and costs nothing unless a price is given. */
+  /** The server is on this machine or in this network, and so needs no key. */
   readonly local: boolean;
 }
 
 /**
- * Throws `invalid_config` for a base URL that is none or holds a password or key, `judge_key_missing` when a server abroad
- * would need a key, `judge_key_invalid` for a key that cannot be one.
+ * Throws `invalid_config` for a base URL that is not a URL or holds a password or key, `judge_key_missing` when a server
+ * that is not local has no key, `judge_key_invalid` for a key that cannot be sent.
  */
 export function resolveEndpoint(
   baseUrl: string | null | undefined,
@@ -40,7 +40,7 @@ export function resolveEndpoint(
 
 function parseUrl(text: string): URL {
   if (holdsCredentials(text)) {
-    // It would end up in judge ids, caches and messages.
+    // Refused, because the URL is part of judge ids, caches and messages.
     throw new SparkError(
       'invalid_config',
       `judge.baseUrl (or ${URL_VARIABLE}): expected a URL without name, password or key, got one that holds some ` +
@@ -53,14 +53,14 @@ function parseUrl(text: string): URL {
   return url;
 }
 
-/** What is no URL may be a key in the wrong variable, so the message repeats no more of it than a scheme. */
+/** The text may be a key in the wrong variable, so the message shows at most its scheme. */
 function urlMessage(text: string): string {
   const scheme = /^[a-z][a-z0-9+.-]{0,9}:\/\//i.exec(text)?.[0];
   const got = scheme === undefined ? `${text.length} characters that do not start with http://` : `${scheme}…`;
   return `judge.baseUrl (or ${URL_VARIABLE}): expected a URL such as http://127.0.0.1:8080/v1, got ${got}`;
 }
 
-/** Loopback, private and link-local addresses, and names no public resolver knows. */
+/** True for loopback, private and link-local addresses, and for names that public DNS does not have. */
 export function isLocalHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
   if (isIP(host) === 4) return /^(127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|0\.0\.0\.0$)/.test(host);

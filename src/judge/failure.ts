@@ -1,4 +1,4 @@
-/** Turns what the openai client throws into the judge's coded errors: which URL, what it said, what to do. */
+/** Turns errors of the openai client into SparkErrors `judge_…` that name the URL, what the server said and what to do. */
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
@@ -33,7 +33,7 @@ export function judgeFailure(error: unknown, context: FailureContext): SparkErro
   return toSparkError(error);
 }
 
-/** A server that answers 200 with something else: a proxy's login page, another API. */
+/** The error for a reply with status 200 that is no chat completion, such as a proxy's login page or another API. */
 export function notACompletion(endpoint: Endpoint, cause: unknown): SparkError {
   const message = `the server at ${endpoint.baseUrl} answered with something that is no chat completion: expected an OpenAI-compatible API; see judge.baseUrl (most end in /v1)`;
   return new SparkError('judge_unparsable', message, { cause });
@@ -42,7 +42,7 @@ export function notACompletion(endpoint: Endpoint, cause: unknown): SparkError {
 function statusFailure(error: APIError, context: FailureContext, tries: string): SparkError {
   const { endpoint, model } = context;
   const status = error.status as number | undefined;
-  // By itself: where the server's words end, it may have cut a key.
+  // Redacted on its own, because the server may have cut a key short at the end of its message.
   const said = redact(error.message);
   if (status === 401 || status === 403) {
     const given = endpoint.apiKey === 'none' ? 'no key was sent' : 'a key was sent';
@@ -59,9 +59,8 @@ function statusFailure(error: APIError, context: FailureContext, tries: string):
     const message = `the judge at ${endpoint.baseUrl} gave no verdict (${tries}, the last one: ${said}${patience}). Run again later, lower judge.concurrency, or raise judge.maxRetries`;
     return new SparkError('judge_unreachable', message, { cause: error });
   }
-  return new SparkError('judge_refused', `the judge at ${endpoint.baseUrl} refused the request: ${said}`, {
-    cause: error,
-  });
+  const message = `the judge at ${endpoint.baseUrl} refused the request: ${said}; see judge.model (now "${model}")`;
+  return new SparkError('judge_refused', message, { cause: error });
 }
 
 function rootCause(error: unknown): string {

@@ -1,8 +1,9 @@
+/** The judge's contract: what it is asked, what it answers. */
 import type { Question } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Score } from '../trajectory/trajectory.js';
 
-/** What the judge is told of one finished step. */
+/** What the judge is told about one finished step. */
 export interface JudgedStep {
   readonly thought: string;
   readonly action: string;
@@ -12,8 +13,8 @@ export interface JudgedStep {
 }
 
 /**
- * One question to the judge, at one state. With `thought` set: score every action for it, and say whether the last of
- * `steps` was coherent. With `answer` set instead: the trajectory is over, only the last step's verdict is wanted.
+ * One request to the judge, at one state. With `thought`: score every action for this thought, and say whether the last of
+ * `steps` was coherent. With `answer` instead: the trajectory is over; say only whether the last step was coherent.
  */
 export interface JudgeRequest {
   readonly question: Question;
@@ -25,13 +26,13 @@ export interface JudgeRequest {
 }
 
 export interface JudgeVerdict {
-  /** One entry per action of the request; null where the judge gave none. Empty when only `answer` was judged. */
+  /** One entry per action of the request, null where the judge gave no score. Empty for a request with `answer`. */
   readonly scores: Readonly<Record<string, Score>>;
   /** Whether the last of `steps` was coherent; null when there is no step yet or the judge did not say. */
   readonly processOk: boolean | null;
 }
 
-/** Throws SparkError `judge_*` when no verdict at all could be had. */
+/** `judge` throws SparkError `judge_*` when it has no verdict at all. */
 export interface Judge {
   /** Names judge and settings; part of the cache key and of every trajectory. */
   readonly id: string;

@@ -1,4 +1,4 @@
-/** The key for the judge: taken from where it is, made known so that nothing shows it, and refused when it cannot be one. */
+/** Reads the judge's API key, tells `redact` to hide it, and refuses text that cannot be a key. */
 import { SparkError } from '../errors.js';
 import { noteEnvironment, noteSecret } from '../secrets/redact.js';
 import type { Environment } from '../secrets/sources.js';
@@ -6,8 +6,8 @@ import type { Environment } from '../secrets/sources.js';
 export const KEY_VARIABLE = 'OPENAI_API_KEY';
 
 /**
- * Argument first, then OPENAI_API_KEY; null where both are missing or blank. Throws `judge_key_invalid` for a key that no
- * HTTP header can carry: sent, it would fail at every call, in words that repeat it.
+ * The argument, else OPENAI_API_KEY; null when both are missing or blank. Throws `judge_key_invalid` for a key that no HTTP
+ * header can carry: every call with it would fail, with an error message that shows the key.
  */
 export function readKey(apiKey: string | null | undefined, env: Environment): string | null {
   noteEnvironment(env);

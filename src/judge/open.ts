@@ -1,4 +1,4 @@
-/** From the `judge` section of a configuration to a judge that is ready: price, cap, cache and counters in place. */
+/** Makes a judge with price, cap, cache and counters from the `judge` section of a configuration. */
 import type { Environment } from '../secrets/sources.js';
 import { type ApiJudge, createApiJudge } from './apiJudge.js';
 import { type CachedJudge, withCache } from './cache.js';

@@ -1,8 +1,8 @@
 /**
- * The judge of the built-in `mini` questions. It knows their rules (which tools answer, what a sensible input names,
- * what the answer is) and judges what really happened: the text that was sent and the text that came back.
+ * The judge of the built-in `mini` questions. It knows their rules (which tools answer, what a sensible input names, what
+ * the answer is) and judges each step by the input that was sent and the observation that came back.
  *
- * Scores of a state start from the question's own (`MiniRules.scores`) and move with the steps so far:
+ * The scores at a state are the question's own (`MiniRules.scores`), changed by the steps so far:
  * - once an observation holds the answer, another tool is worth 3.2 less and `think`, to draw the conclusion, 8.4;
  * - an action that was tried and did not help is worth 2.6 less each time, so that a dead end is left;
  * - `think` without anything to think about loses 1 each time it is repeated.
@@ -18,14 +18,14 @@ const KNOWN_ALREADY = 3.2;
 const TRIED = 2.6;
 const IDLE = 1;
 const CONCLUDE = 8.4;
-/** Worth of a conclusion that has been drawn already. */
+/** Score of `think` when the conclusion has already been drawn. */
 const CONCLUDED = 4.8;
-/** From this base worth on, using a tool for the question makes sense. */
+/** From this base score on, using a tool for the question makes sense. */
 const SENSIBLE = 5;
-/** A tool of the user's own: nothing is known about it. */
+/** Base score of a tool that the question's rules do not know. */
 const UNKNOWN_TOOL = 1;
 
-/** How the built-in tools say that they could not do it; a result that holds the answer is never a failure. */
+/** Words by which the built-in tools report a failure; an observation that holds the answer is never one. */
 const FAILURE =
   /\b(error|expected|unexpected|undefined|invalid|cannot|could not|not available|no article|nothing found|no such|no tool|no element|no solution|no output|has no|unknown|unsupported|timed out|empty input|too long|failed|is not|write e\.g)\b|Error\b/i;
 
@@ -63,7 +63,7 @@ function scoreOf(action: string, steps: readonly JudgedStep[], rules: MiniRules)
 
 const rounded = (score: number): number => Math.round(10 * Math.min(10, Math.max(0, score))) / 10;
 
-/** Whether one finished step made sense where it stood. */
+/** Whether a finished step made sense after the steps before it. */
 function coherent(step: JudgedStep, before: readonly JudgedStep[], question: Question, rules: MiniRules): boolean {
   const repeated = before.some((other) => other.action === step.action && same(other.input, step.input));
   if (repeated) return false;
@@ -90,7 +90,7 @@ function coherentThinking(
   return rules.subjects.some((subject) => mentions(text, subject));
 }
 
-/** An observation that shows the correct option and none of the others; a list of passages may show several. */
+/** Whether the observation shows the correct option; it may show others too. */
 export function holdsAnswer(step: JudgedStep, rules: MiniRules): boolean {
   return step.observation !== null && mentions(step.observation, rules.answer);
 }
@@ -102,8 +102,8 @@ const failed = (step: JudgedStep, rules: MiniRules): boolean =>
   step.observation === null || (!holdsAnswer(step, rules) && FAILURE.test(step.observation));
 
 /**
- * The input names every operand, or the subject. Where the ideal input spells them another way (atomic masses for a
- * formula) that spelling counts too.
+ * Whether the input names every subject of the question, or equals one of the ideal inputs, which may spell the subjects in
+ * another way (atomic masses for a formula).
  */
 function relevant(input: string, rules: MiniRules): boolean {
   if (rules.subjects.every((subject) => mentions(input, subject))) return true;
@@ -112,7 +112,7 @@ function relevant(input: string, rules: MiniRules): boolean {
 
 const same = (a: string, b: string): boolean => a.replace(/\s+/g, '') === b.replace(/\s+/g, '');
 
-/** Lower case, single spaces; Python's 18.0 is 18. */
+/** Lower case, single spaces, and 18 for Python's 18.0. */
 const plain = (text: string): string =>
   text
     .toLowerCase()
@@ -120,7 +120,7 @@ const plain = (text: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
-/** Case and spacing aside, and not as a part of a longer word or number: 88 is not in 888, nor in 88.5. */
+/** Whether `text` contains `part` as whole words or numbers, ignoring case and spacing: 88 is not in 888, nor in 88.5. */
 export function mentions(text: string, part: string): boolean {
   const escaped = plain(part).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?<![\\p{L}\\p{N}]|\\d\\.)${escaped}(?![\\p{L}\\p{N}]|\\.\\d)`, 'u').test(plain(text));

@@ -1,4 +1,4 @@
-/** What a judge's tokens cost, and what a run will cost before it starts. */
+/** Prices of a judge's tokens, and the estimate of a run's cost before it starts. */
 import { SparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
@@ -9,11 +9,11 @@ import { renderMessages, responseSchema } from './prompt.js';
 export interface Price {
   readonly input: number;
   readonly output: number;
-  /** For input the server had cached; default `input`. */
+  /** Price of input tokens that the server had cached; default `input`. */
   readonly cachedInput?: number;
 }
 
-/** When the table below was last looked at. A price given in the configuration always wins. */
+/** When the table below was last checked. A price given in the configuration always wins. */
 export const PRICES_AS_OF = '2026-05';
 
 const PRICES: Readonly<Record<string, Price>> = {
@@ -25,12 +25,12 @@ const PRICES: Readonly<Record<string, Price>> = {
   'gpt-4o-mini-2024-07-18': { input: 0.15, output: 0.6, cachedInput: 0.075 },
 };
 
-/** The given price, else the table's, else null: unknown is unknown, not free. */
+/** The given price, else the table's, else null (unknown, which is not free). */
 export function priceOf(model: string, given: Price | null | undefined): Price | null {
   return given ?? (Object.hasOwn(PRICES, model) ? PRICES[model]! : null);
 }
 
-/** As `priceOf`, for a cap or an estimate, which mean nothing without one. */
+/** As `priceOf`, but throws when no price is known: caps and estimates need one. */
 export function requirePrice(model: string, given: Price | null | undefined): Price {
   const price = priceOf(model, given);
   if (price !== null) return price;
@@ -62,9 +62,9 @@ export interface CostEstimate {
   readonly usd: number | null;
 }
 
-/** English prose and JSON, in the tokenizers of the models judged with. */
+/** About right for English prose and JSON in the tokenizers of judge models. */
 const CHARS_PER_TOKEN = 4;
-/** A thought, an input and an observation at their configured limits would be longer; these are usual lengths. */
+/** A step of usual length; at the configured limits it would be longer. */
 const USUAL: JudgedStep = {
   thought: 'x'.repeat(300),
   action: 'calculator',
@@ -83,8 +83,8 @@ const USUAL_QUESTION: Question = {
 };
 
 /**
- * What judging `questions` rollouts of `steps` steps each will take: one call per step, one for the end. The prompts are
- * the real ones around a question and steps of usual length, so this is an estimate, not a bound.
+ * What judging `questions` rollouts of `steps` steps each costs, with one call per step and one at the end. The prompts are
+ * the real ones, but question and steps are of usual length: an estimate, not a bound.
  */
 export function estimateCost(
   questions: number,
@@ -104,7 +104,7 @@ export function estimateCost(
     };
     const text = JSON.stringify([renderMessages(request), responseSchema(request)]);
     input += Math.ceil(text.length / CHARS_PER_TOKEN);
-    // A key takes about four tokens, its number, quotes and comma about four more.
+    // In the reply an action's name takes about four tokens, its score, quotes and comma about four more.
     output += last ? 10 : 15 + 8 * options.actions.length;
   }
   const usage = { inputTokens: input * questions, outputTokens: output * questions, cachedTokens: 0 };

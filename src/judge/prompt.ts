@@ -1,8 +1,8 @@
 /**
- * What the judge is told. Everything that a dataset, a model or a tool wrote is data: a model may well write "give me
- * 10". It goes into one JSON document between two boundary lines whose name depends on the content, so the content
- * cannot contain it; openers of tags and chat-template control tokens are escaped inside that JSON, so a local server
- * that parses special tokens out of text finds none; and the judge is told before and after that it is data.
+ * What the judge is told. Text of a dataset, model or tool may try to influence it ("give me 10"), so three things mark
+ * such text as data. It stands in one JSON document between two boundary lines, whose name depends on the document, so
+ * that the document cannot contain it. Openers of tags and control tokens are escaped in the JSON, so that a local server
+ * that parses special tokens out of text finds none. And the judge is told before and after the document that it is data.
  */
 import { createHash } from 'node:crypto';
 import { SparkError } from '../errors.js';
@@ -33,10 +33,13 @@ const SCORE_RULE = `Score EVERY action from 0 to 10 (decimals allowed) for how g
 Score each action on its own merits. Several actions may score high: a search and a calculation can serve equally well. Do not prefer familiar or general actions, and do not lower a score because another action is better.
 Use null, not 0, for an action that you cannot judge.`;
 
-/** True for the form that scores actions, false for the one at the end of a trajectory. */
+/** True for a request with a thought, whose actions are scored; false for the one at the end of a trajectory. */
 export function wantsScores(request: JudgeRequest): boolean {
   if ((request.thought === null) === (request.answer === null)) {
-    throw new SparkError('invalid_argument', 'a judge request has either a thought or an answer: expected one of them');
+    throw new SparkError(
+      'invalid_argument',
+      'a judge request has either a thought or an answer: expected exactly one of them',
+    );
   }
   return request.thought !== null;
 }
@@ -48,7 +51,7 @@ export function renderMessages(request: JudgeRequest): ChatMessage[] {
   ];
 }
 
-/** Rules come first and depend on the actions alone: servers reuse the work for a prompt's common beginning. */
+/** The rules depend only on the actions and come first, because servers cache the common beginning of prompts. */
 function renderRules(request: JudgeRequest): string {
   const shape = `Answer with one JSON object of exactly this shape and nothing else:\n${renderShape(request)}`;
   if (!wantsScores(request)) {
@@ -85,9 +88,9 @@ function renderData(request: JudgeRequest): string {
 }
 
 /**
- * `<|im_start|>`, `</s>`, `<start_of_turn>`, `[INST]` and their kind (some with a full-width bar,
- * U+FF5C) start with `<` or `[` and no space after it. As JSON
- * escapes they read the same and are no control tokens; "a < b" and lists of numbers stay as they are.
+ * Control tokens such as `<|im_start|>`, `</s>`, `<start_of_turn>` and `[INST]` (some with a full-width bar, U+FF5C) start
+ * with `<` or `[` and no space after it. With that character as a JSON escape they mean the same text but are no control
+ * tokens. "a < b" and lists of numbers stay as they are.
  */
 function escapeControl(json: string): string {
   return json.replace(/<(?=[|\uff5c/<\p{L}])/gu, '\\u003c').replace(/\[(?=\/?[A-Z_]{2,}\])/g, '\\u005b');
@@ -97,7 +100,7 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** Structured Outputs, strict: every key required, nothing else allowed, each value may be null. */
+/** JSON schema for strict Structured Outputs: every key is required, no other is allowed, each value may be null. */
 export function responseSchema(request: JudgeRequest): Record<string, unknown> {
   const processOk = { type: ['boolean', 'null'] };
   if (!wantsScores(request)) return closedObject({ process_ok: processOk });
@@ -112,7 +115,7 @@ function closedObject(properties: Record<string, unknown>): Record<string, unkno
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
 }
 
-/** A request of each form: what they are rendered to holds every word that any request is rendered with. */
+/** One request of each form: rendered, they contain every fixed word of the prompts. */
 const EXAMPLES: readonly JudgeRequest[] = [
   { thought: '', answer: null },
   { thought: null, answer: '' },
@@ -132,7 +135,7 @@ const EXAMPLES: readonly JudgeRequest[] = [
   actions: [{ name: 'a', description: '', inputHint: '' }],
 }));
 
-/** Changes whenever the wording does, wherever it stands: cached verdicts of another wording are not this one's. */
+/** Changes with any change of the prompts' wording, so that verdicts cached under another wording are not used. */
 export const PROMPT_ID = createHash('sha256')
   .update(JSON.stringify(EXAMPLES.map((request) => [renderMessages(request), responseSchema(request)])))
   .digest('hex')

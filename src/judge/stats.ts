@@ -1,4 +1,4 @@
-/** Counts what the judge did: for metrics, for the report, and for the warning that a judge is going blind. */
+/** Counts what the judge did, for metrics, the report, and warnings when too much is missing. */
 import { SparkError } from '../errors.js';
 import type { JudgeVerdict } from './judge.js';
 import type { TokenUsage } from './prices.js';
@@ -8,13 +8,13 @@ interface Tally {
   missing: number;
 }
 
-/** Above this share of missing scores the choice of rare actions is no longer the judge's. */
+/** Share of missing scores or verdicts above which there is a warning. */
 const MISSING_WARNING = 0.1;
-/** Shares of fewer scores than this say nothing. */
+/** Fewer scores or verdicts than this give no warning. */
 const ENOUGH = 20;
 
 export class JudgeStats {
-  /** Verdicts asked of the server, whatever came of it. */
+  /** Verdicts the server was asked for, failed calls included. */
   calls = 0;
   cacheHits = 0;
   /** HTTP requests beyond the first of a call: the client's retries and the fall-backs to simpler formats. */
@@ -34,7 +34,7 @@ export class JudgeStats {
     this.outputTokens += usage.outputTokens;
   }
 
-  /** One verdict delivered, from the server or the cache. `stepJudged`: a process_ok was to be expected. */
+  /** Counts one verdict, from the server or the cache. `stepJudged`: it should have a process_ok. */
   verdict(verdict: JudgeVerdict, stepJudged: boolean): void {
     for (const [action, score] of Object.entries(verdict.scores)) {
       const tally = this.#scores.get(action) ?? { asked: 0, missing: 0 };
@@ -61,7 +61,7 @@ export class JudgeStats {
     return asked === 0 ? null : missing / asked;
   }
 
-  /** Flat, as metrics.jsonl has it. */
+  /** The counters as one flat row for metrics.jsonl. */
   snapshot(): Record<string, number | null> {
     const row: Record<string, number | null> = {
       judge_calls: this.calls,

@@ -1,6 +1,6 @@
 /**
- * Reads a judge's reply. Missing is missing: a score that is absent, null, not a number, not finite or outside 0–10
- * becomes null. Nothing is clamped, nothing is guessed, and nothing becomes 0.
+ * Reads a judge's reply. A score that is absent, null, not a number, not finite or outside 0–10 becomes null. Nothing is
+ * clamped, nothing is guessed, and nothing becomes 0.
  */
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
@@ -12,7 +12,7 @@ import { wantsScores } from './prompt.js';
 const scoreSchema = z.number().min(0).max(10);
 const objectSchema = z.record(z.string(), z.unknown());
 
-/** More text than any verdict needs; what a broken server sends beyond it is not searched. */
+/** More text than any verdict needs; anything longer comes from a broken server and is not searched. */
 const MAX_REPLY_CHARS = 65_536;
 const MAX_OBJECTS = 200;
 
@@ -41,23 +41,21 @@ export function readVerdict(reply: string, request: JudgeRequest): Reading {
 
 function readObject(object: Record<string, unknown>, request: JudgeRequest): Reading | null {
   const processOk = typeof object.process_ok === 'boolean' ? object.process_ok : null;
-  // The first step has no step before it, whatever the judge says.
+  // Before the first step there is no step to judge, whatever the judge says.
   const verdictOk = request.steps.length === 0 ? null : processOk;
   if (!wantsScores(request)) {
     if (!Object.hasOwn(object, 'process_ok')) return null;
     return { verdict: { scores: {}, processOk: verdictOk }, unknownKeys: Object.keys(object).length - 1 };
   }
-  // A server without schemas may leave the inner object away.
+  // Without a schema a judge may omit the inner object and write the scores at the top.
   const nested = objectSchema.safeParse(object.scores);
   const given = nested.success ? nested.data : object;
   const names = request.actions.map((action) => action.name);
   const known = names.filter((name) => Object.hasOwn(given, name));
   if (known.length === 0 && processOk === null) return null;
   const scores = Object.fromEntries(names.map((name): [string, Score] => [name, readScore(given, name)]));
-  const strangers = Object.keys(given).filter(
-    (key) => !names.includes(key) && key !== 'process_ok' && key !== 'scores',
-  );
-  return { verdict: { scores, processOk: verdictOk }, unknownKeys: strangers.length };
+  const unknown = Object.keys(given).filter((key) => !names.includes(key) && key !== 'process_ok' && key !== 'scores');
+  return { verdict: { scores, processOk: verdictOk }, unknownKeys: unknown.length };
 }
 
 function readScore(given: Record<string, unknown>, name: string): Score {
@@ -65,7 +63,7 @@ function readScore(given: Record<string, unknown>, name: string): Score {
   return parsed.success ? parsed.data : null;
 }
 
-/** Reasoning models may think aloud in front of the answer, drafts included. */
+/** Removes the reasoning that some models write before the answer, because it may hold drafts of the verdict. */
 function withoutReasoning(text: string): string {
   return text.replace(/<think(?:ing)?>[\s\S]*?<\/think(?:ing)?>/g, '');
 }
@@ -100,7 +98,7 @@ function objectEnd(text: string, start: number): number {
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
-  // Servers in Python write NaN and Infinity, which JSON does not know: as null they cost one score, not all nine.
+  // Servers in Python write NaN and Infinity, which are not JSON. As null they cost one score instead of the whole reply.
   const json = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
     token[0] === '"' ? token : 'null',
   );
@@ -117,7 +115,7 @@ function expected(request: JudgeRequest): string {
 }
 
 function excerpt(text: string): string {
-  // Before the cut, which would leave half of a key.
+  // Redacted before it is cut, because half a key would not be recognized.
   const short = redact(text).replace(/\s+/g, ' ').trim();
   if (short === '') return 'nothing';
   return `"${short.slice(0, 160)}${short.length > 160 ? '…' : ''}"`;

@@ -1,4 +1,4 @@
-/** Two engines' log-probs of the same tokens. */
+/** Compares two engines' log-probs of the same tokens. */
 import { type ProbeLike, probeOf } from './logprobs.js';
 
 export interface Comparison {
@@ -8,17 +8,17 @@ export interface Comparison {
   readonly mean: number;
   /** Worst |Δ log-prob|, in nats */
   readonly worst: number;
-  /** Mean of served − ours: an estimate of KL(served ‖ ours) where the tokens were sampled from the served model. */
+  /** Mean of served − ours; an estimate of KL(served ‖ ours) when the tokens were sampled from the served model. */
   readonly kl: number;
-  /** Standard error of that estimate. */
+  /** Standard error of `kl`. */
   readonly klError: number;
 }
 
 export type Rows = readonly ArrayLike<number>[];
 
 /**
- * Row r holds the log-probs of one sequence. Entry 0 speaks of a token with nothing before it and is left out, as is what
- * the mask of `sequences[r]` leaves out.
+ * Row r holds the log-probs of one sequence. Entry 0 is not compared, because the first token has no log-prob, and neither
+ * are entries where the mask of `sequences[r]` is 0.
  */
 export function compareLogprobs(ours: Rows, served: Rows, sequences?: readonly ProbeLike[]): Comparison {
   let tokens = 0;
@@ -32,14 +32,14 @@ export function compareLogprobs(ours: Rows, served: Rows, sequences?: readonly P
     sum += Math.abs(delta);
     signed += delta;
     squares += delta * delta;
-    worst = Math.max(worst, Math.abs(delta)); // NaN stays: it must not pass for agreement
+    worst = Math.max(worst, Math.abs(delta)); // keeps NaN, which must not pass for agreement
   });
   const kl = signed / tokens;
   const variance = Math.max(0, squares / tokens - kl * kl);
   return { tokens, mean: sum / tokens, worst, kl, klError: Math.sqrt(variance / tokens) };
 }
 
-/** Calls `visit` with both values of every token that counts. */
+/** Calls `visit` with both values of every token that is compared. */
 export function forEachPair(
   a: Rows,
   b: Rows,
@@ -54,7 +54,7 @@ export function forEachPair(
   });
 }
 
-/** Row by row a − b: what an adapter changed. */
+/** a − b, entry by entry. */
 export function difference(a: Rows, b: Rows): number[][] {
   return a.map((row, r) => Array.from(row, (value, i) => value - b[r]![i]!));
 }

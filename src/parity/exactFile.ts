@@ -1,10 +1,10 @@
-/** The same weights as a plain F32 file, which llama.cpp computes on without rounding anything. */
+/** Writes a model's weights as F32, so that llama.cpp computes without rounding weights or activations to another type. */
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
 import type { Model, ModelInfo } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 
-/** What the machine has for such a copy, in bytes. */
+/** What the machine has free for such a file, in bytes. */
 export interface Room {
   readonly disk: number;
   readonly memory: number;
@@ -15,8 +15,8 @@ export function isF32({ tensorTypes }: ModelInfo): boolean {
 }
 
 /**
- * The file itself when it is F32 already, else a copy in `folder`. Throws `disk_full` or `memory_limit` before it writes
- * what would not fit: a file that is mapped and does not fit the memory is read from the disk again for every token.
+ * The model's own file when it is F32, else an F32 copy in `folder`. Throws `disk_full` or `memory_limit` before it writes a
+ * copy that would not fit. It has to fit the memory too, or it would be read from disk again for every token.
  */
 export async function exactFile(model: Model, folder: string, signal: AbortSignal): Promise<string> {
   if (isF32(model.info)) return model.info.path;
@@ -27,7 +27,7 @@ export async function exactFile(model: Model, folder: string, signal: AbortSigna
   return file;
 }
 
-/** A tenth is left for everything else. */
+/** Throws unless `needed` fits in nine tenths of disk and memory. */
 export function requireRoom(needed: number, { disk, memory }: Room): void {
   const refuse = (code: 'disk_full' | 'memory_limit', what: string, free: number): never => {
     throw new SparkError(

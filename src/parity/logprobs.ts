@@ -3,16 +3,16 @@ import type { Config } from '../config/index.js';
 import type { Adapter, Batch, Model } from '../engine/types.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 
-/** A token sequence and which of its tokens are spoken of. */
+/** A token sequence and which of its tokens are compared. */
 export interface Probe {
   readonly tokens: readonly number[];
-  /** (n) 1 where the token is compared; entry 0 is 0, as nothing comes before it */
+  /** (n) 1 where the token is compared; entry 0 is 0, because the first token has no log-prob */
   readonly mask: Uint8Array;
 }
 
 export type Sequences = readonly (readonly number[])[];
 
-/** A plain list of ids means all of them. */
+/** A plain list of ids stands for a probe that compares all of them. */
 export type ProbeLike = Probe | readonly number[];
 
 export function probeOf(given: ProbeLike): Probe {
@@ -21,7 +21,7 @@ export function probeOf(given: ProbeLike): Probe {
 }
 
 /**
- * (n) log-probs for each sequence of n tokens, 0 where the mask is. One sequence a pass: parity wants no batch effects.
+ * (n) log-probs for each sequence of n tokens, 0 where the mask is 0. One sequence a pass, so that batching has no effect.
  */
 export async function engineLogprobs(
   model: Model,
@@ -49,12 +49,12 @@ export interface Served {
   /** llama.cpp's GPU back end, as the sampler uses it; default false */
   readonly gpu?: boolean | 'auto';
   readonly threads?: number;
-  /** Sums over the vocabulary in fp32: fast, and near enough to be held against anything but the exact tolerance. */
+  /** Sum over the vocabulary in fp32: fast, and accurate enough for every tolerance but the exact one. */
   readonly quick?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** As engineLogprobs, from llama.cpp. */
+/** As `engineLogprobs`, but computed by llama.cpp. */
 export async function servedLogprobs(served: Served, sequences: readonly ProbeLike[]): Promise<Float64Array[]> {
   const probes = sequences.map(probeOf);
   const contextSize = Math.max(...probes.map(({ tokens }) => tokens.length)) + 1;
@@ -69,7 +69,7 @@ export async function servedLogprobs(served: Served, sequences: readonly ProbeLi
   }
 }
 
-/** The sampler as it is configured: where it computes, and on how many threads. */
+/** Where the configured generator computes, and on how many threads. */
 export function samplerOf({ inference, model }: Config): Pick<Served, 'gpu' | 'threads'> {
   return { gpu: inference.gpu, threads: model.threads };
 }

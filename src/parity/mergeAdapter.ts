@@ -1,6 +1,6 @@
 /**
- * A LoRA adapter merged into its base, as a model of its own. The file gets its name once both engines have read it back
- * and it gives the log-probs of base + adapter: a wrong merge looks like a model that works.
+ * Merges a LoRA adapter into its base and writes the result as a GGUF. The file gets its name only after both engines have
+ * read it back with the log-probs of base + adapter, because a wrong merge looks like a working model.
  */
 import { existsSync, linkSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ export interface Merged extends SaveReport {
   readonly check: MergeCheck;
 }
 
-/** Throws as `Model.save`, and `export_failed` when the file is off by more than its types explain; it is then removed. */
+/** Throws as `Model.save`, and `export_failed` when the file differs by more than its types explain; it is then removed. */
 export async function mergeAdapter(request: MergeRequest): Promise<Merged> {
   const { model, adapter, out, type, log, signal } = request;
   refuseExisting(out);
@@ -49,7 +49,7 @@ export async function mergeAdapter(request: MergeRequest): Promise<Merged> {
   }
 }
 
-/** llama.cpp reads GGUF alone. */
+/** The adapter as a GGUF file, the only format llama.cpp reads. */
 async function ggufOf({ adapter, adapterPath }: MergeRequest, folder: string): Promise<string> {
   if (!statSync(adapterPath).isDirectory()) return adapterPath;
   const file = path.join(folder, 'adapter.gguf');
@@ -57,13 +57,13 @@ async function ggufOf({ adapter, adapterPath }: MergeRequest, folder: string): P
   return file;
 }
 
-/** A link fails where the name was taken meanwhile; a rename would replace the file. */
+/** Gives the file its name by a link, which fails when the name has been taken meanwhile; a rename would replace that file. */
 function giveName(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch (error) {
     if (isNodeError(error) && error.code === 'EEXIST') refuseExisting(to);
-    // A file system without hard links.
+    // The file system has no hard links.
     renameSync(from, to);
   }
 }

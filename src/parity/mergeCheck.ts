@@ -1,9 +1,9 @@
 /**
- * Base + adapter against the merged file, on the same tokens, each in our engine and in llama.cpp.
+ * Compares the merged file with base + adapter on the same tokens, in our engine and in llama.cpp.
  *
- * Rounding merged weights to a type moves log-probs a little, in no direction. An error of the merge (another scale, a
- * tensor left out, a file that is read otherwise) moves them along what the adapter itself does to them. Both are
- * measured: how far, and how much of it runs along the adapter's effect.
+ * Rounding merged weights to a type changes log-probs a little, unrelated to the adapter's effect. An error of the merge (a
+ * wrong scale, a tensor left out or misread) changes them in proportion to the adapter's effect. So two things are measured:
+ * how large the difference is, and how much of the adapter's effect is in it.
  */
 import { openModel } from '../engine/index.js';
 import type { Adapter, Model } from '../engine/types.js';
@@ -25,7 +25,7 @@ export interface CheckedFile {
 }
 
 export interface Difference extends Pick<Comparison, 'mean' | 'worst'> {
-  /** Share of the adapter's effect that the merged file has too much (above 0) or lacks (below 0); 0: as it should be */
+  /** Share of the adapter's effect that the merged file has in excess (above 0) or lacks (below 0); 0 when it is right */
   readonly along: number;
 }
 
@@ -40,12 +40,12 @@ export interface MergeCheck {
 type Rows = readonly ArrayLike<number>[];
 
 /**
- * Most mean |Δ log-prob| that writing weights in a type explains, of 1 + mean |log-prob|: unlikely tokens have large
- * logits, and rounding moves those in proportion. About five times what the models here show.
+ * Highest mean |Δ log-prob| that rounding weights to a type explains, as a fraction of 1 + mean |log-prob|: unlikely tokens
+ * have large logits, which rounding changes in proportion. About five times what the models here show.
  */
 const ROUNDING: Readonly<Record<string, number>> = { F32: 1e-5, F16: 2e-3, BF16: 2e-2, Q8_0: 2e-2 };
 
-/** Throws `export_failed` with the numbers. */
+/** Throws `export_failed` with the numbers when the file differs too much. */
 export async function checkMerged(request: CheckedFile): Promise<MergeCheck> {
   const { model, adapter, adapterFile, file, sequences, signal } = request;
   const base = await engineLogprobs(model, null, sequences, signal);
@@ -59,9 +59,9 @@ export async function checkMerged(request: CheckedFile): Promise<MergeCheck> {
   const effect = compareLogprobs(base, adapted);
   const engine = differenceOf(adapted, ours.logprobs, base);
   const llamaCpp = differenceOf(servedAdapted, served, base, adapted);
-  const size = 1 + compareLogprobs(adapted, adapted.map(nothing)).mean;
+  const size = 1 + compareLogprobs(adapted, adapted.map(zeros)).mean;
   const rounding = Math.max(...Object.keys(request.tensorTypes).map((type) => ROUNDING[type] ?? 0));
-  // llama.cpp rounds activations too, otherwise for the base's types than for the merged file's.
+  // llama.cpp also rounds activations, in a way that depends on the types of the weights, here of two different files.
   const arithmetic = meanTolerance(model.info, null) + meanTolerance(ours.info, null);
   refuseFar('our engine', engine, size * rounding, effect);
   refuseFar('llama.cpp', llamaCpp, size * (rounding + arithmetic), effect);
@@ -74,7 +74,7 @@ export async function checkMerged(request: CheckedFile): Promise<MergeCheck> {
   };
 }
 
-const nothing = (row: ArrayLike<number>) => new Float32Array(row.length);
+const zeros = (row: ArrayLike<number>) => new Float32Array(row.length);
 
 async function readBack(file: string, threads: number, sequences: Sequences, signal: AbortSignal) {
   const merged = await openModel(file, { threads, signal });
@@ -90,7 +90,7 @@ interface Measured extends Difference {
   readonly error: number;
 }
 
-/** `along` is the slope of the difference over the adapter's effect, by least squares. */
+/** `along` is the least-squares slope of the difference against the adapter's effect, Σ δ c / Σ c². */
 function differenceOf(expected: Rows, got: Rows, base: Rows, adapted: Rows = expected): Measured {
   const { mean, worst, tokens } = compareLogprobs(expected, got);
   let squares = 0;
@@ -111,7 +111,7 @@ function differenceOf(expected: Rows, got: Rows, base: Rows, adapted: Rows = exp
 
 function refuseFar(engine: string, difference: Measured, limit: number, effect: Comparison): void {
   const { mean, worst, along, error } = difference;
-  // A quarter of the effect, where four standard errors do not explain it.
+  // More than a quarter of the effect, beyond what four standard errors explain.
   const astray = Math.abs(along) - 4 * error > 0.25;
   if (mean <= limit && !astray) return;
   throw new SparkError(

@@ -1,7 +1,7 @@
 /**
- * Whether a run's prompts are still what this model's chat template, tokenizer and instructions make of their questions.
- * Log-probs cannot show it: both engines score the stored tokens alike, however they came about. But a policy that learns
- * after one prompt and is asked with another has learned for nobody.
+ * Checks whether a run's stored prompts are still those that this model's chat template, tokenizer and instructions make of
+ * the questions. Comparing log-probs cannot show it, as both engines get the same stored tokens. But a policy that was
+ * trained on one prompt and is asked with another has learned something of no use.
  */
 import type { Config } from '../config/index.js';
 import type { SparkError } from '../errors.js';
@@ -16,7 +16,7 @@ export interface PromptCheck {
   /** Trajectories whose question is among the configured ones. */
   readonly compared: number;
   readonly different: number;
-  /** The first that differs: which, and from which token on. */
+  /** The first trajectory whose prompt differs, and the first token that does. */
   readonly first: { readonly id: string; readonly token: number } | null;
 }
 
@@ -29,7 +29,7 @@ export async function checkPrompts(
   const questions = new Map(train.map((question) => [question.question_id, question]));
   const { parts } = await loadParts(config);
   const actions = actionsOf(config, parts);
-  // Rendering needs the tokenizer alone; the context is as small as can be.
+  // Rendering needs only the tokenizer, so the context is small.
   const generator = await openLlamaCpp({ modelPath: config.model.path, contextSize: 64, signal });
   try {
     const settings = promptSettings(generator, actions, config.rollout.maxSteps);
@@ -57,7 +57,7 @@ export function promptOf({ tokens, segments }: Trajectory): number[] {
   return segments.filter(({ kind }) => kind === 'prompt').flatMap(({ start, end }) => tokens.slice(start, end));
 }
 
-/** Index of the first token that is not the same in both; null when they are equal. */
+/** Index of the first token that differs; null when the lists are equal. */
 export function firstDifference(a: readonly number[], b: readonly number[]): number | null {
   const most = Math.max(a.length, b.length);
   for (let at = 0; at < most; at++) if (a[at] !== b[at]) return at;
@@ -72,7 +72,7 @@ export function promptCause({ different, compared, first }: PromptCheck): string
   );
 }
 
-/** For a run whose questions are gone. */
+/** The warning for a run whose questions cannot be read. */
 export function noPrompts(error: SparkError): string {
   return `prompts: not compared: [${error.code}] ${error.message}`;
 }

@@ -1,10 +1,11 @@
 /**
- * An adapter counts as saved once the file has been read back: by us, bit for bit, and by llama.cpp, whose log-probs must
- * be those of the adapter in memory. An export that is silently wrong (another scale, rows in another order, a target left
- * out, an adapter that is not applied at all) is found here.
+ * Saves an adapter and reads the file back: our engine must read the same bits, and llama.cpp must compute the log-probs of
+ * the adapter in memory. This finds an export that is silently wrong: another scale, rows in another order, a target left
+ * out, an adapter that llama.cpp does not apply at all.
  *
- * On a quantised base llama.cpp's own rounding is larger than what a little training changes. So it is the EFFECT that is
- * compared, lp(adapter) − lp(base) in each engine, over all tokens at once: rounding has no direction, an error has.
+ * On a quantised base llama.cpp's own rounding is larger than what a little training changes. So not the log-probs are
+ * compared but the EFFECT, lp(adapter) − lp(base) in each engine, over all tokens together: rounding is unrelated to the
+ * effect and averages out, an error does not.
  */
 import { renameSync } from 'node:fs';
 import type { Adapter, Model } from '../engine/types.js';
@@ -19,7 +20,7 @@ export interface SaveRequest {
   /** GGUF file to write; must not exist yet */
   readonly file: string;
   readonly sequences: readonly ProbeLike[];
-  /** Most mean |Δ log-prob|; null or below the default of the file's types: that default */
+  /** Highest mean |Δ log-prob| allowed; the default of the file's types when null or below it */
   readonly tolerance: number | null;
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,9 +31,9 @@ export interface SavedAdapter {
   readonly worst: number;
   /** Mean |change of log-prob| that the adapter makes, in nats */
   readonly effect: number;
-  /** How much of the effect llama.cpp has, by least squares: 1 all of it, 0 none, 2 twice as much */
+  /** How much of the effect llama.cpp shows, by least squares: 1 all of it, 0 none, 2 twice as much */
   readonly share: number;
-  /** False: the adapter does too little yet for llama.cpp's rounding to let it be seen; only the bits were compared. */
+  /** False when the effect is too small to be seen through llama.cpp's rounding, so that only the bits say anything. */
   readonly visible: boolean;
 }
 
@@ -42,7 +43,7 @@ export async function saveChecked(request: SaveRequest): Promise<SavedAdapter> {
   return checkSaved(request);
 }
 
-/** The check alone, of a file that is there. */
+/** The check alone, of a file that exists. */
 export async function checkSaved(request: SaveRequest): Promise<SavedAdapter> {
   try {
     await sameBits(request);
@@ -60,7 +61,7 @@ export async function checkSaved(request: SaveRequest): Promise<SavedAdapter> {
   }
 }
 
-/** What a file that cannot be read back, or reads back as something else, ends with. */
+/** Codes of errors that mean the file is wrong; other errors (a full disk, an interruption) say nothing about the file. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'export_failed',
   'invalid_file',
@@ -89,7 +90,7 @@ function equalBits(a: Float32Array, b: Float32Array | undefined): boolean {
   return Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
 }
 
-/** llama.cpp's part alone. Throws `export_failed`; the file stays. */
+/** The comparison with llama.cpp alone. Throws `export_failed`; the file is not renamed. */
 export async function sameEffect({
   model,
   adapter,
@@ -119,7 +120,7 @@ export async function sameEffect({
     rounding,
   );
   const most = Math.max(tolerance ?? 0, meanTolerance(model.info, null)) + base.mean;
-  // Written so that what is not a number is refused.
+  // Written so that NaN is refused.
   const near = adapted.mean <= most;
   if (near && seen.ok)
     return { mean: adapted.mean, worst: adapted.worst, effect, share: seen.share, visible: seen.visible };
@@ -135,15 +136,16 @@ interface Effect {
   readonly ok: boolean;
   readonly share: number;
   readonly visible: boolean;
-  /** rms of the difference of both effects, and what it may be at most */
+  /** rms of the difference of the two effects, and its limit */
   readonly rest: number;
   readonly mostRest: number;
 }
 
 /**
- * Two tests of the effects. `rest`: rms of their difference, at most 2 % of the effect or five times what rounding does to
- * the base. `share`: slope of the served effect over ours; rounding moves it by √2 · rounding / (effect · √n), and a tenth
- * or four times that is refused. The second sees through rounding that is larger than the effect.
+ * Two tests of the effects. `rest` is the rms of their difference; its limit is the larger of 2 % of the effect and five
+ * times the rounding seen on the base. `share` is the least-squares slope of llama.cpp's effect against ours; its standard
+ * error by rounding is e = √2 · rounding / (effect · √n), and |share − 1| may be at most 0.1 + 4 e. The second test works
+ * even when rounding is larger than the effect.
  */
 export function judgeEffect(ours: Rows, served: Rows, sequences: readonly ProbeLike[], rounding: number): Effect {
   let tokens = 0;
@@ -165,7 +167,7 @@ export function judgeEffect(ours: Rows, served: Rows, sequences: readonly ProbeL
   return { ok, share, visible: mostAstray < 1 || mostRest < size, rest, mostRest };
 }
 
-/** Two programs' fp32 differ by less, whatever is computed. */
+/** Nats. Two fp32 implementations differ by less than this. */
 const FP32 = 2e-4;
 
 function rms(a: Rows, b: Rows, sequences: readonly ProbeLike[]): number {

@@ -1,4 +1,4 @@
-/** The tokens that two engines are compared on. */
+/** Chooses the tokens on which two engines are compared: from a run's trajectories, or sampled from the served model. */
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { type LlamaCppGenerator, openLlamaCpp } from '../inference/llamaCpp.js';
@@ -6,18 +6,18 @@ import { sftSample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { type Probe, type Sequences, samplerOf } from './logprobs.js';
 
-/** Trajectories that share the tokens asked for, so that one odd text does not speak for all. */
+/** The tokens asked for come from at least this many trajectories, so that one odd text does not decide alone. */
 const SHARES = 4;
 
 /**
- * What the policy wrote in some of the trajectories, the shortest first, until `enough` of its tokens are there. Prompts
- * and observations come before them as they came in the rollout, and are not compared: nothing is learned from those. A
- * trajectory is cut after its share. Of a stream no more is held than may be taken.
+ * Collects `enough` tokens that the model wrote, from the shortest of the trajectories it is offered. Prompts and
+ * observations stay in the sequences but are not compared, as nothing is learned from them. Each trajectory is cut after
+ * its share of the tokens. Of a stream of trajectories it holds only those it may still take.
  */
 export class ShortestProbes {
   readonly #enough: number;
   readonly #share: number;
-  /** By the length of their trajectories; equals in the order in which they came. */
+  /** Sorted by the length of their trajectories; equal ones in the order in which they came. */
   readonly #kept: { readonly length: number; readonly probe: Probe; readonly count: number }[] = [];
   #sum = 0;
 
@@ -62,7 +62,7 @@ function countOf({ mask }: Probe): number {
   return mask.reduce((sum, one) => sum + one, 0);
 }
 
-/** Up to and with the `count`-th token of the mask; null when there is none. */
+/** The sequence up to the `count`-th token with mask 1, which it includes; null when no token has mask 1. */
 function firstOf(tokens: readonly number[], mask: Uint8Array, count: number): Probe | null {
   let end = 0;
   let found = 0;
@@ -75,16 +75,16 @@ function firstOf(tokens: readonly number[], mask: Uint8Array, count: number): Pr
 }
 
 export interface Sampling {
-  /** Sequences, each of `length` tokens with its opening; shorter where the model ends its turn */
+  /** Number of sequences, each of `length` tokens including its opening; shorter when the model ends its turn */
   readonly count: number;
   readonly length: number;
-  /** GGUF LoRA file; absent: the base alone */
+  /** GGUF LoRA file; absent: the base without adapter */
   readonly adapterPath?: string | undefined;
 }
 
 /**
- * Text the served model writes at temperature 1 with the configured sampler, so that differences are met where the policy
- * really goes. Only what it wrote is in the mask, so the mean of lp_served − lp_ours over it estimates their KL.
+ * Text that the served model writes at temperature 1, so that the engines are compared on tokens the policy really takes.
+ * Only written tokens have mask 1, so the mean of lp_served − lp_ours over the mask estimates their KL.
  */
 export async function sampleProbes(config: Config, sampling: Sampling, signal: AbortSignal): Promise<Probe[]> {
   const { count, length, adapterPath } = sampling;
@@ -133,7 +133,7 @@ async function sampleOne(
   }
 }
 
-/** The same as plain token lists. */
+/** As `sampleProbes`, as plain lists of tokens. */
 export async function sampleSequences(
   config: Config,
   count: number,
@@ -143,7 +143,7 @@ export async function sampleSequences(
   return (await sampleProbes(config, { count, length }, signal)).map((probe) => probe.tokens);
 }
 
-/** Openings that any tokenizer takes apart. */
+/** Openings of sampled texts, in characters that every tokenizer has. */
 const STARTS = ['Question: What is 12 times 7?', 'The capital of France', 'Once upon a time', 'Let x be 3.'] as const;
-/** More tokens than the longest of them has bytes. */
+/** Most tokens of an opening: more than the longest one has bytes. */
 const ROOM = 64;

@@ -1,4 +1,4 @@
-/** What `verify parity` prints. */
+/** The text that `verify parity` prints. */
 import type { ParityReport, ParityRow } from './verify.js';
 
 export function parityText(report: ParityReport): string {

@@ -1,5 +1,5 @@
 /**
- * How far llama.cpp may be from us on the file it serves, and what it means when it is farther.
+ * How far llama.cpp's log-probs may be from ours on the file it serves, and the likely cause when they are farther.
  *
  * We compute exactly on the file's weights (with compute f32). llama.cpp rounds the key/value cache to F16 by default and
  * activations to the type of the file's weights: to F16, to BF16, to 8 bits for quantised ones. Mean |Δ log-prob| in
@@ -9,23 +9,23 @@
  *   F32 cache                   8e-7     5e-4 … 7e-4    4.5e-3   0.015   0.014   0.020 … 0.023
  *   F16 cache                   1.2e-3   1.5e-3         4.6e-3   0.015   0.015   0.021
  *
- * An F16 cache adds up in F16, and so grows with what is attended to: 0.016 behind prompts of about a thousand tokens (a
- * random F16 model with Llama 3.1's tokenizer). The defaults are three times the worst of that and more. A wrong scale, a matrix left out or another template is off by
- * tenths of a nat and more.
+ * With an F16 cache sums are in F16 too, so the difference grows with the length of the context: 0.016 after prompts of
+ * about a thousand tokens (a random F16 model with Llama 3.1's tokenizer). The defaults are at least three times the worst
+ * of these. A wrong scale, a matrix left out or another template makes a difference of tenths of a nat or more.
  */
 import type { ModelInfo } from '../engine/types.js';
 
 export const EXACT_WORST = 2e-4;
 
 const UNQUANTISED: ReadonlySet<string> = new Set(['F32', 'F16', 'BF16']);
-/** `bf16`: a BF16 file; `bf16Products`: compute bf16, 0.015 measured on an F32 file of width 48. */
+/** `bf16` is for a BF16 file, `bf16Products` for compute bf16 (0.015 measured on an F32 file of width 48). */
 const DEFAULT_MEAN = { plain: 0.01, bf16: 0.03, bf16Products: 0.05, f16Cache: 0.05, quantised: 0.1 } as const;
 
 export function isQuantised(info: ModelInfo): boolean {
   return Object.keys(info.tensorTypes).some((type) => !UNQUANTISED.has(type));
 }
 
-/** Most mean |Δ log-prob| in nats: what the user set, else by the file's types, our products and llama.cpp's cache. */
+/** Highest mean |Δ log-prob| in nats: what the user set, else a default by file type, compute type and cache type. */
 export function meanTolerance(info: ModelInfo, set: number | null, kvCacheType: 'F16' | 'F32' = 'F32'): number {
   if (set !== null) return set;
   if (isQuantised(info)) return DEFAULT_MEAN.quantised;
@@ -34,7 +34,7 @@ export function meanTolerance(info: ModelInfo, set: number | null, kvCacheType: 
   return 'BF16' in info.tensorTypes ? DEFAULT_MEAN.bf16 : DEFAULT_MEAN.plain;
 }
 
-/** The types of the file's matrices, most frequent first: `Q4_K + Q6_K`. Norms are always F32 and say nothing. */
+/** The types of the file's matrices, most frequent first: `Q4_K + Q6_K`. Norms, always F32, are left out. */
 export function weightTypes(info: ModelInfo): string {
   const types = Object.entries(info.tensorTypes).sort((a, b) => b[1] - a[1]);
   const matrices = types.filter(([type]) => type !== 'F32' || types.length === 1);
@@ -44,14 +44,14 @@ export function weightTypes(info: ModelInfo): string {
 export interface Evidence {
   readonly info: ModelInfo;
   readonly kvCacheType: 'F16' | 'F32';
-  /** Mean |Δ| that is too large. */
+  /** The mean |Δ| that is too large. */
   readonly mean: number;
-  /** The same with an F32 cache, where it was measured. */
+  /** Mean |Δ| with an F32 cache; null when it was not measured. */
   readonly meanWithF32Cache: number | null;
   readonly tolerance: number;
 }
 
-/** The likeliest reason for a difference past the tolerance on the file as it is served, with what to do. */
+/** The likeliest cause of a difference past the tolerance on the served file, and what to do. */
 export function likelyCause({ info, kvCacheType, mean, meanWithF32Cache, tolerance }: Evidence): string {
   if (kvCacheType === 'F16' && meanWithF32Cache !== null) {
     if (meanWithF32Cache <= tolerance) {

@@ -1,6 +1,6 @@
 /**
- * Before a stage trains: the engine that will learn against the sampler that will serve, on the stage's own tokens, the
- * same file, adapter and cache type. Training on log-probs that the sampler does not share goes wrong in silence.
+ * The check before a stage trains: our engine against llama.cpp on the stage's own tokens, with the same model file and
+ * adapter and the configured cache type. When the two disagree, training goes wrong without any other sign.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -20,16 +20,16 @@ import { likelyCause, meanTolerance, weightTypes } from './tolerance.js';
 export interface CheckRequest {
   readonly stage: string;
   readonly model: Model;
-  /** What the stage starts from, and its GGUF file or PEFT folder; null for a fresh one, which changes nothing yet. */
+  /** The adapter that the stage starts from and its GGUF file or PEFT folder; null for a fresh one, which has no effect. */
   readonly init: { readonly adapter: Adapter; readonly path: string } | null;
-  /** Some of what the policy wrote in the stage's trajectories. */
+  /** Some of the tokens that a model wrote in the stage's trajectories. */
   readonly probes: readonly Probe[];
   readonly trajectories: number;
-  /** Of them, those that another model wrote. */
+  /** How many of the trajectories another model than this one wrote. */
   readonly strangers: number;
 }
 
-/** Throws `parity_failed` with the numbers and the likely cause. Measured once for the same files, settings and tokens. */
+/** Throws `parity_failed` with the numbers and the likely cause. Results are kept by files, settings and tokens. */
 export async function checkParity(run: Run, request: CheckRequest): Promise<void> {
   const { config, folder, log } = run;
   if (!config.parity.check) return;
@@ -58,7 +58,7 @@ export async function checkParity(run: Run, request: CheckRequest): Promise<void
   );
 }
 
-/** Trajectories of another model make no difference between the engines, but they are not this policy's. */
+/** Warns of trajectories that another model wrote: the engines may agree on them, but this model did not sample them. */
 function warnOfOthers({ config, log }: Run, { stage, trajectories, strangers }: CheckRequest): void {
   if (strangers === 0) return;
   log.warn(
@@ -80,12 +80,12 @@ async function measure(run: Run, request: CheckRequest, kvCacheType: 'F16' | 'F3
   const served = { modelPath: config.model.path, ...samplerOf(config), kvCacheType, quick: true, signal };
   const theirs = await withGguf(request, (adapterPath) => servedLogprobs({ ...served, adapterPath }, probes));
   const result = compareLogprobs(ours, theirs, probes);
-  // JSON has no NaN: a difference that is no number is measured anew each time, and refused each time.
+  // JSON has no NaN, so a difference that is NaN is not stored: it is measured, and refused, every time.
   if (Number.isFinite(result.mean)) await writeSealed(folder.parityFile, { ...known, [key]: result });
   return { ...result, cached: false };
 }
 
-/** Everything the numbers depend on. */
+/** A hash of everything the numbers depend on. */
 async function keyOf(
   { config, signal }: Run,
   { model, init, probes }: CheckRequest,
@@ -106,7 +106,7 @@ async function keyOf(
   return hashOf(facts);
 }
 
-/** llama.cpp reads no PEFT folder: what was loaded from one is written for it, and removed again. */
+/** Calls `work` with a GGUF of the initial adapter; one loaded from a PEFT folder is written to a temporary GGUF. */
 async function withGguf<T>({ init }: CheckRequest, work: (adapterPath: string | undefined) => Promise<T>): Promise<T> {
   if (init === null || isGguf(init.path)) return work(init?.path);
   const folder = mkdtempSync(path.join(tmpdir(), 'spark-parity-'));

@@ -1,11 +1,11 @@
 /**
- * `spark-rl verify parity`: our log-probs against llama.cpp's, base and adapter.
+ * `spark-rl verify parity`: compares our log-probs with llama.cpp's, for the base alone and with an adapter.
  *
- *   exact   the same weights: llama.cpp on the file itself when it is F32, else on an F32 copy of it that the engine
- *           writes, with an F32 cache. Arithmetic and the unpacking of every type agree to 2e-4 nats on the worst token
- *           (the unpacking itself is held against another implementation by the tests).
- *   file    llama.cpp on the file as it serves it, with an F32 and with an F16 cache: how far sampler and trainer really
- *           are, held against a mean the user can set.
+ *   exact   llama.cpp on the file itself when it is F32, else on an F32 copy that our engine writes, with an F32 cache. The
+ *           two must agree to 2e-4 nats on the worst token. (That we unpack every type rightly is tested elsewhere, against
+ *           another implementation.)
+ *   file    llama.cpp on the file as it serves it, with an F32 and with an F16 cache: the real difference between
+ *           generator and engine, whose mean must be within a tolerance that the user can set.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,10 +27,10 @@ export interface ParityRow extends Omit<Comparison, 'kl' | 'klError'> {
   readonly comparison: 'exact' | 'file';
   readonly adapter: 'none' | 'given' | 'random';
   readonly kvCacheType: 'F16' | 'F32';
-  /** Mean of lp_llama.cpp − lp_ours; null where the tokens were not sampled from this model. */
+  /** Mean of lp_llama.cpp − lp_ours; null when the tokens were not sampled from this model. */
   readonly kl: number | null;
   readonly klError: number | null;
-  /** What `worst` (exact) or `mean` (file) may be at most. */
+  /** Limit of `worst` (exact) or `mean` (file). */
   readonly tolerance: number;
   readonly ok: boolean;
 }
@@ -40,7 +40,7 @@ export interface ParityReport {
   readonly types: string;
   readonly tokensFrom: ParityTokens['from'];
   readonly rows: readonly ParityRow[];
-  /** Mean |change of log-prob| that the adapter makes, in nats: what the adapter's rows are proof of. */
+  /** Mean |change of log-prob| that the adapter makes, in nats: when it is tiny, the adapter's rows prove little. */
   readonly effect: number;
   /** Why there is no exact comparison, or null. */
   readonly exactSkipped: { readonly code: string; readonly reason: string } | null;
@@ -51,8 +51,8 @@ export interface ParityReport {
 }
 
 /**
- * `sampled`: llama.cpp writes them now, base and adapter each their own. `run`: what a run's policy wrote, sampled from the
- * base at the rollout's temperature. `file`: whatever the user gave.
+ * Where the tokens come from. `sampled`: llama.cpp writes them now, once as base and once with the adapter. `run`: the base
+ * wrote them in a run's rollouts, at the rollouts' temperature. `file`: the user gives them.
  */
 export type ParityTokens =
   | { readonly from: 'sampled' }
@@ -62,7 +62,7 @@ export type ParityTokens =
 export interface ParityRequest {
   readonly config: Config;
   readonly tokens: ParityTokens;
-  /** GGUF LoRA file or PEFT folder; without one an adapter is made up, so that the adapter's path is proven too. */
+  /** GGUF LoRA file or PEFT folder; without one an adapter is made up, so that adapters are compared in any case. */
   readonly adapterPath?: string | undefined;
   readonly skipExact: boolean;
   readonly prompts: PromptCheck | null;
@@ -82,12 +82,12 @@ export async function verifyParity(request: ParityRequest): Promise<ParityReport
   }
 }
 
-/** The base, or the base with the adapter: its tokens and what our engine says to them. */
+/** What is compared: the base alone or with the adapter, and the tokens for it. */
 interface Subject {
   readonly adapter: ParityRow['adapter'];
   readonly adapterPath: string | undefined;
   readonly probes: readonly ProbeLike[];
-  /** The tokens were drawn from this very subject. */
+  /** The tokens were sampled from this subject. */
   readonly sampled: boolean;
 }
 
@@ -143,7 +143,7 @@ async function subjectsOf(request: ParityRequest, model: Model, folder: string):
   ];
 }
 
-/** A GGUF file as it was given; anything else is written as one. */
+/** The adapter's GGUF file: the given one, or one written from a PEFT folder or a made-up adapter. */
 async function adapterFile(request: ParityRequest, model: Model, probe: ProbeLike, folder: string): Promise<string> {
   const { adapterPath, config, signal } = request;
   if (adapterPath?.endsWith('.gguf')) return adapterPath;
@@ -157,7 +157,7 @@ async function adapterFile(request: ParityRequest, model: Model, probe: ProbeLik
   return file;
 }
 
-/** B starts at zero, where an adapter proves nothing. A few steps on the tokens move it. */
+/** An adapter with an effect: a fresh one has B = 0 and so none, and a few optimizer steps change that. */
 async function randomAdapter(config: Config, model: Model, probe: ProbeLike, signal: AbortSignal): Promise<Adapter> {
   const adapter = await model.createAdapter({ ...config.lora, seed: config.seed });
   const tokens = Int32Array.from('mask' in probe ? probe.tokens : probe);
@@ -215,7 +215,7 @@ async function exactRows(
   return null;
 }
 
-/** Exact arithmetic is fp32, whatever the configuration trains in. */
+/** Our log-probs computed in f32, whatever the configuration trains in. */
 async function exactOurs(config: Config, model: Model, subjects: readonly Subject[], signal: AbortSignal) {
   if (model.info.compute === 'f32') return oursOf(model, subjects, signal);
   const exact = await openEngine({ ...config, model: { ...config.model, compute: 'f32' } }, signal);
@@ -226,7 +226,7 @@ async function exactOurs(config: Config, model: Model, subjects: readonly Subjec
   }
 }
 
-/** Null: all is within its tolerance. */
+/** The likely cause of what failed; null when everything is within its tolerance. */
 function causeOf(rows: readonly ParityRow[], request: ParityRequest, { info }: Model): string | null {
   const exact = rows.find((row) => row.comparison === 'exact' && !row.ok);
   if (exact !== undefined) {

@@ -1,8 +1,8 @@
 /**
- * Reads the answer letter out of a model's text, under every protocol that published MMLU-Pro numbers were made with.
- * A score means nothing without the name of its protocol, so all of them run side by side.
+ * Reads the answer letter from a model's text, under each protocol that published MMLU-Pro numbers were made with. An
+ * accuracy means nothing without the name of its protocol.
  *
- *   official-local       patterns 1, 2, 3, then a guess          evaluate_from_local.py, scored by compute_accuracy.py
+ *   official-local       patterns 1, 2, 3, then a guess          evaluate_from_local.py, graded by compute_accuracy.py
  *   official-api         the same on text without `**`           evaluate_from_api.py
  *   last-match           the same patterns, each one's LAST match, no guess: a model may change its mind
  *   lm-eval-harness      pattern 1 alone, no guess               lm-evaluation-harness, task mmlu_pro
@@ -19,9 +19,9 @@ export const PROTOCOLS = ['official-local', 'official-api', 'last-match', 'lm-ev
 export type Protocol = (typeof PROTOCOLS)[number];
 
 export interface Extraction {
-  /** Null when the protocol found none and does not guess. */
+  /** Null when no pattern matched and the protocol does not guess. */
   readonly letter: string | null;
-  /** What found it. `guess`: nothing did, and the protocol draws a letter all the same. */
+  /** What found the letter. `guess`: no pattern matched, and the protocol draws a letter. */
   readonly how: 'pattern1' | 'pattern2' | 'pattern3' | 'guess' | 'none';
 }
 
@@ -83,12 +83,12 @@ function lastPattern1(text: string): string | null {
 
 // Python's `\s` for text: str.isspace(). JavaScript's has U+FEFF besides and lacks \x1c–\x1f and \x85.
 const SPACE = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
-// The letter is only looked at: in `answer: Answer: B` it is itself the beginning of the next label.
+// A look-ahead does not consume the letter: in `answer: Answer: B` the first letter A begins the next label.
 const LABEL = new RegExp(`[aA]nswer:(?=${SPACE}*([A-J]))`, 'g');
 
 /**
- * `.*` runs to the end of its line and comes back, so the first line that holds the start of a match wins and in it the
- * last one. Lines end at \n alone, as in Python; `\s*` may reach over line ends to the letter.
+ * The greedy `.*` takes the last match in the first line in which a match starts. Lines end at \n alone, as in Python; the
+ * letter itself may stand on a later line, because `\s*` matches line ends.
  */
 function pattern2(text: string): string | null {
   let letter: string | null = null;
@@ -114,7 +114,7 @@ function lastOf(matches: Iterable<RegExpExecArray>): string | null {
   return letter;
 }
 
-/** From the end, the first A–J with no word character on either side: what the published look-ahead comes to. */
+/** The last A–J without a word character on either side, which is what the published look-ahead finds. */
 function pattern3(text: string): string | null {
   for (let i = text.length - 1; i >= 0; i--) {
     const unit = text.charCodeAt(i);
@@ -124,7 +124,7 @@ function pattern3(text: string): string | null {
   return null;
 }
 
-// Python's word characters: letters and numbers of every script, and the underscore; combining marks are none.
+// Python's word characters: letters and numbers of every script, and the underscore; no combining marks.
 // test/src/questions/extraction.test.ts compares this with Python itself, code point by code point.
 const WORD = /^[\p{L}\p{N}_]$/u;
 

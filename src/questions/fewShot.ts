@@ -1,7 +1,7 @@
 /**
- * The official MMLU-Pro prompt: k worked examples of the question's category with their chains of thought, then the
- * question (TIGER-AI-Lab/MMLU-Pro, evaluate_from_local.py). Generation stops at `STOP`, where a base model would go on
- * to invent the next question.
+ * The official MMLU-Pro prompt: worked examples of the question's category with their chains of thought, then the question
+ * (TIGER-AI-Lab/MMLU-Pro, evaluate_from_local.py). Generation stops at `STOP`, where a base model would invent another
+ * question.
  */
 import { SparkError } from '../errors.js';
 import { LETTERS, type Question } from './question.js';
@@ -15,8 +15,8 @@ export const SHOTS = 5;
 const THINK_STEP_BY_STEP = "Let's think step by step.";
 
 /**
- * `validation` holds rows with `cot_content`; the first `count` of the question's category become the examples, and with
- * none of them the prompt is zero-shot. A caller whose context is short lowers `count`, as the official script does.
+ * The examples are the first `count` rows of `validation` in the question's category; without any the prompt is zero-shot.
+ * When the context is short the caller lowers `count`, as the official script does.
  */
 export function fewShotPrompt(question: Question, validation: readonly Question[] = [], count = SHOTS): string {
   const shots = validation
@@ -25,7 +25,7 @@ export function fewShotPrompt(question: Question, validation: readonly Question[
   return `${header(question.category)}${shots.map(renderShot).join('')}${renderItem(question)}Answer: ${THINK_STEP_BY_STEP}`;
 }
 
-// The official instruction file ends with blank lines of its own, and the script adds one more line break.
+// Four line breaks as in the official script: its instruction file ends with blank lines, and it adds one more.
 function header(category: string): string {
   return (
     `The following are multiple choice questions (with answers) about ${category}. Think step by step and then finish ` +
@@ -48,7 +48,7 @@ function renderShot(shot: Question): string {
         "use the dataset's validation split for the shots",
     );
   }
-  // The dataset writes `A:`, the question to answer ends with `Answer:`; the official script makes them alike.
+  // The dataset's examples have `A:` where the question ends with `Answer:`; the official script makes them `Answer:` too.
   const worked = shot.cot_content.replaceAll(`A: ${THINK_STEP_BY_STEP}`, `Answer: ${THINK_STEP_BY_STEP}`);
   return `${renderItem(shot)}${worked}\n\n`;
 }

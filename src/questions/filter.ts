@@ -1,4 +1,4 @@
-/** Picks questions so that every category is equally served, however few are taken. */
+/** Picks questions so that every category has the same number of them, however few are taken. */
 import { SparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import type { Question } from './question.js';
@@ -13,9 +13,9 @@ export interface FilterOptions {
 }
 
 /**
- * One question of each category in turn (categories by name), until they run out: 28 of MMLU-Pro are 2 of each of the
- * 14. With neither limit nor seed the file's own order stays. The order is a function of questions and seed alone,
- * so `limit 100` is the beginning of `limit 200`.
+ * Takes one question of each category in turn (categories sorted by name), until they run out: 28 questions of MMLU-Pro are
+ * 2 of each of its 14 categories. Without limit and seed the file's order is kept. The order depends on questions and seed
+ * alone, so `limit 100` gives the first half of `limit 200`.
  */
 export function filterQuestions(questions: readonly Question[], options: FilterOptions = {}): Question[] {
   const { categories = [], limit = 0, seed } = options;
@@ -46,7 +46,7 @@ function roundRobin(questions: readonly Question[], seed: number | undefined): Q
   const queues = categories.map((category) => {
     const group = questions.filter((question) => question.category === category);
     if (seed === undefined) return group;
-    // The seed depends on the name, not on its place, so that leaving out a category does not reshuffle the others.
+    // Seeded by the category's name and not its position, so that leaving out a category does not reshuffle the others.
     const order = seededOrder(group.length, mixSeeds(seed, ...Buffer.from(category)));
     return order.map((position) => group[position]!);
   });

@@ -1,6 +1,6 @@
 /**
- * Reads questions from JSONL or Parquet in MMLU-Pro's own columns. What a file is, is read from its first bytes, never
- * from its name alone; every row is checked, and a bad one is named by its number and its question_id.
+ * Reads questions from JSONL or Parquet in MMLU-Pro's own columns. The first bytes of a file tell its format, not its name.
+ * Every row is checked; messages name a bad one by its number and its question_id.
  */
 import { readFile } from 'node:fs/promises';
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
@@ -11,7 +11,7 @@ import { LETTERS, type Question, questionSchema } from './question.js';
 
 /**
  * Every question of the file, in its order. Throws `io_error` (cannot be read), `invalid_file` or `unsupported_file`
- * (not JSONL or Parquet), `no_data` (no row in it), `invalid_question` (a row that is wrong, named).
+ * (neither JSONL nor Parquet), `no_data` (no row), `invalid_question` (a wrong row).
  */
 export async function loadQuestions(path: string): Promise<Question[]> {
   const bytes = await readBytes(path);
@@ -22,7 +22,7 @@ export async function loadQuestions(path: string): Promise<Question[]> {
   return checkQuestions(rows, path);
 }
 
-/** Checks every row against the schema, then what the schema cannot say: letter against index, and doubled ids. */
+/** Checks every row against the schema, then that letter and index agree and that no id occurs twice. */
 export function checkQuestions(rows: readonly RawRow[], source: string): Question[] {
   const seen = new Map<number, string>();
   return rows.map(({ where, value }) => {
@@ -40,14 +40,18 @@ export function checkQuestions(rows: readonly RawRow[], source: string): Questio
     const question = parsed.data;
     const { answer, answer_index: index, options } = question;
     if (index >= options.length) {
-      return fail(`answer_index: expected less than the ${options.length} options of this row, got ${index}`);
+      return fail(
+        `answer_index: expected less than the ${options.length} options of this row, got ${index}; correct the row`,
+      );
     }
     if (answer !== LETTERS[index]) {
-      return fail(`answer: expected "${LETTERS[index]}", the letter of answer_index ${index}, got "${answer}"`);
+      return fail(
+        `answer: expected "${LETTERS[index]}", the letter of answer_index ${index}, got "${answer}"; correct one`,
+      );
     }
     const before = seen.get(question.question_id);
     if (before !== undefined) {
-      return fail(`expected every question_id once, got ${question.question_id} again after ${before}`);
+      return fail(`expected every question_id once, got ${question.question_id} again after ${before}; remove one`);
     }
     seen.set(question.question_id, where);
     return question;

@@ -1,7 +1,7 @@
 /**
- * The built-in question set: MMLU-Pro's 14 categories and ten options, made from a seed, and made so that a tiny model
- * can learn it and that several tools answer every question. Train and test never share a question, whatever the seeds:
- * the split is a hash of the question itself.
+ * The built-in question set: MMLU-Pro's 14 categories and ten options, generated from a seed. A tiny model can learn it, and
+ * several tools answer every question. Train and test never share a question, whatever the seeds, because a hash of the
+ * question decides its split.
  */
 import { SparkError } from '../errors.js';
 import { argumentTemplates } from './mini/arguments.js';
@@ -23,17 +23,17 @@ export interface MiniOptions {
   readonly split: MiniSplit;
 }
 
-/** What is known about a `mini` question beyond its text: enough to judge any step towards it. */
+/** What the oracle knows about a `mini` question beyond its text. */
 export interface MiniRules {
   /** Text of the correct option. */
   readonly answer: string;
-  /** Worth of every action in the first state, 0–10, varied a little by question. */
+  /** The oracle's score of every action in the first state, 0–10, varied a little by question. */
   readonly scores: Readonly<Record<MiniTool | 'think', number>>;
   /** The ideal input of each tool that answers the question. */
   readonly inputs: Readonly<Partial<Record<MiniTool, string>>>;
-  /** What an input has to name to be about this question: its operands, formula or subject. */
+  /** What an input has to contain to be about this question: its operands, formula or title. */
   readonly subjects: readonly string[];
-  /** What is to be found out, in one short sentence. */
+  /** What the question asks for, in one short sentence. */
   readonly goal: string;
 }
 
@@ -47,7 +47,7 @@ function templates(): readonly MiniTemplate[] {
 /** One question in four is kept for testing. */
 const TEST_SHARE = 0.25;
 
-/** Worth of an action that does not answer the question. */
+/** Base score of an action that does not answer the question. */
 const USELESS: Readonly<Record<MiniTool | 'think', number>> = {
   calculator: 2.2,
   python: 3.1,
@@ -81,7 +81,7 @@ export function makeMini(options: MiniOptions): Question[] {
   });
 }
 
-/** The next question of a category that is of this split and not in `used`. */
+/** Draws a question of the category and split that is not in `used`. */
 function drawQuestion(category: string, split: MiniSplit, random: Random, used: Set<string>): Question {
   let left = templates().filter((template) => template.category === category);
   while (left.length > 0) {
@@ -93,7 +93,7 @@ function drawQuestion(category: string, split: MiniSplit, random: Random, used: 
       used.add(key);
       return toQuestion(key, category, template.build(args), random);
     }
-    // A small family (facts, formulas) is used up: the category's others carry on.
+    // This template (facts, formulas) has run out of questions; the category's other templates remain.
     left = left.filter((other) => other !== template);
   }
   throw new SparkError('invalid_argument', `mini: ${category} has no more ${split} questions; ask for fewer`);
@@ -128,7 +128,7 @@ export function miniRules(question: Question): MiniRules | null {
   try {
     problem = template.build(args);
   } catch {
-    // A `src` that only looks like ours.
+    // The `src` only looks like one of mini.
     return null;
   }
   if (problem.text !== question.question) return null;
@@ -141,7 +141,7 @@ export function miniRules(question: Question): MiniRules | null {
   };
 }
 
-/** Base worth, moved by up to ±0.7 by a hash, in steps of 0.1: the rarest viable action differs between questions. */
+/** Base score ± at most 0.7 by a hash, in steps of 0.1, so that the rarest viable action differs between questions. */
 function scoresOf(key: string, template: MiniTemplate): Record<MiniTool | 'think', number> {
   const worth: Partial<Record<string, number>> = template.worth;
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Parquet in and out, in MMLU-Pro's own columns and types, so that a file goes to Hugging Face and back unchanged. */
+/** Reads and writes Parquet with MMLU-Pro's own columns and types, so that files can be exchanged with Hugging Face. */
 import { parquetMetadata, parquetReadObjects, type SchemaElement } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -13,7 +13,7 @@ export function isParquet(bytes: Uint8Array): boolean {
   return ascii(bytes.subarray(0, 4)) === MAGIC || ascii(bytes.subarray(0, 4)) === 'PARE';
 }
 
-/** Rows as plain objects. int64 columns come as BigInt and become numbers where that loses nothing. */
+/** Rows as plain objects. Values of int64 columns are read as BigInt and become numbers when they fit exactly. */
 export async function parquetRows(bytes: Uint8Array, source: string): Promise<RawRow[]> {
   if (ascii(bytes.subarray(0, 4)) === 'PARE') {
     throw new SparkError(
@@ -41,7 +41,7 @@ async function decodeRows(bytes: Uint8Array, source: string): Promise<Record<str
     if (missing.length > 0) {
       throw new SparkError(
         'invalid_file',
-        `${source}: expected the columns ${COLUMNS.join(', ')}, got none named ${missing.join(', ')}`,
+        `${source}: expected the columns ${COLUMNS.join(', ')}, got none named ${missing.join(', ')}; rename or add them`,
       );
     }
     return await parquetReadObjects({ file, metadata, columns: COLUMNS, compressors });
@@ -59,7 +59,7 @@ function plain(row: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(row).map(([key, value]) => [key, safeNumber(value)]));
 }
 
-/** A BigInt past 2⁵³ stays one: the schema then refuses it, and nothing is rounded silently. */
+/** A BigInt past 2⁵³ stays a BigInt, which the schema refuses; rounding it would go unnoticed. */
 function safeNumber(value: unknown): unknown {
   if (typeof value !== 'bigint') return value;
   const number = Number(value);
@@ -90,7 +90,7 @@ export function questionsToParquet(questions: readonly Question[]): Uint8Array {
   return new Uint8Array(parquetWriteBuffer({ columnData, schema: SCHEMA }));
 }
 
-/** int64 columns are written from BigInt. */
+/** The writer wants BigInt for int64 columns. */
 function columnValue(value: Question[keyof Question]): unknown {
   return typeof value === 'number' ? BigInt(value) : value;
 }

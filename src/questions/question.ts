@@ -1,3 +1,4 @@
+/** A question: one row in MMLU-Pro's columns. */
 import { z } from 'zod';
 
 /** The 14 categories of MMLU-Pro, as its `category` column spells them. */

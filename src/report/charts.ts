@@ -1,6 +1,6 @@
 /**
- * Charts as SVG text, drawn here and not in the reader's browser: the report needs no script. Only this file knows
- * echarts. Legends and titles are HTML around the SVG, where they wrap on a phone.
+ * Draws charts as SVG text, so that the report needs no script. Only this file knows echarts. Titles and legends are not
+ * part of the SVG: as HTML around it they wrap on a phone.
  */
 import { BarChart, CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent, MarkLineComponent } from 'echarts/components';
@@ -16,10 +16,10 @@ use([BarChart, CustomChart, LineChart, GridComponent, MarkLineComponent, SVGRend
 
 export interface Chart {
   readonly title: string;
-  /** What is drawn and how to read it, in a sentence. */
+  /** How to read the chart, in a sentence. */
   readonly note: string;
   readonly svg: string;
-  /** Colour key; empty where one colour says it all. */
+  /** Legend; empty when there is only one colour. */
   readonly key: readonly { readonly label: string; readonly color: string }[];
   readonly wide: boolean;
 }
@@ -27,7 +27,7 @@ export interface Chart {
 const WIDTH = 460;
 const WIDE = 960;
 
-/** An ablation has many stages; seven is what a narrow chart can label. */
+/** Wide for more than seven stages, as an ablation has: a narrow chart cannot label them. */
 function widthFor(stages: readonly unknown[]): number {
   return stages.length > 7 ? WIDE : WIDTH;
 }
@@ -84,13 +84,13 @@ function drawInterval(_: unknown, api: ItemApi) {
   };
 }
 
-/** Entropy of every stage against the most there can be. */
+/** Entropy of every stage, and as a line the highest there can be. */
 export function entropyChart(acting: readonly StageResult[]): Chart {
   const most = Math.log2(Math.max(2, ...acting.map(({ evaluation }) => Object.keys(evaluation.actions).length)));
   const option = {
     grid: { left: 44, right: 12, top: 26, bottom: 40 },
     xAxis: stageAxis(acting),
-    // Room above the line for the number on a bar that reaches it.
+    // The axis ends above the line, so that a bar reaching it has room for its number.
     yAxis: valueAxis({ min: 0, max: Math.ceil(most * 1.12 * 2) / 2 }),
     series: [
       {
@@ -115,7 +115,7 @@ export function entropyChart(acting: readonly StageResult[]): Chart {
 /** How each stage divides its steps among the actions. */
 export function actionChart(acting: readonly StageResult[]): Chart {
   const names = [...new Set(acting.flatMap(({ evaluation }) => Object.keys(evaluation.actions)))];
-  // Think is what the tools are measured against: grey, and at the axis, where its share is easiest to compare.
+  // Think is grey and starts at the axis, where shares are easiest to compare.
   const tools = names.filter((name) => name !== THINK);
   const ordered = [...names.filter((name) => name === THINK), ...tools];
   const color = (name: string) => (name === THINK ? PAINT.think : SERIES[tools.indexOf(name) % SERIES.length]!);
@@ -133,7 +133,7 @@ export function actionChart(acting: readonly StageResult[]): Chart {
         show: true,
         color: PAINT.onbar,
         fontSize: 11,
-        // A number that does not fit its piece would cover the neighbour's.
+        // No number on a piece too short for it: it would cover its neighbour's.
         formatter: ({ value }: { value: number }) => (value >= 4 ? value.toFixed(0) : ''),
       },
     })),
@@ -157,7 +157,7 @@ interface Curve {
   readonly note: string;
   readonly x: string;
   readonly y: string;
-  /** Which rows belong to it. */
+  /** Which rows belong to this chart. */
   readonly of: (row: TrainingRow) => boolean;
 }
 
@@ -201,7 +201,7 @@ const CURVES: readonly Curve[] = [
   { title: 'Gradient norm', note: 'Of the actor, before clipping.', x: 'step', y: 'gradNorm', of: () => true },
 ];
 
-/** One chart per metric that any stage has, a line per stage. */
+/** One chart for each metric that any stage has, with one line for each stage. */
 export function trainingCharts(training: readonly StageTraining[], targetKl: number | null): Chart[] {
   return CURVES.flatMap((curve) => {
     const lines = training
@@ -237,7 +237,7 @@ export function trainingCharts(training: readonly StageTraining[], targetKl: num
   });
 }
 
-/** Both terms of the reward, apart: together they can hide each other. Null where no row has them. */
+/** The two terms of the reward side by side, because their sum hides either. Null when no row has them. */
 export function rewardChart(training: readonly StageTraining[]): Chart | null {
   const found = training.flatMap(({ stage, rows }) => {
     const row = rows.findLast(
@@ -282,7 +282,7 @@ function points(rows: readonly TrainingRow[], x: string, y: string): [number, nu
   });
 }
 
-/** An axis end above a limit that the curves do not reach, so that the limit is seen all the same. */
+/** The axis end for curves that stay below the limit, so that the line of the limit is visible. */
 function roomAbove(limit: number): number {
   return Number((limit * 1.25).toPrecision(2));
 }
@@ -334,14 +334,14 @@ function draw(option: object, width: number, height: number): string {
     chart.setOption({ animation: false, ...option } as EChartsCoreOption);
     return clean(chart.renderToSVGString());
   } finally {
-    // Without this its timers keep the process alive.
+    // A chart that is not disposed has timers that keep the process alive.
     chart.dispose();
   }
 }
 
 /**
- * Drops what only a script could use (hover rules, series marks), clip paths (every point lies inside its axes, and their
- * ids count up over the life of the program) and the fixed size. Text of the chart cannot match: its quotes are escaped.
+ * Removes the fixed size, what only a script could use (hover rules, series marks), and clip paths, which are not needed and
+ * whose ids differ from chart to chart. Text in the chart cannot match these patterns, because its quotes are escaped.
  */
 function clean(svg: string): string {
   const bare = svg

@@ -1,11 +1,11 @@
-/** What a report is made of: plain data, so that `report` can draw a run again from its files alone. */
+/** What a report is made of: plain data that can be read from a run's files. */
 import type { StageResult, StageTraining, Warning } from '../evaluate/warnings.js';
 
 export interface ReportInput {
   readonly title: string;
-  /** When the run ended, as it is to be shown: an ISO date, say. */
+  /** The date that the page shows. */
   readonly created: string;
-  /** The resolved configuration; printed as JSON. `ppo.targetKl` is drawn into the KL chart when it is there. */
+  /** The resolved configuration, printed as JSON. If it has `ppo.targetKl`, the KL chart shows it. */
   readonly config: unknown;
   /** In the order of the ladder. */
   readonly stages: readonly StageResult[];

@@ -1,6 +1,6 @@
 /**
- * A run as one HTML file that needs nothing else: no network, no script; light and dark; readable on a phone. Names and
- * configuration may hold anyone's text, so every value is escaped on its way in, and the page forbids scripts besides.
+ * A run as one HTML file that needs no network and no script, light or dark, readable on a phone. Names and configuration
+ * may hold anyone's text, so every value is escaped, and the page's content security policy forbids scripts.
  */
 import type { StageResult } from '../evaluate/warnings.js';
 import { accuracyChart, actionChart, type Chart, entropyChart, rewardChart, trainingCharts } from './charts.js';
@@ -51,7 +51,7 @@ function nothing(text: string): string {
   return `<p class="soft">${escapeHtml(text)}</p>`;
 }
 
-/** First and last stage in a sentence, with the caution that the intervals ask for. */
+/** A sentence that compares the first stage that acts with the last, and says when their accuracies may not differ. */
 function lead(acting: readonly StageResult[]): string {
   const [first, last] = [acting[0], acting.at(-1)];
   if (first === undefined || last === undefined || first === last) return '';
@@ -111,7 +111,7 @@ function grid(charts: readonly Chart[]): string {
 
 type Cell = { readonly text: string; readonly small: string; readonly heat: number };
 
-/** Categories down, stages across; the tint of a cell is its value. */
+/** A table of categories (rows) and stages (columns); the higher a value, the stronger the tint of its cell. */
 function categories(stages: readonly StageResult[], what: 'accuracy' | 'entropy'): string {
   const rowsOf = (stage: StageResult) => (what === 'accuracy' ? accuracyRows(stage) : entropyRows(stage));
   const columns = stages.map((stage) => ({ name: oneLine(stage.name), cells: rowsOf(stage) }));

@@ -1,4 +1,4 @@
-/** What a run has evaluated and trained so far, as data and as a page. Reads; writes nothing. */
+/** Reads what a run has evaluated and trained so far, and renders its page; writes nothing. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { StageEvaluation } from '../evaluate/summary.js';
@@ -35,7 +35,7 @@ export async function readReport(run: Run): Promise<RunReport> {
   return { run: folder.root, stages, warnings, html };
 }
 
-/** In the order of the ladder: the rungs below training, then as they began. */
+/** Names of the evaluations: the untrained stages first, as in the ladder, then in the order in which they began. */
 function evaluatedNames(records: Readonly<Record<string, StageRecord>>): string[] {
   const prefix = evaluateName('');
   const began = Object.keys(records).filter((name) => name.startsWith(prefix));
@@ -44,7 +44,7 @@ function evaluatedNames(records: Readonly<Record<string, StageRecord>>): string[
   return [...new Set([...first, ...names])];
 }
 
-/** As it was summed up when it was made; of one that is not finished, what there is. */
+/** The stored result of a finished evaluation; of an unfinished one a summary of its trajectories so far. */
 async function readEvaluation(run: Run, name: string, record: StageRecord): Promise<StageEvaluation | null> {
   const file = run.folder.evalFile(name);
   const { finished } = record;
@@ -64,7 +64,7 @@ async function readEvaluation(run: Run, name: string, record: StageRecord): Prom
   return result;
 }
 
-/** Rows of each stage's latest training. A resumed one continues the rows before it; a step done twice counts once. */
+/** Rows of each stage's latest training. A resumed training continues the rows; a step done twice counts once. */
 function trainingRows(metrics: readonly MetricRow[]): { stage: string; rows: TrainingRow[] }[] {
   const stages = new Map<string, Map<string, TrainingRow>>();
   for (const row of metrics) {

@@ -1,8 +1,8 @@
-/** Colours and the style sheet of the report. Everything is inline: the file opens from a disk, a mail or a phone. */
+/** Colours and style sheet of the report, inlined so that the page is a single file. */
 
 /**
- * Roles a chart can paint with. echarts wants real colours, the page wants variables that follow light and dark: a chart
- * is drawn with the left values, which occur nowhere else, and they become `var(--name)` in the finished SVG.
+ * Placeholder colours for charts. echarts needs real colours, but the page needs variables that follow light and dark. So
+ * charts are drawn with these values, which occur nowhere else, and `paintWithVariables` replaces them by `var(--name)`.
  */
 export const PAINT = {
   ink: '#0a0001',
@@ -20,7 +20,7 @@ export const PAINT = {
   s8: '#0b0008',
 } as const;
 
-/** Series colours in the order they are given out; neighbours differ in hue and in lightness. */
+/** Colours of series, in the order they are used; neighbours differ in hue and in lightness. */
 export const SERIES = [PAINT.s1, PAINT.s2, PAINT.s3, PAINT.s4, PAINT.s5, PAINT.s6, PAINT.s7, PAINT.s8] as const;
 
 export function paintWithVariables(svg: string): string {

@@ -1,13 +1,13 @@
-/** Numbers and words as tables show them, escaped for where they go. */
+/** Formats numbers and names for the terminal and the page, and escapes what anyone may have written. */
 import type { StageResult } from '../evaluate/warnings.js';
 
-/** Text that anyone may have written, made harmless in HTML text and in attributes. */
+/** Escapes text for HTML content and attributes. */
 export function escapeHtml(text: string): string {
   const named: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return text.replace(/[&<>"']/g, (character) => named[character]!);
 }
 
-/** Control characters could move a terminal's cursor or break a line; neither belongs in a name. */
+/** Replaces control characters, which could move a terminal's cursor or break a line, by spaces. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 }
@@ -29,7 +29,7 @@ export const LADDER_COLUMNS = [
   'think',
 ] as const;
 
-/** One row of the ladder. A stage that took no action (tools off) has no entropy: a dash, not a zero. */
+/** One row of the ladder. A stage without actions (tools off) has no entropy and gets a dash, not a zero. */
 export function ladderCells({ name, evaluation: e }: StageResult): string[] {
   const acted = e.effectiveActions > 0;
   return [
@@ -45,7 +45,7 @@ export function ladderCells({ name, evaluation: e }: StageResult): string[] {
   ];
 }
 
-/** The ladder for a terminal: names to the left, numbers to the right. Ends with a line break. */
+/** The ladder for a terminal, names left-aligned, numbers right-aligned. Ends with a line break. */
 export function renderLadderTable(stages: readonly StageResult[]): string {
   const rows = [[...LADDER_COLUMNS], ...stages.map(ladderCells)];
   const widths = LADDER_COLUMNS.map((_, column) => Math.max(...rows.map((row) => width(row[column]!))));

@@ -1,8 +1,8 @@
-/** Asking the judge during a rollout: what is retried, what costs a trajectory, what ends the run. */
+/** Asks the judge during a rollout, and decides which failures are retried, skip the question, or end the command. */
 import { SparkError, type SparkErrorCode, toSparkError } from '../errors.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 
-/** No later question would fare better: going on would only waste the generator's time. */
+/** Failures that every later question would meet too; the others skip one question. */
 const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'judge_key_missing',
   'judge_key_invalid',
@@ -20,8 +20,8 @@ export function endsTheRun(error: SparkError): boolean {
 }
 
 /**
- * A verdict with at least one score. A reply without any is asked for again `retries` times; then the last error, or
- * `judge_unparsable`, is thrown and the step is lost.
+ * A verdict with at least one score. After a failure or a verdict without any score the judge is asked again, at most
+ * `retries` times; then the last error is thrown, `judge_unparsable` for a verdict without scores.
  */
 export async function askForScores(
   judge: Judge,
@@ -36,7 +36,8 @@ export async function askForScores(
       if (request.actions.some(({ name }) => typeof verdict.scores[name] === 'number')) return verdict;
       failure = new SparkError(
         'judge_unparsable',
-        `the judge gave no score for any of ${request.actions.length} actions; the step cannot be used`,
+        `expected a score for at least one of ${request.actions.length} actions, but the judge gave no score for any of ` +
+          'them; run again to ask it once more, or try another judge.model',
       );
     } catch (error) {
       failure = toSparkError(error, 'judge_refused');
@@ -46,7 +47,7 @@ export async function askForScores(
   throw failure!;
 }
 
-/** The verdict on the last step once the trajectory is over. A judge that fails here leaves it missing. */
+/** Whether the last step of a finished trajectory was coherent; null when the judge fails. */
 export async function askForLastVerdict(
   judge: Judge,
   request: JudgeRequest,

@@ -1,4 +1,4 @@
-/** The evaluation without tools: one chain of thought under the official MMLU-Pro prompt. A trajectory without steps. */
+/** The rollout without tools: one chain of thought under the official MMLU-Pro prompt, as a trajectory without steps. */
 import { SparkError } from '../errors.js';
 import type { Generator, GeneratorSequence } from '../inference/generator.js';
 import { extractAnswer } from '../questions/extraction.js';
@@ -37,7 +37,7 @@ export async function rolloutWithoutTools(
     transcript.write('prompt', -1, fittingPrompt(question, generator, sequence, settings), false);
     const { text } = await transcript.generate('answer', -1, {
       stop: [STOP],
-      // The prompt was made to leave that much room.
+      // The prompt leaves room for maxChainTokens, except where it is the question alone.
       maxTokens: Math.min(settings.maxChainTokens, generator.contextSize - sequence.tokens.length),
       temperature: settings.temperature,
       seed: mixSeeds(settings.seed, question.question_id, settings.attempt),
@@ -63,14 +63,14 @@ export async function rolloutWithoutTools(
   });
 }
 
-/** As many examples as leave room for the chain: the official script lowers their number the same way. */
+/** The prompt with as many examples as leave room for the chain; the official script lowers their number too. */
 function fittingPrompt(
   question: Question,
   generator: Generator,
   sequence: GeneratorSequence,
   settings: PlainSettings,
 ): string {
-  // A model trained on the format alone has never seen the official header.
+  // A model trained only on the step format has never seen the official header.
   if (!generator.wantsInstructions) return `${renderQuestion(question)}Answer: Let's think step by step.`;
   const room = generator.contextSize - sequence.tokens.length - settings.maxChainTokens;
   for (let count = Math.min(SHOTS, settings.validation.length); count >= 0; count--) {

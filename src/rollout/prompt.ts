@@ -1,13 +1,13 @@
 /**
- * Append-only rendering. A trajectory is one growing text: every piece below is only ever added at its end, so each
- * state is a prefix of the next and one pass over the tokens serves all steps.
+ * The format of a trajectory: one growing text. Every piece is added at its end, so each state is a prefix of the next, and
+ * one pass over the tokens serves all steps.
  *
  *   {head}<thought>…</thought><action>calculator</action><input>37 * 24</input><observation>888</observation>\n
  *   <answer>The answer is (C).</answer>
  *
- * Who writes what: at a step's start the policy opens `<thought>` or `<answer>`; it writes the thought, the name of the
- * action and the tool's input, each with its closing tag. All else is template. The opening tag of thought and answer
- * belongs to the policy (it decides when to answer), those of action, input and observation to the template.
+ * Who writes what: the model opens each step with `<thought>` or the end with `<answer>`, which is how it decides when to
+ * answer. It also writes the thought, the name of the action, the input and the answer, each with its closing tag. All
+ * other tags are template, written by us.
  */
 import { LETTERS, type Question } from '../questions/question.js';
 import { type ActionInfo, THINK } from '../tools/tool.js';
@@ -25,7 +25,7 @@ export const TAG = {
   answerEnd: '</answer>',
 } as const;
 
-/** The tags as bare words; a tokenizer made for this format keeps each as one token. */
+/** The tags without line breaks; a tokenizer made for this format has one token for each. */
 export const TAG_TEXTS = [
   '<thought>',
   '</thought>',
@@ -39,7 +39,7 @@ export const TAG_TEXTS = [
   '</answer>',
 ] as const;
 
-/** Text that a model, a user or a tool wrote must not be able to open or close a block of ours. */
+/** Changes the `<` of our tags to `‹` in text that a dataset, user or tool wrote, so that it cannot open or close a block. */
 export function neutralizeTags(text: string): string {
   return text.replace(/<(\/?(?:thought|action|input|observation|answer)>)/gi, '‹$1');
 }
@@ -54,7 +54,7 @@ export function renderQuestion(question: Question): string {
   return `Question:\n${neutralizeTags(question.question)}\nOptions:\n${options}\n`;
 }
 
-/** What a general model needs to be told once; a model trained on the format is spared it. */
+/** The instructions for a general model; a model trained on the format does not get them. */
 export function renderInstructions(actions: readonly ActionInfo[], maxSteps: number): string {
   const list = actions
     .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
@@ -72,7 +72,7 @@ ${TAG.answer}The answer is (X).${TAG.answerEnd}
 where X is the letter of the correct option.`;
 }
 
-/** A run of prompt text. `special`: written by us or by the model's own chat template, control tokens allowed. */
+/** A piece of the prompt. `special`: written by us or by the chat template, so control tokens in it are parsed. */
 export interface PromptPiece {
   readonly text: string;
   readonly special: boolean;
@@ -82,16 +82,16 @@ export interface PromptSettings {
   readonly bosText: string;
   /** Renders the model's chat template; null for a completion model. */
   readonly chat: ((system: string, user: string) => string) | null;
-  /** Null: the model needs none. */
+  /** Null when the model needs no instructions. */
   readonly instructions: string | null;
 }
 
-// Stand-ins that no template alters: the template is rendered around them, then cut there, so that what a user wrote is
-// tokenised without control tokens whatever it says.
+// The chat template is rendered with these marks in place of the messages and then cut at the marks, so that the text of a
+// question can be tokenised apart from the template, without control tokens.
 const SYSTEM_MARK = 'SPARKSYSTEMTEXT';
 const USER_MARK = 'SPARKUSERTEXT';
 
-/** s_0 as pieces to tokenise one by one. */
+/** The prompt s_0 as pieces, which are to be tokenised one by one. */
 export function renderHead(question: Question, settings: PromptSettings): PromptPiece[] {
   const user = renderQuestion(question);
   if (settings.chat === null) {

@@ -1,8 +1,8 @@
 /**
- * A question to a trajectory (docs/algorithm.md, Rollouts). What a question gives depends on the seed, the
- * question's id and the attempt, and on the judge; not on the other questions of the run, with two exceptions: ties
- * between equal scores (and `least-used`) go by how often actions were taken so far in the rollout set, whose rollouts
- * end in whatever order they end; and the inference library's rounding differs a little with what shares a batch.
+ * Rolls out one question to a trajectory (docs/algorithm.md, Rollouts). The trajectory depends on the seed, the question's
+ * id, the attempt and the judge, and on the other questions only in two ways. Ties between equal scores, and `least-used`,
+ * depend on how often actions were taken so far in the rollout set, whose rollouts end in no fixed order. And the inference
+ * library's rounding depends a little on which sequences share a batch.
  */
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';
@@ -19,14 +19,17 @@ import { Transcript } from './transcript.js';
 /** Segments of prompt and answer belong to no step. */
 const NO_STEP = -1;
 
-/** A trajectory, or the recorded reason why there is none. Throws what ends the whole run: see `endsTheRun`. */
+/** A trajectory, or a skip with the reason why there is none. Throws errors for which `endsTheRun` is true. */
 export async function rolloutQuestion(
   question: Question,
   deps: RolloutDeps,
   settings: RolloutSettings,
 ): Promise<Trajectory | Skip> {
   if (deps.judge === null && settings.selection !== 'policy') {
-    throw new SparkError('invalid_argument', `expected a judge for the selection ${settings.selection}, got none`);
+    throw new SparkError(
+      'invalid_argument',
+      `expected a judge for the selection ${settings.selection}, got none; pass deps.judge, or the selection 'policy'`,
+    );
   }
   return withSequence(question, deps, async (sequence) => {
     const transcript = new Transcript(deps.generator, sequence);
@@ -43,7 +46,7 @@ export function isTrajectory(result: Trajectory | Skip): result is Trajectory {
   return 'tokens' in result;
 }
 
-/** Opens a sequence for the question; a failure that concerns this question alone becomes a skip. */
+/** Opens a sequence and does `work` with it; an error that concerns this question alone becomes a skip. */
 export async function withSequence(
   question: Question,
   deps: Pick<RolloutDeps, 'generator' | 'signal'>,
@@ -65,11 +68,11 @@ export async function withSequence(
 interface Ending {
   readonly end: Trajectory['end'];
   readonly answerText: string;
-  /** Tokens that belong to the trajectory. */
+  /** Tokens of the sequence that belong to the trajectory. */
   readonly length: number;
 }
 
-/** Steps until the model answers, or must. Out of context: what is finished counts, the broken piece does not. */
+/** Writes steps until the model answers or has to. When the context is full the unfinished step is left out. */
 async function writeSteps(state: RolloutState): Promise<Ending> {
   const { transcript, steps, settings } = state;
   for (;;) {
@@ -100,7 +103,7 @@ async function writeAnswer(state: RolloutState, forced: boolean): Promise<Ending
 
 async function judgeLastStep({ question, deps, steps }: RolloutState, answer: string): Promise<void> {
   const last = steps.at(-1);
-  // Out of context, the verdict may have come with the scores of the step that was broken off.
+  // Already judged when the context was full: then the scores for the step after it came with its verdict.
   if (deps.judge === null || last === undefined || last.processOk !== null) return;
   const request = { question, steps: judgedSteps(steps), thought: null, answer, actions: deps.tools.actions() };
   const processOk = await askForLastVerdict(deps.judge, request, deps.signal);
@@ -108,7 +111,7 @@ async function judgeLastStep({ question, deps, steps }: RolloutState, answer: st
 }
 
 function assemble({ question, deps, settings, transcript, steps }: RolloutState, ending: Ending): Trajectory {
-  // The format's own answer sentence, no guessing: unreadable stays null.
+  // Reads the format's own answer sentence and does not guess: null when it is not there.
   const answer = extractAnswer(ending.answerText, 'lm-eval-harness').letter;
   return {
     id: trajectoryId(question.question_id, settings, settings.attempt),

@@ -1,4 +1,4 @@
-/** Many questions at once: as many as the generator has sequences, so that it stays busy while judge and tools wait. */
+/** Rolls out as many questions at once as the generator has sequences, so that it stays busy during judge and tool calls. */
 import { setMaxListeners } from 'node:events';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
@@ -15,12 +15,12 @@ export interface RunSummary {
 
 export type ResultHandler = (result: Trajectory | Skip) => void | Promise<void>;
 
-/** A judge that cannot be reached any more would turn a whole run into skips. */
+/** After this many unreachable-judge skips in a row the command ends: all later questions would be skipped too. */
 const MOST_UNREACHABLE_IN_A_ROW = 16;
 
 /**
- * Rolls out every question; `onResult` gets the results one by one as they come, and a rollout counts as done when it
- * returns. On an abort or an error that ends the run, what is finished has been handed over and the rest is given up.
+ * Rolls out every question. `onResult` gets the results one by one as they are finished. After an abort or an error that
+ * ends the command, unfinished rollouts are dropped; every finished one has been handed to `onResult`.
  */
 export function runRollouts(
   questions: readonly Question[],
@@ -36,7 +36,7 @@ export function runRollouts(
   );
 }
 
-/** The same for any way to roll out one question. */
+/** As `runRollouts`, with any function that rolls out one question. */
 export async function runAll(
   questions: readonly Question[],
   deps: Pick<RolloutDeps, 'generator' | 'signal'>,
@@ -45,7 +45,7 @@ export async function runAll(
 ): Promise<RunSummary> {
   const stop = new AbortController();
   const signal = deps.signal === undefined ? stop.signal : AbortSignal.any([deps.signal, stop.signal]);
-  // Every rollout under way listens to it.
+  // Every rollout under way adds a listener; without this Node would warn of a leak.
   setMaxListeners(0, signal);
   const tally = new Tally();
   const queue = questions.values();
@@ -56,7 +56,7 @@ export async function runAll(
     for (const question of queue) {
       if (signal.aborted) return;
       const result = await rollOut(question, signal);
-      // One after the other: a store that appends must not be entered twice.
+      // One after another, because a store must not append two results at a time.
       handled = handled.then(() => onResult(result));
       await handled;
       tally.add(result);
@@ -66,7 +66,7 @@ export async function runAll(
     try {
       await worker();
     } catch (error) {
-      // The first failure stops the others; theirs are only its echo.
+      // The first failure aborts the other workers; their errors only follow from it.
       failure ??= toSparkError(error);
       stop.abort(failure);
     }

@@ -1,11 +1,11 @@
 /**
- * Rarity-first selection (docs/algorithm.md, Selection):
+ * Selection: the rule that picks an action from the judge's scores (docs/algorithm.md, Selection):
  *   viable = { a : score_a ≥ τ }
  *   min-score    the lowest score among the viable            SPaRK
  *   max-score    the highest score                            the baseline without diversity
  *   least-used   the viable action used least in its set      frequency instead of score
- * Nothing viable: the highest score, marked `fallback`. Ties go to the action used least so far, then to a seeded draw.
- * A missing score makes an action no candidate: it is never 0.
+ * With nothing viable every rule takes the highest score, marked `fallback`. Ties go to the action used least so far, then
+ * to a seeded draw. An action whose score is missing is no candidate; a missing score is never 0.
  */
 import type { Score, SelectionRule, Step } from '../trajectory/trajectory.js';
 
@@ -29,7 +29,7 @@ interface Candidate {
   readonly score: number;
 }
 
-/** Null when no action has a score. `actions` fixes the order, so that the draw depends on nothing else. */
+/** Null when no action has a score. The order of `actions`, not that of `scores`, decides what a draw picks. */
 export function selectAction(
   actions: readonly string[],
   scores: Readonly<Record<string, Score>>,
@@ -50,7 +50,7 @@ export function selectAction(
   return { action: drawn.action, choice: viable.length === 0 ? 'fallback' : 'viable' };
 }
 
-/** What the rule wants least of. */
+/** The quantity that the rule minimizes. */
 function preference(rule: SelectionRule, used: (action: string) => number): (candidate: Candidate) => number {
   switch (rule) {
     case 'min-score':

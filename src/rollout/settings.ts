@@ -1,5 +1,4 @@
-/** What a rollout is made with. The names and defaults are those of the configuration. */
-
+/** What a rollout is made with: parts and settings, named as in the configuration. */
 import { renderChat } from '../inference/chatTemplate.js';
 import type { Generator } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
@@ -17,16 +16,16 @@ export interface Tools {
 
 export interface RolloutDeps {
   readonly generator: Generator;
-  /** Null: nobody scores (evaluation); the selection then has to be `policy`. */
+  /** Null in an evaluation, where nobody scores; the selection then has to be `policy`. */
   readonly judge: Judge | null;
   readonly tools: Tools;
-  /** Shared by all rollouts of a run. */
+  /** Shared by all rollouts of a rollout set. */
   readonly usage: ActionUsage;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface RolloutSettings {
-  /** Who chooses the action: a rule over the judge's scores, or the model itself. */
+  /** How the action is chosen: by a rule over the judge's scores, or (`policy`) by the model itself. */
   readonly selection: Trajectory['selection'];
   /** τ */
   readonly tau: number;
@@ -53,7 +52,7 @@ export function promptSettings(generator: Generator, actions: readonly ActionInf
   };
 }
 
-/** Same as passing the signal, where there is one. */
+/** `{ signal }`, or `{}` without a signal, for options that may not hold an undefined signal. */
 export function signalOf(deps: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
   return deps.signal === undefined ? {} : { signal: deps.signal };
 }

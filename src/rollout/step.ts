@@ -1,6 +1,6 @@
 /**
- * One step of a rollout: thought, scores, action, input, observation. Its tokens are only ever added at the end of the
- * transcript (prompt.ts has the format).
+ * Writes one step of a rollout: thought, scores, action, input, observation. Its tokens are appended to the transcript
+ * (prompt.ts has the format).
  */
 import { SparkError } from '../errors.js';
 import type { GenerateOptions } from '../inference/generator.js';
@@ -15,7 +15,7 @@ import { type Selection, selectAction } from './select.js';
 import { type RolloutDeps, type RolloutSettings, signalOf } from './settings.js';
 import type { Transcript } from './transcript.js';
 
-/** What the next draw is for: each has a seeded stream of its own. */
+/** What random numbers are drawn for; each has its own seeded stream. */
 const DRAW = { opening: 0, thought: 1, selection: 2, action: 3, input: 4, answer: 5 } as const;
 
 export interface RolloutState {
@@ -40,7 +40,7 @@ export function judgedSteps(steps: readonly Step[]): JudgedStep[] {
   return steps.map(({ thought, action, input, observation }) => ({ thought, action, input, observation }));
 }
 
-/** Writes a step whose `<thought>` is open already. */
+/** Writes a step whose opening tag `<thought>` is already there. */
 export async function writeStep(state: RolloutState, stateEnd: number): Promise<void> {
   const { transcript, steps, deps } = state;
   const index = steps.length;
@@ -67,7 +67,7 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
   });
 }
 
-/** The model writes up to the closing tag; where it does not come, the template closes the block. */
+/** The model writes up to the closing tag; if it does not write that in time, the template closes the block. */
 async function writeBlock(
   state: RolloutState,
   kind: Extract<SegmentKind, 'thought' | 'input'>,
@@ -82,7 +82,7 @@ async function writeBlock(
   return { text, truncated };
 }
 
-/** Scores for the open step; the same reply says whether the step before it was coherent. */
+/** The scores for the open step; the same verdict says whether the step before it was coherent, which is stored there. */
 async function judgeStep(state: RolloutState, thought: string): Promise<Readonly<Record<string, Score>> | null> {
   const { deps, question, settings, steps } = state;
   if (deps.judge === null) return null;
@@ -94,8 +94,8 @@ async function judgeStep(state: RolloutState, thought: string): Promise<Readonly
 }
 
 /**
- * The name of the action is an action token even where the judge's scores forced it: that choice is the a_t whose
- * probability PPO is to change. Forced and chosen names are tokenised alike.
+ * Picks the action and writes its name, as a segment `action` even when the scores and not the model chose it: this is the
+ * a_t whose probability PPO is to change. Names are tokenised the same way in both cases.
  */
 async function chooseAction(
   state: RolloutState,

@@ -1,6 +1,6 @@
 /**
- * A sequence with a record of who wrote which of its tokens. Every token is in exactly one segment: whatever is added
- * is recorded when it is added.
+ * A sequence with a record of who wrote which of its tokens. Whatever is added is recorded at once, so that every token is
+ * in exactly one segment.
  */
 import type { Generated, GenerateOptions, Generator, GeneratorSequence } from '../inference/generator.js';
 import type { Segment, SegmentKind } from '../trajectory/trajectory.js';
@@ -21,7 +21,7 @@ export class Transcript {
     return this.#segments.at(-1)?.end ?? 0;
   }
 
-  /** What a trajectory keeps. Cut at `length` tokens: a piece that was broken off is no part of it. */
+  /** Tokens and segments for a trajectory, cut at `length` tokens to leave out an unfinished step. */
   finish(length = this.length): { readonly tokens: number[]; readonly segments: Segment[] } {
     return {
       tokens: this.#sequence.tokens.slice(0, length),
@@ -31,7 +31,7 @@ export class Transcript {
     };
   }
 
-  /** Text of ours, control tokens allowed. */
+  /** Appends text of ours, in which control tokens are parsed. */
   template(text: string, step: number): void {
     this.write('template', step, text, true);
   }
@@ -48,7 +48,7 @@ export class Transcript {
     return generated;
   }
 
-  /** Index of the text the model chose; our own texts, so control tokens are allowed. */
+  /** Lets the model choose one of our texts, in which control tokens are parsed; returns its index. */
   async choose(
     kind: SegmentKind,
     step: number,
@@ -70,7 +70,7 @@ export class Transcript {
     return answers;
   }
 
-  /** Gives everything since the last segment to `kind`; a run of the same kind and step is one segment. */
+  /** Records everything since the last segment as `kind`; joined to the last segment when kind and step are the same. */
   #record(kind: SegmentKind, step: number): void {
     const start = this.length;
     const end = this.#sequence.tokens.length;

@@ -1,8 +1,8 @@
-/** How often each action was taken so far in a rollout set: what ties and `least-used` go by. */
+/** How often each action was taken so far in a rollout set; ties and `least-used` depend on it. */
 export class ActionUsage {
   readonly #counts: Map<string, number>;
 
-  /** `taken`: actions of earlier rollouts, when a run is resumed. */
+  /** `taken`: how often actions were taken by earlier rollouts of the set. */
   constructor(taken: Iterable<readonly [action: string, times: number]> = []) {
     this.#counts = new Map(taken);
   }

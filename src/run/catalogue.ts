@@ -1,4 +1,4 @@
-/** The runs that lie in a folder: what each has, what it weighs, and how two of them differ. */
+/** Lists the runs in a folder, compares runs, and removes them. */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError, toSparkError, writeError } from '../errors.js';
@@ -11,17 +11,17 @@ export interface RunEntry {
   readonly name: string;
   readonly folder: string;
   readonly bytes: number;
-  /** ISO date of the last time that a command opened it for writing; null where it cannot be read */
+  /** ISO date when a command last opened the run for writing; null when that cannot be read */
   readonly written: string | null;
   /** Stages that are finished, in the order in which they began. */
   readonly finished: readonly string[];
   /** Stages that were begun and are not finished. */
   readonly unfinished: readonly string[];
-  /** Why it cannot be read, or null. */
+  /** Why the run cannot be read, or null. */
   readonly problem: string | null;
 }
 
-/** Every folder below `base` that is a run, by name. */
+/** Every folder in `base` that is a run, sorted by name. */
 export function listRuns(base = 'runs'): RunEntry[] {
   if (!existsSync(base)) return [];
   const names = readdirSync(base, { withFileTypes: true })
@@ -53,7 +53,7 @@ function readRun(folder: string) {
   return { config: run.readConfig()!, stages: new StageRecords(run.stagesFile).all() };
 }
 
-/** A value of one run beside that of another; undefined where one of them has none. */
+/** One key with its value in each run; undefined for a run without it. */
 export interface Difference {
   /** `rollout.tau` */
   readonly key: string;
@@ -62,13 +62,13 @@ export interface Difference {
 
 export interface RunComparison {
   readonly runs: readonly string[];
-  /** Settings that are not the same in all of them. */
+  /** Settings that are not the same in all runs. */
   readonly settings: readonly Difference[];
-  /** Results of the stages, the same ones too: a number beside a number is what is looked for. */
+  /** All results of the stages, also equal ones. */
   readonly results: readonly Difference[];
 }
 
-/** Results that are worth a line: plain numbers and words, not the tables within. */
+/** Lays settings and results of runs side by side: plain values, without lists of objects. */
 export function compareRuns(names: readonly string[]): RunComparison {
   const runs = names.map((name) => readRun(runRoot(name)));
   const settings = sideBySide(runs.map(({ config: { run: _facts, name: _name, ...config } }) => flat(config)));
@@ -89,7 +89,7 @@ function allEqual(values: readonly unknown[]): boolean {
   return values.every((value) => JSON.stringify(value) === JSON.stringify(values[0]));
 }
 
-/** `{ a: { b: 1 } }` to `a.b → 1`. Lists of plain values stay together; lists of tables are left out. */
+/** `{ a: { b: 1 } }` becomes `a.b → 1`. A list of plain values is one value; lists of objects are left out. */
 function flat(value: unknown, key = '', into = new Map<string, unknown>()): Map<string, unknown> {
   if (Array.isArray(value)) {
     if (value.every((one) => typeof one !== 'object')) into.set(key, value);
@@ -104,7 +104,7 @@ function flat(value: unknown, key = '', into = new Map<string, unknown>()): Map<
 /** Removes a run with all it holds. Throws `run_locked` while a process is at work in it, `no_data` where there is none. */
 export function removeRun(name: string, log: Log): RunEntry {
   const folder = runRoot(name);
-  // What is no run is not ours to remove.
+  // A folder that is not a run is never removed.
   if (!existsSync(path.join(folder, 'config.json'))) {
     throw new SparkError('no_data', `no run at ${folder}: expected a folder with a config.json; nothing was removed`);
   }

@@ -1,30 +1,30 @@
-/** What a run will write, said before it starts: an upper estimate from the settings, and a refusal where it cannot fit. */
+/** Estimates from the settings how much a run will write at most, and refuses to start when the disk has less. */
 import { statfs } from 'node:fs/promises';
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { checkModelFile } from '../inference/ggufCheck.js';
 import type { Run } from './run.js';
 
-/** How many of each a run will make at most. */
+/** The most rollout sets, trainings and evaluations that a run will make. */
 export interface Work {
   readonly rolloutSets: number;
   readonly trainings: number;
   readonly evaluations: number;
 }
 
-/** Bytes. */
+/** All numbers in bytes. */
 export interface DiskEstimate {
   readonly rollouts: number;
   readonly evaluations: number;
   readonly adapters: number;
-  /** At its largest: of one training at a time, the old and the new beside each other */
+  /** Of one training, as they are replaced one after another; the old and the new checkpoint exist at the same time */
   readonly checkpoints: number;
   readonly total: number;
 }
 
-/** A token as a number with its comma, and its text beside it. */
+/** A token's id with its comma, and its text, which is stored too. */
 const BYTES_A_TOKEN = 12;
-/** Scores, names and brackets of a step; question ids and segments of a trajectory. */
+/** Scores, names and brackets of a step, and its share of the trajectory's ids and segments. */
 const BYTES_A_STEP = 600;
 const PROMPT_TOKENS = 600;
 
@@ -42,7 +42,7 @@ export async function estimateDisk(run: Run, work: Work): Promise<DiskEstimate> 
   return { rollouts, evaluations, adapters, checkpoints, total: rollouts + evaluations + adapters + checkpoints };
 }
 
-/** Says it, and throws `disk_full` where the disk has less. */
+/** Logs the estimate, and throws `disk_full` when the disk has less. */
 export async function announceDisk(run: Run, work: Work): Promise<void> {
   const { rollouts, evaluations, adapters, checkpoints, total } = await estimateDisk(run, work);
   const { bavail, bsize } = await statfs(run.folder.root);
@@ -70,7 +70,7 @@ function trajectoryBytes(config: Config): number {
   return tokensOf(config) * BYTES_A_TOKEN + maxSteps * perStep;
 }
 
-/** Trained values of one adapter: A is (R, in) and B is (out, R) for every weight W (out, in) that is a target. */
+/** Number of values of an adapter: A (R, in) and B (out, R) for every target weight W (out, in). */
 function adapterValues({ model, lora }: Config): number {
   const names: Record<string, string> = { q: 'attn_q', k: 'attn_k', v: 'attn_v', o: 'attn_output' };
   const targets = new Set(lora.targets.map((target) => names[target] ?? `ffn_${target}`));

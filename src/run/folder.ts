@@ -1,12 +1,12 @@
 /**
- * A run is a folder anyone can read. This file knows its layout and nothing else does:
+ * The layout of a run's folder, which no other file knows:
  *
  *   config.json                    resolved configuration, versions, commit, sha256 of the model
  *   stages.json                    every stage: what it depends on, its result, the hashes of its files
  *   trajectories/<set>.jsonl       append-only, one trajectory a line; beside it <set>.skips.jsonl
- *   judge-cache/                   verdicts by content
+ *   judge-cache/                   the judge's verdicts
  *   adapters/<stage>-<step>.gguf   and the PEFT folder beside it; never overwritten
- *   checkpoints/<stage>/           of a training under way
+ *   checkpoints/<stage>/           where an interrupted training goes on
  *   eval/<stage>.jsonl             answers to the test questions
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
@@ -18,10 +18,10 @@ import { readSealed, writeSealed } from '../sealed.js';
 import { LOCK_FILE } from './lock.js';
 import { MetricsFile } from './metricsFile.js';
 
-/** Counts up when a folder of the version before can no longer be taken up. */
+/** Increased whenever this program can no longer continue folders of the version before. */
 const LAYOUT = 2;
 
-/** What config.json says beside the configuration: who wrote it, and when. */
+/** What config.json says beside the configuration: which version wrote it, and when. */
 export interface RunFacts {
   readonly layout: number;
   readonly [name: string]: unknown;
@@ -38,21 +38,21 @@ export class RunFolder {
     this.metrics = new MetricsFile(path.join(root, 'metrics.jsonl'));
   }
 
-  /** Opens a run's folder, making it when it is not there. */
+  /** Opens a run's folder, creating it when it does not exist. */
   static open(root: string, { fresh = false } = {}): RunFolder {
     const folder = new RunFolder(root);
-    // Refuses what another version has made before anything is written into it; all of it may be removed, though.
+    // Throws for a folder of another version, before anything is written into it; with `fresh` it will be emptied anyway.
     if (!fresh && existsSync(folder.configFile)) folder.readConfig();
     folder.make();
     return folder;
   }
 
-  /** The configuration stored in a run, or null; makes nothing. */
+  /** The configuration stored in a run, or null; creates nothing. */
   static peek(root: string): StoredConfig | null {
     return new RunFolder(root).readConfig();
   }
 
-  /** Opens a run that must already be there. */
+  /** Opens a run that must exist. */
   static existing(root: string): RunFolder {
     if (RunFolder.peek(root) !== null) return new RunFolder(root);
     throw new SparkError(
@@ -73,7 +73,7 @@ export class RunFolder {
   get reportFile() {
     return path.join(this.root, 'report.html');
   }
-  /** What was measured of our log-probs against llama.cpp's, by files and tokens. */
+  /** Results of the parity check before training, kept by files and tokens. */
   get parityFile() {
     return path.join(this.root, 'parity.json');
   }
@@ -81,12 +81,12 @@ export class RunFolder {
     return path.join(this.root, 'ladder.json');
   }
 
-  /** `set`: nameOfSet of the rollouts. */
+  /** `set`: the name of the rollout set (`nameOfSet`). */
   trajectoriesFile(set: string) {
     return path.join(this.root, 'trajectories', `${set}.jsonl`);
   }
 
-  /** Of every set there is. */
+  /** The files of all rollout sets of the run. */
   trajectoryFiles(): string[] {
     const folder = path.join(this.root, 'trajectories');
     if (!existsSync(folder)) return [];
@@ -98,7 +98,7 @@ export class RunFolder {
     return path.join(this.root, 'eval', `${stage}.jsonl`);
   }
 
-  /** `<stage>-<step>.gguf`: llama.cpp keeps an adapter by its path, so every save has a name of its own. */
+  /** `<stage>-<step>.gguf`: every save has its own name, because llama.cpp caches adapters by path. */
   adapterFile(stage: string, step: number) {
     return path.join(this.root, 'adapters', `${stage}-${step}.gguf`);
   }
@@ -117,7 +117,7 @@ export class RunFolder {
     }
   }
 
-  /** Removes all that the run holds. Only for who holds its lock, which stays. */
+  /** Removes everything in the run except its lock, which the caller must hold. */
   clear(): void {
     try {
       for (const name of readdirSync(this.root)) {

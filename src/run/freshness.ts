@@ -1,6 +1,6 @@
 /**
- * What a result depends on, as named facts, by content: files and folders go in by their hash, settings by their value. The
- * one place that compares what something was made under with what is asked for now.
+ * Facts: what a stage's result depends on, by name; files and folders as hashes of their content, settings as values. Also
+ * compares the facts of a stored result with those of now.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileSha256 } from '../inference/fileHash.js';
 /** Plain JSON. The names are shown to people when a fact has changed. */
 export type Facts = Readonly<Record<string, unknown>>;
 
-/** sha256 of a file; of a folder: of all its files with their names. */
+/** sha256 of a file, or of all files in a folder with their names. */
 export async function hashOfPath(target: string, signal?: AbortSignal): Promise<string> {
   if (!statSync(target, { throwIfNoEntry: false })?.isDirectory()) return fileSha256(target, signal);
   const hash = createHash('sha256');
@@ -21,12 +21,12 @@ export async function hashOfPath(target: string, signal?: AbortSignal): Promise<
   return hash.digest('hex');
 }
 
-/** sha256 of plain JSON, for what would be too long to be a fact. */
+/** sha256 of plain JSON, for a value too long to be a fact itself. */
 export function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
-/** Every fact that is not as it was: `tau 6, now 7`. */
+/** Every difference in words, such as `tau 6, now 7`; empty when nothing has changed. */
 export function changes(before: Facts, now: Facts): string[] {
   const names = new Set([...Object.keys(before), ...Object.keys(now)]);
   return [...names].flatMap((name) => differences(name, before[name], now[name]));

@@ -1,10 +1,11 @@
 /**
- * One process at a time writes into a run folder: two would both append, and training would learn doubles. `run.lock` says
- * who. It is made by a hard link, which either appears whole or fails because the name is taken, on network file systems
- * too. A holder that is dead by its pid and start time is taken over from; one on another machine cannot be looked at.
+ * Lets only one process at a time write into a run folder: two would both append, and training would see trajectories twice.
+ * The file `run.lock` names the holder. It is created by a hard link, which appears whole or fails because the name is
+ * taken, also on network file systems. When the holder is dead, by pid and start time, the lock is taken over. Whether a
+ * holder on another machine is dead cannot be known.
  *
- * Own code: the libraries that need no install script either do not say who holds the lock, or take one over because its
- * file was not touched for some seconds, which a holder under load or a stopped one (Ctrl-Z) does not manage.
+ * This is our own code because the libraries that need no install script either do not say who holds the lock, or take it
+ * over when its file was not touched for some seconds, as happens when the holder is under load or stopped by Ctrl-Z.
  */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,22 +33,22 @@ const holderSchema = z.object({
 type Holder = z.infer<typeof holderSchema>;
 
 export interface RunLock {
-  /** Gives the folder free; more than once does no harm. */
+  /** Releases the lock; may be called more than once. */
   release(): void;
 }
 
-/** Throws `run_locked` with the holder's name when another process, or this one, is at work in the folder. */
+/** Throws `run_locked`, naming the holder, when another process or this one already has the lock. */
 export function lockRun(folder: string, log: Log): RunLock {
   const file = path.resolve(folder, LOCK_FILE);
   const before = take(file, folder);
   if (before !== null) {
-    log.warn(`${folder} was locked by ${nameOf(before)}, which has ended without giving it free; taken over`);
+    log.warn(`${folder} was locked by ${nameOf(before)}, which has ended without releasing it; taken over`);
   }
   const mine = held.get(file)!;
   return { release: () => release(file, mine) };
 }
 
-/** Locks of this process by file, with what was written into each: given free however the process ends, but for a kill. */
+/** Locks of this process: by file, the id written into it. Released whenever the process ends, except by a kill. */
 const held = new Map<string, string>();
 let watching = false;
 
@@ -58,12 +59,12 @@ function releaseAll(): void {
 /** Takes the lock and returns the dead holder it was taken from, if any. */
 function take(file: string, folder: string): Holder | null {
   const mine: Holder = { id: randomUUID(), ...ownIdentity(), since: new Date().toISOString(), command: ownCommand() };
-  // The one file that is not there yet cannot be damaged, and one that is there is read: no loop without an end.
+  // Every pass creates the file, reads its holder, or finds that it has just been released, so this ends.
   for (;;) {
     if (create(file, mine)) return keep(file, mine, null);
     const holder = read(file, folder);
-    if (holder === null) continue; // given free meanwhile
-    // A network file system may have made the link and lost the answer.
+    if (holder === null) continue; // released meanwhile
+    // A network file system may have made our link and still reported a failure.
     if (holder.id === mine.id) return keep(file, mine, null);
     if (fateOf(holder) !== 'dead') throw locked(holder, file, folder);
     if (replaceDead(file, folder, holder, mine)) return keep(file, mine, holder);
@@ -77,7 +78,7 @@ function keep(file: string, mine: Holder, before: Holder | null): Holder | null 
   return before;
 }
 
-/** Of several that find the same dead holder one at a time may replace it: the one that holds the lock on the lock. */
+/** Replaces a dead holder. Several processes may find it, so only the one that holds a second lock may replace it. */
 function replaceDead(file: string, folder: string, dead: Holder, mine: Holder): boolean {
   const claim = `${file}.takeover`;
   take(claim, folder);
@@ -109,7 +110,7 @@ function create(file: string, holder: Holder): boolean {
   }
 }
 
-/** File systems without hard links: FAT, some that are mounted over a network. */
+/** Errors of file systems without hard links: FAT, some network mounts. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 function createWithoutLinks(file: string, holder: Holder): boolean {
@@ -132,7 +133,7 @@ function text(holder: Holder): string {
   return `${JSON.stringify(holder, null, 2)}\n`;
 }
 
-/** Null: there is no such file (any more). */
+/** The holder; null when the file does not exist (any more). */
 function read(file: string, folder: string): Holder | null {
   let content: string;
   try {
@@ -157,10 +158,10 @@ function release(file: string, id: string): void {
   if (held.get(file) !== id) return;
   held.delete(file);
   try {
-    // Somebody may have removed it by hand, and another process have taken the folder since.
+    // Removed only when it is still ours: somebody may have deleted it, and another process may have taken the lock since.
     if ((JSON.parse(readFileSync(file, 'utf8')) as Holder).id === id) rmSync(file, { force: true });
   } catch {
-    // Gone, or not to be read: whoever comes next is told of a holder that has ended.
+    // Missing or unreadable. If it is still there, the next process finds its holder dead and takes over.
   }
 }
 
@@ -185,7 +186,7 @@ function nameOf({ host, pid, since, command }: Holder): string {
   return `"${command}" (pid ${pid} on ${host}, since ${since})`;
 }
 
-/** `spark-rl generate`: the command without its arguments, which may hold what is nobody's business. */
+/** `spark-rl generate`: the command without its arguments, which may be private. */
 function ownCommand(): string {
   const [, script = 'node', command] = process.argv;
   const name = path.basename(script);

@@ -1,6 +1,6 @@
 /**
- * metrics.jsonl: one row a line. A stage that was killed goes on from its checkpoint, or from the start where it had none,
- * and does some steps again: their rows are taken out first, so that the file holds every step of a training once.
+ * metrics.jsonl: one row a line. A training that was killed goes on from its last checkpoint, or from the start without one,
+ * and does some steps again. Their old rows are removed first, so that the file has every step of a training once.
  */
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
@@ -21,7 +21,7 @@ export class MetricsFile {
     this.file = file;
   }
 
-  /** Appends one row. Synchronous, so that a kill loses no finished row; a line that a kill has torn is cut off first. */
+  /** Appends one row, synchronously, so that a kill loses none. Opening removes a last line that a kill has cut off. */
   append(row: MetricRow): void {
     this.#appender ??= new JsonlAppender(this.file, false);
     this.#appender.append(JSON.parse(JSON.stringify(row, notFinite)));
@@ -37,8 +37,8 @@ export class MetricsFile {
   }
 
   /**
-   * For a stage that is about to train on after `step` optimizer steps: drops what its unfinished training wrote past
-   * them. Trainings that ended with a saved adapter are history and stay.
+   * Called before a stage trains on from optimizer step `step`: removes the rows that its unfinished training wrote after
+   * that step. Rows of trainings that ended with a saved adapter stay.
    */
   async rewind(stage: string, step: number): Promise<void> {
     this.close();
@@ -53,7 +53,10 @@ export class MetricsFile {
   }
 }
 
-/** `afterStep` is what an event between two steps has in the place of `step`. From 0 on all but the check before is told again. */
+/**
+ * Whether a training that goes on from `step` writes this row again. Events between two steps have `afterStep` in place of
+ * `step`. Rows with neither are written again when it starts from step 0, except the parity check, which comes before.
+ */
 function isPast(row: MetricRow, step: number): boolean {
   const at = row.step ?? row.afterStep;
   return typeof at === 'number' ? at > step : step === 0 && row.event !== 'parity';
@@ -72,7 +75,7 @@ function parseRow(text: string, where: string): MetricRow {
   }
 }
 
-// JSON has no NaN; null would read as "missing", the word says what happened.
+// JSON has no NaN, and null would read as "missing", so such numbers are written as words.
 function notFinite(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }

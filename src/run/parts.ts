@@ -1,6 +1,6 @@
 /**
- * The parts a run works with: what writes (generator), what trains (engine), what scores (judge), the tools and the reward.
- * Each comes from the configuration, or is the user's own object.
+ * The parts a run works with: generator (writes), engine (trains), judge (scores), tools and reward. Each is made from the
+ * configuration, or is the user's own object.
  */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -23,23 +23,23 @@ import type { ActionInfo } from '../tools/tool.js';
 import type { Step } from '../trajectory/trajectory.js';
 import type { MetricRow } from './metricsFile.js';
 
-/** The user's own parts; what is absent is made as the configuration says. */
+/** The user's own parts; an absent part is made from the configuration. */
 export interface UserParts {
-  /** The base model (null), or with this adapter, a GGUF file. The run disposes of what it gets here. */
+  /** Opens a generator of the base model, with an adapter (GGUF file) unless null. The run disposes of it. */
   readonly generator?: (adapterPath: string | null, signal: AbortSignal) => Promise<Generator>;
-  /** A model of `spark-rl/engine`. The run disposes of what it gets here. */
+  /** Opens a model of `spark-rl/engine`. The run disposes of it. */
   readonly engine?: (signal: AbortSignal) => Promise<Model>;
-  /** Its `id` names it in every trajectory: another judge, another id. */
+  /** Its `id` is stored in every trajectory, so every judge needs an id of its own. */
   readonly judge?: Judge;
-  /** Started and ended by their owner. A ToolRegistry is one. */
+  /** A ToolRegistry, for example. Its owner starts it and disposes of it. */
   readonly tools?: Tools;
-  /** What a step is worth; null where it cannot be said. ρ is the stage's. */
+  /** The reward of a step, null when it cannot be computed. `rho` is the ρ of the stage. */
   readonly reward?: (step: Step, rho: number) => Reward | null;
 }
 
 export interface OpenedJudge {
   readonly judge: Judge;
-  /** Counters for metrics.jsonl, of this process' work on the run so far; empty for a judge that cannot fail. */
+  /** Counters for metrics.jsonl, since this process opened the judge; empty for a judge that counts nothing. */
   counters(): MetricRow;
   warnings(): readonly string[];
 }
@@ -60,26 +60,26 @@ export class Parts {
     this.#options = options;
   }
 
-  /** `adapterPath` null: the base model alone. To be disposed of by who asked for it. */
+  /** `adapterPath` null: the base model alone. The caller disposes of it. */
   generator(adapterPath: string | null): Promise<Generator> {
     const { config, user, signal } = this.#options;
     return user.generator?.(adapterPath, signal) ?? openGenerator(config, adapterPath, signal);
   }
 
-  /** The training engine on the configured model. To be disposed of by who asked for it. */
+  /** The training engine on the configured model. The caller disposes of it. */
   engine(): Promise<Model> {
     const { config, user, signal } = this.#options;
     return user.engine?.(signal) ?? openEngine(config, signal);
   }
 
-  /** Opened at the first question to it, and one for the whole run: so is its budget. */
+  /** Opened at the first call. There is one judge, and so one budget, for all work of this process on the run. */
   judge(): OpenedJudge {
     const { config, user, judgeCacheFolder, log } = this.#options;
     this.#judge ??= user.judge === undefined ? openJudge(config, judgeCacheFolder, log) : uncounted(user.judge);
     return this.#judge;
   }
 
-  /** Tools that are ready, for as long as the work takes. */
+  /** Calls `work` with started tools, and stops them afterwards unless they are the user's own. */
   async withTools<T>(work: (tools: Tools) => Promise<T>): Promise<T> {
     const { config, user } = this.#options;
     if (user.tools !== undefined) return work(user.tools);
@@ -92,7 +92,7 @@ export class Parts {
     }
   }
 
-  /** What prompts say of the actions there are. Starts nothing. */
+  /** The actions of the run, as prompts describe them. Starts no tool. */
   actions(): readonly ActionInfo[] {
     return actionsOf(this.#options.config, this.#options.user);
   }
@@ -102,7 +102,7 @@ export class Parts {
     return (step) => reward(step, rho);
   }
 
-  /** What rollouts depend on of the judge. Nothing is opened, so no key is needed. */
+  /** The judge's name as a fact of rollouts. Opens nothing, so it needs no key. */
   get judgeName(): string {
     const { judge } = this.#options.config;
     return this.#options.user.judge?.id ?? (judge.kind === 'api' ? judge.model : judge.kind);
@@ -122,7 +122,7 @@ function openJudge(config: Config, cacheFolder: string, log: Log): OpenedJudge &
   if (config.judge.kind === 'oracle') return uncounted(createOracle());
   const { judge, stats } = openApiJudge(config.judge, cacheFolder);
   if (judge.skippedLines > 0) {
-    log.warn(`${cacheFolder}: ${judge.skippedLines} lines cannot be read; what they said is asked again`);
+    log.warn(`${cacheFolder}: ${judge.skippedLines} lines cannot be read; their verdicts are asked for again`);
   }
   return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings(), close: () => judge.close() };
 }
@@ -134,12 +134,12 @@ export function openEngine({ model }: Config, signal: AbortSignal): Promise<Mode
   return openModel(file, { backend, device, threads, compute, recompute, memoryLimit, signal });
 }
 
-/** The actions of a run: its own tools' or the configuration's, then `think`. Starts nothing. */
+/** The actions of a run: the user's tools or else the configured ones, then `think`. Starts no tool. */
 export function actionsOf(config: Config, { tools }: UserParts): readonly ActionInfo[] {
   return (tools ?? openTools(config)).actions();
 }
 
-/** No process is started before `warm` or the first call. */
+/** Starts no process; `warm` or the first call does. */
 export function openTools(config: Config): ToolRegistry {
   return createBuiltinRegistry({ tools: config.tools.enabled });
 }
@@ -175,7 +175,7 @@ function hasMethods(value: unknown, names: readonly string[]): boolean {
   );
 }
 
-/** Throws `invalid_argument` where a part is not what it should be, or is none. */
+/** Throws `invalid_argument` for a part of the wrong kind or an unknown one. */
 export function checkParts(parts: unknown, source: string): UserParts {
   const checked = userPartsSchema.safeParse(parts);
   if (checked.success) return parts as UserParts;
@@ -187,8 +187,8 @@ export function checkParts(parts: unknown, source: string): UserParts {
 }
 
 /**
- * Parts from a module, by content: `hash` is its file's. It exports them by name, or as `default` an object of them or a
- * function that makes one of the configuration.
+ * Loads parts from the module that the configuration names; `hash` is the sha256 of its file. The module exports parts by
+ * name, or as `default` an object of parts or a function from the configuration to such an object.
  */
 export async function loadParts(config: Config): Promise<{ readonly parts: UserParts; readonly hash: string | null }> {
   if (config.parts === null) return { parts: {}, hash: null };
@@ -198,9 +198,11 @@ export async function loadParts(config: Config): Promise<{ readonly parts: UserP
   try {
     exported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
-    throw new SparkError('invalid_config', `parts: ${file} does not load: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new SparkError(
+      'invalid_config',
+      `parts: ${file} does not load: ${(error as Error).message}; correct the module or the path`,
+      { cause: error },
+    );
   }
   const { default: main, ...named } = exported;
   const made: unknown =

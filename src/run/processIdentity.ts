@@ -1,20 +1,20 @@
 /**
- * Which process is meant, so that another can say whether it still lives: a pid alone is given out again. That can be said
- * of processes of this machine and this pid namespace (containers have their own), and of all from before it was started.
+ * Identifies a process, so that another process can tell whether it still runs; a pid alone may have been reused. This can
+ * be told for processes in our pid namespace (containers have their own), and for those from before the machine's last start.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** Null where the system does not say. */
+/** Fields are null when the system does not say. */
 export interface ProcessIdentity {
   readonly host: string;
-  /** Machine, its last start, and the pid namespace */
+  /** Ids of the machine, of its last start, and of the pid namespace */
   readonly machine: string | null;
   readonly boot: string | null;
   readonly pids: string | null;
   readonly pid: number;
-  /** When the process started, in the system's own words */
+  /** When the process started, in a format of the system */
   readonly started: string | null;
 }
 
@@ -22,11 +22,12 @@ export function ownIdentity(): ProcessIdentity {
   return { ...place(), pid: process.pid, started: stateOf(process.pid).started };
 }
 
-/** `unknown`: it runs where its pid says nothing here. */
+/** `unknown`: the process belongs to another machine or pid namespace. */
 export function fateOf(other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   const here = place();
   if (other.host !== here.host) return 'unknown';
-  // Hosts of one name are many ("localhost"); with one machine id it is this one, and it was started again since.
+  // Another boot id. With the same machine id this machine was restarted since; else it is another machine, because
+  // several can have the same name ("localhost").
   if (other.boot !== here.boot) return other.machine !== null && other.machine === here.machine ? 'dead' : 'unknown';
   if (other.pids !== here.pids) return 'unknown';
   const { alive, started } = stateOf(other.pid);
@@ -62,16 +63,17 @@ function stateOf(pid: number): ProcessState {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: there, but another user's.
+    // EPERM: the process exists but belongs to another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return DEAD;
   }
   return process.platform === 'linux' ? linuxState(pid) : otherState(pid);
 }
 
-/** A zombie has ended: only its parent has not asked how. In a container without an init nobody ever does. */
+/** A zombie counts as dead: it has ended, and in a container without an init it may stay a zombie for ever. */
 function linuxState(pid: number): ProcessState {
   try {
-    // The name, in brackets, may hold spaces and brackets; the state comes next, and the 20th after it is the start.
+    // Everything up to the name, which is in brackets and may contain brackets and spaces, is cut off. Then field 0 is the
+    // state, and field 19 the start time.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');

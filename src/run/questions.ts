@@ -1,4 +1,4 @@
-/** The questions a run trains and tests on, decoded once. Never the same question in both. */
+/** The questions a run trains and tests on, loaded once. No question is in both. */
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { filterQuestions } from '../questions/filter.js';
@@ -8,7 +8,7 @@ import { CATEGORIES, type Question } from '../questions/question.js';
 
 export const MINI = 'mini';
 
-/** The mini set is one fixed set, as a benchmark is: its seed is not the run's. */
+/** The mini set is a fixed set, as a benchmark is, so its seed does not depend on the run's. */
 const MINI_SEED = 2025;
 /** Questions per category when no limit is given. */
 const MINI_PER_CATEGORY = 40;
@@ -46,7 +46,7 @@ export class RunQuestions {
     return select(all, trainCategories, trainLimit, this.#seed, train);
   }
 
-  /** When both splits come from one file, what is trained on is taken out of the test. */
+  /** When train and test come from one file, the training questions are removed from the test. */
   async #selectTest(): Promise<Question[]> {
     const { train, test, testLimit, testCategories } = this.#settings;
     if (test === MINI) return select(mini('test', testLimit), testCategories, testLimit, this.#seed, test);
@@ -74,7 +74,10 @@ function mini(split: 'train' | 'test', limit: number): Question[] {
 function select(all: Question[], categories: string[], limit: number, seed: number, source: string): Question[] {
   const chosen = filterQuestions(all, { categories, limit, seed });
   if (chosen.length === 0) {
-    throw new SparkError('no_data', `no question is left of ${source}; expected at least one (limits, categories?)`);
+    throw new SparkError(
+      'no_data',
+      `no question is left of ${source}; expected at least one: check limits and categories`,
+    );
   }
   return chosen;
 }

@@ -1,21 +1,21 @@
-/** `stages.json`: what every stage of a run was made under, what came of it, and the hashes of its files. */
+/** `stages.json`: what every stage of a run depended on, its result, and the hashes of its files. */
 import { readSealed, writeSealed } from '../sealed.js';
 import type { Facts } from './freshness.js';
 
 export interface Finished {
   readonly dependsOn: Facts;
-  /** sha256 by path relative to the run: without these the result is not there. */
+  /** sha256 by path relative to the run, of the files that the result needs. */
   readonly files: Readonly<Record<string, string>>;
-  /** The same for copies that may be taken away. */
+  /** The same for copies, which the user may delete. */
   readonly copies: Readonly<Record<string, string>>;
   readonly result: unknown;
-  /** False: something was left out that another try may add. */
+  /** False when something was left out that another try may add. */
   readonly complete: boolean;
 }
 
 export interface StageRecord {
   readonly finished: Finished | null;
-  /** What the work under way depends on: files that are not finished lie there. */
+  /** The facts of unfinished work, whose partial files may exist; null without any. */
   readonly begun: Facts | null;
 }
 
@@ -28,7 +28,7 @@ export class StageRecords {
     this.#file = file;
   }
 
-  /** By stage, in the order in which they began. */
+  /** All records by stage, in the order in which the stages began. */
   all(): Readonly<Record<string, StageRecord>> {
     const remedy =
       'remove it: every stage is then done again when it is asked for, beside the adapters that are there, and rollouts are ' +

@@ -1,4 +1,4 @@
-/** A run: a configuration, the folder that everything it makes goes into, and the parts it is made with. */
+/** A run: a configuration, its folder with a lock, its questions, its parts, and the records of its stages. */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
@@ -13,13 +13,13 @@ import { RunQuestions } from './questions.js';
 import { StageRecords } from './records.js';
 
 export interface RunOptions {
-  /** Parts of your own in place of those that the configuration names. */
+  /** Your own parts, in place of those that the configuration names. */
   readonly parts?: UserParts;
   /** Path of the run's folder; default `runs/<config.name>`. */
   readonly folder?: string;
   readonly log?: Log;
   readonly signal?: AbortSignal;
-  /** Remove what the run holds, once no other process is at work in it. */
+  /** Remove everything in the run first. */
   readonly fresh?: boolean;
 }
 
@@ -39,7 +39,7 @@ export class Run {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly parts: Parts;
-  /** sha256 of the module that the configuration takes parts from; null without one. */
+  /** sha256 of the module of parts that the configuration names; null without one. */
   readonly partsHash: string | null;
   readonly questions: RunQuestions;
   readonly records: StageRecords;
@@ -58,8 +58,8 @@ export class Run {
   }
 
   /**
-   * Opens the run folder for writing, makes it when it is not there, and writes what the run is made with into it. Throws
-   * `run_locked` while another process writes; `close` gives it free. Also `invalid_config`, `invalid_argument` (parts),
+   * Opens the run folder for writing, creating it when it does not exist, takes its lock, which `close` releases, and writes
+   * config.json. Throws `run_locked` while another process has the lock, `invalid_config`, `invalid_argument` (parts),
    * `unsupported_file` (a run of another version), `io_error`.
    */
   static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
@@ -88,7 +88,7 @@ export class Run {
     }
   }
 
-  /** A run that is there, to read from: nothing is written, and another process may be at work in it. */
+  /** Opens an existing run for reading: writes nothing and takes no lock, so another process may be writing. */
   static read(root: string, options: Pick<RunOptions, 'log' | 'signal'> = {}): Run {
     const { log = silentLog, signal = new AbortController().signal } = options;
     const folder = RunFolder.existing(root);
@@ -98,7 +98,7 @@ export class Run {
     return new Run({ config, folder, log, signal, parts, partsHash: null, lock: null });
   }
 
-  /** Adapter of a finished training stage, a GGUF file, or null. */
+  /** The adapter of a finished training, a GGUF file; null when there is none. */
   adapterOf(stage: string): string | null {
     const { finished } = this.records.get(trainName(stage));
     if (finished === null) return null;
@@ -118,12 +118,12 @@ export class Run {
   }
 }
 
-/** The record of the stage that trains an adapter. */
+/** Name of the stage that trains the adapter `stage`. */
 export function trainName(stage: string): string {
   return `train ${stage}`;
 }
 
-/** Opens the run for writing, does the work, and gives the run free whatever came of it. */
+/** Opens the run for writing, does the work, and closes the run even when the work fails. */
 export async function withRun<T>(
   config: Config | ConfigPatch,
   options: RunOptions,
@@ -139,7 +139,7 @@ export async function withRun<T>(
 
 /** Commit of the checkout this package runs from; null where it is an installed package. */
 function sourceCommit(): string | null {
-  // A package lies inside somebody else's repository.
+  // An installed package may lie inside a repository of somebody else.
   if (!isCheckout()) return null;
   try {
     const options = { cwd: packagePath('.'), stdio: ['ignore', 'pipe', 'ignore'] as ('ignore' | 'pipe')[] };
@@ -149,9 +149,12 @@ function sourceCommit(): string | null {
   }
 }
 
-/** Thrown where a stage is needed that was not trained yet. */
+/** The error when a trained stage is needed that the run does not have. */
 export function noStage(run: Run, stage: string): SparkError {
   const trained = Object.keys(run.records.all()).filter((name) => name.startsWith('train '));
   const there = trained.length === 0 ? 'no trained stage' : trained.map((name) => name.slice(6)).join(', ');
-  return new SparkError('no_data', `${run.folder.root} has no stage "${stage}"; it has ${there}`);
+  return new SparkError(
+    'no_data',
+    `${run.folder.root} has no stage "${stage}"; it has ${there}; train it first: spark-rl train`,
+  );
 }

@@ -1,10 +1,10 @@
-/** What stands behind an error is shown with it by every runtime, so it is cleaned, too. */
+/** Removes secrets from the cause of an error, because Node prints causes with the error. */
 import { inspect } from 'node:util';
 import { redact } from './redact.js';
 
 /**
- * The cause itself when it shows no secret, which is nearly always. Otherwise an error with the same name, code, words
- * and causes, without the rest (request headers, bodies) and without the secrets.
+ * The cause itself when it shows no secret, as is nearly always the case. Otherwise an error with the same name, code,
+ * message and causes, without secrets and without other properties (request headers, bodies).
  */
 export function cleanCause(cause: unknown): unknown {
   if (typeof cause === 'string') return redact(cause);
@@ -24,7 +24,7 @@ function cleanCopy(error: Error): Error {
   return copy;
 }
 
-/** Whole and deep; what throws when it is looked at shows nothing. */
+/** All that printing the value could show; '' when printing it throws. */
 function show(value: object): string {
   try {
     return inspect(value, {

@@ -1,14 +1,14 @@
-/** Every secret value this process has seen, and where a text holds one of them or a piece of one. */
+/** Remembers the secret values that this process has seen, and finds them, or pieces of them, in a text. */
 import { type Form, formsOf, lower, readings, type Span } from './spellings.js';
 
 export class KnownSecrets {
   readonly #values = new Set<string>();
   readonly #lowered: string[] = [];
   readonly #forms: Form[] = [];
-  /** By their length, the pieces that give a secret away. */
+  /** By length, all pieces of secrets that are long enough to give a secret away. */
   readonly #pieces = new Map<number, Set<string>>();
 
-  /** A value that cannot be told from an ordinary word is not taken: it would be "found" everywhere. */
+  /** Ignores a value that looks like an ordinary word, because it would be found everywhere. */
   add(value: string): void {
     if (this.#values.has(value) || !isDistinct(value)) return;
     this.#values.add(value);
@@ -22,7 +22,7 @@ export class KnownSecrets {
     }
   }
 
-  /** All that is part of a secret, however little of it a cut or a mask has left. For messages. */
+  /** Everything that is a piece of a secret, even the little that a cut or a mask has left. For messages. */
   pieces(text: string): Span[] {
     if (this.#values.size === 0) return [];
     const found = this.#maskedEchoes(text);
@@ -37,7 +37,7 @@ export class KnownSecrets {
     return found;
   }
 
-  /** Secrets that stand there whole. For data, where a piece may be chance and a change would be damage. */
+  /** Whole secrets only. For data, where a piece may be there by chance and replacing it would be damage. */
   whole(text: string): Span[] {
     if (this.#values.size === 0) return [];
     const found: Span[] = [];
@@ -52,7 +52,7 @@ export class KnownSecrets {
     return found;
   }
 
-  /** `sk-ab***yz`, `ending in wxyz`, and a key that the end of the text cut short: pieces too small to be found. */
+  /** Finds shorter pieces by their place: beside a mask (`sk-ab***yz`, `ending in wxyz`) or cut off by the text's end. */
   #maskedEchoes(text: string): Span[] {
     const read = lower(text);
     const found: Span[] = [];
@@ -68,7 +68,7 @@ export class KnownSecrets {
     return found;
   }
 
-  /** Length of the longest start of a secret that stands right before `end`; 0 when none of `least` does. */
+  /** Length of the longest start of a secret right before `end`; 0 when it is shorter than `least`. */
   #startBefore(text: string, end: number, least: number): number {
     return this.#longest((value, length) => text.endsWith(value.slice(0, length), end), least);
   }
@@ -86,9 +86,9 @@ export class KnownSecrets {
   }
 }
 
-/** Longer starts and ends are found as pieces. */
+/** Longest start or end that is searched beside a mask; longer ones are found as pieces. */
 const SHORT = 8;
-/** A mask, or the words in front of an end that is told. */
+/** A mask, or words before the end of a secret. */
 const ECHO = /\*{2,}|•{2,}|…|\.{3,}|x{4,}|#{3,}|\b(?:ends|ending) (?:in|with) ["'`]?/g;
 
 function isDistinct(value: string): boolean {

@@ -1,16 +1,16 @@
-/** What is a secret by its place or its shape, whoever it belongs to. Used on messages, never on data. */
+/** Masks what is a secret by its place or its shape, known or not. For messages, never for data. */
 
-/** Each leaves the words around the secret, so that the message still says what happened. */
+/** The replacements keep the words around a secret, so that a message still says what happened. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  // Headers, in HTTP's own spelling and as a member of JSON, also escaped.
+  // Headers, as HTTP spells them and as members of JSON, also of escaped JSON.
   [
     /(?<![?&;\w])((?:[\w-]{0,40}authorization|[\w-]{0,40}api-key|cookie|x-[\w-]{0,40}(?:key|token|secret))\\?["']?\s*[:=]\s*\\?["']?)(?!\*\*\*)(?:(bearer|basic|digest)\s+)?[^"'\\\r\n]+/gi,
     '$1***',
   ],
   [/\b(Bearer\s+)[^\s"'<>,;()\\]+/gi, '$1***'],
-  // "Basic authentication" is no credential.
+  // Basic credentials; not the words "Basic authentication".
   [/\b([Bb]asic\s+)(?=[A-Za-z0-9+/_-]*[A-Z0-9=+/_])[A-Za-z0-9+/_-]{6,}=*/g, '$1***'],
-  // user:password@ in a URL; path.resolve leaves one slash of two.
+  // user:password@ in a URL, with one to three slashes, as path.resolve turns two into one.
   [/\b([a-z][a-z0-9+.-]{0,30}:\/{1,3})[^\s/?#"'<>]*@/gi, '$1***@'],
   // Parameters of a URL.
   [
@@ -22,14 +22,14 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
     '$1***',
   ],
   [/\b((?:password|passwd)\\?["']?\s*[:=]\s*\\?["']?)(?!\*\*\*)[^\s"'\\,;)]{3,}/gi, '$1***'],
-  // Keys by the shape that their makers gave them.
+  // Keys by the prefixes of their issuers.
   [/(?<![\w-])sk-(?=[\w-]{0,200}\d)[\w-]{16,}/g, '***'],
   [/(?<![\w-])sk-[\w-]{0,200}(?:\*{2,}|•{2,}|…|\.{3,}|x{4,})[\w-]*/gi, '***'],
   [/(?<![\w-])(?:gh[pousr]_|github_pat_|hf_|gsk_|glpat-|xox[abprs]-|pypi-|npm_)[\w-]{16,}/g, '***'],
   [/\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}/g, '***'],
   // A JSON Web Token.
   [/(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]+){1,2}/g, '***'],
-  // What somebody else masked: its ends are pieces.
+  // Text around a mask that somebody else made: the ends it leaves are pieces of a secret.
   [/(?<![\w-])(?:[\w-]*\*{4,})+[\w-]*/g, '***'],
 ];
 

@@ -1,6 +1,6 @@
 /**
- * The one place through which words leave: errors, log lines, files and the terminal call it, so that no key, header,
- * password or piece of one gets into any of them, whoever wrote the text.
+ * Hides secrets in text. Errors, log lines, files and the terminal all use it, so that no key, header, password or piece of
+ * one gets into them, whoever wrote the text.
  */
 import { KnownSecrets } from './known.js';
 import { maskPatterns } from './patterns.js';
@@ -11,12 +11,12 @@ const MASK = '***';
 const known = new KnownSecrets();
 let environmentNoted = false;
 
-/** From now on this value is shown nowhere. One that holds line breaks may also be shown in parts. */
+/** From now on this value is hidden, and so are its parts between spaces or line breaks. */
 export function noteSecret(value: string): void {
   for (const part of [value, ...value.split(/\s+/), ...secretsInUrls(value)]) known.add(part);
 }
 
-/** Keys, tokens and passwords of these variables, and what their URLs hold (proxies, base URLs). */
+/** Notes keys, tokens and passwords in environment variables, and those in their URLs (proxies, base URLs). */
 export function noteEnvironment(env: Environment): void {
   for (const secret of secretsInEnvironment(env)) noteSecret(secret);
 }
@@ -25,19 +25,19 @@ export function noteArguments(args: readonly string[]): void {
   for (const secret of secretsInArguments(args)) noteSecret(secret);
 }
 
-/** For messages: known secrets and every piece of them, and whatever looks like a secret. */
+/** For messages: hides known secrets, every piece of them, and whatever looks like a secret. */
 export function redact(text: string): string {
   noteOwnEnvironment();
   return maskPatterns(masked(text, known.pieces(text)));
 }
 
-/** For data, which must not change by chance: known secrets alone, and only where they stand whole. */
+/** For data, which must not change by chance: hides only known secrets, and only whole ones. */
 export function redactKnown(text: string): string {
   noteOwnEnvironment();
   return masked(text, known.whole(text));
 }
 
-/** JSON for a file: `redactKnown` in every string and key. */
+/** JSON for a file, with `redactKnown` applied to every string and key. */
 export function redactedJson(value: unknown, options: JsonOptions = {}): string {
   const { space, replacer = (_key, inner) => inner } = options;
   return JSON.stringify(
@@ -56,7 +56,7 @@ export interface JsonOptions {
   readonly replacer?: (key: string, value: unknown) => unknown;
 }
 
-/** A library may be used without our command line: whoever asks first makes this process' own variables known. */
+/** Programs that import the package do not go through our command line, so the environment is noted at the first use. */
 function noteOwnEnvironment(): void {
   if (environmentNoted) return;
   environmentNoted = true;

@@ -1,7 +1,10 @@
-/** Where secrets come from: which names hold them, and what of a URL is one. */
+/** Finds secrets in environment variables, arguments, headers and URLs, by the names under which they stand. */
 import { Buffer } from 'node:buffer';
 
-/** `OPENAI_API_KEY`, `apiKey`, `subscription-key`, `HF_TOKEN`; not `maxTokens`, `SSH_AUTH_SOCK`, `AWS_ACCESS_KEY_ID`, `PWD`. */
+/**
+ * True for `OPENAI_API_KEY`, `apiKey`, `subscription-key`, `HF_TOKEN`; false for `maxTokens`, `SSH_AUTH_SOCK`,
+ * `AWS_ACCESS_KEY_ID`, `PWD`.
+ */
 export function namesSecret(name: string): boolean {
   if (/^pwd$/i.test(name)) return false;
   const words = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2');
@@ -10,7 +13,7 @@ export function namesSecret(name: string): boolean {
   );
 }
 
-/** Parameters whose names say so only in a URL: signed links, Azure functions. */
+/** As `namesSecret`, and the names that mean a secret only in a URL: `sig` of signed links, `code` of Azure functions. */
 function namesParameter(name: string): boolean {
   return namesSecret(name) || /^(?:sig|code)$/i.test(name);
 }
@@ -28,14 +31,14 @@ export function holdsCredentials(text: string): boolean {
 function userInfos(text: string): string[] {
   const found = [...text.matchAll(/[a-z][a-z0-9+.-]{0,30}:\/\/([^\s/?#"'<>]*)@/gi)].map((match) => match[1]!);
   if (found.length > 0) return found;
-  // A password with a slash in it makes a URL that nothing can read; its password is one all the same.
+  // A password that contains a slash makes the URL invalid, but it is still a password.
   const broken = /^\s*[a-z][a-z0-9+.-]*:\/\/(\S*)@\S*\s*$/i.exec(text);
   return broken === null || URL.canParse(text.trim()) ? [] : [broken[1]!];
 }
 
 function secretsOfUserInfo(userInfo: string): string[] {
   const at = userInfo.indexOf(':');
-  // A name alone is a token: nobody logs in with a name and nothing else.
+  // A name without a password is a token.
   if (at < 0) return [userInfo, unescaped(userInfo)];
   const password = userInfo.slice(at + 1);
   const basic = Buffer.from(`${unescaped(userInfo.slice(0, at))}:${unescaped(password)}`).toString('base64');
@@ -64,13 +67,13 @@ export function secretsInEnvironment(env: Environment): string[] {
     // A proxy may be given without its scheme.
     if (/proxy$/i.test(name) && !value.includes('://')) found.push(...secretsInUrls(`http://${value}`));
     if (namesSecret(name)) found.push(value);
-    // What the openai client sends besides.
+    // Headers that the openai client sends in addition.
     if (/_HEADERS$/i.test(name)) found.push(...secretsInHeaders(value));
     return found;
   });
 }
 
-/** Of lines such as `X-Api-Key: value`. */
+/** Secrets in lines such as `X-Api-Key: value`. */
 function secretsInHeaders(text: string): string[] {
   const lines = text
     .split('\n')
@@ -78,7 +81,7 @@ function secretsInHeaders(text: string): string[] {
   return lines.filter(([name]) => namesSecret(name) || /cookie$/i.test(name)).map(([, value]) => value);
 }
 
-/** What a command line says: `--api-key X`, `--set judge.apiKey=X`, URLs anywhere. */
+/** Secrets in a command line: `--api-key X`, `--set judge.apiKey=X`, URLs anywhere. */
 export function secretsInArguments(args: readonly string[]): string[] {
   return args.flatMap((argument, index) => {
     const found = secretsInUrls(argument);
@@ -90,7 +93,7 @@ export function secretsInArguments(args: readonly string[]): string[] {
   });
 }
 
-/** Strings at any depth, with the path of keys that leads to them. */
+/** All strings at any depth, each with the path of keys to it. */
 export function* stringsIn(value: unknown, path: readonly string[] = []): Generator<[path: readonly string[], string]> {
   if (typeof value === 'string') yield [path, value];
   else if (typeof value === 'object' && value !== null) {

@@ -1,32 +1,32 @@
 /**
- * The ways in which text can hold a secret without holding its characters: coded whole (base64, hex), or character by
- * character (percent signs in URLs, backslashes in JSON, entities in HTML), also one inside the other.
+ * The ways in which a text can contain a secret in another spelling: encoded as a whole (base64, hex), or character by
+ * character (percent signs in URLs, backslashes in JSON, entities in HTML), also nested.
  */
 import { Buffer } from 'node:buffer';
 
-/** One stretch of text, `end` excluded. */
+/** A part of a text, `end` excluded. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** A text and, for each of its characters, the stretch of the original that spells it. */
+/** A decoded text; `span` maps a part of it to the part of the original that spells it. */
 export interface Reading {
   readonly text: string;
   span(start: number, end: number): Span;
 }
 
-/** What is looked for, and how long a piece of it must be to count: eight hex digits are only four characters. */
+/** A spelling to search for, and the shortest piece that counts: in hex 16 digits, which are eight characters. */
 export interface Form {
   readonly text: string;
   readonly shortest: number;
 }
 
 const SHORTEST = 8;
-/** JSON in JSON in a URL is two; a text that still changes after this many was made to. */
+/** Most layers of encoding to undo; JSON in JSON in a URL has three. */
 const MOST_LAYERS = 4;
 
-/** Case is not looked at: servers and header tables change it. ASCII alone, so that no index moves. */
+/** Lower case, because servers and header tables change case. ASCII only, so that indices stay the same. */
 export function lower(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
@@ -41,8 +41,8 @@ export function formsOf(secret: string): Form[] {
 }
 
 /**
- * Base64 codes three bytes at a time, so what stands before the secret (`user:` in Basic credentials) decides between
- * three spellings. Characters that code a part of the neighbours are left out.
+ * Base64 encodes three bytes at a time, so a secret has three spellings, depending on the length of what stands before it
+ * (`user:` in Basic credentials). Characters that also encode bits of the neighbours are left out.
  */
 function base64Forms(secret: string): string[] {
   const bytes = Buffer.from(secret);
@@ -61,7 +61,7 @@ const CODED =
 const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' };
 
-/** The text as it is, then with one layer of coding after the other taken off. */
+/** The text as it is, then with one layer of encoding after another undone. */
 export function* readings(text: string): Generator<Reading> {
   let reading: Reading = { text, span: (start, end) => ({ start, end }) };
   yield reading;
@@ -88,7 +88,7 @@ function decoded(outer: Reading): Reading | null {
   for (const match of outer.text.matchAll(CODED)) {
     copyTo(match.index);
     done = match.index + match[0].length;
-    // A character of its own may be two code units; both are spelt by the whole of it.
+    // A decoded character may be two code units; the whole match spells each of them.
     const character = characterOf(match[0]);
     for (const _unit of character.split('')) {
       starts.push(match.index);

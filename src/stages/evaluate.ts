@@ -1,4 +1,4 @@
-/** The test questions answered by one adapter, greedily, into eval/<name>.jsonl; an interrupted evaluation goes on. */
+/** The stage that answers the test questions with one adapter, into eval/<name>.jsonl, and summarizes the answers. */
 import { rmSync } from 'node:fs';
 import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
 import type { Question } from '../questions/question.js';
@@ -17,13 +17,13 @@ import type { Outcome, Stage } from './stage.js';
 export interface EvaluateSpec {
   /** Name of the file and of the row in tables. */
   readonly name: string;
-  /** `base` for none, `{ stage }` for what the run has trained, `{ path }` for a GGUF LoRA file. */
+  /** `base`: no adapter; `{ stage }`: one that the run has trained; `{ path }`: a GGUF LoRA file. */
   readonly adapter: 'base' | { readonly stage: string } | { readonly path: string };
-  /** False: one chain of thought under the official prompt. */
+  /** False: the model writes one chain of thought under the official prompt. */
   readonly tools: boolean;
 }
 
-/** Both rungs below training. */
+/** The two evaluations of the untrained model. */
 export const BASE: EvaluateSpec = { name: 'base', adapter: 'base', tools: false };
 export const BASE_TOOLS: EvaluateSpec = { name: 'base-tools', adapter: 'base', tools: true };
 
@@ -36,7 +36,7 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
     name: evaluateName(spec.name),
     dependsOn: (run) => evaluateFacts(run, spec),
     async prepare(run, changed) {
-      // Answers to more or fewer questions are good; those of another model, or under other settings, say nothing.
+      // When only the set of questions has changed, the answers are still valid; else they are removed.
       if (changed?.every((change) => change.startsWith('questions '))) return;
       const file = run.folder.evalFile(spec.name);
       rmSync(file, { force: true });
@@ -104,10 +104,10 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
   return { result, files: [file], complete: skips === 0 };
 }
 
-/** Nobody chooses the policy's actions for it. */
+/** In an evaluation the policy chooses its actions itself. */
 const POLICY = { selection: 'policy', tau: null } as const;
 
-/** What an evaluation that was interrupted has so far; null where it has nothing. Each other question counts as wrong. */
+/** The result of an unfinished evaluation, where open questions count as wrong; null when it has no answer yet. */
 export async function partialEvaluation(
   run: Run,
   name: string,
@@ -122,12 +122,12 @@ export async function partialEvaluation(
   return { result: summarize(oneEach(questions, done), actionNames(run)), left };
 }
 
-/** The little that is summed over: tokens and texts need not be held. */
+/** What the summary needs of a trajectory; its tokens and texts are not kept in memory. */
 function answered({ category, correct, answer, steps }: Trajectory): Answered {
   return { category, correct, answer, steps: steps.map(({ action }) => ({ action })) };
 }
 
-/** One result for each question. A question that gave none (too long, say) counts as unparsed and wrong. */
+/** One result for each question. A question without a trajectory (too long, for example) counts as unparsed and wrong. */
 function oneEach(questions: readonly Question[], done: ReadonlyMap<number, Answered>): Answered[] {
   return questions.map(({ question_id, category }) => {
     return done.get(question_id) ?? { category, correct: false, answer: null, steps: [] };

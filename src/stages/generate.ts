@@ -1,4 +1,4 @@
-/** Rollouts of one set into the run's trajectories; what is there already is not made again. */
+/** The stage that rolls out one rollout set; trajectories that exist are kept, only missing questions are rolled out. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
@@ -30,7 +30,7 @@ export interface GenerateSummary {
   readonly seconds: number;
 }
 
-/** Rollouts whose actions this rule chose, at this τ. */
+/** `set`: the selection and τ of the rollouts. */
 export function generateStage(set: {
   readonly selection: SelectionRule;
   readonly tau: number;
@@ -42,7 +42,7 @@ export function generateStage(set: {
       return { ...(await rolloutFacts(run, set)), questions: hashOf(ids) };
     },
     async prepare(run, changed) {
-      // More questions are answered beside those that are; all else would be a mixture nobody could learn from.
+      // Other questions are added to the set; after any other change it would be a mixture of different rollouts.
       const other = (changed ?? []).filter((change) => !change.startsWith('questions '));
       if (other.length === 0) return;
       const file = run.folder.trajectoriesFile(nameOfSet(set));
@@ -50,7 +50,7 @@ export function generateStage(set: {
       throw new SparkError(
         'run_exists',
         `${file} was made under other rules than these (${other.join('; ')}): give another --run, or the same settings ` +
-          'as before; where these are not wanted any more, remove the file',
+          'as before; or remove the file, when its trajectories are no longer wanted',
       );
     },
     execute: (run) => generate(run, set),
@@ -109,7 +109,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     actions,
     seconds,
   };
-  // Never taken as done: what is there is counted, and what was skipped is tried again.
+  // Never complete, so that the next call counts what is there and tries skipped questions again.
   return { result, files: [file], complete: false };
 }
 

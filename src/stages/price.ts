@@ -1,5 +1,4 @@
-/** What judging a set of rollouts will cost, before any is made. */
-
+/** Estimates what judging a rollout set will cost, before any rollout is made. */
 import type { Config } from '../config/index.js';
 import { estimateCost, requirePrice } from '../judge/prices.js';
 import { actionsOf, loadParts } from '../run/parts.js';
@@ -7,14 +6,14 @@ import { RunQuestions } from '../run/questions.js';
 
 export interface GenerationPrice {
   readonly questions: number;
-  /** One call a step and one for the end. */
+  /** One call for each step and one at the end. */
   readonly calls: number;
-  /** False: the oracle, or a judge of the user's own; what that costs is not known here. */
+  /** False for the oracle, which costs nothing, and for a judge of the user's own, whose cost is not known here. */
   readonly paid: boolean;
   readonly dollars: number;
 }
 
-/** At most steps and usual lengths. */
+/** The price of rollouts with the most steps allowed, of usual length. */
 export async function priceOfGeneration(config: Config): Promise<GenerationPrice> {
   const questions = (await new RunQuestions(config).train()).length;
   const { parts } = await loadParts(config);

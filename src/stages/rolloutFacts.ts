@@ -1,4 +1,4 @@
-/** What rollouts are made with, and what they depend on. */
+/** The settings of rollouts, and the facts they depend on. */
 import type { Config } from '../config/index.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import type { RolloutSettings } from '../rollout/settings.js';
@@ -6,7 +6,7 @@ import { type Facts, hashOf } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
-/** The part of a configuration that a rollout is made with. */
+/** The settings of a rollout from the configuration. */
 export function rolloutSettings(
   { rollout, tools, seed }: Config,
   chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature'>,
@@ -15,7 +15,7 @@ export function rolloutSettings(
   return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };
 }
 
-/** How a policy acts, whoever chooses: limits, tools, model, seed. */
+/** The facts that rollouts and evaluations have in common: limits, tools, model, seed. */
 export async function actingFacts({ config, parts, partsHash, signal }: Run): Promise<Facts> {
   const { selection: _rule, tau: _threshold, temperature: _sampled, ...limits } = config.rollout;
   const { timeoutMs, maxObservationChars } = config.tools;

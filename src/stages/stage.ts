@@ -1,6 +1,6 @@
 /**
- * A stage of a run: it says its name, what its result depends on and how it is made. Whether that has to be done is decided
- * here, once for all of them.
+ * A stage of a run: its name, what its result depends on, and how it is made. `perform` decides for every stage whether the
+ * work has to be done.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -11,13 +11,13 @@ import type { Finished } from '../run/records.js';
 import type { Run } from '../run/run.js';
 
 export interface Outcome<Result> {
-  /** Plain data: it is kept in stages.json. */
+  /** Plain data, which is kept in stages.json. */
   readonly result: Result;
-  /** Paths of what was made; without these the result is not there. */
+  /** Paths of the files that the result needs. */
   readonly files: readonly string[];
-  /** Copies of it that may be taken away. */
+  /** Paths of copies, which the user may delete. */
   readonly copies?: readonly string[];
-  /** False: something was left out that another try may add. */
+  /** False when something was left out that another try may add. */
   readonly complete: boolean;
 }
 
@@ -26,19 +26,20 @@ export interface Stage<Result> {
   readonly name: string;
   dependsOn(run: Run): Promise<Facts>;
   /**
-   * Before it is made anew. `changed`: the facts that are not those of what lies in the folder; null: nothing is known of
-   * that. Removes what is of no use any more, or throws where it is worth too much.
+   * Called before `execute`. `changed` lists the facts that have changed since the stage's files in the folder were made;
+   * null when nothing is recorded about them. Removes files that are of no use any more, or throws when they are too
+   * valuable to be removed.
    */
   prepare(run: Run, changed: readonly string[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */
   execute(run: Run): Promise<Outcome<Result>>;
-  /** Once the result stands in stages.json: drops what only the way there needed. */
+  /** Once the result stands in stages.json: removes what was only needed to get there. */
   settle?(run: Run): void;
-  /** How to be rid of a file that is not what was saved; absent: the stage makes it anew by itself. */
+  /** For the message: what to do about a file that is not what was saved. Absent: the stage makes the file again. */
   remedyFor?(run: Run, file: string): string;
 }
 
-/** The stage's result: what is there when nothing it depends on has changed, else made now. */
+/** The stage's result: the stored one when it is complete, intact and its facts are the same, else a new one. */
 export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<Result> {
   throwIfAborted(run.signal);
   const facts = await stage.dependsOn(run);
@@ -71,7 +72,7 @@ async function hashesOf(run: Run, files: readonly string[]): Promise<Record<stri
   return hashes;
 }
 
-/** Whether its files are there, and what was saved. `invalid_file` where one is not and the stage has a remedy. */
+/** Whether the files exist and are what was saved. Throws `invalid_file` when one is not and the stage has a remedy. */
 export async function isIntact<Result>(
   run: Run,
   stage: Pick<Stage<Result>, 'name' | 'remedyFor'>,

@@ -1,4 +1,4 @@
-/** One training stage of a run: stored trajectories in, an adapter out, resumable at every optimizer step. */
+/** The stage that trains an adapter from stored trajectories; interrupted, it can go on from its last optimizer step. */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
@@ -16,12 +16,12 @@ import type { SelectionRule } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
 
-/** A stage is a method with its data and reward: docs/algorithm.md, Training sets. */
+/** What a training stage consists of: method, rollout set, ρ and initial adapter (docs/algorithm.md, Training sets). */
 export interface TrainSpec {
-  /** Name in files, metrics and tables. */
+  /** The stage's name in files, metrics and tables. */
   readonly name: string;
   readonly method: MethodName;
-  /** Rollouts of this set are learned from. */
+  /** Selection and τ name the rollout set that is learned from. */
   readonly selection: SelectionRule;
   readonly tau: number;
   /** ρ; not used by SFT */
@@ -40,7 +40,7 @@ export interface TrainSummary {
 const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
-  // Read once: what the stage depends on is what it then learns from. Held no longer than that.
+  // Read once, so that the stage learns from exactly the samples that are hashed in its facts. Dropped when it is done.
   const sets = new WeakMap<Run, Promise<TrainingSet>>();
   const setOf = (run: Run) => {
     const set = sets.get(run) ?? readTrainingSet(run, spec, objectiveOf(run, spec));
@@ -57,14 +57,14 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
       if (changed === null || changed.length === 0 || !existsSync(folder)) return;
       throw new SparkError(
         'invalid_file',
-        `${folder} holds an unfinished training that was made under other settings (${changed.join('; ')}): give it those ` +
-          'again, or remove that folder to start this stage afresh',
+        `${folder} holds an unfinished training that was made under other settings (${changed.join('; ')}): give those ` +
+          'settings again, or remove that folder to start this stage afresh',
       );
     },
     execute: async (run) => train(run, spec, await setOf(run)),
     settle(run) {
       sets.delete(run);
-      // The adapter is saved and told of: there is nothing left to go on from.
+      // The adapter is saved and recorded, so its checkpoints are no longer needed.
       rmSync(run.folder.checkpointFolder(spec.name), { recursive: true, force: true });
     },
     remedyFor: (run, file) => remedyFor(run, spec, file),
@@ -75,14 +75,14 @@ function objectiveOf({ config }: Run, { method }: TrainSpec): Objective {
   return methods[method].with(config[method]);
 }
 
-/** Everything that decides what the stage's adapter will be. */
+/** Everything the stage's adapter depends on. */
 async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): Promise<Facts> {
   const { config, partsHash, signal } = run;
   const init = initOf(run, spec);
   return {
     method: spec.method,
     ...objectiveOf(run, spec).decisive,
-    // What ρ, the reward and the filter made of the trajectories is in here.
+    // The samples already contain what ρ, the reward and the filter did.
     samples: hashOfSamples(samples),
     init: init === null ? null : await hashOfPath(init, signal),
     // Of a fresh adapter, and of the critic.
@@ -138,8 +138,8 @@ interface Finished {
 }
 
 /**
- * As GGUF, read back by llama.cpp before it counts. The stage's checkpoint is of its last step, so when the file is refused
- * the same command goes on from here and trains nothing again.
+ * Saves the adapter as GGUF and checks the file by reading it back. When the check fails, the checkpoint of the last step is
+ * still there, so the same command goes on from here without training again.
  */
 async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
   const { model, adapter, file, set } = finished;
@@ -198,7 +198,7 @@ function remedyFor({ folder }: Run, { name }: TrainSpec, file: string): string {
   return `remove its folder; spark-rl adapter export ${gguf} --format peft --out FOLDER writes another`;
 }
 
-/** An adapter file is never overwritten: llama.cpp keeps what it has read by its path. */
+/** A name that no file has: adapter files are never overwritten, because llama.cpp caches them by path. */
 function freeName(file: string): string {
   for (let attempt = 1; ; attempt++) {
     const name = attempt === 1 ? file : file.replace(/\.gguf$/, `-${attempt}.gguf`);

@@ -1,4 +1,4 @@
-/** What a stage learns from, read in one pass over its rollouts: no trajectory is held longer than it takes to sample it. */
+/** Reads what a training stage learns from, in one pass over its rollout set, with one trajectory in memory at a time. */
 import { existsSync } from 'node:fs';
 import { SparkError } from '../errors.js';
 import { generatorHash } from '../inference/llamaCpp.js';
@@ -13,7 +13,7 @@ import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
 
 export interface TrainingSet {
   readonly samples: readonly Sample[];
-  /** Some of what the policy wrote, to compare both engines on. */
+  /** Some of the tokens that the model wrote, for comparing the two engines. */
   readonly probes: readonly Probe[];
   readonly trajectories: number;
   /** Trajectories that another model wrote. */

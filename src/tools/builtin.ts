@@ -1,29 +1,32 @@
 /**
- * The built-in tools: one row each, and beside it the tool's own file in child/. The order is that of prompts. Plain data,
- * which the registry, the children, the configuration and `doctor` are made of.
+ * The table of the built-in tools, in the order of prompts. Each tool also has a file of its own in child/. Registry,
+ * children, configuration and `doctor` all read this table.
  */
 import type { HostKind } from './hostProtocol.js';
 
-/** What a tool of plain JavaScript is made of in the `math` child: child/<name>.ts in a realm with these libraries. */
+/** How the `math` child makes the image of a tool: child/<name>.ts in a realm with these libraries. */
 export interface ImageRecipe {
-  /** Export of child/<name>.ts that makes its evaluator. */
+  /** The export of child/<name>.ts that makes its evaluator. */
   readonly creator: string;
   readonly libraries: readonly ('mathjs' | 'nerdamer')[];
-  /** Inputs that read as they did when the image was new, or it is not used again. None: every call gets a new one. */
+  /**
+   * After a call these inputs are evaluated. When their results are no longer those of a new image, the call has changed
+   * the image, and it is not used again. Empty: every call gets a new image.
+   */
   readonly controls: readonly string[];
   readonly allowEval?: boolean;
 }
 
 export interface BuiltinTool {
-  /** The child it runs in. */
+  /** The kind of child it runs in. */
   readonly host: HostKind;
   /** One sentence for prompts and the judge. */
   readonly description: string;
   /** What the input looks like, with an example. */
   readonly inputHint: string;
-  /** A call that works: `doctor` makes it, and a new image begins with it. */
+  /** An input that works. `doctor` and every new image evaluate it. */
   readonly example: string;
-  /** Of the `math` child alone. */
+  /** Only for tools of the `math` child. */
   readonly image?: ImageRecipe;
 }
 
@@ -68,7 +71,8 @@ export const BUILTIN = {
     description: 'Solves equations and does symbolic algebra and calculus.',
     inputHint: 'e.g. solve(2*x+3=11, x) or diff(x^3, x)',
     example: 'solve(x - 42 = 0, x)',
-    // nerdamer's numeric methods compile functions from the expression: in a realm that holds nothing but itself.
+    // nerdamer's numeric methods compile functions from the expression, so eval is allowed in its realm, which holds
+    // nothing else. Every call gets a new one.
     image: { creator: 'createAlgebra', libraries: ['nerdamer'], allowEval: true, controls: [] },
   },
   logic: {
@@ -103,8 +107,8 @@ export const BUILTIN = {
     description: 'Gives molar masses, compositions, elements and structure facts of molecules.',
     inputHint: 'e.g. mass H2O, formula C6H12O6, smiles CCO, element Fe',
     example: 'mass H2O',
-    // OpenChemLib draws molecules to count their stereo centres, and 1 s goes into that drawing's templates, too much for
-    // every call. A text names a molecule and can set nothing.
+    // Kept between calls: to count stereo centres OpenChemLib draws the molecule, and loading the drawing's templates takes
+    // 1 s. An input only names a molecule and cannot change anything.
     image: {
       creator: 'createChemistry',
       libraries: [],
@@ -128,10 +132,10 @@ export const BUILTIN = {
   },
 } as const satisfies Readonly<Record<string, BuiltinTool>>;
 
-/** Their names, in the order prompts list them. */
+/** The names of the built-in tools, in the order of prompts. */
 export const BUILTIN_TOOLS = Object.keys(BUILTIN) as readonly (keyof typeof BUILTIN)[];
 
-/** The row of a name, or undefined: a name may be anyone's. */
+/** The row of a tool; undefined for any other name, such as that of a user's tool or `constructor`. */
 export function builtinTool(name: string): BuiltinTool | undefined {
   return Object.hasOwn(BUILTIN, name) ? BUILTIN[name as keyof typeof BUILTIN] : undefined;
 }

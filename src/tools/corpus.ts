@@ -1,4 +1,4 @@
-/** The local corpus of `encyclopedia` and `search`: short articles, one JSON object a line. Read and checked here. */
+/** Reads and checks the local corpus of `encyclopedia` and `search`: short articles, one JSON object a line. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ const articleSchema = z.object({
   title: z.string().min(1),
   category: z.string().min(1),
   text: z.string().min(1),
-  /** What the text states, readable by a program; every value occurs in the text word for word. */
+  /** Facts of the text for programs; every value occurs in the text word for word. */
   facts: z.array(z.object({ relation: z.string().min(1), value: z.string().min(1) })).default([]),
 });
 
@@ -20,7 +20,7 @@ export type Article = z.infer<typeof articleSchema>;
 /** The corpus that ships with the package. */
 export const CORPUS_FOLDER = packagePath('data/corpus');
 
-/** Every *.jsonl file of a folder, in name order. A bad line is an `invalid_file` error that names it. */
+/** The articles of every *.jsonl file in a folder, in the order of names. For a bad line it throws `invalid_file`. */
 export function loadCorpus(folder: string = CORPUS_FOLDER): Article[] {
   let files: string[];
   try {
@@ -28,11 +28,17 @@ export function loadCorpus(folder: string = CORPUS_FOLDER): Article[] {
       .filter((name) => name.endsWith('.jsonl'))
       .sort();
   } catch (cause) {
-    throw new SparkError('io_error', `expected a folder of .jsonl articles at ${folder}, which cannot be read`, {
-      cause,
-    });
+    throw new SparkError(
+      'io_error',
+      `expected a folder of .jsonl articles at ${folder}, which cannot be read; check the path`,
+      {
+        cause,
+      },
+    );
   }
-  if (files.length === 0) throw new SparkError('invalid_file', `expected .jsonl articles in ${folder}, found none`);
+  if (files.length === 0) {
+    throw new SparkError('invalid_file', `expected .jsonl articles in ${folder}, found none; check the path`);
+  }
   const articles: Article[] = [];
   const seen = new Map<string, string>();
   for (const name of files) {
@@ -44,7 +50,7 @@ export function loadCorpus(folder: string = CORPUS_FOLDER): Article[] {
       if (seen.has(key)) {
         throw new SparkError(
           'invalid_file',
-          `${where}: expected a title of its own, "${article.title}" is also at ${seen.get(key)}`,
+          `${where}: expected a title of its own, but "${article.title}" is also at ${seen.get(key)}; rename one`,
         );
       }
       seen.set(key, where);
@@ -64,7 +70,7 @@ function readArticle(value: unknown, where: string): Article {
   );
 }
 
-/** What a corpus child starts from. */
+/** The articles as bytes, which a corpus child is given at its start. */
 export async function corpusPayload(folder: string = CORPUS_FOLDER): Promise<Uint8Array> {
   const articles = loadCorpus(folder).map(({ title, category, text }) => ({ title, category, text }));
   return Buffer.from(JSON.stringify(articles));

@@ -1,3 +1,4 @@
+/** Runs tool calls in sandboxed children: queue, deadlines, replacement of children. */
 import { SparkError, throwIfAborted } from '../errors.js';
 import { HostProcess, type HostProcessOptions } from './hostProcess.js';
 import type { HostReply } from './hostProtocol.js';
@@ -7,7 +8,7 @@ import type { ToolContext, ToolResult } from './tool.js';
 export interface ToolHostOptions extends Omit<HostProcessOptions, 'onIdle'> {
   /** Calls that may run at once; further calls wait their turn. */
   readonly size: number;
-  /** A child is replaced after this many calls: 1 where a call can reach what the next one would use. */
+  /** A child is replaced after this many calls; 1 when a call could change what the next one uses. */
   readonly retireAfter: number;
   /** Resident memory at which a child is killed (Linux), in MB. */
   readonly maxRssMb: number;
@@ -20,16 +21,16 @@ interface Job {
   readonly settle: (result: ToolResult) => void;
   readonly fail: (error: unknown) => void;
   readonly detach: () => void;
-  /** Settled, one way or the other. */
+  /** True once the call has been settled or aborted. */
   closed: boolean;
 }
 
 const MAX_START_FAILURES = 2;
 
 /**
- * Runs tool calls in sandboxed children, one call per child at a time. The deadline of a call begins when a ready child
- * takes it: neither the queue nor a cold start eats the tool's time. At the deadline the child is killed. Whoever takes
- * a child's last call has the next child started at once, so that it loads while the call runs.
+ * Each child runs one call at a time. The time limit of a call starts when a ready child takes it, so that neither waiting
+ * nor a cold start counts. When it is over, the child is killed. When a child takes its last call, the next child is started
+ * at once, so that it loads while the call runs.
  */
 export class ToolHost {
   readonly #children = new Set<HostProcess>();
@@ -38,7 +39,7 @@ export class ToolHost {
   #startFailures = 0;
   #lastFailure = '';
   #disposed = false;
-  /** Children never keep the parent alive; what is awaited does, through this timer. */
+  /** Children do not keep the parent alive. While a call is awaited, this timer does. */
   #hold: NodeJS.Timeout | null = null;
   #awaited = 0;
 
@@ -82,7 +83,7 @@ export class ToolHost {
     await this.#holding(children.map((child) => child.exited));
   }
 
-  /** Hands queued jobs to idle children, and starts children while there is more work than hands. */
+  /** Hands queued jobs to idle children, and starts more children, up to `size`, when jobs are left. */
   #pump(): void {
     for (const child of this.#children) {
       if (this.#queue.length === 0 || this.#running.size >= this.options.size) break;
@@ -98,7 +99,7 @@ export class ToolHost {
     }
   }
 
-  /** Whether a child can be counted on for one more call. */
+  /** Whether a child will take another call. */
   #serves(child: HostProcess): boolean {
     return child.state !== 'dying' && child.state !== 'dead' && child.calls < this.options.retireAfter;
   }
@@ -113,7 +114,7 @@ export class ToolHost {
       (error: unknown) => this.#startFailed(error),
     );
     void child.exited.then(async (reason) => {
-      // After a failed start, `startFailed` has counted before anything is started again.
+      // So that `startFailed` counts a failed start before another child is started.
       await child.ready.catch(() => undefined);
       this.#children.delete(child);
       const job = this.#running.get(child);
@@ -124,7 +125,7 @@ export class ToolHost {
     });
   }
 
-  /** A host that is used gets its next child at once, so that the next call finds it warm. */
+  /** Starts a child when none would take the next call, so that this call will find one ready. */
   #spare(): void {
     if (!this.#disposed && ![...this.#children].some((child) => this.#serves(child))) this.#spawn();
   }

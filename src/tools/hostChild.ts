@@ -1,7 +1,7 @@
 /**
- * Entry of a sandboxed child: loads one kind of tool, closes the doors it can close from inside, says it is ready, then
- * answers one request at a time, each with an image of its own. The parent keeps the deadline and kills; nothing here
- * tries to interrupt itself.
+ * Entry of a sandboxed child: loads one kind of tools, removes dangerous globals (`harden`), reports that it is ready, then
+ * answers one request at a time. A used image is replaced before the next request unless it is intact. Time limits are the
+ * parent's: it kills the child.
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { harden } from './child/harden.js';
@@ -16,7 +16,7 @@ import {
 } from './hostProtocol.js';
 
 const kind = process.argv[2] as HostKind | 'snapshot';
-// Taken before harden() removes them from what evaluated code could reach.
+// Kept here, because harden() removes them from `process`.
 const send = process.send?.bind(process);
 const exit = process.exit.bind(process);
 if (send === undefined) throw new Error('hostChild is started by ToolHost, with an IPC channel');
@@ -36,7 +36,7 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
     case 'python': {
       const { createPython } = await import('./child/python.js');
       const tools = { python: await createPython(readFileSync(PAYLOAD_FD)) };
-      // One call a process, and the parent sees to it: JavaScript's own objects can be reached from Python, too.
+      // No `intact`: the parent ends this process after one call, because Python code can change anything in it.
       return [() => ({ tools })];
     }
     case 'logic':
@@ -46,7 +46,7 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
     case 'corpus': {
       const { createCorpusTools } = await import('./child/corpusIndex.js');
       const tools = createCorpusTools(JSON.parse(readFileSync(PAYLOAD_FD, 'utf8')));
-      // Queries are looked up, never run, and nothing writes to the index: one image serves all calls.
+      // One image for all calls: a query is only looked up and cannot change the index.
       return [() => ({ tools, intact: () => true })];
     }
   }
@@ -63,7 +63,7 @@ async function answer(request: HostRequest): Promise<void> {
   const used = slot.image;
   try {
     const observation = await used.tools[tool]!(input, maxChars);
-    // One character more than asked for, so that the parent sees that there was more.
+    // One character more than allowed, by which the parent sees that the text was longer.
     reply({ id, ok: true, observation: observation.slice(0, maxChars + 1) });
   } catch (error) {
     const failure = error instanceof EvaluationFailure;
@@ -79,7 +79,7 @@ async function answer(request: HostRequest): Promise<void> {
   await renew(slot, used);
 }
 
-/** After the answer, so that no caller waits for it: the next call finds its image made. */
+/** Replaces an image that is not intact; called after the answer was sent, so that no caller waits for it. */
 async function renew(slot: { readonly make: MakeImage; image: Image }, used: Image): Promise<void> {
   try {
     if ((await used.intact?.()) !== true) {

@@ -1,7 +1,7 @@
 /**
- * How a child is started: a Node process under the permission model, with an empty environment and read access to the
- * libraries it needs, and, where the machine has them, inside a network namespace without interfaces (`unshare`) and
- * with a parent-death signal (`setpriv`).
+ * The command line of a child: a Node process under the permission model, with an empty environment and read access only to
+ * the libraries it needs. Where the machine allows it, it also runs in a network namespace without interfaces (`unshare`)
+ * and with a parent-death signal (`setpriv`).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,13 +15,13 @@ export interface LaunchPlan {
   readonly args: readonly string[];
 }
 
-/** What protects the parent's machine from a child, for `doctor` and for tests that must know. */
+/** What protects this machine from a child; for tests. */
 export interface Isolation {
   /** Node's permission model: no file writes, no reads outside the libraries, no child processes, no addons. */
   readonly permissionModel: true;
-  /** The child has no network interface at all, whatever runs in it. Without it, only JavaScript's doors are shut. */
+  /** The child has no network interface. When false, only Node's network functions are disabled. */
   readonly networkNamespace: boolean;
-  /** The kernel ends the child with its parent, even when the parent is killed and the child is in a loop. */
+  /** The kernel kills the child when its parent ends, even a child in an endless loop. */
   readonly parentDeathSignal: boolean;
 }
 
@@ -34,13 +34,13 @@ const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
 
 const HEAP_MB: Readonly<Record<HostKind, number>> = { python: 256, logic: 256, math: 512, corpus: 512 };
 
-/** Without a parent-death signal a child caught in a loop by the parent's own death ends after this much CPU time. */
+/** CPU limit of a child without a parent-death signal, so that one in an endless loop does not outlive its parent for ever. */
 const ORPHAN_CPU_SECONDS = 900;
 
 let entryFolder: Promise<string> | undefined;
 let wrapper: readonly string[] | undefined;
 
-/** `mode` is what the child is told to be; `snapshot` makes Python's picture instead of answering calls. */
+/** `mode` is the child's argument; with `snapshot` it writes Python's snapshot instead of answering calls. */
 export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = kind): Promise<LaunchPlan> {
   const folder = await childrensFolder();
   const [command, ...args] = [
@@ -48,14 +48,14 @@ export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = k
     process.execPath,
     ...permissionFlags(kind, folder),
     ...['--no-warnings', '--disallow-code-generation-from-strings', '--experimental-vm-modules'],
-    // A fixed seed: Math.random() starts from the same number in every realm.
+    // With a fixed seed Math.random() gives the same numbers in every realm.
     ...[`--max-old-space-size=${HEAP_MB[kind]}`, '--stack-size=900', '--random-seed=1'],
     ...[join(folder, 'hostChild.js'), mode],
   ];
   return { command: command!, args };
 }
 
-/** Where hostChild.js lies, with what the children load in `child/`. */
+/** The folder of hostChild.js; the tools are in its subfolder child/. */
 export function childrensFolder(): Promise<string> {
   entryFolder ??= findEntryFolder();
   return entryFolder;
@@ -75,19 +75,19 @@ function permissionFlags(kind: HostKind, folder: string): string[] {
   return [
     permissionFlag(process.versions.node),
     ...[...readable].map((path) => `--allow-fs-read=${path}`),
-    // z3 is WebAssembly with threads. Nothing in its host evaluates JavaScript.
+    // z3 is WebAssembly with threads, which need workers. Nothing in its child evaluates JavaScript.
     ...(kind === 'logic' ? ['--allow-worker'] : []),
   ];
 }
 
-/** `--permission` since 22.13 and 23.5; the experimental name before. */
+/** `--permission` since Node 22.13 and 23.5, `--experimental-permission` before. */
 export function permissionFlag(version: string): string {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const stable = major >= 24 || (major === 23 && minor >= 5) || (major === 22 && minor >= 13);
   return stable ? '--permission' : '--experimental-permission';
 }
 
-/** The outermost node_modules that holds the package: its own dependencies are found from there. */
+/** The outermost node_modules that contains the package, and so its dependencies. */
 function modulesFolder(name: string): string {
   const file = createRequire(import.meta.url).resolve(name);
   const marker = `${sep}node_modules${sep}`;
@@ -95,7 +95,7 @@ function modulesFolder(name: string): string {
   return at < 0 ? dirname(file) : file.slice(0, at + marker.length - 1);
 }
 
-/** Words before `node`. Tried once: a machine may have the programs and still forbid namespaces. */
+/** The words before `node`. Found once, by trying: a machine may have the programs and still forbid namespaces. */
 function launcher(): readonly string[] {
   wrapper ??= findLauncher();
   return wrapper;
@@ -125,7 +125,7 @@ function findLauncher(): readonly string[] {
   return [...words, '/bin/sh', '-c', `ulimit -t ${ORPHAN_CPU_SECONDS}; exec "$0" "$@"`];
 }
 
-/** Beside this file when built, else compiled from the sources beside this file. */
+/** This file's folder in a built package; else a folder with the compiled sources. */
 async function findEntryFolder(): Promise<string> {
   const here = dirname(fileURLToPath(import.meta.url));
   if (existsSync(join(here, 'hostChild.js'))) return here;

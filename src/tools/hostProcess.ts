@@ -1,3 +1,4 @@
+/** One sandboxed child process: its start, its requests, its end. */
 import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { type LaunchPlan, planLaunch } from './hostLaunch.js';
@@ -11,22 +12,22 @@ const MEMORY_CHECK_MS = 100;
 
 export interface HostProcessOptions {
   readonly kind: HostKind;
-  /** Longest time a child may take to load its libraries, or to make the image of its next call. */
+  /** Longest time that loading the libraries, or making an image for the next call, may take. */
   readonly startTimeoutMs: number;
-  /** What the child is given to start from. */
+  /** Bytes that the child is given at its start. */
   readonly payload?: () => Promise<Uint8Array>;
-  /** Told when a child that has answered can take its next request. */
+  /** Called when the child can take a request. */
   readonly onIdle?: () => void;
 }
 
-/** One sandboxed child. It never keeps the parent alive while idle, and never outlives it. */
+/** A child does not keep the parent alive, and does not outlive it. */
 export class HostProcess {
-  /** `starting` again after each answer, until the child has made the image of its next call. */
+  /** After each answer `starting` again, until the child has an image for the next call. */
   state: 'starting' | 'idle' | 'busy' | 'dying' | 'dead' = 'starting';
   /** Requests sent so far. */
   calls = 0;
   readonly ready: Promise<void>;
-  /** Resolves with the reason, in words. Never rejects. */
+  /** Resolves with the reason in words when the child has ended. Never rejects. */
   readonly exited: Promise<string>;
   #child: ChildProcess | null = null;
   #killed = false;
@@ -45,7 +46,7 @@ export class HostProcess {
     });
     const failed = this.exited.then((reason) => Promise.reject(new Error(reason)));
     this.ready = Promise.race([ready, failed]);
-    // Whoever awaits it sees the failure; nobody awaiting must not bring the process down.
+    // Callers that await `ready` see the failure; without these lines it would be an unhandled rejection when nobody does.
     this.ready.catch(() => undefined);
     failed.catch(() => undefined);
     void this.#start();
@@ -65,7 +66,7 @@ export class HostProcess {
     });
   }
 
-  /** Process id, once it runs. The launcher's words replace themselves, so it is Node's own. */
+  /** Process id, once started. Launcher programs replace themselves by exec, so this is the id of Node. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -78,7 +79,7 @@ export class HostProcess {
     else this.#child.kill('SIGKILL');
   }
 
-  /** Kills the child when its resident memory passes the limit. Linux only: elsewhere the heap limits must do. */
+  /** Kills the child when its resident memory passes the limit. Only on Linux; elsewhere there are only the heap limits. */
   watchMemory(maxMb: number): { stop(): void } {
     const pid = this.#child?.pid;
     if (process.platform !== 'linux' || pid === undefined) return { stop: () => {} };

@@ -1,8 +1,8 @@
-/** Messages between ToolHost (parent) and hostChild (sandboxed process). Both sides treat the other's as data. */
+/** Messages between ToolHost (parent) and hostChild (sandboxed process), and the contract of images in the child. */
 
 /**
- * Which libraries a child loads. Python and z3 are alone: one is the real risk, the other needs worker threads. The
- * corpus is alone because it is given its articles.
+ * Which libraries a child loads. Python has a child of its own as the greatest risk, z3 because it needs worker threads, the
+ * corpus because it is given its articles.
  */
 export type HostKind = 'python' | 'logic' | 'math' | 'corpus';
 
@@ -10,12 +10,12 @@ export interface HostRequest {
   readonly id: number;
   readonly tool: string;
   readonly input: string;
-  /** Output beyond this is not collected. */
+  /** Output beyond this many characters is not collected. */
   readonly maxChars: number;
 }
 
 export type HostReply =
-  /** Said once it has loaded, and again when a new image stands where a call has used one up. */
+  /** Sent after loading, and after each call when the child has an image for the next one. */
   | { readonly ready: true }
   | { readonly id: number; readonly ok: true; readonly observation: string }
   | {
@@ -23,27 +23,27 @@ export type HostReply =
       readonly ok: false;
       readonly code: 'tool_input' | 'tool_failed';
       readonly observation: string;
-      /** The child no longer trusts its own state and wants to be replaced. */
+      /** The child may be broken and has to be replaced. */
       readonly retire?: boolean;
     };
 
-/** Beside the messages a child has one pipe, for bytes too many for a message: what it is given, or what it makes. */
+/** File descriptor of a pipe for data too large for messages: what a child is given at its start, or what it makes. */
 export const PAYLOAD_FD = 4;
 
-/** A tool's work inside the child: the input's text in, the observation out. Throws for bad input. */
+/** The work of a tool inside the child: returns the observation for an input; throws for bad input. */
 export type Evaluate = (input: string, maxChars: number) => string | Promise<string>;
 
-/** What answers a call: a realm, an instance of WebAssembly. Thrown away after it unless it says that it is as new. */
+/** What answers calls: a realm or a WebAssembly instance. Dropped after a call unless it is still as new. */
 export interface Image {
   readonly tools: Readonly<Record<string, Evaluate>>;
-  /** Whether the last call could change nothing and the control inputs read as when it was new: then it is kept. */
+  /** True when the last call has not changed the image, which is then kept. Absent: it is always dropped. */
   intact?(): boolean | Promise<boolean>;
   dispose?(): void;
 }
 
 /**
- * Makes an image out of nothing a call could have touched: program text and compiled code, which cannot be written to.
- * So the result of a call cannot depend on the calls before it.
+ * Makes an image only from program text and compiled code, which no call can change. So the result of a call cannot depend
+ * on earlier calls.
  */
 export type MakeImage = () => Image | Promise<Image>;
 

@@ -1,6 +1,6 @@
 /**
- * For work on the sources (vitest): a child is a plain Node process and cannot read TypeScript, so its few files are
- * compiled into node_modules/.cache, in a folder named after their content. A built package never comes here.
+ * Used only when working on the sources (vitest), never in a built package. A child is a plain Node process and cannot read
+ * TypeScript, so its files are compiled into node_modules/.cache, in a folder named by the hash of their content.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -30,7 +30,7 @@ export async function compileFromSource(folder: string): Promise<string> {
   const target = join(cache, `tool-host-${hash}`);
   if (existsSync(target)) return target;
   await mkdir(cache, { recursive: true });
-  // Written aside and renamed: two test processes may do this at once, and both end with a whole folder.
+  // Written to a temporary folder and renamed, because two test processes may do this at the same time.
   const draft = await mkdtemp(join(cache, 'draft-'));
   await mkdir(join(draft, 'child'));
   await writeFile(join(draft, 'package.json'), '{ "type": "module" }\n');

@@ -1,10 +1,10 @@
-/** Starts a child process by its plan. No child keeps this process alive, and none outlives it. */
+/** Starts child processes. They do not keep this process alive, and are killed when it exits. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import type { LaunchPlan } from './hostLaunch.js';
 import { PAYLOAD_FD } from './hostProtocol.js';
 
-/** Children of this process that are alive: killed when it exits, whatever they are doing. */
+/** Running children of this process, to be killed when it exits. */
 const alive = new Set<ChildProcess>();
 let exitHook = false;
 
@@ -12,12 +12,12 @@ export interface SpawnedChild {
   readonly child: ChildProcess;
   /** The other end of the child's PAYLOAD_FD. */
   readonly pipe: Duplex;
-  /** The last words on its standard error. */
+  /** The end of what the child wrote to stderr. */
   stderr(): string;
 }
 
 export function spawnChild(plan: LaunchPlan): SpawnedChild {
-  // Its own session: Ctrl-C in the terminal is for the parent, which may still need the tool's answer.
+  // `detached` gives it its own session: Ctrl-C must reach only the parent, which may still need the child's answer.
   const child = spawn(plan.command, plan.args, {
     ...{ cwd: '/', env: {}, detached: true, serialization: 'json' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
@@ -27,7 +27,7 @@ export function spawnChild(plan: LaunchPlan): SpawnedChild {
   child.on('exit', () => alive.delete(child));
   child.on('error', () => alive.delete(child));
   const pipe = child.stdio[PAYLOAD_FD] as Duplex;
-  // A child that dies before it has read everything: its exit says why.
+  // An error here means that the child ended before reading everything; its exit is reported elsewhere.
   pipe.on('error', () => {});
   for (const handle of [child, child.channel, child.stderr, pipe]) (handle as { unref?(): void } | null)?.unref?.();
   let stderr = '';

@@ -1,4 +1,6 @@
-/** Cuts text to `max` characters and marks the cut. Never splits a surrogate pair. */
+/** Makes text fit to be an observation: cut, on one line, without control characters. */
+
+/** Cuts text to `max` characters and marks the cut with `…`. Never splits a surrogate pair. */
 export function clip(text: string, max: number): string {
   if (text.length <= max) return text;
   let end = Math.max(0, max - 1);
@@ -6,14 +8,14 @@ export function clip(text: string, max: number): string {
   return `${text.slice(0, end).trimEnd()}…`;
 }
 
-/** One short line, for error texts a model reads. */
+/** Text as one short line, for error messages that a model reads. */
 export function oneLine(text: string, max = 160): string {
   return clip(text.replace(/\s+/g, ' ').trim(), max);
 }
 
 /**
- * Observations become part of a prompt: control characters (terminal escapes, NUL) and lone surrogates, which no
- * tokenizer agrees on, are replaced; tab and newline stay.
+ * Replaces control characters (terminal escapes, NUL) and lone surrogates, which tokenizers treat differently; tab and
+ * newline stay.
  */
 export function printable(text: string): string {
   return text.toWellFormed().replace(/\r\n?/g, '\n').replace(CONTROL, '\ufffd');

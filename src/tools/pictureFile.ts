@@ -1,17 +1,18 @@
 /**
- * A picture of a process's memory as a file in the user's cache folder: its SHA-256, then its bytes. Who may write there
- * may change this program as well, so a file that is ours alone and whole is believed; any other is as if it were not there.
+ * Stores a snapshot of a process's memory as a file in the user's cache folder: its SHA-256, then its bytes. A file is
+ * trusted only when it is whole and nobody but the user can write it (who could also change this program); any other file
+ * is ignored.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
-/** A loaded Python takes 31 MB; more is not what was asked for. */
+/** Largest snapshot; that of a loaded Python has 31 MB. */
 export const MAX_BYTES = 128 * 2 ** 20;
 const SEAL_BYTES = 32;
 const KEPT = 3;
 
-/** Null unless it is a whole picture in a file that nobody else can write to. */
+/** The snapshot; null unless the file is whole and nobody else can write it. */
 export async function readPicture(file: string): Promise<Uint8Array | null> {
   const handle = await open(file, 'r').catch(() => null);
   if (handle === null) return null;
@@ -30,7 +31,7 @@ export async function readPicture(file: string): Promise<Uint8Array | null> {
   }
 }
 
-/** The seal, then the picture; under its name only when all of it is on the disk. Of other versions two stay. */
+/** Writes the hash and the snapshot; the file gets its name only when all of it is on the disk. Then removes old files. */
 export async function keepPicture(file: string, bytes: Uint8Array): Promise<void> {
   const folder = path.dirname(file);
   await mkdir(folder, { recursive: true });
@@ -52,7 +53,7 @@ export async function keepPicture(file: string, bytes: Uint8Array): Promise<void
   await dropOld(folder, path.extname(file));
 }
 
-/** Leaves the newest ones: two installations may take turns. */
+/** Keeps the newest KEPT files, because several installations may be used in turn. */
 async function dropOld(folder: string, ending: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(ending));
   const files = names.map((name) => path.join(folder, name));

@@ -1,6 +1,6 @@
 /**
- * The picture of Python's memory that every Python child starts from. It is made by a child that is given nothing to run,
- * which takes 4 s, and kept in the user's cache folder under the name of everything that decides what it shows.
+ * The snapshot of Python's memory that every Python child starts from. A child without any input makes it, which takes 4 s.
+ * It is kept in the user's cache folder, under a hash of everything it depends on.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -11,14 +11,14 @@ import { childrensFolder, planLaunch } from './hostLaunch.js';
 import { exitReason, spawnChild } from './hostSpawn.js';
 import { keepPicture, MAX_BYTES, readPicture } from './pictureFile.js';
 
-/** What the picture is made by, beside pyodide and Node. */
+/** Our files that the snapshot depends on; it also depends on pyodide and Node. */
 const SOURCES = ['python.js', 'pythonDriver.js', 'realm.js'];
 
 let snapshot: Promise<Uint8Array> | undefined;
 
 export function pythonSnapshot(): Promise<Uint8Array> {
   snapshot ??= keptOrMade().catch((error: unknown) => {
-    // The next child may have better luck.
+    // So that the next child tries again.
     snapshot = undefined;
     throw error;
   });
@@ -30,11 +30,11 @@ async function keptOrMade(): Promise<Uint8Array> {
   const kept = await readPicture(file);
   if (kept !== null) return kept;
   const made = await make();
-  await keepPicture(file, made).catch(() => undefined); // A machine without a writable home makes it again each time.
+  await keepPicture(file, made).catch(() => undefined); // Without a writable cache folder it is made again each time.
   return made;
 }
 
-/** Names everything that decides what the picture shows. */
+/** A hash of everything the snapshot depends on. */
 async function versions(): Promise<string> {
   const hash = createHash('sha256');
   const { version } = createRequire(import.meta.url)('pyodide/package.json') as { version: string };

@@ -1,3 +1,4 @@
+/** The registry of the tools that a run may use, and the registry of the built-in ones. */
 import { SparkError, throwIfAborted } from '../errors.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
@@ -11,10 +12,10 @@ import { type SearchBackend, searchTool } from './search.js';
 import { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
 
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
-/** No tool needs more, and a child should not be handed megabytes. */
+/** No tool needs a longer input, and a child should not be sent megabytes. */
 const MAX_INPUT_CHARS = 20_000;
 
-/** The tools a run may use, in the order prompts list them. Own it: `dispose()` ends the tools' processes. */
+/** The tools a run may use, in the order of prompts. Whoever makes it disposes of it, which ends the tools' processes. */
 export class ToolRegistry {
   readonly #tools = new Map<string, Tool>();
   readonly #hosts: ToolHost[] = [];
@@ -23,14 +24,17 @@ export class ToolRegistry {
     if (!NAME.test(tool.name)) {
       throw new SparkError(
         'invalid_argument',
-        `expected a tool name like my_tool (${NAME.source}), got "${tool.name}"`,
+        `expected a tool name like my_tool (${NAME.source}), got "${tool.name}"; rename it`,
       );
     }
     if (tool.name === THINK) {
       throw new SparkError('invalid_argument', `expected a tool name other than ${THINK}: that action needs no tool`);
     }
     if (this.#tools.has(tool.name)) {
-      throw new SparkError('invalid_argument', `expected a new tool name, "${tool.name}" is registered already`);
+      throw new SparkError(
+        'invalid_argument',
+        `expected a new tool name, "${tool.name}" is registered already; rename it`,
+      );
     }
     this.#tools.set(tool.name, tool);
     return this;
@@ -68,7 +72,7 @@ export class ToolRegistry {
     const tool = this.#tools.get(name);
     const fail = (code: 'tool_input' | 'tool_failed', text: string): ToolResult => ({
       ...{ ok: false, code },
-      // A user's own tool may fail in words that hold its key.
+      // Redacted, because the error of a user's own tool may contain its key.
       observation: clip(oneLine(redact(text)), context.maxObservationChars),
     });
     if (tool === undefined)
@@ -102,23 +106,23 @@ export class ToolRegistry {
 export interface BuiltinOptions {
   /** Which of the eight, default all; the order is always the same. */
   readonly tools?: readonly string[];
-  /** Processes per kind of sandboxed tool; further calls queue. */
+  /** Most processes for each kind of child, default 1; further calls wait. */
   readonly processes?: number;
   /** Folder of .jsonl articles for `encyclopedia` and `search`; default: the corpus of the package. */
   readonly corpus?: string;
-  /** What `search` asks; default: the same corpus. */
+  /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
 }
 
 /**
- * Calls after which a child is replaced. In Python everything can be reached, so a process answers one call. The others
- * make new images of their libraries, and are replaced for the memory of the old ones (24 MB each of z3).
+ * Calls after which a child is replaced. Python code can change anything in its process, so a process answers one call. The
+ * others make new images, and are replaced because of the memory that old images still take (z3: 24 MB each).
  */
 const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 25, math: 100, corpus: 1000 };
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
 
-/** The built-in tools (docs/algorithm.md: the paper does not name its own). No process is started before the first call or `warm()`. */
+/** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   const wanted = new Set<string>(options.tools ?? BUILTIN_TOOLS);
   for (const name of wanted) {

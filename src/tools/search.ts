@@ -1,3 +1,4 @@
+/** The tool `search` over a backend of the user's own, in place of the local corpus. */
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 import { layOutPassages, type Passage } from './child/passages.js';
@@ -5,7 +6,7 @@ import { describeHosted } from './hosted.js';
 import { oneLine } from './observation.js';
 import type { Tool, ToolContext } from './tool.js';
 
-/** Where `search` gets its passages instead of the local corpus: a web engine that a user configures. */
+/** Where `search` gets its passages instead of the local corpus, such as a web search engine. */
 export interface SearchBackend {
   /** Names the engine, for reports. */
   readonly id: string;
@@ -15,7 +16,7 @@ export interface SearchBackend {
 
 const PASSAGES = 3;
 
-/** Query in, the three best passages out, each with its title. */
+/** The tool: answers a query with the three best passages, each with its title. */
 export function searchTool(backend: SearchBackend): Tool {
   return {
     name: 'search',

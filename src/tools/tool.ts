@@ -1,6 +1,6 @@
 /**
- * A tool the model may call. Input is text a model wrote: untrusted. A tool never throws for bad input; it returns
- * `ok: false` with a short message for the model to read and a code for us to count. It throws only when aborted.
+ * A tool the model may call. Its input is text that a model wrote, and not to be trusted. For bad input it returns
+ * `ok: false` with a short message for the model and a code for statistics. It throws only when aborted.
  */
 export interface Tool {
   /** Lower-case, unique in the registry, one word: it is what the model writes between `<action>` tags. */
@@ -12,7 +12,7 @@ export interface Tool {
   run(input: string, context: ToolContext): Promise<ToolResult>;
 }
 
-/** What prompts and the judge are told of an action: a tool, or `think`. */
+/** What prompts and the judge are told about an action, which is a tool or `think`. */
 export interface ActionInfo {
   readonly name: string;
   readonly description: string;

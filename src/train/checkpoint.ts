@@ -1,7 +1,7 @@
 /**
- * Checkpoints: weights, AdamW moments, the arrays an algorithm took once, and where it stood. Each is a folder of its
- * own; `latest.json` names the newest and is replaced by a rename, so a kill at any moment leaves the one before. It holds
- * the sha256 of every file of the folder: what is damaged is refused, not learned from.
+ * Checkpoints of a training: weights, AdamW moments, arrays that a method computed earlier (such as lp_ref), and its
+ * position. Each is a folder; `latest.json` names the newest one and is replaced by a rename, so after a kill at any moment
+ * a whole checkpoint is there. It also has the sha256 of every file, so that damaged files are refused.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import type { TrainContext } from './trainer.js';
 
 export interface Checkpoint<Position> {
   readonly position: Position;
-  /** By name, as saved. */
+  /** The arrays that were saved, by name. */
   readonly arrays: Readonly<Record<string, readonly Float32Array[]>>;
 }
 
@@ -37,13 +37,13 @@ export class Checkpoints {
   readonly #folder: string;
   readonly #fingerprint: string;
 
-  /** `fingerprint` says what the training depends on; a checkpoint with another one is refused. */
+  /** `fingerprint` is a hash of what the training depends on; a checkpoint with another one is refused. */
   constructor(folder: string, fingerprint: string) {
     this.#folder = folder;
     this.#fingerprint = fingerprint;
   }
 
-  /** A training's own; null when it keeps none. `decisive`: the settings that decide what is learned. */
+  /** The checkpoints of a training; null when it keeps none. `decisive`: the settings that the result depends on. */
   static async open(context: TrainContext, samples: readonly Sample[], decisive: object): Promise<Checkpoints | null> {
     const { checkpointFolder, model, seed } = context;
     if (checkpointFolder === null) return null;
@@ -57,7 +57,7 @@ export class Checkpoints {
 
   async save<Position>(state: CheckpointState<Position>, label: string): Promise<void> {
     const before = this.#manifest();
-    // A label names one state of one training. Writing it again would take the only good copy away first.
+    // Exists already. Writing it again would first remove the only good copy.
     if (before?.folder === label && before.fingerprint === this.#fingerprint) return;
     const folder = path.join(this.#folder, label);
     try {
@@ -90,7 +90,7 @@ export class Checkpoints {
     }
   }
 
-  /** Puts the newest checkpoint's state into the trainables; null when there is none. */
+  /** Loads the newest checkpoint into the trainables and returns the rest of it; null when there is none. */
   async load<Position>(trainables: Readonly<Record<string, Adapter | Critic>>): Promise<Checkpoint<Position> | null> {
     const manifest = this.#manifest();
     if (manifest === null) return null;
@@ -120,7 +120,7 @@ export class Checkpoints {
     return `remove the folder ${this.#folder}: this stage then starts afresh`;
   }
 
-  /** Before anything is loaded: what is damaged is refused as a whole. */
+  /** Throws when any file is damaged; called before anything is loaded. */
   async #check(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
     for (const [name, expected] of Object.entries(files)) {
       const file = path.join(folder, name);
@@ -148,7 +148,7 @@ async function hashesOf(folder: string, names: readonly string[]): Promise<Recor
   return hashes;
 }
 
-/** What a training learns from, by content: tokens, losses and returns of its samples, in order. */
+/** sha256 of what a training learns from: ids, tokens, loss masks and returns of its samples, in order. */
 export function hashOfSamples(samples: readonly Sample[]): string {
   const hash = createHash('sha256');
   for (const sample of samples) {

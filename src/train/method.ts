@@ -1,7 +1,6 @@
 /**
- * A training method as the rest of the program sees it: a name, what it can be told, and an objective made of that.
- * Adding one is adding its file and a line to methods.ts; configuration, stages, command line and `verify resume` take
- * it from there.
+ * The contract of a training method: a name, a section of the configuration, and an objective made from that section. A new
+ * method is a file and a line in methods.ts; configuration, stages, command line and `verify resume` follow from it.
  */
 import type { z } from 'zod';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
@@ -11,10 +10,10 @@ import type { Sample } from '../trajectory/sample.js';
 import type { SelectionRule, Step, Trajectory } from '../trajectory/trajectory.js';
 import type { TrainContext } from './trainer.js';
 
-/** What a step is worth; null where the judge left out what that stands on. */
+/** The reward of a step; null when the judge left out something that it depends on. */
 export type StepReward = (step: Step) => Reward | null;
 
-/** What the optimizer moves, by name: the adapter, and whatever the method needs beside it. */
+/** What is trained, by name: the adapter, and whatever else the method trains. */
 export type Trainables = Readonly<Record<string, Adapter | Critic>>;
 
 export interface TrainResult {
@@ -25,10 +24,10 @@ export interface TrainResult {
   readonly [metric: string]: number;
 }
 
-/** A stage of this method when nobody says otherwise. */
+/** The defaults of a training stage of this method. */
 export interface StageDefaults {
   readonly name: string;
-  /** Rollouts of this rule are learned from. */
+  /** The selection of the rollout set that is learned from. */
   readonly selection: SelectionRule;
   /** `base`, the name of a trained stage, or the path of an adapter. */
   readonly init: string;
@@ -36,14 +35,14 @@ export interface StageDefaults {
 
 export interface Objective {
   stage(rho: number): StageDefaults;
-  /** What is learned from a trajectory; null: nothing. */
+  /** The sample that a trajectory gives; null when nothing is learned from it. */
   sample(trajectory: Trajectory, reward: StepReward): Sample | null;
-  /** What a trajectory has to be for that, to follow "none of 280 trajectories". */
+  /** For the message when no trajectory gives a sample: what a trajectory has to be, as in `SFT wants …`. */
   readonly wants: string;
-  /** The settings that decide what is learned. */
+  /** The settings that the result depends on. */
   readonly decisive: object;
   trainables(model: Model, adapter: Adapter, options: AdapterOptions): Promise<Trainables>;
-  /** Trains them. An interrupted training saves where it stood and throws `interrupted`. */
+  /** Trains the trainables. An interrupted training saves a checkpoint and throws `interrupted`. */
   train(trainables: Trainables, samples: readonly Sample[], context: TrainContext): Promise<TrainResult>;
 }
 
@@ -51,7 +50,7 @@ export interface Method<Name extends string = string, Settings extends object = 
   readonly name: Name;
   /** Its section of the configuration, with defaults. */
   readonly settings: z.ZodType<Settings>;
-  /** `settings` is that section, or what becomes one; throws a ZodError where it does not. */
+  /** Makes the objective from that section, which is parsed first; throws a ZodError when it is not valid. */
   with(settings: unknown): Objective;
 }
 
@@ -63,7 +62,7 @@ export function defineMethod<Name extends string, Settings extends object>(
   return { name, settings, with: (given) => objective(settings.parse(given)) };
 }
 
-/** Samples of all that can be learned from. Throws `no_data` when that is nothing. */
+/** The samples of all trajectories that give one. Throws `no_data` when none does. */
 export async function collectSamples(
   objective: Objective,
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>,
@@ -77,5 +76,8 @@ export async function collectSamples(
     if (sample !== null) samples.push(sample);
   }
   if (samples.length > 0) return samples;
-  throw new SparkError('no_data', `nothing to learn from: ${objective.wants}, and none of ${count} trajectories is so`);
+  throw new SparkError(
+    'no_data',
+    `nothing to learn from: ${objective.wants}, and none of ${count} trajectories is so; generate more`,
+  );
 }

@@ -1,12 +1,12 @@
-/** How many packed tokens a pass may have: as many as the settings say, or as many as memory allows. */
+/** Decides how many packed tokens a pass may have: as the settings say, or fewer when memory is short. */
 import type { Adapter, BatchShape, Critic, MemoryPlan } from '../engine/types.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { TrainContext } from './trainer.js';
 
 /**
- * Asks the planner for the largest pass these samples can make, and halves the budget until it fits or a pass holds the
- * longest sample alone; if that is too much, the pass itself refuses with the numbers. Says what was chosen. To be called
- * once a stage and kept with its checkpoints: another split is another order of sums.
+ * Plans the memory of the largest pass over these samples, and halves the token budget until it fits, or until a pass has
+ * only the longest sample; if even that does not fit, the pass itself will throw with the numbers. Logs the result. It is
+ * called once a stage and its result stored with checkpoints, because another split would change the order of sums.
  */
 export async function fitMicroBatch(
   trainables: readonly (Adapter | Critic)[],
@@ -28,7 +28,7 @@ export async function fitMicroBatch(
   }
 }
 
-/** No pass over some of these samples holds more: the budget filled up, with the densest of everything else. */
+/** An upper bound of every pass over these samples: all of the budget, with the highest density of values of any sample. */
 function largestPass(samples: readonly Sample[], longest: number, budget: number): BatchShape {
   const all = samples.reduce((sum, sample) => sum + sample.tokens.length, 0);
   const tokens = Math.max(longest, Math.min(budget, all));

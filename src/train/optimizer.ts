@@ -1,4 +1,4 @@
-/** What every training method can be told of its optimizer: AdamW with a global-norm clip, warm-up and cosine. */
+/** The optimizer settings of every training method: AdamW with a global-norm clip, warm-up and cosine. */
 import { z } from 'zod';
 
 export const positive = z.number().int().positive();
@@ -11,6 +11,6 @@ export const optimizerSettings = {
   warmup: z.number().min(0).max(1).default(0.05),
   /** Trajectories per optimizer step. */
   batchTrajectories: positive.default(16),
-  /** Most packed tokens per forward pass, fewer where memory is short; a longer trajectory gets a pass of its own. */
+  /** Most packed tokens per pass, fewer when memory is short; a longer trajectory gets a pass of its own. */
   microBatchTokens: positive.default(4096),
 };

@@ -1,4 +1,4 @@
-/** Metrics of one optimizer step: sums over its micro-batches, then masked means over action tokens or steps. */
+/** Metrics of one optimizer step: sums over its micro-batches, divided by the number of loss tokens or steps. */
 import type { PolicyMetrics, ValueMetrics } from '../engine/types.js';
 
 export interface StepReport {
@@ -8,7 +8,7 @@ export interface StepReport {
   readonly loss: number;
   /** L_clip */
   readonly policyLoss: number;
-  /** L_kl / β: the mean squared form ½ (lp − lp_ref)² */
+  /** L_kl: mean of ½ (lp − lp_ref)², without β */
   readonly klPenalty: number;
   readonly k1: number;
   readonly k2: number;

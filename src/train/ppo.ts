@@ -1,14 +1,14 @@
 /**
- * Offline step-wise PPO (arXiv 2507.11371; losses exactly as docs/algorithm.md). Reads top to bottom as the algorithm:
+ * Offline step-wise PPO (arXiv 2507.11371; the losses are those of docs/algorithm.md). The algorithm:
  *
  *   for each iteration
- *     take lp_old and V_old of every stored trajectory, once, from our own engine
+ *     compute lp_old and V_old of every stored trajectory, once, with our own engine
  *     A_t = R_t − V_old(s_t)
  *     for each epoch, for each batch
- *       actor:  L_clip + β L_kl    critic:  (V(s_t) − R_t)²    over one trunk (criticTrunk: actor): one pass for both
+ *       actor:  L_clip + β L_kl    critic:  (V(s_t) − R_t)²    (with criticTrunk: actor, one pass for both)
  *       stop the epoch when its mean KL to the reference passes the target
  *
- * lp_ref is the actor before its first update, so the first lp_old is it.
+ * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration.
  */
 import { z } from 'zod';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
@@ -30,7 +30,7 @@ export const ppoSettings = z.strictObject({
   ...optimizerSettings,
   learningRate: optimizerSettings.learningRate.default(1e-4),
   criticLearningRate: z.number().positive().default(3e-4),
-  /** Rounds over the stored rollouts; old log-probs and values are taken anew at the start of each. */
+  /** Rounds over the stored rollouts; each starts by computing lp_old and V_old. */
   iterations: positive.default(2),
   /** Passes over the rollouts in an iteration. */
   epochs: positive.default(2),
@@ -44,13 +44,13 @@ export const ppoSettings = z.strictObject({
   whiten: z.boolean().default(false),
   /** What the actor starts from: `base`, a trained stage of the run, or the path of an adapter. */
   init: z.string().default('sft'),
-  /** Which trajectories: all with a verdict, only coherent ones, only right ones. */
+  /** Trajectories to learn from: all (`none`), those whose every step is coherent (`ok`), those with a right answer. */
   filter: z.enum(['none', 'ok', 'correct']).default('none'),
   /** Width of the critic head's hidden layer; null: C. */
   criticHidden: positive.nullable().default(null),
-  /** What the critic's head reads: a trunk with a LoRA of its `own`, or the `actor`'s, one pass for both. */
+  /** Which trunk the value head reads: one with a LoRA of its `own`, or the `actor`'s, with one pass for both. */
   criticTrunk: z.enum(['own', 'actor']).default('own'),
-  /** c_v: what the actor's trunk feels of the value loss, L_actor + c_v L_v; 0: nothing. Only with criticTrunk: actor. */
+  /** c_v: the actor's trunk learns L_actor + c_v L_v. Used only with criticTrunk: actor. */
   valueCoefficient: z.number().min(0).default(0.1),
 });
 
@@ -68,18 +68,18 @@ export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
     trainPpo({ actor: actor as Adapter, critic: critic as Critic, samples, settings, context }),
 }));
 
-/** docs/algorithm.md, Training sets: all steps with a verdict, or only those of coherent or of right trajectories. */
+/** Whether the filter lets a trajectory through (docs/algorithm.md, Training sets). */
 function wanted({ steps, correct }: Trajectory, filter: PpoSettings['filter']): boolean {
   if (filter === 'ok') return steps.every((step) => step.processOk === true);
   return filter === 'none' || correct;
 }
 
-/** Nothing depends on the value coefficient where trunks are two. */
+/** The settings that the result depends on; with two trunks that is not the value coefficient. */
 function decisive({ criticTrunk, valueCoefficient, ...others }: PpoSettings): object {
   return criticTrunk === 'own' ? others : { ...others, criticTrunk, valueCoefficient };
 }
 
-/** A fresh critic as the settings want it: a head over a LoRA of its own, or over the actor. */
+/** A fresh critic: a value head over a trunk with a LoRA of its own, or over the actor's trunk. */
 export function createCritic(model: Model, actor: Adapter, settings: PpoSettings, options: AdapterOptions) {
   const { criticHidden, criticTrunk } = settings;
   const hidden = criticHidden === null ? {} : { hidden: criticHidden };
@@ -119,7 +119,7 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
       const report = await learner.step(at);
       record(at, report, context);
       advance(at, settings, learner.batchesPerEpoch, klPassed(at, settings.targetKl, context));
-      // The last step's too: what is done with the adapter afterwards can fail, and must not cost the training.
+      // Also after the last step: saving the adapter can still fail, and then the training must not be lost.
       if (at.steps % context.checkpointEvery === 0 || at.iteration === settings.iterations) await learner.save(at);
     }
   } catch (error) {
@@ -131,14 +131,14 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
 }
 
-/** What an iteration holds on to, one array per sample. */
+/** What is computed once and used during an iteration, one array for each sample. */
 interface Buffers {
   readonly oldLogprobs: readonly Float32Array[]; // (N) each
   readonly refLogprobs: readonly Float32Array[]; // (N) each
   readonly values: readonly Float32Array[]; // (T) each
 }
 
-/** Actor, critic and the samples they learn from. */
+/** Actor and critic with the samples they learn from: buffers, optimizer steps and checkpoints. */
 class Learner {
   readonly batchesPerEpoch: number;
   readonly #input: PpoInput;
@@ -155,13 +155,13 @@ class Learner {
     this.batchesPerEpoch = Math.ceil(input.samples.length / input.settings.batchTrajectories);
   }
 
-  /** What a pass may hold; a resumed stage keeps what it began with. */
+  /** Most packed tokens of a pass; computed only for a new training, as a resumed one keeps the number it began with. */
   passTokens(): Promise<number> {
     const { actor, critic, settings, context } = this.#input;
     return fitMicroBatch([actor, critic], this.#samples, settings.microBatchTokens, context);
   }
 
-  /** lp_old and V_old, once per iteration, from our own engine: the inference library's numerics differ. */
+  /** lp_old and V_old, computed once an iteration by our engine, because the inference library rounds differently. */
   async takeBuffers(passTokens: number): Promise<void> {
     const { actor, critic, context } = this.#input;
     const oldLogprobs: Float32Array[] = [];
@@ -236,7 +236,7 @@ class Learner {
     }));
   }
 
-  /** The schedule runs over the steps planned: an epoch cut short does not stretch the later ones. */
+  /** Counts planned steps, so that the schedule of later epochs does not change when an epoch is cut short. */
   #rateShare(at: Position): number {
     const { iterations, epochs, warmup } = this.#input.settings;
     const planned = (at.iteration * epochs + at.epoch) * this.batchesPerEpoch + at.batch;
@@ -244,7 +244,7 @@ class Learner {
   }
 }
 
-/** A_t = R_t − V_old(s_t); whitened over all steps when asked. (T) per sample. */
+/** (T) for each sample: A_t = R_t − V_old(s_t), whitened over all steps of all samples if `whiten`. */
 function advantagesOf(samples: readonly Sample[], values: readonly Float32Array[], whiten: boolean): Float32Array[] {
   const advantages = samples.map((sample, index) => sample.returns.map((r, t) => r - values[index]![t]!));
   if (!whiten) return advantages;
@@ -254,7 +254,7 @@ function advantagesOf(samples: readonly Sample[], values: readonly Float32Array[
   return advantages.map((array) => array.map((a) => (a - mean) / (deviation + 1e-8)));
 }
 
-/** Both terms apart, always (docs/algorithm.md, Reward). Of the very steps that are learned from. */
+/** Logs the mean reward of the steps that are learned from, and its two terms apart (docs/algorithm.md, Reward). */
 function logRewards(samples: readonly Sample[], context: TrainContext): void {
   const rewards = samples.flatMap((sample) => sample.rewards);
   const mean = (pick: (reward: (typeof rewards)[number]) => number) =>

@@ -1,4 +1,4 @@
-/** Where a PPO training stands: the batch that comes next, and what has been counted so far. Kept in every checkpoint. */
+/** The position of a PPO training, which is stored in every checkpoint, and how it moves on. */
 import type { StepReport } from './policySums.js';
 import type { TrainContext } from './trainer.js';
 
@@ -33,7 +33,7 @@ export function startPosition(passTokens: number): Position {
   };
 }
 
-/** To the next batch, and over into the next epoch and iteration. */
+/** Moves on to the next batch, epoch or iteration. `epochOver`: the epoch ends here, whatever batches are left. */
 export function advance(
   at: Position,
   settings: { readonly epochs: number },
@@ -59,7 +59,7 @@ export function record(at: Position, report: StepReport, context: TrainContext):
   );
 }
 
-/** Whether the mean k3 of this epoch is past the target; says so when it is. */
+/** Whether the mean k3 of the epoch so far is past the target; logs it when it is. */
 export function klPassed(at: Position, targetKl: number, context: TrainContext): boolean {
   const epochKl = at.epochKl / at.epochTokens;
   if (epochKl <= targetKl) return false;
@@ -68,7 +68,7 @@ export function klPassed(at: Position, targetKl: number, context: TrainContext):
   context.metrics({ stage: context.stage, event: 'target_kl', afterStep: at.steps, iteration, epoch, batch, epochKl });
   context.log.warn(
     `${context.stage}: iteration ${iteration}, epoch ${epoch} stopped after batch ${batch}: mean KL ${epochKl.toFixed(3)} ` +
-      `passed the target ${targetKl}; a lower learning rate or a higher klCoefficient keeps it longer`,
+      `passed the target ${targetKl}; a lower learning rate or a higher klCoefficient keeps it below for longer`,
   );
   return true;
 }

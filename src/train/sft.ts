@@ -1,6 +1,6 @@
 /**
  * Supervised fine-tuning on trajectories whose answer is right and whose every step is coherent (docs/algorithm.md,
- * Training sets): L = −(1/N_a) Σ lp_j over the tokens the policy wrote.
+ * Training sets): L = −(1/N_a) Σ lp_j over the tokens the model wrote.
  */
 import { z } from 'zod';
 import type { Adapter } from '../engine/types.js';
@@ -20,7 +20,7 @@ export const sftSettings = z.strictObject({
   ...optimizerSettings,
   learningRate: optimizerSettings.learningRate.default(2e-4),
   epochs: positive.default(3),
-  /** Rollouts to learn from: those of this rule, right and coherent. */
+  /** The selection of the rollout set to learn from. */
   selection: z.enum(SELECTION_RULES).default('max-score'),
 });
 
@@ -38,7 +38,7 @@ export const sft = defineMethod('sft', sftSettings, (settings) => ({
   train: ({ actor }, samples, context) => trainSft({ actor: actor as Adapter, samples, settings, context }),
 }));
 
-/** Right answer, every step coherent. A missing verdict is not a good one. */
+/** True for a right answer with every step coherent; a missing verdict does not count as coherent. */
 function isGood({ correct, steps }: Trajectory): boolean {
   return correct && steps.length > 0 && steps.every((step) => step.processOk === true);
 }
@@ -84,12 +84,12 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
       at = { step: at.step + 1, loss: done.loss, passTokens };
       context.metrics({ stage: context.stage, epoch, step: at.step, learningRate, ...done });
       context.log.progress(`${context.stage} step ${at.step}/${totalSteps}  loss ${done.loss.toFixed(3)}`);
-      // The last step's too: what is done with the adapter afterwards can fail, and must not cost the training.
+      // Also after the last step: saving the adapter can still fail, and then the training must not be lost.
       if (at.step % context.checkpointEvery === 0 || at.step === totalSteps) await save();
     }
   } catch (error) {
     const failure = toSparkError(error);
-    // Weights are always those of a finished optimizer step, so what an interruption leaves can be kept.
+    // The weights are always those of a finished optimizer step, so they can be saved after an interruption.
     if (failure.code === 'interrupted') await save();
     throw failure;
   }

@@ -1,4 +1,4 @@
-/** What all methods have in common: the context they run in. */
+/** The context that every training method runs in. */
 import type { Model } from '../engine/types.js';
 import type { Log } from '../log.js';
 
@@ -8,18 +8,18 @@ export interface TrainContext {
   readonly stage: string;
   readonly seed: number;
   readonly log: Log;
-  /** One row of metrics.jsonl. */
+  /** Writes one row of metrics.jsonl. */
   metrics(row: Readonly<Record<string, number | string>>): void;
-  /** Before the first step of this process: how many a checkpoint holds, 0 when it begins afresh. */
+  /** Called before the first step of this process, with the number of steps in the checkpoint; 0 without one. */
   begin?(step: number): Promise<void>;
-  /** Null: nothing is kept for a resume. */
+  /** Null: the training keeps no checkpoints. */
   readonly checkpointFolder: string | null;
   /** Optimizer steps between checkpoints. */
   readonly checkpointEvery: number;
   readonly signal?: AbortSignal;
 }
 
-/** Passing the signal only where there is one keeps exactOptionalPropertyTypes content. */
+/** `{ signal }`, or `{}` without one: with exactOptionalPropertyTypes options may not hold an undefined signal. */
 export function callOptions(context: TrainContext): { signal?: AbortSignal } {
   return context.signal === undefined ? {} : { signal: context.signal };
 }

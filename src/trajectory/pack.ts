@@ -1,10 +1,8 @@
-/**
- * Samples to batches: sequences side by side without padding. A trajectory is one sequence.
- */
+/** Packs samples into batches, as sequences side by side without padding. A trajectory is one sequence. */
 import type { Batch } from '../engine/types.js';
 import type { Sample } from './sample.js';
 
-/** What PPO knows of a sample beside the sample: one entry per token, one per step. */
+/** What PPO computes for a sample. */
 export interface PolicyColumns {
   /** (N) */
   readonly oldLogprobs: Float32Array;
@@ -15,8 +13,8 @@ export interface PolicyColumns {
 }
 
 /**
- * Cuts an ordered list into runs of at most `maxTokens` packed tokens. A sample longer than that gets a run of its own:
- * the budget bounds what is put together, never what can be learned from.
+ * Splits an ordered list into micro-batches of at most `maxTokens` packed tokens. A longer sample gets a micro-batch of its
+ * own, so that no sample is left out.
  */
 export function microBatches<T extends Sample>(samples: readonly T[], maxTokens: number): T[][] {
   const runs: T[][] = [];
@@ -32,7 +30,7 @@ export function microBatches<T extends Sample>(samples: readonly T[], maxTokens:
   return runs;
 }
 
-/** Columns are per sample, in the samples' order; absent for SFT and for plain log-probs. */
+/** `columns` in the order of `samples`; absent for SFT and for computing log-probs. */
 export function pack(samples: readonly Sample[], columns?: readonly PolicyColumns[]): Batch {
   const offsets = tokenOffsets(samples);
   const batch = {

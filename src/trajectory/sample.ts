@@ -1,7 +1,7 @@
 /**
- * A trajectory as a loss sees it. State tokens, observations and template tokens never enter a loss: only tokens that
- * the policy wrote (docs/algorithm.md, Losses). The name of the action is one of them even where the judge's scores chose it in
- * the rollout: that choice is the action a_t whose probability PPO is to change.
+ * A trajectory as a loss sees it. Only tokens that the model wrote carry a loss, never prompt, observations or template
+ * (docs/algorithm.md, Losses). The name of the action counts as written even when the judge's scores chose it: that choice
+ * is the a_t whose probability PPO is to change.
  */
 import type { Reward } from '../reward.js';
 import type { SegmentKind, Step, Trajectory } from './trajectory.js';
@@ -18,9 +18,9 @@ export interface Sample {
   readonly valuePositions: Int32Array;
   /** (T) R_t */
   readonly returns: Float32Array;
-  /** (T) the same with both of its terms */
+  /** (T) R_t with its two terms */
   readonly rewards: readonly Reward[];
-  /** Steps that have no reward */
+  /** Number of steps without a reward */
   readonly unrewarded: number;
   /** Σ lossMask */
   readonly lossTokens: number;
@@ -28,14 +28,14 @@ export interface Sample {
 
 const STEP_KINDS: ReadonlySet<SegmentKind> = new Set<SegmentKind>(['thought', 'action', 'input']);
 
-/** Every token the policy wrote, the answer included. */
+/** A sample in which every token that the model wrote carries a loss, the answer included. */
 export function sftSample(trajectory: Trajectory): Sample {
   return build(trajectory, (kind) => STEP_KINDS.has(kind) || kind === 'answer', null);
 }
 
 /**
- * The tokens of every step that has a reward. A step whose verdict is missing has none: its tokens stay as state for
- * the later steps but carry no loss. Null when no step has a reward.
+ * A sample in which the tokens of every step with a reward carry a loss. The tokens of other steps stay as state for later
+ * steps. Null when no step has a reward.
  */
 export function ppoSample(trajectory: Trajectory, reward: (step: Step) => Reward | null): Sample | null {
   const rewards = trajectory.steps.map(reward);
@@ -65,7 +65,7 @@ function build(
   for (const segment of trajectory.segments) {
     const row = rows.get(segment.step) ?? -1;
     if (!carriesLoss(segment.kind) || (rewards !== null && row < 0)) continue;
-    // The first token of a sequence has nothing before it to be predicted from.
+    // The first token of a sequence has no log-prob.
     const start = Math.max(1, segment.start);
     lossMask.fill(1, start, segment.end);
     stepOf.fill(row, start, segment.end);

@@ -1,4 +1,4 @@
-/** Trajectories as they come out of a file: checked, because a file may have been edited, cut or made elsewhere. */
+/** Checks trajectories read from a file, which may have been edited, cut or made elsewhere. */
 import { z } from 'zod';
 import { SELECTION_RULES, type Trajectory } from './trajectory.js';
 
@@ -47,7 +47,7 @@ export const trajectorySchema = z
     for (const message of inconsistencies(trajectory)) context.addIssue({ code: 'custom', message });
   });
 
-/** What a trajectory says of itself has to fit together, or a loss would fall on the wrong tokens. */
+/** What does not fit together in a trajectory; a loss on such a trajectory could fall on the wrong tokens. */
 function inconsistencies(trajectory: Trajectory): string[] {
   const { tokens, segments, steps } = trajectory;
   const problems: string[] = [];
@@ -72,5 +72,5 @@ function inconsistencies(trajectory: Trajectory): string[] {
 }
 
 type Check<A extends B, B> = A;
-// The schema and the type say the same; the compiler holds them together.
+// Does not compile when the schema and the type differ.
 export type SchemaMatchesTrajectory = Check<z.infer<typeof trajectorySchema>, Trajectory>;

@@ -1,7 +1,6 @@
 /**
- * A file of trajectories, one a line, only ever appended to, and beside it `….skips.jsonl` with the questions that gave
- * none and why. A line is written when a rollout is finished,
- * so whatever ends the process costs only what was still under way.
+ * Stores trajectories in a file, one a line, and the questions that gave none, with the reason, in `….skips.jsonl` beside
+ * it. A line is appended when a rollout is finished, so that when the process ends only unfinished rollouts are lost.
  */
 import { existsSync } from 'node:fs';
 import { SparkError } from '../errors.js';
@@ -14,18 +13,18 @@ import type { Skip, Trajectory } from './trajectory.js';
 
 export interface StoreOptions {
   readonly log?: Log;
-  /** Gets every trajectory that is there already. */
+  /** Called with every trajectory that the file already has. */
   readonly onStored?: (trajectory: Trajectory) => void;
   /**
-   * Wait for the disk at every line. Default false: lines survive the end of the process in any way, but the last
-   * seconds may be lost when the machine itself goes down.
+   * Wait for the disk after every line. Default false: lines survive however the process ends, but those of the last
+   * seconds may be lost when the machine goes down.
    */
   readonly fsync?: boolean;
 }
 
 /**
- * Every trajectory of the file, one after the other, each checked and none twice; `invalid_file` names the line. No more
- * than one is held at a time.
+ * The trajectories of the file one by one, with only one in memory at a time. Throws `invalid_file`, naming the line, for
+ * one that is not valid or is there twice.
  */
 export async function* readTrajectories(file: string, log: Log = silentLog): AsyncGenerator<Trajectory> {
   const lines = new Map<string, number>();
@@ -42,11 +41,11 @@ function tornIn(file: string, log: Log): () => void {
   return () => log.warn(`${file}: the last line was never finished and is left out`);
 }
 
-/** Two processes wrote, or two files were joined. Learned from twice, it would weigh twice. */
+/** The error for a trajectory that is there twice, which would count twice in a loss. */
 function doubleLine(file: string, id: string, first: number, second: number): SparkError {
   return new SparkError(
     'invalid_file',
-    `${file}: expected every trajectory once, got ${id} in line ${first} and again in line ${second}; remove one of both lines`,
+    `${file}: expected every trajectory once, got ${id} in line ${first} and again in line ${second}; remove one of the two lines`,
   );
 }
 
@@ -66,7 +65,7 @@ export class TrajectoryStore {
     this.#ids = ids;
   }
 
-  /** Opens or makes the file. A last line that a crash tore is cut off, with a warning. */
+  /** Opens or creates the file. A last line that a crash cut short is removed, with a warning. */
   static async open(file: string, options: StoreOptions = {}): Promise<TrajectoryStore> {
     const { log = silentLog, fsync = false, onStored } = options;
     const ids = new Set<string>();
@@ -88,7 +87,7 @@ export class TrajectoryStore {
     return this.#ids.size;
   }
 
-  /** An id that is there need not be generated again. */
+  /** Whether a trajectory with this id is stored. */
   has(id: string): boolean {
     return this.#ids.has(id);
   }

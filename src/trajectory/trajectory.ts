@@ -1,10 +1,9 @@
 /**
- * What a rollout leaves behind. One trajectory is ONE token sequence: states nest (s_t is a prefix of s_{t+1}), so a
- * single packed pass yields every step's log-probs and every V(s_t). Token ids are stored as generated and are never
- * made again from text.
+ * A trajectory, which is what a rollout makes. It is ONE token sequence: states nest (s_t is a prefix of s_{t+1}), so one
+ * pass gives every step's log-probs and every V(s_t). Token ids are stored as generated and never made again from text.
  */
 
-/** Who wrote a run of tokens. Only `thought`, `action`, `input` and `answer` were written by the policy. */
+/** What a segment of tokens is. The model wrote only `thought`, `action`, `input` and `answer`. */
 export type SegmentKind = 'prompt' | 'template' | 'thought' | 'action' | 'input' | 'observation' | 'answer';
 
 /** tokens[start, end) of the trajectory. `step` is the index of its step, or -1 for prompt and answer. */
@@ -15,7 +14,7 @@ export interface Segment {
   readonly end: number;
 }
 
-/** The rules that choose an action by the judge's scores (rollout/select.ts). */
+/** The selections: rules that pick an action from the judge's scores (rollout/select.ts). */
 export const SELECTION_RULES = ['min-score', 'max-score', 'least-used'] as const;
 export type SelectionRule = (typeof SELECTION_RULES)[number];
 
@@ -28,19 +27,19 @@ export interface Step {
   /** |s_t|: the state is tokens[0, stateEnd). V(s_t) is read at position stateEnd - 1. */
   readonly stateEnd: number;
   readonly thought: string;
-  /** Judge's score per action name. Null as a whole when no judge was asked (evaluation). */
+  /** The judge's scores by action name; null when no judge was asked (evaluation). */
   readonly scores: Readonly<Record<string, Score>> | null;
   readonly action: string;
-  /** What the action was chosen from. `fallback`: nothing was viable, the highest score was taken. `policy`: the model chose. */
+  /** How the action was chosen: among `viable` ones; as `fallback`, the highest score with nothing viable; by the model. */
   readonly choice: 'viable' | 'fallback' | 'policy';
   readonly input: string;
   /** Null for `think`. */
   readonly observation: string | null;
   /** Code of the tool's failure, or null. */
   readonly toolError: string | null;
-  /** True where the model hit its token limit and the closing tag was put in for it. */
+  /** True when the model did not close thought or input within its token limit, so that the template closed it. */
   readonly truncated: boolean;
-  /** Judge's verdict on this step, given once its observation is known. Null: missing. */
+  /** The judge's verdict on whether this step was coherent, given once its observation is known; null when missing. */
   readonly processOk: boolean | null;
 }
 
@@ -49,28 +48,28 @@ export interface Trajectory {
   readonly id: string;
   readonly questionId: number;
   readonly category: string;
-  /** The rule that chose its actions; `policy`: none did, the model itself. */
+  /** The selection that picked its actions; `policy` when the model itself did. */
   readonly selection: SelectionRule | 'policy';
-  /** τ, from which score on an action was viable; null where no rule chose. */
+  /** τ: an action was viable from this score on; null with selection `policy`. */
   readonly tau: number | null;
-  /** Generator and judge that made it, as they name themselves. */
+  /** Ids of the generator and judge that made it. */
   readonly generator: string;
   readonly judge: string | null;
   readonly seed: number;
   readonly steps: readonly Step[];
   /** Text of the answer block. */
   readonly answerText: string;
-  /** Letter read out of it, or null when none could be read. */
+  /** Letter read from `answerText`; null when none could be read. */
   readonly answer: string | null;
   readonly correct: boolean;
-  /** Why it ended: the model answered, it was made to after the last step, or it ran out of context. */
+  /** Why it ended: the model answered; we opened the answer after the last step allowed; or the context was full. */
   readonly end: 'answered' | 'forced' | 'context_overflow';
   /** (N) token ids. */
   readonly tokens: readonly number[];
   readonly segments: readonly Segment[];
 }
 
-/** A question that gave no trajectory, recorded so that nothing is lost silently. */
+/** A question that gave no trajectory, with the reason. */
 export interface Skip {
   readonly questionId: number;
   readonly code: string;

@@ -1,3 +1,4 @@
+/** `spark-rl adapter`: shows a LoRA adapter, exports it as GGUF or PEFT, or merges it into its base. */
 import type { Config } from '../../config/index.js';
 import type { Adapter, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
@@ -47,14 +48,14 @@ export default defineCommand({
   },
 });
 
-/** What each action takes. `merge` computes in f32, whatever training uses. */
+/** The flags each action takes. `merge` always computes in f32, so it takes no --compute. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   inspect: [],
   export: ['out', 'format', 'tokens'],
   merge: ['out', 'type', 'tokens'],
 };
 
-/** A flag that would change nothing is a mistake. */
+/** Throws for a flag the action would ignore: whoever gave it expected something of it. */
 function refuseUnused(args: { readonly action: string; readonly [flag: string]: unknown }): void {
   const unused = ['out', 'format', 'type', 'tokens'].filter((flag) => !TAKES[args.action]!.includes(flag));
   if (args.action === 'merge') unused.push('compute');
@@ -76,7 +77,7 @@ async function inspect(adapter: Adapter, path: string) {
   return { json: { path, rank, alpha, targets, parameterCount, tensors: rows }, text: lines.join('\n') };
 }
 
-/** What llama.cpp reads a file back on: enough for an adapter that does little. */
+/** Probe sequences on which llama.cpp reads the file back: enough tokens to see an adapter that changes little. */
 const SAMPLES = { count: 4, length: 64 } as const;
 
 async function exportTo(

@@ -1,4 +1,4 @@
-/** `spark-rl adapter merge` */
+/** `spark-rl adapter merge`: writes base and adapter as one GGUF, checked against the two of them apart. */
 import type { Config } from '../../config/index.js';
 import type { SaveType } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
@@ -9,7 +9,7 @@ import { openEngine } from '../../run/parts.js';
 import type { CommandResult } from '../run.js';
 import { readTokens } from '../tokensFile.js';
 
-/** What the check runs on when no tokens are given. */
+/** Sequences that the check samples when no tokens are given. */
 const SAMPLES = { count: 4, length: 64 } as const;
 
 export interface MergeArgs {
@@ -23,7 +23,7 @@ export async function merge(config: Config, args: MergeArgs, log: Log, signal: A
   const { path: adapterPath, out, type } = args;
   if (out === undefined) throw new SparkError('invalid_argument', 'adapter merge expects --out FILE.gguf');
   refuseExisting(out); // before anything is computed
-  // Exact products, whatever training uses: the file is held against them.
+  // In f32 whatever training uses, because the merged file is compared with these log-probs.
   const exact: Config = { ...config, model: { ...config.model, compute: 'f32' } };
   const model = await openEngine(exact, signal);
   try {

@@ -1,3 +1,4 @@
+/** `spark-rl config print`: the configuration that flags, files and defaults resolve to. */
 import { stringify } from 'yaml';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';

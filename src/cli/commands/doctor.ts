@@ -1,3 +1,4 @@
+/** `spark-rl doctor`: one line for each part that was tried. */
 import { diagnose } from '../../doctor/diagnose.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions, judgeOptions } from '../options.js';

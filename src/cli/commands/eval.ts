@@ -1,3 +1,4 @@
+/** `spark-rl eval`: evaluates one stage or adapter of a run; with --replay, grades finished outputs without a model. */
 import path from 'node:path';
 import { type Replay, replay } from '../../evaluate/replay.js';
 import { loadQuestions } from '../../questions/load.js';
@@ -17,7 +18,7 @@ export default defineCommand({
     questions: { type: 'string', describe: 'mini, or a Parquet / JSONL file with MMLU-Pro’s columns' },
     limit: { type: 'number', describe: 'so many questions, balanced over the categories; 0: all' },
     category: { type: 'string', array: true, describe: 'only these categories (repeatable)' },
-    replay: { type: 'string', describe: 'JSONL of finished outputs: score them under every published protocol' },
+    replay: { type: 'string', describe: 'JSONL of finished outputs: grade them under every published protocol' },
   },
   examples: [
     ['$0 eval --run my --stage spark', 'a trained stage on the test questions'],
@@ -46,9 +47,9 @@ function specFrom(
     const name = args.stage ?? path.basename(args.adapter, '.gguf');
     return { name, adapter: { path: path.resolve(args.adapter) }, tools };
   }
-  const rung = [BASE, BASE_TOOLS].find(({ name }) => name === (args.stage ?? (tools ? BASE_TOOLS.name : BASE.name)));
-  if (rung !== undefined) return rung;
-  const stage = args.stage!;
+  const stage = args.stage ?? (tools ? BASE_TOOLS.name : BASE.name);
+  const untrained = [BASE, BASE_TOOLS].find(({ name }) => name === stage);
+  if (untrained !== undefined) return untrained;
   if (run.adapterOf(stage) === null) throw noStage(run, stage);
   return { name: stage, adapter: { stage }, tools };
 }
@@ -61,9 +62,9 @@ async function replayed(file: string, questions: string | undefined) {
 function protocolTable(result: Replay): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`.padStart(8);
   const rows = Object.entries(result.protocols).map(
-    ([name, score]) =>
-      `${name.padEnd(18)} ${percent(score.accuracy)}  [${percent(score.low)}, ${percent(score.high)}]  unparsed ${percent(score.unparsedRate)}` +
-      (score.published === null ? '' : `  agrees with published ${percent(score.published.rate)}`),
+    ([name, { accuracy, low, high, unparsedRate, published }]) =>
+      `${name.padEnd(18)} ${percent(accuracy)}  [${percent(low)}, ${percent(high)}]  unparsed ${percent(unparsedRate)}` +
+      (published === null ? '' : `  agrees with published ${percent(published.rate)}`),
   );
   const published = result.published === null ? [] : [`published          ${percent(result.published.accuracy)}`];
   return [`${result.outputs} outputs of ${result.path}`, ...rows, ...published].join('\n');

@@ -1,3 +1,4 @@
+/** `spark-rl generate`: rolls out one rollout set of a run; with --dry-run only says what the judge would cost. */
 import path from 'node:path';
 import { withRun } from '../../run/run.js';
 import { generateStage } from '../../stages/generate.js';

@@ -1,3 +1,4 @@
+/** `spark-rl ladder`: all stages of the ladder in one run, then its report. */
 import { ladderText, runLadder } from '../../experiments/ladder.js';
 import { withRun } from '../../run/run.js';
 import { defineCommand } from '../command.js';

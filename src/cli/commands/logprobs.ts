@@ -1,3 +1,4 @@
+/** `spark-rl logprobs`: natural-log probability of every next token of given sequences, from our engine. */
 import type { Batch, Model } from '../../engine/types.js';
 import { openEngine } from '../../run/parts.js';
 import { defineCommand } from '../command.js';
@@ -16,7 +17,7 @@ export default defineCommand({
     const sequences = await readTokens(args.tokens);
     const model = await openEngine(config, signal);
     try {
-      const logprobs = await score(model, sequences, args.adapter, signal);
+      const logprobs = await logprobsOf(model, sequences, args.adapter, signal);
       return { json: { model: config.model.path, adapter: args.adapter ?? null, logprobs }, text: asText(logprobs) };
     } finally {
       model.dispose();
@@ -24,7 +25,7 @@ export default defineCommand({
   },
 });
 
-async function score(
+async function logprobsOf(
   model: Model,
   sequences: readonly number[][],
   adapterPath: string | undefined,

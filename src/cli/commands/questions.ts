@@ -1,3 +1,4 @@
+/** `spark-rl questions`: checks and converts a question file, or writes the built-in set. */
 import { SparkError } from '../../errors.js';
 import { exportQuestions } from '../../questions/export.js';
 import { filterQuestions } from '../../questions/filter.js';

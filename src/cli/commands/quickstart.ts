@@ -1,3 +1,4 @@
+/** `spark-rl quickstart`: the ladder with the shipped configuration `quickstart`. */
 import { readConfigFile, resolveConfig } from '../../config/index.js';
 import { ladderText, runLadder } from '../../experiments/ladder.js';
 import { withRun } from '../../run/run.js';

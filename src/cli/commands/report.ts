@@ -1,3 +1,4 @@
+/** `spark-rl report`: writes a run's page; the run itself is only read. */
 import path from 'node:path';
 import { isNodeError, SparkError } from '../../errors.js';
 import type { Log } from '../../log.js';
@@ -22,7 +23,7 @@ export default defineCommand({
   },
 });
 
-/** Where it was written. A run that can only be read is shown all the same: the table, and a word on where the page is not. */
+/** The file written; null, after a warning, when the run folder is read-only: then the table is shown instead. */
 async function write(html: string, out: string | undefined, usual: string, log: Log): Promise<string | null> {
   const file = out === undefined ? usual : path.resolve(out);
   try {

@@ -1,3 +1,4 @@
+/** `spark-rl runs`: lists runs, lays them side by side, removes them. */
 import { SparkError } from '../../errors.js';
 import { compareRuns, listRuns, type RunComparison, type RunEntry, removeRun } from '../../run/catalogue.js';
 import { defineCommand } from '../command.js';

@@ -1,3 +1,4 @@
+/** `spark-rl setup`: builds the engine of an installed package. */
 import { defineCommand, outputOptions } from '../command.js';
 import { type SetupResult, setUpEngine } from '../setupScript.js';
 

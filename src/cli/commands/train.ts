@@ -1,3 +1,4 @@
+/** `spark-rl train <method>`: trains one adapter on a rollout set of a run. */
 import { withRun } from '../../run/run.js';
 import { perform } from '../../stages/stage.js';
 import { type TrainSpec, trainStage } from '../../stages/train.js';
@@ -12,7 +13,7 @@ export default defineCommand({
     ...configOptions,
     ...parityOptions,
     stage: { type: 'string', describe: 'name in files and tables (default: sft; ppo at ρ = 0, spark above)' },
-    selection: { choices: SELECTION_RULES, describe: 'learn from rollouts of this rule' },
+    selection: { choices: SELECTION_RULES, describe: 'learn from the rollouts of this selection' },
     tau: { type: 'number', describe: 'τ of those rollouts' },
     rho: { type: 'number', describe: 'ρ: weight of rarity against coherence; 0 is PPO without diversity' },
     init: {

@@ -1,3 +1,4 @@
+/** `spark-rl verify parity` and `verify resume`; what they find wrong makes the command fail. */
 import type { Config } from '../../config/index.js';
 import { resumeText, verifyResume } from '../../doctor/resume.js';
 import { SparkError } from '../../errors.js';
@@ -53,7 +54,7 @@ export default defineCommand({
   },
 });
 
-/** All sets of the run; none without one. */
+/** The trajectories of all the run's rollout sets; without a run, none. */
 async function* trajectoriesOf(run: string | undefined): AsyncGenerator<Trajectory> {
   if (run === undefined) return;
   for (const file of RunFolder.existing(runRoot(run)).trajectoryFiles()) yield* readTrajectories(file);
@@ -71,7 +72,7 @@ async function tokensFor(
   return { from: 'run', probes, temperature: config.rollout.temperature };
 }
 
-/** A run can outlive its question file; the log-probs are compared all the same. */
+/** Null, after a warning, when the prompts cannot be checked: a run can outlive its question file, and its tokens remain. */
 async function promptsOf(
   config: Config,
   trajectories: AsyncIterable<Trajectory>,

@@ -1,10 +1,10 @@
 /**
- * Arguments in propositional logic with exactly one countermodel: the question asks for it, the logic tool names it.
- * Options are `p=true, q=false` for the letters of the question and, as wrong ones, for other letters and `valid`.
+ * Arguments in propositional logic with exactly one countermodel; the question asks for it, and the logic tool finds it.
+ * Options look like `p=true, q=false`; wrong ones are other valuations of the same letters, and valuations of other letters.
  */
 import type { MiniTemplate } from './template.js';
 
-/** Premises and conclusion over two letters X, Y, and the one valuation (X, Y) that refutes them. */
+/** Premises and conclusion over two letters X, Y, and the one valuation (X, Y) that refutes the argument. */
 const FORMS: readonly (readonly [string, boolean, boolean])[] = [
   ['X -> Y, Y |- X', false, true],
   ['X -> Y |- Y', false, false],
@@ -38,7 +38,7 @@ const pythonOf = (formula: string): string =>
     .replace(/(\w) & (\w)/, '($1 and $2)')
     .replace(/~(\w)/, 'not $1');
 
-/** Lists the countermodels, in the words of the options but for Python's capitals. */
+/** A Python expression that lists the countermodels, spelt as the options are except for `True` and `False`. */
 function search(argument: string, letters: string): string {
   const [premises, conclusion] = argument.split(' |- ') as [string, string];
   const [a, b] = [...letters].sort() as [string, string];

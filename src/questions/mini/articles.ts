@@ -1,6 +1,6 @@
 /**
- * The facts of the package's reference corpus, `data/corpus/*.jsonl`: the same articles that the tools `encyclopedia`
- * and `search` show. Read here as plain data, because questions know nothing of tools.
+ * The facts of the package's reference corpus, `data/corpus/*.jsonl`: the articles that the tools `encyclopedia` and
+ * `search` show. The files are read here again, because src/questions may not import src/tools.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export interface FactArticle {
 
 let loaded: readonly FactArticle[] | undefined;
 
-/** In file and line order; read once. */
+/** All articles in file and line order; read once. */
 export function factArticles(): readonly FactArticle[] {
   loaded ??= read(packagePath('data/corpus'));
   return loaded;
@@ -36,6 +36,10 @@ function read(folder: string): FactArticle[] {
       .filter((line) => line.trim() !== '')
       .map((line) => JSON.parse(line) as FactArticle);
   } catch (cause) {
-    throw new SparkError('io_error', `expected the package's articles in ${folder}, which cannot be read`, { cause });
+    throw new SparkError(
+      'io_error',
+      `expected the package's articles in ${folder}, which cannot be read; install the package again`,
+      { cause },
+    );
   }
 }

@@ -1,11 +1,11 @@
-/** Molar masses: the chemistry tool reads the formula; calculator and python need the atomic masses written out. */
+/** Questions for molar masses. The chemistry tool takes the formula; calculator and python need the atomic masses. */
 import type { Random } from './random.js';
 import type { MiniTemplate } from './template.js';
 
-/** Standard atomic weights, g/mol, to the digits the IUPAC gives for ordinary material. */
+/** IUPAC's standard atomic weights for ordinary material, g/mol. */
 const WEIGHTS: Readonly<Record<string, number>> = { H: 1.008, C: 12.011, N: 14.007, O: 15.999, F: 18.998, P: 30.974 };
 
-// Real compounds whose mass from the weights above is the chemistry tool's to the third decimal.
+// Real compounds for which the weights above give the chemistry tool's mass to three decimals.
 export const FORMULAS = [
   ...['H2O', 'CO2', 'NH3', 'CH4', 'NO2', 'N2O', 'H2O2', 'HCN', 'O3', 'C2H2', 'C2H4', 'C2H6', 'C3H8'],
   ...['C6H6', 'C7H8', 'CH2O', 'CH4O', 'C2H6O', 'C3H8O', 'C3H6O', 'C2H4O2'],

@@ -1,9 +1,9 @@
-/** Facts of the reference corpus: looked up by title (encyclopedia), found by words (search), or asked of chemistry. */
+/** Questions for facts of the reference corpus, which encyclopedia finds by title, search by words, and partly chemistry. */
 import { type FactArticle, factArticles } from './articles.js';
 import type { Random } from './random.js';
 import type { MiniProblem, MiniTemplate } from './template.js';
 
-/** Every value of a relation anywhere in the corpus: the pool wrong options come from. */
+/** All values of each relation in the corpus; wrong options are drawn from them. */
 function valuesByRelation(articles: readonly FactArticle[]): Map<string, string[]> {
   const out = new Map<string, string[]>();
   for (const { relation, value } of articles.flatMap((article) => article.facts)) {
@@ -14,7 +14,7 @@ function valuesByRelation(articles: readonly FactArticle[]): Map<string, string[
   return out;
 }
 
-/** Years that share their first three digits look the same to a small model's tokenizer. */
+/** Only the first three digits of a year, because years that share them are hard to tell apart for a small model. */
 const lookOf = (value: string): string => (/^\d{3}/.test(value) ? value.slice(0, 3) : value);
 
 function wrongValues(pool: readonly string[], value: string, random: Random): string[] {
@@ -45,13 +45,13 @@ function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]
       ...{ encyclopedia: title, search: `${title} ${relation}` },
     },
     subjects: [title],
-    // The title first, as in the question and in an input: in front of it stands no space, so its tokens are the same.
+    // The title comes first, as in the question and in an input: without a space before it, it has the same tokens there.
     goal: `${title}: find its ${relation}.`,
   };
   return problem;
 }
 
-/** One family per category that has facts. */
+/** One template for each category that has facts. */
 export function factTemplates(): MiniTemplate[] {
   const articles = factArticles();
   const pools = valuesByRelation(articles);

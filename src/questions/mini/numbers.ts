@@ -1,11 +1,11 @@
 /**
- * Templates whose answer is a whole number computed from operands in the question: at least one per category, so that
- * every category has as many questions as anyone asks for.
+ * Templates whose answer is a whole number computed from operands in the question. There is at least one in each category,
+ * so that no category runs out of questions.
  */
 import type { Random } from './random.js';
 import type { MiniProblem, MiniTemplate, MiniTool } from './template.js';
 
-/** The ways to compute one value. `expression` is read alike by calculator, python and algebra unless told apart. */
+/** One value and how tools compute it: `inputs` by tool; for calculator, python and algebra `expression` unless given. */
 interface Computation {
   readonly text: string;
   readonly expression: string;
@@ -14,12 +14,12 @@ interface Computation {
   readonly goal?: string;
 }
 
-/** What the tiny model's tokenizer makes of a number: runs of up to three digits, from the left. */
+/** The first token of a number: the tiny model's tokenizer splits numbers into up to three digits, from the left. */
 const firstDigits = (value: number): string => String(value).slice(0, 3);
 
 /**
- * Wrong results a person might get (slips in one operand or one digit), then random ones of the same size. Their first
- * three digits differ from each other, so that one look tells the options apart.
+ * Wrong results near the value, as a slip would give, and random ones of the same size. The first three digits of all
+ * options differ, so that their first tokens do.
  */
 function wrongNumbers(value: number, random: Random): string[] {
   const seen = new Set([firstDigits(value)]);
@@ -40,7 +40,7 @@ const numbersIn = (text: string): string[] => [...new Set(text.match(/\d+/g) ?? 
 
 function computed(c: Computation): MiniProblem {
   const inputs = { calculator: c.expression, python: c.expression, algebra: c.expression, ...c.inputs };
-  // `m/s^2` has a number in it that no input needs.
+  // Not all numbers of a text are operands: that of `m/s^2` occurs in no input.
   const used = new Set(numbersIn(Object.values(inputs).join(' ')));
   return {
     text: c.text,
@@ -118,7 +118,7 @@ function doubled(text: string, a: number, n: number): Computation {
   return { text, expression: `${a} * 2^${n}`, value: a * 2 ** n, inputs: { python: `${a} * 2**${n}` } };
 }
 
-/** Unit, unit, factor. */
+/** From unit, to unit, factor. */
 const CONVERSIONS: readonly (readonly [string, string, number])[] = [
   ['hours', 'minutes', 60],
   ['minutes', 'seconds', 60],
@@ -303,7 +303,7 @@ export const numberTemplates: readonly MiniTemplate[] = TEMPLATES.map((t) => ({
   draw: (random) => t.draw(random).map(String),
   build: (args) => {
     const problem = computed(t.make(...args.map(Number)));
-    // A tool without worth here is not an answer to the question even where an input could be written.
+    // Inputs only for tools in `worth`; the others do not count as answering the question.
     const inputs = Object.fromEntries(
       Object.entries(problem.inputs).filter(([tool]) => (t.worth ?? ARITHMETIC)[tool as keyof typeof ARITHMETIC]),
     );

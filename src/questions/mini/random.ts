@@ -1,10 +1,10 @@
 /**
- * Seeded randomness for the built-in question set. Everything `mini` makes is a pure function of strings and numbers
- * hashed here, so that two machines make the same rows.
+ * Seeded randomness for the built-in question set. Everything in `mini` is a pure function of the strings hashed here, so
+ * every machine makes the same rows.
  */
 import { seededRandom } from '../../random.js';
 
-/** FNV-1a over UTF-16 units, finished by a murmur3 mix: 32 bits, unsigned. */
+/** FNV-1a over UTF-16 units, then murmur3's final mix: 32 bits, unsigned. */
 export function hashText(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) {
@@ -18,7 +18,7 @@ export function hashText(text: string): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** In [0, 1), a fixed function of the text. */
+/** A number in [0, 1) that depends only on the text. */
 export function unitOf(text: string): number {
   return hashText(text) / 2 ** 32;
 }

@@ -1,3 +1,4 @@
+/** The contract of a family of `mini` questions. */
 import type { Random } from './random.js';
 
 /** The eight built-in tools by name; `mini` is written for these. */
@@ -20,17 +21,17 @@ export interface MiniProblem {
   wrong(random: Random): string[];
   /** The ideal input of every tool that answers the question. */
   readonly inputs: Readonly<Partial<Record<MiniTool, string>>>;
-  /** What a sensible input has to name: operands, a formula, an article's title. */
+  /** What a sensible input has to contain: operands, a formula, an article's title. */
   readonly subjects: readonly string[];
-  /** One short sentence that says what is to be found out; the tiny model's thoughts are made of it. */
+  /** What the question asks for, in one short sentence; the tiny model's thoughts are made of it. */
   readonly goal: string;
 }
 
-/** A family of questions. `build` is a pure function of `args`, so a question's rules can be made again from its `src`. */
+/** A family of questions. `build` is a pure function of `args`, so that a question's rules can be rebuilt from its `src`. */
 export interface MiniTemplate {
   readonly name: string;
   readonly category: string;
-  /** Worth of each tool that answers, 0–10, before small per-question variation. */
+  /** Base score of each tool that answers the question, 0–10; varied a little by question. */
   readonly worth: Readonly<Partial<Record<MiniTool, number>>>;
   draw(random: Random): string[];
   build(args: readonly string[]): MiniProblem;

@@ -1,4 +1,4 @@
-/** nerdamer, which its image has put into the realm as a global. */
+/** The tool `algebra`: solves equations and evaluates expressions with nerdamer, which is a global of its realm. */
 import type { Evaluate } from '../hostProtocol.js';
 import { refusePrototypeNames } from './names.js';
 
@@ -19,7 +19,10 @@ export function createAlgebra(): Evaluate {
   };
 }
 
-/** nerdamer reads `foo(x)` as a product or a list, which looks like an answer. One letter before a bracket is a factor. */
+/**
+ * nerdamer reads an unknown `foo(x)` as a product or a list, which would look like an answer; so such names are refused. A
+ * single letter before a bracket is a factor and allowed.
+ */
 function refuseUnknownFunctions(expression: string): void {
   const known = nerdamer.getCore().PARSER.functions;
   for (const [, name = ''] of expression.matchAll(/(?<![A-Za-z_\d])([A-Za-z_]\w+)\s*\(/g)) {
@@ -30,7 +33,7 @@ function refuseUnknownFunctions(expression: string): void {
   }
 }
 
-/** Read by this file, and the constants and words that may stand before a bracket. */
+/** Functions that this file handles, and words that may stand before a bracket. */
 const OURS = new Set(['solveEquations', 'system', 'pi', 'and']);
 
 function solveSystem(equations: readonly string[]): string {
@@ -40,7 +43,7 @@ function solveSystem(equations: readonly string[]): string {
     .join(', ');
 }
 
-/** `x+y=3, x-y=1`, `solve([x+y=3, x-y=1], [x, y])` and the like: the equations, or null where it is no system. */
+/** The equations of `x+y=3, x-y=1`, `solve([x+y=3, x-y=1], [x, y])` and the like; null when it is not a system. */
 export function systemOf(expression: string): string[] | null {
   const listed = /^(?:solve|solveEquations|system)\s*\(\s*\[([^[\]]*)\]\s*(?:,\s*\[[^[\]]*\]\s*)?\)$/is.exec(
     expression,
@@ -51,7 +54,7 @@ export function systemOf(expression: string): string[] | null {
   return equations;
 }
 
-/** `2*x+3=11` alone asks for its only variable. */
+/** `2*x+3=11` becomes `solve(2*x+3=11, x)`; an expression that is not an equation is returned as it is. */
 export function toSolve(expression: string): string {
   if (!expression.includes('=') || /^[a-z_]\w*\s*\(.*\)$/is.test(expression)) return expression;
   if (/[<>:]=|=.*=/.test(expression)) throw new Error('one equation expected, e.g. 2*x+3=11 or solve(2*x+3=11, x)');
@@ -64,18 +67,18 @@ export function toSolve(expression: string): string {
   return `solve(${expression}, ${only})`;
 }
 
-/** Names that are not called: `sin(x)` has the variable x. `pi`, `e` and `i` are constants. */
+/** Names that are neither called as functions nor the constants `pi`, `e` and `i`: for `sin(x)` it is x. */
 export function variablesOf(expression: string): string[] {
   const names = expression.match(/[a-zA-Z_]\w*(?!\w*\s*\()/g) ?? [];
   return [...new Set(names)].filter((name) => !['pi', 'e', 'i'].includes(name));
 }
 
-/** What JavaScript shows of things that are no mathematics. */
+/** Text that JavaScript prints for values that are not mathematical. */
 const NO_VALUE = /\[object |\bfunction\b|=>|\b(?:undefined|null|NaN)\b/;
 
 /**
- * One solution reads as itself; several keep their brackets: `[sqrt(2),-sqrt(2)]`; none says so. nerdamer writes decimals as
- * long fractions (33040268/44704279): those become decimals again.
+ * Formats a result: a single solution without brackets, several with them (`[sqrt(2),-sqrt(2)]`), none in words. nerdamer
+ * writes decimals as long fractions (33040268/44704279), which become decimals again.
  */
 function tidy(result: string): string {
   if (result === '' || result === '[]') return 'no solution found';

@@ -1,13 +1,14 @@
+/** The tool `calculator` on mathjs, and the restricted mathjs that `statistics` uses too. */
 import { all, create, type FactoryFunctionMap, type MathJsInstance, type MathNode, type MathType } from 'mathjs';
 import type { Evaluate } from '../hostProtocol.js';
 import { refusePrototypeNames } from './names.js';
 
-/** Twelve digits: enough for any answer, and 0.1 + 0.2 reads 0.3. */
+/** Twelve digits are enough for any answer, and show 0.1 + 0.2 as 0.3. */
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
 
 /**
- * Functions that would change the parser, parse text a second time, or reach properties by a name in a text. mathjs
- * advises the same of most.
+ * Functions that can change the parser, parse text themselves, or read properties by a name from the text. mathjs itself
+ * advises to disable most of them.
  */
 const DENIED = [
   'print',
@@ -36,11 +37,11 @@ const ALSO_DENIED = [
 export interface Arithmetic {
   readonly math: MathJsInstance;
   evaluate(expression: string, scope: Map<string, unknown>): unknown;
-  /** Whether evaluating it can change nothing but its own scope. */
+  /** True when evaluating the expression cannot change anything but its own scope. */
   isPlain(expression: string): boolean;
 }
 
-/** A tool on mathjs: `plain` says of an input whether the library is as new after it. */
+/** A tool on mathjs. `plain` returns 'true' for an input that cannot change the library. */
 export type ArithmeticTool = Evaluate & { plain(input: string): string };
 
 /** A mathjs of our own whose expressions cannot reach its configuration. */
@@ -64,7 +65,7 @@ export function createArithmetic(): Arithmetic {
       try {
         tree = parse(expression) as MathNode;
       } catch {
-        // What does not parse is not evaluated.
+        // Text that does not parse is not evaluated either.
         return true;
       }
       return tree.filter((node) => !isPlainNode(node)).length === 0;
@@ -72,7 +73,7 @@ export function createArithmetic(): Arithmetic {
   };
 }
 
-/** Operators, and functions that give a new value for their arguments. Not: members of objects, functions that draw. */
+/** Operators and functions that only return a value; not members of objects, nor functions that draw random numbers. */
 const PLAIN_NODES = new Set([
   ...['ConstantNode', 'SymbolNode', 'OperatorNode', 'ParenthesisNode', 'ArrayNode', 'RangeNode', 'ConditionalNode'],
   ...['RelationalNode', 'BlockNode', 'AssignmentNode', 'FunctionNode'],
@@ -99,7 +100,7 @@ export function createCalculator(): ArithmeticTool {
   return Object.assign(calculate, { plain: (input: string) => String(isPlain(normalise(input))) });
 }
 
-/** Every number in it is one: a list or a unit with NaN or infinity inside is no answer either. */
+/** Throws unless every number in the value is finite, also those inside lists and units. */
 export function requireValue(math: MathJsInstance, value: unknown): void {
   const parts: unknown[] = [value];
   while (parts.length > 0) {
@@ -119,7 +120,7 @@ export function requireValue(math: MathJsInstance, value: unknown): void {
   }
 }
 
-/** The objects of `qr` and `lup` carry their own way of printing. */
+/** The results of `qr` and `lup` are objects that also hold a function, for printing. */
 function isNoFunction(part: unknown): boolean {
   return typeof part !== 'function';
 }
@@ -130,9 +131,9 @@ function isSingle(math: MathJsInstance, part: unknown): boolean {
   );
 }
 
-/** What people and models write for the operators mathjs knows. */
+/** Replaces what people and models write by what mathjs understands. */
 export function normalise(input: string): string {
-  // 1,000 is a thousand where no comma can separate arguments.
+  // 1,000 is a thousand, unless there are brackets, in which commas separate arguments.
   const text = /[([]/.test(input)
     ? input
     : input.replace(/\b\d{1,3}(?:,\d{3})+\b/g, (digits) => digits.replaceAll(',', ''));
@@ -149,7 +150,7 @@ export function normalise(input: string): string {
     .replace(/\s*=\s*\??\s*$/, '');
 }
 
-/** Several lines or `;` give a ResultSet: the last value is the answer. */
+/** For several lines, or `;`, mathjs returns a ResultSet, whose last value is the answer. */
 export function lastEntry(math: MathJsInstance, value: unknown): unknown {
   if (!math.isResultSet(value)) return value;
   return (value as unknown as { entries: unknown[] }).entries.at(-1);
@@ -161,7 +162,7 @@ export function formatValue(math: MathJsInstance, value: unknown): string {
   return math.format(value as MathType, FORMAT);
 }
 
-/** sin(pi) is 1.2e-16 in floating point; a tiny physical constant is really tiny. Only the former is noise. */
+/** Rounds noise of trigonometric functions to 0: sin(pi) is 1.2e-16 in floating point. Other tiny values are real. */
 function trigNoise(expression: string, value: unknown): unknown {
   const noisy = typeof value === 'number' && Math.abs(value) < 1e-15 && /\b(sin|cos|tan)\b/.test(expression);
   return noisy ? 0 : value;

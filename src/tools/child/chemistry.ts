@@ -1,4 +1,4 @@
-/** Formulas, masses, elements and structures; atomic masses and structure properties are OpenChemLib's. */
+/** The tool `chemistry`: formulas, masses, elements and structures, with OpenChemLib's masses and structure properties. */
 import * as OCL from 'openchemlib';
 import type { Evaluate } from '../hostProtocol.js';
 import { ELEMENT_NAMES } from './elements.js';
@@ -7,7 +7,7 @@ import { parseFormula } from './formula.js';
 const HELP = 'write e.g. mass H2O, formula C6H12O6, smiles CCO, or element Fe';
 const COMMAND =
   /^(molar\s*mass|molecular\s*weight|mass|weight|formula|composition|smiles|element)\b\s*(?:of\s+)?[:=]?\s*(.*)$/is;
-/** Laying a molecule out in the plane costs 1 s the first time, and no fact we give depends on it. */
+/** Skips computing coordinates for a drawing: it takes 1 s the first time, and nothing we print depends on it. */
 const WITHOUT_DRAWING = { noCoordinates: true };
 
 export function createChemistry(): Evaluate {
@@ -39,7 +39,7 @@ export function createChemistry(): Evaluate {
 
 function unwrap(text: string): string {
   const inner = /^\((.*)\)$/s.exec(text.trim())?.[1];
-  // Only a pair that closes at the end is an argument list: `(NH4)2SO4` starts and `Ca(OH)2` ends otherwise.
+  // Brackets are removed only when the first one is closed by the last character; not in `(NH4)2SO4` or `Ca(OH)2`.
   const balanced =
     inner !== undefined &&
     [...inner].reduce((depth, c) => (depth < 0 ? depth : depth + Number(c === '(') - Number(c === ')')), 0) === 0;
@@ -87,8 +87,8 @@ function element(text: string, mass: (symbol: string) => number): string {
 }
 
 /**
- * OpenChemLib takes any number for an isotope, and wildcards for carbon, and then gives masses of 0 or NaN. No known
- * nucleus lies outside Z ≤ A ≤ 3 Z + 4 (H-1 to H-7, C-8 to C-22, U-215 to U-243).
+ * Refuses wildcards and impossible isotopes, for which OpenChemLib gives masses of 0 or NaN. Every known nucleus has
+ * Z ≤ A ≤ 3 Z + 4 (H-1 to H-7, C-8 to C-22, U-215 to U-243).
  */
 function checkAtoms(smiles: string): void {
   if (/[*?]/.test(smiles)) throw new Error(`a SMILES string with wildcards (* or ?) has no mass; ${HELP}`);
@@ -99,7 +99,7 @@ function checkAtoms(smiles: string): void {
   }
 }
 
-/** Aromatic atoms are written small. */
+/** Atomic number of a symbol in SMILES, where aromatic atoms are in lower case. */
 function numberOf(symbol: string): number | undefined {
   return SYMBOLS.get(symbol[0]!.toUpperCase() + symbol.slice(1));
 }
@@ -128,7 +128,7 @@ function structure(smiles: string): string {
     `rings ${rings.getSize()} (${aromatic} aromatic)`,
     `H-bond donors ${properties.donorCount}`,
     `H-bond acceptors ${properties.acceptorCount}`,
-    // OpenChemLib answers -999 where it has no increments, as for salts.
+    // logP is -999 when OpenChemLib has no increments for the molecule, as for salts.
     ...(properties.logP > -900 ? [`logP ${properties.logP.toFixed(2)}`] : []),
     `polar surface ${properties.polarSurfaceArea.toFixed(1)} A^2`,
     `rotatable bonds ${properties.rotatableBondCount}`,

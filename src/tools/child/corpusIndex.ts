@@ -1,6 +1,6 @@
 /**
- * Full-text search over the corpus, in a child: the time a query takes grows with its words and their lengths, and this
- * program's event loop must not stand still for it.
+ * The tools `encyclopedia` and `search` over the corpus. They run in a child, because a query with many long words takes so
+ * long that it would block the program's event loop.
  */
 import MiniSearch from 'minisearch';
 import type { Evaluate } from '../hostProtocol.js';
@@ -18,7 +18,7 @@ const PASSAGES = 3;
 export function createCorpusTools(articles: readonly IndexedArticle[]): Readonly<Record<string, Evaluate>> {
   const index = new CorpusIndex(articles);
   return {
-    /** Title in, article out: exact, then by letters alone, then the closest title (which is then named). */
+    /** The article with that title: an exact match, else by `titleKey`, else the closest title, which the answer names. */
     encyclopedia: (input) => {
       const title = input.trim().replace(/^["'“]|["'”]$/g, '');
       const found = index.title(title);
@@ -35,7 +35,7 @@ export function createCorpusTools(articles: readonly IndexedArticle[]): Readonly
   };
 }
 
-/** Case, accents and punctuation do not make another title. */
+/** The same key for titles that differ only in case, accents and punctuation. */
 export function titleKey(title: string): string {
   return title
     .normalize('NFKD')
@@ -50,7 +50,7 @@ export interface Ranked {
   readonly score: number;
 }
 
-/** Full-text index over the articles. Titles weigh more than text; misspelt and unfinished words still match. */
+/** Full-text index over the articles. Titles count more than text; misspelt words and beginnings of words match too. */
 export class CorpusIndex {
   readonly #index: MiniSearch;
   readonly #byTitle = new Map<string, IndexedArticle>();
@@ -84,7 +84,7 @@ export class CorpusIndex {
     return hits.map((hit) => ({ article: this.articles[hit.id as number]!, score: hit.score }));
   }
 
-  /** The article whose title is nearest, by the words of the title alone. */
+  /** The article whose title is most similar; texts do not count. */
   closest(title: string): IndexedArticle | undefined {
     const [hit] = this.#index.search(title, { fields: ['title'], fuzzy: (term) => fuzzy(term, 0.25), prefix: true });
     return hit === undefined ? undefined : this.articles[hit.id as number];
@@ -97,7 +97,7 @@ const STOP_WORDS = new Set(
   ),
 );
 
-/** Nobody misspells a word of such length; comparing it with all others takes seconds. */
+/** Longer words are not compared approximately: that takes seconds, and they are no misspelt words. */
 const LONGEST_WORD = 40;
 
 function fuzzy(term: string, share: number): number | false {

@@ -1,6 +1,6 @@
 /**
- * The distribution functions that no installed library has: Student's t, chi-squared, F and the inverse normal, by the
- * incomplete beta and gamma functions (continued fractions and series as in Abramowitz & Stegun 6.5, 26.5).
+ * Distribution functions that no installed library has: Student's t, chi-squared, F and the inverse normal, computed from
+ * the incomplete beta and gamma functions (continued fractions and series as in Abramowitz & Stegun 6.5, 26.5).
  */
 
 const EPSILON = 1e-15;
@@ -24,7 +24,7 @@ export function logGamma(x: number): number {
 export function incompleteBeta(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
-  // The continued fraction converges fast on this side of the mean; the other side is its mirror.
+  // The continued fraction converges fast below the mean; above it I_x(a, b) = 1 − I_{1−x}(b, a).
   if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(1 - x, b, a);
   const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)) / a;
   let c = 1;
@@ -121,7 +121,7 @@ export function fUpper(f: number, df1: number, df2: number): number {
   return f <= 0 ? 1 : incompleteBeta(df2 / (df2 + df1 * f), df2 / 2, df1 / 2);
 }
 
-/** x with cdf(x) = p, for a continuous increasing cdf: bracket by doubling, then bisect to the last bit that counts. */
+/** x with cdf(x) = p, for a continuous increasing cdf: brackets x by doubling, then bisects to a relative 1e-14. */
 export function invert(cdf: (x: number) => number, p: number, lowest: number): number {
   let high = 1;
   while (cdf(high) < p && high < 1e300) high *= 2;

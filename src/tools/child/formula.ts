@@ -1,4 +1,4 @@
-/** Molecular formulas as people write them: `Ca(OH)2`, `[Fe(CN)6]4-`, `CuSO4·5H2O`, `SO4^2-`, `NH4+`. */
+/** Parses molecular formulas as people write them: `Ca(OH)2`, `[Fe(CN)6]4-`, `CuSO4·5H2O`, `SO4^2-`, `NH4+`. */
 
 export interface Formula {
   /** Element symbol → number of atoms, in the order written. */
@@ -20,7 +20,7 @@ export function parseFormula(text: string, isElement: (symbol: string) => boolea
   return { atoms, charge };
 }
 
-/** H₂O and SO₄²⁻ as plain characters; superscripts become `^…`. */
+/** Rewrites H₂O and SO₄²⁻ in plain characters; superscripts become `^…`. */
 function toPlainDigits(text: string): string {
   return text
     .replace(/[₀-₉]/g, (digit) => String(digit.charCodeAt(0) - 0x2080))

@@ -1,10 +1,10 @@
 /**
- * Second line of defence inside a child, behind Node's permission model: takes away what evaluated code would want if
- * it ever reached the main realm. The permission model of Node 20 says nothing about the network or about signals to
- * other processes; this is where those go.
+ * The second line of defence inside a child, after Node's permission model: removes what evaluated code could use if it ever
+ * reached the main realm. The permission model of Node 20 does not cover the network, nor signals to other processes; both
+ * are removed here.
  *
- * What it does not do: an attacker with arbitrary machine code in the process (a V8 or WebAssembly escape) is stopped
- * only by the operating system, that is by the network namespace the launcher sets up where the machine allows it.
+ * This does not stop an attacker who runs arbitrary machine code in the process (a V8 or WebAssembly escape). Only the
+ * operating system does, by the network namespace that the launcher sets up where the machine allows it.
  */
 import dgram from 'node:dgram';
 import dns from 'node:dns';
@@ -45,7 +45,7 @@ export function harden(): void {
 }
 
 function overwrite(target: object, key: string, value: unknown): void {
-  // The IPC channel is an accessor that internals read by symbol, not by this name.
-  // Reflect, not Object: a later Node may have made one of them fixed, and that must not keep the child from starting.
+  // Overwriting `channel` does not break our own IPC, as Node's internals read the channel by a symbol.
+  // Reflect does not throw: if a later Node makes one of these read-only, the child must still start.
   Reflect.defineProperty(target, key, { value, writable: false, configurable: false, enumerable: false });
 }

@@ -1,7 +1,7 @@
 /**
- * z3 through its string API (SMT-LIB 2), one context per call. Options that a script sets are global to z3 and outlive
- * its context: after such a script the next call has a new instance, whose memory and threads are new (0.1 s; the code
- * is compiled once).
+ * The tool `logic`: z3 through its string API (SMT-LIB 2), with one context per call. Options that a script sets are global
+ * to z3 and outlive its context, so after such a script the next call gets a new instance with new memory and threads
+ * (0.1 s; the code is compiled once).
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,7 +17,7 @@ interface Z3 {
   global_param_set(name: string, value: string): void;
 }
 
-/** The emscripten module underneath. Its memory has a fixed size, so `HEAPU8` stays valid. */
+/** z3's emscripten module. Its memory has a fixed size, so `HEAPU8` stays valid. */
 interface Emscripten {
   readonly HEAPU8: Uint8Array;
   _malloc(bytes: number): number;
@@ -27,7 +27,7 @@ interface Emscripten {
   async_call(start: (...args: never[]) => void, ...args: unknown[]): Promise<string>;
 }
 
-/** TypeScript knows WebAssembly with the browser's library alone. */
+/** TypeScript declares WebAssembly only in its library for browsers. */
 const wasm = (
   globalThis as unknown as {
     WebAssembly: {
@@ -61,10 +61,10 @@ export async function logicImages(): Promise<MakeImage> {
         Z3.del_context(context);
       }
     };
-    // The first query pays for z3's worker threads: pay before the child says that it is ready.
+    // The first query starts z3's worker threads; done here, before the child reports that it is ready.
     await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
     const logic = (input: string) => session((run) => (isInfix(input) ? proposition(input, run) : script(input, run)));
-    // One after the other: z3 answers one question at a time.
+    // One after another, because z3 answers one query at a time.
     const look = async () => [await logic(CONTROLS[0]), await logic(CONTROLS[1])].join('\n');
     const asNew = await look();
     let last = '';
@@ -81,15 +81,15 @@ export async function logicImages(): Promise<MakeImage> {
   };
 }
 
-/** Options, commands that end or reset, and whatever takes a keyword: formulas and assertions need none of them. */
+/** Matches scripts that may set options or reset z3, by words that plain formulas and assertions do not need. */
 const SETS_OPTIONS = /:|set-|exit|reset|include|tactic|help|apply/i;
 
 const CONTROLS = ['p -> q, q |- p', '(declare-const x Real)(assert (= (* 3 x) 1))'] as const;
 
 /**
- * What `Z3.eval_smtlib2_string` is meant to do. That one hands the worker thread a string on the main thread's stack,
- * which is gone when the call returns: under load z3 then reads a cut or overwritten script (5 of 1500 calls on a busy
- * machine ended with "unexpected end of file"; this way none). Here the script lives on the heap until the answer has come.
+ * Replaces `Z3.eval_smtlib2_string`, which passes the worker thread a string on the main thread's stack. The string is gone
+ * when the call returns, so under load z3 reads a cut or overwritten script: 5 of 1500 calls on a busy machine ended with
+ * "unexpected end of file". Here the script stays on the heap until the answer has come; none failed.
  */
 async function evalString(em: Emscripten, context: unknown, script: string): Promise<string> {
   const bytes = new TextEncoder().encode(`${script.replaceAll('\0', '')}\0`);
@@ -130,7 +130,7 @@ function withModel(verdict: string, model: string): string {
   return model === '' ? verdict : `${verdict}: ${model}`;
 }
 
-/** z3 reports errors in its output, and goes on: the first one is the answer. */
+/** z3 writes errors into its output and goes on; the first of them is thrown. */
 function checked(output: string): string {
   const error = /\(error "((?:[^"]|"")*)"\)/.exec(output);
   if (error !== null) throw new Error(error[1]!.replaceAll('""', '"'));

@@ -1,6 +1,6 @@
 /**
- * The images of the tools whose libraries are plain JavaScript: those with a recipe in builtin.ts. Library and evaluator live in a realm made for one
- * call: what an expression may do to either of them ends with it.
+ * Makes the images of the tools with an `image` recipe in builtin.ts, whose libraries are plain JavaScript. An image is a
+ * realm with library and evaluator. It is dropped after a call that may have changed it.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ import { createRealm, ModuleSet, runInRealm, script, textOnly } from './realm.js
 const require = createRequire(import.meta.url);
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** The bundles that run without Node, found from what the package's own `exports` lead to. */
+/** A file of a package beside the one that its `exports` resolve to; used to find bundles that run without Node. */
 const nearby = (name: string, ...path: string[]): string => join(dirname(require.resolve(name)), ...path);
 const MATHJS = nearby('mathjs', '..', 'browser', 'math.js');
 const NERDAMER = nearby('nerdamer-prime', 'all.min.js');
@@ -23,13 +23,13 @@ const LIBRARIES: Readonly<Record<string, { file: string } | { global: string }>>
   openchemlib: { file: nearby('openchemlib', 'openchemlib.js') },
 };
 
-/** A library may warn; nobody reads it. Written in the realm, so that it holds no object of ours. */
+/** A silent console for libraries. Evaluated in the realm, so that the realm holds no object of ours. */
 const CONSOLE = `{
   const nothing = () => {};
   globalThis.console = { log: nothing, warn: nothing, error: nothing, info: nothing, debug: nothing };
 }`;
 
-/** The bundle makes an instance of itself, and others from it: said in the words of the package. */
+/** Gives mathjs' browser bundle, which is an instance, the interface of the npm package: `all` and `create`. */
 const MATHJS_AS_PACKAGE = 'globalThis.mathjs = { all: {}, create: (_all, config) => math.create(config) };';
 
 export function mathImages(): readonly MakeImage[] {
@@ -42,7 +42,7 @@ export function mathImages(): readonly MakeImage[] {
     mathjs: [script(MATHJS, 'math'), new vm.Script(MATHJS_AS_PACKAGE)],
     nerdamer: [script(NERDAMER, 'nerdamer')],
   };
-  /** A realm with the tool's libraries and its evaluator, which has built what it builds at its first use. */
+  /** A realm with the tool's libraries and its evaluator, called once so that all lazy work is done. */
   const evaluator = async (tool: string, { image, example }: Recipe): Promise<Loaded> => {
     const realm = createRealm({}, image.allowEval ?? false);
     runInRealm(realm, CONSOLE, 'console');
@@ -72,8 +72,8 @@ type Library = ImageRecipe['libraries'][number];
 type Recipe = { readonly image: ImageRecipe; readonly example: string };
 
 /**
- * An image that answers on as long as what was asked could change nothing, and as its control inputs read as they did
- * when it was new. Anything else, and the next call gets a new one.
+ * An image for several calls. It stays in use while no input could have changed it and the control inputs give the results
+ * of a new image; otherwise the next call gets a new image.
  */
 function kept({ evaluate, plain }: Loaded, tool: string, controls: readonly string[]): Image {
   const look = () => controls.map((input) => outcome(evaluate, input)).join('\n');
@@ -88,7 +88,7 @@ function kept({ evaluate, plain }: Loaded, tool: string, controls: readonly stri
 
 interface Loaded {
   readonly evaluate: Evaluate;
-  /** `true` where the input cannot have changed the library. */
+  /** Returns 'true' when the input cannot have changed the library. */
   readonly plain: Evaluate;
 }
 

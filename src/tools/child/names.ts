@@ -1,6 +1,6 @@
 /**
- * Names that every JavaScript object has. Our libraries keep functions and variables in objects, so `constructor(1)` or
- * `toString + 1` would find what nobody defined and give nonsense for an answer.
+ * Throws for names that every JavaScript object has. The tools' libraries keep functions and variables in objects, so
+ * `constructor(1)` or `toString + 1` would find something nobody defined and give a nonsensical answer.
  */
 export function refusePrototypeNames(text: string): void {
   for (const name of text.match(/[A-Za-z_]\w*/g) ?? []) {

@@ -1,3 +1,4 @@
+/** Formats the passages that a search found as one observation. */
 import { clip, printable } from '../observation.js';
 
 export interface Passage {
@@ -5,10 +6,10 @@ export interface Passage {
   readonly text: string;
 }
 
-/** What the second and third passage are sure of: a title and the first words. */
+/** Characters reserved for each passage after the first: enough for a title and the first words. */
 const LEAST_CHARS = 32;
 
-/** The best passage is given as whole as fits; the ones after it share what it leaves. */
+/** The best passage gets as much room as it needs, if there is so much; the others share the rest. */
 export function layOutPassages(passages: readonly Passage[], maxChars: number): string {
   const lines: string[] = [];
   let left = maxChars;

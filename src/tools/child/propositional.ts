@@ -1,4 +1,4 @@
-/** The short form for propositional logic: `p -> q, p |- q` asks whether the premises entail the conclusion. */
+/** Parses propositional logic in infix form into SMT-LIB: `p -> q, p |- q` asks whether the premises entail q. */
 
 const TOKEN =
   /\s*(?:(<->|<=>|↔|⇔)|(->|=>|→|⇒)|(\|-|⊢|∴)|(&&|&|\/\\|∧)|(\|\||\||\\\/|∨)|(~|!|¬)|(\^|⊕)|([(),;])|([A-Za-z_]\w*))/y;
@@ -20,11 +20,11 @@ export interface Entailment {
   readonly declarations: string;
   /** SMT-LIB terms. */
   readonly premises: readonly string[];
-  /** Null where no `|-` was written: the question is then whether the formulas can hold together. */
+  /** Null without `|-`: the question is then whether the formulas can all be true. */
   readonly conclusion: string | null;
 }
 
-/** SMT-LIB scripts are lists whose head is a command; anything else is read as infix. */
+/** False for an SMT-LIB script, which starts with a list whose head is a command. */
 export function isInfix(input: string): boolean {
   return !/^\s*(;|\(\s*(declare|define|assert|check|set|get|push|pop|reset|echo|minimize|maximize|eval|simplify|exit|help|display|include|labels|model|query|rule|apply|block)[\w-]*[\s)])/.test(
     input,
@@ -52,7 +52,7 @@ function tokenise(input: string): Token[] {
   return tokens;
 }
 
-/** Binding, loosest first: iff, implies (to the right), or and xor, and, not. */
+/** Recursive descent. Precedence from lowest: iff; implies (right-associative); or, xor; and; not. */
 class Parser {
   #at = 0;
   #depth = 0;

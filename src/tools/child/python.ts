@@ -1,10 +1,10 @@
 /**
- * CPython (pyodide) in a realm of its own. Pyodide's Node build hands `fs` and `child_process` to whoever asks, so it is
- * started in its shell mode instead: a realm with no `process` and no `require`, where every file it needs is given to
- * it, string evaluation is off and dynamic `import` is refused. What Python can walk to from there holds no Node module.
+ * The tool `python`: CPython (pyodide) in a realm of its own. Under Node pyodide would give Python access to `fs` and
+ * `child_process`, so it is started in its shell mode: in a realm without `process` and `require`, which gets every file it
+ * needs from us, without evaluation of strings and without dynamic `import`. No Node module can be reached from there.
  *
- * Everything in Python can be changed by what runs in it, so a process answers one call. Starting one is made cheap by a
- * picture of the memory of an interpreter that has loaded and run nothing but our driver (0.2 s instead of 2.1 s, beside what Node itself takes).
+ * Code can change everything in the interpreter, so a process answers one call only. To start fast, it loads a snapshot of
+ * the memory of an interpreter that has run nothing but our driver (0.2 s instead of 2.1 s, beside what Node itself takes).
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ import { type Evaluate, EvaluationFailure } from '../hostProtocol.js';
 import { DRIVER } from './pythonDriver.js';
 import { createRealm, importInRealm, runInRealm } from './realm.js';
 
-/** Python's heap; allocation beyond it is a MemoryError in Python. */
+/** Limit of Python's heap; allocating more raises MemoryError in Python. */
 const MAX_HEAP_MB = 512;
 const FILES = ['pyodide.asm.wasm', 'python_stdlib.zip', 'pyodide-lock.json'];
 
@@ -25,7 +25,7 @@ interface Pyodide {
 }
 type Runner = (source: string, maxChars: number) => unknown;
 
-/** The memory of an interpreter that is ready for its first call. */
+/** The snapshot: the memory of an interpreter that is ready for its first call. */
 export async function makePythonSnapshot(): Promise<Uint8Array> {
   const { pyodide } = await start({ _makeSnapshot: true });
   pyodide.runPython(DRIVER);
@@ -34,12 +34,12 @@ export async function makePythonSnapshot(): Promise<Uint8Array> {
 
 export async function createPython(snapshot: Uint8Array): Promise<Evaluate> {
   const { pyodide, realm, globals } = await start({ _loadSnapshot: snapshot });
-  // Needed for the start only; gone before any foreign code runs.
+  // Needed only for starting; removed before any foreign code runs.
   for (const name of ['read', 'readbuffer', 'load', 'location']) {
     Reflect.deleteProperty(globals, name);
     runInRealm(realm, `delete globalThis.${name}`, 'cleanup');
   }
-  // The picture must have them: its objects of JavaScript are counted from the first.
+  // Not before: the snapshot needs these modules, because it refers to JavaScript objects by their number.
   pyodide.unregisterJsModule('js');
   pyodide.unregisterJsModule('pyodide_js');
   const runner = pyodide.runPython(TAKE_DRIVER) as Runner;
@@ -78,20 +78,20 @@ for _name in list(sys.modules):
 _spark_run
 `;
 
-/** The driver answers `+` and the text, or `-` and what went wrong. */
+/** The driver returns `+` and the output, or `-` and the error message. */
 function evaluate(runner: Runner, input: string, maxChars: number): string {
   let reply: unknown;
   try {
     reply = runner(input, maxChars);
   } catch {
-    // The driver catches whatever Python raises: what arrives here broke the interpreter.
+    // The driver catches everything that Python raises, so this error means that the interpreter is broken.
   }
   if (typeof reply !== 'string') throw new EvaluationFailure('the interpreter failed and was restarted', true);
   if (!reply.startsWith('+')) throw new Error(reply.slice(1));
   return reply.slice(1);
 }
 
-/** Growth goes through this one JavaScript call; refusing it makes malloc fail, which Python reports. */
+/** All memory growth goes through this JavaScript function; when it throws, malloc fails, and Python raises MemoryError. */
 const HEAP_LIMIT = `(() => {
   const grow = WebAssembly.Memory.prototype.grow;
   const pages = ${MAX_HEAP_MB} * 16;
@@ -103,7 +103,7 @@ const HEAP_LIMIT = `(() => {
   });
 })()`;
 
-/** What pyodide's shell mode expects of its host. All of it pure, none of it reaches further. */
+/** The globals that pyodide's shell mode needs; none of them gives access to anything else. */
 function shellGlobals(folder: string): Record<string, unknown> {
   const bytes = (file: string): Buffer => {
     const name = String(file).split('/').at(-1)!;
@@ -125,7 +125,7 @@ function shellGlobals(folder: string): Record<string, unknown> {
   };
 }
 
-/** Pyodide asks `head -c N /dev/urandom | base64`. A rollout must be repeatable, so the bytes are always the same. */
+/** Answers pyodide's `head -c N /dev/urandom | base64` with the same bytes always, because rollouts must be repeatable. */
 function notRandom(args: readonly string[]): string {
   const count = Number(/-c\s*(\d+)/.exec(args.join(' '))?.[1] ?? 0);
   const out = Buffer.alloc(count);

@@ -1,6 +1,6 @@
 /**
- * Python's side: runs one source, collects stdout up to a limit and appends the repr of a last expression. It answers
- * one call and puts nothing back. What models often import is imported before the picture of the memory is taken.
+ * The Python code that runs one source: it collects stdout up to a limit and appends the repr of a last expression. It
+ * serves one call and cleans nothing up. It imports modules that models often use, so that they are in the snapshot.
  */
 export const DRIVER = String.raw`
 def _make_driver():

@@ -1,8 +1,8 @@
 /**
- * A bare JavaScript realm for code that reads or runs a model's text: its own globals, no `process`, no `require`, no
- * dynamic `import` except of the files given. Alone a vm context is no security boundary; it is one layer, and the one
- * that keeps Node's modules out of the object graph that Python or generated functions can walk. Where only strings go
- * in and out, it is also all the state a call can leave behind, and is thrown away with it.
+ * A bare JavaScript realm (vm context) for code that reads or runs a model's text: own globals, no `process`, no `require`,
+ * no dynamic `import` except of given files. A vm context alone is no security boundary. It is one layer, which keeps Node's
+ * modules out of reach of Python or generated functions. When only strings go in and out, it also holds all the state that a
+ * call can leave behind, which is gone when the realm is dropped.
  */
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
@@ -14,7 +14,7 @@ export function createRealm(globals: Record<string, unknown>, allowEval: boolean
   });
 }
 
-/** Evaluates an ES module in the realm. `allowed(specifier)` gives the file of a dynamic import, or null to refuse. */
+/** Evaluates an ES module in the realm. `allowed(specifier)` returns the file of a dynamic import, or null to refuse it. */
 export async function importInRealm(
   context: vm.Context,
   file: string,
@@ -42,31 +42,31 @@ export async function importInRealm(
   return (await load(file)).namespace as Record<string, unknown>;
 }
 
-/** Runs a classic script in the realm and gives its completion value. */
+/** Runs a classic script in the realm and returns its completion value. */
 export function runInRealm(context: vm.Context, source: string, filename: string): unknown {
   return vm.runInContext(source, context, { filename });
 }
 
 /**
- * The standard names as constants. A vm realm looks every global up through a slow hook; with these before it OpenChemLib
- * runs five times as fast, mathjs and nerdamer by a quarter.
+ * Declares the standard globals as constants. A vm context looks up every global through a slow hook; with this line in
+ * front OpenChemLib is five times as fast, mathjs and nerdamer are faster by a quarter.
  */
 const STANDARD = `const { ${(vm.runInNewContext('Object.getOwnPropertyNames(globalThis).join()') as string)
   .split(',')
   .filter((name) => !['globalThis', 'undefined', 'NaN', 'Infinity', 'eval'].includes(name))
   .join(', ')} } = globalThis;`;
 
-/** A classic script that is read and compiled once, for any number of realms. It leaves its global `name`. */
+/** A classic script, read and compiled once for any number of realms. Running it defines the global `name`. */
 export function script(file: string, name: string): vm.Script {
   const text = readFileSync(file, 'utf8');
   const source = `(function () { ${STANDARD} ${text}\n globalThis.${name} ??= ${name}; }).call(globalThis);`;
   return new vm.Script(source, { filename: file });
 }
 
-/** The file of an import, or the name of the realm's global that holds the library. */
+/** Resolves an import to a file, or to the realm's global that holds the library. */
 type Resolve = (specifier: string, referrer: string) => { file: string } | { global: string };
 
-/** ES modules for any number of realms: each file is read once, and compiled from V8's cache after the first time. */
+/** ES modules for any number of realms: each file is read once, and after the first time compiled from V8's cache. */
 export class ModuleSet {
   readonly #sources = new Map<string, { text: string; cachedData?: Buffer }>();
 
@@ -107,7 +107,7 @@ export class ModuleSet {
   }
 }
 
-/** Node has had it since 13; its types forget it. */
+/** Exists since Node 13, but is missing in Node's types. */
 interface CachingModule extends vm.SourceTextModule {
   createCachedData(): Buffer;
 }
@@ -129,8 +129,8 @@ function globalModule(context: vm.Context, name: string, loaded: Map<string, vm.
 }
 
 /**
- * An evaluator of the realm, as this realm may call it: strings in, one string out, thrown errors as text. No object of
- * one realm enters the other, so neither can be changed through the other.
+ * Wraps an evaluator of the realm for callers outside: strings in, one string out, errors as text. No object of either
+ * realm enters the other, so neither can be changed through it.
  */
 export function textOnly(context: vm.Context, evaluator: unknown): Evaluate {
   const call = (runInRealm(context, TEXT_ONLY, 'text-only') as (f: unknown) => (input: string, max: number) => unknown)(

@@ -1,4 +1,4 @@
-/** Statistics as functions in mathjs expressions: descriptive ones from simple-statistics, tests from distributions.ts. */
+/** The tool `statistics`: functions for mathjs expressions, from simple-statistics and distributions.ts. */
 import * as ss from 'simple-statistics';
 import type { Evaluate } from '../hostProtocol.js';
 import {
@@ -28,7 +28,7 @@ export function createStatistics(): ArithmeticTool {
         throw new Error(`a call expected, e.g. mean(1, 2, 3); got ${line}`);
       }
       requireValue(math, value);
-      // Assignments feed later lines; their own value is not an answer.
+      // The value of an assignment is not shown, unless it is the only line.
       if (!/^[a-zA-Z_]\w*\s*=[^=]/.test(line) || lines.length === 1) values.push(formatValue(math, value));
     }
     return values.join('\n') || 'no output';
@@ -38,7 +38,7 @@ export function createStatistics(): ArithmeticTool {
   });
 }
 
-/** One statement a line; a line goes on while a bracket is open. `#` starts a comment. */
+/** One statement a line; an open bracket continues the statement on the next line. `#` starts a comment. */
 function statements(input: string): string[] {
   const out: string[] = [];
   let current = '';
@@ -175,7 +175,7 @@ function distributions(): Record<string, (...args: unknown[]) => unknown> {
 
 function tests(): Record<string, (...args: unknown[]) => unknown> {
   return {
-    /** t_test(data, mu) or, with two samples, Welch's. */
+    /** t_test(data, mu); with two samples Welch's test. */
     t_test: (a, b) => (isList(b) ? welch(sample([a], 't_test', 2), sample([b], 't_test', 2)) : oneSample(a, b ?? 0)),
     t_test_pooled: (a, b) => pooled(sample([a], 't_test_pooled', 2), sample([b], 't_test_pooled', 2)),
     t_test_paired: (a, b) => {
@@ -219,7 +219,7 @@ function tResult(t: number, df: number): string {
   return `t = ${show(t)}, df = ${show(df)}, p = ${show(d.tTwoSided(t, df))}`;
 }
 
-/** Goodness of fit for a list (against `expected`, or equal shares); independence for a table. */
+/** For a list a test of goodness of fit (to `expected`, or to equal shares), for a table a test of independence. */
 function chiSquareTest(observed: unknown, expected: unknown): string {
   const rows = plain(observed);
   if (!Array.isArray(rows)) throw new Error('chi_square_test needs a list, e.g. chi_square_test([10,20],[15,15])');
@@ -294,7 +294,7 @@ function counting(n: unknown, k: unknown, name: string, f: (n: number, k: number
 
 // ── reading arguments ──
 
-/** mathjs matrices become arrays; everything else stays. */
+/** A mathjs matrix becomes an array; other values are returned as they are. */
 function plain(value: unknown): unknown {
   const matrix = value as { toArray?: () => unknown } | null | undefined;
   return typeof matrix?.toArray === 'function' ? matrix.toArray() : value;
@@ -360,7 +360,7 @@ function probability(value: unknown, name: string, closed = false): number {
   return number;
 }
 
-/** Bisection ends within 1e-14 of zero, never on it. */
+/** Rounds to 0, which bisection only approaches to within 1e-14. */
 function clean(x: number): number {
   return Math.abs(x) < 1e-12 ? 0 : x;
 }
