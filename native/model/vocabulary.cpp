@@ -82,7 +82,7 @@ void refuse_twins(const GgufFile& file, const std::vector<std::string_view>& tex
   std::sort(sorted.begin(), sorted.end());
   const auto twin = std::adjacent_find(sorted.begin(), sorted.end());
   if (twin != sorted.end())
-    refuse(file, kTokens, "each text once", "\"" + std::string(twin->substr(0, 80)) + "\" twice");
+    refuse(file, kTokens, "each text once", std::string("\"").append(twin->substr(0, 80)).append("\" twice"));
 }
 
 void check_token_types(const GgufFile& file, const std::vector<std::string_view>& texts) {
