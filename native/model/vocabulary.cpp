@@ -94,7 +94,7 @@ void check_token_types(const GgufFile& file, const std::vector<std::string_view>
     std::memcpy(&type, types->bytes.data() + i * sizeof type, sizeof type);
     if (type != kByteToken || texts[i].empty() || texts[i].size() >= 3) continue;
     refuse(file, key, "a byte's token spelt like <0x0A>",
-           "\"" + std::string(texts[i]) + "\", token " + std::to_string(i));
+           std::string("\"").append(texts[i]).append("\", token ").append(std::to_string(i)));
   }
 }
 
