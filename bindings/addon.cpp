@@ -1,5 +1,6 @@
 // The list of the addon's exports. Handles are opaque tagged objects; src/engine wraps them in classes and is the only
-// caller. `cancel` is a flag made by createCancel(), or undefined. Results of promises are typed in src/engine/types.ts.
+// caller. `cancel` is a flag made by createCancel(), or undefined. Results of promises are typed in
+// src/engine/types.ts.
 #include <napi.h>
 
 #include "core/error.h"
@@ -25,8 +26,8 @@ Napi::Value cancel_every(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Later calls on the handle fail with `disposed`; for a model, also calls on its adapters and critics. A call in flight is
-// not stopped. Memory is freed when nothing uses it any more.
+// Later calls on the handle fail with `disposed`; for a model, also calls on its adapters and critics. A call in flight
+// is not stopped. Memory is freed when nothing uses it any more.
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   if (is_model(info[0])) {
     require_model(info[0])->dispose();

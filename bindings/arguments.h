@@ -36,10 +36,10 @@ spark::OptimizerOptions optimizer_options(const Napi::Value& value);
 double normalizer_option(const Napi::Value& value);
 spark::BatchShape shape_argument(const Napi::Value& value);
 
-// A copy of a batch. The call reads it on another thread while JavaScript goes on, and JavaScript may write to its arrays
-// or transfer them away: Node-API can neither pin the memory of a typed array nor forbid that. Token ids and positions are
-// used as indices, so they must not change after they were checked. The copy costs at most 25 bytes a token at memory speed
-// (200 KB, about 20 µs, for 8192 tokens, whose forward pass takes seconds).
+// A copy of a batch. The call reads it on another thread while JavaScript goes on, and JavaScript may write to its
+// arrays or transfer them away: Node-API can neither pin the memory of a typed array nor forbid that. Token ids and
+// positions are used as indices, so they must not change after they were checked. The copy costs at most 25 bytes a
+// token at memory speed (200 KB, about 20 µs, for 8192 tokens, whose forward pass takes seconds).
 struct OwnedBatch {
   std::vector<int32_t> tokens, cu_seqlens, step_ids, value_positions;
   std::vector<uint8_t> loss_mask;

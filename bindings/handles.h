@@ -1,5 +1,5 @@
-// Handles are plain JavaScript objects that wrap shared state, with a type tag so that no other object can pass for one.
-// The state is used only on the JavaScript thread; a worker gets the engine objects it needs and nothing else.
+// Handles are plain JavaScript objects that wrap shared state, with a type tag so that no other object can pass for
+// one. The state is used only on the JavaScript thread; a worker gets the engine objects it needs and nothing else.
 #pragma once
 
 #include <napi.h>
@@ -55,7 +55,8 @@ std::shared_ptr<ModelState> require_model(const Napi::Value& value);
 std::shared_ptr<TrainableState> require_adapter(const Napi::Value& value, const char* name = "adapter");
 std::shared_ptr<TrainableState> require_critic(const Napi::Value& value, const char* name = "critic");
 std::shared_ptr<TrainableState> require_trainable(const Napi::Value& value);  // adapter or critic
-// A Critic of this model that is not disposed. One of another model is refused here, because a call on it may be running.
+// A Critic of this model that is not disposed. One of another model is refused here, because a call on it may be
+// running.
 std::shared_ptr<spark::Critic> critic_of_model(const std::shared_ptr<ModelState>& model, const Napi::Value& value,
                                                const char* name);
 CancelFlag optional_cancel(const Napi::Value& value);  // undefined gives a new flag

@@ -1,6 +1,6 @@
-// Every native call runs here: a promise that is computed on the thread pool and resolved on the JavaScript thread. Errors
-// reject it and carry a `.code`. While a call runs its model is marked busy, and its cancel flag is in the list of flags
-// that cancelAll() sets when the process exits.
+// Every native call runs here: a promise that is computed on the thread pool and resolved on the JavaScript thread.
+// Errors reject it and carry a `.code`. While a call runs its model is marked busy, and its cancel flag is in the list
+// of flags that cancelAll() sets when the process exits.
 #pragma once
 
 #include <napi.h>
