@@ -54,7 +54,10 @@ async function main(options: Options): Promise<boolean> {
   return entries.every(({ standing, outcomes }) => standing.disagreements.length === 0 && sound(outcomes[0]));
 }
 
-/** False when ours has no numbers, as then nothing was compared; that the processor cannot compute in bf16 is no failure. */
+/**
+ * False when ours has no numbers, as then nothing was compared; that the processor cannot compute in bf16 is no
+ * failure.
+ */
 const sound = (ours: Outcome | undefined) =>
   ours?.measured !== undefined || ours?.failed?.includes('unsupported_compute') === true;
 

@@ -3,9 +3,9 @@
  *
  *   npx vite-node bench/tools.ts [--calls 10] [--json]
  *
- * `answer` is the time of a call on an idle tool, as in a rollout. `in a row` is the time of a call directly after another,
- * which also waits for the new process or image: one process answers 1000 / this number calls a second. `cpu` is the
- * processor time of a Python process from start to end (Linux).
+ * `answer` is the time of a call on an idle tool, as in a rollout. `in a row` is the time of a call directly after
+ * another, which also waits for the new process or image: one process answers 1000 / this number calls a second. `cpu`
+ * is the processor time of a Python process from start to end (Linux).
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

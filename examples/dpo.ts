@@ -1,6 +1,7 @@
 /**
- * Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) with the engine's `accumulate`: the engine gives
- * log-probs, the loss and its slopes are computed here, and the engine gets the slopes. For P pairs of completions:
+ * Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) with the engine's `accumulate`: the engine
+ * gives log-probs, the loss and its slopes are computed here, and the engine gets the slopes. For P pairs of
+ * completions:
  *
  *   h(y) = Σ_{j in y} (lp_j − ref_j)                   log of π(y | x) / π_ref(y | x)
  *   m    = β (h(chosen) − h(rejected))

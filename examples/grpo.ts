@@ -1,7 +1,7 @@
 /**
- * Group relative policy optimisation (Shao et al. 2024, DeepSeekMath, arXiv 2402.03300) with the engine's `accumulate`: the
- * engine gives log-probs, the loss and its slopes are computed here, and the engine gets the slopes. For Q prompts with G
- * completions each:
+ * Group relative policy optimisation (Shao et al. 2024, DeepSeekMath, arXiv 2402.03300) with the engine's `accumulate`:
+ * the engine gives log-probs, the loss and its slopes are computed here, and the engine gets the slopes. For Q prompts
+ * with G completions each:
  *
  *   A_i  = (r_i − mean r) / std r                       over the G rewards of a prompt; there is no critic
  *   ρ_j  = exp(lp_j − old_j)                            for token j; old is of the policy that wrote the completion
@@ -113,7 +113,8 @@ async function main() {
   const modelPath = fileURLToPath(new URL('../models/spark-tiny.gguf', import.meta.url));
   const tokenizer = await openLlamaCpp({ modelPath });
   const ids = (text: string) => tokenizer.tokenize(text, false);
-  // Made-up completions, with reward 1 for right ones. A real run samples them and takes old log-probs from that policy.
+  // Made-up completions, with reward 1 for right ones. A real run samples them and takes old log-probs from that
+  // policy.
   const written = [
     { prompt: 'What is 12 + 7? ', right: ['19.', 'It is 19.'], wrong: ['91.', 'It is 18.'] },
     { prompt: 'What is the chemical symbol of gold? ', right: ['Au.'], wrong: ['Go.', 'Gd, as in gold.', 'Ag.'] },
@@ -135,7 +136,8 @@ async function main() {
       return { ...completion, oldLogprobs: old.slice(end - completion.tokens.length, end) };
     }),
   }));
-  // The paper's μ, the number of updates on the completions of one policy. In the end most tokens are clipped, as expected.
+  // The paper's μ, the number of updates on the completions of one policy. In the end most tokens are clipped, as
+  // expected.
   for (let step = 1; step <= 5; step++) {
     const { loss, kl, clipped } = await grpoStep(model, adapter, groups);
     await adapter.optimizerStep({ learningRate: 1e-4 });

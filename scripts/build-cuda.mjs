@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * Builds the CUDA backend alone, into build-cuda/, and copies it beside the addon if there is one. With a whole CUDA toolkit
- * the addon's own build (npm start) already does this. This script is for machines whose nvcc has no cuBLAS, which it takes
- * from cuBLAS' Python package, and for checking on a machine without GPU that everything compiles.
+ * Builds the CUDA backend alone, into build-cuda/, and copies it beside the addon if there is one. With a whole CUDA
+ * toolkit the addon's own build (npm start) already does this. This script is for machines whose nvcc has no cuBLAS,
+ * which it takes from cuBLAS' Python package, and for checking on a machine without GPU that everything compiles.
  *
  *   node scripts/build-cuda.mjs        or: npm run build:cuda
  *

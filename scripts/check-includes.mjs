@@ -27,7 +27,7 @@ const MAY_INCLUDE = {
 
 /** Headers of outside libraries, and the only parts that may include them. */
 const OUTSIDE = [
-  { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench measures cuBLASLt without the backend
+  { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench: cuBLASLt alone
   { header: /^(dnnl|oneapi\/dnnl)/, parts: ['cpu', 'bench'] },
   { header: /^(napi|node|js_native|uv|v8)/, parts: ['bindings'] },
   { header: /^CLI\//, parts: ['bench'] },

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * Adds to package-lock.json the platform packages that a registry mirror did not have when the lock file was made. `npm ci`
- * refuses a lock file without them, and their platforms would not get their binaries. Version and platform are known from
- * the package that depends on them; the checksum is not known, and npm does without it. Run this after every `npm install`
- * behind such a mirror:
+ * Adds to package-lock.json the platform packages that a registry mirror did not have when the lock file was made. `npm
+ * ci` refuses a lock file without them, and their platforms would not get their binaries. Version and platform are
+ * known from the package that depends on them; the checksum is not known, and npm does without it. Run this after every
+ * `npm install` behind such a mirror:
  *
  *   node scripts/complete-lock.mjs           says what it added
  */
@@ -51,7 +51,7 @@ if (added.length > 0) {
 }
 console.log(added.length === 0 ? 'package-lock.json is complete' : `added ${added.join(', ')}`);
 
-/** Whether Node would find the package: beside the one that wants it, or further out. @param {string} at @param {string} name */
+/** Whether Node would find the package beside `at` or further out. @param {string} at @param {string} name */
 function isThere(at, name) {
   for (let folder = at; folder !== ''; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
     if (packages[`${folder}/node_modules/${name}`]) return true;

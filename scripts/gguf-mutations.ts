@@ -1,6 +1,7 @@
 /**
- * Searches for files that our engine accepts and llama.cpp refuses. Damages fixture models at random (seeded), tries both,
- * and prints every such case. Exits 1 when there is one, or when llama.cpp aborts over a file that our header check passes.
+ * Searches for files that our engine accepts and llama.cpp refuses. Damages fixture models at random (seeded), tries
+ * both, and prints every such case. Exits 1 when there is one, or when llama.cpp aborts over a file that our header
+ * check passes.
  *
  *   npx vite-node scripts/gguf-mutations.ts -- --count 1000 --seed 1
  */

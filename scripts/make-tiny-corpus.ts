@@ -61,7 +61,8 @@ function observer(registry: ToolRegistry): Observe {
 
 /**
  * An observation that contains `value`: a tool's observation with the answer replaced by it. For facts an article about
- * another thing with the value of the same relation replaced, so that the model has to read it and cannot know it by heart.
+ * another thing with the value of the same relation replaced, so that the model has to read it and cannot know it by
+ * heart.
  */
 function showing(
   question: Question,

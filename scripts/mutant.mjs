@@ -1,8 +1,8 @@
 /**
- * Puts a mutation into a C++ source. Its place is given by a pattern of C++ tokens; spaces, line breaks and comments between
- * them do not matter. `$name` in a pattern stands for one operand: an identifier with members, subscripts and calls after it
- * (`batch.returns[t]`, `deltas(j)[col]`), so that renaming a variable does not break the pattern. The same `$name` twice
- * must match the same operand. In the replacement `$name` is what it matched.
+ * Puts a mutation into a C++ source. Its place is given by a pattern of C++ tokens; spaces, line breaks and comments
+ * between them do not matter. `$name` in a pattern stands for one operand: an identifier with members, subscripts and
+ * calls after it (`batch.returns[t]`, `deltas(j)[col]`), so that renaming a variable does not break the pattern. The
+ * same `$name` twice must match the same operand. In the replacement `$name` is what it matched.
  */
 
 const BRACKETS = String.raw`\[(?:[^\[\]]|\[[^\[\]]*\])*\]`;

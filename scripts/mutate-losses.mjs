@@ -1,7 +1,7 @@
 /**
- * Mutation tests: puts each error of test/native/mutations.mjs into a copy of native/, builds the test program and runs it;
- * a test must fail. Prints a table; exits 1 when a mutant survives or does not compile. A mutation whose place is no longer
- * found in its file is reported before anything is built.
+ * Mutation tests: puts each error of test/native/mutations.mjs into a copy of native/, builds the test program and runs
+ * it; a test must fail. Prints a table; exits 1 when a mutant survives or does not compile. A mutation whose place is
+ * no longer found in its file is reported before anything is built.
  *
  *   npm run test:mutations                      all of them
  *   npm run test:mutations -- cpu/policy.cpp    those in files whose names contain one of the words
@@ -25,8 +25,8 @@ const TEST_TIMEOUT_MS = 120_000;
 const WITHOUT = ['*/core_*', '*/memory_*', '*/adapter_io_*'];
 
 /**
- * Copies native/, test/native and the fixtures, laid out as the tests expect. Only files whose content differs are written,
- * so that unchanged files are not compiled again, and a file that an interrupted run left mutated is.
+ * Copies native/, test/native and the fixtures, laid out as the tests expect. Only files whose content differs are
+ * written, so that unchanged files are not compiled again, and a file that an interrupted run left mutated is.
  */
 function makeCopy() {
   for (const folder of ['native', 'test/native']) {

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * Does what a user does who installs the package: packs this clone, installs the tarball into an empty project with install
- * scripts disabled, reads the command from the error message, runs it, and prints log-probs of the shipped model from a
- * program and from the command line. They must be those of this clone's engine. Takes minutes, because the C++ is compiled;
- * the package registry must be reachable. Exit code 0 when everything worked.
+ * Does what a user does who installs the package: packs this clone, installs the tarball into an empty project with
+ * install scripts disabled, reads the command from the error message, runs it, and prints log-probs of the shipped
+ * model from a program and from the command line. They must be those of this clone's engine. Takes minutes, because the
+ * C++ is compiled; the package registry must be reachable. Exit code 0 when everything worked.
  *
  *   node scripts/pack-test.mjs [--keep]      --keep: do not remove the project
  */

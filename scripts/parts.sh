@@ -1,5 +1,5 @@
-# To be sourced. `part COMMAND …` runs a command and records its seconds, which are printed when the script ends, however it
-# ends. `part` returns the command's exit code, so with `set -e` a failure ends the script.
+# To be sourced. `part COMMAND …` runs a command and records its seconds, which are printed when the script ends,
+# however it ends. `part` returns the command's exit code, so with `set -e` a failure ends the script.
 parts=()
 
 part() {

@@ -1,6 +1,6 @@
 /**
- * Evaluates a GGUF on `mini`'s test split, greedily: without tools, with tools and actions of the model's own choice, and
- * with actions selected by the oracle's scores (max-score, min-score).
+ * Evaluates a GGUF on `mini`'s test split, greedily: without tools, with tools and actions of the model's own choice,
+ * and with actions selected by the oracle's scores (max-score, min-score).
  *
  *   npx vite-node scripts/score-tiny.ts -- --model models/spark-tiny.gguf --per-category 10 --show 2
  */

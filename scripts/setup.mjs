@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 /**
- * The whole set-up, from a machine with only Node to a program that runs. Plain JavaScript without packages, because none is
- * installed yet. It first says what it will do, and skips steps that are done (a second run costs a few file hashes). A step
- * counts as done only when it has ended well, so after any interruption the same command goes on.
+ * The whole set-up, from a machine with only Node to a program that runs. Plain JavaScript without packages, because
+ * none is installed yet. It first says what it will do, and skips steps that are done (a second run costs a few file
+ * hashes). A step counts as done only when it has ended well, so after any interruption the same command goes on.
  *
  *   node scripts/setup.mjs --for start      system packages, npm packages, the engine, the TypeScript build
  *   node scripts/setup.mjs --for test       the same, and what the native tests need
  *   node scripts/setup.mjs --for pack       npm packages and the TypeScript build: what `npm pack` takes along
  *
- * In an installed package `npx spark-rl setup` calls setUpPackage(). When SPARK_RL_NO_SYSTEM=1 is set, or installing would
- * take a password, missing system packages are not installed but named, with the command to type.
+ * In an installed package `npx spark-rl setup` calls setUpPackage(). When SPARK_RL_NO_SYSTEM=1 is set, or installing
+ * would take a password, missing system packages are not installed but named, with the command to type.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -119,8 +119,8 @@ async function installPackages(root, signal) {
 
 async function compileTypeScript(root, hash, signal) {
   const sources = fs.readdirSync(path.join(root, 'src'), { recursive: true }).sort();
-  // When source files were added or removed, dist/ is removed first, because the compiler would leave the output of removed
-  // sources. Otherwise it compiles only what has changed, in half the time.
+  // When source files were added or removed, dist/ is removed first, because the compiler would leave the output of
+  // removed sources. Otherwise it compiles only what has changed, in half the time.
   const stamp = path.join(root, PROGRAM_STAMP);
   if (readJson(stamp)?.sources.join() !== sources.join()) remove(path.join(root, 'dist'));
   const args = [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'];
@@ -156,9 +156,9 @@ function loadFailure(folder) {
 }
 
 /**
- * A clone is built in `target` itself, where later builds compile only what has changed. A package (`inDraft`) is built in a
- * draft folder, from which only the libraries are moved out: a failed build then leaves the old engine, and no object files
- * stay behind.
+ * A clone is built in `target` itself, where later builds compile only what has changed. A package (`inDraft`) is built
+ * in a draft folder, from which only the libraries are moved out: a failed build then leaves the old engine, and no
+ * object files stay behind.
  */
 async function buildEngine({ root, target, hash, cuda, inDraft = false, signal }) {
   const folder = inDraft ? path.join(target, 'draft') : target;
@@ -213,9 +213,9 @@ function packageFolder(root, name) {
 // Lock and files.
 
 /**
- * Keeps two processes (`npm start` and `npm test` in two windows) from building into the same folder. The lock is a socket
- * on which its holder listens: it closes when the process ends in any way, and no other process can be mistaken for the
- * holder.
+ * Keeps two processes (`npm start` and `npm test` in two windows) from building into the same folder. The lock is a
+ * socket on which its holder listens: it closes when the process ends in any way, and no other process can be mistaken
+ * for the holder.
  */
 async function withLock(folder, signal, work) {
   const at = path.join(os.tmpdir(), `spark-rl-setup-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`);

@@ -129,8 +129,8 @@ async function installSystemPackages(manager, missing, goal, signal) {
   const call = async (what, words) => {
     const sudo = process.getuid() === 0 ? [] : ['sudo', '-n'];
     const [command, ...args] = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', ...words];
-    // Without `signal`, because a package manager must not be stopped half-way, and because sudo needs the terminal, which a
-    // process group of its own would not have.
+    // Without `signal`, because a package manager must not be stopped half-way, and because sudo needs the terminal,
+    // which a process group of its own would not have.
     await run(what, command, args, { cwd: '/', code: 'setup_packages', advice });
     signal?.throwIfAborted();
   };
@@ -191,8 +191,8 @@ export function say(message) {
 
 /**
  * Runs a command to its end, showing its last line of output as progress, and its last forty when it fails. An abort by
- * `signal` ends the command with everything it has started, and throws the reason. A failure throws SetupError with `code`
- * and `advice`.
+ * `signal` ends the command with everything it has started, and throws the reason. A failure throws SetupError with
+ * `code` and `advice`.
  */
 export async function run(what, command, args, { cwd, code, advice, signal, onLine }) {
   signal?.throwIfAborted();

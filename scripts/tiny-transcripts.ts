@@ -1,11 +1,12 @@
 /**
- * The transcripts that the tiny model is trained on, in the format of rollouts, as pieces of text with a loss weight. There
- * are four kinds. `match`: an observation, then the answer that it shows. `inputs`: good inputs for every tool that answers
- * the question, one after another. `habit`: how the base model shall act by itself, which is mostly `think` and `calculator`,
- * carelessly. `plain`: chain of thought without tools, after the zero-shot prompt of the evaluation.
+ * The transcripts that the tiny model is trained on, in the format of rollouts, as pieces of text with a loss weight.
+ * There are four kinds. `match`: an observation, then the answer that it shows. `inputs`: good inputs for every tool
+ * that answers the question, one after another. `habit`: how the base model shall act by itself, which is mostly
+ * `think` and `calculator`, carelessly. `plain`: chain of thought without tools, after the zero-shot prompt of the
+ * evaluation.
  *
- * Names of actions carry a loss only in `habit`. So the model learns from all kinds what to do after any action, but only
- * from `habit` which action to choose.
+ * Names of actions carry a loss only in `habit`. So the model learns from all kinds what to do after any action, but
+ * only from `habit` which action to choose.
  */
 
 import type { Random } from '../src/questions/mini/random.js';

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that the tests do not depend on what else runs on the machine: runs them beside stress-ng, with two busy processors
-# and one process that keeps writing 2 GB. Tests of times or memory run twenty times, the whole suite twice.
+# Checks that the tests do not depend on what else runs on the machine: runs them beside stress-ng, with two busy
+# processors and one process that keeps writing 2 GB. Tests of times or memory run twenty times, the whole suite twice.
 #
 #   scripts/under-load.sh [files] [suite]      no word: both, two to three hours on two cores
 #

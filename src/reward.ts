@@ -16,8 +16,8 @@ export interface Reward {
 }
 
 /**
- * Null when the judge gave no verdict on the step or no score of its action. A fallback step took the highest score, so its
- * diversity term is 0 by itself.
+ * Null when the judge gave no verdict on the step or no score of its action. A fallback step took the highest score, so
+ * its diversity term is 0 by itself.
  */
 export function stepReward(step: Step, rho: number): Reward | null {
   const chosen = step.scores?.[step.action] ?? null;

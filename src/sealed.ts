@@ -1,7 +1,7 @@
 /**
- * Files that are written whole: a file gets its name only when all of it is on the disk. JSON documents are also sealed:
- * their last key, `sha256`, is the hash of the rest, which finds a changed value, a cut or a flipped bit when the file is
- * read. Spaces and line breaks do not count, so a formatter may change them.
+ * Files that are written whole: a file gets its name only when all of it is on the disk. JSON documents are also
+ * sealed: their last key, `sha256`, is the hash of the rest, which finds a changed value, a cut or a flipped bit when
+ * the file is read. Spaces and line breaks do not count, so a formatter may change them.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';

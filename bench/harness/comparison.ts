@@ -1,6 +1,6 @@
 /**
- * Runs several contenders on the same work, in turn (ours, eager, compiled, ours again, …), so that other load of the machine
- * affects all of them. Then checks by their losses that they did the same work.
+ * Runs several contenders on the same work, in turn (ours, eager, compiled, ours again, …), so that other load of the
+ * machine affects all of them. Then checks by their losses that they did the same work.
  */
 import type { Log } from '../../src/log.js';
 import { Contender, type Measured } from './contender.js';
@@ -41,7 +41,10 @@ export interface Disagreement {
 const STEPS_COMPARED = 4;
 /** Relative. bf16 has 8 bits, so the same sums in another order differ by this much. */
 const TOLERANCE: Readonly<Record<string, number>> = { f32: 1e-3, bf16: 3e-2 };
-/** The difference of smaller losses is taken relative to this, as a mean of signed terms can be near zero by cancellation. */
+/**
+ * The difference of smaller losses is taken relative to this, as a mean of signed terms can be near zero by
+ * cancellation.
+ */
 const SMALLEST = 0.1;
 
 export async function compare(comparison: Comparison, log: Log): Promise<Outcome[]> {

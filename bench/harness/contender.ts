@@ -1,7 +1,7 @@
 /**
- * One side of a comparison: a program that warms up, waits for its turns, and measures itself. `bench_train --turns` and
- * `bench/peers/run.py --turns` have the same protocol: they print `{"ready": true}`, then one line for each `run N` on
- * stdin, and at the end of stdin the results.
+ * One side of a comparison: a program that warms up, waits for its turns, and measures itself. `bench_train --turns`
+ * and `bench/peers/run.py --turns` have the same protocol: they print `{"ready": true}`, then one line for each `run N`
+ * on stdin, and at the end of stdin the results.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

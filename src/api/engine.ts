@@ -1,6 +1,7 @@
 /**
- * `spark-rl/engine`: the training engine alone. Log-probs of a frozen GGUF base with or without a LoRA adapter, gradients
- * of losses over them, an optimizer. The first call loads the native addon; nothing else of the package is loaded.
+ * `spark-rl/engine`: the training engine alone. Log-probs of a frozen GGUF base with or without a LoRA adapter,
+ * gradients of losses over them, an optimizer. The first call loads the native addon; nothing else of the package is
+ * loaded.
  */
 export { openModel } from '../engine/index.js';
 export type {

@@ -1,6 +1,6 @@
 /**
- * `spark-rl/rollout`: questions, tools, judges and generators, and the trajectories they make together. The judge scores
- * every step of a trajectory, and the selection picks its action from the scores.
+ * `spark-rl/rollout`: questions, tools, judges and generators, and the trajectories they make together. The judge
+ * scores every step of a trajectory, and the selection picks its action from the scores.
  */
 export { SparkError, type SparkErrorCode } from '../errors.js';
 export type {

@@ -67,8 +67,8 @@ type SharedArgs = Partial<
 >;
 
 /**
- * The configuration of a command line. Shared flags win over --set, that over `extra` (the command's own flags), that over
- * --config, that over the configuration the run folder was made with, and that over the defaults.
+ * The configuration of a command line. Shared flags win over --set, that over `extra` (the command's own flags), that
+ * over --config, that over the configuration the run folder was made with, and that over the defaults.
  */
 export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}): Promise<Config> {
   const file = args.config === undefined ? {} : await readConfigFile(args.config);

@@ -72,7 +72,8 @@ function reportFailure(error: SparkError, output: OutputOptions): void {
   if (error.code === 'internal' && error.stack) process.stderr.write(`${error.stack}\n`);
   if (error.code === 'interrupted') {
     process.stderr.write('run the same command again to go on from here\n');
-    // What is finished is on disk by now. Exit, so that no client's timer or tool's process keeps the command from ending.
+    // What is finished is on disk by now. Exit, so that no client's timer or tool's process keeps the command from
+    // ending.
     process.exit(EXIT_INTERRUPTED);
   }
   process.exitCode = USAGE_CODES.has(error.code) ? EXIT_USAGE : EXIT_FAILED;

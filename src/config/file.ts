@@ -43,8 +43,8 @@ export function patchFromAssignment(assignment: string): ConfigPatch {
 }
 
 /**
- * Parsed YAML, or `invalid_config` with the parser's error code and position. Not with its message: that quotes the lines
- * around the mistake, and one of them may hold a key.
+ * Parsed YAML, or `invalid_config` with the parser's error code and position. Not with its message: that quotes the
+ * lines around the mistake, and one of them may hold a key.
  */
 function readYaml(text: string, message: (reason: string) => string): unknown {
   try {

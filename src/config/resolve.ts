@@ -1,6 +1,6 @@
 /**
- * Makes one configuration of defaults, a YAML file and flags. `auto` of the judge and the paths are resolved here, so that
- * the config.json of a run says what was really used.
+ * Makes one configuration of defaults, a YAML file and flags. `auto` of the judge and the paths are resolved here, so
+ * that the config.json of a run says what was really used.
  */
 import path from 'node:path';
 import { SparkError } from '../errors.js';

@@ -1,7 +1,7 @@
 /**
- * `spark-rl verify resume`: a training that stops and goes on must end with the same bits as one that does not stop. Tried
- * on this machine and this model, with the real trainers and checkpoints, for both ways to stop: an interruption saves a
- * checkpoint at the step where it stops, a kill leaves the last one saved before.
+ * `spark-rl verify resume`: a training that stops and goes on must end with the same bits as one that does not stop.
+ * Tried on this machine and this model, with the real trainers and checkpoints, for both ways to stop: an interruption
+ * saves a checkpoint at the step where it stops, a kill leaves the last one saved before.
  */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

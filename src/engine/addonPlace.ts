@@ -17,8 +17,8 @@ export function findAddon(): string {
 }
 
 /**
- * One folder for each installation, version and processor: a build uses every instruction of its processor, and machines
- * with different ones may share a home folder.
+ * One folder for each installation, version and processor: a build uses every instruction of its processor, and
+ * machines with different ones may share a home folder.
  */
 export function userBuildFolder(): string {
   const facts = JSON.stringify([packagePath('.'), os.cpus()[0]?.model]);

@@ -35,7 +35,10 @@ function rethrow(error: unknown): never {
   throw toEngineError(error);
 }
 
-/** Native errors carry a code, which is kept. Anything else, such as an error thrown by a getter of the caller, has none. */
+/**
+ * Native errors carry a code, which is kept. Anything else, such as an error thrown by a getter of the caller, has
+ * none.
+ */
 export function toEngineError(error: unknown, signal?: AbortSignal): SparkError {
   if (
     error instanceof SparkError ||

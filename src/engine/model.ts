@@ -1,6 +1,6 @@
 /**
- * Model, Adapter and Critic over native handles. These classes only pass arguments on: bindings/ reads and checks them, so
- * that every rule is written once.
+ * Model, Adapter and Critic over native handles. These classes only pass arguments on: bindings/ reads and checks them,
+ * so that every rule is written once.
  */
 
 import type { NamedTensors, TrainableInfo } from './addon.js';
@@ -56,10 +56,10 @@ function withHandle<T>(options: T, key: string): T {
 }
 
 /**
- * Opens a GGUF of an architecture that the engine trains (docs/models.md). The file is memory-mapped and must not change
- * while the model is open. Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`, `addon_missing`.
- * A GPU that fails during a call is lost to the process: this call and every later one on that GPU, of any model, throws
- * `device_lost`.
+ * Opens a GGUF of an architecture that the engine trains (docs/models.md). The file is memory-mapped and must not
+ * change while the model is open. Throws `io_error`, `invalid_file`, `unsupported_file`, `backend_unavailable`,
+ * `addon_missing`. A GPU that fails during a call is lost to the process: this call and every later one on that GPU, of
+ * any model, throws `device_lost`.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Model> {
   const addon = loadAddon();

@@ -62,9 +62,9 @@ export interface CriticOptions extends AdapterOptions {
   /** Width of the value head's hidden layer; default C. */
   readonly hidden?: number;
   /**
-   * With an adapter here, the value head reads the hidden states of that adapter's trunk, and the critic trains the head
-   * alone; with `accumulatePolicy`'s `value` an epoch then costs half. rank, alpha and targets are ignored. Without one,
-   * the critic has a LoRA of its own with that rank, alpha and targets. An adapter of another model is an
+   * With an adapter here, the value head reads the hidden states of that adapter's trunk, and the critic trains the
+   * head alone; with `accumulatePolicy`'s `value` an epoch then costs half. rank, alpha and targets are ignored.
+   * Without one, the critic has a LoRA of its own with that rank, alpha and targets. An adapter of another model is an
    * `adapter_mismatch`. The critic keeps the adapter alive.
    */
   readonly trunk?: Adapter | undefined;
@@ -91,9 +91,9 @@ export interface PolicyOptions extends AccumulateOptions {
 }
 
 /**
- * A critic whose `trunk` is the adapter of the call learns in the actor's pass, one forward and one backward for both: the
- * head gets dL_v, the trunk dL_actor + coefficient · dL_v. A critic with a LoRA of its own gets dL_v in a second pass,
- * after the actor's.
+ * A critic whose `trunk` is the adapter of the call learns in the actor's pass, one forward and one backward for both:
+ * the head gets dL_v, the trunk dL_actor + coefficient · dL_v. A critic with a LoRA of its own gets dL_v in a second
+ * pass, after the actor's.
  */
 export interface ValueTerm {
   /** `invalid_argument` for a critic over another adapter's trunk, or of another model. */
@@ -109,8 +109,9 @@ export interface AccumulateMetrics {
   /** Tokens with lossMask 1 */
   readonly tokens: number;
   /**
-   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them. Equal to `logprobs` of the same batch (on
-   * the CPU bit for bit). If they differ from those that `dlp` was computed from, the adapter has changed in between.
+   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them. Equal to `logprobs` of the same batch
+   * (on the CPU bit for bit). If they differ from those that `dlp` was computed from, the adapter has changed in
+   * between.
    */
   readonly logprobs: Float32Array;
 }
@@ -228,9 +229,9 @@ export interface ModelInfo {
 }
 
 /**
- * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (Q4_0 and the K types) becomes F16.
- * The others: every matrix in this type (for `Q8_0`, F16 when the rows are no multiple of 32); vectors keep their type,
- * with `F32` they become F32 too.
+ * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (Q4_0 and the K types) becomes
+ * F16. The others: every matrix in this type (for `Q8_0`, F16 when the rows are no multiple of 32); vectors keep their
+ * type, with `F32` they become F32 too.
  */
 export type SaveType = 'keep' | 'F32' | 'F16' | 'BF16' | 'Q8_0';
 
@@ -261,8 +262,8 @@ export interface Model {
   /** (N) log-prob where lossMask is 1, 0 elsewhere. `adapter` null: the base model. */
   logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
   /**
-   * `logprobs` and the critic's `values` in one call: one forward pass when the critic's `trunk` is this adapter, else two,
-   * one after the other. The batch needs lossMask and valuePositions.
+   * `logprobs` and the critic's `values` in one call: one forward pass when the critic's `trunk` is this adapter, else
+   * two, one after the other. The batch needs lossMask and valuePositions.
    */
   logprobsAndValues(
     batch: Batch,
@@ -273,8 +274,8 @@ export interface Model {
   /**
    * Writes the model as a new GGUF, with an adapter merged into its weights, in another type, or both. Tokenizer, chat
    * template and all other metadata are copied byte for byte. The file appears whole or not at all and never replaces
-   * another; writing takes a few megabytes of memory whatever the model. Throws `invalid_argument` when the path exists,
-   * `disk_full`, `not_finite` when a value does not fit the type, `io_error`, `interrupted`.
+   * another; writing takes a few megabytes of memory whatever the model. Throws `invalid_argument` when the path
+   * exists, `disk_full`, `not_finite` when a value does not fit the type, `io_error`, `interrupted`.
    */
   save(path: string, options?: SaveModelOptions): Promise<SaveReport>;
   dispose(): void;
@@ -294,12 +295,15 @@ export interface Trainable {
   zeroGrad(): Promise<void>;
   /** Weights, AdamW moments and step counter, for a bit-exact resume; for a critic made with `trunk`, the head's alone. */
   saveState(path: string): Promise<void>;
-  /** `adapter_mismatch` when the state is of another kind of trainable, another rank or shape, or the other sort of critic. */
+  /**
+   * `adapter_mismatch` when the state is of another kind of trainable, another rank or shape, or the other sort of
+   * critic.
+   */
   loadState(path: string): Promise<void>;
   /**
    * Memory that an accumulate call over such a batch would hold. For a critic made with `trunk` it is the memory of
-   * accumulatePolicy with that critic as `value`, which is more than the adapter's own `plan`. Allocates nothing; a call
-   * that does not fit throws `memory_limit` before it allocates.
+   * accumulatePolicy with that critic as `value`, which is more than the adapter's own `plan`. Allocates nothing; a
+   * call that does not fit throws `memory_limit` before it allocates.
    */
   plan(shape: BatchShape): Promise<MemoryPlan>;
   /** Named copies of the weights or of the accumulated gradients, for tests and inspection. */
@@ -311,23 +315,24 @@ export interface Trainable {
 
 export interface Adapter extends Trainable {
   /**
-   * The gradient of any loss of log-probs: take `model.logprobs(batch, adapter)`, compute from them the loss and its slopes
-   * `dlp` (N) = dL / dlp, in the loss's unit per nat, and pass the slopes here. They are read where lossMask is 1. Every
-   * mean and weight of the loss must be in them, as there is no normalizer. The result is added to the gradients, so calls
-   * over parts of an optimizer batch add up. accumulateSft does the same with −1 / normalizer for every slope; the Tinker
-   * API calls it forward_backward_custom. examples/dpo.ts and examples/grpo.ts are two objectives made with it.
+   * The gradient of any loss of log-probs: take `model.logprobs(batch, adapter)`, compute from them the loss and its
+   * slopes `dlp` (N) = dL / dlp, in the loss's unit per nat, and pass the slopes here. They are read where lossMask is
+   * 1. Every mean and weight of the loss must be in them, as there is no normalizer. The result is added to the
+   * gradients, so calls over parts of an optimizer batch add up. accumulateSft does the same with −1 / normalizer for
+   * every slope; the Tinker API calls it forward_backward_custom. examples/dpo.ts and examples/grpo.ts are two
+   * objectives made with it.
    *
    * Logits are computed for tokens with lossMask 1 only, a chunk at a time; `plan` and `memoryLimit` hold as in every
-   * accumulate call. A call that fails or is aborted leaves the gradients as they were: `invalid_argument` when `dlp` has
-   * another type or length, or a value that is not finite (the message names its position), `not_finite` when gradients
-   * overflow, `memory_limit`, `interrupted`.
+   * accumulate call. A call that fails or is aborted leaves the gradients as they were: `invalid_argument` when `dlp`
+   * has another type or length, or a value that is not finite (the message names its position), `not_finite` when
+   * gradients overflow, `memory_limit`, `interrupted`.
    */
   accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics>;
   /** L = −(1 / normalizer) Σ lp */
   accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics>;
   /**
-   * L = L_clip + β L_kl, and with `value` also L_v. A call that fails or is aborted, in whichever pass, leaves the gradients
-   * of adapter and critic as they were.
+   * L = L_clip + β L_kl, and with `value` also L_v. A call that fails or is aborted, in whichever pass, leaves the
+   * gradients of adapter and critic as they were.
    */
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;
   /** `gguf`: one file for llama.cpp. `peft`: a folder for Hugging Face PEFT. Refuses to overwrite. */

@@ -1,6 +1,6 @@
 /**
- * Failure signs (docs/metrics.md), each with a stable code and a threshold. They say what to look at; none of them stops a
- * run.
+ * Failure signs (docs/metrics.md), each with a stable code and a threshold. They say what to look at; none of them
+ * stops a run.
  */
 import { groupBy } from './accuracy.js';
 import type { StageEvaluation } from './summary.js';

@@ -1,6 +1,7 @@
 /**
- * The ladder (docs/algorithm.md): base → base + tools → SFT → PPO without diversity → SPaRK, as a list of stages. Each stage
- * reads and extends the run folder: an interrupted ladder goes on where it stopped, a finished one only prints its results.
+ * The ladder (docs/algorithm.md): base → base + tools → SFT → PPO without diversity → SPaRK, as a list of stages. Each
+ * stage reads and extends the run folder: an interrupted ladder goes on where it stopped, a finished one only prints
+ * its results.
  */
 import type { Config } from '../config/index.js';
 import { type RunReport, readReport } from '../report/read.js';

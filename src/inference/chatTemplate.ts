@@ -3,8 +3,8 @@ import { Template } from '@huggingface/jinja';
 import { SparkError } from '../errors.js';
 
 /**
- * Llama 3.1's template writes the date into the prompt. With today's date every cache and every parity check would break at
- * midnight, so the date is always the one that the template itself falls back on.
+ * Llama 3.1's template writes the date into the prompt. With today's date every cache and every parity check would
+ * break at midnight, so the date is always the one that the template itself falls back on.
  */
 const PINNED_DATE = '26 Jul 2024';
 /** The renderer has its own `strftime_now` and refuses a variable of that name; a macro of that name hides it. */
@@ -16,8 +16,9 @@ interface Message {
 }
 
 /**
- * Renders a prompt that ends with the header of the assistant's turn. An empty `system` means no system message. A template
- * that refuses system messages is rendered without one: `renderHead` then puts the instructions before the question.
+ * Renders a prompt that ends with the header of the assistant's turn. An empty `system` means no system message. A
+ * template that refuses system messages is rendered without one: `renderHead` then puts the instructions before the
+ * question.
  */
 export function renderChat(
   template: string,

@@ -51,8 +51,8 @@ export interface GeneratorSequence {
   /** Generates tokens and appends them. */
   generate(options: GenerateOptions): Promise<Generated>;
   /**
-   * Lets the model choose one of several token strings: walks their trie, taking the likeliest child at temperature 0 and
-   * sampling above; appends the chosen tokens and returns the option's index.
+   * Lets the model choose one of several token strings: walks their trie, taking the likeliest child at temperature 0
+   * and sampling above; appends the chosen tokens and returns the option's index.
    */
   choose(
     options: readonly (readonly number[])[],

@@ -1,6 +1,6 @@
 /**
- * Reads the header of a GGUF file before llama.cpp maps it, and refuses a foreign or truncated file, an adapter given as a
- * model, an adapter of another model, and metadata over which llama.cpp would end the process.
+ * Reads the header of a GGUF file before llama.cpp maps it, and refuses a foreign or truncated file, an adapter given
+ * as a model, an adapter of another model, and metadata over which llama.cpp would end the process.
  */
 import { statSync } from 'node:fs';
 import { isNodeError, SparkError } from '../errors.js';
@@ -69,8 +69,8 @@ function checkTokenizer(file: string, header: GgufHeader): void {
 }
 
 /**
- * llama.cpp computes tensor shapes from the metadata and asserts that no size is 0, so the metadata has to agree with the
- * tensors in the file.
+ * llama.cpp computes tensor shapes from the metadata and asserts that no size is 0, so the metadata has to agree with
+ * the tensors in the file.
  */
 function checkShape(file: string, header: GgufHeader, architecture: string): void {
   const { metadata, tensors } = header;

@@ -1,7 +1,7 @@
 /**
- * Reads the header of a GGUF file, checking every length against the file's size. Given a damaged count, node-llama-cpp's
- * own reader loops or allocates for minutes, and llama.cpp asserts, which ends the process.
- * Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ * Reads the header of a GGUF file, checking every length against the file's size. Given a damaged count,
+ * node-llama-cpp's own reader loops or allocates for minutes, and llama.cpp asserts, which ends the process. Format:
+ * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { SparkError } from '../errors.js';
@@ -39,8 +39,8 @@ const STRING = 8;
 const ARRAY = 9;
 
 /**
- * Throws a plain Error with the reason for a damaged GGUF file, a SparkError for a file that is something else. The rules
- * on names, duplicates, offsets and alignment are those of llama.cpp.
+ * Throws a plain Error with the reason for a damaged GGUF file, a SparkError for a file that is something else. The
+ * rules on names, duplicates, offsets and alignment are those of llama.cpp.
  */
 export function readGgufHeader(file: string): GgufHeader {
   const descriptor = openSync(file, 'r');
@@ -244,7 +244,7 @@ class Cursor {
 
   size(): number {
     const value = this.take(8).readBigUInt64LE();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Error(`a size of ${value} is impossible`);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new Error(`a size of ${value} cannot be right`);
     return Number(value);
   }
 
@@ -261,8 +261,8 @@ class Cursor {
   }
 
   /**
-   * A key or a tensor's name. A zero byte is refused: for C it ends the name, and llama.cpp aborts over such a key. Read as
-   * latin1, so that different names that are not UTF-8 stay different.
+   * A key or a tensor's name. A zero byte is refused: for C it ends the name, and llama.cpp aborts over such a key.
+   * Read as latin1, so that different names that are not UTF-8 stay different.
    */
   name(field: string, longest = MAX_KEY): string {
     const length = this.count(1);

@@ -1,6 +1,7 @@
 /**
- * Places for sequences on several contexts of one model. A context decodes its sequences together, a small model's on one
- * thread (`threadsFor`). So that the other cores work too, they get further contexts, which decode at the same time.
+ * Places for sequences on several contexts of one model. A context decodes its sequences together, a small model's on
+ * one thread (`threadsFor`). So that the other cores work too, they get further contexts, which decode at the same
+ * time.
  */
 import type { SparkError } from '../errors.js';
 import { Rounds } from './rounds.js';

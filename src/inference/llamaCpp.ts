@@ -1,6 +1,6 @@
 /**
- * The generator over llama.cpp: a GGUF model with or without a LoRA adapter. Nothing is downloaded or built at run time:
- * node-llama-cpp's prebuilt binaries come as npm packages.
+ * The generator over llama.cpp: a GGUF model with or without a LoRA adapter. Nothing is downloaded or built at run
+ * time: node-llama-cpp's prebuilt binaries come as npm packages.
  */
 import path from 'node:path';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
@@ -19,7 +19,10 @@ import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
 export type { LlamaCppOptions };
 
 export interface LogprobOptions {
-  /** (N) 0: no log-prob of this token is computed (its entry is 0), and it is evaluated in one batch with its neighbours. */
+  /**
+   * (N) 0: no log-prob of this token is computed (its entry is 0), and it is evaluated in one batch with its
+   * neighbours.
+   */
   readonly mask?: Uint8Array;
   /**
    * Let llama.cpp sum over the vocabulary, in fp32: 2e-4 nats off for 128,256 logits, and an eighth of the time (5 ms a
@@ -30,8 +33,8 @@ export interface LogprobOptions {
 
 export interface LlamaCppGenerator extends Generator {
   /**
-   * (N) natural-log probability of tokens[i] given the tokens before it; entry 0 is 0, as no token comes before the first.
-   * Tokens are evaluated one by one, as in sampling.
+   * (N) natural-log probability of tokens[i] given the tokens before it; entry 0 is 0, as no token comes before the
+   * first. Tokens are evaluated one by one, as in sampling.
    */
   logprobs(tokens: readonly number[], signal?: AbortSignal, options?: LogprobOptions): Promise<Float64Array>;
   /** For `await using` */
@@ -254,8 +257,8 @@ class LlamaSampler implements Sampler {
   #tokens: Tokens | null = null;
 
   constructor(sequence: LlamaContextSequence, rounds: Rounds, temperature: number, seed: number) {
-    // Samples from the model's whole distribution, without the library's default cut-offs. topK `null` means no top-k; 0
-    // would sort the whole vocabulary in order to keep all of it.
+    // Samples from the model's whole distribution, without the library's default cut-offs. topK `null` means no top-k;
+    // 0 would sort the whole vocabulary in order to keep all of it.
     const options = { temperature, seed, topK: null as unknown as number, topP: 1, minP: 0, yieldEogToken: true };
     this.#start = (tokens) => sequence.evaluate(tokens as Token[], options);
     this.#rounds = rounds;

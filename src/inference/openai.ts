@@ -1,6 +1,6 @@
 /**
- * The only importer of the `openai` package: makes its client, and exports its error classes, by which callers tell failures
- * apart. Requests and the meaning of replies belong to src/judge.
+ * The only importer of the `openai` package: makes its client, and exports its error classes, by which callers tell
+ * failures apart. Requests and the meaning of replies belong to src/judge.
  */
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 
@@ -52,8 +52,8 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
 }
 
 /**
- * The client's timeout and retries cover a request only until its headers have come; it would wait forever for a server that
- * sends headers and no body. So the body is read here, inside the `fetch` that the client times.
+ * The client's timeout and retries cover a request only until its headers have come; it would wait forever for a server
+ * that sends headers and no body. So the body is read here, inside the `fetch` that the client times.
  */
 async function fetchWhole(url: string | URL | Request, init?: RequestInit): Promise<Response> {
   const response = await fetch(url, init);

@@ -1,6 +1,6 @@
 /**
- * llama.cpp checks many things by assertions, and a failed assertion ends the process. So a model file that is new to this
- * machine is first opened in a child process. If the child survives, the hash of the file is remembered.
+ * llama.cpp checks many things by assertions, and a failed assertion ends the process. So a model file that is new to
+ * this machine is first opened in a child process. If the child survives, the hash of the file is remembered.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Opens each file it is sent as a generator would, evaluates one token, and answers whether the library refused the file. A
- * failed assertion of llama.cpp may end this process. Plain JavaScript, so that it runs from src/ without being compiled.
+ * Opens each file it is sent as a generator would, evaluates one token, and answers whether the library refused the
+ * file. A failed assertion of llama.cpp may end this process. Plain JavaScript, so that it runs from src/ without being
+ * compiled.
  */
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 
@@ -15,8 +16,8 @@ const llama = await getLlama({
   maxThreads: 0,
 });
 
-// All ASCII characters, and characters of two, three and four bytes: llama.cpp ends the process when the vocabulary has no
-// token for one of them.
+// All ASCII characters, and characters of two, three and four bytes: llama.cpp ends the process when the vocabulary has
+// no token for one of them.
 const TEXT = `${Array.from({ length: 128 }, (_, code) => String.fromCharCode(code)).join('')}ü ½ € 文 😀`;
 
 async function open(modelPath) {

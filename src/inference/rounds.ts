@@ -1,7 +1,8 @@
 /**
- * Lockstep batching: all waiting requests start in the same tick, and the next round starts when the last of them is done
- * and every caller has had the chance to ask again. On its own the inference library starts a batch as soon as the first
- * sequence asks, and sequences that ask a moment later miss it: with 16 sequences its batches hold a few tokens each.
+ * Lockstep batching: all waiting requests start in the same tick, and the next round starts when the last of them is
+ * done and every caller has had the chance to ask again. On its own the inference library starts a batch as soon as the
+ * first sequence asks, and sequences that ask a moment later miss it: with 16 sequences its batches hold a few tokens
+ * each.
  */
 export class Rounds {
   #waiting: (() => Promise<void>)[] = [];

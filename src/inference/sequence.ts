@@ -1,6 +1,6 @@
 /**
- * One growing token sequence over an evaluator, which caches what it has evaluated. A token is evaluated only when the next
- * one is asked for, so the last token of the sequence is normally not evaluated yet.
+ * One growing token sequence over an evaluator, which caches what it has evaluated. A token is evaluated only when the
+ * next one is asked for, so the last token of the sequence is normally not evaluated yet.
  */
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
@@ -142,7 +142,8 @@ export class GrowingSequence implements GeneratorSequence {
     if (this.#disposed) throw disposedError();
     const job = this.#inFlight.then(async () => {
       if (this.#tokens.length === this.#evaluated) {
-        // Every token is evaluated, as after an end of turn, but the logits after the last one are gone: evaluate it again.
+        // Every token is evaluated, as after an end of turn, but the logits after the last one are gone: evaluate it
+        // again.
         await this.#evaluator.undo();
         this.#evaluated -= 1;
       }

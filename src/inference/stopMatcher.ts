@@ -16,8 +16,8 @@ export class StopMatcher {
   push(token: number): boolean {
     this.#tokens.push(token);
     if (this.#stops.length === 0) return false;
-    // Each token is detokenized alone, so that the cost does not grow with the text. A character split over tokens comes out
-    // wrong, which does not matter: stop texts are ASCII, and an ASCII character is one byte.
+    // Each token is detokenized alone, so that the cost does not grow with the text. A character split over tokens
+    // comes out wrong, which does not matter: stop texts are ASCII, and an ASCII character is one byte.
     this.#tail += this.#textOf([token]);
     const found = this.#stops.some((stop) => this.#tail.includes(stop));
     this.#tail = this.#keep === 0 ? '' : this.#tail.slice(-this.#keep);

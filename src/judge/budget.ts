@@ -44,8 +44,8 @@ export class Budget {
   }
 
   /**
-   * Reserves the cost of `most`, an upper bound of the request. Throws `judge_budget` when that would pass the cap; when it
-   * would only because of the reservations of requests in flight, waits for those.
+   * Reserves the cost of `most`, an upper bound of the request. Throws `judge_budget` when that would pass the cap;
+   * when it would only because of the reservations of requests in flight, waits for those.
    */
   async reserve(most: TokenUsage, signal?: AbortSignal): Promise<Reservation> {
     const cost = this.price === null ? 0 : costOf(most, this.price);

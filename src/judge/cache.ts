@@ -1,6 +1,6 @@
 /**
- * Keeps verdicts in a run's `judge-cache/verdicts.jsonl`, under a hash of judge and request, so that the same request is
- * never asked twice. One verdict a line; a line cut off by a kill is left out, and its verdict is asked for again.
+ * Keeps verdicts in a run's `judge-cache/verdicts.jsonl`, under a hash of judge and request, so that the same request
+ * is never asked twice. One verdict a line; a line cut off by a kill is left out, and its verdict is asked for again.
  */
 import { createHash } from 'node:crypto';
 import path from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * Asks a chat server one question, within the budget, and returns the text of the reply. The openai client retries. When
- * the server rejects a request with 400 or 422, it is sent again in a simpler form; the form that worked is remembered.
+ * Asks a chat server one question, within the budget, and returns the text of the reply. The openai client retries.
+ * When the server rejects a request with 400 or 422, it is sent again in a simpler form; the form that worked is
+ * remembered.
  */
 import { Buffer } from 'node:buffer';
 import { z } from 'zod';

@@ -15,8 +15,8 @@ export interface Endpoint {
 }
 
 /**
- * Throws `invalid_config` for a base URL that is not a URL or holds a password or key, `judge_key_missing` when a server
- * that is not local has no key, `judge_key_invalid` for a key that cannot be sent.
+ * Throws `invalid_config` for a base URL that is not a URL or holds a password or key, `judge_key_missing` when a
+ * server that is not local has no key, `judge_key_invalid` for a key that cannot be sent.
  */
 export function resolveEndpoint(
   baseUrl: string | null | undefined,

@@ -13,8 +13,8 @@ export interface JudgedStep {
 }
 
 /**
- * One request to the judge, at one state. With `thought`: score every action for this thought, and say whether the last of
- * `steps` was coherent. With `answer` instead: the trajectory is over; say only whether the last step was coherent.
+ * One request to the judge, at one state. With `thought`: score every action for this thought, and say whether the last
+ * of `steps` was coherent. With `answer` instead: the trajectory is over; say only whether the last step was coherent.
  */
 export interface JudgeRequest {
   readonly question: Question;

@@ -6,8 +6,8 @@ import type { Environment } from '../secrets/sources.js';
 export const KEY_VARIABLE = 'OPENAI_API_KEY';
 
 /**
- * The argument, else OPENAI_API_KEY; null when both are missing or blank. Throws `judge_key_invalid` for a key that no HTTP
- * header can carry: every call with it would fail, with an error message that shows the key.
+ * The argument, else OPENAI_API_KEY; null when both are missing or blank. Throws `judge_key_invalid` for a key that no
+ * HTTP header can carry: every call with it would fail, with an error message that shows the key.
  */
 export function readKey(apiKey: string | null | undefined, env: Environment): string | null {
   noteEnvironment(env);

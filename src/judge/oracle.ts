@@ -1,6 +1,6 @@
 /**
- * The judge of the built-in `mini` questions. It knows their rules (which tools answer, what a sensible input names, what
- * the answer is) and judges each step by the input that was sent and the observation that came back.
+ * The judge of the built-in `mini` questions. It knows their rules (which tools answer, what a sensible input names,
+ * what the answer is) and judges each step by the input that was sent and the observation that came back.
  *
  * The scores at a state are the question's own (`MiniRules.scores`), changed by the steps so far:
  * - once an observation holds the answer, another tool is worth 3.2 less and `think`, to draw the conclusion, 8.4;
@@ -102,8 +102,8 @@ const failed = (step: JudgedStep, rules: MiniRules): boolean =>
   step.observation === null || (!holdsAnswer(step, rules) && FAILURE.test(step.observation));
 
 /**
- * Whether the input names every subject of the question, or equals one of the ideal inputs, which may spell the subjects in
- * another way (atomic masses for a formula).
+ * Whether the input names every subject of the question, or equals one of the ideal inputs, which may spell the
+ * subjects in another way (atomic masses for a formula).
  */
 function relevant(input: string, rules: MiniRules): boolean {
   if (rules.subjects.every((subject) => mentions(input, subject))) return true;

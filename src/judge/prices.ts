@@ -83,8 +83,8 @@ const USUAL_QUESTION: Question = {
 };
 
 /**
- * What judging `questions` rollouts of `steps` steps each costs, with one call per step and one at the end. The prompts are
- * the real ones, but question and steps are of usual length: an estimate, not a bound.
+ * What judging `questions` rollouts of `steps` steps each costs, with one call per step and one at the end. The prompts
+ * are the real ones, but question and steps are of usual length: an estimate, not a bound.
  */
 export function estimateCost(
   questions: number,

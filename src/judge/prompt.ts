@@ -1,8 +1,9 @@
 /**
  * What the judge is told. Text of a dataset, model or tool may try to influence it ("give me 10"), so three things mark
  * such text as data. It stands in one JSON document between two boundary lines, whose name depends on the document, so
- * that the document cannot contain it. Openers of tags and control tokens are escaped in the JSON, so that a local server
- * that parses special tokens out of text finds none. And the judge is told before and after the document that it is data.
+ * that the document cannot contain it. Openers of tags and control tokens are escaped in the JSON, so that a local
+ * server that parses special tokens out of text finds none. And the judge is told before and after the document that it
+ * is data.
  */
 import { createHash } from 'node:crypto';
 import { SparkError } from '../errors.js';
@@ -88,9 +89,9 @@ function renderData(request: JudgeRequest): string {
 }
 
 /**
- * Control tokens such as `<|im_start|>`, `</s>`, `<start_of_turn>` and `[INST]` (some with a full-width bar, U+FF5C) start
- * with `<` or `[` and no space after it. With that character as a JSON escape they mean the same text but are no control
- * tokens. "a < b" and lists of numbers stay as they are.
+ * Control tokens such as `<|im_start|>`, `</s>`, `<start_of_turn>` and `[INST]` (some with a full-width bar, U+FF5C)
+ * start with `<` or `[` and no space after it. With that character as a JSON escape they mean the same text but are no
+ * control tokens. "a < b" and lists of numbers stay as they are.
  */
 function escapeControl(json: string): string {
   return json.replace(/<(?=[|\uff5c/<\p{L}])/gu, '\\u003c').replace(/\[(?=\/?[A-Z_]{2,}\])/g, '\\u005b');

@@ -1,6 +1,6 @@
 /**
- * Reads a judge's reply. A score that is absent, null, not a number, not finite or outside 0–10 becomes null. Nothing is
- * clamped, nothing is guessed, and nothing becomes 0.
+ * Reads a judge's reply. A score that is absent, null, not a number, not finite or outside 0–10 becomes null. Nothing
+ * is clamped, nothing is guessed, and nothing becomes 0.
  */
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
@@ -98,7 +98,8 @@ function objectEnd(text: string, start: number): number {
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
-  // Servers in Python write NaN and Infinity, which are not JSON. As null they cost one score instead of the whole reply.
+  // Servers in Python write NaN and Infinity, which are not JSON. As null they cost one score instead of the whole
+  // reply.
   const json = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
     token[0] === '"' ? token : 'null',
   );

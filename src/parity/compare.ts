@@ -17,8 +17,8 @@ export interface Comparison {
 export type Rows = readonly ArrayLike<number>[];
 
 /**
- * Row r holds the log-probs of one sequence. Entry 0 is not compared, because the first token has no log-prob, and neither
- * are entries where the mask of `sequences[r]` is 0.
+ * Row r holds the log-probs of one sequence. Entry 0 is not compared, because the first token has no log-prob, and
+ * neither are entries where the mask of `sequences[r]` is 0.
  */
 export function compareLogprobs(ours: Rows, served: Rows, sequences?: readonly ProbeLike[]): Comparison {
   let tokens = 0;

@@ -15,8 +15,8 @@ export function isF32({ tensorTypes }: ModelInfo): boolean {
 }
 
 /**
- * The model's own file when it is F32, else an F32 copy in `folder`. Throws `disk_full` or `memory_limit` before it writes a
- * copy that would not fit. It has to fit the memory too, or it would be read from disk again for every token.
+ * The model's own file when it is F32, else an F32 copy in `folder`. Throws `disk_full` or `memory_limit` before it
+ * writes a copy that would not fit. It has to fit the memory too, or it would be read from disk again for every token.
  */
 export async function exactFile(model: Model, folder: string, signal: AbortSignal): Promise<string> {
   if (isF32(model.info)) return model.info.path;

@@ -21,7 +21,8 @@ export function probeOf(given: ProbeLike): Probe {
 }
 
 /**
- * (n) log-probs for each sequence of n tokens, 0 where the mask is 0. One sequence a pass, so that batching has no effect.
+ * (n) log-probs for each sequence of n tokens, 0 where the mask is 0. One sequence a pass, so that batching has no
+ * effect.
  */
 export async function engineLogprobs(
   model: Model,

@@ -1,6 +1,6 @@
 /**
- * Merges a LoRA adapter into its base and writes the result as a GGUF. The file gets its name only after both engines have
- * read it back with the log-probs of base + adapter, because a wrong merge looks like a working model.
+ * Merges a LoRA adapter into its base and writes the result as a GGUF. The file gets its name only after both engines
+ * have read it back with the log-probs of base + adapter, because a wrong merge looks like a working model.
  */
 import { existsSync, linkSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,7 +57,10 @@ async function ggufOf({ adapter, adapterPath }: MergeRequest, folder: string): P
   return file;
 }
 
-/** Gives the file its name by a link, which fails when the name has been taken meanwhile; a rename would replace that file. */
+/**
+ * Gives the file its name by a link, which fails when the name has been taken meanwhile; a rename would replace that
+ * file.
+ */
 function giveName(from: string, to: string): void {
   try {
     linkSync(from, to);

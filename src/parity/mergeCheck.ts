@@ -1,9 +1,9 @@
 /**
  * Compares the merged file with base + adapter on the same tokens, in our engine and in llama.cpp.
  *
- * Rounding merged weights to a type changes log-probs a little, unrelated to the adapter's effect. An error of the merge (a
- * wrong scale, a tensor left out or misread) changes them in proportion to the adapter's effect. So two things are measured:
- * how large the difference is, and how much of the adapter's effect is in it.
+ * Rounding merged weights to a type changes log-probs a little, unrelated to the adapter's effect. An error of the
+ * merge (a wrong scale, a tensor left out or misread) changes them in proportion to the adapter's effect. So two things
+ * are measured: how large the difference is, and how much of the adapter's effect is in it.
  */
 import { openModel } from '../engine/index.js';
 import type { Adapter, Model } from '../engine/types.js';
@@ -40,8 +40,8 @@ export interface MergeCheck {
 type Rows = readonly ArrayLike<number>[];
 
 /**
- * Highest mean |Δ log-prob| that rounding weights to a type explains, as a fraction of 1 + mean |log-prob|: unlikely tokens
- * have large logits, which rounding changes in proportion. About five times what the models here show.
+ * Highest mean |Δ log-prob| that rounding weights to a type explains, as a fraction of 1 + mean |log-prob|: unlikely
+ * tokens have large logits, which rounding changes in proportion. About five times what the models here show.
  */
 const ROUNDING: Readonly<Record<string, number>> = { F32: 1e-5, F16: 2e-3, BF16: 2e-2, Q8_0: 2e-2 };
 

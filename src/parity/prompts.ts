@@ -1,7 +1,7 @@
 /**
- * Checks whether a run's stored prompts are still those that this model's chat template, tokenizer and instructions make of
- * the questions. Comparing log-probs cannot show it, as both engines get the same stored tokens. But a policy that was
- * trained on one prompt and is asked with another has learned something of no use.
+ * Checks whether a run's stored prompts are still those that this model's chat template, tokenizer and instructions
+ * make of the questions. Comparing log-probs cannot show it, as both engines get the same stored tokens. But a policy
+ * that was trained on one prompt and is asked with another has learned something of no use.
  */
 import type { Config } from '../config/index.js';
 import type { SparkError } from '../errors.js';

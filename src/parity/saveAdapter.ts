@@ -1,11 +1,11 @@
 /**
- * Saves an adapter and reads the file back: our engine must read the same bits, and llama.cpp must compute the log-probs of
- * the adapter in memory. This finds an export that is silently wrong: another scale, rows in another order, a target left
- * out, an adapter that llama.cpp does not apply at all.
+ * Saves an adapter and reads the file back: our engine must read the same bits, and llama.cpp must compute the
+ * log-probs of the adapter in memory. This finds an export that is silently wrong: another scale, rows in another
+ * order, a target left out, an adapter that llama.cpp does not apply at all.
  *
  * On a quantised base llama.cpp's own rounding is larger than what a little training changes. So not the log-probs are
- * compared but the EFFECT, lp(adapter) − lp(base) in each engine, over all tokens together: rounding is unrelated to the
- * effect and averages out, an error does not.
+ * compared but the EFFECT, lp(adapter) − lp(base) in each engine, over all tokens together: rounding is unrelated to
+ * the effect and averages out, an error does not.
  */
 import { renameSync } from 'node:fs';
 import type { Adapter, Model } from '../engine/types.js';
@@ -142,10 +142,10 @@ interface Effect {
 }
 
 /**
- * Two tests of the effects. `rest` is the rms of their difference; its limit is the larger of 2 % of the effect and five
- * times the rounding seen on the base. `share` is the least-squares slope of llama.cpp's effect against ours; its standard
- * error by rounding is e = √2 · rounding / (effect · √n), and |share − 1| may be at most 0.1 + 4 e. The second test works
- * even when rounding is larger than the effect.
+ * Two tests of the effects. `rest` is the rms of their difference; its limit is the larger of 2 % of the effect and
+ * five times the rounding seen on the base. `share` is the least-squares slope of llama.cpp's effect against ours; its
+ * standard error by rounding is e = √2 · rounding / (effect · √n), and |share − 1| may be at most 0.1 + 4 e. The second
+ * test works even when rounding is larger than the effect.
  */
 export function judgeEffect(ours: Rows, served: Rows, sequences: readonly ProbeLike[], rounding: number): Effect {
   let tokens = 0;

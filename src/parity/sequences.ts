@@ -11,8 +11,8 @@ const SHARES = 4;
 
 /**
  * Collects `enough` tokens that the model wrote, from the shortest of the trajectories it is offered. Prompts and
- * observations stay in the sequences but are not compared, as nothing is learned from them. Each trajectory is cut after
- * its share of the tokens. Of a stream of trajectories it holds only those it may still take.
+ * observations stay in the sequences but are not compared, as nothing is learned from them. Each trajectory is cut
+ * after its share of the tokens. Of a stream of trajectories it holds only those it may still take.
  */
 export class ShortestProbes {
   readonly #enough: number;
@@ -83,8 +83,8 @@ export interface Sampling {
 }
 
 /**
- * Text that the served model writes at temperature 1, so that the engines are compared on tokens the policy really takes.
- * Only written tokens have mask 1, so the mean of lp_served − lp_ours over the mask estimates their KL.
+ * Text that the served model writes at temperature 1, so that the engines are compared on tokens the policy really
+ * takes. Only written tokens have mask 1, so the mean of lp_served − lp_ours over the mask estimates their KL.
  */
 export async function sampleProbes(config: Config, sampling: Sampling, signal: AbortSignal): Promise<Probe[]> {
   const { count, length, adapterPath } = sampling;

@@ -10,8 +10,8 @@
  *   F16 cache                   1.2e-3   1.5e-3         4.6e-3   0.015   0.015   0.021
  *
  * With an F16 cache sums are in F16 too, so the difference grows with the length of the context: 0.016 after prompts of
- * about a thousand tokens (a random F16 model with Llama 3.1's tokenizer). The defaults are at least three times the worst
- * of these. A wrong scale, a matrix left out or another template makes a difference of tenths of a nat or more.
+ * about a thousand tokens (a random F16 model with Llama 3.1's tokenizer). The defaults are at least three times the
+ * worst of these. A wrong scale, a matrix left out or another template makes a difference of tenths of a nat or more.
  */
 import type { ModelInfo } from '../engine/types.js';
 

@@ -51,8 +51,8 @@ export interface ParityReport {
 }
 
 /**
- * Where the tokens come from. `sampled`: llama.cpp writes them now, once as base and once with the adapter. `run`: the base
- * wrote them in a run's rollouts, at the rollouts' temperature. `file`: the user gives them.
+ * Where the tokens come from. `sampled`: llama.cpp writes them now, once as base and once with the adapter. `run`: the
+ * base wrote them in a run's rollouts, at the rollouts' temperature. `file`: the user gives them.
  */
 export type ParityTokens =
   | { readonly from: 'sampled' }

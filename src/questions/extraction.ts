@@ -87,8 +87,8 @@ const SPACE = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029
 const LABEL = new RegExp(`[aA]nswer:(?=${SPACE}*([A-J]))`, 'g');
 
 /**
- * The greedy `.*` takes the last match in the first line in which a match starts. Lines end at \n alone, as in Python; the
- * letter itself may stand on a later line, because `\s*` matches line ends.
+ * The greedy `.*` takes the last match in the first line in which a match starts. Lines end at \n alone, as in Python;
+ * the letter itself may stand on a later line, because `\s*` matches line ends.
  */
 function pattern2(text: string): string | null {
   let letter: string | null = null;

@@ -1,7 +1,7 @@
 /**
- * The official MMLU-Pro prompt: worked examples of the question's category with their chains of thought, then the question
- * (TIGER-AI-Lab/MMLU-Pro, evaluate_from_local.py). Generation stops at `STOP`, where a base model would invent another
- * question.
+ * The official MMLU-Pro prompt: worked examples of the question's category with their chains of thought, then the
+ * question (TIGER-AI-Lab/MMLU-Pro, evaluate_from_local.py). Generation stops at `STOP`, where a base model would invent
+ * another question.
  */
 import { SparkError } from '../errors.js';
 import { LETTERS, type Question } from './question.js';
@@ -15,8 +15,8 @@ export const SHOTS = 5;
 const THINK_STEP_BY_STEP = "Let's think step by step.";
 
 /**
- * The examples are the first `count` rows of `validation` in the question's category; without any the prompt is zero-shot.
- * When the context is short the caller lowers `count`, as the official script does.
+ * The examples are the first `count` rows of `validation` in the question's category; without any the prompt is
+ * zero-shot. When the context is short the caller lowers `count`, as the official script does.
  */
 export function fewShotPrompt(question: Question, validation: readonly Question[] = [], count = SHOTS): string {
   const shots = validation
@@ -48,7 +48,8 @@ function renderShot(shot: Question): string {
         "use the dataset's validation split for the shots",
     );
   }
-  // The dataset's examples have `A:` where the question ends with `Answer:`; the official script makes them `Answer:` too.
+  // The dataset's examples have `A:` where the question ends with `Answer:`; the official script makes them `Answer:`
+  // too.
   const worked = shot.cot_content.replaceAll(`A: ${THINK_STEP_BY_STEP}`, `Answer: ${THINK_STEP_BY_STEP}`);
   return `${renderItem(shot)}${worked}\n\n`;
 }

@@ -13,9 +13,9 @@ export interface FilterOptions {
 }
 
 /**
- * Takes one question of each category in turn (categories sorted by name), until they run out: 28 questions of MMLU-Pro are
- * 2 of each of its 14 categories. Without limit and seed the file's order is kept. The order depends on questions and seed
- * alone, so `limit 100` gives the first half of `limit 200`.
+ * Takes one question of each category in turn (categories sorted by name), until they run out: 28 questions of MMLU-Pro
+ * are 2 of each of its 14 categories. Without limit and seed the file's order is kept. The order depends on questions
+ * and seed alone, so `limit 100` gives the first half of `limit 200`.
  */
 export function filterQuestions(questions: readonly Question[], options: FilterOptions = {}): Question[] {
   const { categories = [], limit = 0, seed } = options;

@@ -1,6 +1,6 @@
 /**
- * Reads questions from JSONL or Parquet in MMLU-Pro's own columns. The first bytes of a file tell its format, not its name.
- * Every row is checked; messages name a bad one by its number and its question_id.
+ * Reads questions from JSONL or Parquet in MMLU-Pro's own columns. The first bytes of a file tell its format, not its
+ * name. Every row is checked; messages name a bad one by its number and its question_id.
  */
 import { readFile } from 'node:fs/promises';
 import { isNodeError, SparkError, toSparkError } from '../errors.js';

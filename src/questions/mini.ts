@@ -1,7 +1,7 @@
 /**
- * The built-in question set: MMLU-Pro's 14 categories and ten options, generated from a seed. A tiny model can learn it, and
- * several tools answer every question. Train and test never share a question, whatever the seeds, because a hash of the
- * question decides its split.
+ * The built-in question set: MMLU-Pro's 14 categories and ten options, generated from a seed. A tiny model can learn
+ * it, and several tools answer every question. Train and test never share a question, whatever the seeds, because a
+ * hash of the question decides its split.
  */
 import { SparkError } from '../errors.js';
 import { argumentTemplates } from './mini/arguments.js';

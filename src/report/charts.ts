@@ -1,6 +1,6 @@
 /**
- * Draws charts as SVG text, so that the report needs no script. Only this file knows echarts. Titles and legends are not
- * part of the SVG: as HTML around it they wrap on a phone.
+ * Draws charts as SVG text, so that the report needs no script. Only this file knows echarts. Titles and legends are
+ * not part of the SVG: as HTML around it they wrap on a phone.
  */
 import { BarChart, CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent, MarkLineComponent } from 'echarts/components';
@@ -340,8 +340,9 @@ function draw(option: object, width: number, height: number): string {
 }
 
 /**
- * Removes the fixed size, what only a script could use (hover rules, series marks), and clip paths, which are not needed and
- * whose ids differ from chart to chart. Text in the chart cannot match these patterns, because its quotes are escaped.
+ * Removes the fixed size, what only a script could use (hover rules, series marks), and clip paths, which are not
+ * needed and whose ids differ from chart to chart. Text in the chart cannot match these patterns, because its quotes
+ * are escaped.
  */
 function clean(svg: string): string {
   const bare = svg

@@ -1,6 +1,7 @@
 /**
- * A run as one HTML file that needs no network and no script, light or dark, readable on a phone. Names and configuration
- * may hold anyone's text, so every value is escaped, and the page's content security policy forbids scripts.
+ * A run as one HTML file that needs no network and no script, light or dark, readable on a phone. Names and
+ * configuration may hold anyone's text, so every value is escaped, and the page's content security policy forbids
+ * scripts.
  */
 import type { StageResult } from '../evaluate/warnings.js';
 import { accuracyChart, actionChart, type Chart, entropyChart, rewardChart, trainingCharts } from './charts.js';

@@ -1,8 +1,9 @@
 /** Colours and style sheet of the report, inlined so that the page is a single file. */
 
 /**
- * Placeholder colours for charts. echarts needs real colours, but the page needs variables that follow light and dark. So
- * charts are drawn with these values, which occur nowhere else, and `paintWithVariables` replaces them by `var(--name)`.
+ * Placeholder colours for charts. echarts needs real colours, but the page needs variables that follow light and dark.
+ * So charts are drawn with these values, which occur nowhere else, and `paintWithVariables` replaces them by
+ * `var(--name)`.
  */
 export const PAINT = {
   ink: '#0a0001',

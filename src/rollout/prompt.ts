@@ -1,13 +1,13 @@
 /**
- * The format of a trajectory: one growing text. Every piece is added at its end, so each state is a prefix of the next, and
- * one pass over the tokens serves all steps.
+ * The format of a trajectory: one growing text. Every piece is added at its end, so each state is a prefix of the next,
+ * and one pass over the tokens serves all steps.
  *
  *   {head}<thought>…</thought><action>calculator</action><input>37 * 24</input><observation>888</observation>\n
  *   <answer>The answer is (C).</answer>
  *
- * Who writes what: the model opens each step with `<thought>` or the end with `<answer>`, which is how it decides when to
- * answer. It also writes the thought, the name of the action, the input and the answer, each with its closing tag. All
- * other tags are template, written by us.
+ * Who writes what: the model opens each step with `<thought>` or the end with `<answer>`, which is how it decides when
+ * to answer. It also writes the thought, the name of the action, the input and the answer, each with its closing tag.
+ * All other tags are template, written by us.
  */
 import { LETTERS, type Question } from '../questions/question.js';
 import { type ActionInfo, THINK } from '../tools/tool.js';
@@ -39,7 +39,10 @@ export const TAG_TEXTS = [
   '</answer>',
 ] as const;
 
-/** Changes the `<` of our tags to `‹` in text that a dataset, user or tool wrote, so that it cannot open or close a block. */
+/**
+ * Changes the `<` of our tags to `‹` in text that a dataset, user or tool wrote, so that it cannot open or close a
+ * block.
+ */
 export function neutralizeTags(text: string): string {
   return text.replace(/<(\/?(?:thought|action|input|observation|answer)>)/gi, '‹$1');
 }
@@ -86,8 +89,8 @@ export interface PromptSettings {
   readonly instructions: string | null;
 }
 
-// The chat template is rendered with these marks in place of the messages and then cut at the marks, so that the text of a
-// question can be tokenised apart from the template, without control tokens.
+// The chat template is rendered with these marks in place of the messages and then cut at the marks, so that the text
+// of a question can be tokenised apart from the template, without control tokens.
 const SYSTEM_MARK = 'SPARKSYSTEMTEXT';
 const USER_MARK = 'SPARKUSERTEXT';
 

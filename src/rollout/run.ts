@@ -1,4 +1,7 @@
-/** Rolls out as many questions at once as the generator has sequences, so that it stays busy during judge and tool calls. */
+/**
+ * Rolls out as many questions at once as the generator has sequences, so that it stays busy during judge and tool
+ * calls.
+ */
 import { setMaxListeners } from 'node:events';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
@@ -19,8 +22,8 @@ export type ResultHandler = (result: Trajectory | Skip) => void | Promise<void>;
 const MOST_UNREACHABLE_IN_A_ROW = 16;
 
 /**
- * Rolls out every question. `onResult` gets the results one by one as they are finished. After an abort or an error that
- * ends the command, unfinished rollouts are dropped; every finished one has been handed to `onResult`.
+ * Rolls out every question. `onResult` gets the results one by one as they are finished. After an abort or an error
+ * that ends the command, unfinished rollouts are dropped; every finished one has been handed to `onResult`.
  */
 export function runRollouts(
   questions: readonly Question[],

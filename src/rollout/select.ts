@@ -4,8 +4,8 @@
  *   min-score    the lowest score among the viable            SPaRK
  *   max-score    the highest score                            the baseline without diversity
  *   least-used   the viable action used least in its set      frequency instead of score
- * With nothing viable every rule takes the highest score, marked `fallback`. Ties go to the action used least so far, then
- * to a seeded draw. An action whose score is missing is no candidate; a missing score is never 0.
+ * With nothing viable every rule takes the highest score, marked `fallback`. Ties go to the action used least so far,
+ * then to a seeded draw. An action whose score is missing is no candidate; a missing score is never 0.
  */
 import type { Score, SelectionRule, Step } from '../trajectory/trajectory.js';
 

@@ -94,8 +94,8 @@ async function judgeStep(state: RolloutState, thought: string): Promise<Readonly
 }
 
 /**
- * Picks the action and writes its name, as a segment `action` even when the scores and not the model chose it: this is the
- * a_t whose probability PPO is to change. Names are tokenised the same way in both cases.
+ * Picks the action and writes its name, as a segment `action` even when the scores and not the model chose it: this is
+ * the a_t whose probability PPO is to change. Names are tokenised the same way in both cases.
  */
 async function chooseAction(
   state: RolloutState,

@@ -1,6 +1,6 @@
 /**
- * A sequence with a record of who wrote which of its tokens. Whatever is added is recorded at once, so that every token is
- * in exactly one segment.
+ * A sequence with a record of who wrote which of its tokens. Whatever is added is recorded at once, so that every token
+ * is in exactly one segment.
  */
 import type { Generated, GenerateOptions, Generator, GeneratorSequence } from '../inference/generator.js';
 import type { Segment, SegmentKind } from '../trajectory/trajectory.js';

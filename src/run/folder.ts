@@ -41,7 +41,8 @@ export class RunFolder {
   /** Opens a run's folder, creating it when it does not exist. */
   static open(root: string, { fresh = false } = {}): RunFolder {
     const folder = new RunFolder(root);
-    // Throws for a folder of another version, before anything is written into it; with `fresh` it will be emptied anyway.
+    // Throws for a folder of another version, before anything is written into it; with `fresh` it will be emptied
+    // anyway.
     if (!fresh && existsSync(folder.configFile)) folder.readConfig();
     folder.make();
     return folder;

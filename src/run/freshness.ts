@@ -1,6 +1,6 @@
 /**
- * Facts: what a stage's result depends on, by name; files and folders as hashes of their content, settings as values. Also
- * compares the facts of a stored result with those of now.
+ * Facts: what a stage's result depends on, by name; files and folders as hashes of their content, settings as values.
+ * Also compares the facts of a stored result with those of now.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';

@@ -1,11 +1,12 @@
 /**
- * Lets only one process at a time write into a run folder: two would both append, and training would see trajectories twice.
- * The file `run.lock` names the holder. It is created by a hard link, which appears whole or fails because the name is
- * taken, also on network file systems. When the holder is dead, by pid and start time, the lock is taken over. Whether a
- * holder on another machine is dead cannot be known.
+ * Lets only one process at a time write into a run folder: two would both append, and training would see trajectories
+ * twice. The file `run.lock` names the holder. It is created by a hard link, which appears whole or fails because the
+ * name is taken, also on network file systems. When the holder is dead, by pid and start time, the lock is taken over.
+ * Whether a holder on another machine is dead cannot be known.
  *
- * This is our own code because the libraries that need no install script either do not say who holds the lock, or take it
- * over when its file was not touched for some seconds, as happens when the holder is under load or stopped by Ctrl-Z.
+ * This is our own code because the libraries that need no install script either do not say who holds the lock, or take
+ * it over when its file was not touched for some seconds, as happens when the holder is under load or stopped by
+ * Ctrl-Z.
  */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -158,7 +159,8 @@ function release(file: string, id: string): void {
   if (held.get(file) !== id) return;
   held.delete(file);
   try {
-    // Removed only when it is still ours: somebody may have deleted it, and another process may have taken the lock since.
+    // Removed only when it is still ours: somebody may have deleted it, and another process may have taken the lock
+    // since.
     if ((JSON.parse(readFileSync(file, 'utf8')) as Holder).id === id) rmSync(file, { force: true });
   } catch {
     // Missing or unreadable. If it is still there, the next process finds its holder dead and takes over.

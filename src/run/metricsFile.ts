@@ -1,6 +1,6 @@
 /**
- * metrics.jsonl: one row a line. A training that was killed goes on from its last checkpoint, or from the start without one,
- * and does some steps again. Their old rows are removed first, so that the file has every step of a training once.
+ * metrics.jsonl: one row a line. A training that was killed goes on from its last checkpoint, or from the start without
+ * one, and does some steps again. Their old rows are removed first, so that the file has every step of a training once.
  */
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
@@ -37,8 +37,8 @@ export class MetricsFile {
   }
 
   /**
-   * Called before a stage trains on from optimizer step `step`: removes the rows that its unfinished training wrote after
-   * that step. Rows of trainings that ended with a saved adapter stay.
+   * Called before a stage trains on from optimizer step `step`: removes the rows that its unfinished training wrote
+   * after that step. Rows of trainings that ended with a saved adapter stay.
    */
   async rewind(stage: string, step: number): Promise<void> {
     this.close();
@@ -54,8 +54,9 @@ export class MetricsFile {
 }
 
 /**
- * Whether a training that goes on from `step` writes this row again. Events between two steps have `afterStep` in place of
- * `step`. Rows with neither are written again when it starts from step 0, except the parity check, which comes before.
+ * Whether a training that goes on from `step` writes this row again. Events between two steps have `afterStep` in place
+ * of `step`. Rows with neither are written again when it starts from step 0, except the parity check, which comes
+ * before.
  */
 function isPast(row: MetricRow, step: number): boolean {
   const at = row.step ?? row.afterStep;

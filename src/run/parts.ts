@@ -1,6 +1,6 @@
 /**
- * The parts a run works with: generator (writes), engine (trains), judge (scores), tools and reward. Each is made from the
- * configuration, or is the user's own object.
+ * The parts a run works with: generator (writes), engine (trains), judge (scores), tools and reward. Each is made from
+ * the configuration, or is the user's own object.
  */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -187,8 +187,8 @@ export function checkParts(parts: unknown, source: string): UserParts {
 }
 
 /**
- * Loads parts from the module that the configuration names; `hash` is the sha256 of its file. The module exports parts by
- * name, or as `default` an object of parts or a function from the configuration to such an object.
+ * Loads parts from the module that the configuration names; `hash` is the sha256 of its file. The module exports parts
+ * by name, or as `default` an object of parts or a function from the configuration to such an object.
  */
 export async function loadParts(config: Config): Promise<{ readonly parts: UserParts; readonly hash: string | null }> {
   if (config.parts === null) return { parts: {}, hash: null };

@@ -1,6 +1,7 @@
 /**
- * Identifies a process, so that another process can tell whether it still runs; a pid alone may have been reused. This can
- * be told for processes in our pid namespace (containers have their own), and for those from before the machine's last start.
+ * Identifies a process, so that another process can tell whether it still runs; a pid alone may have been reused. This
+ * can be told for processes in our pid namespace (containers have their own), and for those from before the machine's
+ * last start.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -72,8 +73,8 @@ function stateOf(pid: number): ProcessState {
 /** A zombie counts as dead: it has ended, and in a container without an init it may stay a zombie for ever. */
 function linuxState(pid: number): ProcessState {
   try {
-    // Everything up to the name, which is in brackets and may contain brackets and spaces, is cut off. Then field 0 is the
-    // state, and field 19 the start time.
+    // Everything up to the name, which is in brackets and may contain brackets and spaces, is cut off. Then field 0 is
+    // the state, and field 19 the start time.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');

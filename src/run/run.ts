@@ -58,9 +58,9 @@ export class Run {
   }
 
   /**
-   * Opens the run folder for writing, creating it when it does not exist, takes its lock, which `close` releases, and writes
-   * config.json. Throws `run_locked` while another process has the lock, `invalid_config`, `invalid_argument` (parts),
-   * `unsupported_file` (a run of another version), `io_error`.
+   * Opens the run folder for writing, creating it when it does not exist, takes its lock, which `close` releases, and
+   * writes config.json. Throws `run_locked` while another process has the lock, `invalid_config`, `invalid_argument`
+   * (parts), `unsupported_file` (a run of another version), `io_error`.
    */
   static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
     const config = resolveConfig(given as ConfigPatch);

@@ -1,6 +1,6 @@
 /**
- * Hides secrets in text. Errors, log lines, files and the terminal all use it, so that no key, header, password or piece of
- * one gets into them, whoever wrote the text.
+ * Hides secrets in text. Errors, log lines, files and the terminal all use it, so that no key, header, password or
+ * piece of one gets into them, whoever wrote the text.
  */
 import { KnownSecrets } from './known.js';
 import { maskPatterns } from './patterns.js';

@@ -41,8 +41,8 @@ export function formsOf(secret: string): Form[] {
 }
 
 /**
- * Base64 encodes three bytes at a time, so a secret has three spellings, depending on the length of what stands before it
- * (`user:` in Basic credentials). Characters that also encode bits of the neighbours are left out.
+ * Base64 encodes three bytes at a time, so a secret has three spellings, depending on the length of what stands before
+ * it (`user:` in Basic credentials). Characters that also encode bits of the neighbours are left out.
  */
 function base64Forms(secret: string): string[] {
   const bytes = Buffer.from(secret);

@@ -1,6 +1,6 @@
 /**
- * A stage of a run: its name, what its result depends on, and how it is made. `perform` decides for every stage whether the
- * work has to be done.
+ * A stage of a run: its name, what its result depends on, and how it is made. `perform` decides for every stage whether
+ * the work has to be done.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -26,9 +26,9 @@ export interface Stage<Result> {
   readonly name: string;
   dependsOn(run: Run): Promise<Facts>;
   /**
-   * Called before `execute`. `changed` lists the facts that have changed since the stage's files in the folder were made;
-   * null when nothing is recorded about them. Removes files that are of no use any more, or throws when they are too
-   * valuable to be removed.
+   * Called before `execute`. `changed` lists the facts that have changed since the stage's files in the folder were
+   * made; null when nothing is recorded about them. Removes files that are of no use any more, or throws when they are
+   * too valuable to be removed.
    */
   prepare(run: Run, changed: readonly string[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */

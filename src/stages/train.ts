@@ -138,8 +138,8 @@ interface Finished {
 }
 
 /**
- * Saves the adapter as GGUF and checks the file by reading it back. When the check fails, the checkpoint of the last step is
- * still there, so the same command goes on from here without training again.
+ * Saves the adapter as GGUF and checks the file by reading it back. When the check fails, the checkpoint of the last
+ * step is still there, so the same command goes on from here without training again.
  */
 async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
   const { model, adapter, file, set } = finished;

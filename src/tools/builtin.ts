@@ -10,8 +10,8 @@ export interface ImageRecipe {
   readonly creator: string;
   readonly libraries: readonly ('mathjs' | 'nerdamer')[];
   /**
-   * After a call these inputs are evaluated. When their results are no longer those of a new image, the call has changed
-   * the image, and it is not used again. Empty: every call gets a new image.
+   * After a call these inputs are evaluated. When their results are no longer those of a new image, the call has
+   * changed the image, and it is not used again. Empty: every call gets a new image.
    */
   readonly controls: readonly string[];
   readonly allowEval?: boolean;
@@ -107,8 +107,8 @@ export const BUILTIN = {
     description: 'Gives molar masses, compositions, elements and structure facts of molecules.',
     inputHint: 'e.g. mass H2O, formula C6H12O6, smiles CCO, element Fe',
     example: 'mass H2O',
-    // Kept between calls: to count stereo centres OpenChemLib draws the molecule, and loading the drawing's templates takes
-    // 1 s. An input only names a molecule and cannot change anything.
+    // Kept between calls: to count stereo centres OpenChemLib draws the molecule, and loading the drawing's templates
+    // takes 1 s. An input only names a molecule and cannot change anything.
     image: {
       creator: 'createChemistry',
       libraries: [],

@@ -28,9 +28,9 @@ interface Job {
 const MAX_START_FAILURES = 2;
 
 /**
- * Each child runs one call at a time. The time limit of a call starts when a ready child takes it, so that neither waiting
- * nor a cold start counts. When it is over, the child is killed. When a child takes its last call, the next child is started
- * at once, so that it loads while the call runs.
+ * Each child runs one call at a time. The time limit of a call starts when a ready child takes it, so that neither
+ * waiting nor a cold start counts. When it is over, the child is killed. When a child takes its last call, the next
+ * child is started at once, so that it loads while the call runs.
  */
 export class ToolHost {
   readonly #children = new Set<HostProcess>();

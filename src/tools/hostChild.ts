@@ -1,7 +1,7 @@
 /**
- * Entry of a sandboxed child: loads one kind of tools, removes dangerous globals (`harden`), reports that it is ready, then
- * answers one request at a time. A used image is replaced before the next request unless it is intact. Time limits are the
- * parent's: it kills the child.
+ * Entry of a sandboxed child: loads one kind of tools, removes dangerous globals (`harden`), reports that it is ready,
+ * then answers one request at a time. A used image is replaced before the next request unless it is intact. Time limits
+ * are the parent's: it kills the child.
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { harden } from './child/harden.js';

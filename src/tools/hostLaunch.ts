@@ -1,7 +1,7 @@
 /**
- * The command line of a child: a Node process under the permission model, with an empty environment and read access only to
- * the libraries it needs. Where the machine allows it, it also runs in a network namespace without interfaces (`unshare`)
- * and with a parent-death signal (`setpriv`).
+ * The command line of a child: a Node process under the permission model, with an empty environment and read access
+ * only to the libraries it needs. Where the machine allows it, it also runs in a network namespace without interfaces
+ * (`unshare`) and with a parent-death signal (`setpriv`).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -34,7 +34,10 @@ const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
 
 const HEAP_MB: Readonly<Record<HostKind, number>> = { python: 256, logic: 256, math: 512, corpus: 512 };
 
-/** CPU limit of a child without a parent-death signal, so that one in an endless loop does not outlive its parent for ever. */
+/**
+ * CPU limit of a child without a parent-death signal, so that one in an endless loop does not outlive its parent for
+ * ever.
+ */
 const ORPHAN_CPU_SECONDS = 900;
 
 let entryFolder: Promise<string> | undefined;

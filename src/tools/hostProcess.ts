@@ -46,7 +46,8 @@ export class HostProcess {
     });
     const failed = this.exited.then((reason) => Promise.reject(new Error(reason)));
     this.ready = Promise.race([ready, failed]);
-    // Callers that await `ready` see the failure; without these lines it would be an unhandled rejection when nobody does.
+    // Callers that await `ready` see the failure; without these lines it would be an unhandled rejection when nobody
+    // does.
     this.ready.catch(() => undefined);
     failed.catch(() => undefined);
     void this.#start();

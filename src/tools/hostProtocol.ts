@@ -1,8 +1,8 @@
 /** Messages between ToolHost (parent) and hostChild (sandboxed process), and the contract of images in the child. */
 
 /**
- * Which libraries a child loads. Python has a child of its own as the greatest risk, z3 because it needs worker threads, the
- * corpus because it is given its articles.
+ * Which libraries a child loads. Python has a child of its own as the greatest risk, z3 because it needs worker
+ * threads, the corpus because it is given its articles.
  */
 export type HostKind = 'python' | 'logic' | 'math' | 'corpus';
 
@@ -42,8 +42,8 @@ export interface Image {
 }
 
 /**
- * Makes an image only from program text and compiled code, which no call can change. So the result of a call cannot depend
- * on earlier calls.
+ * Makes an image only from program text and compiled code, which no call can change. So the result of a call cannot
+ * depend on earlier calls.
  */
 export type MakeImage = () => Image | Promise<Image>;
 

@@ -1,6 +1,6 @@
 /**
- * Used only when working on the sources (vitest), never in a built package. A child is a plain Node process and cannot read
- * TypeScript, so its files are compiled into node_modules/.cache, in a folder named by the hash of their content.
+ * Used only when working on the sources (vitest), never in a built package. A child is a plain Node process and cannot
+ * read TypeScript, so its files are compiled into node_modules/.cache, in a folder named by the hash of their content.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

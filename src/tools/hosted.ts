@@ -10,8 +10,8 @@ export function describeHosted(name: string): { readonly description: string; re
 }
 
 /**
- * A tool that works in the sandboxed children of `host`, because evaluating what a model wrote may be dangerous or take for
- * ever.
+ * A tool that works in the sandboxed children of `host`, because evaluating what a model wrote may be dangerous or take
+ * for ever.
  */
 export function hostedTool(name: string, host: ToolHost): Tool {
   return { name, ...describeHosted(name), run: (input, context) => host.run(name, input, context) };

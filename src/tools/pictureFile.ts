@@ -1,7 +1,7 @@
 /**
  * Stores a snapshot of a process's memory as a file in the user's cache folder: its SHA-256, then its bytes. A file is
- * trusted only when it is whole and nobody but the user can write it (who could also change this program); any other file
- * is ignored.
+ * trusted only when it is whole and nobody but the user can write it (who could also change this program); any other
+ * file is ignored.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * The snapshot of Python's memory that every Python child starts from. A child without any input makes it, which takes 4 s.
- * It is kept in the user's cache folder, under a hash of everything it depends on.
+ * The snapshot of Python's memory that every Python child starts from. A child without any input makes it, which takes
+ * 4 s. It is kept in the user's cache folder, under a hash of everything it depends on.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -115,8 +115,8 @@ export interface BuiltinOptions {
 }
 
 /**
- * Calls after which a child is replaced. Python code can change anything in its process, so a process answers one call. The
- * others make new images, and are replaced because of the memory that old images still take (z3: 24 MB each).
+ * Calls after which a child is replaced. Python code can change anything in its process, so a process answers one call.
+ * The others make new images, and are replaced because of the memory that old images still take (z3: 24 MB each).
  */
 const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 25, math: 100, corpus: 1000 };
 const START_TIMEOUT_MS = 60_000;

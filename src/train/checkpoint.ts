@@ -1,7 +1,7 @@
 /**
  * Checkpoints of a training: weights, AdamW moments, arrays that a method computed earlier (such as lp_ref), and its
- * position. Each is a folder; `latest.json` names the newest one and is replaced by a rename, so after a kill at any moment
- * a whole checkpoint is there. It also has the sha256 of every file, so that damaged files are refused.
+ * position. Each is a folder; `latest.json` names the newest one and is replaced by a rename, so after a kill at any
+ * moment a whole checkpoint is there. It also has the sha256 of every file, so that damaged files are refused.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * The contract of a training method: a name, a section of the configuration, and an objective made from that section. A new
- * method is a file and a line in methods.ts; configuration, stages, command line and `verify resume` follow from it.
+ * The contract of a training method: a name, a section of the configuration, and an objective made from that section. A
+ * new method is a file and a line in methods.ts; configuration, stages, command line and `verify resume` follow from
+ * it.
  */
 import type { z } from 'zod';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';

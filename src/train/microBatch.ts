@@ -4,9 +4,10 @@ import type { Sample } from '../trajectory/sample.js';
 import type { TrainContext } from './trainer.js';
 
 /**
- * Plans the memory of the largest pass over these samples, and halves the token budget until it fits, or until a pass has
- * only the longest sample; if even that does not fit, the pass itself will throw with the numbers. Logs the result. It is
- * called once a stage and its result stored with checkpoints, because another split would change the order of sums.
+ * Plans the memory of the largest pass over these samples, and halves the token budget until it fits, or until a pass
+ * has only the longest sample; if even that does not fit, the pass itself will throw with the numbers. Logs the result.
+ * It is called once a stage and its result stored with checkpoints, because another split would change the order of
+ * sums.
  */
 export async function fitMicroBatch(
   trainables: readonly (Adapter | Critic)[],

@@ -1,6 +1,6 @@
 /**
- * Linear warm-up, then a cosine to zero (docs/algorithm.md, Optimizer). `step` counts from 0. No step is wasted: the rates of
- * the first and the last step are above zero.
+ * Linear warm-up, then a cosine to zero (docs/algorithm.md, Optimizer). `step` counts from 0. No step is wasted: the
+ * rates of the first and the last step are above zero.
  */
 export function learningRateAt(step: number, totalSteps: number, peak: number, warmup: number): number {
   const warmupSteps = Math.ceil(warmup * totalSteps);

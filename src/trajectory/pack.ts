@@ -13,8 +13,8 @@ export interface PolicyColumns {
 }
 
 /**
- * Splits an ordered list into micro-batches of at most `maxTokens` packed tokens. A longer sample gets a micro-batch of its
- * own, so that no sample is left out.
+ * Splits an ordered list into micro-batches of at most `maxTokens` packed tokens. A longer sample gets a micro-batch of
+ * its own, so that no sample is left out.
  */
 export function microBatches<T extends Sample>(samples: readonly T[], maxTokens: number): T[][] {
   const runs: T[][] = [];

@@ -1,14 +1,14 @@
 /**
- * A rollout set: all trajectories of one selection at one τ. A run can have several, each in a file of its own; a training
- * stage learns from one of them.
+ * A rollout set: all trajectories of one selection at one τ. A run can have several, each in a file of its own; a
+ * training stage learns from one of them.
  */
 import type { Trajectory } from './trajectory.js';
 
 export type RolloutSet = Pick<Trajectory, 'selection' | 'tau'>;
 
 /**
- * `max-score`, `min-score-tau6`, `least-used-tau7`, or `policy` when the model chose its actions. `max-score` names no τ,
- * because the highest score does not depend on it.
+ * `max-score`, `min-score-tau6`, `least-used-tau7`, or `policy` when the model chose its actions. `max-score` names no
+ * τ, because the highest score does not depend on it.
  */
 export function nameOfSet({ selection, tau }: RolloutSet): string {
   return selection === 'max-score' || selection === 'policy' ? selection : `${selection}-tau${tau}`;

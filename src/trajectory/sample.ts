@@ -1,7 +1,7 @@
 /**
  * A trajectory as a loss sees it. Only tokens that the model wrote carry a loss, never prompt, observations or template
- * (docs/algorithm.md, Losses). The name of the action counts as written even when the judge's scores chose it: that choice
- * is the a_t whose probability PPO is to change.
+ * (docs/algorithm.md, Losses). The name of the action counts as written even when the judge's scores chose it: that
+ * choice is the a_t whose probability PPO is to change.
  */
 import type { Reward } from '../reward.js';
 import type { SegmentKind, Step, Trajectory } from './trajectory.js';
@@ -34,8 +34,8 @@ export function sftSample(trajectory: Trajectory): Sample {
 }
 
 /**
- * A sample in which the tokens of every step with a reward carry a loss. The tokens of other steps stay as state for later
- * steps. Null when no step has a reward.
+ * A sample in which the tokens of every step with a reward carry a loss. The tokens of other steps stay as state for
+ * later steps. Null when no step has a reward.
  */
 export function ppoSample(trajectory: Trajectory, reward: (step: Step) => Reward | null): Sample | null {
   const rewards = trajectory.steps.map(reward);

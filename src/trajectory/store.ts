@@ -1,6 +1,7 @@
 /**
- * Stores trajectories in a file, one a line, and the questions that gave none, with the reason, in `….skips.jsonl` beside
- * it. A line is appended when a rollout is finished, so that when the process ends only unfinished rollouts are lost.
+ * Stores trajectories in a file, one a line, and the questions that gave none, with the reason, in `….skips.jsonl`
+ * beside it. A line is appended when a rollout is finished, so that when the process ends only unfinished rollouts are
+ * lost.
  */
 import { existsSync } from 'node:fs';
 import { SparkError } from '../errors.js';
@@ -23,8 +24,8 @@ export interface StoreOptions {
 }
 
 /**
- * The trajectories of the file one by one, with only one in memory at a time. Throws `invalid_file`, naming the line, for
- * one that is not valid or is there twice.
+ * The trajectories of the file one by one, with only one in memory at a time. Throws `invalid_file`, naming the line,
+ * for one that is not valid or is there twice.
  */
 export async function* readTrajectories(file: string, log: Log = silentLog): AsyncGenerator<Trajectory> {
   const lines = new Map<string, number>();

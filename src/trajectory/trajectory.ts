@@ -1,6 +1,7 @@
 /**
- * A trajectory, which is what a rollout makes. It is ONE token sequence: states nest (s_t is a prefix of s_{t+1}), so one
- * pass gives every step's log-probs and every V(s_t). Token ids are stored as generated and never made again from text.
+ * A trajectory, which is what a rollout makes. It is ONE token sequence: states nest (s_t is a prefix of s_{t+1}), so
+ * one pass gives every step's log-probs and every V(s_t). Token ids are stored as generated and never made again from
+ * text.
  */
 
 /** What a segment of tokens is. The model wrote only `thought`, `action`, `input` and `answer`. */

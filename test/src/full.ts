@@ -1,2 +1,2 @@
-/** Set by scripts/nightly.sh: every case of what is tried by day on some of them. */
+/** True in scripts/nightly.sh: tests that usually try some cases then try all of them. */
 export const full = (process.env.SPARK_TEST_FULL ?? '') !== '';

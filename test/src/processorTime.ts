@@ -1,6 +1,6 @@
 /**
- * Seconds of processor time that `work` takes, for tests of work that must not grow with the square of its input. Not the
- * clock: that also runs while something else has the processor.
+ * Seconds of processor time that `work` takes, for tests that work does not grow with the square of its input. Not
+ * clock time, which also passes while other programs have the processor.
  */
 export async function processorSeconds(work: () => unknown): Promise<number> {
   const before = process.cpuUsage();

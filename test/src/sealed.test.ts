@@ -7,7 +7,7 @@ import { readSealed, writeSealed, writeWhole } from '../../src/sealed.js';
 const folder = mkdtempSync(path.join(tmpdir(), 'spark-sealed-'));
 const file = path.join(folder, 'a.json');
 const options = { remedy: 'remove it: it is made again' };
-// A key that is a whole number comes first when it is read; -0, NaN and undefined are not what JSON keeps.
+// JSON changes these: a key that is a whole number comes first when read, and -0, NaN and undefined are not kept.
 const CONTENT = { b: 1.5e-9, 7: 'ä\u2028', a: [null, -0, Number.NaN], gone: undefined };
 
 it('gives back what was sealed, whatever a formatter did to the spaces', async () => {
@@ -22,7 +22,7 @@ it('gives back what was sealed, whatever a formatter did to the spaces', async (
 it('refuses every cut and every changed byte, and says what to do', async () => {
   await writeSealed(file, CONTENT);
   const whole = readFileSync(file);
-  // Without the newline at its end it still says all it said.
+  // Without the newline at its end the document is still whole.
   for (let length = 0; length < whole.length - 1; length++) {
     writeFileSync(file, whole.subarray(0, length));
     expect(() => readSealed(file, options)).toThrow(

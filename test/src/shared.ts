@@ -1,4 +1,4 @@
-/** The folder of real questions and assets that is not part of the repository; tests that need it skip, saying so. */
+/** The folder of real questions and assets, which is not in the repository; without it tests that need it are skipped. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
@@ -7,7 +7,7 @@ const folder = path.resolve(process.env.SPARK_SHARED ?? '../shared');
 export const hasShared = existsSync(folder);
 if (!hasShared) console.warn(`skipping tests on real questions and assets: no folder at ${folder} (set SPARK_SHARED)`);
 
-/** Path inside the shared folder. */
+/** A path inside that folder. */
 export function shared(relative: string): string {
   return path.join(folder, relative);
 }

@@ -72,7 +72,10 @@ async function tokensFor(
   return { from: 'run', probes, temperature: config.rollout.temperature };
 }
 
-/** Null, after a warning, when the prompts cannot be checked: a run can outlive its question file, and its tokens remain. */
+/**
+ * Null, after a warning, when the prompts cannot be checked: a run can outlive its question file, and its tokens
+ * remain.
+ */
 async function promptsOf(
   config: Config,
   trajectories: AsyncIterable<Trajectory>,

@@ -1,6 +1,7 @@
 /**
- * Arguments in propositional logic with exactly one countermodel; the question asks for it, and the logic tool finds it.
- * Options look like `p=true, q=false`; wrong ones are other valuations of the same letters, and valuations of other letters.
+ * Arguments in propositional logic with exactly one countermodel; the question asks for it, and the logic tool finds
+ * it. Options look like `p=true, q=false`; wrong ones are other valuations of the same letters, and valuations of other
+ * letters.
  */
 import type { MiniTemplate } from './template.js';
 

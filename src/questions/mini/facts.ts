@@ -1,4 +1,7 @@
-/** Questions for facts of the reference corpus, which encyclopedia finds by title, search by words, and partly chemistry. */
+/**
+ * Questions for facts of the reference corpus, which encyclopedia finds by title, search by words, and partly
+ * chemistry.
+ */
 import { type FactArticle, factArticles } from './articles.js';
 import type { Random } from './random.js';
 import type { MiniProblem, MiniTemplate } from './template.js';
@@ -45,7 +48,8 @@ function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]
       ...{ encyclopedia: title, search: `${title} ${relation}` },
     },
     subjects: [title],
-    // The title comes first, as in the question and in an input: without a space before it, it has the same tokens there.
+    // The title comes first, as in the question and in an input: without a space before it, it has the same tokens
+    // there.
     goal: `${title}: find its ${relation}.`,
   };
   return problem;

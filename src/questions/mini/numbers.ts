@@ -1,6 +1,6 @@
 /**
- * Templates whose answer is a whole number computed from operands in the question. There is at least one in each category,
- * so that no category runs out of questions.
+ * Templates whose answer is a whole number computed from operands in the question. There is at least one in each
+ * category, so that no category runs out of questions.
  */
 import type { Random } from './random.js';
 import type { MiniProblem, MiniTemplate, MiniTool } from './template.js';

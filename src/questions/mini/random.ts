@@ -1,6 +1,6 @@
 /**
- * Seeded randomness for the built-in question set. Everything in `mini` is a pure function of the strings hashed here, so
- * every machine makes the same rows.
+ * Seeded randomness for the built-in question set. Everything in `mini` is a pure function of the strings hashed here,
+ * so every machine makes the same rows.
  */
 import { seededRandom } from '../../random.js';
 

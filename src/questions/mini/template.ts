@@ -27,7 +27,10 @@ export interface MiniProblem {
   readonly goal: string;
 }
 
-/** A family of questions. `build` is a pure function of `args`, so that a question's rules can be rebuilt from its `src`. */
+/**
+ * A family of questions. `build` is a pure function of `args`, so that a question's rules can be rebuilt from its
+ * `src`.
+ */
 export interface MiniTemplate {
   readonly name: string;
   readonly category: string;

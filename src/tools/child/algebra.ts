@@ -20,8 +20,8 @@ export function createAlgebra(): Evaluate {
 }
 
 /**
- * nerdamer reads an unknown `foo(x)` as a product or a list, which would look like an answer; so such names are refused. A
- * single letter before a bracket is a factor and allowed.
+ * nerdamer reads an unknown `foo(x)` as a product or a list, which would look like an answer; so such names are
+ * refused. A single letter before a bracket is a factor and allowed.
  */
 function refuseUnknownFunctions(expression: string): void {
   const known = nerdamer.getCore().PARSER.functions;
@@ -77,8 +77,8 @@ export function variablesOf(expression: string): string[] {
 const NO_VALUE = /\[object |\bfunction\b|=>|\b(?:undefined|null|NaN)\b/;
 
 /**
- * Formats a result: a single solution without brackets, several with them (`[sqrt(2),-sqrt(2)]`), none in words. nerdamer
- * writes decimals as long fractions (33040268/44704279), which become decimals again.
+ * Formats a result: a single solution without brackets, several with them (`[sqrt(2),-sqrt(2)]`), none in words.
+ * nerdamer writes decimals as long fractions (33040268/44704279), which become decimals again.
  */
 function tidy(result: string): string {
   if (result === '' || result === '[]') return 'no solution found';

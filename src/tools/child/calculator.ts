@@ -7,8 +7,8 @@ import { refusePrototypeNames } from './names.js';
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
 
 /**
- * Functions that can change the parser, parse text themselves, or read properties by a name from the text. mathjs itself
- * advises to disable most of them.
+ * Functions that can change the parser, parse text themselves, or read properties by a name from the text. mathjs
+ * itself advises to disable most of them.
  */
 const DENIED = [
   'print',

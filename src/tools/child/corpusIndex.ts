@@ -1,6 +1,6 @@
 /**
- * The tools `encyclopedia` and `search` over the corpus. They run in a child, because a query with many long words takes so
- * long that it would block the program's event loop.
+ * The tools `encyclopedia` and `search` over the corpus. They run in a child, because a query with many long words
+ * takes so long that it would block the program's event loop.
  */
 import MiniSearch from 'minisearch';
 import type { Evaluate } from '../hostProtocol.js';

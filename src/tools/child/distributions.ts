@@ -1,6 +1,6 @@
 /**
- * Distribution functions that no installed library has: Student's t, chi-squared, F and the inverse normal, computed from
- * the incomplete beta and gamma functions (continued fractions and series as in Abramowitz & Stegun 6.5, 26.5).
+ * Distribution functions that no installed library has: Student's t, chi-squared, F and the inverse normal, computed
+ * from the incomplete beta and gamma functions (continued fractions and series as in Abramowitz & Stegun 6.5, 26.5).
  */
 
 const EPSILON = 1e-15;

@@ -1,7 +1,7 @@
 /**
- * The second line of defence inside a child, after Node's permission model: removes what evaluated code could use if it ever
- * reached the main realm. The permission model of Node 20 does not cover the network, nor signals to other processes; both
- * are removed here.
+ * The second line of defence inside a child, after Node's permission model: removes what evaluated code could use if it
+ * ever reached the main realm. The permission model of Node 20 does not cover the network, nor signals to other
+ * processes; both are removed here.
  *
  * This does not stop an attacker who runs arbitrary machine code in the process (a V8 or WebAssembly escape). Only the
  * operating system does, by the network namespace that the launcher sets up where the machine allows it.

@@ -1,7 +1,7 @@
 /**
- * The tool `logic`: z3 through its string API (SMT-LIB 2), with one context per call. Options that a script sets are global
- * to z3 and outlive its context, so after such a script the next call gets a new instance with new memory and threads
- * (0.1 s; the code is compiled once).
+ * The tool `logic`: z3 through its string API (SMT-LIB 2), with one context per call. Options that a script sets are
+ * global to z3 and outlive its context, so after such a script the next call gets a new instance with new memory and
+ * threads (0.1 s; the code is compiled once).
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -87,9 +87,9 @@ const SETS_OPTIONS = /:|set-|exit|reset|include|tactic|help|apply/i;
 const CONTROLS = ['p -> q, q |- p', '(declare-const x Real)(assert (= (* 3 x) 1))'] as const;
 
 /**
- * Replaces `Z3.eval_smtlib2_string`, which passes the worker thread a string on the main thread's stack. The string is gone
- * when the call returns, so under load z3 reads a cut or overwritten script: 5 of 1500 calls on a busy machine ended with
- * "unexpected end of file". Here the script stays on the heap until the answer has come; none failed.
+ * Replaces `Z3.eval_smtlib2_string`, which passes the worker thread a string on the main thread's stack. The string is
+ * gone when the call returns, so under load z3 reads a cut or overwritten script: 5 of 1500 calls on a busy machine
+ * ended with "unexpected end of file". Here the script stays on the heap until the answer has come; none failed.
  */
 async function evalString(em: Emscripten, context: unknown, script: string): Promise<string> {
   const bytes = new TextEncoder().encode(`${script.replaceAll('\0', '')}\0`);

@@ -1,6 +1,6 @@
 /**
- * Makes the images of the tools with an `image` recipe in builtin.ts, whose libraries are plain JavaScript. An image is a
- * realm with library and evaluator. It is dropped after a call that may have changed it.
+ * Makes the images of the tools with an `image` recipe in builtin.ts, whose libraries are plain JavaScript. An image is
+ * a realm with library and evaluator. It is dropped after a call that may have changed it.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -72,8 +72,8 @@ type Library = ImageRecipe['libraries'][number];
 type Recipe = { readonly image: ImageRecipe; readonly example: string };
 
 /**
- * An image for several calls. It stays in use while no input could have changed it and the control inputs give the results
- * of a new image; otherwise the next call gets a new image.
+ * An image for several calls. It stays in use while no input could have changed it and the control inputs give the
+ * results of a new image; otherwise the next call gets a new image.
  */
 function kept({ evaluate, plain }: Loaded, tool: string, controls: readonly string[]): Image {
   const look = () => controls.map((input) => outcome(evaluate, input)).join('\n');

@@ -1,10 +1,12 @@
 /**
  * The tool `python`: CPython (pyodide) in a realm of its own. Under Node pyodide would give Python access to `fs` and
- * `child_process`, so it is started in its shell mode: in a realm without `process` and `require`, which gets every file it
- * needs from us, without evaluation of strings and without dynamic `import`. No Node module can be reached from there.
+ * `child_process`, so it is started in its shell mode: in a realm without `process` and `require`, which gets every
+ * file it needs from us, without evaluation of strings and without dynamic `import`. No Node module can be reached from
+ * there.
  *
- * Code can change everything in the interpreter, so a process answers one call only. To start fast, it loads a snapshot of
- * the memory of an interpreter that has run nothing but our driver (0.2 s instead of 2.1 s, beside what Node itself takes).
+ * Code can change everything in the interpreter, so a process answers one call only. To start fast, it loads a snapshot
+ * of the memory of an interpreter that has run nothing but our driver (0.2 s instead of 2.1 s, beside what Node itself
+ * takes).
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

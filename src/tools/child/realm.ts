@@ -1,8 +1,8 @@
 /**
- * A bare JavaScript realm (vm context) for code that reads or runs a model's text: own globals, no `process`, no `require`,
- * no dynamic `import` except of given files. A vm context alone is no security boundary. It is one layer, which keeps Node's
- * modules out of reach of Python or generated functions. When only strings go in and out, it also holds all the state that a
- * call can leave behind, which is gone when the realm is dropped.
+ * A bare JavaScript realm (vm context) for code that reads or runs a model's text: own globals, no `process`, no
+ * `require`, no dynamic `import` except of given files. A vm context alone is no security boundary. It is one layer,
+ * which keeps Node's modules out of reach of Python or generated functions. When only strings go in and out, it also
+ * holds all the state that a call can leave behind, which is gone when the realm is dropped.
  */
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';

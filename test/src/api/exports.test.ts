@@ -1,6 +1,6 @@
 /**
- * Every export of the package, called once from typed code through the entry that a user imports: what is exported compiles,
- * runs and can be used with what else is exported. A new export without a line here fails.
+ * Calls every export of the package once, from typed code, through the entry that a user imports: exports compile, run,
+ * and work with each other. Fails for a new export that has no line here.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -227,7 +227,7 @@ function learn(): Promise<void> {
 }
 
 let whole: Promise<void> | null = null;
-/** A ladder of 14 questions. What it has learned is nobody's business here. */
+/** A ladder of 14 questions; what it learns does not matter here. */
 function wholeRun(): Promise<void> {
   whole ??= (async () => {
     const name = at('ladder');

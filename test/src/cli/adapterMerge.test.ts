@@ -1,4 +1,4 @@
-/** `adapter merge`: the merged file alone is base + adapter, in llama.cpp and in our engine; a wrong one gets no name. */
+/** `adapter merge`: the merged file gives the log-probs of base + adapter in both engines; a wrong one is not kept. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -163,17 +163,17 @@ describe('the check of a merged file', () => {
   });
 });
 
-/** The bytes of a GGUF LoRA file with another alpha. */
+/** A GGUF LoRA file's bytes with alpha changed. */
 function withAlpha(file: string, alpha: number): Buffer {
   const bytes = readFileSync(file);
   const key = Buffer.from('adapter.lora.alpha');
   const at = bytes.indexOf(key) + key.length;
-  expect([bytes.readUInt32LE(at), bytes.readFloatLE(at + 4)]).toEqual([6, 8]); // an f32, what it was trained with
+  expect([bytes.readUInt32LE(at), bytes.readFloatLE(at + 4)]).toEqual([6, 8]); // type 6 is F32; alpha was 8
   bytes.writeFloatLE(alpha, at + 4);
   return bytes;
 }
 
-/** Tokenizer and chat template went over. */
+/** Checks that tokenizer and chat template were copied. */
 async function sameText(a: string, b: string): Promise<boolean> {
   const seen: unknown[] = [];
   for (const modelPath of [a, b]) {

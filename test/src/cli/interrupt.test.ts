@@ -8,7 +8,7 @@ import { readLines, runCli, temporaryFolder } from './runCli.js';
 const run = path.join(temporaryFolder(), 'interrupted');
 const file = (name: string) => path.join(run, name);
 const lines = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8').split('\n').length - 1 : 0);
-// One kind of tools, in a child as all are: python's alone takes seconds to start, each time.
+// Only tools of one child: others, above all Python's, take seconds to start, each time.
 const SETTINGS = ['questions.trainLimit=56', 'questions.testLimit=28', 'tools.enabled=[calculator,statistics]'];
 const SMALL = ['--config', 'quickstart', '--run', run, ...SETTINGS.flatMap((one) => ['--set', one])];
 const GENERATE = ['generate', ...SMALL, '--selection', 'max-score', '--json'];
@@ -54,7 +54,7 @@ describe('an interrupted run', () => {
     expect(second.code).toBe(0);
     const steps = sftSteps().map((row) => row.step);
     expect(before).toBeLessThan(steps.length);
-    // No step twice, none left out.
+    // Every step once.
     expect(steps).toEqual(steps.map((_, index) => index + 1));
     const third = await runCli(train);
     expect(third.json()).toMatchObject(second.json());

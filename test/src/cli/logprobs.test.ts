@@ -1,4 +1,4 @@
-/** What we train on is what is served: our command's log-probs against llama.cpp's, base and adapter. */
+/** `spark-rl logprobs`: our log-probs are those of llama.cpp, for base and adapter. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

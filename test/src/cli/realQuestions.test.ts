@@ -1,7 +1,7 @@
 /**
- * The whole path on real material: MMLU-Pro questions, the real Llama 3.1 tokenizer, the real openai client against a
- * server on loopback. The model is random, so its text is noise and hits every limit; what is shown is that the loop
- * holds and learns, not that it is right.
+ * The whole path with real parts: MMLU-Pro questions, Llama 3.1's tokenizer, the openai client and a server on
+ * loopback. The model is random, so its text is noise that hits every limit: this shows that the loop runs and trains,
+ * not that answers are right.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { type LoopbackServer, startOpenAiServer } from '../../loopback/openaiSer
 import { hasShared, REAL_OUTPUTS, REAL_QUESTIONS, REAL_TOKENIZER_MODEL, shared } from '../shared.js';
 import { readLines, runCli, temporaryFolder } from './runCli.js';
 
-// The random model never closes a block; short limits keep its noise short.
+// Short limits, because the random model never closes a block.
 const SHORT = ['thought', 'input', 'answer'].flatMap((kind) => [
   '--set',
   `rollout.max${kind[0]!.toUpperCase()}${kind.slice(1)}Tokens=8`,

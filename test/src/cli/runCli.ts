@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Sends this signal once stderr or the run's files satisfy `when`. */
   readonly interrupt?: { readonly signal: NodeJS.Signals; readonly when: () => boolean };
-  /** Most KiB that a file may grow to: `ulimit -f`. */
+  /** Largest size of a file in KiB (`ulimit -f`). */
   readonly fileLimit?: number;
   /** Runs as this user; only root can. */
   readonly uid?: number;

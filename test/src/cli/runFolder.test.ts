@@ -1,4 +1,4 @@
-/** What can happen to a run folder from outside: a second process, kill -9, a size limit, no right to write. */
+/** What can happen to a run folder from outside: a second process, kill -9, a size limit, no permission to write. */
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ const run = path.join(root, 'run');
 const inRun = (name: string) => path.join(run, name);
 const lines = (name: string) =>
   existsSync(inRun(name)) ? readFileSync(inRun(name), 'utf8').split('\n').length - 1 : 0;
-// Tools that need no time to start; one batch a trajectory, so that a stage has steps enough to be killed in.
+// Tools that start fast, and batches of one trajectory, so that a stage has enough steps to be killed in.
 const SETTINGS = ['questions.trainLimit=28', 'questions.testLimit=14', 'tools.enabled=[calculator]', 'sft.epochs=12'];
 const SET = [...SETTINGS, 'sft.batchTrajectories=1'].flatMap((one) => ['--set', one]);
 const GENERATE = ['generate', '--config', 'quickstart', ...SET, '--run', run, '--selection', 'max-score', '--json'];
@@ -59,7 +59,7 @@ describe('two processes on one run folder', () => {
 
 describe('kill -9', () => {
   it('the next command takes over with a word, and every step is in the metrics once', async () => {
-    // Before the first checkpoint, which is of step 20, and after it.
+    // Killed before the first checkpoint, which is of step 20, and after it.
     for (const after of [5, 30]) {
       const killed = await runCli(TRAIN, {
         interrupt: {
@@ -71,7 +71,7 @@ describe('kill -9', () => {
       expect(existsSync(inRun('run.lock'))).toBe(true);
     }
     const last = await runCli(TRAIN);
-    expect(last.stderr).toMatch(/locked by "spark-rl train" \(pid \d+ .* has ended without giving it free; taken over/);
+    expect(last.stderr).toMatch(/locked by "spark-rl train" \(pid \d+ .* has ended without releasing it; taken over/);
     expect(last.code).toBe(0);
     const steps = sftSteps().map(({ step }) => step);
     expect(steps.length).toBeGreaterThan(30);

@@ -1,4 +1,7 @@
-/** Marked secrets in every place that can hold one, real commands that fail in every way, and the search for the marks. */
+/**
+ * Puts marked secrets into every place that can hold one, makes real commands fail, and searches all output for the
+ * marks.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,9 +11,9 @@ import { type Finished, readLines, runCli, temporaryFolder } from './runCli.js';
 
 const MARKS = { proxy: 'Px3Mark9dRwT7yQa', other: 'Ht5Mark2vZnK8cLe', tracking: 'Ml6Mark4bGfS1uJo' };
 const ALL = [KEY, ...Object.values(MARKS)];
-/** In no variable: the command meets it for the first time where it must not be. */
+/** A secret in no environment variable: the command first sees it where it must not be. */
 const STRANGER = 'Uw4Mark8HsLp2Xe6';
-/** These end a run, so each needs one of its own. */
+/** Server behaviours that end a run, so that each needs its own run. */
 const FATAL: readonly Behaviour[] = ['badKey', 'noModel', 'echoMasked'];
 
 const folder = temporaryFolder();
@@ -31,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-// Tools in processes of their own take seconds to start and see no environment.
+// Only one tool: others take seconds to start, and no tool's child gets the environment in which the secrets are.
 const SHORT = ['judge.timeoutMs=300', 'judge.maxRetries=0', 'tools.enabled=[calculator]'].flatMap((setting) => [
   '--set',
   setting,
@@ -127,7 +130,7 @@ describe('a secret in a wrong place', () => {
     ['an option that is none, in two words', () => [...print, '--judge-key', STRANGER]],
     ['--model', () => [...print, '--model', `https://user:${STRANGER}@127.0.0.1/m.gguf`]],
   ])('%s', async (_place, args) => {
-    // With --json the same words go to both outputs.
+    // With --json the message is printed to both stdout and stderr.
     const done = await runCli([...args(), '--json']);
     expect(done.code, done.stderr).toBe(2);
     expect(done.stderr).not.toBe('');
@@ -166,7 +169,7 @@ describe('a secret in a wrong place', () => {
   });
 
   it('a crash that nothing caught', async () => {
-    // As soon as the program runs: something in it throws where nobody waits.
+    // Throws in a callback as soon as the program runs, so that nothing catches it.
     const crash = 'if(process.listenerCount("uncaughtException"))throw(new(Error)(process.env.OPENAI_API_KEY))';
     const NODE_OPTIONS = `--import=data:text/javascript,setInterval(()=>{${encodeURIComponent(crash)}},1)`;
     const done = await runCli(['config', 'print'], { env: { ...env, NODE_OPTIONS } });

@@ -19,7 +19,10 @@ const MODELS = {
   Q5_K: 'quantised/q5_k.gguf',
   Q6_K: 'quantised/q6_k.gguf',
 } as const;
-/** By day the command on one type as it is and one packed; bindings/parityQuantised.test.ts has the numbers of all. */
+/**
+ * One plain and one packed type; all of them in the nightly run. test/bindings/parityQuantised.test.ts compares all
+ * types.
+ */
 const TRIED = Object.entries(MODELS).filter(([type]) => full || ['F32', 'Q4_K'].includes(type));
 
 describe('spark-rl verify parity', () => {
@@ -50,7 +53,7 @@ describe('spark-rl verify parity', () => {
       expect(row.tokens).toBeGreaterThan(10);
       expect(row.kl).toBeNull();
     }
-    // The adapter's rows are proof of something, and the KL is estimated where llama.cpp drew the tokens.
+    // The adapter has an effect, and KL is estimated, because llama.cpp sampled the tokens.
     expect(report.effect).toBeGreaterThan(0.05);
     for (const row of report.rows.slice(2)) expect(Math.abs(row.kl!)).toBeLessThan(row.mean);
   });
@@ -106,11 +109,11 @@ describe('spark-rl verify resume', () => {
 });
 
 /**
- * How far the share of an adapter's effect may be from 1. It is Σab / Σa² over the tokens, a our effect and b llama.cpp's, so
- * by Cauchy and Schwarz it is off by at most |b − a| / |a|, and b − a is what llama.cpp's rounding does with the adapter less
- * what it does without: √2 of one. On an F16 file that is 7e-4 nats at most (src/parity/tolerance.ts; 1.5e-5 on
- * this model). It makes 0.02 where the effect is 0.05 nats; a scale of 1.05 gives 1.03 or more. At the usual rate the effect
- * was 0.002, and the share was 0.999 on one machine and 1.017 on another.
+ * How far `share` may be from 1. It is Σab / Σa² over the tokens, with a our effect and b llama.cpp's, so by Cauchy and
+ * Schwarz |share − 1| ≤ |b − a| / |a|. b − a is llama.cpp's rounding with the adapter minus its rounding without, √2
+ * times one of them, and on an F16 file one is at most 7e-4 nats (src/parity/tolerance.ts; 1.5e-5 on this model). With
+ * an effect of 0.05 nats this makes 0.02; a wrong scale of 1.05 gives a share of 1.03 or more. At the usual learning
+ * rate the effect was 0.002, and the share was 0.999 on one machine and 1.017 on another.
  */
 const LEAST_EFFECT = 0.05;
 const MOST_ASTRAY = (Math.SQRT2 * 7e-4) / LEAST_EFFECT;
@@ -126,7 +129,7 @@ describe('a run', () => {
   const sft = (of: string, ...more: string[]) => ['train', 'sft', '--run', of, '--epochs', '1', '--quiet', ...more];
 
   beforeAll(async () => {
-    // Tools in processes of their own take seconds to start, and nothing here is about them.
+    // Few tools, because others take seconds to start, and none are tested here.
     const tools = ['--set', 'tools.enabled=[calculator]'];
     const args = ['generate', '--run', run, '--limit', '28', '--selection', 'max-score', '--quiet', ...tools];
     const generated = await runCli(args);
@@ -142,14 +145,14 @@ describe('a run', () => {
     expect(error.message).toMatch(/got mean .* over \d+ tokens .*Likely cause: .*(cache|rounding)/);
     const { stages } = JSON.parse(readFileSync(path.join(strict, 'stages.json'), 'utf8'));
     expect(stages['train sft'].finished).toBeNull();
-    // The refusal's numbers are kept, and nothing was learned.
+    // The numbers of the refusal are logged, and nothing was trained.
     expect(metrics(strict).filter((row) => row.stage === 'sft')).toMatchObject([{ event: 'parity', tolerance: 0 }]);
 
     const trained = await runCli(sft(strict, '--set', 'parity.tolerance=0', '--no-parity-check'));
     expect(trained.stderr).toBe('');
     expect(trained.code).toBe(0);
     expect(metrics(strict).filter((row) => row.event === 'parity')).toHaveLength(1);
-    // What is saved is read back all the same.
+    // Without the check before training, the saved adapter is still read back.
     expect(metrics(strict).filter((row) => row.event === 'saved')).toMatchObject([{ visible: true }]);
   });
 
@@ -157,7 +160,7 @@ describe('a run', () => {
     const twice = copy('twice');
     expect((await runCli(sft(twice, '--set', 'parity.check=off'))).code).toBe(0);
     expect(metrics(twice).filter((row) => row.event === 'parity')).toEqual([]);
-    // A hundred and fifty times the usual rate: what is learned then stands far above rounding, whatever texts this machine has drawn.
+    // 150 times the usual rate, so that the effect is far above rounding, whatever texts were sampled on this machine.
     for (const stage of ['first', 'second']) {
       const fast = ['--set', 'sft.learningRate=0.03'];
       expect((await runCli(sft(twice, '--parity-check', '--stage', stage, ...fast))).code).toBe(0);
@@ -175,7 +178,7 @@ describe('a run', () => {
     expect(saved.effect as number).toBeGreaterThan(LEAST_EFFECT);
     expect(Math.abs((saved.share as number) - 1)).toBeLessThan(MOST_ASTRAY);
 
-    // The adapter that was trained, given to verify parity, and out of its PEFT folder as a file.
+    // `adapter export` makes a GGUF of the trained adapter's PEFT folder, and `verify parity` accepts it.
     const adapter = path.join(twice, 'adapters', readdirSync(path.join(twice, 'adapters')).find(isPeft)!);
     const out = path.join(folder, 'exported.gguf');
     const exported = await runCli(['adapter', 'export', adapter, '--format', 'gguf', '--out', out, '--json']);
@@ -202,7 +205,7 @@ describe('a run', () => {
     const changed = await runCli([...verify, other]);
     expect(changed.code).toBe(1);
     const { rows, ok, cause, prompts } = changed.json() as ParityReport;
-    expect(rows.every((row) => row.ok)).toBe(true); // both engines score whatever tokens are stored
+    expect(rows.every((row) => row.ok)).toBe(true); // both engines get the stored tokens, so they agree
     expect(ok).toBe(false);
     expect(prompts).toEqual({ compared: 28, different: 1, first: { id: first!.id, token: 5 } });
     expect(cause).toMatch(/chat template: 1 of 28 stored prompts/);

@@ -107,11 +107,11 @@ describe.skipIf(!here)('the 700 real outputs of Llama-3.1-8B-Instruct', () => {
     const seconds = await processorSeconds(async () => {
       replayed = await replay(file);
     });
-    // Under a second; the published third pattern as it stands takes minutes on some of these.
+    // Takes less than a second; with the published third pattern some of these take minutes.
     expect(seconds).toBeLessThan(10);
     const { protocols, published } = replayed;
-    // The published column was scored by compute_accuracy.py: without a letter it reseeds with 12345 and draws from
-    // A–J, which is G every time, even for the question that has four options. Six of the 37 are right by luck.
+    // The published column was graded by compute_accuracy.py. Without a letter it reseeds with 12345 and draws from
+    // A–J, which gives G every time, even for the question with four options. Six of the 37 guesses are right.
     expect(protocols['official-local'].published).toEqual({ compared: 700, agreed: 700, rate: 1, differences: [] });
     expect(protocols['official-local'].how).toEqual({ pattern1: 649, pattern2: 0, pattern3: 14, guess: 37, none: 0 });
     expect(protocols['official-local'].guessedCorrect).toBe(6);

@@ -12,7 +12,7 @@ const entry = (key: string, value: string | number) =>
 const ALIGNMENT = 32;
 const padded = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-/** Rank 2 on the first layer's query projection; every weight of B is `b`, so 0 changes nothing. */
+/** An adapter of rank 2 on the first layer's query projection; every weight of B is `b`, so with 0 it has no effect. */
 export function queryAdapter(width: number, b: number): Buffer {
   return adapterFile([
     { name: 'blk.0.attn_q.weight.lora_a', rows: 2, columns: width, value: 0.3 },
@@ -42,7 +42,7 @@ function adapterFile(matrices: readonly Matrix[]): Buffer {
     ...tensors,
   ]);
   const data = matrices.map(({ rows, columns, value }) => {
-    // Signs alternate, so that the sum over a row does not only see the mean of its input.
+    // Alternating signs, so that a product does not depend on the mean of its input alone.
     const weights = Float32Array.from({ length: rows * columns }, (_, i) => (i % 3 === 0 ? -value : value));
     return Buffer.concat([Buffer.from(weights.buffer)], padded(weights.byteLength));
   });

@@ -3,7 +3,7 @@ import { renderChat } from '../../../src/inference/chatTemplate.js';
 import { renderHead } from '../../../src/rollout/prompt.js';
 import { question } from '../rollout/parts.js';
 
-/** The way Llama 3.1's own template comes by its date, and later ones by theirs. */
+/** How the chat templates of Llama 3.1 and later models get the date. */
 const DATED = `{%- if not date_string is defined %}{%- set date_string = strftime_now("%d %b %Y") %}{%- endif %}{{- bos_token }}
 {%- for message in messages %}{{- '[' + message.role + ' ' + date_string + ']' + message.content | trim }}{%- endfor %}{%- if add_generation_prompt %}{{- '[assistant]' }}{%- endif %}`;
 const NOW = `{{- bos_token }}{{- strftime_now("%d %b %Y") }}{%- for m in messages %}{{- m.content }}{%- endfor %}`;

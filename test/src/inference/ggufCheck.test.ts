@@ -1,4 +1,4 @@
-/** What is found in a GGUF's header before llama.cpp sees it, for every architecture that the engine trains. */
+/** The check of a GGUF's header, before llama.cpp sees the file, for every architecture that the engine trains. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -23,7 +23,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'spark-gguf-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}.gguf`, import.meta.url));
 
-/** A metadata number of 4 bytes behind its key. */
+/** A copy of the file with the 4-byte metadata number after the key `name` set to `value`. */
 function changed(file: string, name: string, value: number): string {
   const bytes = readFileSync(file);
   const at = bytes.indexOf(name);
@@ -84,7 +84,7 @@ describe.each(MODELS)('%s', (architecture, name, tensors) => {
   });
 });
 
-/** A sound file of the same parts but for what `change` does to them. */
+/** A sound file, with its parts changed by `change`. */
 function composed(name: string, change: (draft: Draft) => void): string {
   const draft = parse(readFileSync(fixture(name)));
   change(draft);

@@ -64,7 +64,7 @@ describe.skipIf(!here)('llama.cpp', () => {
     const settings = promptSettings(generator, [{ name: 'think', description: 'thinks', inputHint: '' }], 5);
     const tokens = renderHead(trick, settings).flatMap(({ text, special }) => generator.tokenize(text, special));
     const ends = generator.tokenize('<|eot_id|>', true)[0]!;
-    // The template's own two, after system and user; none from the question.
+    // Two from the template, after the messages of system and user; none from the question.
     expect(tokens.filter((token) => token === ends)).toHaveLength(2);
     expect(tokens.filter((token) => token === generator.tokenize(generator.bosText, true)[0])).toHaveLength(1);
   });
@@ -84,28 +84,28 @@ describe.skipIf(!here)('llama.cpp', () => {
     for (const sequence of [whole, pieces]) sequence.dispose();
   });
 
-  it('scores what a mask names as it scores all, the rest going in as prompts do', async () => {
+  it('gives the same log-probs for the tokens of a mask as for all, whose other tokens are evaluated as prompts are', async () => {
     const tokens = generator.tokenize('The answer to the question is that there is none', true);
     const mask = Uint8Array.from(tokens, (_, at) => (at % 4 === 3 ? 1 : 0));
     const all = await generator.logprobs(tokens);
     const some = await generator.logprobs(tokens, undefined, { mask });
     expect(mask.reduce((sum, one) => sum + one, 0)).toBeGreaterThan(1);
-    some.forEach((score, at) => {
-      if (mask[at] === 0) expect(score).toBe(0);
-      else expect(Math.abs(score - all[at]!)).toBeLessThan(0.01); // batches of other sizes round otherwise
+    some.forEach((logprob, at) => {
+      if (mask[at] === 0) expect(logprob).toBe(0);
+      else expect(Math.abs(logprob - all[at]!)).toBeLessThan(0.01); // batches of another size round differently
     });
   });
 
-  it('scores quickly what it scores in double precision, but for an fp32 sum', async () => {
+  it('gives quick log-probs that differ from those in double precision only by an fp32 sum', async () => {
     const tokens = generator.tokenize('The answer to the question is that there is none', true);
     const exact = await generator.logprobs(tokens);
     const quick = await generator.logprobs(tokens, undefined, { quick: true });
     expect(quick).toHaveLength(exact.length);
-    expect(Math.max(...exact.map((score, at) => Math.abs(score - quick[at]!)))).toBeLessThan(1e-3);
+    expect(Math.max(...exact.map((logprob, at) => Math.abs(logprob - quick[at]!)))).toBeLessThan(1e-3);
     expect(Math.max(...exact.slice(1)) - Math.min(...exact)).toBeGreaterThan(0.1);
   });
 
-  it('chooses as its scores say, and the choice is part of the text that follows', async () => {
+  it('chooses by its log-probs, and the choice is part of the text that follows', async () => {
     const options = ['calculator</action>', 'calculus</action>', 'think</action>'].map((text) =>
       generator.tokenize(text, true),
     );
@@ -114,10 +114,10 @@ describe.skipIf(!here)('llama.cpp', () => {
     const index = await sequence.choose(options, GREEDY);
     expect(sequence.tokens.slice(before)).toEqual(options[index]);
     const firsts = [...new Set(options.map((option) => option[0]!))];
-    const scored = await Promise.all(
+    const logprobs = await Promise.all(
       firsts.map(async (token) => (await generator.logprobs([...sequence.tokens.slice(0, before), token])).at(-1)!),
     );
-    expect(options[index]![0]).toBe(firsts[scored.indexOf(Math.max(...scored))]);
+    expect(options[index]![0]).toBe(firsts[logprobs.indexOf(Math.max(...logprobs))]);
     sequence.dispose();
   });
 
@@ -149,7 +149,7 @@ describe.skipIf(!here)('llama.cpp', () => {
       expect(generator.detokenize(result.tokens)).toContain(`Question:\n${asked.question}\nOptions:`);
       for (const step of result.steps)
         expect(step).toMatchObject({ truncated: true, action: 'think', processOk: true });
-      // The policy chose by itself whether to go on; at the limit it had to answer.
+      // After one step the model may answer or go on; after the second it has to answer.
       expect(result.end).toBe(result.steps.length === 2 ? 'forced' : 'answered');
       forced += result.steps.length === 2 ? 1 : 0;
       if (asked === short[0]) expect(await rolloutQuestion(asked, deps, settings)).toEqual(result);
@@ -225,20 +225,20 @@ describe.skipIf(!here)('a LoRA adapter', () => {
     writeFileSync(adapterPath, content);
     return openLlamaCpp({ modelPath: MODEL, adapterPath, contextSize: 64, kvCacheType: 'F32' });
   };
-  const scored = async (opened: Promise<LlamaCppGenerator>) => {
+  const logprobsOf = async (opened: Promise<LlamaCppGenerator>) => {
     const generator = await opened;
-    const scores = await generator.logprobs([128000, 791, 4320, 374, 356]);
+    const logprobs = await generator.logprobs([128000, 791, 4320, 374, 356]);
     await generator.dispose();
-    return { id: generator.id, scores: [...scores] };
+    return { id: generator.id, logprobs: [...logprobs] };
   };
 
-  it('changes the scores by what it adds, and the name', async () => {
-    const base = await scored(openLlamaCpp({ modelPath: MODEL, contextSize: 64, kvCacheType: 'F32' }));
-    const zero = await scored(open('zero.gguf', queryAdapter(64, 0)));
-    const some = await scored(open('some.gguf', queryAdapter(64, 0.5)));
-    expect(zero.scores).toEqual(base.scores);
-    // The first next token attends to itself alone, so a query changes nothing there.
-    expect(Math.abs(some.scores.at(-1)! - base.scores.at(-1)!)).toBeGreaterThan(1e-3);
+  it('changes the log-probs by what it adds, and the name', async () => {
+    const base = await logprobsOf(openLlamaCpp({ modelPath: MODEL, contextSize: 64, kvCacheType: 'F32' }));
+    const zero = await logprobsOf(open('zero.gguf', queryAdapter(64, 0)));
+    const some = await logprobsOf(open('some.gguf', queryAdapter(64, 0.5)));
+    expect(zero.logprobs).toEqual(base.logprobs);
+    // Of the last token: the first token attends only to itself, so an adapter of the query changes nothing there.
+    expect(Math.abs(some.logprobs.at(-1)! - base.logprobs.at(-1)!)).toBeGreaterThan(1e-3);
     expect(zero.id).toMatch(new RegExp(`^${base.id}\\+lora:[0-9a-f]{64}$`));
     expect(some.id).not.toBe(zero.id);
   });
@@ -274,25 +274,25 @@ describe.skipIf(!here)('a GGUF file that is none', () => {
     await refused('<html>not found</html> and so on', /begin with GGUF/);
     for (const cut of [25, 1000, 2_000_000, bytes.length - 1_000_000])
       await refused(bytes.subarray(0, cut), /inside its header|more than the file holds|truncated/);
-    await refused(bytes.subarray(0, -1), /truncated/); // of its last byte
+    await refused(bytes.subarray(0, -1), /truncated/); // without its last byte
     const changed = (at: number, value: number) => {
       const copy = Buffer.from(bytes);
       copy[at] = value;
       return copy;
     };
-    // A tensor that has no such name in this architecture: that llama.cpp finds.
+    // A tensor whose name the architecture does not have, which llama.cpp itself refuses.
     await refused(changed(bytes.indexOf('blk.1.ffn_norm.weight') + 13, 0x6e), /refuses/);
     await refused(changed(4, 9), /version/);
     await refused(changed(15, 80), /more than the file holds|cannot be/);
-    // Two tokens of one text: llama.cpp would assert.
+    // Two tokens with the same text, over which llama.cpp would assert; so for the three cases below.
     const token = bytes.indexOf('\x01\0\0\0\0\0\0\0"\x01\0\0\0\0\0\0\0#');
     await refused(changed(token + 8, 0x23), /occur twice/);
-    // A head count that does not fit the tensors: the same.
+    // A head count that does not fit the tensors.
     const heads = bytes.indexOf('llama.attention.head_count') + 'llama.attention.head_count'.length + 4;
     await refused(changed(heads, 200), /metadata makes blk.0/);
-    // A size without its key: the same.
+    // A size whose key is missing.
     await refused(changed(bytes.indexOf('llama.feed_forward_length') + 8, 0x5e), /llama.feed_forward_length .* none/);
-    // A tensor of size 0: the same.
+    // A tensor of size 0.
     const tensor = bytes.indexOf('token_embd.weight') + 'token_embd.weight'.length + 4;
     await refused(changed(tensor, 0), /at least 1/);
   });

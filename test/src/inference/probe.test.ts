@@ -1,4 +1,4 @@
-/** A file that ends the process which opens it ends a child's, once, and not ours. */
+/** A file over which llama.cpp ends the process ends a child process and not ours. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -33,7 +33,7 @@ describe('opening a file in a child first', () => {
   it('is remembered by content and version when it went well, and not done again', async () => {
     await probeOnce(probeOf(FIXTURE));
     expect(marks()).toEqual(['00ff-1.2.3']);
-    // No child could open this one, so none was asked.
+    // This file would end a child; with the same hash it is not tried again.
     await probeOnce(probeOf(damaged(478, 0x1_0000_0000n)));
   });
 

@@ -1,6 +1,6 @@
 /**
- * An evaluator that writes what a script says, one character a token, under the real sequence logic. For the paths a
- * small model does not take on demand; llamaCpp.test.ts has the real one.
+ * A generator whose evaluator writes what a script says, one character a token, with the real sequence logic. For cases
+ * that a small model cannot be made to produce; llamaCpp.test.ts tests the real one.
  */
 import type { Generator, GeneratorSequence } from '../../../src/inference/generator.js';
 import { type Evaluator, GrowingSequence } from '../../../src/inference/sequence.js';
@@ -8,7 +8,7 @@ import { Slots } from '../../../src/inference/slots.js';
 
 export const END = 0;
 
-/** What comes after a text: the next text to write. Null: the model ends its turn. */
+/** The text to write after a given text; null: the model ends its turn. */
 export type Script = (text: string) => string | null;
 
 export interface ScriptedOptions {
@@ -26,7 +26,7 @@ export class ScriptedGenerator implements Generator {
   readonly wantsInstructions = false;
   readonly contextSize: number;
   readonly sequences: number;
-  /** Tokens evaluated over all sequences, each time one was. */
+  /** Number of token evaluations over all sequences. */
   evaluated = 0;
   undone = 0;
   running = 0;

@@ -49,7 +49,7 @@ describe('a growing sequence', () => {
     // The end of turn after `cc` was found by evaluating its last token.
     expect(generator.evaluated).toBe(sequence.tokens.length);
     expect(generator.undone).toBe(0);
-    // Nothing new was appended: to know what follows, the last token has to be looked at again.
+    // Nothing new was appended, so the last token has to be evaluated again to get the next one.
     await sequence.generate({ ...GREEDY, stop: [], maxTokens: 1 });
     expect(generator.undone).toBe(1);
   });
@@ -74,7 +74,7 @@ describe('a growing sequence', () => {
     const written = sequence.generate({ ...GREEDY, stop: [], maxTokens: 50, signal: controller.signal });
     setTimeout(() => controller.abort(), 10);
     await expect(written).rejects.toMatchObject({ code: 'interrupted' });
-    // The evaluation is still under way: nobody waited for it.
+    // The evaluation still runs; the abort did not wait for it.
     expect(generator.running).toBe(1);
     sequence.dispose();
     await generator.open();
@@ -123,7 +123,8 @@ describe('choose', () => {
     );
     expect(options[index]).toBe('thin;');
     expect(generator.detokenize(sequence.tokens)).toBe('go:thin;');
-    // Two forks: t or s, then k or ; — everything up to the second had to be evaluated, nothing after it.
+    // The options fork twice (t or s, then k or ;), so everything before the second fork is evaluated, and nothing
+    // after it.
     expect(generator.evaluated).toBe('go:thin'.length);
   });
 

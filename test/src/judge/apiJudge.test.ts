@@ -187,7 +187,7 @@ describe('trouble on the way', () => {
   });
 
   it('says where nobody listens', async () => {
-    // Never given to a program that asks for any port, as a free one that was looked up could be a moment later.
+    // A low port: one that was looked up as free could be taken by another program a moment later.
     const port = 2;
     const judge = judgeWith({ baseUrl: `http://127.0.0.1:${port}/v1`, maxRetries: 0 });
     await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({
@@ -214,10 +214,10 @@ describe('abort', () => {
     const judging = judgeWith({ timeoutMs: 100_000 }).judge(thoughtRequest(), { signal: controller.signal });
     const rejected = expect(judging).rejects.toMatchObject({ code: 'interrupted' });
     await asked(1);
-    await new Promise((resolve) => setTimeout(resolve, 150)); // so that the answer is there, and the pause has begun
+    await new Promise((resolve) => setTimeout(resolve, 150)); // so that the reply has come and the client is waiting to retry
     controller.abort();
     await rejected;
-    // What it would wait for otherwise takes 100 s, on any machine.
+    // Without the abort it would wait 100 s on any machine.
     expect(Date.now() - start).toBeLessThan(90_000);
   });
 
@@ -273,7 +273,7 @@ describe('key and address', () => {
   });
 });
 
-/** Until that many requests have come. */
+/** Waits until that many requests have come. */
 async function asked(count: number): Promise<void> {
   while (server.requests.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -103,7 +103,7 @@ describe('the judge and its bill', () => {
     expect(server.requests).toHaveLength(40 - failed.length);
     expect(server.requests.length).toBeGreaterThan(5);
     expect(judge.budget.spentUsd).toBeLessThanOrEqual(maxCostUsd);
-    // What is left could not have paid for the dearest next call.
+    // What is left is less than the most expensive call can cost.
     expect(judge.budget.spentUsd).toBeGreaterThan(maxCostUsd - 0.03);
   });
 
@@ -146,7 +146,7 @@ describe('the judge and its bill', () => {
     const judge = judgeWith({ timeoutMs: 2000, maxRetries: 4, maxCostUsd: 0.02 });
     await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_budget' });
     expect(server.requests).toHaveLength(1);
-    // The client itself would have tried four times more, with pauses of over five seconds in all.
+    // The client alone would have retried four times, with pauses of more than five seconds in all.
     expect(judge.stats.retries).toBeLessThan(2);
   });
 
@@ -182,7 +182,8 @@ describe('the estimate for a dry run', () => {
       await judge.judge(thoughtRequest({ steps: [] }), {});
       await judge.judge(endRequest(), {});
       const { inputTokens } = judge.stats;
-      // The question and steps of this test are shorter than usual ones, and its counter leaves the schema out.
+      // Larger, because this test's question and steps are shorter than usual, and its server does not count the
+      // schema.
       expect(estimate(1, 1).inputTokens).toBeGreaterThan(inputTokens);
       expect(estimate(1, 1).inputTokens).toBeLessThan(inputTokens * 2);
     } finally {

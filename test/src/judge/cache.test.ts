@@ -37,7 +37,7 @@ describe('the cache', () => {
     expect(await again.judge.judge(endRequest(), {})).toEqual(last);
     expect(server.requests).toHaveLength(2);
     expect(again.stats).toMatchObject({ calls: 0, cacheHits: 2, inputTokens: 0 });
-    // Missing rates are about the data, wherever a verdict came from.
+    // Missing rates also count verdicts from the cache.
     expect(again.stats.missingRate()).toBe(0);
   });
 
@@ -132,7 +132,7 @@ describe('the cache', () => {
     expect([reopened.size, reopened.skippedLines]).toEqual([1, 4]);
     await reopened.judge(endRequest(), {});
     expect(server.requests).toHaveLength(3);
-    // The new line is whole although the one before it was torn.
+    // The new line is whole, although the line before it was cut off.
     expect(open().judge.size).toBe(2);
   });
 

@@ -25,7 +25,7 @@ it('every judge setting of a configuration arrives, and verdicts go to the run',
 
     const capped = { ...settings, maxCostUsd: 1e-6 };
     const poor = openApiJudge(capped, folder, {});
-    // What is known costs nothing, even without money.
+    // A known verdict needs no budget.
     expect(await poor.judge.judge(thoughtRequest(), {})).toEqual(first);
     await expect(poor.judge.judge(thoughtRequest({ thought: 'New.' }), {})).rejects.toMatchObject({
       code: 'judge_budget',

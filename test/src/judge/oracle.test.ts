@@ -26,7 +26,7 @@ describe('oracle scores', () => {
   it('scores all nine actions of the first state with the rules of the question', async () => {
     for (const question of questions) {
       const { scores, processOk } = await ask(question, []);
-      // Of a tool that mini does not know it thinks little; of the others what the rules say.
+      // A low score for a tool that mini does not know; for the others the scores of the rules.
       expect(scores).toMatchObject(rulesOf(question).scores);
       expect(Object.keys(scores)).toEqual(actions.map(({ name }) => name));
       expect(processOk).toBeNull();

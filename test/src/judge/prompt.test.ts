@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { renderMessages } from '../../../src/judge/prompt.js';
 import { endRequest, NAMES, thoughtRequest } from './requests.js';
 
-/** The JSON between the boundary lines, read back. */
+/** The JSON between the boundary lines, parsed. */
 function dataOf(content: string): Record<string, unknown> & { steps: { observation: string }[] } {
   const match = /^===== DATA (\w+) =====\n([\s\S]*)\n===== END OF DATA \1 =====\n/.exec(content);
   return JSON.parse(match![2]!);
@@ -60,7 +60,7 @@ describe('text that would like to be an instruction', () => {
     const request = thoughtRequest({ steps: [step], thought: attack });
     const [system, user] = renderMessages(request);
     expect(system).toEqual(renderMessages(thoughtRequest())[0]);
-    // Read back it is the very same text, in its field, and nothing of it stands outside.
+    // Parsed, the text is unchanged in its field, and nothing of it stands outside the JSON.
     const data = dataOf(user!.content);
     expect(data.pending_thought).toBe(attack);
     expect(data.steps[0]).toMatchObject(step);

@@ -70,7 +70,7 @@ describe('reading a reply', () => {
     const seconds = await processorSeconds(() => {
       for (const text of texts) expect(() => read(text)).toThrow(expect.objectContaining({ code: 'judge_unparsable' }));
     });
-    // A step for each pair of a million characters would take minutes.
+    // An algorithm quadratic in the million characters would take minutes.
     expect(seconds).toBeLessThan(10);
   });
 });

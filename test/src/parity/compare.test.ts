@@ -140,7 +140,7 @@ describe('judgeEffect', () => {
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const row = (of: (i: number) => number) => [Array.from({ length: count }, (_, i) => (i === 0 ? 0 : of(i)))];
   const all = [Array.from({ length: count }, (_, i) => i)];
-  /** Our effect, and what llama.cpp would have of it with `share` of it and rounding. */
+  /** Our effect, and the effect llama.cpp would show with `share` of it and with rounding. */
   function effects(size: number, share: number, rounding: number) {
     const ours = row(() => size * normal());
     return { ours, served: row((i) => share * ours[0]![i]! + Math.SQRT2 * rounding * normal()) };

@@ -1,4 +1,4 @@
-/** A saved adapter counts only when llama.cpp reads it back as what it is in memory. */
+/** An adapter is accepted as saved only when llama.cpp reads the adapter in memory back from the file. */
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ describe.each([
   });
   afterAll(() => model.dispose());
 
-  /** Trained until it changes log-probs by tenths of a nat; less with a smaller rate. */
+  /** An adapter trained until it changes log-probs by tenths of a nat, or by less with a smaller rate. */
   async function trained(alpha: number, seed = 2, learningRate = 1e-2): Promise<Adapter> {
     const adapter = await model.createAdapter({ rank: 4, alpha, seed });
     const tokens = Int32Array.from(sequences[0]!);
@@ -43,7 +43,7 @@ describe.each([
     tolerance: null,
   });
 
-  /** A copy of the export in which every B is `factor` times what it was. */
+  /** A copy of the exported file with every B multiplied by `factor`. */
   async function corrupted(adapter: Adapter, file: string, factor: number) {
     const wrong = request(adapter, file);
     const right = `${wrong.file}.right`;

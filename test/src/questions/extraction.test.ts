@@ -53,7 +53,7 @@ describe('against the published expressions in Python', () => {
     for (const [first, end, word] of fixture.word) {
       for (let point = first; point <= end; point++) {
         const character = String.fromCodePoint(point);
-        // Between "." and the character an A stands alone exactly where the character is no word character.
+        // Between "." and a character an A stands alone exactly when the character is not a word character.
         const alone = [`.A${character}`, `${character}A.`].map(
           (text) => extractAnswer(text, 'last-match').letter === 'A',
         );

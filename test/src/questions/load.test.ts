@@ -80,7 +80,7 @@ describe('loadQuestions, JSONL', () => {
   it('names both rows of a doubled id', async () => {
     await expect(loadQuestions(await file('twice.jsonl', lines(row(1), row(2), row(1))))).rejects.toMatchObject({
       code: 'invalid_question',
-      message: expect.stringMatching(/row 3 \(question_id 1\).*again after row 1$/),
+      message: expect.stringMatching(/row 3 \(question_id 1\).*again after row 1; remove one$/),
     });
   });
 

@@ -1,4 +1,4 @@
-/** The ideal inputs are run through the real tools: what a question promises is what a tool shows. */
+/** Runs the ideal inputs of questions through the real tools, which must show the answers. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mentions } from '../../../src/judge/oracle.js';
 import { type MiniTool, makeMini, miniRules } from '../../../src/questions/mini.js';
@@ -28,13 +28,13 @@ describe('ideal inputs', () => {
       const rules = miniRules(question)!;
       return Object.entries(rules.inputs).map(([tool, input]) => ({ question, rules, tool, input }));
     });
-    // All at once: each tool's process has a queue of its own.
+    // All at once, because every child has a queue.
     await Promise.all(
       calls.map(async ({ question, rules, tool, input }) => {
         tried.add(tool);
         const result = await registry.run(tool as MiniTool, input, CONTEXT);
         expect(result.ok, `${question.src} ${tool} ${input}: ${result.observation}`).toBe(true);
-        // A search may cut the passage before the fact; the article itself never.
+        // A search may cut the passage before the fact; the encyclopedia never cuts the article so short.
         if (tool === 'search') expect(result.observation).toContain(rules.subjects[0]);
         else expect(mentions(result.observation, rules.answer), `${tool} ${input}: ${result.observation}`).toBe(true);
       }),

@@ -11,7 +11,7 @@ function charts(page: string): string[] {
   return [...page.matchAll(/<h3>(.*?)<\/h3>/g)].map((match) => match[1]!);
 }
 
-/** Every tag of the page must close in order: what a browser would silently repair is an error here. */
+/** Fails unless every tag of the page closes in order, which a browser would silently repair. */
 function openTags(page: string): string[] {
   const open: string[] = [];
   const alone = new Set(['meta', 'br', '!doctype']);
@@ -62,7 +62,7 @@ describe('renderReport', () => {
     const falling = path([3, 2, 1]);
     expect(falling).toHaveLength(3);
     expect(falling[0]![1]).toBeLessThan(falling[2]![1]!);
-    // A step that was not finite leaves its neighbours where they are.
+    // A step that is not finite is left out; the others are still drawn.
     expect(path([3, 'NaN', 1])).toHaveLength(2);
   });
 
@@ -72,7 +72,7 @@ describe('renderReport', () => {
     expect(html).toContain("default-src 'none'");
     expect(html).toContain('prefers-color-scheme:dark');
     expect(html).toContain('name="viewport"');
-    // Placeholder colours of the charts all became variables of the page.
+    // All placeholder colours of the charts have been replaced by variables.
     expect(html).not.toMatch(/#0[ab]000\d/);
     expect(openTags(html)).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** A run as the report sees it, with a ladder's shape; seeded, so that the same call gives the same run. */
+/** The input of a report, in the shape of a ladder; seeded, so that the same call gives the same input. */
 import { summarize } from '../../../src/evaluate/summary.js';
 import { findWarnings, type StageResult, type StageTraining } from '../../../src/evaluate/warnings.js';
 import { CATEGORIES } from '../../../src/questions/question.js';

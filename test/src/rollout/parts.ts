@@ -1,4 +1,4 @@
-/** What the rollout tests share: a question, a judge that answers from a table, settings. */
+/** Shared by the rollout tests: a question, a judge that answers from a table, settings. */
 import type { Judge, JudgeRequest, JudgeVerdict } from '../../../src/judge/judge.js';
 import type { Question } from '../../../src/questions/question.js';
 import type { RolloutSettings } from '../../../src/rollout/settings.js';
@@ -30,7 +30,7 @@ export const SETTINGS: RolloutSettings = {
   attempt: 0,
 };
 
-/** Remembers every request; answers with what the table says. */
+/** A judge that records every request and answers from the table. */
 export function tableJudge(
   answer: (request: JudgeRequest, call: number) => JudgeVerdict | Promise<JudgeVerdict>,
 ): Judge & { readonly requests: JudgeRequest[] } {
@@ -46,7 +46,7 @@ export function tableJudge(
   };
 }
 
-/** `tokens` of every segment of one kind, as text. */
+/** The segments of one kind as text. */
 export function textsOf(trajectory: Trajectory, kind: string, detokenize: (tokens: number[]) => string): string[] {
   return trajectory.segments
     .filter((segment) => segment.kind === kind)

@@ -38,7 +38,7 @@ const deps = (script: Script, more: Partial<RolloutDeps> = {}, options?: Scripte
 
 function trajectoryOf(result: Trajectory | Skip): Trajectory {
   if (!isTrajectory(result)) throw new Error(`expected a trajectory, got a skip: ${result.code} ${result.message}`);
-  // Segments cover every token once and steps begin where their states end, or the schema refuses it.
+  // The schema checks that segments cover every token once and that steps begin where their states end.
   return trajectorySchema.parse(result);
 }
 
@@ -133,7 +133,7 @@ describe('rolloutQuestion', () => {
     expect(trajectory.steps.every((step) => step.truncated)).toBe(true);
     expect(textsOf(trajectory, 'thought', detokenize)[0]).toBe(`<thought>${'z'.repeat(40)}`);
     expect(textsOf(trajectory, 'template', detokenize)).toContain('</thought><action>');
-    // Nobody but the template opened this answer.
+    // The template opened this answer, not the model.
     expect(textsOf(trajectory, 'template', detokenize).at(-1)).toMatch(/<answer>$/);
   });
 
@@ -190,7 +190,7 @@ describe('rolloutQuestion', () => {
       expect(cut).toMatchObject({ end: 'context_overflow', answer: null, correct: false });
       expect(cut.steps).toHaveLength(1);
       expect(cut.steps[0]!.processOk).toBe(true);
-      // States nest: what is left is a prefix of the whole.
+      // The tokens are a prefix of those of the whole trajectory.
       expect(cut.tokens).toEqual(whole.tokens.slice(0, secondState));
     }
     const none = await rolloutQuestion(question(), deps(MODEL, {}, { contextSize: 20 }), SETTINGS);

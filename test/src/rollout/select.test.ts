@@ -53,7 +53,7 @@ describe('selectAction', () => {
     expect(select({ calculator: null, python: null })).toBeNull();
     expect(select({})).toBeNull();
     expect(select({ calculator: Number.NaN })).toBeNull();
-    // A score for a thing that is no action here is no candidate.
+    // A score for a name that is not an action is ignored.
     expect(select({ hammer: 10 })).toBeNull();
   });
 

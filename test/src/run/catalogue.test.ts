@@ -1,4 +1,4 @@
-/** `spark-rl runs`: what there is, how runs differ, and removing them; and runs of another version. */
+/** `spark-rl runs`: listing, comparing and removing runs, also those of another version. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

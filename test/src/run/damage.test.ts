@@ -1,4 +1,4 @@
-/** Every file of a finished run, cut: the error has a code, names the file and what to remove, and that helps. */
+/** Cuts every file of a finished run: the error has a code and names the file and what to remove, and removing it helps. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,14 +18,14 @@ const damaged = path.join(root, 'damaged');
 const context = { log: silentLog, signal: new AbortController().signal };
 let config: Config;
 
-/** Reads all that a later command reads of a finished run, and does what is left to do. */
+/** Reads everything that a later command reads of a finished run, and does the work that is left. */
 async function takeUp(folder: string): Promise<void> {
   const run = Run.read(folder, context);
   await readReport(run);
   await withRun(run.config, context, runLadder);
 }
 
-/** Lines that are gone would be made again, which takes long: only read. */
+/** Only reads, for files of lines: making missing lines again would take long. */
 async function read(folder: string): Promise<void> {
   const run = Run.read(folder, context);
   await readReport(run);
@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** Of those that are alike one is enough: the stages ppo and spark are as sft is. */
+/** The files to cut; of files of the same kind one is enough, so only those of the stage sft. */
 function filesOf(folder: string): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   const files = names.filter(
@@ -53,7 +53,7 @@ function filesOf(folder: string): string[] {
   return files.filter((name) => statSync(path.join(folder, name)).size > 0);
 }
 
-/** Without a newline at its end, a document still says all that it said. */
+/** The lengths to cut to; not the last newline of a document, without which it is still whole. */
 const cutsOf = (bytes: Buffer) => (full ? [0, 1, bytes.length >> 1, bytes.length - 2] : [0, bytes.length >> 1]);
 
 describe('a cut file of a finished run', () => {
@@ -75,8 +75,8 @@ describe('a cut file of a finished run', () => {
         rmSync(damaged, { recursive: true });
       }
     }
-    // The rest is only written (ladder.json, report.html), not read while nothing trains (parity.json), or lines: what is
-    // cut off them is a torn last line or as if it had not been made yet.
+    // Other files are only written (ladder.json, report.html), not read unless something trains (parity.json), or
+    // consist of lines: with the end cut off, the last line is incomplete or a line is missing, and both are allowed.
     expect([...refused].sort()).toEqual([
       'adapters/sft-1-peft/adapter_config.json',
       'adapters/sft-1-peft/adapter_model.safetensors',

@@ -108,7 +108,7 @@ describe('lockRun', () => {
 
   it('lets in one of many that come at the same moment, over a dead holder too', async () => {
     const module = path.resolve('dist/run/lock.js');
-    // Who gets in stays until its input ends, so that nobody gets in after it.
+    // The process that gets the lock holds it until its input ends, so that no other gets it afterwards.
     const script = `const { lockRun } = await import(${JSON.stringify(module)});
       while (Date.now() < Number(process.argv[1])) {}
       try { lockRun(${JSON.stringify(folder)}, { warn() {} }); console.log('in'); await new Promise((end) => process.stdin.on('end', end).resume()); }

@@ -1,4 +1,4 @@
-/** Parts of a user's own, as objects and from a module. */
+/** A user's own parts, as objects and from a module. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -53,7 +53,7 @@ describe('a run with parts of its own', () => {
     expect(rewards).toMatchObject({ rewardDiversity: 1, rewardCoherence: 0, reward: 1 });
     run.close();
 
-    // Another reward makes other samples: that is what the stage depends on, whatever the function is called.
+    // The stage depends on the samples, which another reward changes, and not on the function itself.
     const other = await Run.open(config('own'), { parts: { judge, tools, reward: () => flat(2) } });
     await perform(other, trainStage(SPARK));
     const starts = readLines<Record<string, unknown>>(other.folder.metrics.file).filter((row) => row.event === 'start');
@@ -107,7 +107,7 @@ describe('one run', () => {
     for (const tau of [5, 7]) written.push(await perform(run, generateStage({ selection: 'min-score', tau })));
     expect(written.map(({ set }) => set)).toEqual(['min-score-tau5', 'min-score-tau7']);
     await perform(run, generateStage({ selection: 'max-score', tau: 5 }));
-    // The highest score is the highest under any τ.
+    // max-score does not depend on τ, so these rollouts exist already.
     expect(await perform(run, generateStage({ selection: 'max-score', tau: 7 }))).toMatchObject({ already: 14 });
     const sft = { name: 'sft', method: 'sft', selection: 'max-score', init: 'base' } as const;
     const first = await perform(run, trainStage({ ...sft, tau: 5, rho: 0 }));

@@ -1,4 +1,7 @@
-/** Every failure that the loopback server can act, with a marked key; then the search for the mark in all that is left. */
+/**
+ * Every failure that the loopback server can produce, with a marked key; then searches all output and files for the
+ * mark.
+ */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -42,7 +45,7 @@ describe('whatever the server does', () => {
     expect(server.requests.at(-1)!.headers.authorization).toBe(`Bearer ${KEY}`);
     const seen = [everythingOf(outcome), everythingIn(folder), JSON.stringify(api), api.id, printed.mock.calls.join()];
     expect(findMarks(seen.join('\n'))).toEqual([]);
-    // What OpenAI leaves of a key is shorter than a piece.
+    // What OpenAI's messages leave of a key is shorter than a piece.
     for (const end of ['Zq7', 'Vd2']) expect(seen.join('\n')).not.toContain(end);
   });
 
@@ -141,7 +144,7 @@ describe('a key that cannot be one', () => {
   });
 });
 
-/** In no variable with a telling name: no search for known values finds it. */
+/** A secret in no variable with a telling name, so that it is not a known value. */
 const STRANGER = 'Uw4Mark8HsLp2Xe6';
 
 describe('an address that holds a secret', () => {

@@ -1,18 +1,18 @@
-/** Secrets that a test can find again, and the search for them, which shares no code with what it tests. */
+/** Marked secrets, and a search for them that shares no code with what it tests. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
 
-/** Hard to spell: every kind of character that some format writes in another way. */
+/** Contains every kind of character that some format spells in another way. */
 export const KEY = 'Zq7"%\\/kW3xMark9TgB5+nVd2=';
 
-/** Shorter pieces are chance. */
+/** Shorter pieces can occur by chance. */
 const PIECE = 8;
 
-/** Which marks the text gives away, in whatever spelling; empty when none. */
+/** The marks that the text contains, in any spelling. */
 export function findMarks(text: string, marks: readonly string[] = [KEY]): string[] {
   const readings = [text];
-  // JSON in JSON in a URL, taken apart with the platform's own means.
+  // Undoes JSON in JSON in a URL, with the platform's own functions.
   for (let layer = 0; layer < 4; layer++) readings.push(unwrapped(readings.at(-1)!));
   const haystack = readings.join('\n').toLowerCase();
   return marks.filter((mark) => spellings(mark).some((spelling) => hasPiece(haystack, spelling)));
@@ -49,7 +49,7 @@ function unwrapped(text: string): string {
     .replaceAll('&amp;', '&');
 }
 
-/** Every file below the folder, its name first. */
+/** The name and content of every file below the folder. */
 export function everythingIn(folder: string): string {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files
@@ -58,7 +58,7 @@ export function everythingIn(folder: string): string {
     .join('\n');
 }
 
-/** All that a person or a program can see of an error: its text, stack, causes and their hidden members. */
+/** Everything that can be seen of an error: its text, stack, causes, and their hidden members. */
 export function everythingOf(error: unknown): string {
   const shown = inspect(error, { depth: 12, showHidden: true, maxStringLength: null, maxArrayLength: null });
   const chain: string[] = [];

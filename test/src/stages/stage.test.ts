@@ -1,4 +1,4 @@
-/** When a stage is done, done again, gone on with, or refused: by what it depends on and by what lies in its files. */
+/** When `perform` takes a stage as done, does it again, continues it, or refuses: by its facts and its files. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => run.close());
 
-/** Writes what it is told into its file. */
+/** A stage that writes a given text into its file. */
 function stage(content: string, more: Partial<Stage<string>> = {}, complete = true): Stage<string> {
   return {
     name: 'make',
@@ -56,7 +56,7 @@ describe('perform', () => {
     await perform(run, stage('a'));
     await perform(run, stage('a'));
     expect(calls.filter((call) => call === 'execute')).toHaveLength(4);
-    // Nothing had changed: there was something to go on with.
+    // No changed facts, so the unfinished work was continued.
     expect(calls.slice(2).filter((call) => call.startsWith('prepare'))).toEqual(Array(3).fill('prepare '));
   });
 
@@ -90,7 +90,7 @@ describe('perform', () => {
     await perform(run, stage('a'));
     const broken = stage('b', { execute: () => Promise.reject(new Error('power cut')) });
     await expect(perform(run, broken)).rejects.toThrow('power cut');
-    // What lies there now is b's, and a's result is a's file.
+    // The file is now that of b, so the stored result of a does not count.
     expect(await perform(run, stage('a'))).toBe('a');
     expect(await perform(run, stage('c'))).toBe('c');
     expect(calls.at(-2)).toBe('prepare content "b", now "c"');

@@ -8,7 +8,7 @@ import { isolation } from '../../../src/tools/hostLaunch.js';
 
 const context = { timeoutMs: 20_000, maxObservationChars: 100 };
 const options = { kind: 'logic', size: 1, retireAfter: 1000, startTimeoutMs: 60_000, maxRssMb: 1024 } as const;
-/** Nothing in z3 finds three such cubes soon. */
+/** z3 does not find three such cubes in any reasonable time. */
 const ENDLESS =
   '(declare-const x Int)(declare-const y Int)(declare-const z Int)(assert (= (+ (* x x x) (* y y y) (* z z z)) 114))(check-sat)';
 
@@ -128,7 +128,7 @@ describe('a program and its child', () => {
     expect(isAlive(await pid)).toBe(false);
   });
 
-  // Elsewhere the child ends after its limit of CPU time, which is too long to wait for here.
+  // Without a parent-death signal the child ends only after its limit of CPU time, too long to wait for here.
   it.skipIf(!isolation().parentDeathSignal)('a program that is killed takes its working child with it', async () => {
     const { parent, pid, exited } = start('busy');
     const child = await pid;

@@ -1,6 +1,6 @@
 /**
- * A call's result never depends on the calls before it. Each tool answers its fixtures in processes that have seen
- * nothing else; then every poison is given to one registry, and after it the fixtures must read the same.
+ * The result of a call never depends on earlier calls. Each tool answers its fixtures in fresh processes; then one
+ * registry gets every poison, and after each the fixtures must give the same answers.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
@@ -24,7 +24,10 @@ async function answers(registry: ToolRegistry): Promise<Answers> {
   return Object.fromEntries(BUILTIN_TOOLS.map((tool, index) => [tool, lists[index]!]));
 }
 
-/** What draws numbers needs a new image itself: it is asked where the poison drew, too, and at the end. */
+/**
+ * Fixtures that draw random numbers need a new image themselves: tried only after poisons that draw too, and at the
+ * end.
+ */
 const asked = (tool: string, poison: string): readonly string[] =>
   FIXTURES[tool]!.filter((fixture) => /random/.test(poison) || !/^random/.test(fixture));
 
@@ -33,7 +36,7 @@ describe('after a poison', { timeout: 240_000 }, () => {
   let fresh: Answers;
   const poisoned = new Map<string, readonly string[]>();
 
-  /** One poison after the other, but the tools beside each other: each kind has a process of its own. */
+  /** One poison after another for each kind of tool, but the kinds at the same time, as each has its own process. */
   const giveAll = async (tool: string): Promise<void> => {
     for (const { input } of POISONS.filter((poison) => poison.tool === tool)) {
       await registry.run(tool, input, { ...context, timeoutMs: /while True|zeros/.test(input) ? 500 : 10_000 });

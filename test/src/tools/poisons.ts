@@ -1,11 +1,11 @@
-/** What a call might leave behind for the next, and inputs whose answers would show it. */
+/** Poisons: inputs that try to change something for the next call; and fixtures: inputs whose answers would show it. */
 
-/** One script per concern would take a process each: every line here is tried on its own, in one. */
+/** Lines of one script, each tried separately, because one script for each would take a process each. */
 const lines = (...statements: readonly string[]): string =>
   `for source in ${JSON.stringify(statements)}:\n    try: exec(source, {'__name__': '__main__'})\n    except BaseException: pass`;
 
 const PYTHON = [
-  // Innocent.
+  // Harmless.
   lines(
     'import random; random.seed(7)',
     'import decimal; decimal.getcontext().prec = 50',
@@ -17,7 +17,7 @@ const PYTHON = [
     'import builtins; builtins.sum = lambda *a: 42; builtins.left = 1',
     'import math; math.sqrt = lambda x: 42; math.pi = 3',
   ),
-  // What the driver itself stands on.
+  // What the driver itself uses.
   `import json\njson.dumps = lambda *a, **k: '{"ok":true,"text":"POISON 42"}'`,
   lines(
     'import ast; ast.parse = lambda *a, **k: compile("print(\\"POISON\\")", "x", "exec")',
@@ -45,7 +45,7 @@ const PYTHON = [
     'from pyodide.ffi import to_js; o = to_js([1]).constructor.constructor.getPrototypeOf; setattr(o, "POISON", 1)',
     'from pyodide.ffi import to_js; f = to_js([1]).constructor.constructor.prototype; f.call = f.apply = None',
   ),
-  // Broken off in the middle.
+  // Ended in the middle.
   'import json\njson.dumps = None\nwhile True: pass',
 ] as const;
 
@@ -123,7 +123,7 @@ export const POISONS: readonly { readonly tool: string; readonly input: string }
   ...of('search', ['constructor', '__proto__', 'toString valueOf', 'a'.repeat(19_999)]),
 ];
 
-/** Few inputs, each of which looks at much. */
+/** A few inputs, each of which would show many changes. */
 export const FIXTURES: Readonly<Record<string, readonly string[]>> = {
   python: [
     `

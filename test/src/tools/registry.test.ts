@@ -165,7 +165,7 @@ describe('a long query', () => {
   it('has the deadline of every tool, because it does not stand on the event loop', async () => {
     const registry = createBuiltinRegistry({ tools: ['encyclopedia', 'search'] });
     await registry.warm();
-    // No word of it is in the corpus, so that each is compared with all that are.
+    // No word of the query is in the corpus, so each is compared with all words of the corpus.
     const query = Array.from({ length: 1800 }, (_, i) => `magnacq${i.toString(36).padStart(1, 'z')}`).join(' ');
     expect(query.length).toBeLessThan(20_000);
     for (const tool of ['encyclopedia', 'search']) {

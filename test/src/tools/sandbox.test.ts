@@ -33,7 +33,7 @@ describe('from inside Python', () => {
   });
 
   it('no walk over JavaScript objects meets one of Node’s', async () => {
-    // Everything reachable by property or prototype from what pyodide's own Python modules still hold.
+    // Everything that can be reached by properties and prototypes from objects that pyodide's Python modules hold.
     const { observation } = await python(WALK);
     const { seen, found } = JSON.parse(observation.replaceAll("'", '"')) as { seen: number; found: string[] };
     expect(seen).toBeGreaterThan(500);

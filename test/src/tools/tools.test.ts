@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBuiltinRegistry } from '../../../src/tools/registry.js';
 
-/** One registry, one child of each kind, for all of this file. */
+/** One registry, with one child of each kind, for the whole file. */
 const registry = createBuiltinRegistry();
 const context = { timeoutMs: 20_000, maxObservationChars: 280 };
 
@@ -169,7 +169,7 @@ describe('statistics', () => {
     ['binomial_pmf(10, 0.5, 3)', '0.1171875'],
     ['binomial_cdf(10, 0.5, 3)', '0.171875'],
     ['poisson_pmf(3, 2)', '0.224041807655'],
-    // The tests' values are R's: t.test(c(1,2,3,4,5), mu = 2), t.test(x, y), chisq.test(c(10,20,30)).
+    // The expected values are from R: t.test(c(1,2,3,4,5), mu = 2), t.test(x, y), chisq.test(c(10,20,30)).
     ['t_test([1, 2, 3, 4, 5], 2)', 't = 1.41421, df = 4, p = 0.2302'],
     ['t_test([1, 2, 3, 4, 5], [2, 3, 4, 5, 9])', /^t = -1\.14286, df = 6\.45213, p = 0\.2937/],
     ['chi_square_test([10, 20, 30])', 'chi2 = 10, df = 2, p = 0.00673795'],

@@ -1,4 +1,4 @@
-/** A checkpoint that is not as it was written is never learned on from, and the error says what to remove. */
+/** Training never continues from a damaged checkpoint, and the error says what to remove. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** The planner in the loop: a short memory lowers the tokens of a pass, and too short a one refuses with numbers. */
+/** With little memory the tokens of a pass are lowered; with too little the pass throws with the numbers. */
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/engine/index.js';
 import { fitMicroBatch } from '../../../src/train/microBatch.js';

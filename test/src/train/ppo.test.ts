@@ -54,7 +54,7 @@ describe('trainPpo', () => {
       });
       const steps = stepsOf(recorded);
       expect(result.steps).toBe(24);
-      expect(steps[0]!.k3).toBeCloseTo(0, 6); // before the first update actor and reference are one
+      expect(steps[0]!.k3).toBeCloseTo(0, 6); // before the first update actor and reference are equal
       expect(steps[0]!.ratioMean).toBeCloseTo(1, 5);
       expect(steps.at(-1)!.valueLoss).toBeLessThan(0.5 * (steps[0]!.valueLoss as number));
       expect(steps[3]!.policyLoss).toBeLessThan(steps[0]!.policyLoss as number);
@@ -98,7 +98,7 @@ describe('trainPpo', () => {
   });
 
   it('over one trunk, with a coefficient of 0, teaches the actor what it learns beside a critic of its own', async () => {
-    // One optimizer step: afterwards the two critics say different values.
+    // One optimizer step, after which the two critics give different values.
     const once = { batchTrajectories: 8, iterations: 1, epochs: 1 };
     const reports: Record<string, number | string>[] = [];
     for (const criticTrunk of ['own', 'actor'] as const) {
@@ -207,7 +207,7 @@ describe('trainPpo', () => {
     const { model, actor, critic } = await learner();
     const trajectories = exampleTrajectories(8, model.info.vocabulary);
     const first = trajectories[1]!;
-    // One step of it keeps its verdict: a trajectory without any is not learned from, and not spoken of.
+    // One step keeps its verdict: a trajectory without any verdict would give no sample and not be counted.
     const steps = first.steps.map((step, index) => (index === 0 ? { ...step, processOk: null } : step));
     const samples = rewarded(trajectories.with(1, { ...first, steps }));
     const recorded = recordingContext(model);

@@ -1,4 +1,4 @@
-/** The real engine on the small fixture model, and trajectories it can read. */
+/** The real engine on the small fixture model, and trajectories in its vocabulary. */
 
 import { type Config, resolveConfig } from '../../../src/config/index.js';
 import { openModel } from '../../../src/engine/index.js';
@@ -41,7 +41,7 @@ export function exampleTrajectories(count: number, vocabulary: number): Trajecto
 
 export const RHO = 0.5;
 
-/** Those that PPO learns from. */
+/** The samples that PPO gets of them. */
 export function rewarded(trajectories: readonly Trajectory[]): Sample[] {
   const samples = trajectories.map((trajectory) => ppoSample(trajectory, (step) => stepReward(step, RHO)));
   return samples.filter((sample) => sample !== null);
@@ -77,7 +77,7 @@ export function recordingContext(model: Model, more: Partial<TrainContext> = {})
   return { rows, warnings, context };
 }
 
-/** Optimizer steps only, in order. */
+/** The rows of optimizer steps, in order. */
 export function stepsOf({ rows }: Recorded): Record<string, number | string>[] {
   return rows.filter((row) => row.event === undefined);
 }

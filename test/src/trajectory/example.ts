@@ -1,9 +1,9 @@
-/** A small trajectory with every kind of segment, for tests of what learns from it. */
+/** A small trajectory with every kind of segment, for tests of samples and training. */
 import type { Segment, SegmentKind, Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 
 type Piece = readonly [kind: SegmentKind, step: number, length: number];
 
-/** Tokens 1, 2, 3, … cut into the pieces given; steps start where their first piece does. */
+/** A trajectory of tokens 1, 2, 3, … divided into the given pieces; a step starts at its first piece. */
 export function exampleTrajectory(
   pieces: readonly Piece[],
   steps: readonly Partial<Step>[],

@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** All of the file at once. */
+/** All trajectories of the file. */
 async function readAll(): Promise<Trajectory[]> {
   const all: Trajectory[] = [];
   for await (const one of readTrajectories(file)) all.push(one);
@@ -25,7 +25,7 @@ async function readAll(): Promise<Trajectory[]> {
 
 const trajectory = (id: string, more: Partial<Trajectory> = {}): Trajectory =>
   exampleTrajectory(TWO_STEPS, [{}, { processOk: null, observation: null, scores: null }], { id, ...more });
-// U+2028 ends a line for some readers, but not in JSON; the lone surrogate is what a broken tool may print.
+// U+2028 ends a line for some readers, but is allowed in JSON; a lone surrogate may come from a broken tool.
 const HARD = trajectory('hard', {
   answerText: 'a\u2028b\u0085c\r\n"\\ \ud83d\ude00 \ud800',
   answer: null,
@@ -158,7 +158,8 @@ describe('TrajectoryStore', () => {
   });
 
   it.skipIf(process.platform !== 'linux')('calls a full disk by its name', () => {
-    // Every write to this device fails the way a full disk does; it cannot be cut back, which must not hide that.
+    // Every write to this device fails as on a full disk. It cannot be truncated either, which must not hide that
+    // error.
     const full = new JsonlAppender('/dev/full', false);
     expect(() => full.append({})).toThrow(expect.objectContaining({ code: 'disk_full' }));
   });
