@@ -30,7 +30,7 @@ export function refuseConfigSecrets(merged: unknown): void {
 
 function whyRefused(key: string, text: string): string | null {
   if (text.trim() === '') return null;
-  if (namesSecret(key)) return 'expected no key of such a name, which is one of a secret';
+  if (namesSecret(key)) return 'expected no key with the name of a secret, got one';
   if (holdsCredentials(text)) return 'expected a path or URL without name, password or key, got one that holds some';
   return redactKnown(text) === text ? null : 'expected no secret, got one that this process has from elsewhere';
 }

@@ -1,3 +1,4 @@
+/** Requests to the judge, shared by the judge tests. */
 import type { JudgeRequest } from '../../../src/judge/judge.js';
 import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
 import { THINK } from '../../../src/tools/tool.js';
