@@ -23,7 +23,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     observation: { type: 'string', default: '240' },
     temperature: { type: 'string', default: '0' },
-    selections: { type: 'string', default: 'plain,model,max-score,min-score' },
+    selections: { type: 'string', default: 'plain,policy,max-score,min-score' },
     show: { type: 'string', default: '0' },
   },
 });

@@ -9,8 +9,6 @@ import type { ReportInput } from './input.js';
 import { paintWithVariables, STYLE } from './style.js';
 import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine, percent } from './text.js';
 
-export { renderLadderTable } from './text.js';
-
 export function renderReport(run: ReportInput): string {
   const acting = run.stages.filter(({ evaluation }) => evaluation.effectiveActions > 0);
   const ladderCharts = run.stages.length === 0 ? [] : [accuracyChart(run.stages)];

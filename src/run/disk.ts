@@ -59,9 +59,12 @@ export async function announceDisk(run: Run, work: Work): Promise<void> {
   );
 }
 
-function tokensOf({ rollout }: Config): number {
+function tokensOf({ rollout, tools }: Config): number {
   const { maxSteps, maxThoughtTokens, maxInputTokens, maxAnswerTokens } = rollout;
-  return PROMPT_TOKENS + maxSteps * (maxThoughtTokens + maxInputTokens) + maxAnswerTokens;
+  // A token of an observation has two characters or more.
+  return (
+    PROMPT_TOKENS + maxSteps * (maxThoughtTokens + maxInputTokens + tools.maxObservationChars / 2) + maxAnswerTokens
+  );
 }
 
 function trajectoryBytes(config: Config): number {

@@ -6,12 +6,12 @@ import { rolloutWithoutTools } from '../rollout/plain.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
 import { ActionUsage } from '../rollout/usage.js';
-import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { type Facts, hashOfPath } from '../run/freshness.js';
 import { noStage, type Run } from '../run/run.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
-import { actingFacts, rolloutSettings } from './rolloutFacts.js';
+import { actingFacts, isOneQuestion, questionFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface EvaluateSpec {
@@ -37,7 +37,7 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
     dependsOn: (run) => evaluateFacts(run, spec),
     async prepare(run, changed) {
       // When only the set of questions has changed, the answers are still valid; else they are removed.
-      if (changed?.every((change) => change.startsWith('questions '))) return;
+      if (changed?.every(isOneQuestion)) return;
       const file = run.folder.evalFile(spec.name);
       rmSync(file, { force: true });
       rmSync(skipsFile(file), { force: true });
@@ -57,14 +57,13 @@ function adapterOf(run: Run, { adapter }: EvaluateSpec): string | null {
 async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
   const { config, questions, signal } = run;
   const adapter = adapterOf(run, spec);
-  const ids = (await questions.test()).map(({ question_id }) => question_id);
   return {
     adapter: adapter === null ? null : await hashOfPath(adapter, signal),
     withTools: spec.tools,
     eval: config.eval,
     shots: config.questions.shots === null ? null : await hashOfPath(config.questions.shots, signal),
     ...(await actingFacts(run)),
-    questions: hashOf(ids),
+    questions: questionFacts(await questions.test()),
   };
 }
 

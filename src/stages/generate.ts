@@ -6,12 +6,11 @@ import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
 import { ActionUsage } from '../rollout/usage.js';
-import { hashOf } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
-import { rolloutFacts, rolloutSettings } from './rolloutFacts.js';
+import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface GenerateSummary {
@@ -38,18 +37,18 @@ export function generateStage(set: {
   return {
     name: `generate ${nameOfSet(set)}`,
     async dependsOn(run) {
-      const ids = (await run.questions.train()).map(({ question_id }) => question_id);
-      return { ...(await rolloutFacts(run, set)), questions: hashOf(ids) };
+      const questions = questionFacts(await run.questions.train());
+      return { ...(await rolloutFacts(run, set)), questions };
     },
     async prepare(run, changed) {
       // Other questions are added to the set; after any other change it would be a mixture of different rollouts.
-      const other = (changed ?? []).filter((change) => !change.startsWith('questions '));
+      const other = (changed ?? []).filter((change) => !isOneQuestion(change));
       if (other.length === 0) return;
       const file = run.folder.trajectoriesFile(nameOfSet(set));
       if (!existsSync(file)) return;
       throw new SparkError(
         'run_exists',
-        `${file} was made under other rules than these (${other.join('; ')}): give another --run, or the same settings ` +
+        `${file} was made under other rules than these (${other.slice(0, 5).join('; ')}${other.length > 5 ? '; …' : ''}): give another --run, or the same settings ` +
           'as before; or remove the file, when its trajectories are no longer wanted',
       );
     },
@@ -60,7 +59,7 @@ export function generateStage(set: {
 type ChosenSet = RolloutSet & { readonly tau: number };
 
 async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSummary>> {
-  const { folder, log, signal } = run;
+  const { folder, log } = run;
   const name = nameOfSet(set);
   const file = folder.trajectoriesFile(name);
   const questions = await run.questions.train();
@@ -93,7 +92,6 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   }
   const seconds = (performance.now() - started) / 1000;
   const skipped = Object.values(skipCodes).reduce((sum, one) => sum + one, 0);
-  if (signal.aborted) log.warn('generation stopped early');
   log.info(
     `generate ${name}: ${written} trajectories, ${already} were there, ${skipped} skipped, ${seconds.toFixed(1)} s`,
   );
@@ -123,16 +121,18 @@ async function rollOut(
 ): Promise<Readonly<Record<string, number>>> {
   const { config, parts, folder, log, signal } = run;
   const { judge, counters, warnings } = parts.judge();
+  let skipCodes: Readonly<Record<string, number>> = {};
   return parts.withTools(async (tools) => {
     const generator = await parts.generator(null);
     try {
       const deps = { generator, judge, tools, usage, signal };
       const settings = rolloutSettings(config, { ...set, temperature: config.rollout.temperature });
-      const done = await runRollouts(todo, deps, settings, handle);
-      folder.metrics.append({ event: 'generate', set: nameOfSet(set), ...done.skipCodes, ...counters() });
+      skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
       for (const warning of warnings()) log.warn(warning);
-      return done.skipCodes;
+      return skipCodes;
     } finally {
+      // After an interruption, too: what the judge did was paid for.
+      folder.metrics.append({ event: 'generate', set: nameOfSet(set), ...skipCodes, ...counters() });
       await generator.dispose();
     }
   });

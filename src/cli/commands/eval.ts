@@ -1,8 +1,9 @@
 /** `spark-rl eval`: evaluates one stage or adapter of a run; with --replay, grades finished outputs without a model. */
 import path from 'node:path';
+import { SparkError } from '../../errors.js';
 import { type Replay, replay } from '../../evaluate/replay.js';
 import { loadQuestions } from '../../questions/load.js';
-import { renderLadderTable } from '../../report/page.js';
+import { renderLadderTable } from '../../report/text.js';
 import { noStage, type Run, withRun } from '../../run/run.js';
 import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages/evaluate.js';
 import { perform } from '../../stages/stage.js';
@@ -49,7 +50,10 @@ function specFrom(
   }
   const stage = args.stage ?? (tools ? BASE_TOOLS.name : BASE.name);
   const untrained = [BASE, BASE_TOOLS].find(({ name }) => name === stage);
-  if (untrained !== undefined) return untrained;
+  if (untrained !== undefined) {
+    if (tools || untrained === BASE) return untrained;
+    throw new SparkError('invalid_argument', `--stage ${stage} is the one with tools; without: --stage ${BASE.name}`);
+  }
   if (run.adapterOf(stage) === null) throw noStage(run, stage);
   return { name: stage, adapter: { stage }, tools };
 }

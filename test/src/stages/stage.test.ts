@@ -2,7 +2,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeMini } from '../../../src/questions/mini.js';
+import type { Question } from '../../../src/questions/question.js';
+import { changes } from '../../../src/run/freshness.js';
 import { Run } from '../../../src/run/run.js';
+import { isOneQuestion, questionFacts } from '../../../src/stages/rolloutFacts.js';
 import { perform, type Stage } from '../../../src/stages/stage.js';
 import { temporaryFolder } from '../cli/runCli.js';
 
@@ -102,5 +106,21 @@ describe('perform', () => {
     await expect(perform(run, refused)).rejects.toThrow('other rules');
     expect(await perform(run, stage('a'))).toBe('a');
     expect(existsSync(file())).toBe(true);
+  });
+});
+
+describe('questions as facts', () => {
+  const [a, b] = makeMini({ seed: 1, perCategory: 1, split: 'train' }) as [Question, Question];
+
+  it('tell more or fewer of them from other ones under the same id', () => {
+    const facts = (questions: readonly Question[]) => ({ questions: questionFacts(questions) });
+    expect(changes(facts([a]), facts([a]))).toEqual([]);
+    for (const changed of [changes(facts([a]), facts([a, b])), changes(facts([a, b]), facts([a]))]) {
+      expect(changed).toHaveLength(1);
+      expect(changed.every(isOneQuestion)).toBe(true);
+    }
+    const other = changes(facts([a]), facts([{ ...a, question: 'Another?' }]));
+    expect(other).toHaveLength(1);
+    expect(other.some(isOneQuestion)).toBe(false);
   });
 });
