@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ReportInput } from '../../../src/report/input.js';
-import { renderLadderTable, renderReport } from '../../../src/report/page.js';
+import { renderReport } from '../../../src/report/page.js';
+import { renderLadderTable } from '../../../src/report/text.js';
 import { sampleRun } from './sample.js';
 
 const run = sampleRun();
