@@ -3,33 +3,5 @@
  * gradients of losses over them, an optimizer. The first call loads the native addon; nothing else of the package is
  * loaded.
  */
-export { openModel } from '../engine/index.js';
-export type {
-  AccumulateMetrics,
-  AccumulateOptions,
-  Adapter,
-  AdapterOptions,
-  Batch,
-  BatchShape,
-  CallOptions,
-  Critic,
-  CriticOptions,
-  LogprobsAndValues,
-  LoraTarget,
-  MemoryPlan,
-  Model,
-  ModelInfo,
-  OpenModelOptions,
-  OptimizerMetrics,
-  OptimizerOptions,
-  PolicyMetrics,
-  PolicyOptions,
-  SaveModelOptions,
-  SaveReport,
-  SaveType,
-  SftMetrics,
-  Trainable,
-  ValueMetrics,
-  ValueTerm,
-} from '../engine/types.js';
+export * from '../engine/index.js';
 export { SparkError, type SparkErrorCode } from '../errors.js';

@@ -36,7 +36,7 @@ export {
 } from '../run/catalogue.js';
 export { announceDisk, type DiskEstimate, estimateDisk, type Work } from '../run/disk.js';
 export type { RunFacts, RunFolder, StoredConfig } from '../run/folder.js';
-export { changes, type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+export { type Change, changes, type Facts, hashOf, hashOfPath, inWords } from '../run/freshness.js';
 export type { MetricRow, MetricsFile, MetricValue } from '../run/metricsFile.js';
 export type { OpenedJudge, Parts, UserParts } from '../run/parts.js';
 export type { RunQuestions } from '../run/questions.js';

@@ -46,8 +46,11 @@ export function ladderStages(config: Config): Stage<unknown>[] {
 
 export async function runLadder(run: Run): Promise<Ladder> {
   const started = performance.now();
-  await announceDisk(run, { rolloutSets: 3, trainings: 3, evaluations: 5 });
-  for (const stage of ladderStages(run.config)) await perform(run, stage);
+  const stages = ladderStages(run.config);
+  const countOf = (kind: string) => stages.filter(({ name }) => name.startsWith(`${kind} `)).length;
+  const work = { rolloutSets: countOf('generate'), trainings: countOf('train'), evaluations: countOf('evaluate') };
+  await announceDisk(run, work);
+  for (const stage of stages) await perform(run, stage);
   const { html, ...report } = await readReport(run);
   await writeWhole(run.folder.reportFile, html);
   const seconds = (performance.now() - started) / 1000;

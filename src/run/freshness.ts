@@ -26,26 +26,40 @@ export function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
-/** Every difference in words, such as `tau 6, now 7`; empty when nothing has changed. */
-export function changes(before: Facts, now: Facts): string[] {
-  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
-  return [...names].flatMap((name) => differences(name, before[name], now[name]));
+/** A fact that is not what it was; undefined where it is not set. */
+export interface Change {
+  /** `tau`, or `tools.timeoutMs` for a fact within a fact */
+  readonly name: string;
+  readonly before: unknown;
+  readonly now: unknown;
 }
 
-function differences(name: string, before: unknown, now: unknown): string[] {
+/** Every difference; empty when nothing has changed. */
+export function changes(before: Facts, now: Facts): Change[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+  return [...names].flatMap((name) => differences({ name, before: before[name], now: now[name] }));
+}
+
+function differences(change: Change): Change[] {
+  const { name, before, now } = change;
   if (isPlain(before) && isPlain(now)) {
-    const names = new Set([...Object.keys(before), ...Object.keys(now)]);
-    return [...names].flatMap((inner) => differences(`${name}.${inner}`, before[inner], now[inner]));
+    return changes(before, now).map((inner) => ({ ...inner, name: `${name}.${inner.name}` }));
   }
-  const [was, is] = [JSON.stringify(before), JSON.stringify(now)];
-  return was === is ? [] : [`${name} ${short(was)}, now ${short(is)}`];
+  return JSON.stringify(before) === JSON.stringify(now) ? [] : [change];
+}
+
+/** For a message: `tau 6, now 7`. The first few of many. */
+export function inWords(changed: readonly Change[]): string {
+  const words = changed.slice(0, 5).map(({ name, before, now }) => `${name} ${short(before)}, now ${short(now)}`);
+  return [...words, ...(changed.length > 5 ? ['…'] : [])].join('; ');
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function short(json: string | undefined): string {
-  if (json === undefined) return 'not set';
+function short(value: unknown): string {
+  if (value === undefined) return 'not set';
+  const json = JSON.stringify(value);
   return json.length > 40 ? `${json.slice(0, 12)}…` : json;
 }

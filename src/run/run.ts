@@ -151,8 +151,9 @@ function sourceCommit(): string | null {
 
 /** The error when a trained stage is needed that the run does not have. */
 export function noStage(run: Run, stage: string): SparkError {
-  const trained = Object.keys(run.records.all()).filter((name) => name.startsWith('train '));
-  const there = trained.length === 0 ? 'no trained stage' : trained.map((name) => name.slice(6)).join(', ');
+  const prefix = trainName('');
+  const trained = Object.keys(run.records.all()).filter((name) => name.startsWith(prefix));
+  const there = trained.length === 0 ? 'no trained stage' : trained.map((name) => name.slice(prefix.length)).join(', ');
   return new SparkError(
     'no_data',
     `${run.folder.root} has no stage "${stage}"; it has ${there}; train it first: spark-rl train`,

@@ -6,6 +6,7 @@ import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
 import { ActionUsage } from '../rollout/usage.js';
+import { inWords } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { TrajectoryStore } from '../trajectory/store.js';
@@ -48,7 +49,7 @@ export function generateStage(set: {
       if (!existsSync(file)) return;
       throw new SparkError(
         'run_exists',
-        `${file} was made under other rules than these (${other.slice(0, 5).join('; ')}${other.length > 5 ? '; …' : ''}): give another --run, or the same settings ` +
+        `${file} was made under other rules than these (${inWords(other)}): give another --run, or the same settings ` +
           'as before; or remove the file, when its trajectories are no longer wanted',
       );
     },

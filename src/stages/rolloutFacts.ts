@@ -3,7 +3,7 @@ import type { Config } from '../config/index.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import type { Question } from '../questions/question.js';
 import type { RolloutSettings } from '../rollout/settings.js';
-import { type Facts, hashOf } from '../run/freshness.js';
+import { type Change, type Facts, hashOf } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
@@ -16,17 +16,17 @@ export function rolloutSettings(
   return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };
 }
 
-/** The facts that rollouts and evaluations have in common: limits, tools, model, seed. */
 /** The questions by content, each under its id, so that more or fewer questions are told apart from other questions. */
 export function questionFacts(questions: readonly Question[]): Facts {
   return Object.fromEntries(questions.map((question) => [question.question_id, hashOf(question).slice(0, 8)]));
 }
 
 /** Whether a change says no more than that there is a question more or less. */
-export function isOneQuestion(change: string): boolean {
-  return /^questions\.-?\d+ (not set, now "\w+"|"\w+", now not set)$/.test(change);
+export function isOneQuestion({ name, before, now }: Change): boolean {
+  return name.startsWith('questions.') && (before === undefined || now === undefined);
 }
 
+/** The facts that rollouts and evaluations have in common: limits, tools, model, seed. */
 export async function actingFacts({ config, parts, partsHash, signal }: Run): Promise<Facts> {
   const { selection: _rule, tau: _threshold, temperature: _sampled, ...limits } = config.rollout;
   const { timeoutMs, maxObservationChars } = config.tools;

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError, throwIfAborted } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
-import { changes, type Facts } from '../run/freshness.js';
+import { type Change, changes, type Facts } from '../run/freshness.js';
 import type { Finished } from '../run/records.js';
 import type { Run } from '../run/run.js';
 
@@ -30,7 +30,7 @@ export interface Stage<Result> {
    * made; null when nothing is recorded about them. Removes files that are of no use any more, or throws when they are
    * too valuable to be removed.
    */
-  prepare(run: Run, changed: readonly string[] | null): Promise<void>;
+  prepare(run: Run, changed: readonly Change[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */
   execute(run: Run): Promise<Outcome<Result>>;
   /** Once the result stands in stages.json: removes what was only needed to get there. */
@@ -44,12 +44,11 @@ export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<R
   throwIfAborted(run.signal);
   const facts = await stage.dependsOn(run);
   const { finished, begun } = run.records.get(stage.name);
-  if (finished !== null && changes(finished.dependsOn, facts).length === 0) {
-    if ((await isIntact(run, stage, finished)) && finished.complete) {
-      run.log.info(`${stage.name}: done already`);
-      stage.settle?.(run);
-      return finished.result as Result;
-    }
+  const fresh = finished?.complete === true && changes(finished.dependsOn, facts).length === 0;
+  if (fresh && (await isIntact(run, stage, finished))) {
+    run.log.info(`${stage.name}: done already`);
+    stage.settle?.(run);
+    return finished.result as Result;
   }
   const before = begun ?? finished?.dependsOn ?? null;
   await stage.prepare(run, before === null ? null : changes(before, facts));

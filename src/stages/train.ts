@@ -6,7 +6,7 @@ import { SparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
-import { type Facts, hashOfPath } from '../run/freshness.js';
+import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
 import { type Run, trainName } from '../run/run.js';
 import { hashOfSamples } from '../train/checkpoint.js';
 import type { Objective, TrainResult } from '../train/method.js';
@@ -57,7 +57,7 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
       if (changed === null || changed.length === 0 || !existsSync(folder)) return;
       throw new SparkError(
         'invalid_file',
-        `${folder} holds an unfinished training that was made under other settings (${changed.join('; ')}): give those ` +
+        `${folder} holds an unfinished training that was made under other settings (${inWords(changed)}): give those ` +
           'settings again, or remove that folder to start this stage afresh',
       );
     },

@@ -168,7 +168,8 @@ const calls: Readonly<Record<string, () => unknown>> = {
   resolveConfig: () => expect(run.resolveConfig({ seed: 2 }).seed).toBe(2),
   readConfigFile: async () => expect((await run.readConfigFile('quickstart')).name).toBe('quickstart'),
   patchFromAssignment: () => expect(run.patchFromAssignment('a.b=1')).toEqual({ a: { b: 1 } }),
-  changes: () => expect(run.changes({ a: 1 }, { a: 2 })).toEqual(['a 1, now 2']),
+  changes: () => expect(run.changes({ a: 1 }, { a: 2 })).toEqual([{ name: 'a', before: 1, now: 2 }]),
+  inWords: () => expect(run.inWords(run.changes({ a: 1 }, { a: 2 }))).toBe('a 1, now 2'),
   hashOf: () => expect(run.hashOf({})).toHaveLength(64),
   hashOfPath: async () => {
     writeFileSync(at('file'), '');

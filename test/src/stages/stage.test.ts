@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeMini } from '../../../src/questions/mini.js';
 import type { Question } from '../../../src/questions/question.js';
-import { changes } from '../../../src/run/freshness.js';
+import { changes, inWords } from '../../../src/run/freshness.js';
 import { Run } from '../../../src/run/run.js';
 import { isOneQuestion, questionFacts } from '../../../src/stages/rolloutFacts.js';
 import { perform, type Stage } from '../../../src/stages/stage.js';
@@ -26,7 +26,7 @@ function stage(content: string, more: Partial<Stage<string>> = {}, complete = tr
     name: 'make',
     dependsOn: async () => ({ content }),
     async prepare(_run, changed) {
-      calls.push(`prepare ${changed === null ? 'unknown' : changed.join()}`);
+      calls.push(`prepare ${changed === null ? 'unknown' : inWords(changed)}`);
     },
     async execute() {
       calls.push('execute');

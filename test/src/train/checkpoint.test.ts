@@ -5,7 +5,15 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { toSparkError } from '../../../src/errors.js';
 import { trainPpo } from '../../../src/train/ppo.js';
-import { exampleTrajectories, type Opened, openLearner, recordingContext, rewarded, settings } from './support.js';
+import {
+  exampleTrajectories,
+  FIXTURE_MODEL,
+  type Opened,
+  openLearner,
+  recordingContext,
+  rewarded,
+  settings,
+} from './support.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'spark-checkpoint-'));
 const sound = path.join(root, 'sound');
@@ -62,4 +70,21 @@ it('refuses a cut, a changed or a missing file of a checkpoint', async () => {
   expect(await train(learner, damaged)).toEqual([0]);
   expect(await train(learner, sound)).toEqual([4]);
   learner.model.dispose();
+});
+
+it('refuses a checkpoint of another model, also one of the same shape', async () => {
+  const folder = path.join(root, 'other-model');
+  const learner = await openLearner();
+  await expect(train(learner, folder, 4)).rejects.toMatchObject({ code: 'interrupted' });
+  learner.model.dispose();
+  const bytes = readFileSync(FIXTURE_MODEL);
+  bytes[bytes.length - 4]! ^= 1; // the last bits of a weight
+  const file = path.join(root, 'other.gguf');
+  writeFileSync(file, bytes);
+  const other = await openLearner('own', file);
+  await expect(train(other, folder)).rejects.toMatchObject({
+    code: 'invalid_file',
+    message: expect.stringContaining('another model'),
+  });
+  other.model.dispose();
 });

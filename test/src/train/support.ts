@@ -20,8 +20,11 @@ export interface Opened {
   readonly critic: Critic;
 }
 
-export async function openLearner(criticTrunk: Config['ppo']['criticTrunk'] = 'own'): Promise<Opened> {
-  const model = await openModel(FIXTURE_MODEL, { backend: 'cpu', threads: 2 });
+export async function openLearner(
+  criticTrunk: Config['ppo']['criticTrunk'] = 'own',
+  file = FIXTURE_MODEL,
+): Promise<Opened> {
+  const model = await openModel(file, { backend: 'cpu', threads: 2 });
   const { lora, ppo } = resolveConfig({ lora: { rank: 4, alpha: 8 }, ppo: { criticTrunk } });
   const options = { ...lora, seed: 3 };
   const actor = await model.createAdapter(options);
