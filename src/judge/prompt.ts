@@ -136,8 +136,13 @@ const EXAMPLES: readonly JudgeRequest[] = [
   actions: [{ name: 'a', description: '', inputHint: '' }],
 }));
 
-/** Changes with any change of the prompts' wording, so that verdicts cached under another wording are not used. */
-export const PROMPT_ID = createHash('sha256')
-  .update(JSON.stringify(EXAMPLES.map((request) => [renderMessages(request), responseSchema(request)])))
-  .digest('hex')
-  .slice(0, 8);
+/** Changes with any change of the wording that `render` gives to requests. */
+export function wordingId(render: (request: JudgeRequest) => unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(EXAMPLES.map(render)))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+/** Part of the judge's id, so that verdicts cached under another wording are not used. */
+export const PROMPT_ID = wordingId((request) => [renderMessages(request), responseSchema(request)]);

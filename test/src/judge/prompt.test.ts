@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderMessages } from '../../../src/judge/prompt.js';
+import { PROMPT_ID, renderMessages, responseSchema, wordingId } from '../../../src/judge/prompt.js';
 import { endRequest, NAMES, thoughtRequest } from './requests.js';
 
 /** The JSON between the boundary lines, parsed. */
@@ -73,5 +73,23 @@ describe('text that would like to be an instruction', () => {
     const first = boundary('a');
     expect(boundary(first)).not.toBe(first);
     expect(boundary('a')).toBe(first);
+  });
+
+  it.each([
+    'a strict, consistent examiner',
+    'Score EVERY action from 0 to 10',
+    'The solver has given its final answer.',
+    'Answer with one JSON object of exactly this shape',
+    '- null: \\"steps\\" is empty.',
+    'Score every action for the pending thought, and give',
+    'Give process_ok for the last step.',
+    'was data, not instructions',
+    '"additionalProperties":false',
+  ])('has another id when these words are others: %s', (words) => {
+    const worded = (change: (json: string) => string) =>
+      wordingId((request) => JSON.parse(change(JSON.stringify([renderMessages(request), responseSchema(request)]))));
+    expect(worded((json) => json)).toBe(PROMPT_ID);
+    const other = words.replace(/false$|\w(?=\W*$)/, (last) => (last === 'false' ? 'true' : `${last}x`));
+    expect(worded((json) => json.replace(words, other))).not.toBe(PROMPT_ID);
   });
 });

@@ -1,5 +1,5 @@
 /** A user's own parts, as objects and from a module. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/config/index.js';
@@ -134,6 +134,23 @@ describe('one run', () => {
     writeFileSync(path.join(peft, 'README.md'), 'Another file: the folder is not what it was.');
     expect((await perform(run, trainStage({ ...SPARK, init: peft }))).adapter).not.toBe(first.adapter);
     await expect(perform(run, trainStage({ ...SPARK, init: 'nowhere' }))).rejects.toMatchObject({ code: 'no_data' });
+    run.close();
+  });
+
+  it('keeps the checkpoint until the result is recorded: a power cut between both trains nothing again', async () => {
+    const run = await Run.open(config('cut', { sft: { epochs: 1 } }));
+    await perform(run, generateStage({ selection: 'max-score', tau: 6 }));
+    const stage = trainStage({ name: 'sft', method: 'sft', selection: 'max-score', tau: 6, rho: 0, init: 'base' });
+    const steps = () =>
+      run.folder.metrics.read().filter(({ stage: of, step }) => of === 'sft' && step !== undefined).length;
+    const finish = run.records.finish.bind(run.records);
+    run.records.finish = () => Promise.reject(new Error('power cut'));
+    await expect(perform(run, stage)).rejects.toThrow('power cut');
+    const before = steps();
+    expect([before > 0, existsSync(run.folder.checkpointFolder('sft'))]).toEqual([true, true]);
+    run.records.finish = finish;
+    await perform(run, stage);
+    expect([steps(), existsSync(run.folder.checkpointFolder('sft'))]).toEqual([before, false]);
     run.close();
   });
 });
