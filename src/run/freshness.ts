@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { isRecord } from '../config/record.js';
 import { fileSha256 } from '../inference/fileHash.js';
 
 /** Plain JSON. The names are shown to people when a fact has changed. */
@@ -42,7 +43,7 @@ export function changes(before: Facts, now: Facts): Change[] {
 
 function differences(change: Change): Change[] {
   const { name, before, now } = change;
-  if (isPlain(before) && isPlain(now)) {
+  if (isRecord(before) && isRecord(now)) {
     return changes(before, now).map((inner) => ({ ...inner, name: `${name}.${inner.name}` }));
   }
   return JSON.stringify(before) === JSON.stringify(now) ? [] : [change];
@@ -52,10 +53,6 @@ function differences(change: Change): Change[] {
 export function inWords(changed: readonly Change[]): string {
   const words = changed.slice(0, 5).map(({ name, before, now }) => `${name} ${short(before)}, now ${short(now)}`);
   return [...words, ...(changed.length > 5 ? ['…'] : [])].join('; ');
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function short(value: unknown): string {
