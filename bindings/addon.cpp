@@ -1,6 +1,6 @@
-// The list of the addon's exports. Handles are opaque tagged objects; src/engine wraps them in classes and is the only
-// caller. `cancel` is a flag made by createCancel(), or undefined. Results of promises are typed in
-// src/engine/types.ts.
+// The list of the addon's exports. Their only caller is src/engine, which wraps handles (opaque tagged objects) in
+// classes. A `cancel` argument is a flag made by createCancel(), or undefined. Options and results are the types of
+// src/engine/types.ts. A bad argument throws invalid_argument at once; later errors reject the promise.
 #include <napi.h>
 
 #include "core/error.h"
@@ -26,8 +26,8 @@ Napi::Value cancel_every(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Later calls on the handle fail with `disposed`; for a model, also calls on its adapters and critics. A call in flight
-// is not stopped. Memory is freed when nothing uses it any more.
+// Later calls on the handle fail with `disposed`; a disposed model disposes its adapters and critics. A call in flight
+// goes on, and memory is freed when no call and no handle uses it.
 Napi::Value dispose(const Napi::CallbackInfo& info) {
   if (is_model(info[0])) {
     require_model(info[0])->dispose();
@@ -37,7 +37,7 @@ Napi::Value dispose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Turns C++ exceptions into JavaScript errors with a code; Napi::Error passes through to node-addon-api.
+// Turns C++ exceptions into JavaScript errors with a code. A Napi::Error is one already, and node-addon-api throws it.
 template <Napi::Value (*F)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
@@ -76,11 +76,11 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   add<save_state>(exports, "saveState");          // (adapter | critic, path, cancel) → Promise<void>
   add<load_state>(exports, "loadState");          // (adapter | critic, path, cancel) → Promise<void>
   add<plan>(exports, "plan");                     // (adapter | critic, BatchShape, cancel) → Promise<MemoryPlan>
-  add<tensors>(exports, "tensors");               // (adapter | critic, 'value' | 'grad', cancel) → Promise<…>
-  add<dispose>(exports, "dispose");               // (model | adapter | critic)
-  add<create_cancel>(exports, "createCancel");    // () → cancel
-  add<cancel>(exports, "cancel");                 // (cancel)
-  add<cancel_every>(exports, "cancelAll");        // () turns on the flag of every call in flight
+  add<tensors>(exports, "tensors");  // (adapter | critic, 'value' | 'grad', cancel) → Promise<{name: {shape, data}}>
+  add<dispose>(exports, "dispose");  // (model | adapter | critic)
+  add<create_cancel>(exports, "createCancel");  // () → cancel
+  add<cancel>(exports, "cancel");               // (cancel)
+  add<cancel_every>(exports, "cancelAll");      // () cancels every call in flight
   return exports;
 }
 

@@ -1,4 +1,3 @@
-// Handles and their state; the contract is in handles.h.
 #include "handles.h"
 
 #include <utility>
@@ -51,7 +50,7 @@ void TrainableState::dispose() {
 
 namespace {
 
-// Random constants by which our objects are recognized.
+// Node-API recognises an object's kind by such a tag: 128 random bits that no other addon has.
 constexpr napi_type_tag kModelTag = {0x8c1f7a3e52d94b06, 0x9e30c5d7184fa26b};
 constexpr napi_type_tag kAdapterTag = {0x41d6e9082bf35c7a, 0xb7025e8d93c61f4e};
 constexpr napi_type_tag kCriticTag = {0xe2750b9c6d184f3a, 0x5af8163c0e97d2b4};

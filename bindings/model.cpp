@@ -15,7 +15,8 @@ namespace spark_node {
 
 namespace {
 
-// Registers a new adapter or critic with its model. Throws when the model was disposed while it was being made.
+// Makes the state of a new adapter or critic, and registers it with its model. Throws disposed when the model was
+// disposed while the call ran.
 std::shared_ptr<TrainableState> adopt(const std::shared_ptr<ModelState>& owner, std::shared_ptr<spark::Adapter> adapter,
                                       std::shared_ptr<spark::Critic> critic) {
   if (owner->disposed) throw spark::Error("disposed", "the model was disposed during the call; open it again");
@@ -25,7 +26,7 @@ std::shared_ptr<TrainableState> adopt(const std::shared_ptr<ModelState>& owner, 
   return state;
 }
 
-// `value` is an Adapter of this model, or null for none.
+// Reads an argument that is an Adapter of this model, or null: none.
 std::shared_ptr<spark::Adapter> adapter_or_none(const std::shared_ptr<ModelState>& model, const Napi::Value& value,
                                                 const std::string& call) {
   if (value.IsNull()) return nullptr;
@@ -39,7 +40,7 @@ std::shared_ptr<spark::Adapter> adapter_or_none(const std::shared_ptr<ModelState
   return state->adapter;
 }
 
-// `value` is an Adapter of this model, or undefined for none.
+// Reads options.trunk: an Adapter of this model, or undefined: none.
 std::shared_ptr<spark::Adapter> trunk_or_none(const std::shared_ptr<ModelState>& model, const Napi::Value& value) {
   if (value.IsUndefined()) return nullptr;
   const auto state = require_adapter(value, "options.trunk");

@@ -139,7 +139,7 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
     critic->value_loss(v, batch, value.normalizer, own, down);
   });
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
-  // Only now is the device waited for.
+  // Downloads wait for the device: they come after the backward pass is issued, so that it does not idle in between.
   passed.lp = download_logprobs(core, lp, losses, batch, &trained_->lora());
   if (critic) passed.value = critic->value_metrics(v, batch);
   return passed;
@@ -161,14 +161,14 @@ AccumulateMetrics LoraAdapter::accumulate(const Batch& batch, std::span<const fl
   return metrics;
 }
 
-// L = −(1 / N_a) Σ lp: every slope is the same.
+// L = −(1 / N_a) Σ lp, so dL / dlp = −1 / N_a for every token.
 SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) {
   check_normalizer(normalizer);
   const std::vector<float> dlp(batch.tokens.size(), static_cast<float>(-1.0 / normalizer));  // (N)
   const AccumulateMetrics pass = accumulate(batch, dlp, cancel);
   SftMetrics metrics;
   metrics.tokens = pass.tokens;
-  for (const float lp : pass.logprobs) metrics.loss_sum -= lp;  // 0 where there is no loss
+  for (const float lp : pass.logprobs) metrics.loss_sum -= lp;  // lp is 0 where lossMask is 0
   return metrics;
 }
 
@@ -182,7 +182,8 @@ LoraCritic* LoraAdapter::critic_of(const ValueTerm& value) const {
                   (ours ? "one over another adapter's trunk" : "another model's"));
 }
 
-// Where trunks are two, so are the passes: the gradients of both join at the end, or none.
+// A critic with a LoRA of its own gets its own pass after the actor's. The gradients of both are committed together at
+// the end, so that a failure in either pass changes neither.
 PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) {
   check_policy(options);
   LoraCritic* critic = critic_of(options.value);
@@ -235,7 +236,7 @@ PolicyMetrics LoraAdapter::policy_pass(const Batch& batch, const PolicyOptions& 
   return metrics;
 }
 
-// The policy's pass: it holds a little more than the others'.
+// Plans the policy's pass, as it holds a little more than those of the other losses.
 MemoryPlan LoraAdapter::plan(const BatchShape& shape) {
   trained_->core().begin_call();
   return trained_->core().plan({Pass::Policy, &lora()}, shape);

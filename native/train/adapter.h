@@ -1,4 +1,5 @@
-// The actor: LoRA over the frozen base, trained by SFT and by clipped policy gradient.
+// The actor: LoRA over the frozen base, trained by SFT, by the clipped policy gradient or by a loss of the caller's.
+// Sizes in this folder beside those of ops/backend.h: M loss tokens, T values, U rows of the trunk that are read.
 #pragma once
 
 #include "train/batch.h"
@@ -11,10 +12,12 @@ class LoraCritic;
 
 class LoraAdapter final : public TrainableOver<Adapter> {
  public:
-  // All zero, for memory to be counted.
+  // With A = B = 0: what the planner counts memory with. Throws invalid_argument for a bad rank, alpha or target.
   static std::shared_ptr<LoraAdapter> blank(std::shared_ptr<EngineCore> core, const LoraOptions& options);
+  // A drawn by the seed, B = 0. Throws as blank() does.
   static std::shared_ptr<LoraAdapter> create(std::shared_ptr<EngineCore> core, const LoraOptions& options);
-  // From a GGUF LoRA file or a PEFT folder.
+  // From a GGUF LoRA file or a PEFT folder. Throws invalid_file, unsupported_file, not_finite, and adapter_mismatch
+  // when it is not of this model or not every layer has the same targets.
   static std::shared_ptr<LoraAdapter> load(std::shared_ptr<EngineCore> core, const std::string& path);
   using TrainableOver::TrainableOver;
 
@@ -26,31 +29,34 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   MemoryPlan plan(const BatchShape& shape) override;
 
  private:
-  // Where a loss's slopes come from: `by_chunk` as rows are projected, or `at_once`, which sees all log-probs lp (M)
-  // first.
+  // How the slopes dlp (M) = dL / dlp of a loss are made. `by_chunk`: for some rows at a time, while their logits
+  // exist. `at_once`, where it is set: from the log-probs lp (M) of all rows; the rows are then projected twice.
   struct Slopes {
     LogprobGradient by_chunk;
     std::function<std::vector<float>(const std::vector<float>& lp)> at_once;
   };
-  // What a pass gave: lp (M), and the value term's metrics where it had one.
   struct Passed {
-    std::vector<float> lp;
-    std::optional<ValueMetrics> value;
+    std::vector<float> lp;              // (M)
+    std::optional<ValueMetrics> value;  // where the pass had a value term
   };
-  // Clears what gathers gradients, then one forward and one backward pass; they are left to be committed. T may be
-  // there without M, M without T. `value` is of a critic over this trunk, or none.
+  // One forward and one backward pass. The gradients lie in Pending afterwards, and the caller commits them. `value`
+  // has no critic, or one that reads this trunk. A batch without loss tokens or without values is fine; with neither of
+  // them nothing is computed.
   Passed run(const Batch& batch, const LossPositions& losses, const Slopes& slopes, const ValueTerm& value,
              Cancel cancel);
-  // lp (M) = and dx (M, C) +=, both on the backend, from its rows x (M, C).
+  // From x (M, C), the rows that predict: lp (M) = and dx (M, C) +=, both on the backend.
   void logprob_loss(float* lp, const Batch& batch, const LossPositions& losses, const LossRows& rows,
                     const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel);
-  // L_clip + β L_kl, with L_v where `options.value` has a critic over this trunk; gradients are left to be committed.
+  // L_clip + β L_kl, and L_v when `options.value` has a critic, which must read this trunk. The gradients lie in
+  // Pending afterwards, and the caller commits them.
   PolicyMetrics policy_pass(const Batch& batch, const PolicyOptions& options, Cancel cancel);
-  // The term's critic, or null for none; throws invalid_argument for one over another adapter's trunk or model.
+  // The term's critic, null when it has none. Throws invalid_argument when the critic reads another adapter's trunk or
+  // belongs to another model.
   LoraCritic* critic_of(const ValueTerm& value) const;
 };
 
-// lp (M) on the host from memory of the backend; throws not_finite naming the first bad tensor.
+// Returns lp (M), which lies on the backend, on the host. When a log-prob is not finite it throws not_finite naming its
+// position and the first activation that is not finite.
 std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses, const Batch& batch,
                                      const LoraView* lora);
 

@@ -61,7 +61,7 @@ void check_loss_mask(const Batch& batch) {
   }
 }
 
-// (N) values that are read where lossMask is 1.
+// `values` (N) are read only where lossMask is 1; elsewhere they may be anything.
 void check_token_floats(const std::string& name, std::span<const float> values, const Batch& batch) {
   require_length(name, values.size(), batch.tokens.size(), "one for each token");
   for (size_t i = 0; i < values.size(); ++i) {
@@ -71,7 +71,7 @@ void check_token_floats(const std::string& name, std::span<const float> values, 
   }
 }
 
-// One ratio belongs to one step of one trajectory: an id met in two sequences is a packing mistake.
+// The tokens of a step share one ratio, and a step lies in one sequence: an id in two sequences is a packing mistake.
 void check_steps(const Batch& batch) {
   require_length("batch.stepIds", batch.step_ids.size(), batch.tokens.size(), "one for each token");
   std::unordered_map<int32_t, size_t> sequence_of;

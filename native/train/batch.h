@@ -13,7 +13,7 @@
 
 namespace spark {
 
-// Which fields a call reads beside tokens and cuSeqlens.
+// The fields that a call reads beside tokens and cuSeqlens.
 struct BatchNeeds {
   bool loss_mask = false, old_logprobs = false, ref_logprobs = false, advantages = false, step_ids = false;
   bool value_positions = false, returns = false;
@@ -22,25 +22,25 @@ struct BatchNeeds {
 // Throws invalid_argument naming the field, what was expected and what came; context_overflow for a sequence longer
 // than the model's context.
 void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds& needs);
-// dlp (N) beside a batch whose loss mask was checked; throws as check_batch does.
+// dlp (N) must be as long as the batch and finite where lossMask, checked before, is 1; else invalid_argument.
 void check_slopes(std::span<const float> dlp, const Batch& batch);
-void check_normalizer(double normalizer);
+void check_normalizer(double normalizer);  // positive and finite, else invalid_argument
 
-// Where the losses are, on the host. Row r predicts token r + 1.
+// The loss tokens of a batch, on the host. Row r of the trunk predicts token r + 1.
 struct LossPositions {
-  std::vector<int32_t> positions;  // (M) where lossMask is 1
+  std::vector<int32_t> positions;  // (M) the packed positions with lossMask 1
   std::vector<int32_t> rows;       // (M) positions − 1
   std::vector<int32_t> targets;    // (M) tokens at the positions
   int64_t count() const { return static_cast<int64_t>(positions.size()); }
 };
 LossPositions find_losses(const Batch& batch);
 
-// Copies into the arena.
+// Copies from the host into the arena, which owns what is returned.
 PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch);
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses);
-const int32_t* upload_ints(Backend& backend, Arena& arena, const int32_t* host, int64_t count);
-float* upload_floats(Backend& backend, Arena& arena, const float* host, int64_t count);
-// values[positions] as (M) floats
+const int32_t* upload_ints(Backend& backend, Arena& arena, const int32_t* host, int64_t count);  // (count)
+float* upload_floats(Backend& backend, Arena& arena, const float* host, int64_t count);          // (count)
+// (M): of values (N), those at the loss tokens
 float* upload_at(Backend& backend, Arena& arena, std::span<const float> values, const LossPositions& losses);
 
 }  // namespace spark

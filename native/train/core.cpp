@@ -9,7 +9,7 @@
 namespace spark {
 
 MemoryPlan EngineCore::plan(const Pass& pass, const BatchShape& shape) {
-  llama.reserve_positions(shape.longest);  // counted among what is held
+  llama.reserve_positions(shape.longest);  // now, so that the plan counts the rotary table among the held memory
   return planner->plan(*this, pass, shape);
 }
 
@@ -24,7 +24,7 @@ void EngineCore::begin_pass(const Pass& pass, const Batch& batch) {
   }
   try {
     arena.reserve(static_cast<size_t>(chosen.activations));
-  } catch (const Error& e) {  // somebody else has taken what was free
+  } catch (const Error& e) {  // another process has taken memory that the plan counted as free
     if (e.code() != "out_of_memory") throw;
     throw Error("out_of_memory", std::string(e.what()) + "; " + plan_text(chosen, shape));
   }

@@ -13,27 +13,28 @@
 namespace spark {
 
 struct EngineCore {
-  std::unique_ptr<Backend> backend;  // first: everything below holds its memory
+  std::unique_ptr<Backend> backend;  // declared first, so destroyed last: the members below hold its memory
   Llama llama;
   Arena arena;
-  Recompute recompute = Recompute::None;  // of the pass in progress
-  std::unique_ptr<Planner> planner;       // null: passes are not planned (the planner's own core)
+  Recompute recompute = Recompute::None;  // for the pass in progress
+  std::unique_ptr<Planner> planner;       // null in the core that the planner itself runs passes on
 
   EngineCore(std::unique_ptr<Backend> own, std::shared_ptr<GgufFile> file, const std::atomic<bool>* cancel)
       : backend(entered(std::move(own))), llama(*backend, std::move(file), cancel), arena(*backend) {}
 
-  // At the start of every call: this thread's settings, and the whole arena free.
+  // To be called at the start of every call: sets up this thread for the backend and frees the whole arena.
   void begin_call() {
     backend->enter();
     arena.reset();
   }
-  // At the start of a pass through the trunk, after the batch was checked: also plans its memory, chooses `recompute`
-  // and takes what the pass will need at once. Throws memory_limit.
+  // begin_call() for a call with a pass through the trunk; the batch must have been checked. Also plans the pass,
+  // sets `recompute`, and makes the arena as large as the pass needs. Throws memory_limit when the plan does not fit,
+  // out_of_memory when others have taken the memory since the model was opened.
   void begin_pass(const Pass& pass, const Batch& batch);
-  // After a pass gave NaN or ∞: the first activation that holds one, found by running the pass's forward half again, as
-  // nothing of it is left by then. "" when none does, or when there is no memory to look.
+  // For the message after a pass gave NaN or ∞: name of the first activation that holds one. The pass's activations are
+  // overwritten by then, so its forward half runs again. "" when all are finite, or when memory does not suffice.
   std::string first_not_finite(const Batch& batch, const LoraView* lora);
-  // As begin_pass decides, without beginning.
+  // The plan that begin_pass would follow; changes neither the arena nor `recompute`.
   MemoryPlan plan(const Pass& pass, const BatchShape& shape);
 
  private:
@@ -43,7 +44,7 @@ struct EngineCore {
   }
 };
 
-// Log-prob where lossMask is 1, 0 elsewhere, (N); `lora` null: the base model.
+// (N) log-prob where lossMask is 1, 0 elsewhere; `lora` null: the base model. Throws not_finite, interrupted.
 std::vector<float> masked_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel);
 
 }  // namespace spark

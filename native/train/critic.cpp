@@ -40,7 +40,7 @@ LoraCritic::LoraCritic(std::unique_ptr<TrainedParameters> trained, std::shared_p
       head_(trained_->parameters(), head, hidden),
       hidden_(hidden) {}
 
-// Over an adapter's trunk it is the policy's pass with a value term: that holds the most.
+// Plans the pass that holds the most: with a trunk, the policy's with a value term.
 MemoryPlan LoraCritic::plan(const BatchShape& shape) {
   trained_->core().begin_call();
   return trained_->core().plan({trunk_ ? Pass::Policy : Pass::Value, &lora(), hidden_, trunk_ != nullptr}, shape);

@@ -85,7 +85,8 @@ LogprobsAndValues EngineModel::logprobs_and_values(const Batch& batch, Adapter* 
                                                    Cancel cancel) {
   LoraCritic& ours = own(critic);
   if (adapter && ours.trunk() == adapter) return ours.logprobs_and_values(batch, cancel);
-  check_batch(batch, core_->llama.config(), {.loss_mask = true, .value_positions = true});  // before the first pass
+  // Checks all that either pass will read, so that a bad batch does not cost a pass first.
+  check_batch(batch, core_->llama.config(), {.loss_mask = true, .value_positions = true});
   std::vector<float> lp = logprobs(batch, adapter, cancel);
   return {std::move(lp), ours.values(batch, cancel)};
 }

@@ -1,4 +1,4 @@
-// A model over any GGUF source and any backend: what Model::open (factory.cpp) builds, and what tests build in memory.
+// A model from any GGUF source on any backend. Model::open (factory.cpp) makes one from a file, tests from memory.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,12 @@
 
 namespace spark {
 
-// A model file that llama.cpp, which generates with it, does not refuse either. Throws invalid_file, unsupported_file.
+// Opens a model file and checks that llama.cpp, which generates with the same file, would load it too. Throws
+// invalid_file, unsupported_file.
 std::shared_ptr<GgufFile> open_served(const std::string& path);
 
-// Of the options, recompute and memory_limit are read: the rest went into `file` and `backend`.
+// Reads only recompute and memory_limit of the options: the caller used the others to make `file` and `backend`. Throws
+// invalid_argument for a bad one of the two, and what the loading of weights throws.
 std::shared_ptr<Model> make_model(std::shared_ptr<GgufFile> file, std::unique_ptr<Backend> backend,
                                   const ModelOptions& options = {}, Cancel cancel = nullptr);
 

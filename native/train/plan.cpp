@@ -14,9 +14,9 @@ namespace spark {
 
 namespace {
 
-constexpr size_t kEndless = size_t{1} << 45;  // the dry arena: one chunk that nothing outgrows
+constexpr size_t kEndless = size_t{1} << 45;  // size of the dry run's arena: one chunk that no pass outgrows
 
-// A batch of zeros with these sizes.
+// A batch with the sizes of `shape` for the dry run. Only the masks and positions decide memory; the rest is zeros.
 struct ZeroBatch {
   std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions;
   std::vector<uint8_t> loss_mask;
@@ -29,11 +29,12 @@ struct ZeroBatch {
         loss_mask(tokens.size()),
         zeros(tokens.size()),
         returns(value_positions.size()) {
-    // The last rows, as the losses have the first: no two readers share more than they must.
+    // Values at the last rows, losses at the first of each sequence: the two share as few rows as they can, so that the
+    // trunk's output has the most rows that such a batch can make it have.
     std::iota(value_positions.begin(), value_positions.end(), static_cast<int32_t>(shape.tokens - shape.values));
     int64_t losses = shape.loss_tokens, rest = shape.tokens;
     for (int64_t s = 0; s < shape.sequences; ++s) {
-      // The longest first; the others share what is left.
+      // The longest sequence comes first; the others share the remaining tokens evenly.
       const int64_t others = shape.sequences - s - 1, first = cu_seqlens.back();
       const int64_t length = s == 0 ? std::max(shape.longest, rest - others * shape.longest) : rest / (others + 1);
       rest -= length;
@@ -171,7 +172,7 @@ MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchSh
     plan.workspace = static_cast<int64_t>(core.backend->workspace_bytes(backend_->needs()));
     plan.total = plan.weights + plan.parameters + plan.activations + plan.workspace;
     plan.fits = plan.total <= plan.limit;
-    // A pass without a backward keeps nothing that could be computed again.
+    // Without a backward pass nothing is kept, so no recomputation would take less.
     if (plan.fits || !pass.trains()) break;
   }
   return plan;

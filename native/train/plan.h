@@ -1,5 +1,5 @@
-// Memory before it is taken: a pass is run on a backend that only counts, its peak is added to what is held already,
-// and the recomputation that fits is chosen.
+// Plans a pass's memory before any is taken. The pass runs on a backend that only counts (a dry run); its peak is added
+// to the memory that is held already, and the first recomputation whose sum fits the limit is chosen.
 #pragma once
 
 #include <map>
@@ -14,14 +14,16 @@ namespace spark {
 
 struct EngineCore;
 
-// A pass through the trunk: what reads it, and whose LoRA it has (null: the base model). SFT's is Accumulate.
+// The settings of a pass through the trunk that decide its memory.
 struct Pass {
+  // By what reads the trunk's output. From Accumulate (also SFT's) on they compute gradients; Value is
+  // accumulate_value.
   enum Kind { Logprobs, Values, LogprobsAndValues, Accumulate, Policy, PolicyBySteps, Value };
   Kind kind = Logprobs;
-  const LoraOptions* lora = nullptr;
-  int64_t hidden = 0;         // of the critic's head
-  bool shared_trunk = false;  // that head reads an adapter's trunk; with Policy: there is a value term
-  // Whether it goes back through the trunk.
+  const LoraOptions* lora = nullptr;  // the trunk's; null: the base model
+  int64_t hidden = 0;                 // E of the value head; 0 where the pass has none
+  bool shared_trunk = false;          // the value head reads an adapter's trunk; with Policy: there is a value term
+  // Whether there is a backward pass through the trunk.
   bool trains() const { return kind >= Accumulate && !(kind == Value && shared_trunk); }
 };
 
@@ -29,30 +31,32 @@ BatchShape shape_of(const Batch& batch);
 
 class Planner {
  public:
-  // `recompute`: auto, none, cheap, block or offload, which is block where the backend does not offload. `limit` 0:
-  // nine tenths of what is available now.
+  // `recompute`: auto, none, cheap, block or offload; on a backend that does not offload, offload means block. `limit`
+  // in bytes; 0: nine tenths of what is available now. Throws invalid_argument for any other value of either.
   Planner(const EngineCore& core, const std::string& recompute, int64_t limit);
   ~Planner();
   const std::string& recompute() const { return recompute_; }
-  // The first recomputation that fits, or with fits = false the plan of the last one tried.
+  // The plan with the first recomputation that fits; when none does, that of the last one tried, with fits = false.
+  // Throws invalid_argument for a shape that no batch can have.
   MemoryPlan plan(const EngineCore& core, const Pass& pass, const BatchShape& shape);
 
  private:
-  int64_t activation_bytes(const Pass& pass, const BatchShape& shape, Recompute recompute);
+  int64_t activation_bytes(const Pass& pass, const BatchShape& shape, Recompute recompute);  // peak of a dry run
   void run(const Pass& pass, const BatchShape& shape);
+  // A stand-in with the pass's settings, made on first use.
   std::shared_ptr<Adapter> adapter(const Pass& pass);
   std::shared_ptr<Critic> critic(const Pass& pass);
 
   std::string recompute_;
-  int64_t limit_, weights_;
-  CountingBackend* backend_;  // of dry_
+  int64_t limit_, weights_;   // bytes
+  CountingBackend* backend_;  // owned by dry_
   std::shared_ptr<EngineCore> dry_;
-  // Stand-ins for the trainables that were asked about, by their settings.
+  // Stand-ins by their settings.
   std::map<std::string, std::shared_ptr<Adapter>> adapters_;
   std::map<std::string, std::shared_ptr<Critic>> critics_;
 };
 
-// The plan's numbers and what to change, for errors.
+// For error messages: the plan's numbers and what to change.
 std::string plan_text(const MemoryPlan& plan, const BatchShape& shape);
 
 }  // namespace spark
