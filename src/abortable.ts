@@ -1,5 +1,10 @@
-/** A promise that can be left early, whatever the work behind it does. */
+/** Abort signals: as an option that may be absent, and to leave a promise early, whatever the work behind it does. */
 import { SparkError } from './errors.js';
+
+/** `{ signal }`, or `{}` without one: with exactOptionalPropertyTypes options may not hold an undefined signal. */
+export function signalOf({ signal }: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
 
 /**
  * Settles as `work` does, or rejects with `interrupted` as soon as the signal fires. For work that notices an abort

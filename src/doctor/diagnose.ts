@@ -9,6 +9,7 @@ import { resolveEndpoint } from '../judge/endpoint.js';
 import { openEngine } from '../run/parts.js';
 import { builtinTool } from '../tools/builtin.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
+import { byteText } from '../units.js';
 
 export interface Finding {
   readonly name: string;
@@ -20,7 +21,7 @@ export interface Finding {
 type Check = (config: Config, signal: AbortSignal) => Promise<Omit<Finding, 'name'>>;
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  node: async () => ok(`${process.version}, ${os.cpus().length} cores, ${gigabytes(os.totalmem())} memory`),
+  node: async () => ok(`${process.version}, ${os.cpus().length} cores, ${byteText(os.totalmem())} memory`),
   'disk space': diskSpace,
   'training engine': trainingEngine,
   'CUDA backend': cudaBackend,
@@ -45,7 +46,7 @@ export async function diagnose(config: Config, signal: AbortSignal): Promise<Fin
 async function diskSpace(): Promise<Omit<Finding, 'name'>> {
   const { bavail, bsize } = await statfs(process.cwd());
   const free = bavail * bsize;
-  const detail = `${gigabytes(free)} free here`;
+  const detail = `${byteText(free)} free here`;
   return free < 1e9 ? { state: 'failed', detail: `${detail}; a run needs about 1 GB: free some space` } : ok(detail);
 }
 
@@ -131,8 +132,4 @@ async function judgeKey({ judge }: Config): Promise<Omit<Finding, 'name'>> {
 
 function ok(detail: string): Omit<Finding, 'name'> {
   return { state: 'ok', detail };
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
 }

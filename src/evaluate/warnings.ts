@@ -2,6 +2,7 @@
  * Failure signs (docs/metrics.md), each with a stable code and a threshold. They say what to look at; none of them
  * stops a run.
  */
+import { percent } from '../units.js';
 import { groupBy } from './accuracy.js';
 import type { StageEvaluation } from './summary.js';
 
@@ -229,8 +230,4 @@ function lastQuarter(values: readonly number[]): number[] {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { signalOf } from '../abortable.js';
 import { SparkError, toSparkError } from '../errors.js';
 
 const known = new Map<string, string>();
@@ -17,7 +18,7 @@ export async function fileSha256(file: string, signal?: AbortSignal): Promise<st
     if (before !== undefined) return before;
     const hash = createHash('sha256');
     const source = createReadStream(resolved, { highWaterMark: 1 << 20 });
-    await pipeline(source, hash, signal === undefined ? {} : { signal });
+    await pipeline(source, hash, signalOf({ signal }));
     const digest = hash.digest('hex');
     known.set(key, digest);
     return digest;

@@ -216,7 +216,7 @@ class LlamaEvaluator implements Evaluator {
   }
 
   async logits(tokens: readonly number[], candidates: readonly number[]): Promise<number[]> {
-    const next = await this.#last(tokens, { logits: { filter: { tokens: candidates as Token[] } } });
+    const next = await this.#afterLast(tokens, { logits: { filter: { tokens: candidates as Token[] } } });
     return candidates.map((token) => {
       const logit = next.logits?.get(token as Token);
       if (logit === undefined || Number.isNaN(logit)) {
@@ -238,12 +238,9 @@ class LlamaEvaluator implements Evaluator {
     return this.#sequence.dispose();
   }
 
-  async #last(tokens: readonly number[], generateNext: GenerateNext) {
-    const input: ControlledInput = tokens.slice(0, -1) as Token[];
-    input.push([tokens.at(-1)! as Token, { generateNext }]);
+  async #afterLast(tokens: readonly number[], generateNext: GenerateNext) {
     try {
-      const results = await this.#rounds.run(() => this.#sequence.controlledEvaluate(input));
-      return results.at(-1)!.next;
+      return await this.#rounds.run(() => evaluateAll(this.#sequence, tokens, generateNext));
     } catch (error) {
       throw toSparkError(error, 'inference_failed');
     }
@@ -314,6 +311,7 @@ const summedByLlama: NextLogprob = async (sequence, tokens, target) => {
   return logits!.get(target as Token)! - logits!.get(token!)! - Math.log(totalLogitWeight!);
 };
 
+/** Adds `tokens` (at least one) and returns what `generateNext` asks for after the last of them. */
 async function evaluateAll(sequence: LlamaContextSequence, tokens: readonly number[], generateNext: GenerateNext) {
   const input: ControlledInput = tokens.slice(0, -1) as Token[];
   input.push([tokens.at(-1)! as Token, { generateNext }]);

@@ -3,6 +3,7 @@ import { statfsSync } from 'node:fs';
 import path from 'node:path';
 import type { Model, ModelInfo } from '../engine/types.js';
 import { SparkError } from '../errors.js';
+import { byteText } from '../units.js';
 
 /** What the machine has free for such a file, in bytes. */
 export interface Room {
@@ -32,14 +33,10 @@ export function requireRoom(needed: number, { disk, memory }: Room): void {
   const refuse = (code: 'disk_full' | 'memory_limit', what: string, free: number): never => {
     throw new SparkError(
       code,
-      `expected room for an F32 copy of the weights, ${gigabytes(needed)}, but only ${gigabytes(free)} of ${what} are free; ` +
+      `expected room for an F32 copy of the weights, ${byteText(needed)}, but only ${byteText(free)} of ${what} are free; ` +
         'free some, point TMPDIR elsewhere, or leave it out with --skip-exact',
     );
   };
   if (needed > 0.9 * disk) refuse('disk_full', 'disk', disk);
   if (needed > 0.9 * memory) refuse('memory_limit', 'memory', memory);
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -1,4 +1,5 @@
 /** Log-probs of the same tokens by our engine and by llama.cpp. */
+import { signalOf } from '../abortable.js';
 import type { Config } from '../config/index.js';
 import type { Adapter, Batch, Model } from '../engine/types.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
@@ -37,7 +38,7 @@ export async function engineLogprobs(
       cuSeqlens: Int32Array.of(0, tokens.length),
       lossMask: mask,
     };
-    rows.push(await model.logprobs(batch, adapter, signal === undefined ? {} : { signal }));
+    rows.push(await model.logprobs(batch, adapter, signalOf({ signal })));
   }
   return rows;
 }

@@ -8,6 +8,7 @@
 import { openModel } from '../engine/index.js';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
+import { percent } from '../units.js';
 import { type Comparison, compareLogprobs } from './compare.js';
 import { engineLogprobs, type Sequences, servedLogprobs } from './logprobs.js';
 import { meanTolerance } from './tolerance.js';
@@ -118,7 +119,7 @@ function refuseFar(engine: string, difference: Measured, limit: number, effect: 
     'export_failed',
     `in ${engine} the merged file is off from base + adapter by a mean |Δ log-prob| of ${digits(mean)} nats ` +
       `(worst ${digits(worst)}) over ${effect.tokens} tokens; expected at most ${digits(limit)} for its types, ` +
-      `and none of it along the adapter's own effect (${digits(effect.mean)}), got ${(100 * along).toFixed(0)}% of that. ` +
+      `and none of it along the adapter's own effect (${digits(effect.mean)}), got ${percent(along)} of that. ` +
       'The file was removed; write it as F32, and if that fails too, please report it with this message',
   );
 }

@@ -8,8 +8,10 @@
  * the effect and averages out, an error does not.
  */
 import { renameSync } from 'node:fs';
+import { signalOf } from '../abortable.js';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
+import { percent } from '../units.js';
 import { compareLogprobs, difference, forEachPair, type Rows } from './compare.js';
 import { engineLogprobs, type ProbeLike, servedLogprobs } from './logprobs.js';
 import { meanTolerance } from './tolerance.js';
@@ -71,7 +73,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 
 async function sameBits({ model, adapter, file, signal }: SaveRequest): Promise<void> {
-  const back = await model.loadAdapter(file, signal === undefined ? {} : { signal });
+  const back = await model.loadAdapter(file, signalOf({ signal }));
   try {
     const [expected, got] = [await adapter.tensors('value'), await back.tensors('value')];
     const wrong = Object.keys(expected).filter((name) => !equalBits(expected[name]!.data, got[name]?.data));
@@ -127,7 +129,7 @@ export async function sameEffect({
   throw refusal(
     `llama.cpp's log-probs with it are ${digits(adapted.mean)} nats off on average over ${adapted.tokens} tokens ` +
       `(the base: ${digits(base.mean)}; expected at most ${digits(most)}). In memory it changes them by ` +
-      `${digits(effect)}; llama.cpp has ${(100 * seen.share).toFixed(0)} % of that change, expected 100 %, and what is left ` +
+      `${digits(effect)}; llama.cpp has ${percent(seen.share)} of that change, expected 100 %, and what is left ` +
       `over is ${digits(seen.rest)}, expected at most ${digits(seen.mostRest)}`,
   );
 }

@@ -82,6 +82,9 @@ export interface Sampling {
   readonly adapterPath?: string | undefined;
 }
 
+/** To check a written adapter or model when no tokens are given: enough to see an adapter that changes little. */
+export const SAMPLES: Sampling = { count: 4, length: 64 };
+
 /**
  * Text that the served model writes at temperature 1, so that the engines are compared on tokens the policy really
  * takes. Only written tokens have mask 1, so the mean of lp_served − lp_ours over the mask estimates their KL.
@@ -134,13 +137,8 @@ async function sampleOne(
 }
 
 /** As `sampleProbes`, as plain lists of tokens. */
-export async function sampleSequences(
-  config: Config,
-  count: number,
-  length: number,
-  signal: AbortSignal,
-): Promise<Sequences> {
-  return (await sampleProbes(config, { count, length }, signal)).map((probe) => probe.tokens);
+export async function sampleSequences(config: Config, sampling: Sampling, signal: AbortSignal): Promise<Sequences> {
+  return (await sampleProbes(config, sampling, signal)).map((probe) => probe.tokens);
 }
 
 /** Openings of sampled texts, in characters that every tokenizer has. */

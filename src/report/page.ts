@@ -4,10 +4,11 @@
  * scripts.
  */
 import type { StageResult } from '../evaluate/warnings.js';
+import { percent } from '../units.js';
 import { accuracyChart, actionChart, type Chart, entropyChart, rewardChart, trainingCharts } from './charts.js';
 import type { ReportInput } from './input.js';
 import { paintWithVariables, STYLE } from './style.js';
-import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine, percent } from './text.js';
+import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine } from './text.js';
 
 export function renderReport(run: ReportInput): string {
   const acting = run.stages.filter(({ evaluation }) => evaluation.effectiveActions > 0);

@@ -1,5 +1,6 @@
 /** Formats numbers and names for the terminal and the page, and escapes what anyone may have written. */
 import type { StageResult } from '../evaluate/warnings.js';
+import { percent } from '../units.js';
 
 /** Escapes text for HTML content and attributes. */
 export function escapeHtml(text: string): string {
@@ -10,10 +11,6 @@ export function escapeHtml(text: string): string {
 /** Replaces control characters, which could move a terminal's cursor or break a line, by spaces. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
-}
-
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }
 
 /** Column heads of the ladder, the same on a terminal and in the report. */

@@ -1,4 +1,5 @@
 /** Asks the judge during a rollout, and decides which failures are retried, skip the question, or end the command. */
+import { signalOf } from '../abortable.js';
 import { SparkError, type SparkErrorCode, toSparkError } from '../errors.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 
@@ -32,7 +33,7 @@ export async function askForScores(
   let failure: SparkError | null = null;
   for (let attempt = 0; attempt <= retries; attempt++) {
     try {
-      const verdict = await judge.judge(request, signal === undefined ? {} : { signal });
+      const verdict = await judge.judge(request, signalOf({ signal }));
       if (request.actions.some(({ name }) => typeof verdict.scores[name] === 'number')) return verdict;
       failure = new SparkError(
         'judge_unparsable',
@@ -54,7 +55,7 @@ export async function askForLastVerdict(
   signal: AbortSignal | undefined,
 ): Promise<boolean | null> {
   try {
-    return (await judge.judge(request, signal === undefined ? {} : { signal })).processOk;
+    return (await judge.judge(request, signalOf({ signal }))).processOk;
   } catch (error) {
     const failure = toSparkError(error, 'judge_refused');
     if (endsTheRun(failure)) throw failure;

@@ -1,4 +1,5 @@
 /** The rollout without tools: one chain of thought under the official MMLU-Pro prompt, as a trajectory without steps. */
+import { signalOf } from '../abortable.js';
 import { SparkError } from '../errors.js';
 import type { Generator, GeneratorSequence } from '../inference/generator.js';
 import { extractAnswer } from '../questions/extraction.js';
@@ -41,7 +42,7 @@ export async function rolloutWithoutTools(
       maxTokens: Math.min(settings.maxChainTokens, generator.contextSize - sequence.tokens.length),
       temperature: settings.temperature,
       seed: mixSeeds(settings.seed, question.question_id, settings.attempt),
-      ...(signal === undefined ? {} : { signal }),
+      ...signalOf({ signal }),
     });
     const answer = extractAnswer(text, 'lm-eval-harness').letter;
     return {

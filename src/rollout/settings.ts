@@ -51,8 +51,3 @@ export function promptSettings(generator: Generator, actions: readonly ActionInf
     instructions: wantsInstructions ? renderInstructions(actions, maxSteps) : null,
   };
 }
-
-/** `{ signal }`, or `{}` without a signal, for options that may not hold an undefined signal. */
-export function signalOf(deps: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
-  return deps.signal === undefined ? {} : { signal: deps.signal };
-}

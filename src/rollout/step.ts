@@ -2,6 +2,7 @@
  * Writes one step of a rollout: thought, scores, action, input, observation. Its tokens are appended to the transcript
  * (prompt.ts has the format).
  */
+import { signalOf } from '../abortable.js';
 import { SparkError } from '../errors.js';
 import type { GenerateOptions } from '../inference/generator.js';
 import type { JudgedStep } from '../judge/judge.js';
@@ -12,7 +13,7 @@ import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
 import { askForScores } from './ask.js';
 import { neutralizeTags, TAG } from './prompt.js';
 import { type Selection, selectAction } from './select.js';
-import { type RolloutDeps, type RolloutSettings, signalOf } from './settings.js';
+import type { RolloutDeps, RolloutSettings } from './settings.js';
 import type { Transcript } from './transcript.js';
 
 /** What random numbers are drawn for; each has its own seeded stream. */

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { checkModelFile } from '../inference/ggufCheck.js';
+import { byteText } from '../units.js';
 import type { Run } from './run.js';
 
 /** The most rollout sets, trainings and evaluations that a run will make. */
@@ -48,13 +49,13 @@ export async function announceDisk(run: Run, work: Work): Promise<void> {
   const { bavail, bsize } = await statfs(run.folder.root);
   const free = bavail * bsize;
   run.log.info(
-    `${run.folder.root}: at most ${megabytes(total)} will be written (rollouts ${megabytes(rollouts)}, evaluations ` +
-      `${megabytes(evaluations)}, adapters ${megabytes(adapters)}, checkpoints ${megabytes(checkpoints)}); ${megabytes(free)} are free`,
+    `${run.folder.root}: at most ${byteText(total)} will be written (rollouts ${byteText(rollouts)}, evaluations ` +
+      `${byteText(evaluations)}, adapters ${byteText(adapters)}, checkpoints ${byteText(checkpoints)}); ${byteText(free)} are free`,
   );
   if (free >= total) return;
   throw new SparkError(
     'disk_full',
-    `expected room for ${megabytes(total)} at ${run.folder.root}, got ${megabytes(free)}: free some space, ask for fewer ` +
+    `expected room for ${byteText(total)} at ${run.folder.root}, got ${byteText(free)}: free some space, ask for fewer ` +
       'questions, or give --run a folder on another disk',
   );
 }
@@ -83,8 +84,4 @@ function adapterValues({ model, lora }: Config): number {
     if (projection !== undefined && targets.has(projection)) values += lora.rank * (inputs + outputs);
   }
   return values;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
 }

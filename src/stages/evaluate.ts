@@ -11,6 +11,7 @@ import { noStage, type Run } from '../run/run.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
+import { percent } from '../units.js';
 import { actingFacts, isOneQuestion, questionFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
@@ -98,7 +99,7 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
   const skipped = skips === 0 ? '' : `, ${skips} questions skipped (eval/${spec.name}.skips.jsonl says why)`;
   const { accuracy, entropyBits } = result;
   log.info(
-    `eval ${spec.name}: ${(100 * accuracy).toFixed(1)} % of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
+    `eval ${spec.name}: ${percent(accuracy)} of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
   );
   return { result, files: [file], complete: skips === 0 };
 }

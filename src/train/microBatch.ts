@@ -1,6 +1,7 @@
 /** Decides how many packed tokens a pass may have: as the settings say, or fewer when memory is short. */
 import type { Adapter, BatchShape, Critic, MemoryPlan } from '../engine/types.js';
 import type { Sample } from '../trajectory/sample.js';
+import { byteText } from '../units.js';
 import type { TrainContext } from './trainer.js';
 
 /**
@@ -43,11 +44,7 @@ function announce(plan: MemoryPlan, tokens: number, lowered: boolean, context: T
   context.metrics({ stage: context.stage, event: 'memory', microBatchTokens: tokens, recompute, bytes: total, limit });
   const text =
     `${context.stage}: passes of up to ${tokens} tokens, recompute ${recompute}, ` +
-    `${megabytes(total)} of ${megabytes(limit)} planned${host > 0 ? `, and ${megabytes(host)} of pinned host memory` : ''}`;
+    `${byteText(total)} of ${byteText(limit)} planned${host > 0 ? `, and ${byteText(host)} of pinned host memory` : ''}`;
   if (lowered) context.log.warn(`${text}; microBatchTokens was lowered to fit`);
   else context.log.info(text);
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
 }

@@ -11,6 +11,7 @@
  * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration.
  */
 import { z } from 'zod';
+import { signalOf } from '../abortable.js';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
@@ -24,7 +25,7 @@ import { optimizerSettings, positive } from './optimizer.js';
 import { PolicySums, type StepReport } from './policySums.js';
 import { advance, klPassed, type Position, record, startPosition } from './ppoPosition.js';
 import { learningRateAt } from './schedule.js';
-import { callOptions, type TrainContext } from './trainer.js';
+import type { TrainContext } from './trainer.js';
 
 export const ppoSettings = z.strictObject({
   ...optimizerSettings,
@@ -167,7 +168,7 @@ class Learner {
     const oldLogprobs: Float32Array[] = [];
     const values: Float32Array[] = [];
     for (const run of microBatches(this.#samples, passTokens)) {
-      const old = await context.model.logprobsAndValues(pack(run), actor, critic, callOptions(context));
+      const old = await context.model.logprobsAndValues(pack(run), actor, critic, signalOf(context));
       oldLogprobs.push(...unpackTokens(run, old.logprobs));
       values.push(...unpackSteps(run, old.values));
       context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
@@ -187,7 +188,7 @@ class Learner {
     const tokens = rows.reduce((sum, row) => sum + row.lossTokens, 0); // N_a
     const steps = rows.reduce((sum, row) => sum + row.returns.length, 0); // T
     const { clip, klCoefficient, ratio, valueCoefficient, weightDecay, maxGradNorm } = settings;
-    const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...callOptions(context) };
+    const policy = { normalizer: tokens, clip, klCoefficient, ratio, ...signalOf(context) };
     const value = { critic, normalizer: steps, coefficient: valueCoefficient };
     const sums = new PolicySums();
     await actor.zeroGrad();

@@ -3,6 +3,7 @@
  * Training sets): L = −(1/N_a) Σ lp_j over the tokens the model wrote.
  */
 import { z } from 'zod';
+import { signalOf } from '../abortable.js';
 import type { Adapter } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
@@ -14,7 +15,7 @@ import { defineMethod } from './method.js';
 import { fitMicroBatch } from './microBatch.js';
 import { optimizerSettings, positive } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
-import { callOptions, type TrainContext } from './trainer.js';
+import type { TrainContext } from './trainer.js';
 
 export const sftSettings = z.strictObject({
   ...optimizerSettings,
@@ -119,7 +120,7 @@ async function sftStep(
   await actor.zeroGrad();
   let lossSum = 0;
   for (const run of microBatches(batch, settings.microBatchTokens)) {
-    const metrics = await actor.accumulateSft(pack(run), { normalizer, ...callOptions(context) });
+    const metrics = await actor.accumulateSft(pack(run), { normalizer, ...signalOf(context) });
     lossSum += metrics.lossSum;
   }
   const { weightDecay, maxGradNorm } = settings;

@@ -18,8 +18,3 @@ export interface TrainContext {
   readonly checkpointEvery: number;
   readonly signal?: AbortSignal;
 }
-
-/** `{ signal }`, or `{}` without one: with exactOptionalPropertyTypes options may not hold an undefined signal. */
-export function callOptions(context: TrainContext): { signal?: AbortSignal } {
-  return context.signal === undefined ? {} : { signal: context.signal };
-}

@@ -55,7 +55,7 @@ function table(...args: string[]): string {
 const lineOf = (text: string, start: string) => text.split('\n').find((line) => line.trim().startsWith(start)) ?? '';
 
 describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
-  // TARGETS: what one H200 could do at most, by length, at 790 TFLOP/s.
+  // Tokens per second that one H200 could do at most, by length, at 790 TFLOP/s.
   it.each([
     ['sft', 2048, 24_570],
     ['sft', 4096, 23_220],
@@ -67,7 +67,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-table.py', () => {
     write('ops', ops);
     write(`${mode}-bf16-${length}`, step(mode, length, floor));
     const share = /([\d.]+) %/.exec(lineOf(table(folder), `${mode}-bf16-${length}`))?.[1];
-    expect(Math.abs(Number(share) - 100)).toBeLessThan(0.15); // TARGETS rounds
+    expect(Math.abs(Number(share) - 100)).toBeLessThan(0.15); // the floors above are rounded
   });
 
   it('says which targets hold, beside peers of the same model alone', () => {

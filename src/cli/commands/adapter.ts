@@ -3,7 +3,7 @@ import type { Config } from '../../config/index.js';
 import type { Adapter, Model } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
 import { saveChecked } from '../../parity/saveAdapter.js';
-import { sampleProbes } from '../../parity/sequences.js';
+import { SAMPLES, sampleProbes } from '../../parity/sequences.js';
 import { openEngine } from '../../run/parts.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, modelOptions } from '../options.js';
@@ -76,9 +76,6 @@ async function inspect(adapter: Adapter, path: string) {
   ];
   return { json: { path, rank, alpha, targets, parameterCount, tensors: rows }, text: lines.join('\n') };
 }
-
-/** Probe sequences on which llama.cpp reads the file back: enough tokens to see an adapter that changes little. */
-const SAMPLES = { count: 4, length: 64 } as const;
 
 async function exportTo(
   model: Model,

@@ -4,13 +4,11 @@ import type { SaveType } from '../../engine/types.js';
 import { SparkError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { type Merged, mergeAdapter, refuseExisting } from '../../parity/mergeAdapter.js';
-import { sampleSequences } from '../../parity/sequences.js';
+import { SAMPLES, sampleSequences } from '../../parity/sequences.js';
 import { openEngine } from '../../run/parts.js';
+import { byteText } from '../../units.js';
 import type { CommandResult } from '../run.js';
 import { readTokens } from '../tokensFile.js';
-
-/** Sequences that the check samples when no tokens are given. */
-const SAMPLES = { count: 4, length: 64 } as const;
 
 export interface MergeArgs {
   readonly path: string;
@@ -29,9 +27,7 @@ export async function merge(config: Config, args: MergeArgs, log: Log, signal: A
   try {
     const adapter = await model.loadAdapter(adapterPath, { signal });
     const sequences =
-      args.tokens === undefined
-        ? await sampleSequences(exact, SAMPLES.count, SAMPLES.length, signal)
-        : await readTokens(args.tokens);
+      args.tokens === undefined ? await sampleSequences(exact, SAMPLES, signal) : await readTokens(args.tokens);
     const merged = await mergeAdapter({ model, adapter, adapterPath, out, type, sequences, log, signal });
     return { json: { from: adapterPath, to: out, type, ...merged }, text: mergeText(out, type, merged) };
   } finally {
@@ -44,7 +40,7 @@ function mergeText(out: string, type: SaveType, { bytes, tensorTypes, merged, un
   const row = (name: string, mean: number, worst: number) =>
     `  ${name.padEnd(10)} mean |Δ log-prob| ${mean.toExponential(1)}, worst ${worst.toExponential(1)}`;
   const lines = [
-    `written ${out}: ${(bytes / 1e6).toFixed(1)} MB, tensors ${types.join(', ')}; the adapter is in ${merged} of them`,
+    `written ${out}: ${byteText(bytes)}, tensors ${types.join(', ')}; the adapter is in ${merged} of them`,
     `checked against base + adapter on ${check.tokens} tokens, where the adapter moves log-probs by a mean of ${check.effect.toExponential(1)}:`,
     row('engine', check.engine.mean, check.engine.worst),
     row('llama.cpp', check.llamaCpp.mean, check.llamaCpp.worst),

@@ -7,6 +7,7 @@ import { renderLadderTable } from '../../report/text.js';
 import { noStage, type Run, withRun } from '../../run/run.js';
 import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages/evaluate.js';
 import { perform } from '../../stages/stage.js';
+import { percent } from '../../units.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
 
@@ -64,12 +65,12 @@ async function replayed(file: string, questions: string | undefined) {
 }
 
 function protocolTable(result: Replay): string {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`.padStart(8);
+  const cell = (share: number) => percent(share).padStart(8);
   const rows = Object.entries(result.protocols).map(
     ([name, { accuracy, low, high, unparsedRate, published }]) =>
-      `${name.padEnd(18)} ${percent(accuracy)}  [${percent(low)}, ${percent(high)}]  unparsed ${percent(unparsedRate)}` +
-      (published === null ? '' : `  agrees with published ${percent(published.rate)}`),
+      `${name.padEnd(18)} ${cell(accuracy)}  [${cell(low)}, ${cell(high)}]  unparsed ${cell(unparsedRate)}` +
+      (published === null ? '' : `  agrees with published ${cell(published.rate)}`),
   );
-  const published = result.published === null ? [] : [`published          ${percent(result.published.accuracy)}`];
+  const published = result.published === null ? [] : [`published          ${cell(result.published.accuracy)}`];
   return [`${result.outputs} outputs of ${result.path}`, ...rows, ...published].join('\n');
 }

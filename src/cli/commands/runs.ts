@@ -1,6 +1,7 @@
 /** `spark-rl runs`: lists runs, lays them side by side, removes them. */
 import { SparkError } from '../../errors.js';
 import { compareRuns, listRuns, type RunComparison, type RunEntry, removeRun } from '../../run/catalogue.js';
+import { byteText } from '../../units.js';
 import { defineCommand } from '../command.js';
 
 export default defineCommand({
@@ -32,7 +33,7 @@ export default defineCommand({
     const removed = given.map((name) => removeRun(name, log));
     return {
       json: { removed },
-      text: removed.map(({ folder, bytes }) => `removed ${folder} (${size(bytes)})`).join('\n'),
+      text: removed.map(({ folder, bytes }) => `removed ${folder} (${byteText(bytes)})`).join('\n'),
     };
   },
 });
@@ -44,7 +45,7 @@ function refuse(wrong: boolean, message: string): void {
 function listText(runs: readonly RunEntry[]): string {
   const rows = runs.map(({ name, bytes, written, finished, unfinished, problem }) => [
     name,
-    size(bytes),
+    byteText(bytes),
     written === null ? '–' : written.slice(0, 16).replace('T', ' '),
     problem ?? `${finished.length} stages${unfinished.length === 0 ? '' : `, not finished: ${unfinished.join(', ')}`}`,
   ]);
@@ -76,8 +77,4 @@ function columns(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join('\n');
-}
-
-function size(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
