@@ -20,8 +20,12 @@ export type SparkErrorCode =
   | 'setup_cmake'
   | 'setup_compiler'
   | 'setup_packages'
+  | 'setup_typescript'
   | 'setup_addon'
   | 'setup_cuda'
+  | 'setup_cublas'
+  | 'setup_usage'
+  | 'setup_stopped'
   // native engine
   | 'addon_missing'
   | 'backend_unavailable'

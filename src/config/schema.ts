@@ -32,7 +32,7 @@ const inferenceSchema = z.strictObject({
   sequences: positive.default(16),
   /** Tokens a sequence can hold; `auto`: what the model was trained for, at most 4096. */
   contextSize: z.union([positive, z.literal('auto')]).default('auto'),
-  /** llama.cpp's GPU back end. */
+  /** llama.cpp's GPU back end. `true`: refuse to run without one; `auto`: use one if there is one. */
   gpu: z.union([z.boolean(), z.literal('auto')]).default(false),
   kvCacheType: z.enum(['F16', 'F32']).default('F16'),
 });

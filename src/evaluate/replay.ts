@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { SparkError, toSparkError } from '../errors.js';
 import { jsonlRows } from '../jsonl/foreign.js';
 import { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
-import type { Question } from '../questions/question.js';
+import { letteredOptions, type Question } from '../questions/question.js';
 import { type Accuracy, accuracyByCategory, accuracyOf, type CategoryAccuracy } from './accuracy.js';
 
 /** One line of an outputs file. In files of MMLU-Pro's own scripts `generated_text` is called `model_outputs`. */
@@ -60,10 +60,7 @@ export interface ReplayOptions {
 export async function replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
   const outputs = await readOutputs(path);
   const optionCounts = new Map(
-    (options.questions ?? []).map((question) => [
-      question.question_id,
-      question.options.filter((option) => option !== 'N/A').length,
-    ]),
+    (options.questions ?? []).map((question) => [question.question_id, letteredOptions(question).length]),
   );
   const results = PROTOCOLS.map((name) => [name, gradeUnder(name, outputs, optionCounts)]);
   return {

@@ -15,7 +15,7 @@ export interface LlamaCppOptions {
   readonly contextSize?: number;
   /** Processor threads of all contexts together; 0 or absent: one for each core. */
   readonly threads?: number;
-  /** llama.cpp's GPU back end; default false. */
+  /** llama.cpp's GPU back end; `true`: refuse to run without one; `auto`: use one if there is one. Default false. */
   readonly gpu?: boolean | 'auto';
   /** F32 makes log-probs comparable with exact arithmetic to about 3e-5; the default F16 to about 1e-3. */
   readonly kvCacheType?: 'F16' | 'F32';
@@ -41,7 +41,7 @@ export async function createLanes(
   bytes: number,
 ): Promise<Lanes<LlamaContext>> {
   const all = options.threads === undefined || options.threads === 0 ? availableParallelism() : options.threads;
-  const onGpu = (options.gpu ?? false) !== false;
+  const onGpu = model.llama.gpu !== false; // with `auto` only if there is one
   const threads = onGpu ? all : threadsFor(bytes, all);
   const lanes: Lane<LlamaContext>[] = [];
   for (const sequences of shareSequences(options.sequences ?? 1, all, threads)) {
@@ -72,12 +72,12 @@ function createContext(
   });
 }
 
-const llamas = new Map<boolean | 'auto', Promise<Llama>>();
+const llamas = new Map<false | 'auto', Promise<Llama>>();
 
-async function loadLlama(gpu: boolean | 'auto'): Promise<Llama> {
+async function loadLlama(gpu: false | 'auto'): Promise<Llama> {
   const { getLlama, LlamaLogLevel } = await library();
   return getLlama({
-    gpu: gpu === false ? false : 'auto',
+    gpu,
     build: 'never',
     skipDownload: true,
     progressLogs: false,
@@ -88,8 +88,21 @@ async function loadLlama(gpu: boolean | 'auto'): Promise<Llama> {
   });
 }
 
-/** The loaded binary, one instance for each GPU setting in a process. */
+/**
+ * The loaded binary, one instance with and one without GPU in a process. Throws `backend_unavailable` when it does not
+ * load, and for `gpu` true when it finds no GPU.
+ */
 export async function sharedLlama(gpu: boolean | 'auto'): Promise<Llama> {
+  const llama = await loadedLlama(gpu === false ? false : 'auto');
+  if (gpu !== true || llama.gpu !== false) return llama;
+  throw new SparkError(
+    'backend_unavailable',
+    'inference.gpu is true: expected a GPU that llama.cpp can use, got none; install its driver, or set inference.gpu ' +
+      'to auto (a GPU if there is one) or false',
+  );
+}
+
+async function loadedLlama(gpu: false | 'auto'): Promise<Llama> {
   let llama = llamas.get(gpu);
   if (llama === undefined) {
     llama = loadLlama(gpu);

@@ -45,9 +45,12 @@ function statusFailure(error: APIError, context: FailureContext, tries: string):
   // Redacted on its own, because the server may have cut a key short at the end of its message.
   const said = redact(error.message);
   if (status === 401 || status === 403) {
-    const given = endpoint.apiKey === 'none' ? 'no key was sent' : 'a key was sent';
+    const [code, given] =
+      endpoint.apiKey === 'none'
+        ? (['judge_key_missing', 'no key was sent'] as const)
+        : (['judge_key_invalid', 'a key was sent'] as const);
     const message = `the judge at ${endpoint.baseUrl} refused access (${said}); ${given}: expected a valid one in ${KEY_VARIABLE}`;
-    return new SparkError('judge_key_missing', message, { cause: error });
+    return new SparkError(code, message, { cause: error });
   }
   if (status === 404) {
     const message = `the judge at ${endpoint.baseUrl} knows no such thing (${said}): see judge.model (now "${model}") and judge.baseUrl (most end in /v1)`;

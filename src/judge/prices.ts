@@ -9,8 +9,8 @@ import { renderMessages, responseSchema } from './prompt.js';
 export interface Price {
   readonly input: number;
   readonly output: number;
-  /** Price of input tokens that the server had cached; default `input`. */
-  readonly cachedInput?: number;
+  /** Price of input tokens that the server had cached; absent or null: as `input`. */
+  readonly cachedInput?: number | null;
 }
 
 /** When the table below was last checked. A price given in the configuration always wins. */
@@ -37,7 +37,7 @@ export function requirePrice(model: string, given: Price | null | undefined): Pr
   throw new SparkError(
     'invalid_config',
     `no price is known for the judge model "${model}" (known, as of ${PRICES_AS_OF}: ${Object.keys(PRICES).join(', ')}): ` +
-      'set judge.price: { input: …, output: … } in dollars per million tokens, 0 for a server of your own',
+      'set judge.price: { input: …, output: …, cachedInput: … } in dollars per million tokens, 0 for a server of your own',
   );
 }
 

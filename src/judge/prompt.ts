@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { SparkError } from '../errors.js';
-import { LETTERS } from '../questions/question.js';
+import { letteredOptions } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { JudgeRequest } from './judge.js';
 
@@ -74,9 +74,7 @@ function renderData(request: JudgeRequest): string {
   const data = {
     category: question.category,
     question: question.question,
-    options: question.options
-      .map((option, index) => `${LETTERS[index]}. ${option}`)
-      .filter((_, index) => question.options[index] !== 'N/A'),
+    options: letteredOptions(question),
     steps: request.steps.map((step, index) => ({ number: index + 1, ...step })),
     ...(request.thought === null ? { final_answer: request.answer } : { pending_thought: request.thought }),
   };

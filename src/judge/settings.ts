@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 const positive = z.number().int().positive();
+const dollars = z.number().min(0);
 
 export const judgeSettings = z.strictObject({
   /** `auto`: `oracle` for mini questions, `api` for all others. */
@@ -16,9 +17,14 @@ export const judgeSettings = z.strictObject({
   maxTokens: positive.default(512),
   /** Hard cap in US dollars; null: none. */
   maxCostUsd: z.number().positive().nullable().default(null),
-  /** Dollars per million tokens for a model the built-in table does not know. */
+  /** Instead of the built-in table's price of the model. Dollars per million tokens. */
   price: z
-    .strictObject({ input: z.number().min(0), output: z.number().min(0) })
+    .strictObject({
+      input: dollars,
+      output: dollars,
+      /** Of input tokens that the server had cached; null: as `input`. */
+      cachedInput: dollars.nullable().default(null),
+    })
     .nullable()
     .default(null),
 });

@@ -4,7 +4,7 @@
  * another question.
  */
 import { SparkError } from '../errors.js';
-import { LETTERS, type Question } from './question.js';
+import { letteredOptions, type Question } from './question.js';
 
 /** Generation ends before this text. */
 export const STOP = 'Question:';
@@ -33,10 +33,8 @@ function header(category: string): string {
   );
 }
 
-/** `N/A` options are dropped before the letters are given out. */
 function renderItem(question: Question): string {
-  const options = question.options.filter((option) => option !== 'N/A');
-  const lines = options.map((option, index) => `${LETTERS[index]}. ${option}\n`);
+  const lines = letteredOptions(question).map((line) => `${line}\n`);
   return `Question:\n${question.question}\nOptions:\n${lines.join('')}`;
 }
 

@@ -63,6 +63,8 @@ const USELESS: Readonly<Record<MiniTool | 'think', number>> = {
 const keyOf = (template: MiniTemplate, args: readonly string[]): string =>
   `mini-${template.name}:${[template.category, ...args].join('|')}`;
 
+const idOf = (key: string): number => hashText(key) & 0x7fffffff;
+
 const splitOf = (key: string): MiniSplit => (unitOf(`split ${key}`) < TEST_SHARE ? 'test' : 'train');
 
 /** Questions of one split, category by category; a pure function of its arguments. */
@@ -74,23 +76,26 @@ export function makeMini(options: MiniOptions): Question[] {
       `mini: expected perCategory from 1 to 2000, got ${perCategory}; ask for fewer questions`,
     );
   }
+  const used = new Set<number>();
   return CATEGORIES.flatMap((category) => {
     const random = randomOf(`mini ${seed} ${split} ${category}`);
-    const used = new Set<string>();
     return Array.from({ length: perCategory }, () => drawQuestion(category, split, random, used));
   });
 }
 
-/** Draws a question of the category and split that is not in `used`. */
-function drawQuestion(category: string, split: MiniSplit, random: Random, used: Set<string>): Question {
+/**
+ * Draws a question of the category and split, and adds its id to `used`. A drawn question whose id is there already is
+ * passed over: it is in the set, or another question of the set has by chance the same hash.
+ */
+function drawQuestion(category: string, split: MiniSplit, random: Random, used: Set<number>): Question {
   let left = templates().filter((template) => template.category === category);
   while (left.length > 0) {
     const template = random.pick(left);
     for (let tries = 0; tries < 200; tries += 1) {
       const args = template.draw(random);
       const key = keyOf(template, args);
-      if (used.has(key) || splitOf(key) !== split) continue;
-      used.add(key);
+      if (used.has(idOf(key)) || splitOf(key) !== split) continue;
+      used.add(idOf(key));
       return toQuestion(key, category, template.build(args), random);
     }
     // This template (facts, formulas) has run out of questions; the category's other templates remain.
@@ -106,7 +111,7 @@ function toQuestion(key: string, category: string, problem: MiniProblem, random:
   options.splice(9);
   options.splice(index, 0, problem.answer);
   return {
-    question_id: hashText(key) & 0x7fffffff,
+    question_id: idOf(key),
     question: problem.text,
     options,
     answer: LETTERS[index]!,

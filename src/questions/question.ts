@@ -34,3 +34,12 @@ export const questionSchema = z.object({
 });
 
 export type Question = z.infer<typeof questionSchema>;
+
+/**
+ * The options as prompts show them: `A. …`. An option `N/A`, which is no answer, is left out, and the others keep their
+ * letters, as `answer` and the worked examples go by these. MMLU-Pro's script gives the letters out after leaving it out:
+ * the same where `N/A` fills up the end of the list, while after an earlier `N/A` its letters no longer fit the answer.
+ */
+export function letteredOptions({ options }: Pick<Question, 'options'>): string[] {
+  return options.flatMap((option, index) => (option === 'N/A' ? [] : [`${LETTERS[index]}. ${option}`]));
+}

@@ -9,7 +9,7 @@
  * to answer. It also writes the thought, the name of the action, the input and the answer, each with its closing tag.
  * All other tags are template, written by us.
  */
-import { LETTERS, type Question } from '../questions/question.js';
+import { letteredOptions, type Question } from '../questions/question.js';
 import { type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
@@ -47,13 +47,9 @@ export function neutralizeTags(text: string): string {
   return text.replace(/<(\/?(?:thought|action|input|observation|answer)>)/gi, '‹$1');
 }
 
-/** `Question:` and `Options:` as MMLU-Pro prints them; `N/A` options are dropped, letters stay. */
+/** `Question:` and `Options:` as MMLU-Pro prints them. */
 export function renderQuestion(question: Question): string {
-  const options = question.options
-    .map((option, index) => ({ option, letter: LETTERS[index] }))
-    .filter(({ option }) => option !== 'N/A')
-    .map(({ option, letter }) => `${letter}. ${neutralizeTags(option)}`)
-    .join('\n');
+  const options = letteredOptions(question).map(neutralizeTags).join('\n');
   return `Question:\n${neutralizeTags(question.question)}\nOptions:\n${options}\n`;
 }
 

@@ -45,10 +45,26 @@ export class ToolHost {
 
   constructor(private readonly options: ToolHostOptions) {}
 
-  /** Starts a child in the background; resolves when it is ready, or when it could not start. */
+  /**
+   * Starts a child when there is none; resolves when one is ready, or the host is disposed. Throws `tool_failed` when
+   * none could be started, tried as often as for a call.
+   */
   async warm(): Promise<void> {
-    if (this.#children.size === 0 && !this.#disposed) this.#spawn();
-    await this.#holding([...this.#children].map((child) => child.ready.catch(() => undefined)));
+    for (let failures = 0; !this.#disposed; ) {
+      this.#spare();
+      try {
+        return await this.#holding(Promise.any(this.#serving().map((child) => child.ready)));
+      } catch {
+        failures += 1;
+        if (this.#disposed || failures < MAX_START_FAILURES) continue;
+        const reason = oneLine(this.#lastFailure);
+        throw new SparkError(
+          'tool_failed',
+          `expected the child process of the ${this.options.kind} tools to start, but it did not: ${reason}; ` +
+            'spark-rl doctor tries each tool',
+        );
+      }
+    }
   }
 
   run(tool: string, input: string, context: ToolContext): Promise<ToolResult> {
@@ -80,7 +96,7 @@ export class ToolHost {
     for (const job of this.#queue.splice(0)) this.#finish(job, failed(`${job.tool} has been shut down`));
     const children = [...this.#children];
     for (const child of children) child.kill();
-    await this.#holding(children.map((child) => child.exited));
+    await this.#holding(Promise.all(children.map((child) => child.exited)));
   }
 
   /** Hands queued jobs to idle children, and starts more children, up to `size`, when jobs are left. */
@@ -89,9 +105,8 @@ export class ToolHost {
       if (this.#queue.length === 0 || this.#running.size >= this.options.size) break;
       if (child.state === 'idle') this.#assign(child, this.#queue.shift()!);
     }
-    const rest = [...this.#children];
-    let starting = rest.filter((child) => child.state === 'starting').length;
-    let serving = rest.filter((child) => this.#serves(child)).length;
+    let starting = [...this.#children].filter((child) => child.state === 'starting').length;
+    let serving = this.#serving().length;
     while (!this.#disposed && serving < this.options.size && starting < this.#queue.length) {
       this.#spawn();
       starting += 1;
@@ -99,9 +114,12 @@ export class ToolHost {
     }
   }
 
-  /** Whether a child will take another call. */
-  #serves(child: HostProcess): boolean {
-    return child.state !== 'dying' && child.state !== 'dead' && child.calls < this.options.retireAfter;
+  /** The children that will take another call. */
+  #serving(): HostProcess[] {
+    const { retireAfter } = this.options;
+    return [...this.#children].filter(
+      ({ state, calls }) => state !== 'dying' && state !== 'dead' && calls < retireAfter,
+    );
   }
 
   #spawn(): void {
@@ -127,7 +145,7 @@ export class ToolHost {
 
   /** Starts a child when none would take the next call, so that this call will find one ready. */
   #spare(): void {
-    if (!this.#disposed && ![...this.#children].some((child) => this.#serves(child))) this.#spawn();
+    if (!this.#disposed && this.#serving().length === 0) this.#spawn();
   }
 
   #startFailed(error: unknown): void {
@@ -191,10 +209,13 @@ export class ToolHost {
     this.#release();
   }
 
-  async #holding(promises: readonly Promise<unknown>[]): Promise<void> {
+  async #holding(work: Promise<unknown>): Promise<void> {
     this.#acquire();
-    await Promise.all(promises);
-    this.#release();
+    try {
+      await work;
+    } finally {
+      this.#release();
+    }
   }
 
   #acquire(): void {

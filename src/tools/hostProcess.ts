@@ -7,7 +7,6 @@ import { exitReason, spawnChild } from './hostSpawn.js';
 
 type Answer = Exclude<HostReply, { ready: true }>;
 
-const PAGE_BYTES = 4096;
 const MEMORY_CHECK_MS = 100;
 
 export interface HostProcessOptions {
@@ -18,6 +17,14 @@ export interface HostProcessOptions {
   readonly payload?: () => Promise<Uint8Array>;
   /** Called when the child can take a request. */
   readonly onIdle?: () => void;
+}
+
+/**
+ * Resident memory in the text of /proc/PID/status, NaN for a process that has ended. /proc/PID/statm counts pages, whose
+ * size differs between machines; this is in kB everywhere.
+ */
+export function residentBytes(status: string): number {
+  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
 /** A child does not keep the parent alive, and does not outlive it. */
@@ -85,8 +92,8 @@ export class HostProcess {
     const pid = this.#child?.pid;
     if (process.platform !== 'linux' || pid === undefined) return { stop: () => {} };
     const check = async () => {
-      const pages = Number((await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')[1]);
-      if (pages * PAGE_BYTES > maxMb * 2 ** 20) this.kill('out of memory');
+      const resident = residentBytes(await readFile(`/proc/${pid}/status`, 'utf8'));
+      if (resident > maxMb * 2 ** 20) this.kill('out of memory');
     };
     const timer = setInterval(() => void check().catch(() => undefined), MEMORY_CHECK_MS);
     return { stop: () => clearInterval(timer) };

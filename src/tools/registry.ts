@@ -89,7 +89,10 @@ export class ToolRegistry {
     }
   }
 
-  /** Starts the tools' processes now instead of at their first call. Resolves when they are ready. */
+  /**
+   * Starts the tools' processes now instead of at their first call. Resolves when they are ready; throws `tool_failed`
+   * when one does not start.
+   */
   async warm(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.warm()));
   }

@@ -78,7 +78,7 @@ describe('a run with a judge that fails in every way', () => {
     server.setBehaviours(behaviour);
     const done = await generate(behaviour, '--limit', '14', '--json');
     expect(done.code).not.toBe(0);
-    expect(done.stderr).toMatch(/error \[(judge_key_missing|invalid_config)\]/);
+    expect(done.stderr).toMatch(/error \[(judge_key_invalid|invalid_config)\]/);
     expectNoMark(done, behaviour);
   });
 

@@ -102,7 +102,7 @@ describe('missing is missing', () => {
     ['refusal', 'judge_refused', /I cannot help/],
     ['contentFilter', 'judge_refused', /content filter/],
     ['tooLong', 'judge_refused', /maximum context length/],
-    ['badKey', 'judge_key_missing', /OPENAI_API_KEY/],
+    ['badKey', 'judge_key_missing', /no key was sent: .*OPENAI_API_KEY/],
     ['noModel', 'invalid_config', /judge\.model \(now "loopback"\)/],
   ] as const)('%s is %s', async (behaviour, code, message) => {
     server.setBehaviours(behaviour);
@@ -111,6 +111,15 @@ describe('missing is missing', () => {
     expect(failure).toMatchObject({ name: 'SparkError', code, message: expect.stringMatching(message) });
     expect(server.requests).toHaveLength(1);
     expect(judge.stats.failures.get(code)).toBe(1);
+  });
+
+  it('a key that the server refuses is invalid, not missing', async () => {
+    server.setBehaviours('badKey');
+    const judge = judgeWith({ apiKey: 'sk-loopback-wrong' });
+    await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({
+      code: 'judge_key_invalid',
+      message: expect.stringMatching(/a key was sent: .*OPENAI_API_KEY/),
+    });
   });
 });
 

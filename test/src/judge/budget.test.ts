@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resolveConfig } from '../../../src/config/index.js';
 import { type ApiJudgeOptions, createApiJudge } from '../../../src/judge/apiJudge.js';
 import { Budget } from '../../../src/judge/budget.js';
 import { costOf, estimateCost, priceOf, requirePrice } from '../../../src/judge/prices.js';
@@ -23,6 +24,14 @@ describe('prices', () => {
   it('cached input is cheaper where the table says so', () => {
     const price = { input: 2, output: 10, cachedInput: 1 };
     expect(costOf(tokens(1_000_000, 100_000, 400_000), price)).toBeCloseTo(0.6 * 2 + 0.4 * 1 + 0.1 * 10);
+  });
+
+  it('a configuration gives the price of cached input, else it is that of other input', () => {
+    const priced = (price: object) => resolveConfig({ judge: { price } }).judge.price!;
+    const usage = tokens(1_000_000, 0, 400_000);
+    expect(costOf(usage, priced({ input: 2, output: 10, cachedInput: 1 }))).toBeCloseTo(0.6 * 2 + 0.4 * 1);
+    expect(costOf(usage, priced({ input: 2, output: 10 }))).toBeCloseTo(2);
+    expect(() => priced({ input: 2, output: 10, cachedInput: -1 })).toThrow(/cachedInput/);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fewShotPrompt, SHOTS, STOP } from '../../../src/questions/fewShot.js';
 import type { Question } from '../../../src/questions/question.js';
+import { renderQuestion } from '../../../src/rollout/prompt.js';
 
 function question(id: number, change: Partial<Question> = {}): Question {
   return {
@@ -41,6 +42,15 @@ describe('fewShotPrompt', () => {
     expect(shots(fewShotPrompt(question(99), validation, 2))).toBe(2);
     expect(shots(fewShotPrompt(question(99)))).toBe(0);
     expect(fewShotPrompt(question(99)).startsWith(HEADER)).toBe(true);
+  });
+
+  it('leaves out N/A wherever it stands, and keeps the letters that the answers go by', () => {
+    const change = { options: ['one', 'N/A', 'three'], answer: 'C', answer_index: 2, cot_content: 'So (C).' };
+    const prompt = fewShotPrompt(question(9, change), [question(1, change)]);
+    const shown = 'Options:\nA. one\nC. three\n';
+    expect(prompt.split(shown)).toHaveLength(3);
+    expect(prompt).not.toContain('B. ');
+    expect(renderQuestion(question(9, change))).toContain(shown);
   });
 
   it('never shows a question its own answer', () => {

@@ -67,6 +67,13 @@ describe('ToolHost', () => {
     expect(await other).toEqual({ ok: true, observation: 'valid' });
   });
 
+  it('dispose ends a warm() that waits', async () => {
+    const logic = host();
+    const warming = logic.warm();
+    await logic.dispose();
+    expect(await warming).toBeUndefined();
+  });
+
   it('dispose settles what is open and ends every child', async () => {
     const logic = host();
     await logic.warm();
@@ -80,6 +87,10 @@ describe('ToolHost', () => {
 
   it('says that a tool could not start instead of waiting for ever', async () => {
     const slow = host({ startTimeoutMs: 1 });
+    await expect(slow.warm()).rejects.toMatchObject({
+      code: 'tool_failed',
+      message: expect.stringMatching(/logic tools.*it was not ready after 0\.001 s/),
+    });
     expect(await slow.run('logic', 'p |- p', context)).toEqual({
       ...{ ok: false, code: 'tool_failed' },
       observation: 'logic could not start: it was not ready after 0.001 s',

@@ -179,8 +179,12 @@ describe('a long query', () => {
     await registry.dispose();
   });
 
-  it('says what is wrong with a corpus of the user', async () => {
+  it('says what is wrong with a corpus of the user, at warm() and at a call', async () => {
     const registry = createBuiltinRegistry({ tools: ['search'], corpus: '/nowhere' });
+    await expect(registry.warm()).rejects.toMatchObject({
+      code: 'tool_failed',
+      message: expect.stringMatching(/corpus tools.*cannot be read/),
+    });
     const result = await registry.run('search', 'x', context);
     expect(result).toMatchObject({
       ok: false,
