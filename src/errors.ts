@@ -49,6 +49,7 @@ export type SparkErrorCode =
   | 'tool_input'
   | 'tool_timeout'
   | 'tool_failed'
+  | 'tool_unavailable'
   // judge
   | 'judge_key_missing'
   | 'judge_key_invalid'

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { Config } from '../config/index.js';
 import { type Model, openModel } from '../engine/index.js';
-import { toSparkError } from '../errors.js';
+import { throwIfAborted, toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { resolveEndpoint } from '../judge/endpoint.js';
 import { openEngine } from '../run/parts.js';
@@ -113,8 +113,12 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
       const { example } = builtinTool(name)!;
       // The first call of a sandboxed tool starts its process.
       const limits = { timeoutMs: 60_000, maxObservationChars: 200, signal };
-      const result = await registry.run(name, example, limits);
-      if (!result.ok) broken.push(`${name}: ${result.observation}`);
+      const failure = await registry.run(name, example, limits).then(
+        (result) => (result.ok ? null : result.observation),
+        (error: Error) => error.message,
+      );
+      throwIfAborted(signal);
+      if (failure !== null) broken.push(`${name}: ${failure}`);
     }
     return broken.length === 0 ? ok(registry.names.join(' ')) : { state: 'failed', detail: broken.join('; ') };
   } finally {

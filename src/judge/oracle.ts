@@ -120,8 +120,20 @@ const plain = (text: string): string =>
     .replace(/\s+/g, ' ')
     .trim();
 
+/** A letter or digit, or the `8.` of 8.5, at the end of what comes before a match. */
+const BEFORE = /(?:[\p{L}\p{N}]|\d\.)$/u;
+/** A letter or digit, or the `.5` of 88.5, at the start of what comes after a match. */
+const AFTER = /^(?:[\p{L}\p{N}]|\.\d)/u;
+
 /** Whether `text` contains `part` as whole words or numbers, ignoring case and spacing: 88 is not in 888, nor in 88.5. */
 export function mentions(text: string, part: string): boolean {
-  const escaped = plain(part).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`(?<![\\p{L}\\p{N}]|\\d\\.)${escaped}(?![\\p{L}\\p{N}]|\\.\\d)`, 'u').test(plain(text));
+  const whole = plain(text);
+  const wanted = plain(part);
+  if (wanted === '') return false;
+  // No expression is made of `part`: compiling one takes longer than the search.
+  for (let at = whole.indexOf(wanted); at >= 0; at = whole.indexOf(wanted, at + 1)) {
+    const end = at + wanted.length;
+    if (!BEFORE.test(whole.slice(Math.max(0, at - 2), at)) && !AFTER.test(whole.slice(end, end + 2))) return true;
+  }
+  return false;
 }

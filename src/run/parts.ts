@@ -55,6 +55,7 @@ interface PartsOptions {
 export class Parts {
   readonly #options: PartsOptions;
   #judge: (OpenedJudge & { close(): void }) | null = null;
+  #tools: ToolRegistry | null = null;
 
   constructor(options: PartsOptions) {
     this.#options = options;
@@ -79,17 +80,15 @@ export class Parts {
     return this.#judge;
   }
 
-  /** Calls `work` with started tools, and stops them afterwards unless they are the user's own. */
-  async withTools<T>(work: (tools: Tools) => Promise<T>): Promise<T> {
+  /**
+   * The tools, the same for all stages of the run: their processes take seconds to start, so each starts at the first
+   * call that needs it and stays until `close`.
+   */
+  tools(): Tools {
     const { config, user } = this.#options;
-    if (user.tools !== undefined) return work(user.tools);
-    const tools = openTools(config);
-    try {
-      await tools.warm();
-      return await work(tools);
-    } finally {
-      await tools.dispose();
-    }
+    if (user.tools !== undefined) return user.tools;
+    this.#tools ??= openTools(config);
+    return this.#tools;
   }
 
   /** The actions of the run, as prompts describe them. Starts no tool. */
@@ -111,6 +110,9 @@ export class Parts {
   close(): void {
     this.#judge?.close();
     this.#judge = null;
+    // The processes are killed at once; only their end is not awaited.
+    void this.#tools?.dispose();
+    this.#tools = null;
   }
 }
 
@@ -139,7 +141,7 @@ export function actionsOf(config: Config, { tools }: UserParts): readonly Action
   return (tools ?? openTools(config)).actions();
 }
 
-/** Starts no process; `warm` or the first call does. */
+/** Starts no process; the first call does. */
 export function openTools(config: Config): ToolRegistry {
   return createBuiltinRegistry({ tools: config.tools.enabled });
 }

@@ -151,11 +151,9 @@ async function answer(
         rolloutWithoutTools(question, { generator, signal: stop }, settings);
       return await runAll(todo, { generator, signal }, chain, handle);
     }
-    return await parts.withTools((tools) => {
-      const deps = { generator, judge: null, tools, usage: new ActionUsage(), signal };
-      const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature });
-      return runRollouts(todo, deps, settings, handle);
-    });
+    const deps = { generator, judge: null, tools: parts.tools(), usage: new ActionUsage(), signal };
+    const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature });
+    return await runRollouts(todo, deps, settings, handle);
   } finally {
     await generator.dispose();
   }

@@ -123,18 +123,16 @@ async function rollOut(
   const { config, parts, folder, log, signal } = run;
   const { judge, counters, warnings } = parts.judge();
   let skipCodes: Readonly<Record<string, number>> = {};
-  return parts.withTools(async (tools) => {
-    const generator = await parts.generator(null);
-    try {
-      const deps = { generator, judge, tools, usage, signal };
-      const settings = rolloutSettings(config, { ...set, temperature: config.rollout.temperature });
-      skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
-      for (const warning of warnings()) log.warn(warning);
-      return skipCodes;
-    } finally {
-      // After an interruption, too: what the judge did was paid for.
-      folder.metrics.append({ event: 'generate', set: nameOfSet(set), ...skipCodes, ...counters() });
-      await generator.dispose();
-    }
-  });
+  const generator = await parts.generator(null);
+  try {
+    const deps = { generator, judge, tools: parts.tools(), usage, signal };
+    const settings = rolloutSettings(config, { ...set, temperature: config.rollout.temperature });
+    skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
+    for (const warning of warnings()) log.warn(warning);
+    return skipCodes;
+  } finally {
+    // After an interruption, too: what the judge did was paid for.
+    folder.metrics.append({ event: 'generate', set: nameOfSet(set), ...skipCodes, ...counters() });
+    await generator.dispose();
+  }
 }

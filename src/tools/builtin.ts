@@ -4,7 +4,7 @@
  */
 import type { HostKind } from './hostProtocol.js';
 
-/** How the `math` child makes the image of a tool: child/<name>.ts in a realm with these libraries. */
+/** How the `math` and `chemistry` children make the image of a tool: child/<name>.ts in a realm with these libraries. */
 export interface ImageRecipe {
   /** The export of child/<name>.ts that makes its evaluator. */
   readonly creator: string;
@@ -26,7 +26,7 @@ export interface BuiltinTool {
   readonly inputHint: string;
   /** An input that works. `doctor` and every new image evaluate it. */
   readonly example: string;
-  /** Only for tools of the `math` child. */
+  /** Only for tools of the `math` and `chemistry` children. */
   readonly image?: ImageRecipe;
 }
 
@@ -103,7 +103,7 @@ export const BUILTIN = {
     },
   },
   chemistry: {
-    host: 'math',
+    host: 'chemistry',
     description: 'Gives molar masses, compositions, elements and structure facts of molecules.',
     inputHint: 'e.g. mass H2O, formula C6H12O6, smiles CCO, element Fe',
     example: 'mass H2O',

@@ -46,8 +46,8 @@ export class ToolHost {
   constructor(private readonly options: ToolHostOptions) {}
 
   /**
-   * Starts a child when there is none; resolves when one is ready, or the host is disposed. Throws `tool_failed` when
-   * none could be started, tried as often as for a call.
+   * Starts a child when there is none; resolves when one is ready, or the host is disposed. Throws `tool_unavailable`
+   * when none could be started, tried as often as for a call.
    */
   async warm(): Promise<void> {
     for (let failures = 0; !this.#disposed; ) {
@@ -57,16 +57,12 @@ export class ToolHost {
       } catch {
         failures += 1;
         if (this.#disposed || failures < MAX_START_FAILURES) continue;
-        const reason = oneLine(this.#lastFailure);
-        throw new SparkError(
-          'tool_failed',
-          `expected the child process of the ${this.options.kind} tools to start, but it did not: ${reason}; ` +
-            'spark-rl doctor tries each tool',
-        );
+        throw this.#unavailable();
       }
     }
   }
 
+  /** Throws `tool_unavailable` when no child starts, and `interrupted` on an abort; all else is in the result. */
   run(tool: string, input: string, context: ToolContext): Promise<ToolResult> {
     throwIfAborted(context.signal);
     if (this.#disposed) return Promise.resolve(failed(`${tool} has been shut down`));
@@ -154,8 +150,18 @@ export class ToolHost {
     if (this.#startFailures < MAX_START_FAILURES) return;
     this.#startFailures = 0;
     for (const job of this.#queue.splice(0)) {
-      this.#finish(job, failed(`${job.tool} could not start: ${oneLine(this.#lastFailure)}`));
+      this.#close(job);
+      job.fail(this.#unavailable());
     }
+  }
+
+  /** Thrown, not observed: nothing is wrong with the input, and no model should learn from a broken installation. */
+  #unavailable(): SparkError {
+    return new SparkError(
+      'tool_unavailable',
+      `expected the child process of the ${this.options.kind} tools to start, but it did not: ` +
+        `${oneLine(this.#lastFailure)}; spark-rl doctor tries each tool`,
+    );
   }
 
   #assign(child: HostProcess, job: Job): void {

@@ -42,7 +42,8 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
     case 'logic':
       return [await (await import('./child/logic.js')).logicImages()];
     case 'math':
-      return (await import('./child/mathImages.js')).mathImages();
+    case 'chemistry':
+      return (await import('./child/mathImages.js')).mathImages(which);
     case 'corpus': {
       const { createCorpusTools } = await import('./child/corpusIndex.js');
       const tools = createCorpusTools(JSON.parse(readFileSync(PAYLOAD_FD, 'utf8')));

@@ -28,11 +28,14 @@ export interface Isolation {
 const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
   python: ['pyodide'],
   logic: ['z3-solver'],
-  math: ['mathjs', 'nerdamer-prime', 'simple-statistics', 'openchemlib'],
+  math: ['mathjs', 'nerdamer-prime', 'simple-statistics'],
+  chemistry: ['openchemlib'],
   corpus: ['minisearch'],
 };
 
-const HEAP_MB: Readonly<Record<HostKind, number>> = { python: 256, logic: 256, math: 512, corpus: 512 };
+const HEAP_MB: Readonly<Record<HostKind, number>> = {
+  ...{ python: 256, logic: 256, math: 512, chemistry: 512, corpus: 512 },
+};
 
 /**
  * CPU limit of a child without a parent-death signal, so that one in an endless loop does not outlive its parent for

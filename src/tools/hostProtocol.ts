@@ -2,9 +2,9 @@
 
 /**
  * Which libraries a child loads. Python has a child of its own as the greatest risk, z3 because it needs worker
- * threads, the corpus because it is given its articles.
+ * threads, chemistry because it takes a second to load that few runs need, the corpus because it is given its articles.
  */
-export type HostKind = 'python' | 'logic' | 'math' | 'corpus';
+export type HostKind = 'python' | 'logic' | 'math' | 'chemistry' | 'corpus';
 
 export interface HostRequest {
   readonly id: number;

@@ -66,7 +66,10 @@ export class ToolRegistry {
     ];
   }
 
-  /** Runs a tool. Whatever goes wrong is in the result, except an abort, which throws `interrupted`. */
+  /**
+   * Runs a tool. What is wrong with the input, and a failure of the tool, is in the result. Throws `interrupted` on an
+   * abort and `tool_unavailable` when the tool cannot work at all.
+   */
   async run(name: string, input: string, context: ToolContext): Promise<ToolResult> {
     throwIfAborted(context.signal);
     const tool = this.#tools.get(name);
@@ -85,13 +88,14 @@ export class ToolRegistry {
       return { ...result, observation: clip(printable(redactKnown(result.observation)), context.maxObservationChars) };
     } catch (error) {
       throwIfAborted(context.signal);
+      if (error instanceof SparkError && error.code === 'tool_unavailable') throw error;
       return fail('tool_failed', `${name} failed: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
   /**
-   * Starts the tools' processes now instead of at their first call. Resolves when they are ready; throws `tool_failed`
-   * when one does not start.
+   * Starts the tools' processes now instead of at their first call. Resolves when they are ready; throws
+   * `tool_unavailable` when one does not start.
    */
   async warm(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.warm()));
@@ -121,7 +125,13 @@ export interface BuiltinOptions {
  * Calls after which a child is replaced. Python code can change anything in its process, so a process answers one call.
  * The others make new images, and are replaced because of the memory that old images still take (z3: 24 MB each).
  */
-const RETIRE_AFTER: Readonly<Record<HostKind, number>> = { python: 1, logic: 25, math: 100, corpus: 1000 };
+const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
+  python: 1,
+  logic: 25,
+  math: 100,
+  chemistry: 100,
+  corpus: 1000,
+};
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
 

@@ -1,6 +1,7 @@
 /**
  * A tool the model may call. Its input is text that a model wrote, and not to be trusted. For bad input it returns
- * `ok: false` with a short message for the model and a code for statistics. It throws only when aborted.
+ * `ok: false` with a short message for the model and a code for statistics. It throws when aborted, and
+ * `tool_unavailable` (a SparkError), which ends the run, when no input could work.
  */
 export interface Tool {
   /** Lower-case, unique in the registry, one word: it is what the model writes between `<action>` tags. */

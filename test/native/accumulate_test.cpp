@@ -90,10 +90,8 @@ std::vector<float> policy_slopes(const std::vector<float>& lp, const OwnedBatch&
 // f(tested, actor) on every backend; the op suite looks at orders.
 template <class F>
 void each_actor(F&& f) {
-  each_tested([&](const TestedBackend& tested) {
-    if (tested.reordered) return;
-    f(tested, Actor(make_model(tiny_gguf({}), tested.make())));
-  });
+  each_tested_once(true,
+                   [&](const TestedBackend& tested) { f(tested, Actor(make_model(tiny_gguf({}), tested.make()))); });
 }
 
 }  // namespace

@@ -87,4 +87,14 @@ inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
   if (!known) FAIL("SPARK_TEST_BACKENDS: no backend is called " << std::string(only));
 }
 
+// For tests of whole models: without the other order of threads, which the op suite looks at. Where `elsewhere`, other
+// tests show the sanitizers the same kernels, and a sanitized run leaves the emulated device, ten times as slow as the
+// processor, to SPARK_TEST_FULL=1.
+inline void each_tested_once(bool elsewhere, const std::function<void(const TestedBackend&)>& f) {
+  each_tested([&](const TestedBackend& tested) {
+    const bool night = elsewhere && tested.slow && kSanitized && !std::getenv("SPARK_TEST_FULL");
+    if (!tested.reordered && !night) f(tested);
+  });
+}
+
 }  // namespace spark_test

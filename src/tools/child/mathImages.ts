@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import { BUILTIN, BUILTIN_TOOLS, type BuiltinTool, type ImageRecipe } from '../builtin.js';
-import type { Evaluate, Image, MakeImage } from '../hostProtocol.js';
+import type { Evaluate, HostKind, Image, MakeImage } from '../hostProtocol.js';
 import { createRealm, ModuleSet, runInRealm, script, textOnly } from './realm.js';
 
 const require = createRequire(import.meta.url);
@@ -32,7 +32,7 @@ const CONSOLE = `{
 /** Gives mathjs' browser bundle, which is an instance, the interface of the npm package: `all` and `create`. */
 const MATHJS_AS_PACKAGE = 'globalThis.mathjs = { all: {}, create: (_all, config) => math.create(config) };';
 
-export function mathImages(): readonly MakeImage[] {
+export function mathImages(kind: HostKind): readonly MakeImage[] {
   const modules = new ModuleSet((specifier, referrer) => {
     if (Object.hasOwn(LIBRARIES, specifier)) return LIBRARIES[specifier]!;
     if (/^\.\.?\//.test(specifier)) return { file: join(dirname(referrer), specifier) };
@@ -55,8 +55,8 @@ export function mathImages(): readonly MakeImage[] {
   };
   return BUILTIN_TOOLS.flatMap((tool): MakeImage[] => {
     const recipe: BuiltinTool = BUILTIN[tool];
-    const { image, example } = recipe;
-    if (image === undefined) return [];
+    const { host, image, example } = recipe;
+    if (image === undefined || host !== kind) return [];
     return [
       async () => {
         const loaded = await evaluator(tool, { image, example });
