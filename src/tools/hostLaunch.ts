@@ -28,7 +28,7 @@ export interface Isolation {
 const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
   python: ['pyodide'],
   logic: ['z3-solver'],
-  math: ['mathjs', 'nerdamer-prime', 'simple-statistics'],
+  math: ['mathjs', 'nerdamer-prime', 'simple-statistics', 'cephes'],
   chemistry: ['openchemlib'],
   corpus: ['minisearch'],
 };
@@ -54,6 +54,7 @@ export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = k
     process.execPath,
     ...permissionFlags(kind, folder),
     ...['--no-warnings', '--disallow-code-generation-from-strings', '--experimental-vm-modules'],
+    ...(kind === 'math' ? fewAddresses() : []),
     // With a fixed seed Math.random() gives the same numbers in every realm.
     ...[`--max-old-space-size=${HEAP_MB[kind]}`, '--stack-size=900', '--random-seed=1'],
     ...[join(folder, 'hostChild.js'), mode],
@@ -84,6 +85,15 @@ function permissionFlags(kind: HostKind, folder: string): string[] {
     // z3 is WebAssembly with threads, which need workers. Nothing in its child evaluates JavaScript.
     ...(kind === 'logic' ? ['--allow-worker'] : []),
   ];
+}
+
+/**
+ * V8 reserves 10 GB of addresses for each WebAssembly memory. Cephes has five in every realm, which came to 500 GB
+ * before the first were collected; a system that limits addresses refuses that. Some Node 21 and 22 lack the flag.
+ */
+function fewAddresses(): string[] {
+  const flag = '--disable-wasm-trap-handler';
+  return process.allowedNodeEnvironmentFlags.has(flag) ? [flag] : [];
 }
 
 /** `--permission` since Node 22.13 and 23.5, `--experimental-permission` before. */

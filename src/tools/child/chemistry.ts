@@ -15,7 +15,10 @@ export function createChemistry(): Evaluate {
   const mass = (symbol: string): number => {
     const known = masses.get(symbol);
     if (known !== undefined) return known;
-    const value = OCL.Molecule.fromSmiles(`[${symbol}]`, WITHOUT_DRAWING).getMolecularFormula().relativeWeight;
+    // Not from the SMILES string `[Al]`, to which OpenChemLib adds three hydrogens. Without bonds there are none.
+    const atom = new OCL.Molecule(1, 0);
+    atom.setAtomAbnormalValence(atom.addAtom(SYMBOLS.get(symbol)!), 0);
+    const value = atom.getMolecularFormula().relativeWeight;
     masses.set(symbol, value);
     return value;
   };

@@ -1,4 +1,9 @@
-/** Parses molecular formulas as people write them: `Ca(OH)2`, `[Fe(CN)6]4-`, `CuSO4·5H2O`, `SO4^2-`, `NH4+`. */
+/**
+ * Parses molecular formulas as people write them: `Ca(OH)2`, `[Fe(CN)6]4-`, `CuSO4·5H2O`, `SO4^2-`, `NH4+`.
+ *
+ * Tried: mf-parser (4 packages, 3 MB, not one file), which refuses `[Fe(CN)6]4-` and silently reads `CuSO4·5H2O` with
+ * 21 O, `SO4^2-` with 8, `H₂SO₄` as HSO and Ac as acetyl. OpenChemLib reads structures, but no formulas.
+ */
 
 export interface Formula {
   /** Element symbol → number of atoms, in the order written. */

@@ -20,6 +20,7 @@ const NERDAMER = nearby('nerdamer-prime', 'all.min.js');
 const LIBRARIES: Readonly<Record<string, { file: string } | { global: string }>> = {
   mathjs: { global: 'mathjs' },
   'simple-statistics': { file: nearby('simple-statistics', 'simple-statistics.mjs') },
+  cephes: { file: nearby('cephes', 'index.mjs') },
   openchemlib: { file: nearby('openchemlib', 'openchemlib.js') },
 };
 

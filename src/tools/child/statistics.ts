@@ -144,32 +144,24 @@ function distributions(): Record<string, (...args: unknown[]) => unknown> {
     },
     normal_cdf: (x, mean, sd) => d.normalCdf(standard(x, mean, sd, 'normal_cdf')),
     normal_quantile: (p, mean, sd) => {
-      const z = d.invert(d.normalCdf, probability(p, 'normal_quantile'), Number.NEGATIVE_INFINITY);
-      return real(mean ?? 0, 'normal_quantile') + positive(sd ?? 1, 'normal_quantile') * clean(z);
+      const z = d.normalQuantile(probability(p, 'normal_quantile'));
+      return real(mean ?? 0, 'normal_quantile') + positive(sd ?? 1, 'normal_quantile') * z;
     },
     binomial_pmf: (n, p, k) =>
       binomial(count(n, 'binomial_pmf'), probability(p, 'binomial_pmf', true), count(k, 'binomial_pmf')),
-    binomial_cdf: (n, p, k) => {
-      const [size, chance, last] = [
-        count(n, 'binomial_cdf'),
-        probability(p, 'binomial_cdf', true),
-        count(k, 'binomial_cdf'),
-      ];
-      return last >= size ? 1 : d.incompleteBeta(1 - chance, size - last, last + 1);
-    },
+    binomial_cdf: (n, p, k) =>
+      d.binomialCdf(count(n, 'binomial_cdf'), probability(p, 'binomial_cdf', true), count(k, 'binomial_cdf')),
     poisson_pmf: (rate, k) => poisson(positive(rate, 'poisson_pmf'), count(k, 'poisson_pmf')),
-    poisson_cdf: (rate, k) => d.chiSquareUpper(2 * positive(rate, 'poisson_cdf'), 2 * (count(k, 'poisson_cdf') + 1)),
+    poisson_cdf: (rate, k) => d.poissonCdf(positive(rate, 'poisson_cdf'), count(k, 'poisson_cdf')),
     exponential_cdf: (rate, x) =>
       -Math.expm1(-positive(rate, 'exponential_cdf') * Math.max(0, real(x, 'exponential_cdf'))),
     geometric_pmf: (p, k) => probability(p, 'geometric_pmf') * (1 - Number(p)) ** (count(k, 'geometric_pmf') - 1),
     t_cdf: (t, df) => d.tCdf(real(t, 't_cdf'), positive(df, 't_cdf')),
-    t_quantile: (p, df) => tQuantile(probability(p, 't_quantile'), positive(df, 't_quantile')),
-    chi_square_cdf: (x, df) => 1 - d.chiSquareUpper(real(x, 'chi_square_cdf'), positive(df, 'chi_square_cdf')),
-    chi_square_quantile: (p, df) => {
-      const freedom = positive(df, 'chi_square_quantile');
-      return d.invert((x) => 1 - d.chiSquareUpper(x, freedom), probability(p, 'chi_square_quantile'), 0);
-    },
-    f_cdf: (x, a, b) => 1 - d.fUpper(real(x, 'f_cdf'), positive(a, 'f_cdf'), positive(b, 'f_cdf')),
+    t_quantile: (p, df) => d.tQuantile(probability(p, 't_quantile'), positive(df, 't_quantile')),
+    chi_square_cdf: (x, df) => d.chiSquareCdf(real(x, 'chi_square_cdf'), positive(df, 'chi_square_cdf')),
+    chi_square_quantile: (p, df) =>
+      d.chiSquareQuantile(probability(p, 'chi_square_quantile'), positive(df, 'chi_square_quantile')),
+    f_cdf: (x, a, b) => d.fCdf(real(x, 'f_cdf'), positive(a, 'f_cdf'), positive(b, 'f_cdf')),
   };
 }
 
@@ -190,7 +182,7 @@ function tests(): Record<string, (...args: unknown[]) => unknown> {
     confidence_interval: (data, level) => {
       const x = sample([data], 'confidence_interval', 2);
       const tail = (1 - probability(level ?? 0.95, 'confidence_interval')) / 2;
-      const half = (tQuantile(1 - tail, x.length - 1) * ss.sampleStandardDeviation(x)) / Math.sqrt(x.length);
+      const half = (d.tQuantile(1 - tail, x.length - 1) * ss.sampleStandardDeviation(x)) / Math.sqrt(x.length);
       return `[${show(ss.mean(x) - half)}, ${show(ss.mean(x) + half)}]`;
     },
   };
@@ -254,10 +246,6 @@ function anova(groups: readonly Numbers[]): string {
   const [df1, df2] = [groups.length - 1, values.length - groups.length];
   const f = between / df1 / (within / df2);
   return `F = ${show(f)}, df = (${df1}, ${df2}), p = ${show(d.fUpper(f, df1, df2))}`;
-}
-
-function tQuantile(p: number, df: number): number {
-  return clean(d.invert((x) => d.tCdf(x, df), p, Number.NEGATIVE_INFINITY));
 }
 
 function binomial(n: number, p: number, k: number): number {
@@ -358,11 +346,6 @@ function probability(value: unknown, name: string, closed = false): number {
     throw new Error(`${name} needs a probability between 0 and 1, got ${number}`);
   }
   return number;
-}
-
-/** Rounds to 0, which bisection only approaches to within 1e-14. */
-function clean(x: number): number {
-  return Math.abs(x) < 1e-12 ? 0 : x;
 }
 
 function show(x: number): string {

@@ -169,6 +169,10 @@ describe('statistics', () => {
     ['binomial_pmf(10, 0.5, 3)', '0.1171875'],
     ['binomial_cdf(10, 0.5, 3)', '0.171875'],
     ['poisson_pmf(3, 2)', '0.224041807655'],
+    // Every other distribution: distributions.test.ts has their values, here they run in the child.
+    ['poisson_cdf(3, 2)\nt_cdf(2, 10)\nt_quantile(0.975, 10)', '0.423190081127\n0.963305982615\n2.22813885199'],
+    ['chi_square_cdf(3.84, 1)\nchi_square_quantile(0.95, 1)', '0.949956478751\n3.84145882069'],
+    ['f_cdf(4, 3, 20)\nanova([1, 2, 3], [2, 3, 4])', /^0\.977\d+\nF = 1\.5, df = \(1, 4\), p = 0\.28786/],
     // The expected values are from R: t.test(c(1,2,3,4,5), mu = 2), t.test(x, y), chisq.test(c(10,20,30)).
     ['t_test([1, 2, 3, 4, 5], 2)', 't = 1.41421, df = 4, p = 0.2302'],
     ['t_test([1, 2, 3, 4, 5], [2, 3, 4, 5, 9])', /^t = -1\.14286, df = 6\.45213, p = 0\.2937/],
@@ -183,6 +187,9 @@ describe('statistics', () => {
     ['correlation([1, 2, 3], [1, 2])', /same length, got 3 and 2/],
     ['binomial_pmf(10, 1.5, 3)', /between 0 and 1/],
     ['stdev(1)', /at least 2/],
+    ['chi_square_quantile(1, 3)', /chi_square_quantile needs a probability between 0 and 1, got 1/],
+    ['t_cdf(1, -2)', /t_cdf needs a positive number, got -2/],
+    ['binomial_cdf(10000000, 0.5, 5000000)', /more than 1000000 trials/],
     ['nonsense(1)', /Undefined function/],
     ['constructor(1)', /unknown name constructor/],
     ['permutations(1e9,1e8)', /not a finite number/],
@@ -203,6 +210,8 @@ describe('chemistry', () => {
     ['smiles c1ccccc1', /rings 1 \(1 aromatic\)/],
     ['element Fe', 'Fe: Iron, atomic number 26, atomic mass 55.845 g/mol'],
     ['element gold', /^Au: Gold, atomic number 79/],
+    ['element Al', 'Al: Aluminium, atomic number 13, atomic mass 26.982 g/mol'],
+    ['mass Al2O3', 'Al2O3: 101.961 g/mol'],
     ['smiles [2H]O[2H]', /formula OD2, mass 20\.027/],
     ['smiles [238U]', /mass 238\.051/],
   ]);
