@@ -5,6 +5,8 @@
 # These were moved here from .ci/run; the right column says what remains there:
 #   Ampere and PTX code of the CUDA backend   one architecture compiles; the others differ in a few lines
 #   sanitized: threads in descending order    ascending order; npm test runs both orders without sanitizers
+#   sanitized: accumulate, two-pass critics   the processor; the one-pass critic and bf16_test show the same kernels
+#     on the emulated device
 #   verify parity: every tensor type          F32 and Q4_K; bindings/parityQuantised.test.ts compares all of them
 #   run files cut in four places              in two
 #   mini: three questions of each template    one

@@ -35,9 +35,9 @@ it('our engine refuses the key that made llama.cpp abort', async () => {
 });
 
 it('our engine computes with nothing that llama.cpp does not take', async () => {
-  const result = await compare({ files: FILES, count: 24, seed: 1, folder });
+  const result = await compare({ files: FILES, count: 12, seed: 1, folder });
   expect(result.engine).toEqual([]);
   expect(result.header).toEqual([]);
-  expect(result.llamaRefuses).toBeGreaterThan(8);
-  expect(result.llamaRefuses).toBeLessThan(24);
+  expect(result.llamaRefuses).toBeGreaterThan(3);
+  expect(result.llamaRefuses).toBeLessThan(12);
 });

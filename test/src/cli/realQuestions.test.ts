@@ -14,7 +14,7 @@ import { readLines, runCli, temporaryFolder } from './runCli.js';
 // Short limits, because the random model never closes a block.
 const SHORT = ['thought', 'input', 'answer'].flatMap((kind) => [
   '--set',
-  `rollout.max${kind[0]!.toUpperCase()}${kind.slice(1)}Tokens=8`,
+  `rollout.max${kind[0]!.toUpperCase()}${kind.slice(1)}Tokens=5`,
 ]);
 
 describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback', () => {
@@ -41,7 +41,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
       '--run',
       run,
       '--steps',
-      '3',
+      '2',
     ];
     const done = await runCli([...args, ...SHORT, '--json'], { env });
     expect(done.stderr + done.stdout).not.toContain('error [');
@@ -60,7 +60,10 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
   });
 
   it('train ppo learns from them', async () => {
-    const settings = ['ppo.batchTrajectories=4', 'ppo.iterations=1'].flatMap((one) => ['--set', one]);
+    const settings = ['ppo.batchTrajectories=4', 'ppo.iterations=1', 'parity.tokens=48'].flatMap((one) => [
+      '--set',
+      one,
+    ]);
     const args = ['train', 'ppo', '--run', run, '--init', 'base', ...settings, '--json'];
     const done = await runCli(args, { env });
     expect(done.stderr).not.toContain('error [');
