@@ -1,39 +1,41 @@
 // Command line of the benchmark programs, read by CLI11: unknown flags, missing values and words where a number belongs
-// are errors; nothing is guessed.
+// are errors; nothing is guessed. CLI11 itself is seen by flags.cpp alone, because it takes ten seconds to compile.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
-#include <cstdio>
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
-#include "core/error.h"
+namespace CLI {
+class App;
+}
 
 namespace spark::bench {
 
-// A whole number from `low` on.
-inline CLI::Option* add_number(CLI::App& app, const std::string& flag, int64_t& value, int64_t low,
-                               const std::string& description) {
-  return app.add_option(flag, value, description)->check(CLI::Range(low, int64_t{INT32_MAX}))->capture_default_str();
-}
+// The variables keep what they hold when a flag is not given; --help shows it as the default.
+class Flags {
+ public:
+  explicit Flags(const std::string& about);
+  ~Flags();
+  // A whole number from `low` on.
+  void number(const std::string& flag, int64_t& value, int64_t low, const std::string& description);
+  // `choices` empty: any text.
+  void text(const std::string& flag, std::string& value, const std::string& description,
+            const std::vector<std::string>& choices = {});
+  void yes(const std::string& flag, bool& value, const std::string& description);
+  // A word without a flag, which has to be there; in the order of the calls.
+  void word(const std::string& name, std::string& value, const std::string& description);
+  // At most two words without a flag.
+  void words(const std::string& name, std::vector<std::string>& values, const std::string& description);
 
-inline CLI::Option* add_text(CLI::App& app, const std::string& flag, std::string& value,
-                             const std::string& description) {
-  return app.add_option(flag, value, description)->capture_default_str();
-}
+  // Reads the command line and runs. The program's exit code: what `run` returns, 1 when it threw, 2 for a wrong
+  // command line.
+  int run(int argc, char** argv, const std::function<int()>& run);
 
-// Reads the command line and runs. The program's exit code: 1 when the run failed, 2 for a wrong command line.
-template <class Run>
-int parse_and_run(CLI::App& app, int argc, char** argv, Run&& run) {
-  try {
-    app.parse(argc, argv);
-    return run();
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;  // 0: --help, which exit() has printed
-  } catch (const Error& e) {
-    std::fprintf(stderr, "%s: %s\n", e.code().c_str(), e.what());
-    return e.code() == "usage" ? 2 : 1;
-  }
-}
+ private:
+  std::unique_ptr<CLI::App> app_;
+};
 
 }  // namespace spark::bench

@@ -242,12 +242,11 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Time of each op on the CUDA device at the shape of Llama-3.1-8B beside its floor");
-  add_number(app, "--tokens", options.sizes.N, 1, "packed tokens, a multiple of --length");
-  add_number(app, "--length", options.sizes.length, 1, "of a sequence");
-  add_number(app, "--rank", options.sizes.R, 1, "of LoRA");
-  add_text(app, "--only", options.only, "one part")
-      ->check(CLI::IsMember({"all", "elementwise", "products", "attention", "losses"}));
-  app.add_flag("--json", options.json, "one JSON document instead of a table");
-  return parse_and_run(app, argc, argv, [&] { return run(options), 0; });
+  Flags flags("Time of each op on the CUDA device at the shape of Llama-3.1-8B beside its floor");
+  flags.number("--tokens", options.sizes.N, 1, "packed tokens, a multiple of --length");
+  flags.number("--length", options.sizes.length, 1, "of a sequence");
+  flags.number("--rank", options.sizes.R, 1, "of LoRA");
+  flags.text("--only", options.only, "one part", {"all", "elementwise", "products", "attention", "losses"});
+  flags.yes("--json", options.json, "one JSON document instead of a table");
+  return flags.run(argc, argv, [&] { return run(options), 0; });
 }

@@ -137,10 +137,10 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Writes a Llama GGUF of a named shape with seeded random weights");
-  app.add_option("SHAPE", options.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)")->required();
-  app.add_option("FILE", options.file, "the GGUF; replaced when it exists")->required();
-  add_text(app, "--type", options.type, "of the weights")->check(CLI::IsMember({"f32", "bf16"}));
-  add_number(app, "--seed", options.seed, 0, "of the values");
-  return parse_and_run(app, argc, argv, [&] { return run(options), 0; });
+  Flags flags("Writes a Llama GGUF of a named shape with seeded random weights");
+  flags.word("SHAPE", options.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  flags.word("FILE", options.file, "the GGUF; replaced when it exists");
+  flags.text("--type", options.type, "of the weights", {"f32", "bf16"});
+  flags.number("--seed", options.seed, 0, "of the values");
+  return flags.run(argc, argv, [&] { return run(options), 0; });
 }

@@ -178,10 +178,10 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Time of each main op of the CPU backend beside a plain product");
-  add_number(app, "--tokens", options.tokens, 1, "packed tokens");
-  add_number(app, "--length", options.length, 1, "of a sequence");
-  add_number(app, "--threads", options.threads, 0, "0: all cores");
-  app.add_flag("--json", options.json, "one JSON document instead of a table");
-  return parse_and_run(app, argc, argv, [&] { return run(options), 0; });
+  Flags flags("Time of each main op of the CPU backend beside a plain product");
+  flags.number("--tokens", options.tokens, 1, "packed tokens");
+  flags.number("--length", options.length, 1, "of a sequence");
+  flags.number("--threads", options.threads, 0, "0: all cores");
+  flags.yes("--json", options.json, "one JSON document instead of a table");
+  return flags.run(argc, argv, [&] { return run(options), 0; });
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/error.h"
 #include "cuda/cuda_backend.h"
@@ -46,11 +47,11 @@ void run(const Options& own) {
 
 int main(int argc, char** argv) {
   Options own;
-  CLI::App app("The memory an SFT pass is planned to hold on a CUDA device, as one line of JSON");
-  bench::add_text(app, "--shape", own.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
-  bench::add_text(app, "--type", own.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
-  bench::add_number(app, "--rank", own.rank, 1, "of LoRA");
-  bench::add_number(app, "--tokens", own.tokens, 2, "of one sequence");
-  bench::add_text(app, "--recompute", own.recompute, "auto, none, cheap, block or offload");
-  return bench::parse_and_run(app, argc, argv, [&] { return run(own), 0; });
+  bench::Flags flags("The memory an SFT pass is planned to hold on a CUDA device, as one line of JSON");
+  flags.text("--shape", own.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  flags.text("--type", own.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
+  flags.number("--rank", own.rank, 1, "of LoRA");
+  flags.number("--tokens", own.tokens, 2, "of one sequence");
+  flags.text("--recompute", own.recompute, "auto, none, cheap, block or offload");
+  return flags.run(argc, argv, [&] { return run(own), 0; });
 }

@@ -116,16 +116,16 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Many SFT steps on random weights: finite losses, flat memory and speed, an exact resume");
-  add_text(app, "--shape", options.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
-  add_number(app, "--layers", options.layers, 0, "of that shape; 0: as many as it has");
-  add_text(app, "--type", options.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
-  add_text(app, "--backend", options.backend, "cpu or cuda");
-  add_number(app, "--steps", options.steps, 2, "in all");
-  add_number(app, "--save-at", options.save_at, 1, "the step whose state is resumed from, less than --steps");
-  add_number(app, "--tokens", options.tokens, 2, "packed tokens of a step");
-  add_number(app, "--length", options.length, 2, "of a sequence");
-  add_number(app, "--rank", options.rank, 1, "of LoRA");
-  add_number(app, "--seed", options.seed, 0, "of the weights and the data");
-  return parse_and_run(app, argc, argv, [&] { return run(options); });
+  Flags flags("Many SFT steps on random weights: finite losses, flat memory and speed, an exact resume");
+  flags.text("--shape", options.shape, "tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  flags.number("--layers", options.layers, 0, "of that shape; 0: as many as it has");
+  flags.text("--type", options.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
+  flags.text("--backend", options.backend, "cpu or cuda");
+  flags.number("--steps", options.steps, 2, "in all");
+  flags.number("--save-at", options.save_at, 1, "the step whose state is resumed from, less than --steps");
+  flags.number("--tokens", options.tokens, 2, "packed tokens of a step");
+  flags.number("--length", options.length, 2, "of a sequence");
+  flags.number("--rank", options.rank, 1, "of LoRA");
+  flags.number("--seed", options.seed, 0, "of the weights and the data");
+  return flags.run(argc, argv, [&] { return run(options); });
 }

@@ -44,32 +44,32 @@ struct Options {
   bool turns = false, one_trunk = false;
 };
 
-void add_options(CLI::App& app, Options& o) {
-  app.add_option("words", o.words, "MODEL.gguf, unless --shape is given; then sft, critic or ppo")->expected(0, 2);
-  add_text(app, "--shape", o.shape, "random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
-  add_text(app, "--type", o.type, "of those weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
-  add_number(app, "--layers", o.layers, 0, "of that shape; 0: as many as it has");
-  add_number(app, "--tokens", o.tokens, 2, "packed tokens");
-  add_number(app, "--length", o.length, 2, "of a sequence");
-  add_text(app, "--loss", o.loss, "which tokens of a sequence have one")->check(CLI::IsMember({"half", "all"}));
-  add_number(app, "--values", o.values, 1, "tokens from one value to the next");
-  add_number(app, "--trajectories", o.trajectories, 1, "of ppo");
-  add_number(app, "--batch", o.batch, 1, "trajectories per update");
-  app.add_flag("--one-trunk", o.one_trunk, "ppo: the critic reads the actor's trunk");
-  add_number(app, "--rank", o.rank, 1, "of LoRA");
-  add_number(app, "--seed", o.seed, 0, "of the weights and the data");
-  add_text(app, "--backend", o.backend, "auto, cpu or cuda");
-  add_number(app, "--device", o.device, 0, "of several GPUs");
-  add_number(app, "--threads", o.threads, 0, "0: all cores");
-  add_text(app, "--compute", o.compute, "auto, f32 or bf16");
-  add_text(app, "--recompute", o.recompute, "auto, none, cheap, block or offload");
-  add_number(app, "--memory-limit", o.memory_limit, 0, "in MB (10^6 bytes); 0: what is free");
-  add_number(app, "--repeats", o.repeats, 1, "that are measured");
-  add_number(app, "--warmup", o.warmup, 0, "repeats before them");
-  add_text(app, "--export", o.folder, "writes the data and the starting adapters for bench/peers into this folder");
-  app.add_flag("--turns", o.turns,
-               "takes turns with another program: a JSON line when warm, then for each line `run N` on stdin one JSON "
-               "line with the N repeats, at the end of stdin the document on one line");
+void add_options(Flags& flags, Options& o) {
+  flags.words("words", o.words, "MODEL.gguf, unless --shape is given; then sft, critic or ppo");
+  flags.text("--shape", o.shape, "random weights in memory: tiny, 30m, 160m, 1b-layer, 8b (native/bench/shapes.h)");
+  flags.text("--type", o.type, "of those weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
+  flags.number("--layers", o.layers, 0, "of that shape; 0: as many as it has");
+  flags.number("--tokens", o.tokens, 2, "packed tokens");
+  flags.number("--length", o.length, 2, "of a sequence");
+  flags.text("--loss", o.loss, "which tokens of a sequence have one", {"half", "all"});
+  flags.number("--values", o.values, 1, "tokens from one value to the next");
+  flags.number("--trajectories", o.trajectories, 1, "of ppo");
+  flags.number("--batch", o.batch, 1, "trajectories per update");
+  flags.yes("--one-trunk", o.one_trunk, "ppo: the critic reads the actor's trunk");
+  flags.number("--rank", o.rank, 1, "of LoRA");
+  flags.number("--seed", o.seed, 0, "of the weights and the data");
+  flags.text("--backend", o.backend, "auto, cpu or cuda");
+  flags.number("--device", o.device, 0, "of several GPUs");
+  flags.number("--threads", o.threads, 0, "0: all cores");
+  flags.text("--compute", o.compute, "auto, f32 or bf16");
+  flags.text("--recompute", o.recompute, "auto, none, cheap, block or offload");
+  flags.number("--memory-limit", o.memory_limit, 0, "in MB (10^6 bytes); 0: what is free");
+  flags.number("--repeats", o.repeats, 1, "that are measured");
+  flags.number("--warmup", o.warmup, 0, "repeats before them");
+  flags.text("--export", o.folder, "writes the data and the starting adapters for bench/peers into this folder");
+  flags.yes("--turns", o.turns,
+            "takes turns with another program: a JSON line when warm, then for each line `run N` on stdin one JSON "
+            "line with the N repeats, at the end of stdin the document on one line");
 }
 
 struct Opened {
@@ -265,7 +265,7 @@ int run(const Options& own) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app(kAbout);
-  add_options(app, options);
-  return parse_and_run(app, argc, argv, [&] { return run(options); });
+  Flags flags(kAbout);
+  add_options(flags, options);
+  return flags.run(argc, argv, [&] { return run(options); });
 }
