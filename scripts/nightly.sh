@@ -9,7 +9,7 @@
 #     on the emulated device
 #   verify parity: every tensor type          F32 and Q4_K; bindings/parityQuantised.test.ts compares all of them
 #   run files cut in four places              in two
-#   mini: three questions of each template    one
+#   mini: three questions of each template    one, and Python's inputs of every third
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export SPARK_SHARED="${SPARK_SHARED:-$(cd .. && pwd)/shared}"

@@ -24,9 +24,11 @@ describe('ideal inputs', () => {
     const sample = [...families.values()].flatMap((list) => list.slice(0, full ? 3 : 1));
     expect(families.size).toBeGreaterThanOrEqual(35);
     const tried = new Set<string>();
-    const calls = sample.flatMap((question) => {
+    const calls = sample.flatMap((question, index) => {
       const rules = miniRules(question)!;
-      return Object.entries(rules.inputs).map(([tool, input]) => ({ question, rules, tool, input }));
+      const inputs = Object.entries(rules.inputs).map(([tool, input]) => ({ question, rules, tool, input }));
+      // Python takes a process a call: here every third template's, all of them in the nightly run.
+      return inputs.filter(({ tool }) => full || tool !== 'python' || index % 3 === 0);
     });
     // All at once, because every child has a queue.
     await Promise.all(
