@@ -11,6 +11,7 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'interrupted',
   'disk_full',
   'io_error',
+  'tool_unavailable',
   'disposed',
   'invalid_config',
   'invalid_argument',

@@ -1,8 +1,9 @@
 /** A user's own parts, as objects and from a module. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/config/index.js';
+import { SparkError } from '../../../src/errors.js';
 import { createOracle } from '../../../src/judge/oracle.js';
 import { checkParts, loadParts } from '../../../src/run/parts.js';
 import { Run } from '../../../src/run/run.js';
@@ -81,6 +82,16 @@ describe('a run with parts of its own', () => {
     expect((await loadParts(resolveConfig({ parts: made, seed: 9 }))).parts.judge?.id).toBe('j9');
   });
 
+  it('ends when a tool cannot work at all; nothing of that is stored', async () => {
+    const tools = {
+      actions: () => createBuiltinRegistry({ tools: ['calculator'] }).actions(),
+      run: () => Promise.reject(new SparkError('tool_unavailable', 'the licence server is down')),
+    };
+    await using run = await Run.open(config('unavailable'), { parts: { tools } });
+    await expect(perform(run, generateStage(SET))).rejects.toMatchObject({ code: 'tool_unavailable' });
+    expect(readFileSync(run.folder.trajectoriesFile('min-score-tau6'), 'utf8')).not.toContain('licence');
+  });
+
   it('says what is wrong with them', async () => {
     expect(() => checkParts({ judge: {} }, 'here')).toThrow(
       /here: expected some of generator, engine, judge.*judge\.id/,
@@ -101,6 +112,16 @@ function flat(value: number) {
 }
 
 describe('one run', () => {
+  it('has the same tools in all its stages, until it is closed', async () => {
+    const run = await Run.open(config('tools'));
+    const tools = run.parts.tools();
+    const ask = () => tools.run('calculator', '6 * 7', { timeoutMs: 10_000, maxObservationChars: 100 });
+    expect(await ask()).toEqual({ ok: true, observation: '42' });
+    expect(run.parts.tools()).toBe(tools);
+    run.close();
+    expect(await ask()).toMatchObject({ ok: false, observation: expect.stringContaining('shut down') });
+  });
+
   it('holds rollouts under several τ beside each other, and learns SFT once whatever ρ is', async () => {
     const run = await Run.open(config('taus', { sft: { epochs: 1 } }));
     const written = [];

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { SparkError } from '../../../src/errors.js';
 import { CATEGORIES } from '../../../src/questions/question.js';
 import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
 import { CorpusIndex } from '../../../src/tools/child/corpusIndex.js';
@@ -60,7 +61,13 @@ describe('ToolRegistry', () => {
     });
   });
 
-  it('throws only when aborted', async () => {
+  it('throws when a tool cannot work at all, which is nothing to learn from', async () => {
+    const gone = new SparkError('tool_unavailable', 'the licence server is down');
+    const registry = new ToolRegistry().register(tool('mine', () => Promise.reject(gone)));
+    await expect(registry.run('mine', 'x', context)).rejects.toBe(gone);
+  });
+
+  it('throws when aborted', async () => {
     const controller = new AbortController();
     const registry = new ToolRegistry().register(
       tool('slow', () => {
