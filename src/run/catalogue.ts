@@ -1,7 +1,7 @@
 /** Lists the runs in a folder, compares runs, and removes them. */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { SparkError, toSparkError, writeError } from '../errors.js';
+import { SparkError, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
 import { RunFolder, runRoot } from './folder.js';
 import { lockRun } from './lock.js';
@@ -108,12 +108,12 @@ export function removeRun(name: string, log: Log): RunEntry {
   if (!existsSync(path.join(folder, 'config.json'))) {
     throw new SparkError('no_data', `no run at ${folder}: expected a folder with a config.json; nothing was removed`);
   }
+  const run = RunFolder.ofAnyLayout(folder);
   const entry = describeRun(folder);
   const lock = lockRun(folder, log);
   try {
-    rmSync(folder, { recursive: true });
-  } catch (error) {
-    throw writeError(error, folder);
+    const left = run.remove();
+    if (left.length > 0) log.warn(`${folder} stays: ${left.join(', ')} is not of the run`);
   } finally {
     lock.release();
   }

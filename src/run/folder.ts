@@ -10,7 +10,7 @@
  *   eval/<stage>.jsonl             answers to the test questions
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/index.js';
 import { SparkError, writeError } from '../errors.js';
@@ -20,6 +20,13 @@ import { MetricsFile } from './metricsFile.js';
 
 /** Increased whenever this program can no longer continue folders of the version before. */
 const LAYOUT = 2;
+
+/** What a run writes into its folder, in this layout and the one before. Nothing else there is ours to remove. */
+const OWN = [
+  ...['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'ladder.json', 'report.html', 'judge-cache'],
+  ...['trajectories', 'adapters', 'checkpoints', 'eval'],
+  ...['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'],
+];
 
 /** What config.json says beside the configuration: which version wrote it, and when. */
 export interface RunFacts {
@@ -38,9 +45,13 @@ export class RunFolder {
     this.metrics = new MetricsFile(path.join(root, 'metrics.jsonl'));
   }
 
-  /** Opens a run's folder, creating it when it does not exist. */
+  /**
+   * Opens a run's folder, creating it when it does not exist. Throws `unsupported_file` for a folder whose config.json
+   * is not a run's.
+   */
   static open(root: string, { fresh = false } = {}): RunFolder {
     const folder = new RunFolder(root);
+    folder.checkOurs();
     // Throws for a folder of another version, before anything is written into it; with `fresh` it will be emptied
     // anyway.
     if (!fresh && existsSync(folder.configFile)) folder.readConfig();
@@ -60,6 +71,13 @@ export class RunFolder {
       'no_data',
       `no run at ${root}: expected a config.json there; start one with spark-rl generate`,
     );
+  }
+
+  /** Opens a run that must exist, also one that can only be removed: of another layout, or damaged. */
+  static ofAnyLayout(root: string): RunFolder {
+    const folder = new RunFolder(root);
+    folder.checkOurs();
+    return folder;
   }
 
   get configFile() {
@@ -118,16 +136,51 @@ export class RunFolder {
     }
   }
 
-  /** Removes everything in the run except its lock, which the caller must hold. */
+  /** Removes what the run wrote, except its lock, which the caller must hold. Files that are not the run's stay. */
   clear(): void {
+    this.#removeOwn();
+    this.make();
+  }
+
+  /** Removes the run with its lock, which the caller must hold. Returns the names of other files, which stay. */
+  remove(): string[] {
+    this.#removeOwn();
     try {
-      for (const name of readdirSync(this.root)) {
-        if (name !== LOCK_FILE) rmSync(path.join(this.root, name), { recursive: true, force: true });
-      }
+      rmSync(path.join(this.root, LOCK_FILE), { force: true });
+      const left = readdirSync(this.root);
+      if (left.length === 0) rmdirSync(this.root);
+      return left;
     } catch (error) {
       throw writeError(error, this.root);
     }
-    this.make();
+  }
+
+  #removeOwn(): void {
+    try {
+      for (const name of OWN) rmSync(path.join(this.root, name), { recursive: true, force: true });
+    } catch (error) {
+      throw writeError(error, this.root);
+    }
+  }
+
+  /** Throws `unsupported_file` when there is a config.json of something else, such as a model's. */
+  checkOurs(): void {
+    if (!existsSync(this.configFile) || this.#isOurs()) return;
+    throw new SparkError(
+      'unsupported_file',
+      `${this.root} is no run: expected a run's config.json there, got another file of that name; nothing was changed. ` +
+        'Give another --run',
+    );
+  }
+
+  /** By what config.json says; when it cannot be read, by the folders that every run has. */
+  #isOurs(): boolean {
+    try {
+      const { run } = JSON.parse(readFileSync(this.configFile, 'utf8')) as { readonly run?: unknown };
+      return typeof run === 'object' && run !== null;
+    } catch {
+      return ['adapters', 'checkpoints', 'judge-cache'].every((name) => existsSync(path.join(this.root, name)));
+    }
   }
 
   async writeConfig(config: Config, facts: Readonly<Record<string, unknown>>): Promise<void> {
@@ -136,6 +189,7 @@ export class RunFolder {
 
   /** The configuration this run was made with, or null. Throws `unsupported_file` for a run of another version. */
   readConfig(): StoredConfig | null {
+    this.checkOurs();
     const stored = readSealed<StoredConfig>(this.configFile, {
       remedy:
         'edited by hand? take the "sha256" out as well, or pass settings as flags; else remove the file, and the next ' +

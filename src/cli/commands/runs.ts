@@ -15,7 +15,7 @@ export default defineCommand({
   examples: [
     ['$0 runs list', 'what there is and what it weighs'],
     ['$0 runs compare a b', 'settings that differ, and the results side by side'],
-    ['$0 runs rm a --yes', 'with all it holds'],
+    ['$0 runs rm a --yes', 'with all it wrote'],
   ],
   async run({ action, run: given = [], yes }, { log }) {
     if (action === 'list') {
@@ -29,7 +29,7 @@ export default defineCommand({
       return { json: comparison, text: comparisonText(comparison) };
     }
     refuse(given.length === 0, 'runs rm expects a run: spark-rl runs rm a --yes');
-    refuse(!yes, `runs rm removes ${given.join(', ')} with all they hold; say so with --yes`);
+    refuse(!yes, `runs rm removes ${given.join(', ')} with all they wrote; say so with --yes`);
     const removed = given.map((name) => removeRun(name, log));
     return {
       json: { removed },

@@ -1,5 +1,5 @@
 /** `spark-rl runs`: listing, comparing and removing runs, also those of another version. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../../../src/log.js';
@@ -50,6 +50,26 @@ describe('runs', () => {
     expect(existsSync(at('b'))).toBe(false);
     expect(() => removeRun(at('no-run'), silentLog)).toThrow(/nothing was removed/);
     expect(existsSync(at('no-run'))).toBe(true);
+  });
+
+  it('removes nothing that a run did not write, nor a folder whose config.json is of something else', async () => {
+    await make('mixed', 6, 0.5);
+    writeFileSync(path.join(at('mixed'), 'thesis.txt'), 'mine');
+    removeRun(at('mixed'), silentLog);
+    expect(readdirSync(at('mixed'))).toEqual(['thesis.txt']);
+    (await Run.open({ name: at('mixed') }, { fresh: true })).close();
+    expect(readFileSync(path.join(at('mixed'), 'thesis.txt'), 'utf8')).toBe('mine');
+
+    mkdirSync(at('model'));
+    for (const config of ['{"architectures":["LlamaForCausalLM"]}', '{bad']) {
+      writeFileSync(path.join(at('model'), 'config.json'), config);
+      expect(() => removeRun(at('model'), silentLog)).toThrow(/is no run/);
+      for (const fresh of [false, true]) {
+        await expect(Run.open({ name: at('model') }, { fresh })).rejects.toThrow(/is no run/);
+      }
+      expect(readFileSync(path.join(at('model'), 'config.json'), 'utf8')).toBe(config);
+      expect(readdirSync(at('model'))).toEqual(['config.json']);
+    }
   });
 
   it('a run of the version before is refused before anything is written, with what to do', async () => {
