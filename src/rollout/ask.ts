@@ -22,6 +22,25 @@ export function endsTheRun(error: SparkError): boolean {
 }
 
 /**
+ * Asks, and checks the answer: a judge may be the user's own object. Throws `invalid_argument` for what is no verdict,
+ * because such a judge is wrong about every question.
+ */
+async function ask(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
+  const verdict = await judge.judge(request, signalOf({ signal }));
+  const wrong = (expected: string, got: unknown) =>
+    new SparkError('invalid_argument', `judge ${judge.id}: expected ${expected}, got ${String(got)}; mend the judge`);
+  if (typeof verdict?.scores !== 'object' || verdict.scores === null) throw wrong('{ scores, processOk }', verdict);
+  for (const [action, score] of Object.entries(verdict.scores)) {
+    if (score === null || (typeof score === 'number' && score >= 0 && score <= 10)) continue;
+    throw wrong(`a score of 0 to 10 or null for ${action}`, score);
+  }
+  if (verdict.processOk !== null && typeof verdict.processOk !== 'boolean') {
+    throw wrong('processOk true, false or null', verdict.processOk);
+  }
+  return verdict;
+}
+
+/**
  * A verdict with at least one score. After a failure or a verdict without any score the judge is asked again, at most
  * `retries` times; then the last error is thrown, `judge_unparsable` for a verdict without scores.
  */
@@ -34,7 +53,7 @@ export async function askForScores(
   let failure: SparkError | null = null;
   for (let attempt = 0; attempt <= retries; attempt++) {
     try {
-      const verdict = await judge.judge(request, signalOf({ signal }));
+      const verdict = await ask(judge, request, signal);
       if (request.actions.some(({ name }) => typeof verdict.scores[name] === 'number')) return verdict;
       failure = new SparkError(
         'judge_unparsable',
@@ -56,7 +75,7 @@ export async function askForLastVerdict(
   signal: AbortSignal | undefined,
 ): Promise<boolean | null> {
   try {
-    return (await judge.judge(request, signalOf({ signal }))).processOk;
+    return (await ask(judge, request, signal)).processOk;
   } catch (error) {
     const failure = toSparkError(error, 'judge_refused');
     if (endsTheRun(failure)) throw failure;

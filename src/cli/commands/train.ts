@@ -34,7 +34,11 @@ export default defineCommand({
       { ...args, selection: undefined },
       {
         reward: { rho: args.rho },
-        [method]: { epochs: args.epochs, learningRate: args['learning-rate'], init: args.init },
+        [method]: {
+          epochs: args.epochs,
+          learningRate: args['learning-rate'],
+          ...(args.init === undefined ? {} : { init: args.init }),
+        },
       },
     );
     const { rho } = config.reward;

@@ -43,6 +43,11 @@ describe('command line', () => {
     expect(done.stderr).toContain('error [no_data]');
   });
 
+  it('trains in a new run as far as it can: it asks for data, not for an option', async () => {
+    const done = await runCli(['train', 'sft', '--run', `${temporaryFolder()}/new`, '--learning-rate', '0.1']);
+    expect(done.stderr).toContain('error [no_data]');
+  });
+
   it('prints one JSON document on stdout', async () => {
     const done = await runCli(['config', 'print', '--tau', '7', '--set', 'ppo.epochs=3', '--json']);
     expect(done.json()).toMatchObject({ rollout: { tau: 7 }, ppo: { epochs: 3 } });

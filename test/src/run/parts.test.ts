@@ -82,6 +82,23 @@ describe('a run with parts of its own', () => {
     expect((await loadParts(resolveConfig({ parts: made, seed: 9 }))).parts.judge?.id).toBe('j9');
   });
 
+  it.each([
+    [
+      'a score past 10',
+      () => ({ scores: { calculator: 1000, think: 7 }, processOk: true }),
+      /0 to 10 .*calculator, got 1000/,
+    ],
+    ['NaN', () => ({ scores: { calculator: Number.NaN, think: 7 }, processOk: true }), /got NaN/],
+    ['a text', () => ({ scores: { calculator: '9', think: 7 }, processOk: true }), /got 9/],
+    ['nothing', () => undefined, /expected \{ scores, processOk \}, got undefined/],
+    ['no yes or no', () => ({ scores: { think: 7 } }), /processOk/],
+  ])('ends when its judge answers %s', async (what, answer, words) => {
+    const judge = { id: 'mine', judge: async () => answer() as never };
+    await using run = await Run.open(config(`judge ${what}`), { parts: { judge } });
+    const made = perform(run, generateStage(SET));
+    await expect(made).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(words) });
+  });
+
   it('ends when a tool cannot work at all; nothing of that is stored', async () => {
     const tools = {
       actions: () => createBuiltinRegistry({ tools: ['calculator'] }).actions(),
