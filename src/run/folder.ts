@@ -51,10 +51,10 @@ export class RunFolder {
    */
   static open(root: string, { fresh = false } = {}): RunFolder {
     const folder = new RunFolder(root);
-    folder.checkOurs();
+    folder.checkOurs(); // with `fresh`, too
     // Throws for a folder of another version, before anything is written into it; with `fresh` it will be emptied
     // anyway.
-    if (!fresh && existsSync(folder.configFile)) folder.readConfig();
+    if (!fresh) folder.readConfig();
     folder.make();
     return folder;
   }
