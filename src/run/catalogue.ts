@@ -11,7 +11,7 @@ export interface RunEntry {
   readonly name: string;
   readonly folder: string;
   readonly bytes: number;
-  /** ISO date when a command last opened the run for writing; null when that cannot be read */
+  /** ISO date when a command last began its work in the run; null when that cannot be read */
   readonly written: string | null;
   /** Stages that are finished, in the order in which they began. */
   readonly finished: readonly string[];

@@ -22,11 +22,10 @@ import { MetricsFile } from './metricsFile.js';
 const LAYOUT = 2;
 
 /** What a run writes into its folder, in this layout and the one before. Nothing else there is ours to remove. */
-const OWN = [
-  ...['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'ladder.json', 'report.html', 'judge-cache'],
-  ...['trajectories', 'adapters', 'checkpoints', 'eval'],
-  ...['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'],
-];
+const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'ladder.json', 'report.html'];
+const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
+const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
+const OWN = [...FILES, ...FOLDERS, ...OF_LAYOUT_1];
 
 /** What config.json says beside the configuration: which version wrote it, and when. */
 export interface RunFacts {
@@ -39,6 +38,8 @@ export type StoredConfig = Config & { readonly run?: RunFacts };
 export class RunFolder {
   readonly root: string;
   readonly metrics: MetricsFile;
+  /** Whether `open` made the folder, so that it may be removed when it stays empty. */
+  #isNew = false;
 
   private constructor(root: string) {
     this.root = root;
@@ -55,7 +56,7 @@ export class RunFolder {
     // Throws for a folder of another version, before anything is written into it; with `fresh` it will be emptied
     // anyway.
     if (!fresh) folder.readConfig();
-    folder.make();
+    folder.#isNew = makeFolder(root);
     return folder;
   }
 
@@ -126,20 +127,14 @@ export class RunFolder {
     return path.join(this.root, 'checkpoints', stage);
   }
 
-  make(): void {
-    try {
-      for (const name of ['', 'trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval']) {
-        mkdirSync(path.join(this.root, name), { recursive: true });
-      }
-    } catch (error) {
-      throw writeError(error, this.root);
-    }
-  }
-
   /** Removes what the run wrote, except its lock, which the caller must hold. Files that are not the run's stay. */
   clear(): void {
     this.#removeOwn();
-    this.make();
+  }
+
+  /** Removes the folder when `open` made it and nothing was written into it. */
+  removeUnused(): void {
+    if (this.#isNew && existsSync(this.root) && readdirSync(this.root).length === 0) rmdirSync(this.root);
   }
 
   /** Removes the run with its lock, which the caller must hold. Returns the names of other files, which stay. */
@@ -183,7 +178,9 @@ export class RunFolder {
     }
   }
 
+  /** Makes the folders, too: a folder with a config.json is a whole run. */
   async writeConfig(config: Config, facts: Readonly<Record<string, unknown>>): Promise<void> {
+    for (const name of FOLDERS) makeFolder(path.join(this.root, name));
     await writeSealed(this.configFile, { ...config, run: { layout: LAYOUT, ...facts } });
   }
 
@@ -204,6 +201,15 @@ export class RunFolder {
         'give another --run and let this one be as it is, or remove the folder (quickstart --fresh does); its adapters and ' +
         'its report stay usable',
     );
+  }
+}
+
+/** Returns false when it was there. */
+function makeFolder(folder: string): boolean {
+  try {
+    return mkdirSync(folder, { recursive: true }) !== undefined;
+  } catch (error) {
+    throw writeError(error, folder);
   }
 }
 

@@ -44,6 +44,7 @@ export class Run {
   readonly questions: RunQuestions;
   readonly records: StageRecords;
   readonly #lock: RunLock | null;
+  #stored = false;
 
   private constructor({ config, folder, log, signal, parts, partsHash, lock }: Opened) {
     this.config = config;
@@ -58,9 +59,9 @@ export class Run {
   }
 
   /**
-   * Opens the run folder for writing, creating it when it does not exist, takes its lock, which `close` releases, and
-   * writes config.json. Throws `run_locked` while another process has the lock, `invalid_config`, `invalid_argument`
-   * (parts), `unsupported_file` (a run of another version), `io_error`.
+   * Opens the run folder for writing, creating it when it does not exist, and takes its lock, which `close` releases.
+   * Throws `run_locked` while another process has the lock, `invalid_config`, `invalid_argument` (parts),
+   * `unsupported_file` (a run of another version), `io_error`.
    */
   static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
     const config = resolveConfig(given as ConfigPatch);
@@ -72,18 +73,12 @@ export class Run {
     const lock = lockRun(folder.root, log);
     try {
       if (options.fresh) folder.clear();
-      await folder.writeConfig(config, {
-        version: packageVersion(),
-        commit: sourceCommit(),
-        node: process.version,
-        modelSha256: await fileSha256(config.model.path),
-        written: new Date().toISOString(),
-      });
       const user = { ...loaded, ...own };
       const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
       return new Run({ config, folder, log, signal, parts, partsHash: hash, lock });
     } catch (error) {
       lock.release();
+      folder.removeUnused();
       throw error;
     }
   }
@@ -96,6 +91,22 @@ export class Run {
     const config = resolveConfig(stored as ConfigPatch, { name: root });
     const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user: {}, log, signal });
     return new Run({ config, folder, log, signal, parts, partsHash: null, lock: null });
+  }
+
+  /**
+   * Writes config.json, from which later commands on this run take their settings. `perform` calls this when a stage
+   * begins its work: settings that were refused, or a mistyped --run, leave nothing behind.
+   */
+  async storeConfig(): Promise<void> {
+    if (this.#stored) return;
+    await this.folder.writeConfig(this.config, {
+      version: packageVersion(),
+      commit: sourceCommit(),
+      node: process.version,
+      modelSha256: await fileSha256(this.config.model.path),
+      written: new Date().toISOString(),
+    });
+    this.#stored = true;
   }
 
   /** The adapter of a finished training, a GGUF file; null when there is none. */
@@ -111,6 +122,7 @@ export class Run {
     this.parts.close();
     this.folder.metrics.close();
     this.#lock?.release();
+    this.folder.removeUnused();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

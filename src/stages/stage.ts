@@ -52,6 +52,7 @@ export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<R
   }
   const before = begun ?? finished?.dependsOn ?? null;
   await stage.prepare(run, before === null ? null : changes(before, facts));
+  await run.storeConfig();
   await run.records.begin(stage.name, facts);
   const { result, files, copies = [], complete } = await stage.execute(run);
   await run.records.finish(stage.name, {

@@ -14,6 +14,7 @@ const at = (name: string) => path.join(base, name);
 async function make(name: string, tau: number, accuracy: number): Promise<void> {
   const run = await Run.open({ name: at(name), rollout: { tau } });
   const finished = { dependsOn: {}, files: {}, copies: {}, complete: true };
+  await run.storeConfig();
   await run.records.finish('evaluate sft', { ...finished, result: { accuracy, perCategory: [{ category: 'math' }] } });
   await run.records.begin('train spark', {});
   run.close();
