@@ -1,7 +1,7 @@
 /** `spark-rl generate`: rolls out one rollout set of a run; with --dry-run only says what the judge would cost. */
 import path from 'node:path';
 import { withRun } from '../../run/run.js';
-import { generateStage } from '../../stages/generate.js';
+import { generateStage, generateText } from '../../stages/generate.js';
 import { priceOfGeneration } from '../../stages/price.js';
 import { perform } from '../../stages/stage.js';
 import { defineCommand } from '../command.js';
@@ -32,11 +32,7 @@ export default defineCommand({
       const summary = await perform(run, stage);
       return { summary, file: path.join(run.folder.root, summary.file) };
     });
-    const { written, already, skipped, questions, set, seconds } = summary;
-    const text =
-      `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
-      `in ${seconds.toFixed(1)} s\n${file}`;
-    return { json: { ...summary, file }, text, failed: written + already === 0 };
+    return { json: { ...summary, file }, text: `${generateText(summary)}\n${file}` };
   },
 });
 
