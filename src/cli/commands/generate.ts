@@ -15,7 +15,7 @@ export default defineCommand({
     questions: { type: 'string', describe: 'mini, or a Parquet / JSONL file with MMLU-Pro’s columns' },
     limit: { type: 'number', describe: 'so many questions, balanced over the categories; 0: all' },
     category: { type: 'string', array: true, describe: 'only these categories (repeatable)' },
-    'dry-run': { type: 'boolean', default: false, describe: 'price the judge’s calls and stop' },
+    'dry-run': { type: 'boolean', default: false, describe: 'price the judge’s calls for what is left, and stop' },
   },
   examples: [
     ['$0 generate --run my --questions test.parquet --limit 2500 --model m.gguf', 'SPaRK’s data, judged by gpt-4o'],
@@ -37,6 +37,8 @@ export default defineCommand({
 });
 
 function priced(price: Awaited<ReturnType<typeof priceOfGeneration>>) {
-  const dollars = price.paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
-  return { json: price, text: `${price.questions} questions, at most ${price.calls} judge calls, ${dollars}` };
+  const { questions, already, calls, paid } = price;
+  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
+  const there = already === 0 ? '' : `, ${already} were rolled out already; for the other ${questions - already}`;
+  return { json: price, text: `${questions} questions${there}, at most ${calls} judge calls, ${dollars}` };
 }

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { resolveConfig } from '../../../src/config/index.js';
 import { SparkError } from '../../../src/errors.js';
 import { createOracle } from '../../../src/judge/oracle.js';
 import type { Log } from '../../../src/log.js';
@@ -9,6 +10,7 @@ import { exportQuestions } from '../../../src/questions/export.js';
 import { makeMini } from '../../../src/questions/mini.js';
 import { withRun } from '../../../src/run/run.js';
 import { generateStage } from '../../../src/stages/generate.js';
+import { priceOfGeneration } from '../../../src/stages/price.js';
 import { perform } from '../../../src/stages/stage.js';
 import { temporaryFolder } from '../cli/runCli.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
@@ -89,6 +91,27 @@ describe('generate', () => {
   });
 });
 
+describe('the price', () => {
+  const api = (name: string, limit: number) =>
+    resolveConfig({
+      ...{ name: path.join(folder, name), ...mini(limit), tools: { enabled: ['calculator'] } },
+      ...{ rollout: { ...SET, maxSteps: 3 }, judge: { kind: 'api', price: { input: 1, output: 1 } } },
+    });
+
+  it('is of what is left to do', async () => {
+    const whole = await priceOfGeneration(api('priced', 28));
+    expect(whole).toMatchObject({ questions: 28, already: 0, calls: 28 * 4, paid: true });
+    await generate('priced', mini(14)).done;
+    const rest = await priceOfGeneration(api('priced', 28));
+    expect(rest).toMatchObject({ questions: 28, already: 14, calls: 14 * 4 });
+    expect(rest.dollars).toBeCloseTo(whole.dollars / 2);
+    const elsewhere = { ...api('another', 14), rollout: { ...api('another', 14).rollout, maxSteps: 1 } };
+    expect(await priceOfGeneration(elsewhere, path.join(folder, 'priced'))).toMatchObject({ already: 14, calls: 0 });
+    const other = { ...api('priced', 14), rollout: { ...api('priced', 14).rollout, selection: 'min-score' as const } };
+    expect(await priceOfGeneration(other)).toMatchObject({ already: 0, calls: 14 * 4 });
+  });
+});
+
 describe('the oracle', () => {
   const other = { questions: { train: foreign, trainLimit: 0 }, judge: { kind: 'oracle' } };
 
@@ -101,6 +124,7 @@ describe('the oracle', () => {
       });
     }
     expect(opened).toBe(0);
+    await expect(priceOfGeneration(resolveConfig(other))).rejects.toThrow(/mini questions only/);
     // A judge of one's own may know them.
     expect(await generate('foreign', other).done).toMatchObject({ written: 14 });
   });
