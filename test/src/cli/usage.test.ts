@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import yargs, { type Argv } from 'yargs';
 import { commands } from '../../../src/cli/commands.js';
@@ -62,6 +63,13 @@ describe('command line', () => {
     const done = await runCli(['config', 'print', '--tau', '7', '--set', 'ppo.epochs=3', '--json']);
     expect(done.json()).toMatchObject({ rollout: { tau: 7 }, ppo: { epochs: 3 } });
     expect(done.stderr).toBe('');
+  });
+
+  it('says what eval --replay guessed among, where questions decide it', async () => {
+    const file = `${temporaryFolder()}/outputs.jsonl`;
+    writeFileSync(file, JSON.stringify({ question_id: 1, answer: 'C', category: 'math', generated_text: 'no idea' }));
+    const done = await runCli(['eval', '--replay', file]);
+    expect(done.stdout).toMatch(/^official-api drew 1 of its letters among ten options.*--questions FILE/m);
   });
 
   it('makes and checks question files', async () => {
