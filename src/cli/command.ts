@@ -1,6 +1,7 @@
 /** A yargs module made from plain data, so that a command's file holds its options, its work and nothing else. */
 import type { Argv, CommandModule, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
 import { type CommandContext, type CommandResult, type OutputOptions, runCommand } from './run.js';
+import { asGiven, valuesOf } from './values.js';
 
 type Named<T> = Record<string, T>;
 
@@ -25,20 +26,24 @@ export const outputOptions = {
 export function defineCommand<const P extends Named<PositionalOptions & Options>, const O extends Named<Options>>(
   spec: CommandSpec<P, O>,
 ): Command {
+  const options: Named<Options> = { ...spec.options, ...outputOptions };
+  const positionals: Named<PositionalOptions> = spec.positionals ?? {};
   return {
     builder(yargs) {
-      const options: Named<Options> = { ...spec.options, ...outputOptions };
-      let parser: Argv = yargs.options(options);
-      for (const [name, positional] of Object.entries(spec.positionals ?? {})) {
+      let parser: Argv = yargs;
+      for (const [name, option] of Object.entries(options)) parser = parser.option(name, asGiven(option));
+      for (const [name, positional] of Object.entries(positionals)) {
         parser = parser.positional(name, positional);
       }
       for (const [example, meaning] of spec.examples ?? []) parser = parser.example(example, meaning);
       return parser;
     },
     handler(args) {
-      // yargs has checked the arguments against the same declarations that the type is inferred from.
-      const typed = args as unknown as InferredOptionTypes<O> & InferredOptionTypes<P> & OutputOptions;
-      return runCommand(typed, (context) => spec.run(typed, context));
+      // yargs and `valuesOf` check the arguments against the same declarations that the type is inferred from.
+      type Typed = InferredOptionTypes<O> & InferredOptionTypes<P>;
+      return runCommand(args as unknown as OutputOptions, async (context) =>
+        spec.run(valuesOf(options, positionals, args) as Typed, context),
+      );
     },
   };
 }

@@ -8,12 +8,15 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { packageVersion } from '../package.js';
 import { commands } from './commands.js';
-import { EXIT_FAILED, EXIT_USAGE } from './run.js';
+import { EXIT_FAILED, endWith } from './run.js';
 import { guardStreams } from './streams.js';
+import { usageError, WORDS } from './usage.js';
 
 guardStreams(EXIT_FAILED);
+const args = hideBin(process.argv);
 
-await yargs(hideBin(process.argv))
+await yargs(args)
+  .updateStrings(WORDS)
   .scriptName('spark-rl')
   .usage('$0 <command>\n\nTeaches a language model to use rare tools: offline step-wise PPO (SPaRK, arXiv 2507.11371).')
   .command(commands)
@@ -24,11 +27,17 @@ await yargs(hideBin(process.argv))
   .help()
   .alias({ h: 'help' })
   .wrap(Math.min(120, process.stdout.columns ?? 100))
-  .fail((message, error, parser) => {
-    // Commands report their own failures (run.ts); what arrives here is a command line that could not be understood.
+  // Commands report their own failures (run.ts); what arrives here is a command line that could not be understood.
+  .fail((message, error) => {
     if (error) throw error;
-    parser.showHelp('error');
-    process.stderr.write(`\n${message}\n`);
-    process.exit(EXIT_USAGE);
+    wrongUsage(message);
   })
-  .parseAsync();
+  .parseAsync()
+  .catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'YError') wrongUsage(error.message); // what yargs' parser throws
+    throw error;
+  });
+
+function wrongUsage(message: string): never {
+  endWith(usageError(message, args), { json: args.includes('--json'), quiet: false });
+}

@@ -66,6 +66,12 @@ export function reportCrash(error: unknown): never {
   process.exit(EXIT_FAILED);
 }
 
+/** Reports the error and ends the process. */
+export function endWith(error: SparkError, output: OutputOptions): never {
+  reportFailure(error, output);
+  process.exit();
+}
+
 function reportFailure(error: SparkError, output: OutputOptions): void {
   if (output.json) process.stdout.write(`${redactedJson({ error: { code: error.code, message: error.message } })}\n`);
   process.stderr.write(`error [${error.code}]: ${error.message}\n`);

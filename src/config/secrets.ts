@@ -18,7 +18,8 @@ export function noteConfigSecrets(patch: unknown): void {
 export function refuseConfigSecrets(merged: unknown): void {
   const lines = [...stringsIn(merged)].flatMap(([path, text]) => {
     const reason = whyRefused(path.at(-1) ?? '', text);
-    return reason === null ? [] : [`  ${path.join('.')}: ${reason}`];
+    // No colon after the key: of `apiKey: expected …` redaction would take the next word for the secret.
+    return reason === null ? [] : [`  ${path.join('.')} ${reason}`];
   });
   if (lines.length === 0) return;
   throw new SparkError(
@@ -30,7 +31,7 @@ export function refuseConfigSecrets(merged: unknown): void {
 
 function whyRefused(key: string, text: string): string | null {
   if (text.trim() === '') return null;
-  if (namesSecret(key)) return 'expected no key with the name of a secret, got one';
-  if (holdsCredentials(text)) return 'expected a path or URL without name, password or key, got one that holds some';
-  return redactKnown(text) === text ? null : 'expected no secret, got one that this process has from elsewhere';
+  if (namesSecret(key)) return 'has the name of a secret';
+  if (holdsCredentials(text)) return 'holds a name, password or key, expected a path or URL without';
+  return redactKnown(text) === text ? null : 'holds a secret that this process has from elsewhere';
 }

@@ -48,6 +48,8 @@ export interface Replay {
   readonly path: string;
   readonly outputs: number;
   readonly protocols: Readonly<Record<Protocol, ProtocolResult>>;
+  /** Guesses of official-api that were drawn among ten options, because their question was not given. */
+  readonly guessesAmongTen: number;
   /** Accuracy of the published predictions themselves; null when the file has none. */
   readonly published: Accuracy | null;
 }
@@ -62,11 +64,14 @@ export async function replay(path: string, options: ReplayOptions = {}): Promise
   const optionCounts = new Map(
     (options.questions ?? []).map((question) => [question.question_id, letteredOptions(question).length]),
   );
+  const unknown = outputs.filter(({ question_id }) => !optionCounts.has(question_id));
+  const guesses = unknown.filter(({ generated_text }) => extractAnswer(generated_text, 'official-api').how === 'guess');
   const results = PROTOCOLS.map((name) => [name, gradeUnder(name, outputs, optionCounts)]);
   return {
     path,
     outputs: outputs.length,
     protocols: Object.fromEntries(results) as Record<Protocol, ProtocolResult>,
+    guessesAmongTen: guesses.length,
     published: publishedAccuracy(outputs),
   };
 }

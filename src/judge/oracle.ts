@@ -29,8 +29,22 @@ const UNKNOWN_TOOL = 1;
 const FAILURE =
   /\b(error|expected|unexpected|undefined|invalid|cannot|could not|not available|no article|nothing found|no such|no tool|no element|no solution|no output|has no|unknown|unsupported|timed out|empty input|too long|failed|is not|write e\.g)\b|Error\b/i;
 
+export const ORACLE_ID = 'oracle:1';
+
 export function createOracle(): Judge {
-  return { id: 'oracle:1', judge: async (request, { signal }) => verdict(request, signal) };
+  return { id: ORACLE_ID, judge: async (request, { signal }) => verdict(request, signal) };
+}
+
+/** Throws `invalid_config` when there are questions that the oracle would refuse one by one. */
+export function requireMini(questions: readonly Question[]): void {
+  const others = questions.filter((question) => miniRules(question) === null);
+  if (others.length === 0) return;
+  const { question_id, src } = others[0]!;
+  throw new SparkError(
+    'invalid_config',
+    `judge.kind oracle judges the built-in mini questions only, but ${others.length} of ${questions.length} questions ` +
+      `are others (first: question ${question_id}, src "${src}"): set judge.kind: api (--judge api) for them`,
+  );
 }
 
 function verdict(request: JudgeRequest, signal: AbortSignal | undefined): JudgeVerdict {

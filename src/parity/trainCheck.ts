@@ -25,8 +25,8 @@ export interface CheckRequest {
   /** Some of the tokens that a model wrote in the stage's trajectories. */
   readonly probes: readonly Probe[];
   readonly trajectories: number;
-  /** How many of the trajectories another model than this one wrote. */
-  readonly strangers: number;
+  /** How many of the trajectories each generator wrote that does not bear this model's hash, by its id. */
+  readonly others: ReadonlyMap<string, number>;
 }
 
 /** Throws `parity_failed` with the numbers and the likely cause. Results are kept by files, settings and tokens. */
@@ -58,13 +58,31 @@ export async function checkParity(run: Run, request: CheckRequest): Promise<void
   );
 }
 
-/** Warns of trajectories that another model wrote: the engines may agree on them, but this model did not sample them. */
-function warnOfOthers({ config, log }: Run, { stage, trajectories, strangers }: CheckRequest): void {
-  if (strangers === 0) return;
-  log.warn(
-    `${stage}: ${strangers} of ${trajectories} trajectories were written by another model than ` +
-      `${path.basename(config.model.path)}; spark-rl verify parity --run says whether their prompts are still its own`,
-  );
+/**
+ * Warns of trajectories that another model wrote, or a generator that does not say which model it is: the engines may
+ * agree on them, but it is not this model, or perhaps not, that sampled them.
+ */
+function warnOfOthers({ config, log }: Run, { stage, trajectories, others }: CheckRequest): void {
+  const model = path.basename(config.model.path);
+  const strangers = [...others.keys()].filter((id) => id.startsWith('sha256:'));
+  const unnamed = [...others.keys()].filter((id) => !id.startsWith('sha256:'));
+  const written = (ids: readonly string[]) => {
+    const count = ids.reduce((sum, id) => sum + others.get(id)!, 0);
+    return `${stage}: ${count} of ${trajectories} trajectories were written by`;
+  };
+  if (strangers.length > 0) {
+    log.warn(
+      `${written(strangers)} another model than ${model}; spark-rl verify parity --run says whether their prompts are ` +
+        'still its own',
+    );
+  }
+  if (unnamed.length > 0) {
+    const names = unnamed.map((id) => `"${id}"`).join(', ');
+    log.warn(
+      `${written(unnamed)} ${names}, of which it is not known whether that is ${model}; a generator says so by an id ` +
+        "that begins with sha256: and the hash of the model's file",
+    );
+  }
 }
 
 type Measured = Comparison & { readonly cached: boolean };

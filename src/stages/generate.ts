@@ -1,7 +1,8 @@
 /** The stage that rolls out one rollout set; trajectories that exist are kept, only missing questions are rolled out. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
+import { ORACLE_ID, requireMini } from '../judge/oracle.js';
 import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
@@ -9,8 +10,8 @@ import { ActionUsage } from '../rollout/usage.js';
 import { inWords } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
-import { TrajectoryStore } from '../trajectory/store.js';
-import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
+import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
+import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
 import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
@@ -21,10 +22,14 @@ export interface GenerateSummary {
   readonly set: string;
   readonly questions: number;
   readonly written: number;
+  /** How many of the questions had a trajectory before. */
   readonly already: number;
+  /** All trajectories of the set; more than `written` and `already` when it was begun with more or other questions. */
+  readonly trajectories: number;
   readonly skipped: number;
   /** Skips by code. */
   readonly skipCodes: Readonly<Record<string, number>>;
+  readonly firstSkip: Pick<Skip, 'code' | 'message'> | null;
   /** Steps by action, over all trajectories of the set. */
   readonly actions: Readonly<Record<string, number>>;
   readonly seconds: number;
@@ -42,11 +47,12 @@ export function generateStage(set: {
       return { ...(await rolloutFacts(run, set)), questions };
     },
     async prepare(run, changed) {
+      await refuseStrangers(run);
       // Other questions are added to the set; after any other change it would be a mixture of different rollouts.
       const other = (changed ?? []).filter((change) => !isOneQuestion(change));
       if (other.length === 0) return;
       const file = run.folder.trajectoriesFile(nameOfSet(set));
-      if (!existsSync(file)) return;
+      if (!existsSync(file) || statSync(file).size === 0) return;
       throw new SparkError(
         'run_exists',
         `${file} was made under other rules than these (${inWords(other)}): give another --run, or the same settings ` +
@@ -55,6 +61,13 @@ export function generateStage(set: {
     },
     execute: (run) => generate(run, set),
   };
+}
+
+/** Throws `invalid_config` for questions that the oracle does not know, before a model is loaded for them. */
+async function refuseStrangers({ config, parts, questions }: Run): Promise<void> {
+  // Opening another judge would ask for its key, also where nothing is left to judge.
+  if (config.judge.kind !== 'oracle' || parts.judge().judge.id !== ORACLE_ID) return;
+  requireMini(await questions.train());
 }
 
 type ChosenSet = RolloutSet & { readonly tau: number };
@@ -69,12 +82,12 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     for (const { action } of steps) counts.add(action);
   };
   const store = await TrajectoryStore.open(file, { log, onStored: count });
-  const already = store.size;
   const usage = counts.copy();
   const todo = questions.filter((question) => !store.has(trajectoryId(question.question_id, set, 0)));
   const started = performance.now();
   let written = 0;
   let skipCodes: Readonly<Record<string, number>> = {};
+  let firstSkip: GenerateSummary['firstSkip'] = null;
   try {
     if (todo.length > 0) {
       skipCodes = await rollOut(run, todo, { set, usage }, (result) => {
@@ -84,6 +97,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
           written += 1;
         } else {
           store.appendSkip(result);
+          firstSkip ??= { code: result.code, message: result.message };
         }
         log.progress(`generate ${name} ${written}/${todo.length}`);
       });
@@ -91,25 +105,47 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   } finally {
     store.close();
   }
-  const seconds = (performance.now() - started) / 1000;
-  const skipped = Object.values(skipCodes).reduce((sum, one) => sum + one, 0);
-  log.info(
-    `generate ${name}: ${written} trajectories, ${already} were there, ${skipped} skipped, ${seconds.toFixed(1)} s`,
-  );
-  const actions = counts.all();
   const result = {
     file: path.relative(folder.root, file),
     set: name,
     questions: questions.length,
     written,
-    already,
-    skipped,
+    already: questions.length - todo.length,
+    trajectories: store.size,
+    skipped: Object.values(skipCodes).reduce((sum, one) => sum + one, 0),
     skipCodes,
-    actions,
-    seconds,
+    firstSkip,
+    actions: counts.all(),
+    seconds: (performance.now() - started) / 1000,
   };
+  if (written + result.already === 0) throw nothingCame(result, file);
+  log.info(`generate ${generateText(result)}`);
   // Never complete, so that the next call counts what is there and tries skipped questions again.
   return { result, files: [file], complete: false };
+}
+
+/** What was written, what was there, and why questions were skipped, in words. */
+export function generateText(summary: GenerateSummary): string {
+  const { set, questions, written, already, trajectories, skipped, seconds } = summary;
+  const more = trajectories === written + already ? '' : `; the set holds ${trajectories}`;
+  const why = skipped === 0 ? '' : `\n${skipsText(summary)}`;
+  return (
+    `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
+    `in ${seconds.toFixed(1)} s${more}${why}`
+  );
+}
+
+function skipsText({ skipped, skipCodes, firstSkip }: GenerateSummary): string {
+  const codes = Object.entries(skipCodes).map(([code, count]) => `${count} ${code}`);
+  return `${skipped} skipped: ${codes.join(', ')}; the first, ${firstSkip?.code}: ${firstSkip?.message}`;
+}
+
+function nothingCame(summary: GenerateSummary, file: string): SparkError {
+  return new SparkError(
+    'no_data',
+    `generate ${summary.set}: none of ${summary.questions} questions gave a trajectory. ${skipsText(summary)}. Each stands in ` +
+      `${skipsFile(file)}; mend the cause and run the same command again`,
+  );
 }
 
 type Handle = Parameters<typeof runRollouts>[3];

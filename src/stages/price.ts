@@ -1,11 +1,19 @@
-/** Estimates what judging a rollout set will cost, before any rollout is made. */
+/** Estimates what judging the rest of a rollout set will cost, before any rollout is made. */
+import { existsSync } from 'node:fs';
 import type { Config } from '../config/index.js';
+import { requireMini } from '../judge/oracle.js';
 import { estimateCost, requirePrice } from '../judge/prices.js';
+import type { Question } from '../questions/question.js';
+import { RunFolder, runRoot } from '../run/folder.js';
 import { actionsOf, loadParts } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
+import { nameOfSet, trajectoryId } from '../trajectory/rolloutSet.js';
+import { readTrajectories } from '../trajectory/store.js';
 
 export interface GenerationPrice {
   readonly questions: number;
+  /** How many of them have a trajectory in the run; the rest is what is priced. */
+  readonly already: number;
   /** One call for each step and one at the end. */
   readonly calls: number;
   /** False for the oracle, which costs nothing, and for a judge of the user's own, whose cost is not known here. */
@@ -13,13 +21,25 @@ export interface GenerationPrice {
   readonly dollars: number;
 }
 
-/** The price of rollouts with the most steps allowed, of usual length. */
-export async function priceOfGeneration(config: Config): Promise<GenerationPrice> {
-  const questions = (await new RunQuestions(config).train()).length;
+/** The price of rollouts with the most steps allowed, of usual length. `root`: the run's folder, if there is one yet. */
+export async function priceOfGeneration(config: Config, root = runRoot(config.name)): Promise<GenerationPrice> {
+  const all = await new RunQuestions(config).train();
   const { parts } = await loadParts(config);
   const actions = actionsOf(config, parts);
-  const paid = parts.judge === undefined && config.judge.kind === 'api';
-  const price = paid ? requirePrice(config.judge.model, config.judge.price) : null;
-  const { calls, usd } = estimateCost(questions, config.rollout.maxSteps, { actions, price });
-  return { questions, calls, paid, dollars: usd ?? 0 };
+  const { kind, model, price: given } = config.judge;
+  if (parts.judge === undefined && kind === 'oracle') requireMini(all);
+  const paid = parts.judge === undefined && kind === 'api';
+  const price = paid ? requirePrice(model, given) : null;
+  const already = await countStored(config, root, all);
+  const { calls, usd } = estimateCost(all.length - already, config.rollout.maxSteps, { actions, price });
+  return { questions: all.length, already, calls, paid, dollars: usd ?? 0 };
+}
+
+async function countStored({ rollout }: Config, root: string, questions: readonly Question[]): Promise<number> {
+  if (RunFolder.peek(root) === null) return 0;
+  const file = RunFolder.existing(root).trajectoriesFile(nameOfSet(rollout));
+  if (!existsSync(file)) return 0;
+  const ids = new Set<string>();
+  for await (const { id } of readTrajectories(file)) ids.add(id);
+  return questions.filter(({ question_id }) => ids.has(trajectoryId(question_id, rollout, 0))).length;
 }

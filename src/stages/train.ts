@@ -101,12 +101,12 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const started = performance.now();
     const init = initOf(run, spec);
     const adapter = init === null ? await freshAdapter(model, run) : await model.loadAdapter(init);
-    const { probes, strangers, trajectories } = set;
+    const { probes, others, trajectories } = set;
     await checkParity(run, {
       stage: spec.name,
       model,
       probes,
-      strangers,
+      others,
       trajectories,
       init: init === null ? null : { adapter, path: init },
     });

@@ -16,8 +16,8 @@ export interface TrainingSet {
   /** Some of the tokens that the model wrote, for comparing the two engines. */
   readonly probes: readonly Probe[];
   readonly trajectories: number;
-  /** Trajectories that another model wrote. */
-  readonly strangers: number;
+  /** How many trajectories each generator wrote that does not bear this model's hash, by its id. */
+  readonly others: ReadonlyMap<string, number>;
 }
 
 export async function readTrainingSet(
@@ -36,14 +36,15 @@ export async function readTrainingSet(
   const own = await generatorHash(config.model.path, undefined, signal);
   const probes = new ShortestProbes(config.parity.tokens);
   let trajectories = 0;
-  let strangers = 0;
+  const others = new Map<string, number>();
   const look = (trajectory: Trajectory) => {
+    const { generator } = trajectory;
     trajectories += 1;
-    if (!trajectory.generator.startsWith(own)) strangers += 1;
+    if (!generator.startsWith(own)) others.set(generator, (others.get(generator) ?? 0) + 1);
     probes.offer(trajectory);
   };
   const samples = await collectSamples(objective, looking(readTrajectories(file, log), look), parts.reward(rho));
-  return { samples, probes: probes.take(), trajectories, strangers };
+  return { samples, probes: probes.take(), trajectories, others };
 }
 
 async function* looking<T>(source: AsyncIterable<T>, look: (item: T) => void): AsyncGenerator<T> {

@@ -72,5 +72,12 @@ function protocolTable(result: Replay): string {
       (published === null ? '' : `  agrees with published ${cell(published.rate)}`),
   );
   const published = result.published === null ? [] : [`published          ${cell(result.published.accuracy)}`];
-  return [`${result.outputs} outputs of ${result.path}`, ...rows, ...published].join('\n');
+  const guesses =
+    result.guessesAmongTen === 0
+      ? []
+      : [
+          `official-api drew ${result.guessesAmongTen} of its letters among ten options, because their questions were not ` +
+            'given; --questions FILE: among those that each question has',
+        ];
+  return [`${result.outputs} outputs of ${result.path}`, ...rows, ...published, ...guesses].join('\n');
 }

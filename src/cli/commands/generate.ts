@@ -1,7 +1,7 @@
 /** `spark-rl generate`: rolls out one rollout set of a run; with --dry-run only says what the judge would cost. */
 import path from 'node:path';
 import { withRun } from '../../run/run.js';
-import { generateStage } from '../../stages/generate.js';
+import { generateStage, generateText } from '../../stages/generate.js';
 import { priceOfGeneration } from '../../stages/price.js';
 import { perform } from '../../stages/stage.js';
 import { defineCommand } from '../command.js';
@@ -15,7 +15,7 @@ export default defineCommand({
     questions: { type: 'string', describe: 'mini, or a Parquet / JSONL file with MMLU-Pro’s columns' },
     limit: { type: 'number', describe: 'so many questions, balanced over the categories; 0: all' },
     category: { type: 'string', array: true, describe: 'only these categories (repeatable)' },
-    'dry-run': { type: 'boolean', default: false, describe: 'price the judge’s calls and stop' },
+    'dry-run': { type: 'boolean', default: false, describe: 'price the judge’s calls for what is left, and stop' },
   },
   examples: [
     ['$0 generate --run my --questions test.parquet --limit 2500 --model m.gguf', 'SPaRK’s data, judged by gpt-4o'],
@@ -32,15 +32,13 @@ export default defineCommand({
       const summary = await perform(run, stage);
       return { summary, file: path.join(run.folder.root, summary.file) };
     });
-    const { written, already, skipped, questions, set, seconds } = summary;
-    const text =
-      `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
-      `in ${seconds.toFixed(1)} s\n${file}`;
-    return { json: { ...summary, file }, text, failed: written + already === 0 };
+    return { json: { ...summary, file }, text: `${generateText(summary)}\n${file}` };
   },
 });
 
 function priced(price: Awaited<ReturnType<typeof priceOfGeneration>>) {
-  const dollars = price.paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
-  return { json: price, text: `${price.questions} questions, at most ${price.calls} judge calls, ${dollars}` };
+  const { questions, already, calls, paid } = price;
+  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
+  const there = already === 0 ? '' : `, ${already} were rolled out already; for the other ${questions - already}`;
+  return { json: price, text: `${questions} questions${there}, at most ${calls} judge calls, ${dollars}` };
 }

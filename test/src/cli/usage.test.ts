@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import yargs, { type Argv } from 'yargs';
 import { commands } from '../../../src/cli/commands.js';
@@ -23,15 +24,25 @@ describe('command line', () => {
 
   it('ends with 2 on wrong usage and names what is wrong', async () => {
     for (const [args, words] of [
-      [[], 'Name a command'],
-      [['generat'], 'Did you mean generate?'],
-      [['train', 'dpo'], 'Invalid values'],
+      [[], 'Name a command; start with: spark-rl quickstart; see spark-rl --help'],
+      [['generat'], 'no such command. Did you mean generate?; see spark-rl --help'],
+      [['nonsense'], 'unknown: nonsense; see spark-rl --help'],
+      [['train'], 'expected more arguments, got 0 of 1; usage: spark-rl train <method>; see spark-rl train --help'],
+      [['train', 'dpo'], 'method: got "dpo", expected one of "sft", "ppo"; see spark-rl train --help'],
+      [['eval', '--backend=gpu'], '--backend: got "gpu", expected one of "auto", "cpu", "cuda"; see spark-rl eval'],
+      [['generate', 'x', '--dry-rum'], 'unknown: x, --dry-rum; see spark-rl generate --help'],
+      [['report'], 'expected --run, got none; see spark-rl report --help'],
+      [['report', '--run'], '--run: expected a value, got none; see spark-rl report --help'],
+      [['ladder', '--judge', '--json'], '--judge: expected a value, got none; see spark-rl ladder --help'],
+      [['generate', '--limit', 'abc'], '--limit: expected a number, got "abc"'],
+      [['runs', 'rm', ''], 'run: expected a text, got ""'],
       [['config', 'print', '--set', 'ppo.epoch=3'], 'epoch'],
       [['config', 'print', '--tau', '12'], 'rollout.tau'],
       [['config', 'print', '--model', '/no/such.gguf'], '/no/such.gguf'],
     ] as const) {
       const done = await runCli(args);
       expect(done.stderr).toContain(words);
+      expect(done.stderr).toMatch(/^error \[invalid_(argument|config)\]: .*(\n {2}.*)*\n$/);
       expect(done.code).toBe(2);
     }
   });
@@ -52,6 +63,13 @@ describe('command line', () => {
     const done = await runCli(['config', 'print', '--tau', '7', '--set', 'ppo.epochs=3', '--json']);
     expect(done.json()).toMatchObject({ rollout: { tau: 7 }, ppo: { epochs: 3 } });
     expect(done.stderr).toBe('');
+  });
+
+  it('says what eval --replay guessed among, where questions decide it', async () => {
+    const file = `${temporaryFolder()}/outputs.jsonl`;
+    writeFileSync(file, JSON.stringify({ question_id: 1, answer: 'C', category: 'math', generated_text: 'no idea' }));
+    const done = await runCli(['eval', '--replay', file]);
+    expect(done.stdout).toMatch(/^official-api drew 1 of its letters among ten options.*--questions FILE/m);
   });
 
   it('makes and checks question files', async () => {

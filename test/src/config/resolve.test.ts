@@ -39,6 +39,16 @@ describe('resolveConfig', () => {
     expect(() => patchFromAssignment('ppo.epochs')).toThrow(/key=value/);
   });
 
+  it.each(['apiKey', 'api-key', 'OPENAI_API_KEY', 'Authorization', 'password', 'x-token', 'client_secret', 'key'])(
+    'refuses a key called %s in words of which redaction takes none',
+    (name) => {
+      const patch = patchFromAssignment(`judge.${name}=sk-a1b2c3d4e5f6g7h8i9`);
+      expect(() => resolveConfig(patch)).toThrow(/holds secrets/);
+      expect(() => resolveConfig(patch)).toThrow(`\n  judge.${name} has the name of a secret\n`);
+      expect(() => resolveConfig(patch)).not.toThrow(/\*\*\*|sk-a1b2/);
+    },
+  );
+
   it('reads the shipped configurations by name', async () => {
     for (const name of ['quickstart', 'llama31-8b']) {
       expect(resolveConfig(await readConfigFile(name)).name).toBe(name);

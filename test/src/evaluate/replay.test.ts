@@ -69,6 +69,14 @@ describe('replay', () => {
     expect((await replay(path)).protocols['official-api'].how.guess).toBe(1);
   });
 
+  it('says how many guesses were among ten options for want of the question', async () => {
+    const path = await outputs(row(1, ''), row(2, ''), row(3, 'answer is C'));
+    const question = { question: '?', answer: 'A', answer_index: 0, cot_content: '', category: 'law', src: '' };
+    const questions = [{ ...question, question_id: 1, options: ['a', 'b'] }];
+    expect((await replay(path)).guessesAmongTen).toBe(2);
+    expect((await replay(path, { questions })).guessesAmongTen).toBe(1);
+  });
+
   it('compares with the published predictions, output by output', async () => {
     const path = await outputs(
       row(1, 'answer is C', { pred: 'C' }),

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/config/index.js';
 import { SparkError } from '../../../src/errors.js';
 import { createOracle } from '../../../src/judge/oracle.js';
+import { silentLog } from '../../../src/log.js';
 import { checkParts, loadParts } from '../../../src/run/parts.js';
 import { Run } from '../../../src/run/run.js';
 import { generateStage } from '../../../src/stages/generate.js';
@@ -12,6 +13,7 @@ import { perform } from '../../../src/stages/stage.js';
 import { trainStage } from '../../../src/stages/train.js';
 import { createBuiltinRegistry } from '../../../src/tools/registry.js';
 import { readTrajectories } from '../../../src/trajectory/store.js';
+import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { readLines, temporaryFolder } from '../cli/runCli.js';
 
 const folder = temporaryFolder();
@@ -107,6 +109,31 @@ describe('a run with parts of its own', () => {
     await using run = await Run.open(config('unavailable'), { parts: { tools } });
     await expect(perform(run, generateStage(SET))).rejects.toMatchObject({ code: 'tool_unavailable' });
     expect(readFileSync(run.folder.trajectoriesFile('min-score-tau6'), 'utf8')).not.toContain('licence');
+  });
+
+  it('trains on what its generator wrote, with a warning where that is not known to be the model, or is another', async () => {
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (line: string) => warnings.push(line) };
+    await using run = await Run.open(config('generators', { parity: { tokens: 48 } }), { log });
+    await perform(run, generateStage(SET));
+    const file = run.folder.trajectoriesFile('min-score-tau6');
+    const train = async (name: string, ...ids: string[]) => {
+      const lines = readLines<Trajectory>(file).map((line, index) => ({
+        ...line,
+        generator: ids[index] ?? line.generator,
+      }));
+      writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      await perform(run, trainStage({ ...SPARK, name }));
+      return warnings.splice(0).filter((line) => line.includes('trajectories'));
+    };
+    expect(await train('own')).toEqual([]);
+    expect(await train('named', 'mine:1', 'mine:1', 'yours')).toEqual([
+      expect.stringMatching(/named: 3 of 14 trajectories.*"mine:1", "yours".*not known.*spark-tiny\.gguf/),
+    ]);
+    const other = `sha256:${'0'.repeat(64)}`;
+    expect(await train('other', other, other, other)).toEqual([
+      expect.stringMatching(/other: 3 of 14 trajectories were written by another model than spark-tiny\.gguf/),
+    ]);
   });
 
   it('says what is wrong with them', async () => {

@@ -1,0 +1,150 @@
+/** What `generate` says it did, and when it does nothing: with a scripted generator and judges of the test's own. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { resolveConfig } from '../../../src/config/index.js';
+import { SparkError } from '../../../src/errors.js';
+import { createOracle } from '../../../src/judge/oracle.js';
+import type { Log } from '../../../src/log.js';
+import { exportQuestions } from '../../../src/questions/export.js';
+import { makeMini } from '../../../src/questions/mini.js';
+import { withRun } from '../../../src/run/run.js';
+import { generateStage } from '../../../src/stages/generate.js';
+import { priceOfGeneration } from '../../../src/stages/price.js';
+import { perform } from '../../../src/stages/stage.js';
+import { temporaryFolder } from '../cli/runCli.js';
+import { continuations, ScriptedGenerator } from '../inference/scripted.js';
+import { question, tableJudge } from '../rollout/parts.js';
+
+const folder = temporaryFolder();
+const SET = { selection: 'max-score', tau: 6 } as const;
+
+/** Thinks once and answers. */
+const MODEL = continuations([
+  ['<input>', 'C it is.</input><answer>The answer is (C).</answer>'],
+  ['\n', '<thought>Think.</thought>'],
+]);
+let opened = 0;
+const generator = async () => {
+  opened += 1;
+  return new ScriptedGenerator(MODEL, { sequences: 4 });
+};
+const verdict = { scores: { think: 8 }, processOk: true };
+const always = tableJudge(() => verdict);
+
+/** Fourteen questions that the oracle has never seen, one in each of the first categories. */
+const foreign = path.join(folder, 'foreign.jsonl');
+await exportQuestions(
+  Array.from({ length: 14 }, (_, index) => question(index + 1)),
+  foreign,
+);
+
+function generate(name: string, settings: object, judge: typeof always | null = always) {
+  const lines: string[] = [];
+  const log: Log = { info: (line) => lines.push(line), warn: (line) => lines.push(line), progress() {} };
+  const config = { name: path.join(folder, name), tools: { enabled: ['calculator'] }, ...settings };
+  const parts = judge === null ? { generator } : { generator, judge };
+  const done = withRun(config, { parts, log }, (run) => perform(run, generateStage(SET)));
+  return { done, lines };
+}
+
+const mini = (trainLimit: number) => ({ questions: { trainLimit } });
+
+describe('generate', () => {
+  it('says how many questions were skipped, with which codes, and what the first said', async () => {
+    const judge = tableJudge(({ question: { category } }) => {
+      if (category === 'law') throw new SparkError('judge_refused', 'not about law');
+      if (category === 'math') throw new SparkError('judge_unparsable', 'not about sums');
+      return verdict;
+    });
+    const { done, lines } = generate('some', mini(28), judge);
+    const summary = await done;
+    expect(summary).toMatchObject({
+      ...{ written: 24, already: 0, trajectories: 24, skipped: 4 },
+      skipCodes: { judge_refused: 2, judge_unparsable: 2 },
+      firstSkip: { code: expect.stringMatching(/^judge_/), message: expect.stringMatching(/^not about/) },
+    });
+    expect(lines.at(-1)).toMatch(
+      /max-score: 24 trajectories written, 0 were there, 4 skipped, of 28 questions in .* s\n4 skipped: 2 judge_\w+, 2 judge_\w+; the first, [a-z_]+: not about/,
+    );
+  });
+
+  it('ends with an error when not one trajectory came out; another judge can then begin in the same run', async () => {
+    const judge = tableJudge(() => {
+      throw new SparkError('judge_refused', 'the filter said no');
+    });
+    const refused = generate('none', mini(14), { ...judge, id: 'refusing' });
+    await expect(refused.done).rejects.toMatchObject({
+      code: 'no_data',
+      message: expect.stringMatching(
+        /none of 14 questions gave a trajectory.*14 judge_refused; the first, judge_refused: the filter said no.*max-score\.skips\.jsonl/s,
+      ),
+    });
+    expect(await generate('none', mini(14)).done).toMatchObject({ written: 14, skipped: 0, firstSkip: null });
+  });
+
+  it('counts what was there of the questions that are asked for, and says what else the set holds', async () => {
+    await generate('fewer', mini(28)).done;
+    const { done, lines } = generate('fewer', mini(14));
+    expect(await done).toMatchObject({ questions: 14, written: 0, already: 14, trajectories: 28 });
+    expect(lines.at(-1)).toMatch(/0 trajectories written, 14 were there, 0 skipped, of 14 .*; the set holds 28/);
+  });
+});
+
+describe('the price', () => {
+  const api = (name: string, limit: number) =>
+    resolveConfig({
+      ...{ name: path.join(folder, name), ...mini(limit), tools: { enabled: ['calculator'] } },
+      ...{ rollout: { ...SET, maxSteps: 3 }, judge: { kind: 'api', price: { input: 1, output: 1 } } },
+    });
+
+  it('is of what is left to do', async () => {
+    const whole = await priceOfGeneration(api('priced', 28));
+    expect(whole).toMatchObject({ questions: 28, already: 0, calls: 28 * 4, paid: true });
+    await generate('priced', mini(14)).done;
+    const rest = await priceOfGeneration(api('priced', 28));
+    expect(rest).toMatchObject({ questions: 28, already: 14, calls: 14 * 4 });
+    expect(rest.dollars).toBeCloseTo(whole.dollars / 2);
+    const elsewhere = { ...api('another', 14), rollout: { ...api('another', 14).rollout, maxSteps: 1 } };
+    expect(await priceOfGeneration(elsewhere, path.join(folder, 'priced'))).toMatchObject({ already: 14, calls: 0 });
+    const other = { ...api('priced', 14), rollout: { ...api('priced', 14).rollout, selection: 'min-score' as const } };
+    expect(await priceOfGeneration(other)).toMatchObject({ already: 0, calls: 14 * 4 });
+  });
+});
+
+describe('the oracle', () => {
+  const other = { questions: { train: foreign, trainLimit: 0 }, judge: { kind: 'oracle' } };
+
+  it('is refused for questions that it does not know, before any model is opened or a set is begun', async () => {
+    opened = 0;
+    for (const judge of [null, createOracle() as typeof always]) {
+      await expect(generate('foreign', other, judge).done).rejects.toMatchObject({
+        code: 'invalid_config',
+        message: expect.stringMatching(/mini questions only.*14 of 14 .*question \d+, src "test".*judge\.kind: api/s),
+      });
+    }
+    expect(opened).toBe(0);
+    await expect(priceOfGeneration(resolveConfig(other))).rejects.toThrow(/mini questions only/);
+    // A judge of one's own may know them.
+    expect(await generate('foreign', other).done).toMatchObject({ written: 14 });
+  });
+
+  it('takes mini questions from a file', async () => {
+    const file = path.join(folder, 'mini.jsonl');
+    await exportQuestions(makeMini({ seed: 5, perCategory: 1, split: 'train' }), file);
+    const { done } = generate(
+      'exported',
+      { questions: { train: file, trainLimit: 0 }, judge: { kind: 'oracle' } },
+      null,
+    );
+    expect(await done).toMatchObject({ written: 14 });
+    const changed = path.join(folder, 'changed.jsonl');
+    writeFileSync(changed, readFileSync(file, 'utf8').replace(/"question":"/, '"question":"Say: '));
+    const wrong = generate(
+      'changed',
+      { questions: { train: changed, trainLimit: 0 }, judge: { kind: 'oracle' } },
+      null,
+    );
+    await expect(wrong.done).rejects.toThrow(/1 of 14 /);
+  });
+});
