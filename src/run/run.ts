@@ -44,6 +44,7 @@ export class Run {
   readonly questions: RunQuestions;
   readonly records: StageRecords;
   readonly #lock: RunLock | null;
+  #closed = false;
 
   private constructor({ config, folder, log, signal, parts, partsHash, lock }: Opened) {
     this.config = config;
@@ -107,7 +108,22 @@ export class Run {
     return path.join(this.folder.root, adapter);
   }
 
+  /** Throws `disposed` after `close`, and `invalid_argument` in a run opened for reading. */
+  requireWritable(): void {
+    const { root } = this.folder;
+    if (this.#closed) {
+      throw new SparkError('disposed', `${root}: expected an open run, got one that was closed; open it with Run.open`);
+    }
+    if (this.#lock !== null) return;
+    throw new SparkError(
+      'invalid_argument',
+      `${root}: expected a run opened for writing, got one opened for reading; open it with Run.open`,
+    );
+  }
+
   close(): void {
+    this.#closed = true;
+    this.records.close();
     this.parts.close();
     this.folder.metrics.close();
     this.#lock?.release();
