@@ -2,6 +2,7 @@
  * Every failure a user can meet is a SparkError with a stable code. The message says what was expected, what came
  * instead, and what to do; `cause` keeps the original error. Neither shows a secret. Codes are API: add, never rename.
  */
+import { inspect } from 'node:util';
 import { cleanCause } from './secrets/cause.js';
 import { redact } from './secrets/redact.js';
 
@@ -110,6 +111,12 @@ function noRoom(error: unknown): string | null {
     default:
       return null;
   }
+}
+
+/** What a message says of a wrong value: on one short line. */
+export function shown(value: unknown): string {
+  const text = inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY }).replace(/\s+/g, ' ');
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
 export function isNodeError(error: unknown): error is NodeJS.ErrnoException {

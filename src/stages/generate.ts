@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
+import { checkKeys } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
@@ -35,6 +36,7 @@ export function generateStage(set: {
   readonly selection: SelectionRule;
   readonly tau: number;
 }): Stage<GenerateSummary> {
+  checkKeys(set, { selection: true, tau: true }, 'generateStage: set');
   return {
     name: `generate ${nameOfSet(set)}`,
     async dependsOn(run) {
