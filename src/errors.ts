@@ -119,6 +119,13 @@ export function shown(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
+/** What a message says of an error that code of the user's own threw: the error, and the place that threw it. */
+export function threw(error: unknown): string {
+  if (!(error instanceof Error)) return `threw ${shown(error)}`;
+  const place = /^\s+(at .*)$/m.exec(error.stack ?? '')?.[1];
+  return `threw ${String(error)}${place === undefined ? '' : ` (${place})`}`;
+}
+
 export function isNodeError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error;
 }
