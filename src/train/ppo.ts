@@ -14,7 +14,6 @@ import { z } from 'zod';
 import { signalOf } from '../abortable.js';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
-import { checkKeys } from '../options.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { microBatches, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
 import { ppoSample, type Sample } from '../trajectory/sample.js';
@@ -109,7 +108,6 @@ export interface PpoInput {
 
 export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   const { settings, samples, context } = input;
-  checkKeys(settings, ppoSettings.shape, 'trainPpo: settings');
   const learner = new Learner(input, await Checkpoints.open(context, samples, decisive(settings)));
   const saved = await learner.resume();
   await context.begin?.(saved?.steps ?? 0);

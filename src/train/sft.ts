@@ -6,7 +6,6 @@ import { z } from 'zod';
 import { signalOf } from '../abortable.js';
 import type { Adapter } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
-import { checkKeys } from '../options.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
@@ -67,7 +66,6 @@ interface Position {
 }
 
 export async function trainSft({ actor, samples, settings, context }: SftInput): Promise<SftResult> {
-  checkKeys(settings, sftSettings.shape, 'trainSft: settings');
   const checkpoints = await Checkpoints.open(context, samples, settings);
   const stepsPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   const totalSteps = settings.epochs * stepsPerEpoch;

@@ -5,7 +5,6 @@ import path from 'node:path';
 import * as engine from 'spark-rl/engine';
 import * as rollout from 'spark-rl/rollout';
 import * as run from 'spark-rl/run';
-import * as train from 'spark-rl/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeBatch } from '../../bindings/support.js';
 import { SETTINGS } from '../rollout/parts.js';
@@ -69,9 +68,6 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'createBuiltinRegistry: options': ['searchBackend', (o) => rollout.createBuiltinRegistry(o)],
   'tools.run: context': ['timeoutMs', (o) => new rollout.ToolRegistry().run('x', 'y', o)],
   'TrajectoryStore.open: options': ['onStored', (o) => rollout.TrajectoryStore.open(path.join(folder, 't.jsonl'), o)],
-
-  'trainSft: settings': ['epochs', (o) => train.trainSft(any({ settings: o }))],
-  'trainPpo: settings': ['klCoefficient', (o) => train.trainPpo(any({ settings: o }))],
 
   'Run.open: options': ['folder', (o) => run.Run.open({ name: path.join(folder, 'run') }, o)],
   'Run.read: options': ['log', (o) => run.Run.read(folder, o)],
