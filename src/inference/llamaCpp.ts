@@ -6,11 +6,12 @@ import path from 'node:path';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
 import type { Lanes } from './lanes.js';
-import { createLanes, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
+import { createLanes, LLAMA_CPP_OPTIONS, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
 import { loadFailure } from './loadFailure.js';
 import { probeOnce } from './probe.js';
 import type { Rounds } from './rounds.js';
@@ -31,6 +32,8 @@ export interface LogprobOptions {
   readonly quick?: boolean;
 }
 
+const LOGPROB_OPTIONS = { mask: true, quick: true } as const satisfies KeysOf<LogprobOptions>;
+
 export interface LlamaCppGenerator extends Generator {
   /**
    * (N) natural-log probability of tokens[i] given the tokens before it; entry 0 is 0, as no token comes before the
@@ -48,6 +51,7 @@ export async function generatorHash(modelPath: string, adapterPath?: string, sig
 }
 
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
+  checkKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
   const { signal } = options;
   throwIfAborted(signal);
   // Checked before llama.cpp sees the files: a broken one could end the process there.
@@ -141,11 +145,9 @@ class LlamaCpp implements LlamaCppGenerator {
     return sequence;
   }
 
-  async logprobs(
-    tokens: readonly number[],
-    signal?: AbortSignal,
-    { mask, quick }: LogprobOptions = {},
-  ): Promise<Float64Array> {
+  async logprobs(tokens: readonly number[], signal?: AbortSignal, options: LogprobOptions = {}): Promise<Float64Array> {
+    checkKeys(options, LOGPROB_OPTIONS, 'generator.logprobs: options');
+    const { mask, quick } = options;
     this.#checkUsable();
     if (tokens.length > this.contextSize) {
       throw new SparkError(

@@ -45,7 +45,8 @@ function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]
     wrong: (random) => wrongValues(pools.get(relation)!, value, random),
     inputs: {
       ...(atom ? { chemistry: `element ${title}` } : {}),
-      ...{ encyclopedia: title, search: `${title} ${relation}` },
+      encyclopedia: title,
+      search: `${title} ${relation}`,
     },
     subjects: [title],
     // The title comes first, as in the question and in an input: without a space before it, it has the same tokens
