@@ -177,6 +177,7 @@ const calls: Readonly<Record<string, () => unknown>> = {
   },
   Run: async () => {
     await using opened = await run.Run.open({ name: at('opened') });
+    await opened.storeConfig();
     expect(run.Run.read(opened.folder.root).config.seed).toBe(1);
   },
   withRun: () => wholeRun(),
