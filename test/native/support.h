@@ -13,8 +13,8 @@
 
 namespace spark_test {
 
-// Whether the tested code is sanitized, which makes what is slow ten times slower: such tests then do less. A test's own
-// code never is, so only heap_counter.cpp, which is compiled for each program, knows.
+// Whether the tested code is sanitized, which makes what is slow ten times slower: such tests then do less. A test's
+// own code never is, so only heap_counter.cpp, which is compiled for each program, knows.
 extern const bool kSanitized;
 
 // A fresh folder, removed with everything in it.
