@@ -209,9 +209,8 @@ class File final : public GgufFile {
       }
       const uint32_t type = cursor.read<uint32_t>(field + " (type)");
       if (!tensor_type_supported(type)) {
-        throw Error("unsupported_file", path() + ": " + field +
-                                            ": expected F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K or Q6_K, got " +
-                                            type_label(type) + "; quantise the model to one of these");
+        throw Error("unsupported_file", path() + ": " + field + ": expected one of the types " + tensor_type_names() +
+                                            ", got " + type_label(type) + "; quantise the model to one of these");
       }
       tensor.type = static_cast<TensorType>(type);
       tensor.bytes = tensor_size(cursor, tensor, field);
