@@ -13,6 +13,7 @@
 #include "core/gguf.h"
 #include "core/gguf_cursor.h"
 #include "core/gguf_foreign.h"
+#include "core/gguf_parts.h"
 #include "core/mapped_file.h"
 #include "core/tensor_type.h"
 
@@ -158,6 +159,12 @@ class File final : public GgufFile {
     const auto it = metadata_.find(key);
     const auto* array = it == metadata_.end() ? nullptr : std::get_if<GgufArray>(&it->second.content);
     return array ? std::optional(*array) : std::nullopt;
+  }
+
+  std::optional<bool> flag(const std::string& key) const override {
+    const auto it = metadata_.find(key);
+    if (it == metadata_.end() || it->second.type != GgufType::Bool) return std::nullopt;
+    return std::get<uint64_t>(it->second.content) != 0;
   }
 
  private:
@@ -306,6 +313,6 @@ const char* gguf_type_name(GgufType type) {
   return kNames[static_cast<uint32_t>(type)];
 }
 
-std::shared_ptr<GgufFile> GgufFile::open(const std::string& path) { return std::make_shared<File>(path); }
+std::shared_ptr<GgufFile> open_gguf_part(const std::string& path) { return std::make_shared<File>(path); }
 
 }  // namespace spark
