@@ -229,7 +229,7 @@ export interface ModelInfo {
 }
 
 /**
- * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (Q4_0 and the K types) becomes
+ * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (all packed types but Q8_0) becomes
  * F16. The others: every matrix in this type (for `Q8_0`, F16 when the rows are no multiple of 32); vectors keep their
  * type, with `F32` they become F32 too.
  */

@@ -10,6 +10,7 @@ import { checkKeys, type KeysOf } from '../options.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
+import { firstPart, modelSha256 } from './ggufParts.js';
 import type { Lanes } from './lanes.js';
 import { createLanes, LLAMA_CPP_OPTIONS, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
 import { loadFailure } from './loadFailure.js';
@@ -46,7 +47,7 @@ export interface LlamaCppGenerator extends Generator {
 
 /** The `Generator.id` of a model and adapter, from the hashes of their files, without loading them. */
 export async function generatorHash(modelPath: string, adapterPath?: string, signal?: AbortSignal): Promise<string> {
-  const model = `sha256:${await fileSha256(modelPath, signal)}`;
+  const model = `sha256:${await modelSha256(modelPath, signal)}`;
   return adapterPath === undefined ? model : `${model}+lora:${await fileSha256(adapterPath, signal)}`;
 }
 
@@ -64,7 +65,7 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   let model: LlamaModel | undefined;
   try {
     model = await llama.loadModel({
-      modelPath: path.resolve(options.modelPath),
+      modelPath: path.resolve(firstPart(options.modelPath)),
       ...(signal === undefined ? {} : { loadSignal: signal }),
     });
     const lanes = await createLanes(model, options, contextSize, info.bytes);
@@ -78,8 +79,8 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
 
 async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Promise<void> {
   const { getModuleVersion } = await library();
-  const [sha256, version] = await Promise.all([fileSha256(modelPath, signal), getModuleVersion()]);
-  return probeOnce({ modelPath, sha256, library: version, bytes, signal });
+  const [sha256, version] = await Promise.all([modelSha256(modelPath, signal), getModuleVersion()]);
+  return probeOnce({ modelPath: firstPart(modelPath), sha256, library: version, bytes, signal });
 }
 
 class LlamaCpp implements LlamaCppGenerator {

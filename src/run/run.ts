@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
 import { SparkError } from '../errors.js';
-import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
@@ -110,7 +110,7 @@ export class Run {
       version: packageVersion(),
       commit: sourceCommit(),
       node: process.version,
-      modelSha256: await fileSha256(this.config.model.path),
+      modelSha256: await modelSha256(this.config.model.path),
       written: new Date().toISOString(),
     });
     this.#stored = true;

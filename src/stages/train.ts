@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
-import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
@@ -98,7 +98,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
     init: init === null ? null : await hashOfPath(init, signal),
     // Of a fresh adapter, and of the critic.
     lora: config.lora,
-    model: await fileSha256(config.model.path, signal),
+    model: await modelSha256(config.model.path, signal),
     compute: config.model.compute,
     seed: config.seed,
     parts: partsHash,
