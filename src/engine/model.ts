@@ -112,6 +112,13 @@ class NativeModel implements Model {
     );
   }
 
+  async choiceLogprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
+    checkKeys(options, KEYS.call, 'choiceLogprobs: options');
+    return call(options?.signal, async (cancel) =>
+      this.#addon.choiceLogprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+    );
+  }
+
   async logprobsAndValues(
     batch: Batch,
     adapter: Adapter | null,

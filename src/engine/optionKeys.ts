@@ -49,5 +49,13 @@ export const KEYS = {
     ...call,
   } satisfies KeysOf<OptimizerOptions>,
   saveModel: { type: true, adapter: true, ...call } satisfies KeysOf<SaveModelOptions>,
-  shape: { tokens: true, sequences: true, longest: true, lossTokens: true, values: true } satisfies KeysOf<BatchShape>,
+  shape: {
+    tokens: true,
+    sequences: true,
+    longest: true,
+    lossTokens: true,
+    values: true,
+    choices: true,
+    alternatives: true,
+  } satisfies KeysOf<BatchShape>,
 } as const;

@@ -40,6 +40,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'createCritic: options': ['trunk', (o) => model.createCritic(o)],
   'loadAdapter: options': ['signal', (o) => model.loadAdapter('x.gguf', o)],
   'logprobs: options': ['signal', (o) => model.logprobs(batch, null, o)],
+  'choiceLogprobs: options': ['signal', (o) => model.choiceLogprobs(batch, null, o)],
   'logprobsAndValues: options': ['signal', (o) => model.logprobsAndValues(batch, adapter, critic, o)],
   'save: options': ['adapter', (o) => model.save(path.join(folder, 'm.gguf'), o)],
   'optimizerStep: options': ['learningRate', (o) => adapter.optimizerStep(o)],
