@@ -48,12 +48,37 @@ const losses = {
       ['target: dropped', '$gradient = narrow<T>($own);', ''],
     ],
   },
+  'cpu/choice.cpp': {
+    forward: [['log of the sum dropped', '- std::log($sum);', ';']],
+    backward: [
+      ['targets not summed', '* $total - $target', '- $target'],
+      ['target: sign', '* $total - $target', '* $total + $target'],
+    ],
+    choice_forward: [
+      ['softmax over all that follows, not over the choice', 'K = $end - $begin;', 'K = offsets[G] - $begin;'],
+    ],
+  },
+  'cuda/choice.cu': {
+    log_softmax: [['log of the sum dropped', '- logf($sum);', ';']],
+    forward: [
+      ['softmax over all that follows, not over the choice', 'offsets[blockIdx.x + 1] -', 'offsets[gridDim.x] -'],
+      ['no barrier behind the logits', '__syncthreads();', ''],
+    ],
+    backward: [['targets not summed', '* $total - $target', '- $target']],
+  },
+  'model/output_head.cpp': {
+    output_choices: [
+      ['choices: targets of the first chunk', 'choices.targets + $begin,', 'choices.targets,'],
+      ['choices: alternatives of the first chunk', 'choices.tokens + $begin,', 'choices.tokens,'],
+    ],
+  },
   'train/objectives.cpp': {
     policy_ratios: [
       ['ratio: sign of old', '($lp) - $old;', '($lp) + $old;'],
       ['step ratio: sum, no mean', '= $sum / static_cast<double>($tokens)', '= $sum'],
       ['step ratio: the last token alone', '$sum += $ratio;', '$sum = $ratio;'],
     ],
+    choice_metrics: [['choices: sign of the loss', 'loss_sum -=', 'loss_sum +=']],
     step_ratio_slopes: [
       ['step slope: sum, no mean', '= $sum / static_cast<double>($tokens)', '= $sum'],
       ['step slope: the last token alone', '$sum += policy_clip_slope(', '$sum = policy_clip_slope('],
