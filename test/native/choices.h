@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "compare.h"
-#include "model/parameters.h"
+#include "directions.h"
+#include "tiny_model.h"
 
 namespace spark_test {
 
@@ -94,5 +96,48 @@ inline std::vector<float> slopes_of_each(const OwnedBatch& b, const OwnedBatch& 
   for (const uint8_t mask : each.loss_mask) slopes.push_back(mask ? own[j++] : 0.0f);
   return slopes;
 }
+
+inline std::vector<float> take_gradients(spark::Trainable& trainable) {
+  std::vector<float> all;
+  for (const spark::NamedTensor& tensor : trainable.tensors(true)) {
+    all.insert(all.end(), tensor.data.begin(), tensor.data.end());
+  }
+  trainable.zero_grad();
+  return all;
+}
+
+constexpr int64_t kChooserVocabulary = 50;  // of the tiny model
+inline const std::vector<int> kChooserLengths = {17, 1, 9, 40};
+
+// An adapter that is not zero, and a batch with choices and nothing else to learn from.
+struct Chooser {
+  std::shared_ptr<spark::Model> model;
+  std::shared_ptr<spark::Adapter> adapter;
+  OwnedBatch batch;
+
+  explicit Chooser(std::shared_ptr<spark::Model> opened, const std::vector<int>& lengths = kChooserLengths)
+      : model(std::move(opened)), adapter(model->create_adapter(small_lora())) {
+    const int64_t V = model->info().vocabulary;
+    batch = tiny_batch(lengths, V);
+    stir(*adapter, batch);
+    batch.loss_mask.assign(batch.loss_mask.size(), 0);
+    add_many_choices(batch, V);
+  }
+  std::vector<float> logprobs(const OwnedBatch& b) const {
+    return model->choice_logprobs(b.view(), adapter.get(), nullptr);
+  }
+  spark::AccumulateMetrics accumulate(const OwnedBatch& b, float slope = 0) const {
+    return adapter->accumulate(b.view(), std::vector<float>(b.tokens.size(), slope), nullptr);
+  }
+  std::vector<float> gradients(const OwnedBatch& b) const {
+    accumulate(b);
+    return take_gradients(*adapter);
+  }
+  double loss(const std::vector<double>& lp) const {
+    double loss = 0;
+    for (size_t j = 0; j < lp.size(); ++j) loss -= static_cast<double>(batch.choice_targets[j]) * lp[j];
+    return loss;
+  }
+};
 
 }  // namespace spark_test

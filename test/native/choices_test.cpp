@@ -1,11 +1,7 @@
 // Choices among a few tokens, through the engine: their log-probs and the gradient of their loss against a sequence for
-// each alternative, whose log-probs are of the whole vocabulary; beside other losses in one pass; what is refused.
-// PyTorch's word on them is in pytorch_test.
+// each alternative, whose log-probs are of the whole vocabulary; beside other losses in one pass. PyTorch's word on
+// them is in pytorch_test, what is refused in choices_errors_test.
 #include <doctest/doctest.h>
-
-#include <atomic>
-#include <functional>
-#include <limits>
 
 #include "backends.h"
 #include "bench/random_gguf.h"
@@ -20,8 +16,6 @@ using namespace spark_test;
 
 namespace {
 
-constexpr int64_t kVocabulary = 50;
-const std::vector<int> kLengths = {17, 1, 9, 40};
 // Between the two ways in fp32. A logit is a sum of C terms either way; those of the whole vocabulary lose a bit more
 // where the log of their sum is taken off. Gradients add their terms per sequence, in another order (nested_states_test
 // derives the same two).
@@ -30,50 +24,10 @@ constexpr double kForward = 2e-6, kGradients = 1e-5;
 // differences there, and what rounding leaves of them is up to 2.1e-5 of the largest.
 constexpr double kEvenAttention = 6e-5;
 
-std::vector<float> take_gradients(Trainable& trainable) {
-  std::vector<float> all;
-  for (const NamedTensor& tensor : trainable.tensors(true)) {
-    all.insert(all.end(), tensor.data.begin(), tensor.data.end());
-  }
-  trainable.zero_grad();
-  return all;
-}
-
 std::vector<float> sum(std::vector<float> a, const std::vector<float>& b) {
   for (size_t i = 0; i < a.size(); ++i) a[i] += b[i];
   return a;
 }
-
-// An adapter that is not zero, and a batch with choices and nothing else to learn from.
-struct Chooser {
-  std::shared_ptr<Model> model;
-  std::shared_ptr<Adapter> adapter;
-  OwnedBatch batch;
-
-  explicit Chooser(std::shared_ptr<Model> opened, const std::vector<int>& lengths = kLengths)
-      : model(std::move(opened)), adapter(model->create_adapter(small_lora())) {
-    const int64_t V = model->info().vocabulary;
-    batch = tiny_batch(lengths, V);
-    stir(*adapter, batch);
-    batch.loss_mask.assign(batch.loss_mask.size(), 0);
-    add_many_choices(batch, V);
-  }
-  std::vector<float> logprobs(const OwnedBatch& b) const {
-    return model->choice_logprobs(b.view(), adapter.get(), nullptr);
-  }
-  AccumulateMetrics accumulate(const OwnedBatch& b, float slope = 0) const {
-    return adapter->accumulate(b.view(), std::vector<float>(b.tokens.size(), slope), nullptr);
-  }
-  std::vector<float> gradients(const OwnedBatch& b) const {
-    accumulate(b);
-    return take_gradients(*adapter);
-  }
-  double loss(const std::vector<double>& lp) const {
-    double loss = 0;
-    for (size_t j = 0; j < lp.size(); ++j) loss -= static_cast<double>(batch.choice_targets[j]) * lp[j];
-    return loss;
-  }
-};
 
 // The choices of `batch` against a sequence for each alternative.
 void check_against_sequences(const Chooser& chooser, double forward, double gradients) {
@@ -116,7 +70,8 @@ TEST_CASE("a choice says and learns what a sequence for each alternative does") 
     // sequences.
     const double forward = f32 ? kForward : tested.tolerance.activations;
     const double gradients = f32 ? kGradients : 4 * tested.tolerance.activations;
-    const Chooser chooser(make_model(tiny_gguf({}), tested.make()), tested.slow ? std::vector<int>{7, 4} : kLengths);
+    const Chooser chooser(make_model(tiny_gguf({}), tested.make()),
+                          tested.slow ? std::vector<int>{7, 4} : kChooserLengths);
     check_against_sequences(chooser, forward, gradients);
   });
 }
@@ -208,17 +163,17 @@ TEST_CASE("choices in several chunks are the same choices") {
 
 TEST_CASE("a choice of all tokens is the log-prob of each") {
   const Chooser chooser(tiny_model());
-  OwnedBatch batch = tiny_batch({12}, kVocabulary);
+  OwnedBatch batch = tiny_batch({12}, kChooserVocabulary);
   batch.loss_mask.assign(12, 1), batch.loss_mask[0] = 0;
   std::vector<int32_t> positions(11);
   std::iota(positions.begin(), positions.end(), 0);
-  add_choices(batch, positions, std::vector<int>(11, kVocabulary), kVocabulary);
+  add_choices(batch, positions, std::vector<int>(11, kChooserVocabulary), kChooserVocabulary);
   const auto lp = chooser.model->logprobs(batch.view(), chooser.adapter.get(), nullptr);
   const auto choices = chooser.logprobs(batch);
   std::vector<float> own;
   for (size_t i = 1; i < 12; ++i) {
-    const auto begin = batch.choice_tokens.begin() + static_cast<int64_t>(i - 1) * kVocabulary;
-    const auto at = std::find(begin, begin + kVocabulary, batch.tokens[i]) - batch.choice_tokens.begin();
+    const auto begin = batch.choice_tokens.begin() + static_cast<int64_t>(i - 1) * kChooserVocabulary;
+    const auto at = std::find(begin, begin + kChooserVocabulary, batch.tokens[i]) - batch.choice_tokens.begin();
     own.push_back(choices[static_cast<size_t>(at)]);
   }
   CHECK(distance(own, std::vector<float>(lp.begin() + 1, lp.end())) < kForward);
@@ -227,12 +182,13 @@ TEST_CASE("a choice of all tokens is the log-prob of each") {
 TEST_CASE("one pass for a policy, values and choices is the sum of its parts") {
   each_tested_once(true, [](const TestedBackend& tested) {
     const double tolerance = tested.tolerance.activations * 4;
-    const Chooser chooser(make_model(tiny_gguf({}), tested.make()), tested.slow ? std::vector<int>{9, 7} : kLengths);
+    const Chooser chooser(make_model(tiny_gguf({}), tested.make()),
+                          tested.slow ? std::vector<int>{9, 7} : kChooserLengths);
     Adapter& adapter = *chooser.adapter;
     CriticOptions over;
     over.hidden = 9, over.seed = 5, over.trunk = chooser.adapter;
     const auto critic = chooser.model->create_critic(over);
-    OwnedBatch all = tiny_batch(tested.slow ? std::vector<int>{9, 7} : kLengths, kVocabulary);
+    OwnedBatch all = tiny_batch(tested.slow ? std::vector<int>{9, 7} : kChooserLengths, kChooserVocabulary);
     critic->accumulate_value(all.view(), 1, nullptr);
     critic->optimizer_step({.learning_rate = 0.05f});
     PolicyOptions options;
@@ -243,7 +199,7 @@ TEST_CASE("one pass for a policy, values and choices is the sum of its parts") {
     const auto without = take_gradients(adapter), head = take_gradients(*critic);
     const auto choices = chooser.gradients(chooser.batch);
     const auto lp = chooser.logprobs(chooser.batch);
-    add_many_choices(all, kVocabulary);
+    add_many_choices(all, kChooserVocabulary);
     const PolicyMetrics both = adapter.accumulate_policy(all.view(), options, nullptr);
     CHECK(both.clip_loss_sum == doctest::Approx(policy.clip_loss_sum).epsilon(tolerance));
     CHECK(both.value->loss_sum == doctest::Approx(policy.value->loss_sum).epsilon(tolerance));
@@ -257,9 +213,9 @@ TEST_CASE("one pass for a policy, values and choices is the sum of its parts") {
       adapter.accumulate_policy(b.view(), options, nullptr);
       return take_gradients(adapter);
     };
-    const auto steps = by_steps(tiny_batch(kLengths, kVocabulary));
+    const auto steps = by_steps(tiny_batch(kChooserLengths, kChooserVocabulary));
     CHECK(distance(by_steps(all), sum(steps, choices)) < tolerance);
-    const SftMetrics sft = adapter.accumulate_sft(tiny_batch(kLengths, kVocabulary).view(), 7, nullptr);
+    const SftMetrics sft = adapter.accumulate_sft(tiny_batch(kChooserLengths, kChooserVocabulary).view(), 7, nullptr);
     const auto likelihood = take_gradients(adapter);
     const SftMetrics joined = adapter.accumulate_sft(all.view(), 7, nullptr);
     CHECK(joined.loss_sum == doctest::Approx(sft.loss_sum).epsilon(tolerance));
@@ -282,10 +238,10 @@ TEST_CASE("log-probs, values and choices come at once, of one pass or of two") {
   };
   int64_t turns = 0;
   const Chooser chooser(make_model(tiny_gguf({}), std::make_unique<Counting>(&turns)));
-  OwnedBatch all = tiny_batch(kLengths, kVocabulary);
+  OwnedBatch all = tiny_batch(kChooserLengths, kChooserVocabulary);
   const auto policy = chooser.model->logprobs(all.view(), chooser.adapter.get(), nullptr);
   const auto lp = chooser.logprobs(chooser.batch);
-  add_many_choices(all, kVocabulary);
+  add_many_choices(all, kChooserVocabulary);
   CHECK(chooser.model->logprobs(all.view(), chooser.adapter.get(), nullptr) == policy);
   CHECK(chooser.logprobs(all) == lp);
   CriticOptions over;
@@ -342,126 +298,4 @@ TEST_CASE("whatever is computed again, choices change no bit") {
     if (expected.empty()) expected = gradients;
     CHECK(gradients == expected);
   }
-}
-
-TEST_CASE("every rule of choices is checked, by the name of its field") {
-  const Chooser chooser(tiny_model());
-  OwnedBatch good = tiny_batch({12, 9}, kVocabulary);
-  add_choices(good, {2, 11, 20}, {3, 2, 4}, kVocabulary);
-  chooser.accumulate(good);
-  const auto before = chooser.adapter->tensors(true);
-  const auto check = [&](const std::function<void(OwnedBatch&)>& damage, const std::string& message, bool read = true) {
-    OwnedBatch bad = good;
-    damage(bad);
-    CAPTURE(message);
-    for (const bool reads : {false, true}) {
-      if (reads && !read) continue;
-      const Thrown t = thrown([&] { reads ? void(chooser.logprobs(bad)) : void(chooser.accumulate(bad)); });
-      CAPTURE(t.message);
-      CHECK(t.code == "invalid_argument");
-      CHECK(t.says(message));
-    }
-  };
-  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-  check([](OwnedBatch& b) { b.choice_positions[0] = -1; }, "batch.choicePositions[0]: expected a position below 21");
-  check([](OwnedBatch& b) { b.choice_positions[2] = 21; }, "batch.choicePositions[2]: expected a position below 21");
-  check([](OwnedBatch& b) { b.choice_positions[1] = 2; }, "batch.choicePositions[1]: expected more than");
-  check([](OwnedBatch& b) { b.choice_positions.pop_back(); }, "batch.choiceOffsets: expected 3 values");
-  check([](OwnedBatch& b) { b.choice_offsets.clear(); }, "batch.choiceOffsets: expected 4 values");
-  check([](OwnedBatch& b) { b.choice_offsets[0] = 1; }, "batch.choiceOffsets[0]: expected 0, got 1");
-  check([](OwnedBatch& b) { b.choice_offsets[2] = 4; }, "batch.choiceOffsets[2]: expected at least 2 more than");
-  check([](OwnedBatch& b) { b.choice_offsets[1] = std::numeric_limits<int32_t>::min(); }, "batch.choiceOffsets[1]");
-  check([](OwnedBatch& b) { b.choice_offsets[3] = 10; }, "batch.choiceTokens: expected 10 values");
-  check([](OwnedBatch& b) { b.choice_tokens.pop_back(); }, "batch.choiceTokens: expected 9 values");
-  check([](OwnedBatch& b) { b.choice_tokens[4] = 50; }, "batch.choiceTokens[4]: expected a token below");
-  check([](OwnedBatch& b) { b.choice_tokens[4] = -1; }, "batch.choiceTokens[4]: expected a token below");
-  check([](OwnedBatch& b) { b.choice_tokens[8] = b.choice_tokens[5]; },
-        "batch.choiceTokens[8]: expected another token");
-  check([](OwnedBatch& b) { b.choice_targets.pop_back(); }, "batch.choiceTargets: expected 9 values", false);
-  check([](OwnedBatch& b) { b.choice_targets[3] = kNaN; }, "batch.choiceTargets[3]: expected a finite", false);
-  check([](OwnedBatch& b) { b.choice_targets[3] = -0.5f; }, "batch.choiceTargets[3]: expected a finite", false);
-  check([](OwnedBatch& b) { b.choice_positions.clear(), b.choice_offsets.clear(), b.choice_tokens.clear(); },
-        "batch.choiceTargets: expected 0 values", false);
-  for (size_t i = 0; i < before.size(); ++i) CHECK(chooser.adapter->tensors(true)[i].data == before[i].data);
-  // The same token may stand in several choices, and what a call does not read may be anything.
-  good.choice_tokens[3] = good.choice_tokens[0];
-  if (good.choice_tokens[4] == good.choice_tokens[3]) good.choice_tokens[4] = good.choice_tokens[1];
-  CHECK(chooser.logprobs(good).size() == 9);
-  good.choice_targets[3] = kNaN;
-  CHECK(chooser.logprobs(good).size() == 9);
-  good.choice_offsets.clear();
-  CHECK(chooser.model->logprobs(good.view(), nullptr, nullptr).size() == 21);
-  CHECK(chooser.model->create_critic({})->values(good.view(), nullptr).size() == good.value_positions.size());
-}
-
-TEST_CASE("a failed or cancelled call with choices leaves the gradients as they were") {
-  // Cancels the call in the middle of its backward pass, when gradients of the last layer exist already.
-  class Cancelling final : public CpuBackend {
-   public:
-    explicit Cancelling(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
-    void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override {
-      *flag_ = armed;
-      CpuBackend::rope_backward(dx, rope, packing, heads, D);
-    }
-    bool armed = false;
-
-   private:
-    std::atomic<bool>* flag_;
-  };
-  std::atomic<bool> cancel = false;
-  auto made = std::make_unique<Cancelling>(&cancel);
-  Cancelling& backend = *made;
-  const Chooser chooser(make_model(tiny_gguf({}), std::move(made)));
-  const std::vector<float> dlp(chooser.batch.tokens.size());
-  chooser.accumulate(chooser.batch);
-  const auto before = chooser.adapter->tensors(true);
-  const auto call = [&](const OwnedBatch& batch) {
-    const Thrown t = thrown([&] { chooser.adapter->accumulate(batch.view(), dlp, &cancel); });
-    const auto after = chooser.adapter->tensors(true);
-    for (size_t i = 0; i < before.size(); ++i) CHECK(after[i].data == before[i].data);
-    return t;
-  };
-  backend.armed = true;
-  CHECK(call(chooser.batch).code == "interrupted");
-  backend.armed = false, cancel = true;
-  CHECK(call(chooser.batch).code == "interrupted");
-  cancel = false;
-  OwnedBatch huge = chooser.batch;
-  for (float& t : huge.choice_targets) t = 3e38f;
-  const Thrown t = call(huge);
-  CHECK(t.code == "not_finite");
-  CHECK(t.says("gradient of blk."));
-}
-
-TEST_CASE("a log-prob that is not finite names its choice and what spoilt it") {
-  auto file = tiny_gguf({});
-  std::vector<float> bad(40 * 24, 0.1f);
-  bad[5] = std::numeric_limits<float>::quiet_NaN();
-  file->add("blk.1.ffn_up.weight", {40, 24}, bad);
-  const auto model = make_model(file, std::make_unique<CpuBackend>(2));
-  OwnedBatch batch = tiny_batch({9}, kVocabulary);
-  add_choices(batch, {4, 6}, {2, 3}, kVocabulary);
-  const Thrown t = thrown([&] { model->choice_logprobs(batch.view(), nullptr, nullptr); });
-  CHECK(t.code == "not_finite");
-  CHECK(t.says("log-prob of token " + std::to_string(batch.choice_tokens[0]) + " in the choice at packed position 4"));
-  CHECK(t.says("blk.1.ffn_up"));
-}
-
-TEST_CASE("choices are planned: more of them take more, impossible ones are refused by name") {
-  const auto adapter = tiny_model()->create_adapter(small_lora());
-  BatchShape shape{40, 2, 25, 10, 0};
-  const int64_t without = adapter->plan(shape).activations;
-  shape.choices = 20, shape.alternatives = 40;
-  const int64_t some = adapter->plan(shape).activations;
-  CHECK(some > without);
-  shape.alternatives = 400;
-  CHECK(adapter->plan(shape).activations > some);
-  const auto refused = [&](int64_t choices, int64_t alternatives) {
-    shape.choices = choices, shape.alternatives = alternatives;
-    return thrown([&] { adapter->plan(shape); });
-  };
-  CHECK(refused(41, 100).says("shape.choices: expected 0 to the number of tokens, got 41"));
-  CHECK(refused(3, 5).says("shape.alternatives: expected 6 to 150, got 5"));
-  CHECK(refused(3, 151).says("shape.alternatives: expected 6 to 150, got 151"));
-  CHECK(refused(0, 1).says("shape.alternatives: expected 0 to 0, got 1"));
 }
