@@ -224,6 +224,8 @@ train() {
   # Twelve trajectories of about 690 tokens are one packed pass of some 8,000.
   train_run ppo-bf16 bf16 ppo --trajectories "${TRAJECTORIES:-24}" --batch "${BATCH:-12}" || status=1
   train_run ppo-one-trunk-bf16 bf16 ppo --one-trunk --trajectories "${TRAJECTORIES:-24}" --batch "${BATCH:-12}" || status=1
+  # As many packed tokens in a pass, which are fewer trajectories.
+  train_run ppo-stepwise-bf16 bf16 ppo --stepwise --trajectories "${TRAJECTORIES:-24}" --batch "${STEPWISE_BATCH:-4}" || status=1
   for type in Q8_0 Q4_K; do
     train_run "sft-$type-${QUANTISED_LENGTH:-4096}" $type sft --tokens "${QUANTISED_LENGTH:-4096}" \
       --length "${QUANTISED_LENGTH:-4096}" --loss all || status=1

@@ -41,7 +41,7 @@ struct Options {
   std::string shape, type = "bf16", loss = "half", backend = "cpu", compute = "auto", recompute = "auto", folder;
   int64_t layers = 0, tokens = 2048, length = 256, values = 512, trajectories = 8, batch = 4, threads = 0, rank = 8,
           device = 0, memory_limit = 0, repeats = 5, warmup = 2, seed = 1;
-  bool turns = false, one_trunk = false;
+  bool turns = false, one_trunk = false, stepwise = false;
 };
 
 void add_options(Flags& flags, Options& o) {
@@ -56,6 +56,7 @@ void add_options(Flags& flags, Options& o) {
   flags.number("--trajectories", o.trajectories, 1, "of ppo");
   flags.number("--batch", o.batch, 1, "trajectories per update");
   flags.yes("--one-trunk", o.one_trunk, "ppo: the critic reads the actor's trunk");
+  flags.yes("--stepwise", o.stepwise, "ppo: every step a sequence of its own, instead of all states of a trajectory in one");
   flags.number("--rank", o.rank, 1, "of LoRA");
   flags.number("--seed", o.seed, 0, "of the weights and the data");
   flags.text("--backend", o.backend, "auto, cpu or cuda");
@@ -103,6 +104,7 @@ Opened open(const Options& own, const std::string& path) {
 struct Setup {
   Recipe recipe;
   Work work;
+  int64_t tokens = 0;  // of the work, each once: as many with --stepwise as without
   std::vector<PpoBatch> batches;
   std::shared_ptr<Adapter> actor;  // null: critic alone
   std::shared_ptr<Critic> critic;  // null: sft
@@ -121,7 +123,13 @@ std::unique_ptr<Setup> set_up(const Options& own, const std::string& mode, std::
   s->recipe = {
       .mode = mode, .rank = static_cast<int>(own.rank), .batch_trajectories = own.batch, .one_trunk = own.one_trunk};
   if (s->recipe.one_trunk && mode != "ppo") throw Error("usage", "--one-trunk: expected with ppo, got " + mode);
+  if (own.stepwise && mode != "ppo") throw Error("usage", "--stepwise: expected with ppo, got " + mode);
   s->work = make_work(own, mode, model->info().vocabulary, seed);
+  s->tokens = s->work.count();
+  if (own.stepwise) {
+    s->recipe.batch_trajectories *= static_cast<int64_t>(s->work.steps.size()) / s->work.sequences();
+    s->work = stepwise(s->work);
+  }
   if (mode != "critic") {
     s->actor = model->create_adapter({.rank = s->recipe.rank, .alpha = s->recipe.alpha, .seed = seed});
   }
@@ -220,9 +228,10 @@ void take_turns(Runner& runner, const json& ready) {
 }
 
 json document_of(const Runner& runner, const Setup& s, const ModelInfo& info) {
-  json document = runner.document(static_cast<double>(s.work.count()));
+  json document = runner.document(static_cast<double>(s.tokens));
   document["mode"] = s.recipe.mode;
   if (s.recipe.mode == "ppo") document["one_trunk"] = s.recipe.one_trunk;
+  document["packed_tokens"] = s.work.count();
   document["model"] = describe(info);
   document["planned"] = planned(s);
   document["rank"] = s.recipe.rank;

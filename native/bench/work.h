@@ -130,6 +130,22 @@ inline Work ppo_work(int64_t trajectories, int64_t vocabulary, uint64_t seed) {
   return work;
 }
 
+// The same trajectories as step-by-step training computes them: every step a sequence of its own, which has all that
+// came before it and a loss on its own action alone.
+inline Work stepwise(const Work& nested) {
+  Work work;
+  for (const Step& step : nested.steps) {
+    const int32_t from = nested.cu[static_cast<size_t>(step.sequence)], moved = work.cu.back() - from;
+    work.tokens.insert(work.tokens.end(), nested.tokens.begin() + from, nested.tokens.begin() + step.end);
+    work.loss_mask.resize(static_cast<size_t>(step.begin + moved), 0);
+    work.loss_mask.resize(work.tokens.size(), 1);
+    work.steps.push_back({static_cast<int32_t>(work.sequences()), step.begin + moved, step.end + moved,
+                          step.value_at + moved, step.reward});
+    work.cu.push_back(static_cast<int32_t>(work.count()));
+  }
+  return work;
+}
+
 // What both sides must agree on beside the data.
 struct Recipe {
   std::string mode;  // sft | ppo
