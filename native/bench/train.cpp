@@ -56,7 +56,8 @@ void add_options(Flags& flags, Options& o) {
   flags.number("--trajectories", o.trajectories, 1, "of ppo");
   flags.number("--batch", o.batch, 1, "trajectories per update");
   flags.yes("--one-trunk", o.one_trunk, "ppo: the critic reads the actor's trunk");
-  flags.yes("--stepwise", o.stepwise, "ppo: every step a sequence of its own, instead of all states of a trajectory in one");
+  flags.yes("--stepwise", o.stepwise,
+            "ppo: every step a sequence of its own, instead of all states of a trajectory in one");
   flags.number("--rank", o.rank, 1, "of LoRA");
   flags.number("--seed", o.seed, 0, "of the weights and the data");
   flags.text("--backend", o.backend, "auto, cpu or cuda");
