@@ -100,7 +100,7 @@ node_and_package() {
 
 headers
 library
-tar -C "$stage/native" -czf "$folder/native.tar.gz" include lib share
+tar -C "$stage/native" -c include lib share | xz -9 -T0 > "$folder/native.tar.xz"
 wheels
 for extra in "${@:2}"; do
   case "$extra" in

@@ -9,11 +9,12 @@ done
 # newer one of its own goes with its own torch.
 unpack_deps() {
   [ -n "${DEPS:-}" ] || return 0
-  [ -f "$DEPS/native.tar.gz" ] || { echo "DEPS=$DEPS: no native.tar.gz there; bench/gpu-deps.sh makes it"; return 1; }
+  [ -f "$DEPS/native.tar.xz" ] || { echo "DEPS=$DEPS: no native.tar.xz there; bench/gpu-deps.sh makes it"; return 1; }
   local at="$BUILD/deps" wheel module
   mkdir -p "$at/site"
   at="$(cd "$at" && pwd)"
-  [ -d "$at/include" ] || tar -C "$at" -xzf "$DEPS/native.tar.gz" || return 1
+  # Python knows xz, which not every machine has a program for.
+  [ -d "$at/include" ] || python3 -m tarfile -e "$DEPS/native.tar.xz" "$at" || return 1
   for wheel in "$DEPS"/wheels/*.whl; do
     [ -f "$wheel" ] || continue
     module="$(basename "$wheel")"
@@ -21,7 +22,6 @@ unpack_deps() {
     python3 -c "import importlib.util, sys; sys.exit(not importlib.util.find_spec('$module'))" 2> /dev/null ||
       python3 -m zipfile -e "$wheel" "$at/site" || return 1
   done
-  # Python knows xz, which not every machine has a program for.
   if [ -f "$DEPS/node.tar.xz" ] && [ ! -d "$at/node" ]; then
     mkdir -p "$at/node" && python3 -m tarfile -e "$DEPS/node.tar.xz" "$at/node" || return 1
   fi

@@ -214,7 +214,7 @@ describe.skipIf(missing.length > 0)('bench/gpu-check.sh', () => {
   it('says what DEPS lacks', async () => {
     const { status, stdout } = await check(['build'], { DEPS: folder });
     expect(status).toBe(1);
-    expect(stdout).toContain('native.tar.gz');
+    expect(stdout).toContain('native.tar.xz');
   });
 
   /** What gpu-deps.sh --built makes, of stand-ins, in a folder with a dash; and a package called as one of Python's own. */
@@ -225,10 +225,10 @@ describe.skipIf(missing.length > 0)('bench/gpu-check.sh', () => {
     const deps = path.join(folder, 'some-deps');
     mkdirSync(path.join(deps, 'wheels'), { recursive: true });
     const tar = (archive: string, from: string, ...names: string[]) =>
-      spawnSync('tar', ['-C', from, '-czf', path.join(deps, archive), ...names]);
+      spawnSync('tar', ['-C', from, '-caf', path.join(deps, archive), ...names]);
     tar('built.tar.gz', build(), 'bench_train', 'spark_tests');
     mkdirSync(path.join(folder, 'empty/include'), { recursive: true });
-    tar('native.tar.gz', path.join(folder, 'empty'), 'include');
+    tar('native.tar.xz', path.join(folder, 'empty'), 'include');
     const zip = "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'w').writestr(sys.argv[2], '')";
     for (const name of ['not_there', 'json']) {
       spawnSync('python3', ['-c', zip, path.join(deps, `wheels/${name}-1.0-py3-none-any.whl`), `${name}/__init__.py`]);
