@@ -81,7 +81,7 @@ packages() {
   npm ls --omit=dev --all --parseable 2> /dev/null | grep /node_modules/ | sed "s|^$PWD/||" | sort -u |
     grep -vE '@node-llama-cpp/(mac|win|.*-(arm64|armv7l|cuda|cuda-ext|vulkan))|/(typescript|cmake-js|node-addon-api)(/|$)' |
     tar -cf - --exclude='*.ts' --exclude='*.mts' --exclude='*.cts' --exclude='*.map' --exclude='*.md' \
-      --exclude=echarts/dist --exclude='*.bundle' --exclude=mathjs/lib/cjs --exclude=llama/xpack -T -
+      --exclude=echarts/dist --exclude='*.bundle' --exclude=mathjs/lib/esm --exclude=llama/xpack -T -
 }
 
 # The addon is built anew for any processor of the family: the usual build is for the machine it is made on.
