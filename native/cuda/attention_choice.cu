@@ -4,11 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "core/half.h"
-#include "cuda/attention_hopper.h"
+#include "cuda/attention_ring.h"
 #include "cuda/memory.h"
 
 namespace spark::cuda {
@@ -55,6 +57,18 @@ __global__ void report_hopper_code(int32_t* there) {
 }
 
 }  // namespace
+
+TrialAttention& trial_attention() {
+  static TrialAttention chosen = [] {
+    const char* name = std::getenv("SPARK_TRIAL_ATTENTION");
+    const std::string text = name ? name : "new";
+    if (text == "new") return TrialAttention::New;
+    if (text == "old") return TrialAttention::Old;
+    if (text == "turns") return TrialAttention::Turns;
+    throw Error("invalid_argument", "SPARK_TRIAL_ATTENTION: expected old, new or turns, got " + text);
+  }();
+  return chosen;
+}
 
 bool CudaBackend::has_hopper_code() {
   auto* flag = static_cast<int32_t*>(scratch(kSums, sizeof(int32_t)));
@@ -127,9 +141,16 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
   }
   if (!options.attention) {
     double most = 0;
-    try {
+    const auto try_both_sizes = [&] {
       most = attention_difference(64);
       if (most <= options.attention_difference) most = std::max(most, attention_difference(128));
+    };
+    try {
+      try_both_sizes();
+      if (!(most <= options.attention_difference) && trial_attention() != TrialAttention::Old) {
+        trial_attention() = TrialAttention::Old;
+        try_both_sizes();
+      }
     } catch (const Error& e) {
       if (e.code() != "device_lost") throw;
       throw Error(e.code(), std::string(e.what()) +
@@ -146,7 +167,7 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
     }
   }
   attention_ = AttentionKernels::Hopper;
-  attention_text_ = "attention by wgmma";
+  attention_text_ = trial_attention() == TrialAttention::Old ? "attention by wgmma" : "attention by wgmma from rings";
 }
 
 }  // namespace spark::cuda

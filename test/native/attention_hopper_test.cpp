@@ -1,6 +1,9 @@
 // Hopper's attention kernels and the choice of them, over the emulated device: a file of its own because sanitizers
 // make their large tiles slow.
+#include <array>
+
 #include "attention_reference.h"
+#include "cuda/attention_ring.h"
 #include "cuda/lost.h"
 #include "support.h"
 
@@ -8,8 +11,13 @@ using namespace spark_test;
 using attention::check;
 
 TEST_CASE("attention: Hopper's kernels") {
-  for (const bool descending : {false, true}) {
-    CAPTURE(descending);
+  using spark::cuda::TrialAttention;
+  const TrialAttention chosen = spark::cuda::trial_attention();
+  for (const int way : {0, 1, 2, 3, 4, 5}) {
+    const bool descending = way % 2 == 1;
+    spark::cuda::trial_attention() = std::array{TrialAttention::New, TrialAttention::Turns, TrialAttention::Old}[
+        static_cast<size_t>(way / 2)];
+    CAPTURE(way);
     tested_compute() = spark::Compute::Bf16;
     const auto backend = emulated_cuda(descending, spark::cuda::AttentionKernels::Hopper);
     backend->enter();
@@ -18,7 +26,9 @@ TEST_CASE("attention: Hopper's kernels") {
     check(*backend, kCuda, {{129, 7, 200}, 2, 1, 64}, false);
     check(*backend, kCuda, {{257, 64}, 3, 1, 128}, false);  // all stages, several heads to a key's
     check(*backend, kCuda, {{128}, 1, 1, 96}, false);
+    check(*backend, kCuda, {{300, 1, 129, 130}, 4, 2, 64}, false);  // several tiles to a block, some of them empty
   }
+  spark::cuda::trial_attention() = chosen;
 }
 
 namespace cuda = spark::cuda;
