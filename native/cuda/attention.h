@@ -139,9 +139,11 @@ struct KeyBlock {
 
   // The tile that most queries see first.
   __device__ static KeyBlock own(const AttentionInputs& in, int tile_rows) {
-    const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-    const int64_t first = int64_t{blockIdx.z} * tile_rows;
-    const int kv_head = blockIdx.x;
+    return of(in, tile_rows, static_cast<int>(blockIdx.x), blockIdx.y, static_cast<int>(blockIdx.z));
+  }
+  __device__ static KeyBlock of(const AttentionInputs& in, int tile_rows, int kv_head, unsigned b, int tile) {
+    const Sequence sequence = sequence_of(in.cu_seqlens, b);
+    const int64_t first = int64_t{tile} * tile_rows;
     const int64_t at = (sequence.first + first) * in.kv_stride() + kv_head * in.D;
     return {sequence, first, sequence.length - first, kv_head, in.heads / in.kv_heads, at};
   }

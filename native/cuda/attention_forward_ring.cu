@@ -3,7 +3,6 @@
 // the first, through rings of two slots. While a warpgroup takes the exponentials of one run of keys its sums over the
 // run before are under way, and all of the other's products.
 #include "cuda/attention_ring.h"
-#include "cuda/memory.h"
 
 namespace spark::cuda {
 
@@ -84,7 +83,7 @@ __global__ __launch_bounds__(kRingThreads, 1) void forward(Bf16* o, float* lse, 
   if (own_group() == 0) {
     give_registers<kBringingRegisters>();
     if (threadIdx.x > 0) return;
-    tiles.each_own(in, kQueries, [&](const QueryBlock& own) {
+    tiles.each_query_block(in, kQueries, [&](const QueryBlock& own) {
       const int64_t first = own.sequence.first;
       const int kv_head = own.head / (in.heads / in.kv_heads);
       qs.fill(query_turn, maps.q, own.head, first + own.first);
@@ -124,7 +123,7 @@ __global__ __launch_bounds__(kRingThreads, 1) void forward(Bf16* o, float* lse, 
     for (int step = 0; step < kKeys / 16; ++step) multiply_async(out, p[step], values.by_rows(step * 16));
     commit_products();
   };
-  tiles.each_own(in, kQueries, [&](const QueryBlock& own) {
+  tiles.each_query_block(in, kQueries, [&](const QueryBlock& own) {
     RunningSoftmax softmax;
     SPARK_UNROLL
     for (int tile = 0; tile < HD / 8; ++tile) out[tile] = {};
@@ -179,13 +178,10 @@ __global__ __launch_bounds__(kRingThreads, 1) void forward(Bf16* o, float* lse, 
 
 template <int HD, bool TURNS>
 void start(Bf16* o, float* lse, const AttentionInputs& in, const Packing& packing, Stream stream) {
-  const TileList tiles = tile_list(in.heads, packing, kQueries);
-  const int64_t all = int64_t{tiles.heads} * tiles.sequences * tiles.most;
-  const auto blocks = static_cast<unsigned>(std::min<int64_t>(all, multiprocessors()));
   const ForwardMaps maps{tile_map(in.q, packing.tokens, in.heads, in.D, kQueries),
                          tile_map(in.k, packing.tokens, in.kv_heads, in.D, kKeys),
                          tile_map(in.v, packing.tokens, in.kv_heads, in.D, kKeys)};
-  launch(forward<HD, TURNS>, dim3(blocks), kRingThreads, kShared<HD>, stream, o, lse, in, tiles, maps);
+  launch_ring(forward<HD, TURNS>, tile_list(in.heads, packing, kQueries), kShared<HD>, stream, maps, o, lse, in);
 }
 
 }  // namespace

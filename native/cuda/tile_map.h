@@ -56,6 +56,19 @@ __device__ inline void bring_panel(Bf16* to, const TileMap& map, int col, int he
 }
 #endif
 
+// `bytes` from global to shared memory, a multiple of 16 between places on 16 bytes
+__device__ inline void bring_bytes(void* to, const void* from, unsigned bytes, const Arrivals& arrivals) {
+#ifdef SPARK_CUDA_EMULATED
+  emulated::bring(arrivals.word, bytes, [=] { std::memcpy(to, from, bytes); });
+#else
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];\n" ::"r"(
+          shared_address(to)),
+      "l"(from), "r"(bytes), "r"(shared_address(arrivals.word))
+      : "memory");
+#endif
+}
+
 template <int ROWS, int WIDTH>
 __device__ inline void bring(const Panels<ROWS, WIDTH>& to, const TileMap& map, int head, int64_t token,
                              const Arrivals& arrivals) {
