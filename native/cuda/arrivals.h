@@ -84,11 +84,10 @@ struct Arrivals {
   }
   __device__ static bool complete(uint32_t address, uint32_t parity) {
     uint32_t yes;
-    asm volatile(
-        "{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}\n"
-        : "=r"(yes)
-        : "r"(address), "r"(parity % 2)
-        : "memory");
+    asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}\n"
+                 : "=r"(yes)
+                 : "r"(address), "r"(parity % 2)
+                 : "memory");
     return yes != 0;
   }
 };

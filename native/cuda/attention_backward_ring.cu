@@ -23,8 +23,8 @@ constexpr size_t kTiles = Own<HD>::kValues + kSlots * Others<HD>::kValues;
 template <int HD>
 constexpr int kWords = Own<HD>::kWords + Others<HD>::kWords;
 template <int HD>
-constexpr size_t kShared = sizeof(Bf16) * kTiles<HD> + sizeof(float2) * kSlots* kRows + sizeof(uint64_t) * kWords<HD> +
-                           sizeof(float) * kComputing* kWarpgroup;
+constexpr size_t kShared = sizeof(Bf16) * kTiles<HD> + sizeof(float2) * kSlots * kRows + sizeof(uint64_t) * kWords<HD> +
+                           sizeof(float) * kComputing * kWarpgroup;
 
 struct BackwardMaps {
   TileMap q, k, v, dout;
@@ -157,8 +157,8 @@ __global__ __launch_bounds__(kRingThreads, 1) void keys_backward(AttentionInputs
   take_registers<kManyComputingRegisters>();
   const int group0 = (own_group() - 1) * kGroupRows, row0 = group0 + own_warp() * 16;
   const float scale = in.scale * kLog2E;
-  Scores p, ds;        // (64 keys, kRound queries)
-  Factor left, slope;  // the same in bf16
+  Scores p, ds;         // (64 keys, kRound queries)
+  Factor left, slope;   // the same in bf16
   Turn<kSlots> before;  // of the slot that is released next
   Accumulator dk[HD / 8], dv[HD / 8];
   const auto start_scores = [&] {

@@ -1,5 +1,5 @@
-// What the attention kernels share whose tiles come through rings of slots in shared memory: one thread brings them, two
-// warpgroups compute with them, each at its own pace. While one takes exponentials the other's products run.
+// What the attention kernels share whose tiles come through rings of slots in shared memory: one thread brings them,
+// two warpgroups compute with them, each at its own pace. While one takes exponentials the other's products run.
 #pragma once
 
 #include "cuda/attention_hopper.h"

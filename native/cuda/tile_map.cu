@@ -41,10 +41,9 @@ TileMap tile_map(const Bf16* x, int64_t tokens, int heads, int D, int rows) {
   const cuuint32_t box[kRank] = {64, 1, static_cast<cuuint32_t>(rows)};
   const cuuint32_t every[kRank] = {1, 1, 1};
   TileMap map;
-  const CUresult status =
-      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, kRank, const_cast<Bf16*>(x), dims, strides, box, every,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult status = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, kRank, const_cast<Bf16*>(x), dims, strides,
+                                 box, every, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                 CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS) {
     throw Error("internal", "cuTensorMapEncodeTiled: error " + std::to_string(static_cast<int>(status)));
   }

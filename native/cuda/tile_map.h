@@ -61,11 +61,10 @@ __device__ inline void bring_bytes(void* to, const void* from, unsigned bytes, c
 #ifdef SPARK_CUDA_EMULATED
   emulated::bring(arrivals.word, bytes, [=] { std::memcpy(to, from, bytes); });
 #else
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];\n" ::"r"(
-          shared_address(to)),
-      "l"(from), "r"(bytes), "r"(shared_address(arrivals.word))
-      : "memory");
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];\n" ::"r"(
+                   shared_address(to)),
+               "l"(from), "r"(bytes), "r"(shared_address(arrivals.word))
+               : "memory");
 #endif
 }
 

@@ -64,7 +64,7 @@ struct Fiber {
   bool idle = false;   // and it is the end of a block, in enter()
   dim3 index;
   Barrier* waits_for = nullptr;
-  unsigned round = 0;  // of the barrier it waits for
+  unsigned round = 0;                  // of the barrier it waits for
   const uint64_t* arrivals = nullptr;  // or these, until their phase of `parity` is complete
   bool parity = false;
   bool done = false;
@@ -78,7 +78,7 @@ struct Block {
   std::vector<uint32_t> words;  // (threads, 16)
   std::vector<std::byte> shared;
   Barrier all;
-  std::array<Barrier, 16> some;  // by number
+  std::array<Barrier, 16> some;             // by number
   std::deque<std::function<void()>> tiles;  // on their way
   Fiber* current = nullptr;
   Place scheduler{};
