@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,11 @@ TrialAttention& trial_attention() {
     throw Error("invalid_argument", "SPARK_TRIAL_ATTENTION: expected old, new or turns, got " + text);
   }();
   return chosen;
+}
+
+int& most_ring_blocks() {
+  static int most = std::numeric_limits<int>::max();
+  return most;
 }
 
 bool CudaBackend::has_hopper_code() {
@@ -141,6 +147,7 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
   }
   if (!options.attention) {
     double most = 0;
+    most_ring_blocks() = 3;
     const auto try_both_sizes = [&] {
       most = attention_difference(64);
       if (most <= options.attention_difference) most = std::max(most, attention_difference(128));
@@ -152,11 +159,13 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
         try_both_sizes();
       }
     } catch (const Error& e) {
+      most_ring_blocks() = std::numeric_limits<int>::max();
       if (e.code() != "device_lost") throw;
       throw Error(e.code(), std::string(e.what()) +
                                 ". This was the trial of Hopper's attention kernels: if it happens again, set "
                                 "SPARK_RL_ATTENTION=ampere to do without them");
     }
+    most_ring_blocks() = std::numeric_limits<int>::max();
     if (!(most <= options.attention_difference)) {
       attention_ = AttentionKernels::Ampere;
       char text[96];

@@ -94,11 +94,14 @@ inline TileList tile_list(int heads, const Packing& packing, int rows) {
   return {heads, static_cast<int>(packing.sequences), static_cast<int>(blocks_for(packing.longest, rows))};
 }
 
+// At most so many blocks: few in the trial (attention_choice.cu), so that each goes through several tiles.
+int& most_ring_blocks();
+
 // kernel(arguments…, tiles, maps) by a block for each multiprocessor
 template <class Kernel, class Maps, class... Arguments>
 void launch_ring(Kernel kernel, const TileList& tiles, size_t shared, Stream stream, const Maps& maps,
                  Arguments... arguments) {
-  const auto blocks = static_cast<unsigned>(std::min(tiles.count(), multiprocessors()));
+  const auto blocks = static_cast<unsigned>(std::min({tiles.count(), multiprocessors(), most_ring_blocks()}));
   launch(kernel, dim3(blocks), kRingThreads, shared, stream, arguments..., tiles, maps);
 }
 
