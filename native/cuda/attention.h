@@ -119,9 +119,12 @@ struct QueryBlock {
 
   // The tile with most keys first.
   __device__ static QueryBlock own(const AttentionInputs& in, int tile_rows) {
-    const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-    const int64_t first = int64_t{gridDim.z - 1 - blockIdx.z} * tile_rows;
-    const int head = blockIdx.x, kv_head = head / (in.heads / in.kv_heads);
+    return of(in, tile_rows, static_cast<int>(blockIdx.x), blockIdx.y, static_cast<int>(gridDim.z - 1 - blockIdx.z));
+  }
+  __device__ static QueryBlock of(const AttentionInputs& in, int tile_rows, int head, unsigned b, int tile) {
+    const Sequence sequence = sequence_of(in.cu_seqlens, b);
+    const int64_t first = int64_t{tile} * tile_rows;
+    const int kv_head = head / (in.heads / in.kv_heads);
     const int64_t kv = sequence.first * in.kv_stride() + kv_head * in.D;
     const int64_t at = (sequence.first + first) * in.q_stride() + head * in.D;
     return {sequence, first, sequence.length - first, head, at, in.k + kv, in.v + kv};
@@ -136,9 +139,11 @@ struct KeyBlock {
 
   // The tile that most queries see first.
   __device__ static KeyBlock own(const AttentionInputs& in, int tile_rows) {
-    const Sequence sequence = sequence_of(in.cu_seqlens, blockIdx.y);
-    const int64_t first = int64_t{blockIdx.z} * tile_rows;
-    const int kv_head = blockIdx.x;
+    return of(in, tile_rows, static_cast<int>(blockIdx.x), blockIdx.y, static_cast<int>(blockIdx.z));
+  }
+  __device__ static KeyBlock of(const AttentionInputs& in, int tile_rows, int kv_head, unsigned b, int tile) {
+    const Sequence sequence = sequence_of(in.cu_seqlens, b);
+    const int64_t first = int64_t{tile} * tile_rows;
     const int64_t at = (sequence.first + first) * in.kv_stride() + kv_head * in.D;
     return {sequence, first, sequence.length - first, kv_head, in.heads / in.kv_heads, at};
   }

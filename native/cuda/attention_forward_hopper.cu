@@ -1,7 +1,7 @@
 // The forward pass of attention.h on Hopper's tensor cores (FlashAttention 3: Shah et al. 2024, without its producer
 // warps). A block takes 128 queries of one head, a warpgroup 64 of them; keys come by 128, from the queries' own down
 // to the first. While a warpgroup takes the exponentials of one run of keys its scores of the next are under way.
-#include "cuda/attention_hopper.h"
+#include "cuda/attention_ring.h"
 
 namespace spark::cuda {
 
@@ -103,6 +103,10 @@ __global__ __launch_bounds__(kThreads, 1) void forward(Bf16* o, float* lse, Atte
 }  // namespace
 
 void hopper_attention_forward(Bf16* o, float* lse, const AttentionInputs& in, const Packing& packing, Stream stream) {
+  if (const TrialAttention trial = trial_attention(); trial != TrialAttention::Old) {
+    ring_attention_forward(o, lse, in, packing, stream, trial == TrialAttention::Turns);
+    return;
+  }
   const dim3 grid = attention_grid(in.heads, packing, kQueries);
   if (in.D <= 64) {
     launch(forward<64>, grid, kThreads, kShared<64>, stream, o, lse, in);

@@ -18,6 +18,7 @@ void close_device(Stream stream);
 void enter_device(int device);
 std::string describe_device(int device);  // name, memory, compute capability, CUDA of the driver and of this build
 bool has_warpgroup_products(int device);  // Hopper's wgmma, which no other generation has
+int multiprocessors();                    // of the current one
 
 size_t free_bytes();
 void* device_allocate(size_t bytes);  // throws out_of_memory; aligned to 256 bytes

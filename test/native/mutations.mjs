@@ -266,6 +266,42 @@ const attention = {
       ],
     ],
   },
+  'cuda/attention_forward_ring.cu': {
+    forward: [
+      ['mask: one key too many', '$col > $first + $row', '$col > $first + $row + 1'],
+      ['earlier sums not rescaled', 'at[2] *= $factor,', 'at[2] *= 1,'],
+      ['scores not waited for', 'wait_for_products<1>(', 'wait_for_products<2>('],
+      ['keys not waited for', 'ks.wait($turn); vs.wait(', 'vs.wait('],
+      ['values not waited for', 'vs.wait($turn); alternation', 'alternation'],
+      [
+        'values given back while they are read',
+        'wait_for_products<0>($out); vs.release($turn); SPARK_UNROLL',
+        'vs.release($turn); wait_for_products<0>($out); SPARK_UNROLL',
+      ],
+    ],
+  },
+  'cuda/attention_backward_ring.cu': {
+    keys_backward: [
+      ['keys: delta dropped', '* ($slope - $delta)', '* $slope'],
+      ['keys: mask', '$first + $row > $ahead + $col', '$first + $row >= $ahead + $col'],
+      ['keys: queries beyond the sequence', '|| $col >= $rows) $score', ') $score'],
+      ['keys: lse and delta of an odd token', '* kRows + $odd', '* kRows'],
+      ['keys: slopes not waited for', 'wait_for_products<1>(ds)', 'wait_for_products<2>(ds)'],
+      ['keys: a slot never given back', 'hold(dk); others.release(before);', 'hold(dk);'],
+    ],
+    queries_backward: [
+      ['queries: delta dropped', '* ($slope - $delta)', '* $slope'],
+      ['queries: mask', '$col > $behind + $first + $row', '$col >= $behind + $first + $row'],
+      ['queries: a slot never given back', 'others.release(before); keep(', 'keep('],
+    ],
+  },
+  'cuda/attention_ring.h': {
+    fill: [
+      ['rings: the slot is not waited for', 'emptied($slot).wait($parity + 1);', ''],
+      ['rings: the wrong phase', 'wait($parity + 1)', 'wait($parity)'],
+    ],
+    set: [['rings: one reader is not waited for', 'set(kReaders)', 'set(kReaders - 1)']],
+  },
   'cuda/attention_hopper.h': {
     arrived: [['no barrier behind copies', 'share_with_products(); __syncthreads();', '']],
   },
@@ -276,7 +312,7 @@ const attention = {
     make: [['descriptors: eight rows', 'kEightRows = 8 *', 'kEightRows = 4 *']],
   },
   'cuda/attention_choice.cu': {
-    choose_attention: [['disagreement ignored', '!($most <= $allowed)', '$most < 0']],
+    choose_attention: [['disagreement ignored', 'if (!($most <= $allowed)) {', 'if ($most < 0) {']],
     attention_difference: [
       ['Hopper not tried', 'attention_ = $kernels;', ''],
       ['what the others wrote passes for its own', 'fill(static_cast<float*>($outputs), kUnwritten, $made / 2);', ''],

@@ -3,6 +3,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <stdexcept>
@@ -19,6 +20,28 @@ constexpr size_t kSharedAlignment = 1024;
 struct Barrier {
   unsigned expected = 0, arrived = 0, round = 0;
 };
+
+// What a word of shared memory holds that threads wait at.
+struct ArrivalWord {
+  uint16_t expected : 15, phase : 1;
+  int16_t missing;
+  int32_t bytes;  // still to come
+};
+static_assert(sizeof(ArrivalWord) == sizeof(uint64_t));
+
+ArrivalWord read(const uint64_t* word) { return std::bit_cast<ArrivalWord>(*word); }
+
+void write(uint64_t* word, ArrivalWord state) {
+  if (state.missing < 0) throw std::logic_error("emulated kernel: more threads arrive than a phase has");
+  if (state.missing == 0 && state.bytes == 0) {
+    state.missing = static_cast<int16_t>(state.expected);
+    state.phase ^= 1;
+  }
+  *word = std::bit_cast<uint64_t>(state);
+}
+
+// The phase of this parity: the one before the current one has the other parity.
+bool is_complete(const uint64_t* word, bool parity) { return (read(word).phase != 0) != parity; }
 
 // Groups of work in the order of their start; the last one is still open.
 struct Queue {
@@ -41,7 +64,9 @@ struct Fiber {
   bool idle = false;   // and it is the end of a block, in enter()
   dim3 index;
   Barrier* waits_for = nullptr;
-  unsigned round = 0;  // of the barrier it waits for
+  unsigned round = 0;                  // of the barrier it waits for
+  const uint64_t* arrivals = nullptr;  // or these, until their phase of `parity` is complete
+  bool parity = false;
   bool done = false;
   Queue copies, products;
 };
@@ -53,10 +78,13 @@ struct Block {
   std::vector<uint32_t> words;  // (threads, 16)
   std::vector<std::byte> shared;
   Barrier all;
+  std::array<Barrier, 16> some;             // by number
+  std::deque<std::function<void()>> tiles;  // on their way
   Fiber* current = nullptr;
   Place scheduler{};
   const std::function<void()>* kernel = nullptr;
   bool left_products = false;  // a thread ended without waiting for them
+  bool left_tiles = false;     // the last thread did
 };
 
 Block block;
@@ -110,12 +138,16 @@ void leave(Barrier& barrier) {
   }
 }
 
-bool can_run(const Fiber& fiber) { return !fiber.done && (!fiber.waits_for || fiber.waits_for->round != fiber.round); }
+bool can_run(const Fiber& fiber) {
+  if (fiber.arrivals && !is_complete(fiber.arrivals, fiber.parity)) return false;
+  return !fiber.done && (!fiber.waits_for || fiber.waits_for->round != fiber.round);
+}
 
 // Runs a fiber to its next barrier or its end.
 [[SPARK_SWITCHES]] void resume(size_t i) {
   Fiber& fiber = block.fibers[i];
   fiber.waits_for = nullptr;
+  fiber.arrivals = nullptr;
   block.current = &fiber;
   threadIdx = fiber.index;
   if (__builtin_setjmp(block.scheduler) == 0) {
@@ -145,6 +177,8 @@ bool run_warp(unsigned warp, unsigned threads) {
 
 void run_block(unsigned threads) {
   block.all = {threads, 0, 0};
+  block.some = {};
+  block.tiles.clear();
   block.warps.assign((threads + kLanes - 1) / kLanes, {});
   for (unsigned i = 0; i < threads; ++i) {
     ++block.warps[i / kLanes].expected;
@@ -152,6 +186,7 @@ void run_block(unsigned threads) {
     fiber.alive = fiber.alive && fiber.idle;  // one that a failed kernel left waiting is given up
     fiber.index = {i, 0, 0};
     fiber.waits_for = nullptr;
+    fiber.arrivals = nullptr;
     fiber.done = false;
     for (Queue* queue : {&fiber.copies, &fiber.products}) {
       if (!queue->empty()) *queue = {};
@@ -164,10 +199,17 @@ void run_block(unsigned threads) {
     for (unsigned turn = 0; turn < warps; ++turn) {
       while (run_warp(descending ? warps - 1 - turn : turn, threads)) progress = true;
     }
+    if (progress || block.tiles.empty()) continue;
+    const auto is_done = [](const Fiber& fiber) { return fiber.done; };
+    block.left_tiles |= std::all_of(block.fibers.begin(), block.fibers.begin() + threads, is_done);
+    block.tiles.front()();
+    block.tiles.pop_front();
+    progress = true;
   }
   for (unsigned i = 0; i < threads; ++i) {
     if (!block.fibers[i].done) throw std::logic_error("emulated kernel: some threads wait where others never arrive");
   }
+  if (block.left_tiles) throw std::logic_error("emulated kernel: a block ended while tiles were on their way");
   if (block.left_products) throw std::logic_error("emulated kernel: a thread ended while its products were under way");
 }
 
@@ -180,7 +222,7 @@ void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<vo
   block.kernel = &f;
   if (block.fibers.size() < threads) block.fibers.resize(threads);
   block.words.assign(size_t{threads} * 16, 0);
-  block.left_products = false;
+  block.left_products = block.left_tiles = false;
   block.shared.assign(shared + kSharedAlignment, std::byte{0xff});  // NaN: what nobody wrote shows
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
@@ -221,6 +263,54 @@ void wait_for_groups(Async kind, size_t pending) {
 
 void wait_for_block() { wait(block.all); }
 void wait_for_warp() { wait(block.warps[threadIdx.x / kLanes]); }
+
+void set_arrivals(uint64_t* word, unsigned threads) {
+  ArrivalWord state{};
+  state.expected = static_cast<uint16_t>(threads & 0x7fff);
+  state.missing = static_cast<int16_t>(threads);
+  *word = std::bit_cast<uint64_t>(state);
+}
+void arrive(uint64_t* word) {
+  ArrivalWord state = read(word);
+  --state.missing;
+  write(word, state);
+}
+void expect_bytes(uint64_t* word, unsigned bytes) {
+  ArrivalWord state = read(word);
+  state.bytes += static_cast<int32_t>(bytes);
+  *word = std::bit_cast<uint64_t>(state);
+}
+[[SPARK_SWITCHES]] void wait_for_arrivals(const uint64_t* word, bool parity) {
+  if (is_complete(word, parity)) return;
+  Fiber& own = *block.current;
+  own.arrivals = word;
+  own.parity = parity;
+  if (__builtin_setjmp(own.place) == 0) jump(block.scheduler);
+}
+void bring(uint64_t* word, unsigned bytes, std::function<void()> copy) {
+  auto work = [=, copy = std::move(copy)] {
+    copy();
+    ArrivalWord state = read(word);
+    state.bytes -= static_cast<int32_t>(bytes);
+    write(word, state);
+  };
+  if (is_late(Async::Copies)) {
+    block.tiles.emplace_back(std::move(work));
+  } else {
+    work();
+  }
+}
+
+void wait_for_some(int number, unsigned threads) {
+  Barrier& barrier = block.some.at(static_cast<size_t>(number));
+  barrier.expected = threads;
+  wait(barrier);
+}
+void arrive_at(int number, unsigned threads) {
+  Barrier& barrier = block.some.at(static_cast<size_t>(number));
+  barrier.expected = threads;
+  arrive(barrier);
+}
 
 uint32_t* lane_words(int lane) {
   const size_t first = threadIdx.x / kLanes * kLanes + static_cast<size_t>(lane);
