@@ -137,6 +137,10 @@ tests() {
     SPARK_RL_ATTENTION=$attention SPARK_TEST_BACKENDS=cuda timeout --foreground 100 "$BUILD/spark_tests" \
       --source-file='*attention_test.cpp' >> "$logs/tests.log" 2>&1 || status=1
   done
+  if has_fp8; then  # asked for by name, so that a device which lacks it fails
+    SPARK_TEST_BACKENDS='cuda fp8' timeout --foreground 100 "$BUILD/spark_tests" --source-file='*fp8_test.cpp' \
+      >> "$logs/tests.log" 2>&1 || status=1
+  fi
   [ $status -eq 0 ] || grep -E 'ERROR|TEST CASE|values:|name :=|attention kernels:' "$logs/tests.log" | head -40
   grep -E '^\[doctest\] (test cases|assertions)' "$logs/tests.log"
   return $status
@@ -159,9 +163,16 @@ soak() {
 # Of this device, by the names that SPARK_RL_ATTENTION knows.
 attention_kernels() {
   [ "$BACKEND" = cuda ] || return 0
-  case "$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1)" in 9.*) echo hopper ;; esac
+  is_hopper && echo hopper
   echo ampere
 }
+
+is_hopper() {
+  [ "$BACKEND" = cuda ] || return 1
+  case "$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1)" in 9.*) return 0 ;; esac
+  return 1
+}
+has_fp8() { is_hopper; }  # with a scale a row
 
 suite() {
   OMP_NUM_THREADS=2 timeout --foreground 500 ctest --test-dir "$BUILD" --output-on-failure -j "$(nproc)" > "$logs/suite.log" 2>&1
@@ -194,6 +205,9 @@ ops() {
   local status=0
   measure ops 120 "$BUILD/bench_gpu" --json --rank "$RANK" || status=1
   SPARK_RL_ATTENTION=ampere measure ops-ampere 60 "$BUILD/bench_gpu" --json --only attention || status=1
+  if has_fp8; then
+    measure ops-fp8 60 "$BUILD/bench_gpu" --json --rank "$RANK" --compute fp8 --only products || status=1
+  fi
   return $status
 }
 
@@ -217,6 +231,10 @@ train() {
   local status=0 length
   for length in $LENGTHS; do
     train_run "sft-bf16-$length" bf16 sft --tokens "$length" --length "$length" --loss all || status=1
+  done
+  for length in $LENGTHS; do
+    has_fp8 || break
+    train_run "sft-fp8-$length" bf16 sft --compute fp8 --tokens "$length" --length "$length" --loss all || status=1
   done
   for length in $LENGTHS; do
     train_run "critic-bf16-$length" bf16 critic --tokens "$length" --length "$length" || status=1
@@ -264,11 +282,18 @@ ladder() {
 # One step after a warm one, of four blocks: the kernels are those of the whole model.
 profile() {
   command -v ncu > /dev/null || { echo "ncu is not on PATH: skipped"; return 77; }
-  timeout --foreground 240 ncu --clock-control none --metrics gpu__time_duration.sum --csv --log-file "$measured/kernels.csv" \
-    "$BUILD/bench_train" --shape "$SHAPE" --layers 4 --type bf16 sft --backend cuda --rank "$RANK" --tokens 4096 \
-    --length 4096 --loss all --repeats 1 --warmup 1 > /dev/null 2> "$logs/profile.log" ||
-    { tail -n 5 "$logs/profile.log"; return 1; }
-  python3 bench/gpu-kernels.py "$measured/kernels.csv" > "$measured/kernels.json" && rm "$measured/kernels.csv"
+  local compute name status=0
+  for compute in bf16 fp8; do
+    [ $compute = bf16 ] && name=kernels || name=kernels-$compute
+    [ $compute = bf16 ] || has_fp8 || continue
+    wanted $name || continue
+    timeout --foreground 120 ncu --clock-control none --metrics gpu__time_duration.sum --csv --log-file "$measured/$name.csv" \
+      "$BUILD/bench_train" --shape "$SHAPE" --layers 4 --type bf16 sft --backend cuda --compute $compute --rank "$RANK" \
+      --tokens 4096 --length 4096 --loss all --repeats 1 --warmup 1 > /dev/null 2> "$logs/profile-$compute.log" ||
+      { tail -n 5 "$logs/profile-$compute.log"; status=1; continue; }
+    python3 bench/gpu-kernels.py "$measured/$name.csv" > "$measured/$name.json" && rm "$measured/$name.csv"
+  done
+  return $status
 }
 
 # ncu's own account of one launch of each backward kernel of attention.
@@ -325,6 +350,7 @@ first() {
   within 130 '*' build
   within 90 '*' tests
   LENGTHS="$FIRST_LENGTH" within 60 "sft-bf16-$FIRST_LENGTH" train
+  LENGTHS="$FIRST_LENGTH" within 60 "sft-fp8-$FIRST_LENGTH" train
   within 60 'ops*' ops
   within 60 'peer-sft-eager-*' peers
   within 60 '*' probe
@@ -338,7 +364,7 @@ second() {
   watch_device second
   within 130 '*' build
   within 110 "ppo-* lean-* sft-bf16-${LENGTHS##* } sft-Q4_K-*" train
-  within 90 '*' profile
+  within 90 kernels profile
   within 60 '*' memcheck
   return $failed
 }

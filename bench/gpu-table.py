@@ -16,7 +16,7 @@ import re
 import subprocess
 
 # Targets for one H200 at the shape of Llama-3.1-8B.
-SFT_TOKENS_PER_SECOND, SFT_TIMES_BEST_PEER = 20_000, 1.5
+SFT_TOKENS_PER_SECOND, SFT_TIMES_BEST_PEER = {"bf16": 20_000, "fp8": 24_000}, 1.5
 WAYS = ("eager", "compiled", "liger")  # of the PyTorch steps
 PPO_SECONDS_PER_MILLION = {"ppo-bf16": 98, "ppo-one-trunk-bf16": 51}
 LEAN_BYTES = 6.5e9
@@ -160,15 +160,16 @@ def print_targets(measurements, runs):
         on_gpu = run and run["model"].get("backend") != "cpu"
         return run if on_gpu and all(run["model"][k] == v for k, v in EIGHT_B.items()) else None
 
-    sft, epochs = big("sft-bf16-4096"), {name: big(name) for name in PPO_SECONDS_PER_MILLION if big(name)}
+    sfts = {compute: big(f"sft-{compute}-4096") for compute in SFT_TOKENS_PER_SECOND if big(f"sft-{compute}-4096")}
+    epochs = {name: big(name) for name in PPO_SECONDS_PER_MILLION if big(name)}
     lean = next((run for name, run in runs.items() if name.startswith("lean-") and big(name)), None)
-    if not (sft or epochs or lean):
+    if not (sfts or epochs or lean):
         return
     print("\ntargets")
-    if sft:
-        rate = sft["tokens_per_second"]
-        line(f"SFT, 4096, bf16: {SFT_TOKENS_PER_SECOND:,} tokens/s", f"{rate:,.0f}", rate >= SFT_TOKENS_PER_SECOND)
-        peers = peers_of(measurements, "sft-bf16-4096")
+    for compute, sft in sfts.items():
+        rate, least = sft["tokens_per_second"], SFT_TOKENS_PER_SECOND[compute]
+        line(f"SFT, 4096, {compute}: {least:,} tokens/s", f"{rate:,.0f}", rate >= least)
+        peers = peers_of(measurements, f"sft-{compute}-4096")
         if peers:
             way = max(peers, key=peers.get)
             line(f"  {SFT_TIMES_BEST_PEER} x the fastest of {', '.join(peers)} ({way})", f"{rate / peers[way]:.2f}",
@@ -232,6 +233,8 @@ def main():
     ops = measurements.get("ops")
     if ops:
         print_ops(ops, measurements.get("ops-ampere", {}))
+    if "ops-fp8" in measurements:
+        print_ops(measurements["ops-fp8"], {})
     if "probe" in measurements:
         print_probe(measurements["probe"])
     if "soak" in measurements:
@@ -243,9 +246,11 @@ def main():
     print_steps(measurements, runs, flops)
     print_targets(measurements, runs)
     print_ladder(measurements)
-    if "kernels" in measurements:
-        print("\nkernels of two steps of four blocks")
-        for kernel in measurements["kernels"]["kernels"][:12]:
+    for name in ("kernels", "kernels-fp8"):
+        if name not in measurements:
+            continue
+        print(f"\nkernels of two steps of four blocks{', fp8' if name.endswith('fp8') else ''}")
+        for kernel in measurements[name]["kernels"][:12]:
             print(f"  {kernel['ms']:9.3f} ms {100 * kernel['share']:5.1f} % {kernel['calls']:6d} x  {kernel['name']}")
 
 

@@ -137,7 +137,7 @@ spark::ModelOptions model_options(const Napi::Value& value) {
   options.backend = choice_field(object, "backend", "auto", {"auto", "cpu", "cuda"});
   options.device = static_cast<int>(integer_field(object, "device", 0, 0, 1024));
   options.threads = static_cast<int>(integer_field(object, "threads", 0, 0, 1024));
-  options.compute = choice_field(object, "compute", "auto", {"auto", "f32", "bf16"});
+  options.compute = choice_field(object, "compute", "auto", {"auto", "f32", "bf16", "fp8"});
   options.recompute = choice_field(object, "recompute", "auto", {"auto", "none", "cheap", "block", "offload"});
   options.memory_limit = integer_field(object, "memoryLimit", 0, 0, int64_t{1} << 52);
   return options;

@@ -66,11 +66,11 @@ F symbol(void* library, const char* name) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(int device) {
+std::unique_ptr<Backend> make_cuda_backend(int device, Compute compute) {
   static void* library = open_library();  // opened once and kept open: every later model uses it, too
   const std::string version = symbol<const char* (*)()>(library, "spark_cuda_version")();
   if (version != SPARK_CUDA_VERSION) unavailable("its library is of another build: build again");
-  return std::unique_ptr<Backend>(symbol<Backend* (*)(int)>(library, "spark_cuda_backend")(device));
+  return std::unique_ptr<Backend>(symbol<Backend* (*)(int, Compute)>(library, "spark_cuda_backend")(device, compute));
 }
 
 }  // namespace spark

@@ -1,6 +1,7 @@
 // Time of each op on the CUDA device at the shape of Llama-3.1-8B, beside its floor: what it must compute by the rate
 // of a large product, or what it must read and write by the rate of a large copy, both measured first in the same run.
-//   bench_gpu [--tokens 4096] [--length 4096] [--rank 16] [--only elementwise|products|attention|losses] [--json]
+//   bench_gpu [--tokens 4096] [--length 4096] [--rank 16] [--only elementwise|products|attention|losses] [--compute
+//   bf16|fp8] [--json]
 // FLOP and bytes are those the op cannot do without: inputs once, outputs once, causal halves of attention.
 #include <algorithm>
 #include <cstdio>
@@ -45,7 +46,7 @@ class Bench {
     return uploaded(arena_.ints(static_cast<int64_t>(host.size())), host.data(), host.size() * sizeof(int32_t));
   }
   // Bytes 0x20 to 0x3f are small numbers in every type.
-  Weight weight(TensorType type, int64_t rows, int64_t cols) {
+  Weight weight(TensorType type, int64_t rows, int64_t cols, bool projection = true) {
     std::vector<std::byte> host(tensor_bytes(type, rows * cols));
     for (size_t i = 0; i < host.size(); ++i) host[i] = static_cast<std::byte>(0x20 + i * 2654435761u % 29);
     if (type == TensorType::BF16) {
@@ -54,7 +55,8 @@ class Bench {
         host[i] = static_cast<std::byte>(bits & 0xff), host[i + 1] = static_cast<std::byte>(bits >> 8);
       }
     }
-    return backend_.load_matrix(type, host.data(), rows, cols);
+    return projection ? backend_.load_projection(type, host.data(), rows, cols)
+                      : backend_.load_matrix(type, host.data(), rows, cols);
   }
 
   // Median of several runs of a few launches each; the device is waited for once a run.
@@ -131,7 +133,7 @@ struct Sizes {
 
 struct Options {
   Sizes sizes;
-  std::string only = "all";
+  std::string only = "all", compute = "bf16";
   bool json = false;
 };
 
@@ -153,12 +155,21 @@ void elementwise(Bench& bench, Backend& backend, const Sizes& s, const Packing& 
 void products(Bench& bench, Backend& backend, const Sizes& s) {
   const double n = static_cast<double>(s.N);
   Activation *x = bench.activations(s.N * C), *y = bench.activations(s.N * F), *rest = bench.activations(s.N * C);
+  const bool fp8 = backend.compute() == Compute::Fp8;  // whatever their type, weights are then the same
   for (const TensorType type : {TensorType::BF16, TensorType::Q8_0, TensorType::Q4_K}) {
+    if (fp8 && type != TensorType::BF16) continue;
     const Weight w = bench.weight(type, F, C);
-    const std::string name = tensor_type_name(static_cast<uint32_t>(type));
+    const std::string name = fp8 ? "fp8" : tensor_type_name(static_cast<uint32_t>(type));
     const double flop = 2 * n * C * F, bytes = 2 * n * (C + F) + static_cast<double>(tensor_bytes(type, F * C));
     bench.row("linear_forward " + name, flop, bytes, [&] { backend.linear_forward(y, x, w, {}, nullptr, s.N); });
     bench.row("linear_backward " + name, flop, bytes, [&] { backend.linear_backward(x, y, w, {}, s.N, false); });
+  }
+  if (fp8) {  // a product so narrow that its time is that of its quantised factor
+    const Weight from_c = bench.weight(TensorType::BF16, 16, C), from_f = bench.weight(TensorType::BF16, 16, F);
+    bench.row("quantise (N, C), to 16 columns", 0, 4 * n * C,
+              [&] { backend.linear_forward(rest, x, from_c, {}, nullptr, s.N); });
+    bench.row("quantise (N, F), to 16 columns", 0, 4 * n * F,
+              [&] { backend.linear_forward(rest, y, from_f, {}, nullptr, s.N); });
   }
   Activation *a = bench.activations(2 * s.R * C), *b = bench.activations(F * s.R), *wide = bench.activations(s.R * F);
   Activation *u = bench.activations(s.N * 2 * s.R), *du = bench.activations(s.N * 2 * s.R);
@@ -199,7 +210,7 @@ void attention(Bench& bench, Backend& backend, const Sizes& s, const Packing& pa
 void losses(Bench& bench, Backend& backend) {
   const int64_t M = backend.logits_per_chunk() / V;
   const double m = static_cast<double>(M);
-  const Weight head = bench.weight(TensorType::BF16, V, C);
+  const Weight head = bench.weight(TensorType::BF16, V, C, false);
   Activation* x = bench.activations(M * C);
   float *logits = bench.floats(M * V), *lp = bench.floats(M), *lse = bench.floats(M), *dlp = bench.floats(M);
   const int32_t* targets = bench.ints(std::vector<int32_t>(static_cast<size_t>(M), 7));
@@ -223,7 +234,7 @@ void losses(Bench& bench, Backend& backend) {
 void run(const Options& options) {
   const Sizes& s = options.sizes;
   if (s.N % s.length != 0) throw Error("usage", "--tokens: expected a multiple of --length");
-  const auto backend = make_cuda_backend(0);
+  const auto backend = make_backend("cuda", 0, options.compute);
   backend->enter();
   Bench bench(*backend, options.json);
   std::vector<int32_t> cu, positions;
@@ -257,6 +268,8 @@ int main(int argc, char** argv) {
   flags.number("--length", options.sizes.length, 1, "of a sequence");
   flags.number("--rank", options.sizes.R, 1, "of LoRA");
   flags.text("--only", options.only, "one part", {"all", "elementwise", "products", "attention", "losses"});
+  flags.text("--compute", options.compute, "bf16 or fp8; with fp8 the rate of a large product is that of e4m3",
+             {"bf16", "fp8"});
   flags.yes("--json", options.json, "one JSON document instead of a table");
   return flags.run(argc, argv, [&] { return run(options), 0; });
 }

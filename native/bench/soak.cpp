@@ -31,7 +31,7 @@ using nlohmann::json;
 namespace {
 
 struct Options {
-  std::string shape = "8b", type = "bf16", backend = "cuda";
+  std::string shape = "8b", type = "bf16", backend = "cuda", compute = "auto";
   int64_t layers = 0, steps = 500, save_at = 400, tokens = 4096, length = 4096, rank = 16, seed = 1;
 };
 
@@ -61,7 +61,7 @@ int run(const Options& options) {
   Shape shape = find_shape(options.shape);
   if (options.layers > 0) shape.L = options.layers;
   const auto seed = static_cast<uint64_t>(options.seed);
-  auto backend = make_backend(options.backend, 0);
+  auto backend = make_backend(options.backend, 0, options.compute);
   const bool on_device = std::string(backend->name()) != "cpu";
   std::unique_ptr<DeviceMemory> memory;
   if (on_device) memory = std::make_unique<DeviceMemory>(*backend);
@@ -121,6 +121,7 @@ int main(int argc, char** argv) {
   flags.number("--layers", options.layers, 0, "of that shape; 0: as many as it has");
   flags.text("--type", options.type, "of the weights: f32, bf16, Q8_0, Q4_K or the mixture Q4_K_M");
   flags.text("--backend", options.backend, "cpu or cuda");
+  flags.text("--compute", options.compute, "auto, f32, bf16 or fp8");
   flags.number("--steps", options.steps, 2, "in all");
   flags.number("--save-at", options.save_at, 1, "the step whose state is resumed from, less than --steps");
   flags.number("--tokens", options.tokens, 2, "packed tokens of a step");

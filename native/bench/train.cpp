@@ -63,7 +63,7 @@ void add_options(Flags& flags, Options& o) {
   flags.text("--backend", o.backend, "auto, cpu or cuda");
   flags.number("--device", o.device, 0, "of several GPUs");
   flags.number("--threads", o.threads, 0, "0: all cores");
-  flags.text("--compute", o.compute, "auto, f32 or bf16");
+  flags.text("--compute", o.compute, "auto, f32, bf16 or fp8");
   flags.text("--recompute", o.recompute, "auto, none, cheap, block or offload");
   flags.number("--memory-limit", o.memory_limit, 0, "in MB (10^6 bytes); 0: what is free");
   flags.number("--repeats", o.repeats, 1, "that are measured");

@@ -58,11 +58,13 @@ __global__ void find_not_finite(int32_t* bad, const Bf16* x, int64_t count) {
 
 CudaBackend::CudaBackend(int device, const CudaOptions& options)
     : device_(device),
+      compute_(options.compute),
       head_panel_(options.head_panel),
       stream_(open_device(device)),
       products_(std::make_unique<Products>(stream_)) {
   try {
     choose_attention(options);
+    if (compute_ == Compute::Fp8) require_fp8();
   } catch (...) {
     close();
     throw;
@@ -79,11 +81,14 @@ void CudaBackend::close() {
   close_device(stream_);
 }
 
-// A call begins, so loading is over: its pinned buffers go. What an abandoned pass still copies is in memory that this
-// call uses anew.
+// A call begins, so loading is over: its pinned buffers and its scratch go. What an abandoned pass still copies is in
+// memory that this call uses anew.
 void CudaBackend::enter() {
   enter_device(device_);
-  uploader_.reset();
+  if (uploader_) {
+    uploader_.reset();
+    for (Scratch& own : scratch_) device_release(own.data), own = {};
+  }
   if (offloader_) offloader_->settle_all();
 }
 

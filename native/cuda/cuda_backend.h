@@ -1,6 +1,6 @@
-// The CUDA backend: compute bf16 on one device and one stream, with copies of block inputs on another. One file per op
-// beside this one, the names of the CPU's. Nothing here waits for the device but what hands a number to the host:
-// download, sum_of_squares, all_finite.
+// The CUDA backend: compute bf16 or fp8 on one device and one stream, with copies of block inputs on another. One file
+// per op beside this one, the names of the CPU's. Nothing here waits for the device but what hands a number to the
+// host: download, sum_of_squares, all_finite.
 //
 // Every op gives the same bits twice: no sum is made with atomics.
 #pragma once
@@ -38,6 +38,7 @@ constexpr int64_t kHeadPanel = int64_t{1} << 26;
 enum class AttentionKernels { Ampere, Hopper };
 
 struct CudaOptions {
+  Compute compute = Compute::Bf16;                 // or Fp8
   int64_t head_panel = kHeadPanel;                 // values of a packed output projection unpacked at a time
   std::optional<AttentionKernels> attention = {};  // none: Hopper's where they are right
   double attention_difference = 1.0 / 64;          // from Ampere's that is right; of the largest value
@@ -50,7 +51,7 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   const char* name() const override { return "cuda"; }
-  Compute compute() const override { return Compute::Bf16; }
+  Compute compute() const override { return compute_; }
   int threads() const override { return 1; }
   size_t allocated() const override { return allocated_; }
   size_t weight_bytes() const override { return weight_bytes_; }
@@ -58,6 +59,7 @@ class CudaBackend final : public Backend {
   bool offloads() const override { return true; }
 
 #include "ops/overrides.inc"  // the rest of the contract, with `override`
+  Weight load_projection(TensorType type, const std::byte* data, int64_t rows, int64_t cols) override;
 
  private:
   void close();
@@ -75,6 +77,22 @@ class CudaBackend final : public Backend {
   Factor head_panel(const Weight& w, int64_t first, int64_t rows);                           // (rows, C) of W in bf16
   // x (M, cols) with the columns of u behind it, in kRows; padded(R) of them
   const Bf16* joined(const Activation* x, int64_t cols, const LowRank& lora, int64_t M);
+  // ---- fp8.cu
+  bool takes_fp8(int64_t rows, int64_t cols) const {
+    return compute_ == Compute::Fp8 && rows % 16 == 0 && cols % 16 == 0;
+  }
+  struct Quantised {
+    const uint8_t* values;  // e4m3
+    const float* scales;    // one a row
+  };
+  Quantised quantised(const Activation* x, int64_t M, int64_t cols);  // x (M, cols), in kRows
+  void quantise_to(uint8_t* to, float* scales, const Bf16* x, int64_t rows, int64_t cols, int64_t stride);
+  void fp8_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora, const Activation* residual,
+                   int64_t M);
+  void fp8_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
+                    bool accumulate);
+  void require_fp8();  // fp8_choice.cu
+  double fp8_difference();
   // Whether attention of this shape is Hopper's: its rows must be readable 16 bytes at a time.
   bool uses_hopper(const AttentionShape& shape, std::initializer_list<const void*> pointers) const;
   void choose_attention(const CudaOptions& options);  // attention_choice.cu
@@ -83,6 +101,7 @@ class CudaBackend final : public Backend {
   void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 
   int device_;
+  Compute compute_;
   int64_t head_panel_;
   Stream stream_{};
   AttentionKernels attention_ = AttentionKernels::Ampere;

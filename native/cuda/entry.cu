@@ -24,9 +24,10 @@ extern "C" {
 __attribute__((visibility("default"))) const char* spark_cuda_version() { return SPARK_CUDA_VERSION; }
 
 // Throws spark::Error; the caller owns the backend.
-__attribute__((visibility("default"))) spark::Backend* spark_cuda_backend(int device) {
+__attribute__((visibility("default"))) spark::Backend* spark_cuda_backend(int device, spark::Compute compute) {
   spark::cuda::CudaOptions options;
   options.attention = wanted_attention();
+  options.compute = compute;
   return new spark::cuda::CudaBackend(device, options);
 }
 }

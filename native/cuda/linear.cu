@@ -108,6 +108,7 @@ const float* CudaBackend::widened(const Activation* x, int64_t count) {
 
 void CudaBackend::linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
                                  const Activation* residual, int64_t M) {
+  if (w.fp8) return fp8_forward(y, x, w, lora, residual, M);
   const int64_t in = w.cols, out = w.rows, stride = stored_stride(out, in);
   Bf16* own = unpacked(w);
   if (joins(lora, in, out)) {
@@ -123,6 +124,7 @@ void CudaBackend::linear_forward(Activation* y, const Activation* x, const Weigh
 
 void CudaBackend::linear_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                   bool accumulate) {
+  if (w.fp8) return fp8_backward(dx, dy, w, lora, M, accumulate);
   const int64_t in = w.cols, out = w.rows, stride = stored_stride(out, in);
   const void* held = accumulate ? dx : nullptr;
   Bf16* own = unpacked(w);

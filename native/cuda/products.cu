@@ -24,7 +24,16 @@ void check_lt(cublasStatus_t status, const char* what, Stream stream) {
   product_failed(text, stream);
 }
 
-cudaDataType_t type_of(Number number) { return number == Number::Bf16 ? CUDA_R_16BF : CUDA_R_32F; }
+cudaDataType_t type_of(Number number) {
+  switch (number) {
+    case Number::F32:
+      return CUDA_R_32F;
+    case Number::E4m3:
+      return CUDA_R_8F_E4M3;
+    default:
+      return CUDA_R_16BF;
+  }
+}
 
 // The matrix that cuBLASLt is to add to the product. Without an addend it is c itself times 0, which is not read.
 const void* addend_of(const Product& p) { return p.addend ? p.addend : p.c; }
@@ -71,12 +80,21 @@ struct Products::State {
   }
   const Plan& plan(const Product& p);
   void choose(Plan& plan, const Product& p);
+  void set_scales(const Plan& plan, const Product& p);
 
   Stream stream;
   void* workspace;
   cublasLtHandle_t handle{};
   std::map<Key, std::unique_ptr<Plan>> plans;
 };
+
+void Products::State::set_scales(const Plan& plan, const Product& p) {
+  const auto set = [&](cublasLtMatmulDescAttributes_t which, const float* scales) {
+    check_lt(cublasLtMatmulDescSetAttribute(plan.operation, which, &scales, sizeof scales), "matmul scales", stream);
+  };
+  set(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, p.b_scales);
+  set(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, p.a_scales);
+}
 
 void Products::State::choose(Plan& plan, const Product& p) {
   const auto attribute = [&](cublasLtMatmulDescAttributes_t which, const auto& value) {
@@ -90,6 +108,13 @@ void Products::State::choose(Plan& plan, const Product& p) {
   check_lt(cublasLtMatmulDescCreate(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "matmul descriptor", stream);
   attribute(CUBLASLT_MATMUL_DESC_TRANSA, p.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   attribute(CUBLASLT_MATMUL_DESC_TRANSB, p.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  if (p.inputs == Number::E4m3) {
+    const int32_t mode =
+        CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;  // c[i, j] is multiplied by both its factors' scales
+    attribute(CUBLASLT_MATMUL_DESC_A_SCALE_MODE, mode);
+    attribute(CUBLASLT_MATMUL_DESC_B_SCALE_MODE, mode);
+    set_scales(plan, p);  // without any the choice below knows of none
+  }
   layout(plan.a, p.inputs, p.b.transposed ? p.k : p.n, p.b.transposed ? p.n : p.k, p.b.stride);
   layout(plan.b, p.inputs, p.a.transposed ? p.m : p.k, p.a.transposed ? p.k : p.m, p.a.stride);
   layout(plan.c, p.output, p.n, p.m, p.stride);
@@ -152,6 +177,7 @@ std::string Products::library() {
 void Products::run(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   const State::Plan& plan = state_->plan(p);
+  if (p.inputs == Number::E4m3) state_->set_scales(plan, p);
   const float alpha = p.scale, beta = p.addend ? 1.0f : 0.0f;
   check_lt(
       cublasLtMatmul(state_->handle, plan.operation, &alpha, p.b.data, plan.a, p.a.data, plan.b, &beta, addend_of(p),

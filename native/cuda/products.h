@@ -10,7 +10,7 @@
 
 namespace spark::cuda {
 
-enum class Number { Bf16, F32 };
+enum class Number { Bf16, F32, E4m3 };
 
 // A matrix as stored: row-major, `stride` values from row to row. A transposed one is stored as its transpose.
 struct Factor {
@@ -29,6 +29,9 @@ struct Product {
   const void* addend = nullptr;
   float scale = 1;
   Number inputs = Number::Bf16, output = Number::Bf16;
+  // Of e4m3 inputs: what the rows of a (m) and those of b as it is stored (n), transposed, are to be multiplied by.
+  // Both are then rows of whole 16 bytes.
+  const float *a_scales = nullptr, *b_scales = nullptr;
 };
 
 class Products {

@@ -13,7 +13,12 @@ size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
   int64_t widest = 0;    // row of a matrix, either way round
   int64_t unpacked = 0;  // values of a packed projection, in bf16 before its product
   int64_t joined = 0;    // values of x or dy with LoRA's u beside it
+  int64_t eighth = 0;    // bytes of x or dy in e4m3 with their scales, in the same place
   for (const auto& p : sizes.linear) {
+    if (takes_fp8(p.rows, p.cols)) {
+      eighth = std::max(eighth, p.M * (std::max(p.rows, p.cols) + static_cast<int64_t>(sizeof(float))));
+      continue;
+    }
     widest = std::max({widest, p.rows, p.cols});
     if (!loads_as_bf16(p.type)) unpacked = std::max(unpacked, p.rows * p.cols);
     if (p.R > 0) joined = std::max(joined, p.M * (std::min(p.rows, p.cols) + p.R));
@@ -30,7 +35,8 @@ size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
   const int64_t panel = std::min(head, std::max(head_panel_, widest));
   if (panel < head) sums = std::max(sums, head_gradient);  // the panels' sum
   const int64_t weights = std::max(unpacked + margin, panel);
-  return static_cast<size_t>(weights + joined) * sizeof(Bf16) + static_cast<size_t>(sums) * sizeof(float) +
+  const size_t rows = std::max(static_cast<size_t>(joined) * sizeof(Bf16), static_cast<size_t>(eighth));
+  return static_cast<size_t>(weights) * sizeof(Bf16) + rows + static_cast<size_t>(sums) * sizeof(float) +
          Products::kWorkspace;
 }
 

@@ -45,9 +45,12 @@ class Loader {
       : backend_(backend), file_(file), cancel_(cancel) {}
 
   Weight matrix(const std::string& name, int64_t rows, int64_t cols) {
-    const GgufTensor& tensor = require_tensor(file_, name, {rows, cols});
-    count(rows * cols);
+    const GgufTensor& tensor = counted_matrix(name, rows, cols);
     return backend_.load_matrix(tensor.type, tensor.data, rows, cols);
+  }
+  Weight projection(const std::string& name, int64_t rows, int64_t cols) {
+    const GgufTensor& tensor = counted_matrix(name, rows, cols);
+    return backend_.load_projection(tensor.type, tensor.data, rows, cols);
   }
   Vector vector(const std::string& name, int64_t size) {
     const GgufTensor& tensor = require_tensor(file_, name, {size});
@@ -58,6 +61,11 @@ class Loader {
   int64_t parameters() const { return parameters_; }
 
  private:
+  const GgufTensor& counted_matrix(const std::string& name, int64_t rows, int64_t cols) {
+    const GgufTensor& tensor = require_tensor(file_, name, {rows, cols});
+    count(rows * cols);
+    return tensor;
+  }
   void count(int64_t values) {
     if (cancel_ && cancel_->load()) throw Error("interrupted", "interrupted while opening the model");
     parameters_ += values;
@@ -156,7 +164,7 @@ LlamaWeights load_weights(Backend& backend, std::shared_ptr<GgufFile> file, Llam
     for (size_t i = 0; i < kProjectionTable.size(); ++i) {
       const ProjectionEntry& p = kProjectionTable[i];
       const ProjectionShape shape = p.shape(config.widths());
-      block.projections[i] = loader.matrix(p.weight(layer), shape.out, shape.in);
+      block.projections[i] = loader.projection(p.weight(layer), shape.out, shape.in);
       const bool bias = may_have_bias(p) && (config.qkv_bias || file->find(bias_name(prefix, p)) != nullptr);
       if (bias) block.biases[i] = loader.vector(bias_name(prefix, p), shape.out);
     }

@@ -28,6 +28,7 @@ struct Weight {
   TensorType type = TensorType::F32;
   int64_t rows = 0, cols = 0;
   std::shared_ptr<void> owned;
+  bool fp8 = false;  // e4m3 in two copies, W and Wᵀ, with a scale a row: only what made it reads it (cuda/fp8.cu)
 };
 
 // A frozen vector in fp32: the weight of a norm, a bias. Empty (no data) where a model has none.
@@ -53,11 +54,11 @@ struct Rope {
 };
 
 // What the trunk multiplies and stores, always summed in fp32. Parameters, their gradients, log-probs, logits and
-// values are fp32 with both.
-enum class Compute { F32, Bf16 };
-const char* compute_name(Compute compute);  // f32, bf16
+// values are fp32 with each of them. Fp8 is Bf16 but for the frozen projections, whose products take e4m3.
+enum class Compute { F32, Bf16, Fp8 };
+const char* compute_name(Compute compute);  // f32, bf16, fp8
 
-// A value of the trunk, or its gradient: float with Compute::F32, bf16 with Compute::Bf16. Only a backend looks inside.
+// A value of the trunk, or its gradient: float with Compute::F32, else bf16. Only a backend looks inside.
 using Activation = void;
 
 struct AttentionShape {
@@ -163,6 +164,11 @@ class Backend {
   virtual void add(float* y, const float* x, int64_t count) = 0;  // y += x
   // `data` is host memory that stays as it is while the weight lives.
   virtual Weight load_matrix(TensorType type, const std::byte* data, int64_t rows, int64_t cols) = 0;
+  // The same for a matrix that only linear_forward and linear_backward will read: it may be kept in a form of their
+  // own.
+  virtual Weight load_projection(TensorType type, const std::byte* data, int64_t rows, int64_t cols) {
+    return load_matrix(type, data, rows, cols);
+  }
   virtual Vector load_vector(TensorType type, const std::byte* data, int64_t size) = 0;
 
   // ---- activations as such

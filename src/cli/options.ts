@@ -16,8 +16,8 @@ export const modelOptions = {
   device: { type: 'number', describe: 'which GPU trains, as CUDA counts them' },
   threads: { type: 'number', describe: 'processor threads; 0: all cores' },
   compute: {
-    choices: ['auto', 'f32', 'bf16'] as const,
-    describe: 'what training multiplies and stores activations in',
+    choices: ['auto', 'f32', 'bf16', 'fp8'] as const,
+    describe: 'what training multiplies and stores activations in; fp8: an H100 or H200',
   },
   recompute: {
     choices: ['auto', 'none', 'cheap', 'block', 'offload'] as const,

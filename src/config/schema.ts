@@ -19,8 +19,11 @@ const modelSchema = z.strictObject({
   device: z.number().int().min(0).default(0),
   /** 0: all cores for training; for inference as many as make a model of this size faster. */
   threads: z.number().int().min(0).default(0),
-  /** What training multiplies and stores activations in; bf16 needs a processor with AVX-512 BF16 or AMX. */
-  compute: z.enum(['auto', 'f32', 'bf16']).default('auto'),
+  /**
+   * What training multiplies and stores activations in; bf16 needs a GPU or a processor with AVX-512 BF16 or AMX. fp8 is
+   * bf16 with frozen weights multiplied in 8 bits; it needs an H100 or H200, and `auto` never chooses it.
+   */
+  compute: z.enum(['auto', 'f32', 'bf16', 'fp8']).default('auto'),
   /** Activations that training computes again to save memory; `auto`: as few as the memory allows. */
   recompute: z.enum(['auto', 'none', 'cheap', 'block', 'offload']).default('auto'),
   /** Memory that training may hold, 10^9 bytes; null: nine tenths of what is free when it starts. */
@@ -90,8 +93,8 @@ const paritySchema = z.strictObject({
   /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
   check: z.preprocess((value) => (value === 'on' ? true : value === 'off' ? false : value), z.boolean()).default(true),
   /**
-   * Highest mean |Δ log-prob| allowed, in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files,
-   * else 0.01 (BF16 0.03).
+   * Highest mean |Δ log-prob| allowed, in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files
+   * and compute fp8, else 0.01 (BF16 0.03).
    */
   tolerance: z.number().min(0).nullable().default(null),
   /** Tokens compared: before a stage trains, when its adapter is saved, and per sequence sampled by verify parity. */

@@ -58,9 +58,11 @@ export interface OpenModelOptions {
   readonly threads?: number;
   /**
    * What the trunk multiplies and stores; parameters, losses and log-probs are fp32. `auto` (default): `f32` on the CPU,
-   * `bf16` on CUDA, which has nothing else. On the CPU `bf16` needs AVX-512 BF16 or AMX, else `unsupported_compute`.
+   * `bf16` on CUDA, which has no `f32`. On the CPU `bf16` needs AVX-512 BF16 or AMX, else `unsupported_compute`. `fp8` is
+   * `bf16` with the products of the frozen projections in e4m3, of which the GPU's memory then holds two copies, together
+   * as large as in `bf16`; it needs an H100 or H200, else `backend_unavailable`, on the CPU `unsupported_compute`.
    */
-  readonly compute?: 'auto' | 'f32' | 'bf16';
+  readonly compute?: 'auto' | 'f32' | 'bf16' | 'fp8';
   /**
    * What the backward pass computes again instead of keeping it: `none`; `cheap` (norms and swiglu); `block` (a block's
    * whole forward); `offload` (the same, with block inputs in pinned host memory; on the CPU it is `block`). `auto`
@@ -255,7 +257,7 @@ export interface ModelInfo {
   readonly backend: 'cpu' | 'cuda';
   /** The hardware in words: threads and instruction set, or the GPU with its memory, driver and libraries. */
   readonly device: string;
-  readonly compute: 'f32' | 'bf16';
+  readonly compute: 'f32' | 'bf16' | 'fp8';
   /** What was asked for; `plan` says what a call will use. */
   readonly recompute: 'auto' | 'none' | 'cheap' | 'block' | 'offload';
   readonly threads: number;

@@ -21,8 +21,8 @@ import type { ModelInfo } from '../engine/types.js';
 export const EXACT_WORST = 2e-4;
 
 const UNQUANTISED: ReadonlySet<string> = new Set(['F32', 'F16', 'BF16']);
-/** `bf16` is for a BF16 file, `bf16Products` for compute bf16 (0.015 measured on an F32 file of width 48). */
-const DEFAULT_MEAN = { plain: 0.01, bf16: 0.03, bf16Products: 0.05, f16Cache: 0.05, quantised: 0.1 } as const;
+/** `bf16` is for a BF16 file, `bf16Products` for compute bf16 (0.015 measured on an F32 file of width 48), `fp8Products` for fp8. */
+const DEFAULT_MEAN = { plain: 0.01, bf16: 0.03, bf16Products: 0.05, fp8Products: 0.1, f16Cache: 0.05, quantised: 0.1 } as const;
 
 export function isQuantised(info: ModelInfo): boolean {
   return Object.keys(info.tensorTypes).some((type) => !UNQUANTISED.has(type));
@@ -32,6 +32,7 @@ export function isQuantised(info: ModelInfo): boolean {
 export function meanTolerance(info: ModelInfo, set: number | null, kvCacheType: 'F16' | 'F32' = 'F32'): number {
   if (set !== null) return set;
   if (isQuantised(info)) return DEFAULT_MEAN.quantised;
+  if (info.compute === 'fp8') return DEFAULT_MEAN.fp8Products;
   if (info.compute === 'bf16') return DEFAULT_MEAN.bf16Products;
   if (kvCacheType === 'F16') return DEFAULT_MEAN.f16Cache;
   return 'BF16' in info.tensorTypes ? DEFAULT_MEAN.bf16 : DEFAULT_MEAN.plain;
@@ -68,14 +69,14 @@ export function likelyCause({ info, kvCacheType, mean, meanWithF32Cache, toleran
     }
   }
   const accept = 'or set parity.tolerance to what you accept';
-  const ours = info.compute === 'bf16' ? '; our own products run in bf16, too (--compute f32)' : '';
+  const ours = info.compute === 'f32' ? '' : `; our own products run in ${info.compute}, too (--compute f32)`;
   if (isQuantised(info)) {
     return (
       `quantisation: for ${weightTypes(info)} llama.cpp rounds activations to 8 bits, and we do not${ours}; ` +
       `use an F16, BF16 or F32 file, ${accept}`
     );
   }
-  if (info.compute === 'bf16') return `our products run in bf16: use --compute f32, ${accept}`;
+  if (info.compute !== 'f32') return `our products run in ${info.compute}: use --compute f32, ${accept}`;
   const types = weightTypes(info);
   const rounded = types !== 'F32' && mean <= meanTolerance(info, null);
   if (rounded) return `rounding: for ${types} llama.cpp rounds activations to that type; use an F32 file, ${accept}`;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/fp8.h"
 #include "core/half.h"
 #include "cuda/lost.h"
 #include "cuda/memory.h"
@@ -101,8 +102,14 @@ std::string Products::library() { return "plain loops"; }
 namespace {
 
 float value(const void* data, Number type, int64_t i) {
-  return type == Number::F32 ? static_cast<const float*>(data)[i]
-                             : bf16_to_float(static_cast<const uint16_t*>(data)[i]);
+  switch (type) {
+    case Number::F32:
+      return static_cast<const float*>(data)[i];
+    case Number::E4m3:
+      return e4m3_to_float(static_cast<const uint8_t*>(data)[i]);
+    default:
+      return bf16_to_float(static_cast<const uint16_t*>(data)[i]);
+  }
 }
 
 }  // namespace
@@ -121,7 +128,8 @@ void Products::run(const Product& p) {
       }
       const int64_t at = i * p.stride + j;
       const double held = p.addend ? value(p.addend, p.output, at) : 0.0;
-      const float result = static_cast<float>(p.scale * sum + held);
+      const double scales = p.inputs == Number::E4m3 ? double{p.a_scales[i]} * p.b_scales[j] : 1.0;
+      const float result = static_cast<float>(p.scale * scales * sum + held);
       if (p.output == Number::F32) {
         static_cast<float*>(p.c)[at] = result;
       } else {

@@ -11,7 +11,7 @@ const char* fake_cublas_version();
 
 const char* spark_cuda_version() { return SPARK_CUDA_VERSION; }
 
-spark::Backend* spark_cuda_backend(int device) {
+spark::Backend* spark_cuda_backend(int device, spark::Compute) {
   throw spark::Error("backend_unavailable",
                      "reached device " + std::to_string(device) + " with cuBLAS " + fake_cublas_version());
 }

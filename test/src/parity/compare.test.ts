@@ -10,7 +10,7 @@ import { seededRandom } from '../../../src/random.js';
 import { sftSample } from '../../../src/trajectory/sample.js';
 import { exampleTrajectory, stepPieces } from '../trajectory/example.js';
 
-const info = (tensorTypes: Record<string, number>, compute: 'f32' | 'bf16' = 'f32') =>
+const info = (tensorTypes: Record<string, number>, compute: 'f32' | 'bf16' | 'fp8' = 'f32') =>
   ({ tensorTypes, compute }) as unknown as ModelInfo;
 
 describe('compareLogprobs', () => {
@@ -82,6 +82,7 @@ describe('the tolerance and the cause', () => {
     expect(meanTolerance(info({ F16: 9 }), 0.2, 'F16')).toBe(0.2);
     expect(meanTolerance(info({ Q4_K: 9, F32: 3 }), null)).toBe(0.1);
     expect(meanTolerance(info({ F16: 9 }, 'bf16'), null)).toBe(0.05);
+    expect(meanTolerance(info({ F16: 9 }, 'fp8'), null)).toBe(0.1);
     expect(meanTolerance(info({ Q4_K: 9 }), 0)).toBe(0);
     expect(weightTypes(info({ F32: 9, Q4_K: 5, Q6_K: 2 }))).toBe('Q4_K + Q6_K');
     expect(weightTypes(info({ F32: 9 }))).toBe('F32');
@@ -99,6 +100,7 @@ describe('the tolerance and the cause', () => {
     expect(likelyCause({ ...evidence, info: info({ Q4_K: 9 }) })).toMatch(/quantisation: for Q4_K/);
     expect(likelyCause({ ...evidence, info: info({ Q4_K: 9 }, 'bf16') })).toMatch(/8 bits.*compute f32/);
     expect(likelyCause({ ...plain, info: info({ F16: 9 }, 'bf16') })).toMatch(/compute/);
+    expect(likelyCause({ ...plain, info: info({ F16: 9 }, 'fp8') })).toMatch(/products run in fp8: use --compute f32/);
     const strict = { kvCacheType: 'F32', mean: 1e-3, meanWithF32Cache: null, tolerance: 0 } as const;
     expect(likelyCause({ ...strict, info: info({ F16: 9 }) })).toMatch(/rounding: for F16/);
     expect(likelyCause({ ...strict, mean: 1e-6, info: info({ F32: 9 }) })).toMatch(/order of sums/);

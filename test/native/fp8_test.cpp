@@ -1,0 +1,447 @@
+// Compute fp8: frozen projections multiplied in e4m3 with a scale a row (cuda/fp8.cu). What it computes is known to the
+// bit but for the order of sums, so it is held against a reference that rounds as it does and multiplies in float64;
+// how far that is from the equation is bounded beside it.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+
+#include "bench/random_gguf.h"
+#include "core/fp8.h"
+#include "core/quantize.h"
+#include "op_support.h"
+#include "packed_types.h"
+#include "support.h"
+#include "tiny_model.h"
+#include "train/model.h"
+
+namespace spark_test {
+
+using namespace spark;
+
+namespace {
+
+std::unique_ptr<Backend> emulated_fp8(bool descending) {
+  cuda::emulated::descending_order(descending);
+  cuda::CudaOptions options;
+  options.compute = Compute::Fp8;
+  return std::make_unique<cuda::CudaBackend>(0, options);
+}
+
+// f(backend) for each that has fp8; SPARK_TEST_BACKENDS knows the device's by the name `cuda fp8`.
+void each_fp8(const std::function<void(Backend&)>& f) {
+  tested_compute() = Compute::Fp8;
+  for (const bool descending : {false, true}) {
+    if (!is_tested("cuda fp8 emulated") || (descending && kSanitized)) continue;
+    CAPTURE(descending);
+    const auto backend = emulated_fp8(descending);
+    backend->enter();
+    f(*backend);
+  }
+  if (is_tested("cuda fp8")) {
+    std::unique_ptr<Backend> backend;
+    try {
+      backend = make_cuda_backend(0, Compute::Fp8);
+    } catch (const Error& e) {
+      if (std::getenv("SPARK_TEST_BACKENDS")) FAIL("cuda fp8: " << std::string(e.what()));
+      MESSAGE("skipped cuda fp8: " << std::string(e.what()));
+    }
+    if (backend) {
+      const std::string device = "cuda fp8";
+      CAPTURE(device);
+      backend->enter();
+      f(*backend);
+    }
+  }
+  tested_compute() = Compute::F32;
+}
+
+// The value of e4m3 nearest to x, by looking at all of them; of two equally near the one with an even last bit.
+double nearest_e4m3(double x) {
+  int best = 0;
+  for (int code = 1; code < 0x7f; ++code) {
+    const auto off = [&](int c) {
+      return std::abs(static_cast<double>(e4m3_to_float(static_cast<uint8_t>(c))) - std::abs(x));
+    };
+    if (off(code) < off(best) || (off(code) == off(best) && code % 2 == 0)) best = code;
+  }
+  return std::copysign(static_cast<double>(e4m3_to_float(static_cast<uint8_t>(best))), x);
+}
+
+// x (rows, cols) as products see it.
+Doubles rounded(const Doubles& x, int64_t rows, int64_t cols) {
+  Doubles all;
+  for (int64_t r = 0; r < rows; ++r) {
+    float most = 0x1p-100f;
+    for (int64_t c = 0; c < cols; ++c) most = std::max(most, static_cast<float>(std::abs(x[r * cols + c])));
+    const float inverse = 448 / most, scale = most / 448;
+    for (int64_t c = 0; c < cols; ++c) {
+      all.push_back(nearest_e4m3(static_cast<double>(static_cast<float>(x[r * cols + c]) * inverse)) * scale);
+    }
+  }
+  return all;
+}
+
+// How far rounding moves a value of a row whose largest is `most`: half a unit in the last of four bits, or half a step
+// of 2^-9 where the value divided by the scale is below 2^-6; and the division's own rounding.
+double moved(double value, double most) { return std::max(std::abs(value) * (1.0 / 16 + 1e-6), most / 448 / 1024); }
+double largest_of_row(const Doubles& x, int64_t row, int64_t cols) {
+  double most = 0;
+  for (int64_t c = 0; c < cols; ++c) most = std::max(most, std::abs(x[row * cols + c]));
+  return most;
+}
+
+// c (m, n) = a (m, k) bᵀ with b (n, k)
+Doubles times_transposed(const Doubles& a, const Doubles& b, int64_t m, int64_t n, int64_t k) {
+  Doubles c(static_cast<size_t>(m * n), 0.0);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t p = 0; p < k; ++p) c[i * n + j] += a[i * k + p] * b[j * k + p];
+  return c;
+}
+Doubles turned(const Doubles& x, int64_t rows, int64_t cols) {  // (cols, rows)
+  Doubles t(x.size());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c) t[c * rows + r] = x[r * cols + c];
+  return t;
+}
+
+double magnitude(int64_t row) { return std::ldexp(1.0, static_cast<int>(row % 7) - 3); }
+// Rows of different size, so that another row's scale would show.
+Doubles uneven(const std::string& name, int64_t rows, int64_t cols) {
+  Doubles x = random_doubles(name, rows * cols);
+  for (int64_t i = 0; i < rows * cols; ++i) x[i] *= magnitude(i / cols);
+  return x;
+}
+
+// Both without the sizes of rows, so that small ones count as much as large ones.
+template <class A>
+double even_distance(const A& got, const Doubles& expected, int64_t rows, int64_t cols, bool of_cols) {
+  Doubles a(got.begin(), got.end()), b = expected;
+  for (int64_t i = 0; i < rows * cols; ++i) {
+    const double size = magnitude(i / cols) * (of_cols ? magnitude(i % cols) : 1);
+    a[i] /= size, b[i] /= size;
+  }
+  return distance(a, b);
+}
+
+Weight projection(Backend& backend, const std::vector<float>& w, int64_t out, int64_t in) {
+  return backend.load_projection(TensorType::F32, reinterpret_cast<const std::byte*>(w.data()), out, in);
+}
+
+struct Sizes {
+  int64_t M, out, in;
+};
+// The last two have rows for more than one turn of a block, either way round.
+constexpr Sizes kSizes[] = {{1, 16, 16}, {5, 32, 48}, {33, 48, 16}, {2, 16, 2064}, {2, 2064, 16}};
+
+}  // namespace
+
+TEST_CASE("fp32 to e4m3 and back") {
+  for (int code = 0; code < 256; ++code) {
+    const float value = e4m3_to_float(static_cast<uint8_t>(code));
+    CHECK(std::isnan(value) == ((code & 0x7f) == 0x7f));
+    if (!std::isnan(value)) CHECK(float_to_e4m3(value) == code);
+  }
+  CHECK(e4m3_to_float(0x7e) == 448.0f);
+  CHECK(e4m3_to_float(0x08) == 0x1p-6f);
+  CHECK(e4m3_to_float(0x01) == 0x1p-9f);
+  CHECK(e4m3_to_float(float_to_e4m3(INFINITY)) == 448.0f);
+  CHECK(e4m3_to_float(float_to_e4m3(-449.0f)) == -448.0f);
+  CHECK(std::isnan(e4m3_to_float(float_to_e4m3(NAN))));
+  CHECK(std::isnan(e4m3_to_float(float_to_e4m3(std::bit_cast<float>(0xff800001u)))));
+  // every value half way between two neighbours, what is next to it, and random ones of all sizes
+  std::vector<float> all;
+  for (int code = 0; code < 0x7e; ++code) {
+    const float middle =
+        (e4m3_to_float(static_cast<uint8_t>(code)) + e4m3_to_float(static_cast<uint8_t>(code + 1))) / 2;
+    for (const float x : {middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 1e3f)}) all.push_back(x);
+  }
+  for (const float x : normal_values(3, "any", 2000, 1.0))
+    all.push_back(std::ldexp(x, static_cast<int>(all.size() % 24) - 14));
+  for (const float x : all) {
+    CAPTURE(x);
+    CHECK(static_cast<double>(e4m3_to_float(float_to_e4m3(x))) == nearest_e4m3(static_cast<double>(x)));
+    CHECK(e4m3_to_float(float_to_e4m3(-x)) == -e4m3_to_float(float_to_e4m3(x)));
+  }
+}
+
+TEST_CASE("fp8: products of what rounding by rows leaves, forward and backward") {
+  each_fp8([](Backend& backend) {
+    for (const auto& [M, out, in] : kSizes) {
+      CAPTURE(out);
+      CAPTURE(in);
+      Device device(backend);
+      // Rows of x, dy and of W either way round have sizes of their own.
+      const Doubles x = uneven("x", M, in), dy = uneven("dy", M, out);
+      for (const bool forward : {true, false}) {
+        const Doubles w = forward ? uneven("w", out, in) : turned(uneven("w", in, out), in, out);
+        const std::vector<float> floats(w.begin(), w.end());
+        const Weight weight = projection(backend, floats, out, in);
+        CHECK(weight.fp8);
+        if (forward) {
+          auto* y = device.held(M * out, 9);
+          backend.linear_forward(y, device.activations(x), weight, {}, nullptr, M);
+          const Doubles expected = times_transposed(rounded(x, M, in), rounded(w, out, in), M, out, in);
+          CHECK(even_distance(device.values(y, M * out), expected, M, out, true) < 1.0 / 256);
+        } else {
+          const Doubles expected =
+              times_transposed(rounded(dy, M, out), rounded(turned(w, out, in), in, out), M, in, out);
+          auto* dx = device.held(M * in, 0.5);
+          backend.linear_backward(dx, device.activations(dy), weight, {}, M, false);
+          CHECK(even_distance(device.values(dx, M * in), expected, M, in, true) < 1.0 / 256);
+          dx = device.held(M * in, 0.5);
+          backend.linear_backward(dx, device.activations(dy), weight, {}, M, true);
+          CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < 1.0 / 256);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("fp8: what rounding costs is what its error analysis says") {
+  each_fp8([](Backend& backend) {
+    constexpr int64_t M = 24, out = 64, in = 96;
+    Device device(backend);
+    const Doubles x = uneven("x", M, in), w = uneven("w", out, in);
+    const std::vector<float> floats(w.begin(), w.end());
+    auto* y = device.held(M * out, 9);
+    backend.linear_forward(y, device.activations(x), projection(backend, floats, out, in), {}, nullptr, M);
+    const std::vector<float> got = device.values(y, M * out);
+    const Doubles exact = times_transposed(x, w, M, out, in);
+    double error = 0, size = 0;
+    for (int64_t m = 0; m < M; ++m) {
+      for (int64_t o = 0; o < out; ++o) {
+        const double most_x = largest_of_row(x, m, in), most_w = largest_of_row(w, o, in);
+        double bound = std::abs(exact[m * out + o]) / 128;  // bf16
+        for (int64_t i = 0; i < in; ++i) {
+          const double a = x[m * in + i], b = w[o * in + i], da = moved(a, most_x), db = moved(b, most_w);
+          bound += std::abs(a) * db + da * std::abs(b) + da * db;
+        }
+        const double off = std::abs(static_cast<double>(got[m * out + o]) - exact[m * out + o]);
+        CHECK(off <= bound);
+        const double own = magnitude(m) * magnitude(o);
+        error += off * off / own / own, size += exact[m * out + o] * exact[m * out + o] / own / own;
+      }
+    }
+    // A value is off by 2^-4 / √3 / 1.5 or so of itself, 0.025, and independently of others: √2 of that for a product
+    // of two, and no less for a sum of many.
+    CHECK(std::sqrt(error / size) < 0.045);
+    CHECK(std::sqrt(error / size) > 0.02);  // it really ran in fp8
+  });
+}
+
+TEST_CASE("fp8: LoRA's part, the residual and what dx holds are added in bf16") {
+  each_fp8([](Backend& backend) {
+    for (const auto& [M, out, in] : kSizes) {
+      CAPTURE(out);
+      CAPTURE(in);
+      constexpr int64_t R = 4, S = 7;  // u is one of several that stand side by side
+      Device device(backend);
+      const Doubles x = random_doubles("x", M * in), w = random_doubles("w", out * in),
+                    dy = random_doubles("dy", M * out);
+      const Doubles u = random_doubles("u", M * S), a = random_doubles("a", R * in), b = random_doubles("b", out * R),
+                    residual = random_doubles("residual", M * out);
+      const std::vector<float> floats(w.begin(), w.end());
+      const Weight weight = projection(backend, floats, out, in);
+      Doubles own;  // the R columns of u from the second on
+      for (int64_t m = 0; m < M; ++m) own.insert(own.end(), u.begin() + m * S + 1, u.begin() + m * S + 1 + R);
+      const Activation* at = backend.at(device.activations(u), 1);
+      Doubles expected = times_transposed(rounded(x, M, in), rounded(w, out, in), M, out, in);
+      const Doubles added = times_transposed(own, b, M, out, R);
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += added[i] + residual[i];
+      auto* y = device.held(M * out, 9);
+      backend.linear_forward(y, device.activations(x), weight, {at, S, R, device.activations(b)},
+                             device.activations(residual), M);
+      CHECK(distance(device.values(y, M * out), expected) < 2.0 / 256);  // rounded twice
+      expected = times_transposed(rounded(dy, M, out), rounded(turned(w, out, in), in, out), M, in, out);
+      const Doubles back = times_transposed(own, turned(a, R, in), M, in, R);
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += back[i];
+      for (const bool accumulate : {true, false}) {
+        auto* dx = device.held(M * in, 0.5);
+        backend.linear_backward(dx, device.activations(dy), weight, {at, S, R, device.activations(a)}, M, accumulate);
+        CHECK(distance(device.values(dx, M * in), accumulate ? plus(expected, 0.5) : expected) < 2.0 / 256);
+      }
+    }
+  });
+}
+
+TEST_CASE("fp8: rows of zeros, of the smallest values, of NaN and infinity, and their neighbours") {
+  each_fp8([](Backend& backend) {
+    constexpr int64_t M = 5, out = 32, in = 48;
+    Device device(backend);
+    Doubles x = random_doubles("x", M * in), w = random_doubles("w", out * in);
+    std::fill_n(x.begin(), in, 0.0);
+    for (int64_t i = 0; i < in; ++i) x[in + i] = std::ldexp(1.0, -130), w[3 * in + i] = 0;
+    x[2 * in + 7] = NAN;
+    x[3 * in + 7] = -INFINITY;
+    const std::vector<float> floats(w.begin(), w.end());
+    auto* y = device.held(M * out, 9);
+    backend.linear_forward(y, device.activations(x), projection(backend, floats, out, in), {}, nullptr, M);
+    const std::vector<float> got = device.values(y, M * out);
+    const Doubles last(x.begin() + 4 * in, x.end());
+    const Doubles expected = times_transposed(rounded(last, 1, in), rounded(w, out, in), 1, out, in);
+    for (int64_t o = 0; o < out; ++o) {
+      CHECK(got[o] == 0.0f);
+      CHECK(std::abs(got[out + o]) < 1e-30f);
+      CHECK(!std::isfinite(got[2 * out + o]));
+      CHECK(!std::isfinite(got[3 * out + o]));
+    }
+    CHECK(got[4 * out + 3] == 0.0f);
+    CHECK(distance(std::vector<float>(got.begin() + 4 * out, got.end()), expected) < 1.0 / 256);
+  });
+}
+
+TEST_CASE("fp8: a matrix of any type is what its values in bf16 are") {
+  each_fp8([](Backend& backend) {
+    constexpr int64_t M = 3, out = 64, in = 256;
+    Device device(backend);
+    const auto *x = device.activations(random_doubles("x", M * in)),
+               *dy = device.activations(random_doubles("dy", M * out));
+    const auto products = [&](const Weight& weight) {
+      CHECK(weight.fp8);
+      auto *y = device.held(M * out, 9), *dx = device.held(M * in, 9);
+      backend.linear_forward(y, x, weight, {}, nullptr, M);
+      backend.linear_backward(dx, dy, weight, {}, M, false);
+      return std::pair(device.values(y, M * out), device.values(dx, M * in));
+    };
+    for (const PackedType& t : kSomePackedTypes) {
+      const char* type = tensor_type_name(static_cast<uint32_t>(t.type));
+      CAPTURE(type);
+      const auto data = random_blocks(t, static_cast<int64_t>(tensor_bytes(t.type, out * in) / t.bytes()));
+      std::vector<float> floats(out * in);
+      dequantize(t.type, data.data(), floats.data(), out * in);
+      for (float& value : floats) value = bf16_to_float(float_to_bf16(value));
+      CHECK(products(backend.load_projection(t.type, data.data(), out, in)) ==
+            products(projection(backend, floats, out, in)));
+    }
+  });
+}
+
+TEST_CASE("fp8: a matrix whose sides are no multiples of 16 stays bf16, and so do the embedding and the output head") {
+  each_fp8([](Backend& backend) {
+    Device device(backend);
+    const std::vector<float> w(40 * 48, 0.5f);
+    for (const auto& [out, in] : {std::pair(40, 48), std::pair(48, 40)}) {
+      CHECK(!projection(backend, w, out, in).fp8);
+      const Doubles x = random_doubles("x", 3 * in);
+      auto* y = device.held(3 * out, 9);
+      backend.linear_forward(y, device.activations(x), projection(backend, w, out, in), {}, nullptr, 3);
+      const Doubles wide(w.begin(), w.end());
+      CHECK(distance(device.values(y, 3 * out), times_transposed(x, wide, 3, out, in)) < kCuda.activations);
+    }
+    CHECK(!backend.load_matrix(TensorType::F32, reinterpret_cast<const std::byte*>(w.data()), 32, 48).fp8);
+  });
+}
+
+namespace {
+
+const TinyShape kEvenShape{64, 2, 4, 2, 16, 160, 50, 512, true};
+
+std::vector<float> gradients(Model& model, const OwnedBatch& batch) {
+  const auto adapter = model.create_adapter({});
+  adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr);
+  adapter->optimizer_step({.learning_rate = 1e-2f});  // B is no longer 0
+  adapter->zero_grad();
+  adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr);
+  std::vector<float> all;
+  for (const NamedTensor& t : adapter->tensors(true)) all.insert(all.end(), t.data.begin(), t.data.end());
+  return all;
+}
+
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += static_cast<double>(a[i]) * b[i], aa += static_cast<double>(a[i]) * a[i],
+        bb += static_cast<double>(b[i]) * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+// f(a function that opens a backend) as each_fp8 does, for models, which own theirs.
+void each_fp8_model(const std::function<void(const std::function<std::unique_ptr<Backend>()>&)>& f) {
+  if (is_tested("cuda fp8 emulated")) f([] { return emulated_fp8(false); });
+  if (!is_tested("cuda fp8")) return;
+  try {
+    make_cuda_backend(0, Compute::Fp8);
+  } catch (const Error& e) {
+    if (std::getenv("SPARK_TEST_BACKENDS")) FAIL("cuda fp8: " << std::string(e.what()));
+    MESSAGE("skipped cuda fp8: " << std::string(e.what()));
+    return;
+  }
+  f([] { return make_cuda_backend(0, Compute::Fp8); });
+}
+
+}  // namespace
+
+TEST_CASE("fp8: a whole model's log-probs and gradients are near those of fp32, and repeat to the bit") {
+  each_fp8_model([](const std::function<std::unique_ptr<Backend>()>& make) {
+    const auto exact = make_model(tiny_gguf(kEvenShape), std::make_unique<CpuBackend>(2));
+    const auto model = make_model(tiny_gguf(kEvenShape), make());
+    CHECK(model->info().compute == "fp8");
+    const OwnedBatch batch = tiny_batch({12, 8}, 50);
+    const auto logprobs = model->logprobs(batch.view(), nullptr, nullptr);
+    const double off = distance(logprobs, exact->logprobs(batch.view(), nullptr, nullptr));
+    CHECK(off < 0.05);  // 0.022 seen
+    CHECK(off > 1e-3);  // it really ran in fp8
+    const std::vector<float> own = gradients(*model, batch);
+    const double angle = cosine(own, gradients(*exact, batch));
+    CHECK(angle > 0.95);  // 0.982 seen, after a step of AdamW that takes signs of what differs
+    CHECK(model->logprobs(batch.view(), nullptr, nullptr) == logprobs);
+    CHECK(gradients(*model, batch) == own);
+  });
+}
+
+TEST_CASE("fp8: what weights and passes take from the device is what was planned") {
+  cuda::emulated::Counted& counted = cuda::emulated::counted();
+  for (const auto& [type, recompute, layers] :
+       {std::tuple("bf16", "none", 1), std::tuple("Q8_0", "block", 1), std::tuple("f32", "offload", 3)}) {
+    CAPTURE(type);
+    ModelOptions options;
+    options.recompute = recompute;
+    bench::Shape shape = bench::find_shape("tiny");
+    shape.L = layers, shape.V = 96;
+    const int64_t nothing = counted.held;
+    const auto model = make_model(std::make_shared<bench::RandomGguf>(shape, type, 1), emulated_fp8(false), options);
+    const auto actor = model->create_adapter({});
+    const OwnedBatch batch = tiny_batch({20, 12}, shape.V);
+    const MemoryPlan plan = actor->plan({32, 2, 20, static_cast<int64_t>(batch.loss_tokens()), 0});
+    const int64_t before = counted.peak = counted.held;
+    CHECK(before - nothing == plan.weights + plan.parameters);
+    // both copies and their scales of each projection
+    int64_t copies = 0;
+    for (const bench::ShapeTensor& t : bench::tensors_of(shape)) {
+      if (t.name.starts_with("blk.") && t.rows > 0) copies += 2 * t.rows * t.cols + 4 * (t.rows + t.cols);
+    }
+    CHECK(plan.weights > copies);
+    CHECK(plan.weights < copies + 4 * (shape.V + 80) * shape.C);  // the embedding, which has a margin, and norms
+    actor->accumulate_policy(batch.view(), {.normalizer = batch.loss_tokens()}, nullptr);
+    const auto planned = static_cast<double>(plan.activations + plan.workspace - int64_t{cuda::Products::kWorkspace});
+    const auto took = static_cast<double>(counted.peak - before);
+    CAPTURE(planned);
+    CHECK(took < 1.05 * planned);
+    CHECK(took > 0.9 * planned);
+    const int64_t allocations = counted.allocations;
+    actor->accumulate_policy(batch.view(), {.normalizer = batch.loss_tokens()}, nullptr);
+    CHECK(counted.allocations == allocations);
+  }
+}
+
+TEST_CASE("fp8 is refused where cuBLASLt does not offer it, and on the CPU, with what to do") {
+  cuda::emulated::Counted& counted = cuda::emulated::counted();
+  counted.failed = counted.products + 2;  // two in bf16, then the first in e4m3
+  const Thrown refused = thrown([] { emulated_fp8(false); });
+  counted.failed = -1;
+  CHECK(refused.code == "backend_unavailable");
+  CHECK(refused.says("compute fp8 needs a GPU of compute capability 9.0"));
+  CHECK(refused.says("use compute bf16"));
+  const Thrown on_cpu = thrown([] { make_backend("cpu", 1, "fp8"); });
+  CHECK(on_cpu.code == "unsupported_compute");
+  CHECK(on_cpu.says("expected f32 or bf16 on backend cpu, got fp8"));
+  // Where there is no device `auto` does not fall back to the CPU, which has no fp8.
+  if (thrown([] { make_cuda_backend(0); }).code == "backend_unavailable") {
+    CHECK(thrown([] { make_backend("auto", 1, "fp8"); }).code == "backend_unavailable");
+  }
+}
+
+}  // namespace spark_test
