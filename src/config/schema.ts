@@ -93,8 +93,8 @@ const paritySchema = z.strictObject({
   /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
   check: z.preprocess((value) => (value === 'on' ? true : value === 'off' ? false : value), z.boolean()).default(true),
   /**
-   * Highest mean |Δ log-prob| allowed, in nats; null: 0.05 with an F16 cache or compute bf16, 0.1 for quantised files
-   * and compute fp8, else 0.01 (BF16 0.03).
+   * Highest mean |Δ log-prob| allowed, in nats; null: 0.35 with compute fp8, 0.1 for quantised files, 0.05 with an F16
+   * cache or compute bf16, else 0.01 (BF16 0.03).
    */
   tolerance: z.number().min(0).nullable().default(null),
   /** Tokens compared: before a stage trains, when its adapter is saved, and per sequence sampled by verify parity. */

@@ -371,7 +371,30 @@ const unpacking = {
   },
 };
 
-export const mutations = [losses, attention, unpacking]
+const fp8 = {
+  'core/fp8.h': {
+    float_to_e4m3: [['e4m3: ties away from even', '+ (($magnitude >> 20) & 1u)', '+ 1u']],
+  },
+  'cuda/fp8.cu': {
+    quantise_rows: [
+      ["the largest of a warp for a row's", '__syncthreads(); SPARK_UNROLL', 'if (false) SPARK_UNROLL'],
+      ["another row's scale", 'scales[$row] =', 'scales[0] ='],
+      ['rows one after the other, whatever their stride', '+= row * stride, to', '+= row * cols, to'],
+      ['a row of zeros divided by zero', '$most = kLeast;', '$most = 0;'],
+    ],
+    transpose: [['no barrier behind the tile', '__syncthreads();', '']],
+    fp8_forward: [['residual dropped', 'add_lora(residual)', 'add_lora(nullptr)']],
+    fp8_backward: [
+      ["W's scales for those of its transpose", 'copies.transposed_scales', 'copies.scales'],
+      ['what dx holds dropped', 'add_lora(held)', 'add_lora(nullptr)'],
+    ],
+  },
+  'cuda/fp8_choice.cu': {
+    require_fp8: [['another error passes for what the device lacks', 'if (e.code() !=', 'if (e.code() ==']],
+  },
+};
+
+export const mutations = [losses, attention, unpacking, fp8]
   .flatMap((part) => Object.entries(part))
   .flatMap(([file, functions]) =>
     Object.entries(functions).flatMap(([inside, list]) =>

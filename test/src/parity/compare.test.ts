@@ -82,7 +82,8 @@ describe('the tolerance and the cause', () => {
     expect(meanTolerance(info({ F16: 9 }), 0.2, 'F16')).toBe(0.2);
     expect(meanTolerance(info({ Q4_K: 9, F32: 3 }), null)).toBe(0.1);
     expect(meanTolerance(info({ F16: 9 }, 'bf16'), null)).toBe(0.05);
-    expect(meanTolerance(info({ F16: 9 }, 'fp8'), null)).toBe(0.1);
+    expect(meanTolerance(info({ F16: 9 }, 'fp8'), null)).toBe(0.35);
+    expect(meanTolerance(info({ Q4_K: 9 }, 'fp8'), null)).toBe(0.35);
     expect(meanTolerance(info({ Q4_K: 9 }), 0)).toBe(0);
     expect(weightTypes(info({ F32: 9, Q4_K: 5, Q6_K: 2 }))).toBe('Q4_K + Q6_K');
     expect(weightTypes(info({ F32: 9 }))).toBe('F32');
