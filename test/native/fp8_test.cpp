@@ -125,6 +125,12 @@ double even_distance(const A& got, const Doubles& expected, int64_t rows, int64_
   return distance(a, b);
 }
 
+double largest(const Doubles& values) {
+  double most = 0;
+  for (const double value : values) most = std::max(most, std::abs(value));
+  return most;
+}
+
 Weight projection(Backend& backend, const std::vector<float>& w, int64_t out, int64_t in) {
   return backend.load_projection(TensorType::F32, reinterpret_cast<const std::byte*>(w.data()), out, in);
 }
@@ -166,6 +172,9 @@ TEST_CASE("fp32 to e4m3 and back") {
   }
 }
 
+// Rounding a result to bf16 is off by 1/512 of it; Hopper's tensor cores keep some 14 bits of a sum of 32 products
+// (DeepSeek-V3, arXiv 2412.19437, section 3.3.2), which is given as much again. With an addend the product is rounded
+// first and then the sum.
 TEST_CASE("fp8: products of what rounding by rows leaves, forward and backward") {
   each_fp8([](Backend& backend) {
     for (const auto& [M, out, in] : kSizes) {
@@ -192,7 +201,8 @@ TEST_CASE("fp8: products of what rounding by rows leaves, forward and backward")
           CHECK(even_distance(device.values(dx, M * in), expected, M, in, true) < 1.0 / 256);
           dx = device.held(M * in, 0.5);
           backend.linear_backward(dx, device.activations(dy), weight, {}, M, true);
-          CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < 1.0 / 256);
+          const Doubles sum = plus(expected, 0.5);
+          CHECK(distance(device.values(dx, M * in), sum) < (2 + largest(expected) / largest(sum)) / 512);
         }
       }
     }
