@@ -1,5 +1,6 @@
-// Rotary position (Su et al. 2021), in place; equations in native/cpu/rope.cpp. A thread turns one pair: neighbours of
-// a Llama GGUF are one word of memory, Qwen's halves are two values.
+// Rotary position (Su et al. 2021), in place; equations in native/cpu/rope.cpp. A block turns one token, whose angles
+// all heads share. A thread turns PAIRS neighbouring pairs of a head: of a Llama GGUF they are one run of memory, of
+// Qwen's halves two.
 #include "cuda/cuda_backend.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"
@@ -8,34 +9,58 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 128;
+
+__device__ inline float2 turned(float first, float second, float2 angle, float sign) {
+  const float cosine = angle.x, sine = sign * angle.y;
+  return {first * cosine - second * sine, first * sine + second * cosine};
+}
 
 // x (N, heads, D), table (positions, pairs, 2); sign −1 turns back
-__global__ void turn(Bf16* x, const float2* table, const int32_t* positions, int64_t N, int64_t heads, int64_t D,
-                     int64_t pairs, bool halves, float sign) {
-  const int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (at >= N * heads * pairs) return;
-  const int64_t pair = at % pairs, head = at / pairs;  // head counts (N, heads)
-  const float2 angle = table[positions[head / heads] * pairs + pair];
-  const float cosine = angle.x, sine = sign * angle.y;
-  Bf16* own = x + head * D;
-  if (halves) {
-    const float first = widen(own[pair]), second = widen(own[pair + pairs]);
-    own[pair] = narrow(first * cosine - second * sine);
-    own[pair + pairs] = narrow(first * sine + second * cosine);
-  } else {
-    auto* word = reinterpret_cast<uint32_t*>(own + 2 * pair);
-    const float even = low_half(*word), odd = high_half(*word);
-    *word = narrow_pair(even * cosine - odd * sine, even * sine + odd * cosine);
+template <int PAIRS, bool HALVES>
+__global__ void turn(Bf16* x, const float2* table, const int32_t* positions, int heads, int D, int pairs, float sign) {
+  const int64_t token = blockIdx.x;
+  const float2* angles = table + int64_t{positions[token]} * pairs;
+  x += token * heads * D;
+  const int runs = pairs / PAIRS;  // of a head
+  for (int i = static_cast<int>(threadIdx.x); i < heads * runs; i += kThreads) {
+    const int pair = i % runs * PAIRS;
+    Bf16* own = x + int64_t{i / runs} * D + (HALVES ? pair : 2 * pair);
+    if constexpr (HALVES) {
+      auto first = Values<PAIRS>::load(own), second = Values<PAIRS>::load(own + pairs);
+      SPARK_UNROLL
+      for (int j = 0; j < PAIRS; ++j) {
+        const float2 both = turned(first.at[j], second.at[j], angles[pair + j], sign);
+        first.at[j] = both.x, second.at[j] = both.y;
+      }
+      first.store(own), second.store(own + pairs);
+    } else {
+      auto run = Values<2 * PAIRS>::load(own);
+      SPARK_UNROLL
+      for (int j = 0; j < PAIRS; ++j) {
+        const float2 both = turned(run.at[2 * j], run.at[2 * j + 1], angles[pair + j], sign);
+        run.at[2 * j] = both.x, run.at[2 * j + 1] = both.y;
+      }
+      run.store(own);
+    }
   }
+}
+
+template <bool HALVES>
+void turn_all(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D, float sign,
+              Stream stream) {
+  const int64_t pairs = rope.rotary / 2;
+  constexpr int kPairs = HALVES ? kVector : kVector / 2;  // that are 16 bytes
+  const bool whole = pairs % kPairs == 0 && vectorizes(D, {x});
+  launch(whole ? turn<kPairs, HALVES> : turn<1, HALVES>, dim3(static_cast<unsigned>(packing.tokens)), kThreads, 0,
+         stream, bf16(x), reinterpret_cast<const float2*>(rope.table), packing.positions, static_cast<int>(heads),
+         static_cast<int>(D), static_cast<int>(pairs), sign);
 }
 
 void turn_all(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D, float sign,
               Stream stream) {
-  const int64_t pairs = rope.rotary / 2;
-  launch(turn, dim3(blocks_for(packing.tokens * heads * pairs, kThreads)), kThreads, 0, stream, bf16(x),
-         reinterpret_cast<const float2*>(rope.table), packing.positions, packing.tokens, heads, D, pairs, rope.halves,
-         sign);
+  rope.halves ? turn_all<true>(x, rope, packing, heads, D, sign, stream)
+              : turn_all<false>(x, rope, packing, heads, D, sign, stream);
 }
 
 }  // namespace
