@@ -76,25 +76,27 @@ built() {
   tar -C $build -czf "$folder/built.tar.gz" spark_tests bench_train bench_gpu bench_soak libspark_cuda.so gpu_probe
 }
 
-# What running the ladder needs of node_modules, without what is for reading, for browsers or for other machines.
+# What running the ladder needs of node_modules, without what is for reading, for browsers or for other machines; of
+# llama.cpp's builds for processors every second one, the next lower serves as well.
 packages() {
   npm ls --omit=dev --all --parseable 2> /dev/null | grep /node_modules/ | sed "s|^$PWD/||" | sort -u |
     grep -vE '@node-llama-cpp/(mac|win|.*-(arm64|armv7l|cuda|cuda-ext|vulkan))|/(typescript|cmake-js|node-addon-api)(/|$)' |
     tar -cf - --exclude='*.ts' --exclude='*.mts' --exclude='*.cts' --exclude='*.map' --exclude='*.md' \
-      --exclude=echarts/dist --exclude='*.bundle' --exclude=mathjs/lib/esm --exclude=llama/xpack -T -
+      --exclude=echarts/dist --exclude='*.bundle' --exclude=mathjs/lib/esm --exclude=llama/xpack --exclude='*.debug.js' \
+      --exclude='libggml-cpu-'{piledriver,ivybridge,cannonlake,cascadelake,cooperlake,alderlake,zen4}'.so' -T -
 }
 
 # The addon is built anew for any processor of the family: the usual build is for the machine it is made on.
 node_and_package() {
   local app="$stage/node"
-  mkdir -p "$app/build/Release" "$app/models"
+  mkdir -p "$app/build/Release"
   npx tsc -p tsconfig.json --outDir "$app/dist"
   npx cmake-js build --out build-travel --CDSPARK_NATIVE_ARCH=OFF --CDSPARK_CUDA=OFF > "$stage/addon.log" 2>&1 ||
     { tail -20 "$stage/addon.log" >&2; return 1; }
   cp build-travel/Release/*.node "$app/build/Release/"
   cp -r configs data package.json "$app/"
-  cp models/*.gguf "$app/models/"
   cp -L "$(command -v node)" "$app/node"
+  strip "$app/node"
   packages | tar -xf - -C "$app"
 }
 

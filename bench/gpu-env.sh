@@ -23,7 +23,8 @@ unpack_deps() {
       python3 -m zipfile -e "$wheel" "$at/site" || return 1
   done
   if [ -f "$DEPS/node.tar.xz" ] && [ ! -d "$at/node" ]; then
-    mkdir -p "$at/node" && python3 -m tarfile -e "$DEPS/node.tar.xz" "$at/node" || return 1
+    mkdir -p "$at/node" && python3 -m tarfile -e "$DEPS/node.tar.xz" "$at/node" && ln -s "$PWD/models" "$at/node/models" ||
+      return 1
   fi
   export CMAKE_PREFIX_PATH="$at${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"
   # To find at run time, and when linking, what the libraries there need themselves.
