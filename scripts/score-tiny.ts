@@ -21,7 +21,7 @@ const { values: flags } = parseArgs({
     model: { type: 'string', default: 'models/spark-tiny.gguf' },
     'per-category': { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
-    observation: { type: 'string', default: '240' },
+    observation: { type: 'string', default: '280' },
     temperature: { type: 'string', default: '0' },
     selections: { type: 'string', default: 'plain,policy,max-score,min-score' },
     show: { type: 'string', default: '0' },
