@@ -103,7 +103,7 @@ function recalled(known: Known, random: Random): { text: string; letter: string 
   const fact = titled(rules.goal);
   const text =
     fact === null
-      ? `I recall ${rules.goal.replace(/^(Find|Solve|Test|Convert) /, '').replace(/\.$/, '')}: ${value}.`
+      ? `I recall ${rules.goal.replace(/^(Find|Solve|Test|Convert|Count) /, '').replace(/\.$/, '')}: ${value}.`
       : `${fact[1]}: its ${fact[2]} is ${value}.`;
   return { text, letter: LETTERS[index]! };
 }
@@ -128,11 +128,15 @@ export function inputsTranscript(known: Known, random: Random): Piece[] {
   return pieces;
 }
 
-/** Probabilities of the actions in `habit`. */
+/**
+ * Probabilities of the actions in `habit`. In the rare case that it is neither of the two, the tool that the question
+ * hints at comes first: like a bigger model the tiny one understands the hint, and does not follow it.
+ */
 function habitOf(known: Known): Readonly<Record<string, number>> {
   const { rules, question } = known;
   const tools = Object.keys(rules.inputs) as MiniTool[];
-  const rare = Object.fromEntries(tools.map((tool) => [tool, 0.12 / tools.length]));
+  const others = tools.filter((tool) => tool !== rules.hint);
+  const rare = { [rules.hint]: 0.08, ...Object.fromEntries(others.map((tool) => [tool, 0.04 / others.length])) };
   const counts = tools.includes('calculator');
   const keen = ['math', 'physics', 'engineering', 'business', 'economics'].includes(question.category);
   if (counts) return { ...rare, calculator: keen ? 0.62 : 0.26, [THINK]: keen ? 0.26 : 0.62 };
