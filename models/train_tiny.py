@@ -163,6 +163,7 @@ def main():
     a.add_argument("--minutes", type=float, default=30, help="most that the second stage may take")
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--merges", type=int, default=900)
+    a.add_argument("--start", help="checkpoint of another --work to start from; skips the first stage")
     a.add_argument("--rate", type=float, default=1e-3, help="learning rate of the second stage")
     o = a.parse_args()
     os.makedirs(o.work, exist_ok=True)
@@ -181,7 +182,9 @@ def main():
     print(f"{size} parameters, {len(tokenizer.tokens)} tokens, {len(drills)} + {len(rest)} transcripts", flush=True)
 
     drilled, checkpoint = (os.path.join(o.work, f"{name}.pt") for name in ("match", "all"))
-    if not os.path.exists(checkpoint):
+    if o.start:
+        model.load_state_dict(torch.load(o.start)["model"])
+    elif not os.path.exists(checkpoint):
         train(model, drills, "match", o.drill_minutes, rate=1.5e-3, warm=40, tokens=4000, checkpoint=drilled)
     train(model, rest, "all", o.minutes, rate=o.rate, warm=60, tokens=5000, checkpoint=checkpoint)
     write_gguf(model, tokenizer, o.out)

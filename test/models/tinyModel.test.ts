@@ -57,7 +57,7 @@ describe('models/spark-tiny.gguf', () => {
   it('speaks the step format when it chooses for itself, and gets some but not all right when the oracle does', async () => {
     const settings = {
       ...{ tau: 6, maxSteps: 5, temperature: 0, maxThoughtTokens: 48, maxInputTokens: 96, maxAnswerTokens: 24 },
-      ...{ stepRetries: 1, toolTimeoutMs: 20_000, maxObservationChars: 240, seed: 1, attempt: 0 },
+      ...{ stepRetries: 1, toolTimeoutMs: 20_000, maxObservationChars: 280, seed: 1, attempt: 0 },
     };
     const run = async (selection: 'policy' | 'max-score') => {
       const judge = selection === 'policy' ? null : createOracle();
