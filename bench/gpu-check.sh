@@ -122,7 +122,7 @@ build() {
 }
 
 # All that runs on every backend, by the names of their files.
-on_device='*attention_test.cpp,*rmsnorm_test.cpp,*rope_test.cpp,*rows_test.cpp,*swiglu_test.cpp,*linear_test.cpp,*lora_test.cpp,*logprob_test.cpp,*policy_test.cpp,*value_head_test.cpp,*adamw_test.cpp'
+on_device='*attention_test.cpp,*rmsnorm_test.cpp,*rope_test.cpp,*rows_test.cpp,*swiglu_test.cpp,*linear_test.cpp,*lora_test.cpp,*logprob_test.cpp,*choice_test.cpp,*policy_test.cpp,*value_head_test.cpp,*adamw_test.cpp'
 
 tested_backend() { [ "$BACKEND" = cuda ] && echo cuda || echo 'cpu f32'; }
 

@@ -55,12 +55,13 @@ void add(Napi::Object& exports, const char* name) {
 }
 
 Napi::Object init(Napi::Env, Napi::Object exports) {
-  add<open_model>(exports, "openModel");          // ({path, …OpenModelOptions}, cancel) → Promise<model>
-  add<model_info>(exports, "modelInfo");          // (model) → ModelInfo
-  add<create_adapter>(exports, "createAdapter");  // (model, options, cancel) → Promise<adapter>
-  add<create_critic>(exports, "createCritic");    // (model, options, cancel) → Promise<critic>
-  add<load_adapter>(exports, "loadAdapter");      // (model, path, cancel) → Promise<adapter>
-  add<logprobs>(exports, "logprobs");             // (model, batch, adapter | null, cancel) → Promise<Float32Array>
+  add<open_model>(exports, "openModel");            // ({path, …OpenModelOptions}, cancel) → Promise<model>
+  add<model_info>(exports, "modelInfo");            // (model) → ModelInfo
+  add<create_adapter>(exports, "createAdapter");    // (model, options, cancel) → Promise<adapter>
+  add<create_critic>(exports, "createCritic");      // (model, options, cancel) → Promise<critic>
+  add<load_adapter>(exports, "loadAdapter");        // (model, path, cancel) → Promise<adapter>
+  add<logprobs>(exports, "logprobs");               // (model, batch, adapter | null, cancel) → Promise<Float32Array>
+  add<choice_logprobs>(exports, "choiceLogprobs");  // (model, batch, adapter | null, cancel) → Promise<Float32Array>
   // (model, batch, adapter | null, critic, cancel) → Promise<LogprobsAndValues>
   add<logprobs_and_values>(exports, "logprobsAndValues");
   add<save_model>(exports, "saveModel");          // (model, path, {type}, adapter | null, cancel) → Promise<SaveReport>

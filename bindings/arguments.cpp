@@ -152,6 +152,8 @@ spark::BatchShape shape_argument(const Napi::Value& value) {
   shape.longest = integer_field(object, "longest", shape.tokens, 0, kMost);
   shape.loss_tokens = integer_field(object, "lossTokens", 0, 0, kMost);
   shape.values = integer_field(object, "values", 0, 0, kMost);
+  shape.choices = integer_field(object, "choices", 0, 0, kMost);
+  shape.alternatives = integer_field(object, "alternatives", 2 * shape.choices, 0, kMost);
   return shape;
 }
 
@@ -259,6 +261,10 @@ OwnedBatch batch_argument(const Napi::Value& value) {
   copy_field(object, "stepIds", napi_int32_array, "Int32Array", false, batch.step_ids);
   copy_field(object, "valuePositions", napi_int32_array, "Int32Array", false, batch.value_positions);
   copy_field(object, "returns", napi_float32_array, "Float32Array", false, batch.returns);
+  copy_field(object, "choicePositions", napi_int32_array, "Int32Array", false, batch.choice_positions);
+  copy_field(object, "choiceOffsets", napi_int32_array, "Int32Array", false, batch.choice_offsets);
+  copy_field(object, "choiceTokens", napi_int32_array, "Int32Array", false, batch.choice_tokens);
+  copy_field(object, "choiceTargets", napi_float32_array, "Float32Array", false, batch.choice_targets);
   return batch;
 }
 
@@ -269,7 +275,8 @@ std::vector<float> floats_argument(const Napi::Value& value, const std::string& 
 }
 
 spark::Batch OwnedBatch::view() const {
-  return {tokens, cu_seqlens, loss_mask, old_logprobs, ref_logprobs, advantages, step_ids, value_positions, returns};
+  return {tokens,          cu_seqlens, loss_mask,        old_logprobs,   ref_logprobs,  advantages,    step_ids,
+          value_positions, returns,    choice_positions, choice_offsets, choice_tokens, choice_targets};
 }
 
 }  // namespace spark_node

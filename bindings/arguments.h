@@ -38,11 +38,11 @@ spark::BatchShape shape_argument(const Napi::Value& value);
 // A copy of a batch. The call reads it on another thread while JavaScript goes on, and JavaScript may write to its
 // arrays or transfer them away: Node-API can neither pin the memory of a typed array nor forbid that. Token ids and
 // positions are used as indices, so they must not change after they were checked. The copy costs at most 25 bytes a
-// token at memory speed (200 KB, about 20 µs, for 8192 tokens, whose forward pass takes seconds).
+// token and 8 an alternative at memory speed (200 KB, about 20 µs, for 8192 tokens, whose forward pass takes seconds).
 struct OwnedBatch {
-  std::vector<int32_t> tokens, cu_seqlens, step_ids, value_positions;
+  std::vector<int32_t> tokens, cu_seqlens, step_ids, value_positions, choice_positions, choice_offsets, choice_tokens;
   std::vector<uint8_t> loss_mask;
-  std::vector<float> old_logprobs, ref_logprobs, advantages, returns;
+  std::vector<float> old_logprobs, ref_logprobs, advantages, returns, choice_targets;
   spark::Batch view() const;
 };
 OwnedBatch batch_argument(const Napi::Value& value);

@@ -139,16 +139,28 @@ Napi::Value load_adapter(const Napi::CallbackInfo& info) {
       });
 }
 
-Napi::Value logprobs(const Napi::CallbackInfo& info) {
+namespace {
+
+// A call (model, batch, adapter | null, cancel) → Float32Array.
+Napi::Value read_floats(const Napi::CallbackInfo& info, const char* name,
+                        std::vector<float> (spark::Model::*read)(const spark::Batch&, spark::Adapter*, spark::Cancel)) {
   auto batch = std::make_shared<OwnedBatch>(batch_argument(info[1]));
   const auto state = require_model(info[0]);
-  const auto adapter = adapter_or_none(state, info[2], "logprobs");
+  const auto adapter = adapter_or_none(state, info[2], name);
   return run<std::vector<float>>(
-      info.Env(), {"logprobs", state, optional_cancel(info[3])},
-      [model = state->model, adapter, batch](spark::Cancel cancel) {
-        return model->logprobs(batch->view(), adapter.get(), cancel);
+      info.Env(), {name, state, optional_cancel(info[3])},
+      [model = state->model, adapter, batch, read](spark::Cancel cancel) {
+        return (*model.*read)(batch->view(), adapter.get(), cancel);
       },
       [](Napi::Env env, std::vector<float>&& values) { return float_array(env, std::move(values)); });
+}
+
+}  // namespace
+
+Napi::Value logprobs(const Napi::CallbackInfo& info) { return read_floats(info, "logprobs", &spark::Model::logprobs); }
+
+Napi::Value choice_logprobs(const Napi::CallbackInfo& info) {
+  return read_floats(info, "choiceLogprobs", &spark::Model::choice_logprobs);
 }
 
 Napi::Value logprobs_and_values(const Napi::CallbackInfo& info) {
@@ -161,10 +173,11 @@ Napi::Value logprobs_and_values(const Napi::CallbackInfo& info) {
       [model = state->model, adapter, critic, batch](spark::Cancel cancel) {
         return model->logprobs_and_values(batch->view(), adapter.get(), *critic, cancel);
       },
-      [](Napi::Env env, spark::LogprobsAndValues&& both) {
+      [](Napi::Env env, spark::LogprobsAndValues&& all) {
         Napi::Object object = Napi::Object::New(env);
-        object.Set("logprobs", float_array(env, std::move(both.logprobs)));
-        object.Set("values", float_array(env, std::move(both.values)));
+        object.Set("logprobs", float_array(env, std::move(all.logprobs)));
+        object.Set("values", float_array(env, std::move(all.values)));
+        object.Set("choiceLogprobs", float_array(env, std::move(all.choices)));
         return object;
       });
 }

@@ -1,6 +1,7 @@
 // Exports on Adapter and Critic handles; signatures in addon.cpp.
 #include "trainable.h"
 
+#include <optional>
 #include <utility>
 
 #include "arguments.h"
@@ -33,6 +34,16 @@ Napi::Object value_object(Napi::Env env, const spark::ValueMetrics& m) {
   return object;
 }
 
+// As `choices` where the call's batch had some with a loss.
+void set_choices(Napi::Object& object, std::optional<spark::ChoiceMetrics>&& m) {
+  if (!m) return;
+  Napi::Object choices = Napi::Object::New(object.Env());
+  set_number(choices, "groups", static_cast<double>(m->groups));
+  set_number(choices, "lossSum", m->loss_sum);
+  choices.Set("logprobs", float_array(object.Env(), std::move(m->logprobs)));
+  object.Set("choices", choices);
+}
+
 }  // namespace
 
 Napi::Value trainable_info(const Napi::CallbackInfo& info) {
@@ -62,6 +73,7 @@ Napi::Value accumulate(const Napi::CallbackInfo& info) {
         Napi::Object object = Napi::Object::New(env);
         set_number(object, "tokens", static_cast<double>(m.tokens));
         object.Set("logprobs", float_array(env, std::move(m.logprobs)));
+        set_choices(object, std::move(m.choices));
         return object;
       });
 }
@@ -79,6 +91,7 @@ Napi::Value accumulate_sft(const Napi::CallbackInfo& info) {
         Napi::Object object = Napi::Object::New(env);
         set_number(object, "tokens", static_cast<double>(m.tokens));
         set_number(object, "lossSum", m.loss_sum);
+        set_choices(object, std::move(m.choices));
         return object;
       });
 }
@@ -109,6 +122,7 @@ Napi::Value accumulate_policy(const Napi::CallbackInfo& info) {
         set_number(object, "ratioSum", m.ratio_sum);
         set_number(object, "ratioMax", m.ratio_max);
         if (m.value) object.Set("value", value_object(env, *m.value));
+        set_choices(object, std::move(m.choices));
         return object;
       });
 }

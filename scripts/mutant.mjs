@@ -61,7 +61,8 @@ function bodies(text, name, from, to) {
     if (match.index < from || at > to) continue;
     while (/\s/.test(text[at] ?? '')) ++at;
     if (text[at] === '(') at = behindBracket(text, at);
-    const qualifiers = /^(?:\s|const|noexcept|override|final)*/.exec(text.slice(at, to));
+    // A function's, or the types that a struct extends.
+    const qualifiers = /^(?:\s|const|noexcept|override|final)*(?::(?!:)[\s\w:<>,]*)?/.exec(text.slice(at, to));
     at += qualifiers?.[0].length ?? 0;
     if (text[at] === '{') found.push([at, behindBracket(text, at)]);
   }

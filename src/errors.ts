@@ -2,6 +2,7 @@
  * Every failure a user can meet is a SparkError with a stable code. The message says what was expected, what came
  * instead, and what to do; `cause` keeps the original error. Neither shows a secret. Codes are API: add, never rename.
  */
+import { inspect } from 'node:util';
 import { cleanCause } from './secrets/cause.js';
 import { redact } from './secrets/redact.js';
 
@@ -110,6 +111,19 @@ function noRoom(error: unknown): string | null {
     default:
       return null;
   }
+}
+
+/** What a message says of a wrong value: on one short line. */
+export function shown(value: unknown): string {
+  const text = inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY }).replace(/\s+/g, ' ');
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+/** What a message says of an error that code of the user's own threw: the error, and the place that threw it. */
+export function threw(error: unknown): string {
+  if (!(error instanceof Error)) return `threw ${shown(error)}`;
+  const place = /^\s+(at .*)$/m.exec(error.stack ?? '')?.[1];
+  return `threw ${String(error)}${place === undefined ? '' : ` (${place})`}`;
 }
 
 export function isNodeError(error: unknown): error is NodeJS.ErrnoException {

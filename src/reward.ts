@@ -4,7 +4,8 @@
  * The first term pays for taking a rarer action than the judge's favourite, the second charges for an incoherent step.
  * The two are logged apart everywhere, because in the sum one can hide the other.
  */
-import type { Step } from './trajectory/trajectory.js';
+import { SparkError, shown, threw } from './errors.js';
+import type { Step, Trajectory } from './trajectory/trajectory.js';
 
 export interface Reward {
   /** ρ · (best − chosen), never negative for a viable choice */
@@ -28,4 +29,26 @@ export function stepReward(step: Step, rho: number): Reward | null {
   // Written so that an exact 0 stays +0.
   const coherence = step.processOk ? 0 : -(1 - rho);
   return { diversity, coherence, reward: diversity + coherence };
+}
+
+/** `reward`, which may be the user's own; `invalid_argument` names the step for which it throws or answers no reward. */
+export function checkedReward(
+  { id }: Pick<Trajectory, 'id'>,
+  reward: (step: Step) => Reward | null,
+): (step: Step) => Reward | null {
+  return (step) => {
+    const wrong = (what: string, options?: { cause: unknown }) =>
+      new SparkError('invalid_argument', `reward of step ${step.index} of ${id}${what}; mend the reward`, options);
+    let given: Reward | null;
+    try {
+      given = reward(step);
+    } catch (error) {
+      if (error instanceof SparkError) throw error;
+      throw wrong(` ${threw(error)}`, { cause: error });
+    }
+    if (given === null) return null;
+    const { diversity, coherence, reward: sum } = Object(given) as Reward;
+    if ([diversity, coherence, sum].every(Number.isFinite)) return given;
+    throw wrong(`: expected { diversity, coherence, reward } with finite numbers, or null, got ${shown(given)}`);
+  };
 }

@@ -207,6 +207,16 @@ void losses(Bench& bench, Backend& backend) {
   bench.row("output_forward", flop, weight + 4 * m * V, [&] { backend.output_forward(logits, x, head, M); });
   bench.row("logprob_forward", 0, 4 * m * V, [&] { backend.logprob_forward(lp, lse, logits, targets, M, V); });
   bench.row("logprob_backward", 0, 6 * m * V, [&] { backend.logprob_backward(logits, dlp, lse, targets, M, V); });
+  constexpr int64_t G = 256, J = 9 * G;  // as many names as there are actions
+  std::vector<int32_t> begins;
+  for (int32_t g = 0; g <= G; ++g) begins.push_back(9 * g);
+  Activation *rows = bench.activations(G * C), *w = bench.activations(J * C);
+  float *choice_lp = bench.floats(J), *choice_target = bench.floats(J);
+  const int32_t* offsets = bench.ints(begins);
+  const double moved = 2.0 * (J + G) * C;
+  bench.row("choice_forward", 0, moved, [&] { backend.choice_forward(choice_lp, rows, w, offsets, G, C); });
+  bench.row("choice_backward", 0, moved,
+            [&] { backend.choice_backward(rows, choice_lp, choice_target, w, offsets, G, C); });
   bench.row("output_backward", flop, weight + 2 * m * V, [&] { backend.output_backward(x, logits, head, M); });
 }
 

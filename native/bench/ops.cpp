@@ -164,6 +164,14 @@ void run(const Options& options) {
             [&] { backend.logprob_forward(lp, row_lse, logits, targets.data(), M, V); });
   bench.row("logprob_backward", 0, 8.0 * M * V,
             [&] { backend.logprob_backward(logits, lp, row_lse, targets.data(), M, V); });
+  constexpr int64_t G = 64, J = 9 * G;  // as many names as there are actions
+  std::vector<int32_t> offsets;
+  for (int32_t g = 0; g <= G; ++g) offsets.push_back(9 * g);
+  float *w = floats(J * C), *target = floats(J), *choice_lp = floats(J);
+  bench.row("choice_forward", 0, 4.0 * (J + G) * C,
+            [&] { backend.choice_forward(choice_lp, x, w, offsets.data(), G, C); });
+  bench.row("choice_backward", 0, 4.0 * (J + G) * C,
+            [&] { backend.choice_backward(dx, choice_lp, target, w, offsets.data(), G, C); });
   bench.row("add", 0, 12 * tokens * C, [&] { backend.add(dx, x, N * C); });
   if (!bench.quiet) return;
   const json document = {{"N", N},

@@ -8,7 +8,7 @@ if(NOT SPARK_CUDA_ARCHITECTURES)
 endif()
 
 # Both sides of the library carry this: one of another build is refused.
-set(SPARK_CUDA_HEADERS ops/backend.h core/gguf.h core/error.h)
+set(SPARK_CUDA_HEADERS ops/backend.h core/gguf.h core/tensor_types.inc core/error.h)
 list(TRANSFORM SPARK_CUDA_HEADERS PREPEND ${SPARK_NATIVE_DIR}/)
 set(hashes "")
 foreach(header ${SPARK_CUDA_HEADERS})

@@ -19,13 +19,12 @@ endif()
 # Neither changes a result: they let the compiler vectorise sqrt and the like, whose errno and traps nobody reads.
 target_compile_options(spark_flags INTERFACE -fno-math-errno -fno-trapping-math)
 
-if(SPARK_SANITIZE)
-  # -O1 and the lines alone of -g: compiling takes as long as the tests do, and a finding names its line all the same.
-  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1")
-  target_compile_options(spark_flags INTERFACE
-    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
-  target_link_options(spark_flags INTERFACE -fsanitize=address,undefined)
-endif()
+# For what is sanitized. -O1 and the lines alone of -g: compiling takes as long as the tests do, and a finding names its
+# line all the same. The first finding ends the program.
+add_library(spark_sanitizers INTERFACE)
+target_compile_options(spark_sanitizers INTERFACE
+  -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+target_link_options(spark_sanitizers INTERFACE -fsanitize=address,undefined)
 
 function(spark_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow $<$<BOOL:${SPARK_WERROR}>:-Werror>)

@@ -14,8 +14,12 @@
 
 namespace spark {
 
-// ggml's numbers for the types we read.
-enum class TensorType : uint32_t { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30 };
+// The types we read, by ggml's numbers.
+enum class TensorType : uint32_t {
+#define PLAIN(name, number, values, bytes) name = number,
+#define PACKED PLAIN
+#include "core/tensor_types.inc"
+};
 
 const char* tensor_type_name(uint32_t type);  // "F16", or "type 99"
 
@@ -48,6 +52,7 @@ struct GgufEntry {
 
 class GgufFile {
  public:
+  // Of a model in several files any one: all of them are opened, and are one to the caller. `path` is then the first's.
   static std::shared_ptr<GgufFile> open(const std::string& path);
   virtual ~GgufFile() = default;
 
@@ -64,6 +69,7 @@ class GgufFile {
   // Only files have these; a model made in memory has neither.
   virtual std::optional<GgufType> type(const std::string&) const { return std::nullopt; }    // none when absent
   virtual std::optional<GgufArray> array(const std::string&) const { return std::nullopt; }  // nor when no array
+  virtual std::optional<bool> flag(const std::string&) const { return std::nullopt; }        // nor when no bool
   // All of it in the file's order, for a writer that takes it over as it is.
   virtual const std::vector<GgufEntry>& entries() const = 0;
 };

@@ -13,6 +13,7 @@
 #include "core/gguf.h"
 #include "core/gguf_cursor.h"
 #include "core/gguf_foreign.h"
+#include "core/gguf_parts.h"
 #include "core/mapped_file.h"
 #include "core/tensor_type.h"
 
@@ -160,6 +161,12 @@ class File final : public GgufFile {
     return array ? std::optional(*array) : std::nullopt;
   }
 
+  std::optional<bool> flag(const std::string& key) const override {
+    const auto it = metadata_.find(key);
+    if (it == metadata_.end() || it->second.type != GgufType::Bool) return std::nullopt;
+    return std::get<uint64_t>(it->second.content) != 0;
+  }
+
  private:
   struct Counts {
     uint64_t tensors, metadata;
@@ -209,9 +216,8 @@ class File final : public GgufFile {
       }
       const uint32_t type = cursor.read<uint32_t>(field + " (type)");
       if (!tensor_type_supported(type)) {
-        throw Error("unsupported_file", path() + ": " + field +
-                                            ": expected F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K or Q6_K, got " +
-                                            type_label(type) + "; quantise the model to one of these");
+        throw Error("unsupported_file", path() + ": " + field + ": expected one of the types " + tensor_type_names() +
+                                            ", got " + type_label(type) + "; quantise the model to one of these");
       }
       tensor.type = static_cast<TensorType>(type);
       tensor.bytes = tensor_size(cursor, tensor, field);
@@ -307,6 +313,6 @@ const char* gguf_type_name(GgufType type) {
   return kNames[static_cast<uint32_t>(type)];
 }
 
-std::shared_ptr<GgufFile> GgufFile::open(const std::string& path) { return std::make_shared<File>(path); }
+std::shared_ptr<GgufFile> open_gguf_part(const std::string& path) { return std::make_shared<File>(path); }
 
 }  // namespace spark

@@ -1,5 +1,5 @@
-// From fp32 to the plain tensor types: F32, F16, BF16 and Q8_0. The K types are not written:
-// finding their scales takes a search.
+// From fp32 to the plain tensor types: F32, F16, BF16 and Q8_0. The others are not written: finding their scales takes
+// a search.
 #pragma once
 
 #include "core/gguf.h"

@@ -2,6 +2,8 @@
 // is a run of fixed-size blocks.
 #include "core/tensor_type.h"
 
+#include <utility>
+
 #include "core/error.h"
 
 namespace spark {
@@ -16,9 +18,14 @@ struct TypeInfo {
 };
 
 constexpr TypeInfo kTypes[] = {
-    {TensorType::F32, "F32", 1, 4},       {TensorType::F16, "F16", 1, 2},       {TensorType::BF16, "BF16", 1, 2},
-    {TensorType::Q4_0, "Q4_0", 32, 18},   {TensorType::Q8_0, "Q8_0", 32, 34},   {TensorType::Q4_K, "Q4_K", 256, 144},
-    {TensorType::Q5_K, "Q5_K", 256, 176}, {TensorType::Q6_K, "Q6_K", 256, 210},
+#define PLAIN(name, number, values, bytes) {TensorType::name, #name, values, bytes},
+#define PACKED PLAIN
+#include "core/tensor_types.inc"
+};
+
+// ggml's other types, for messages: none of them is one of weights.
+constexpr std::pair<uint32_t, const char*> kOthers[] = {
+    {4, "Q4_2"}, {5, "Q4_3"}, {9, "Q8_1"}, {15, "Q8_K"}, {24, "I8"}, {25, "I16"}, {26, "I32"}, {27, "I64"}, {28, "F64"},
 };
 
 const TypeInfo* find_type(uint32_t type) {
@@ -41,8 +48,17 @@ bool tensor_type_supported(uint32_t type) { return find_type(type) != nullptr; }
 int64_t tensor_type_block(TensorType type) { return require_type(type).block; }
 
 std::string type_label(uint32_t type) {
-  const TypeInfo* info = find_type(type);
-  return info ? info->name : "type " + std::to_string(type);
+  if (const TypeInfo* info = find_type(type)) return info->name;
+  for (const auto& [number, name] : kOthers) {
+    if (number == type) return name;
+  }
+  return "type " + std::to_string(type);
+}
+
+std::string tensor_type_names() {
+  std::string names;
+  for (const TypeInfo& info : kTypes) names += (names.empty() ? "" : ", ") + std::string(info.name);
+  return names;
 }
 
 const char* tensor_type_name(uint32_t type) {

@@ -1,11 +1,11 @@
 // Memory of the CUDA backend, what goes to and from it, and what ops do to buffers as such.
+#include "core/packed.h"
 #include "cuda/cuda_backend.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "cuda/memory.h"
-#include "cuda/quantised.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"
 

@@ -9,14 +9,13 @@
 #include <type_traits>
 
 #include "core/half.h"
+#include "core/portable.h"
 
 #ifdef SPARK_CUDA_EMULATED
 #include SPARK_CUDA_EMULATED
-#define SPARK_UNROLL
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
-#define SPARK_UNROLL _Pragma("unroll")
 #define SPARK_DYNAMIC_SHARED(type, name) extern __shared__ __align__(1024) type name[]
 #endif
 

@@ -9,9 +9,9 @@
 // A packed W becomes bf16 in scratch right before its product, one matrix at a time: the base in full never exists.
 // Unpacking writes and reads each value once more, 4 bytes against the 2 M products it enters: a tenth of a product's
 // time at M = 4096 on an H200 by these counts, not yet measured.
+#include "core/packed.h"
 #include "cuda/cuda_backend.h"
 #include "cuda/memory.h"
-#include "cuda/quantised.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"
 
@@ -27,7 +27,8 @@ __global__ void unpack(Bf16* to, const uint8_t* from, int64_t count, int64_t col
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * 8;
   if (i >= count) return;
   Values<8> values;
-  PACKED::eight(from + i / PACKED::kBlock * PACKED::kBytes, static_cast<int>(i % PACKED::kBlock), values.at);
+  PACKED::template values<8>(from + i / PACKED::kBlock * PACKED::kBytes, static_cast<int>(i % PACKED::kBlock),
+                             values.at);
   values.store(to + i / cols * stride + i % cols);
 }
 

@@ -1,6 +1,6 @@
 // embedding, gather_rows, scatter_rows: moving whole rows. Rows of a scatter are distinct, so blocks never meet.
+#include "core/packed.h"
 #include "cuda/cuda_backend.h"
-#include "cuda/quantised.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"
 
@@ -39,7 +39,8 @@ __global__ void gather_packed(Bf16* y, const uint8_t* table, const int32_t* toke
   const uint8_t* row = table + tokens[blockIdx.x] * row_bytes;
   for (int64_t c = int64_t{threadIdx.x} * 8; c < C; c += kThreads * 8) {
     Values<8> values;
-    PACKED::eight(row + c / PACKED::kBlock * PACKED::kBytes, static_cast<int>(c % PACKED::kBlock), values.at);
+    PACKED::template values<8>(row + c / PACKED::kBlock * PACKED::kBytes, static_cast<int>(c % PACKED::kBlock),
+                               values.at);
     values.store(y + blockIdx.x * C + c);
   }
 }

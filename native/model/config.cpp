@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "core/error.h"
@@ -24,6 +25,30 @@ int64_t size_of(const GgufFile& file, const std::string& key) {
   return value;
 }
 
+// A number for all blocks, or one for each of them: llama.cpp takes both, we compute blocks of one size.
+int64_t size_of_blocks(const GgufFile& file, const std::string& key, int64_t layers) {
+  const auto array = file.array(key);
+  if (!array) return size_of(file, key);
+  if (array->element != GgufType::U32 && array->element != GgufType::I32) {
+    throw Error("invalid_file", key + ": expected numbers of type u32 or i32, got " + gguf_type_name(array->element));
+  }
+  if (array->length != layers) {
+    throw Error("invalid_file", key + ": expected a number for each of " + std::to_string(layers) + " blocks, got " +
+                                    std::to_string(array->length));
+  }
+  int32_t first = 0;
+  for (int64_t i = 0; i < layers; ++i) {
+    int32_t value = 0;
+    std::memcpy(&value, array->bytes.data() + static_cast<size_t>(i) * sizeof value, sizeof value);
+    if (i == 0) first = value;
+    if (value == first) continue;
+    throw Error("unsupported_file", key + ": expected the same number for every block, got " + std::to_string(first) +
+                                        " and, for block " + std::to_string(i) + ", " + std::to_string(value));
+  }
+  require_range(key, first, 1, kLargest);
+  return first;
+}
+
 constexpr int64_t kMostLayers = 512;  // llama.cpp's own limit: it asserts it
 
 double positive(const GgufFile& file, const std::string& key, double fallback) {
@@ -32,13 +57,16 @@ double positive(const GgufFile& file, const std::string& key, double fallback) {
   throw Error("invalid_file", key + ": expected a positive number, got " + std::to_string(value));
 }
 
-// As llama.cpp has it: linear is the default, its factor has an older name, and `none` scales nothing whatever the
-// factor.
+// As llama.cpp has it: linear is the default, its factor has an older name, a factor of 0 is one of 1, and `none`
+// scales nothing whatever the factor.
 double read_rope_scale(const GgufFile& file, const std::string& prefix) {
   const std::string key = prefix + "rope.scaling.type", factor = prefix + "rope.scaling.factor";
   const std::string type = file.get_string(key, "linear");
   if (type == "none") return 1.0;
-  if (type == "linear") return positive(file, file.has(factor) ? factor : prefix + "rope.scale_linear", 1.0);
+  if (type == "linear") {
+    const std::string key_there = file.has(factor) ? factor : prefix + "rope.scale_linear";
+    return file.get_float(key_there, 0.0) == 0.0 ? 1.0 : positive(file, key_there, 1.0);
+  }
   const bool known = type == "yarn" || type == "longrope";
   throw Error(known ? "unsupported_file" : "invalid_file",
               key +
@@ -61,6 +89,9 @@ void refuse_other_features(const GgufFile& file, const LlamaConfig& config, cons
     throw Error("unsupported_file", prefix + name + ": expected " + std::to_string(expected) +
                                         " (no mixture of experts, no prediction of several tokens, no embedding " +
                                         "model), got " + std::to_string(value));
+  }
+  if (!file.flag(prefix + "attention.causal").value_or(true)) {
+    throw Error("unsupported_file", prefix + "attention.causal: expected true (a model that writes), got false");
   }
   const double factor = file.get_float(prefix + "rope.scaling.attn_factor", 1.0);
   if (factor == 1.0) return;
@@ -89,14 +120,15 @@ LlamaConfig read_config(const GgufFile& file) {
   config.width = size_of(file, prefix + "embedding_length");
   config.layers = size_of(file, prefix + "block_count");
   require_range(prefix + "block_count", config.layers, 1, kMostLayers);
-  config.feed_forward = size_of(file, prefix + "feed_forward_length");
+  config.feed_forward = size_of_blocks(file, prefix + "feed_forward_length", config.layers);
   config.context_length = size_of(file, prefix + "context_length");
-  config.heads = size_of(file, prefix + "attention.head_count");
-  config.kv_heads = file.get_int(prefix + "attention.head_count_kv", config.heads);
-  require_range(prefix + "attention.head_count_kv", config.kv_heads, 1, config.heads);
+  config.heads = size_of_blocks(file, prefix + "attention.head_count", config.layers);
+  const std::string kv_heads = prefix + "attention.head_count_kv";
+  config.kv_heads = file.has(kv_heads) ? size_of_blocks(file, kv_heads, config.layers) : config.heads;
+  require_range(kv_heads, config.kv_heads, 1, config.heads);
   if (config.heads % config.kv_heads != 0) {
-    throw Error("invalid_file", prefix + "attention.head_count_kv: expected a divisor of head_count " +
-                                    std::to_string(config.heads) + ", got " + std::to_string(config.kv_heads));
+    throw Error("invalid_file", kv_heads + ": expected a divisor of head_count " + std::to_string(config.heads) +
+                                    ", got " + std::to_string(config.kv_heads));
   }
   config.head_size = file.get_int(prefix + "attention.key_length", config.width / config.heads);
   require_range(prefix + "attention.key_length", config.head_size, 1, 1 << 12);

@@ -55,7 +55,6 @@ constexpr Key kArchitecture[] = {
     {"embedding_length", GgufType::U32},
     {"embedding_length_out", GgufType::U32},
     {"block_count", GgufType::U32},
-    {"feed_forward_length", GgufType::U32},
     {"nextn_predict_layers", GgufType::U32},
     {"expert_count", GgufType::U32},
     {"expert_used_count", GgufType::U32},
@@ -63,8 +62,6 @@ constexpr Key kArchitecture[] = {
     {"expert_group_used_count", GgufType::U32},
     {"pooling_type", GgufType::U32},
     {"attention.causal", GgufType::Bool},
-    {"attention.head_count", GgufType::U32},
-    {"attention.head_count_kv", GgufType::U32},
     {"attention.key_length", GgufType::U32},
     {"attention.value_length", GgufType::U32},
     {"attention.key_length_swa", GgufType::U32},
@@ -82,6 +79,9 @@ constexpr Key kArchitecture[] = {
     {"rope.scaling.finetuned", GgufType::Bool},
 };
 
+// Numbers of this type, or an array with one for each block, which the shape's reader looks at.
+constexpr const char* kOfBlocks[] = {"feed_forward_length", "attention.head_count", "attention.head_count_kv"};
+
 // Only when it is an array does it have to hold these.
 constexpr Key kArrays[] = {{"classifier.output_labels", GgufType::String}};
 
@@ -97,6 +97,9 @@ void require_type(const GgufFile& file, const std::string& key, GgufType expecte
 void check_metadata_types(const GgufFile& file, const std::string& architecture) {
   for (const Key& key : kGeneral) require_type(file, key.name, key.type);
   for (const Key& key : kArchitecture) require_type(file, architecture + "." + key.name, key.type);
+  for (const char* key : kOfBlocks) {
+    if (const std::string name = architecture + "." + key; !file.array(name)) require_type(file, name, GgufType::U32);
+  }
   for (const Key& key : kArrays) {
     const auto array = file.array(architecture + "." + key.name);
     if (!array || array->element == key.type) continue;

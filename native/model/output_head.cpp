@@ -15,6 +15,25 @@ int64_t chunk_rows(const Backend& backend, int64_t V) {
   return std::max(kFewest, backend.logits_per_chunk() / V);
 }
 
+void stop_when(const std::atomic<bool>* cancel) {
+  if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
+}
+
+// How many alternatives are unpacked at a time: about as many values as there are logits in a chunk, and no fewer than
+// one choice has.
+int64_t chunk_alternatives(const Backend& backend, std::span<const int32_t> offsets, int64_t C) {
+  constexpr int64_t kFewest = 128;
+  int64_t chunk = std::max(kFewest, backend.logits_per_chunk() / C);
+  for (size_t g = 0; g + 1 < offsets.size(); ++g) chunk = std::max<int64_t>(chunk, offsets[g + 1] - offsets[g]);
+  return std::min<int64_t>(chunk, offsets.back());
+}
+
+// The end of the choices from `first` on that have at most `chunk` alternatives together.
+int64_t chunk_end(std::span<const int32_t> offsets, int64_t first, int64_t chunk) {
+  const auto begin = offsets.begin() + first;
+  return std::upper_bound(begin, offsets.end(), *begin + chunk) - offsets.begin() - 1;
+}
+
 }  // namespace
 
 void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows,
@@ -30,7 +49,7 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
   float* lse = arena.floats(chunk);                   // (chunk)
   float* scratch = arena.floats(chunk);               // (chunk)
   for (int64_t first = 0; first < rows.read.count; first += chunk) {
-    if (cancel && cancel->load(std::memory_order_relaxed)) throw Error("interrupted", "interrupted by the caller");
+    stop_when(cancel);
     const int64_t M = std::min(chunk, rows.read.count - first);
     const Activation* own = backend.at(x, first * C);  // (M, C)
     backend.rmsnorm_forward(normed, rstd, own, weights.output_norm, model.config().norm_epsilon, M);
@@ -41,6 +60,32 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
     backend.logprob_backward(logits, dlp, lse, rows.targets + first, M, V);
     backend.output_backward(normed, logits, weights.output, M);  // normed becomes its gradient
     backend.rmsnorm_backward(backend.at(dx, first * C), normed, own, rstd, weights.output_norm, M);
+  }
+}
+
+void output_choices(const Llama& model, Arena& arena, float* lp, const Activation* x, const ChoiceRows& choices,
+                    Activation* dx, const std::atomic<bool>* cancel) {
+  Backend& backend = model.backend();
+  const LlamaWeights& weights = model.weights();
+  const int64_t C = model.config().width;
+  const int64_t chunk = chunk_alternatives(backend, choices.offsets, C), most = std::min(choices.count(), chunk);
+  const Arena::Scope scope(arena);
+  Activation* rows = arena.activations(chunk * C);   // (chunk, C) of the output projection
+  Activation* normed = arena.activations(most * C);  // (most, C)
+  float* rstd = arena.floats(most);                  // (most)
+  for (int64_t first = 0, end = 0; first < choices.count(); first = end) {
+    stop_when(cancel);
+    end = chunk_end(choices.offsets, first, chunk);
+    const int64_t G = end - first, begin = choices.offsets[static_cast<size_t>(first)];
+    const int64_t J = choices.offsets[static_cast<size_t>(end)] - begin;
+    const int32_t* offsets = choices.on_device + first;  // (G + 1)
+    const Activation* own = backend.at(x, first * C);    // (G, C)
+    backend.rmsnorm_forward(normed, rstd, own, weights.output_norm, model.config().norm_epsilon, G);
+    backend.embedding(rows, weights.output, choices.tokens + begin, J);
+    backend.choice_forward(lp + begin, normed, rows, offsets, G, C);
+    if (!choices.targets) continue;
+    backend.choice_backward(normed, lp + begin, choices.targets + begin, rows, offsets, G, C);  // becomes its gradient
+    backend.rmsnorm_backward(backend.at(dx, first * C), normed, own, rstd, weights.output_norm, G);
   }
 }
 

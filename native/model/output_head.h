@@ -1,9 +1,10 @@
-// What reads the rows that the trunk returns: the final norm with the output projection (log-probs) or with the value
-// head. Logits exist for one chunk of rows at a time: a gradient is written over them and turned into dx before the
-// next chunk. (N, V) never exists.
+// What reads the rows that the trunk returns: the final norm with the output projection (log-probs), with a few rows of
+// it (choices) or with the value head. Logits exist for one chunk of rows at a time: a gradient is written over them
+// and turned into dx before the next chunk. (N, V) never exists.
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "model/llama.h"
 #include "model/parameters.h"
@@ -24,6 +25,21 @@ using LogprobGradient = std::function<const float*(float* scratch, const float* 
 // gives.
 void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows,
                      Activation* dx, const LogprobGradient& gradient, const std::atomic<bool>* cancel);
+
+// Choices among a few tokens each, in all J of them, at rows of the trunk.
+struct ChoiceRows {
+  std::span<const int32_t> offsets;    // (G + 1) on the host, from 0 to J
+  const int32_t* on_device = nullptr;  // (G + 1) the same on the backend
+  const int32_t* tokens = nullptr;     // (J) the alternatives
+  const float* targets = nullptr;      // (J) the weight of each in the loss; null: no loss
+  int64_t count() const { return offsets.empty() ? 0 : static_cast<int64_t>(offsets.size()) - 1; }
+};
+
+// lp (J) = log-softmax among the alternatives of each choice, from x (G, C), the rows of the choices in order. With
+// targets, also dx (G, C) += of −Σ target · lp. Only the alternatives' rows of the output projection are unpacked, for
+// some choices at a time.
+void output_choices(const Llama& model, Arena& arena, float* lp, const Activation* x, const ChoiceRows& choices,
+                    Activation* dx, const std::atomic<bool>* cancel);
 
 // Adds value_head.fc1.weight (E, C), .fc1.bias (E), .fc2.weight (1, E), .fc2.bias (1).
 void add_value_head_parameters(ParameterLayout& layout, int64_t width, int64_t hidden);

@@ -9,7 +9,7 @@
 
 namespace spark {
 
-// Throws invalid_file (unsupported_file for parts of a split model) naming the key. Called for files, before anything
+// Throws invalid_file naming the key. Called for files, before anything
 // is computed; a model made in memory has no vocabulary.
 void check_served(const GgufFile& file);
 

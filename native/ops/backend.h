@@ -3,7 +3,8 @@
 // Reading it. Every pointer is memory of the backend (a CUDA pointer on a CUDA backend), row-major; only `upload` and
 // `download` touch host memory. An `Activation` is stored in the type that products run in, a float is fp32; inside an
 // op everything is summed in fp32. Outputs come first. "=" overwrites, "+=" adds. Names of sizes: B sequences, N packed
-// tokens, M rows of any kind, C width, H heads, K key/value heads, D head size, F feed forward, V vocabulary, R rank.
+// tokens, M rows of any kind, C width, H heads, K key/value heads, D head size, F feed forward, V vocabulary, R rank,
+// G choices, J alternatives.
 // The gradient of a loss by x is dx.
 //
 // Every op gives the same bits for the same inputs and the same number of threads: resume depends on it.
@@ -245,6 +246,15 @@ class Backend {
   // 0
   virtual void policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
                                const float* advantage, const PolicyCoefficients& c, int64_t M) = 0;
+
+  // ---- choices: G of them, each among alternatives of its own, J in all. Choice g has those from offsets[g] −
+  // offsets[0] to offsets[g + 1] − offsets[0], at least one: a part of a longer list of offsets (G + 1) will do.
+  // lp (J) = log-softmax of x[g] · w[j] among the alternatives of its choice; x (G, C), w (J, C)
+  virtual void choice_forward(float* lp, const Activation* x, const Activation* w, const int32_t* offsets, int64_t G,
+                              int64_t C) = 0;
+  // dx (G, C) = gradient of −Σ target · lp by x; lp, target (J)
+  virtual void choice_backward(Activation* dx, const float* lp, const float* target, const Activation* w,
+                               const int32_t* offsets, int64_t G, int64_t C) = 0;
 
   // dv (M) = slope · (v − target): the gradient of slope / 2 · Σ (v − target)²
   virtual void value_backward(float* dv, const float* v, const float* target, float slope, int64_t M) = 0;

@@ -98,6 +98,9 @@ class CountingBackend final : public Backend {
   void logprob_backward(float*, const float*, const float*, const int32_t*, int64_t, int64_t) override {}
   void policy_backward(float*, const float*, const float*, const float*, const float*, const PolicyCoefficients&,
                        int64_t) override {}
+  void choice_forward(float*, const Activation*, const Activation*, const int32_t*, int64_t, int64_t) override {}
+  void choice_backward(Activation*, const float*, const float*, const Activation*, const int32_t*, int64_t,
+                       int64_t) override {}
   void value_backward(float*, const float*, const float*, float, int64_t) override {}
   void value_head_forward(float*, float*, const Activation*, const ValueHeadParameters&, int64_t, int64_t,
                           int64_t) override {}

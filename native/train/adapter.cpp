@@ -7,7 +7,9 @@
 #include "core/error.h"
 #include "model/adapter_io.h"
 #include "train/critic.h"
+#include "train/logprobs.h"
 #include "train/objectives.h"
+#include "train/trunk_rows.h"
 
 namespace spark {
 
@@ -83,20 +85,6 @@ std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core,
   return adapter;
 }
 
-std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses, const Batch& batch,
-                                     const LoraView* lora) {
-  std::vector<float> host(losses.positions.size());
-  core.backend->download(host.data(), lp, host.size() * sizeof(float));
-  for (size_t m = 0; m < host.size(); ++m) {
-    if (std::isfinite(host[m])) continue;
-    const std::string culprit = core.first_not_finite(batch, lora);
-    throw Error("not_finite", "log-prob at packed position " + std::to_string(losses.positions[m]) +
-                                  ": expected a finite number, got " + std::to_string(host[m]) +
-                                  (culprit.empty() ? " (output logits)" : "; first bad tensor: " + culprit));
-  }
-  return host;
-}
-
 void LoraAdapter::logprob_loss(float* lp, const Batch& batch, const LossPositions& losses, const LossRows& rows,
                                const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel) {
   EngineCore& core = trained_->core();
@@ -120,15 +108,17 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   if (critic) critic->trained().begin_gradients();
   Passed passed;
   if (critic) passed.value.emplace();
-  if (losses.count() == 0 && !(critic && !batch.value_positions.empty())) return passed;
+  const std::span<const int32_t> values = critic ? batch.value_positions : std::span<const int32_t>();
+  if (losses.count() == 0 && values.empty() && batch.choice_positions.empty()) return passed;
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
   const LossRows targets = upload_losses(backend, core.arena, losses);
-  TrunkRows rows{targets.read, {losses.count(), nullptr}, {}};
-  if (critic) rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions);
+  const ChoiceRows choices = upload_choices(backend, core.arena, batch);
+  const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, values, batch.choice_positions);
   const int64_t U = rows.read.count;
-  float* lp = core.arena.floats(losses.count());   // (M)
-  float* v = core.arena.floats(rows.value.count);  // (T)
-  Activation* dx = core.arena.activations(U * C);  // (U, C)
+  float* lp = core.arena.floats(losses.count());                                           // (M)
+  float* v = core.arena.floats(rows.value.count);                                          // (T)
+  float* choice_lp = core.arena.floats(static_cast<int64_t>(batch.choice_tokens.size()));  // (J)
+  Activation* dx = core.arena.activations(U * C);                                          // (U, C)
   SavedActivations saved{core.recompute, {}};
   const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);  // (U, C)
   backend.zero(dx, U * C);
@@ -138,25 +128,34 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   read_rows(backend, core.arena, rows.value, x, dx, value.coefficient, C, [&](const Activation* own, Activation* down) {
     critic->value_loss(v, batch, value.normalizer, own, down);
   });
+  read_rows(backend, core.arena, rows.choice, x, dx, 1, C, [&](const Activation* own, Activation* down) {
+    output_choices(core.llama, core.arena, choice_lp, own, choices, down, cancel);
+  });
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
   // Downloads wait for the device: they come after the backward pass is issued, so that it does not idle in between.
   passed.lp = download_logprobs(core, lp, losses, batch, &trained_->lora());
   if (critic) passed.value = critic->value_metrics(v, batch);
+  if (choices.count() > 0) {
+    passed.choices = choice_metrics(batch, download_choices(core, choice_lp, batch, &trained_->lora()));
+  }
   return passed;
 }
 
-AccumulateMetrics LoraAdapter::accumulate(const Batch& batch, std::span<const float> dlp, Cancel cancel) {
+AccumulateMetrics LoraAdapter::accumulate(const Batch& given, std::span<const float> dlp, Cancel cancel) {
   EngineCore& core = trained_->core();
-  check_batch(batch, core.llama.config(), {.loss_mask = true});
+  const Batch batch = with_choice_losses(given);
+  check_batch(batch, core.llama.config(), {.loss_mask = true, .choices = true, .choice_targets = true});
   check_slopes(dlp, batch);
   core.begin_pass({Pass::Accumulate, &lora()}, batch);
   const LossPositions losses = find_losses(batch);
-  AccumulateMetrics metrics{losses.count(), std::vector<float>(batch.tokens.size(), 0.0f)};
-  if (metrics.tokens == 0) return metrics;
-  const float* given = upload_at(*core.backend, core.arena, dlp, losses);  // (M)
-  const auto slopes = [&](float*, const float*, int64_t first, int64_t) { return given + first; };
-  const std::vector<float> lp = run(batch, losses, {slopes, nullptr}, {}, cancel).lp;  // (M)
+  AccumulateMetrics metrics{losses.count(), std::vector<float>(batch.tokens.size(), 0.0f), {}};
+  if (metrics.tokens == 0 && batch.choice_positions.empty()) return metrics;
+  const float* slopes = upload_at(*core.backend, core.arena, dlp, losses);  // (M)
+  const auto by_chunk = [&](float*, const float*, int64_t first, int64_t) { return slopes + first; };
+  Passed passed = run(batch, losses, {by_chunk, nullptr}, {}, cancel);
+  const std::vector<float>& lp = passed.lp;  // (M)
   for (size_t m = 0; m < lp.size(); ++m) metrics.logprobs[static_cast<size_t>(losses.positions[m])] = lp[m];
+  metrics.choices = std::move(passed.choices);
   commit_gradients({trained_.get()});
   return metrics;
 }
@@ -165,9 +164,10 @@ AccumulateMetrics LoraAdapter::accumulate(const Batch& batch, std::span<const fl
 SftMetrics LoraAdapter::accumulate_sft(const Batch& batch, double normalizer, Cancel cancel) {
   check_normalizer(normalizer);
   const std::vector<float> dlp(batch.tokens.size(), static_cast<float>(-1.0 / normalizer));  // (N)
-  const AccumulateMetrics pass = accumulate(batch, dlp, cancel);
+  AccumulateMetrics pass = accumulate(batch, dlp, cancel);
   SftMetrics metrics;
   metrics.tokens = pass.tokens;
+  metrics.choices = std::move(pass.choices);
   for (const float lp : pass.logprobs) metrics.loss_sum -= lp;  // lp is 0 where lossMask is 0
   return metrics;
 }
@@ -184,8 +184,9 @@ LoraCritic* LoraAdapter::critic_of(const ValueTerm& value) const {
 
 // A critic with a LoRA of its own gets its own pass after the actor's. The gradients of both are committed together at
 // the end, so that a failure in either pass changes neither.
-PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOptions& options, Cancel cancel) {
+PolicyMetrics LoraAdapter::accumulate_policy(const Batch& given, const PolicyOptions& options, Cancel cancel) {
   check_policy(options);
+  const Batch batch = with_choice_losses(given);
   LoraCritic* critic = critic_of(options.value);
   check_batch(batch, trained_->core().llama.config(),
               {.loss_mask = true,
@@ -194,7 +195,9 @@ PolicyMetrics LoraAdapter::accumulate_policy(const Batch& batch, const PolicyOpt
                .advantages = true,
                .step_ids = options.step_ratio,
                .value_positions = critic != nullptr,
-               .returns = critic != nullptr});
+               .returns = critic != nullptr,
+               .choices = true,
+               .choice_targets = true});
   PolicyOptions actor = options;
   if (critic && !critic->trunk()) actor.value = {};
   PolicyMetrics metrics = policy_pass(batch, actor, cancel);
@@ -229,10 +232,11 @@ PolicyMetrics LoraAdapter::policy_pass(const Batch& batch, const PolicyOptions& 
       return step_ratio_slopes(batch, losses, lp, policy_ratios(batch, losses, lp, true), options);
     };
   }
-  const Passed passed = run(batch, losses, slopes, options.value, cancel);
+  Passed passed = run(batch, losses, slopes, options.value, cancel);
   PolicyMetrics metrics =
       policy_metrics(batch, losses, passed.lp, policy_ratios(batch, losses, passed.lp, options.step_ratio), options);
   metrics.value = passed.value;
+  metrics.choices = std::move(passed.choices);
   return metrics;
 }
 

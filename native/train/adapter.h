@@ -1,10 +1,10 @@
 // The actor: LoRA over the frozen base, trained by SFT, by the clipped policy gradient or by a loss of the caller's.
-// Sizes in this folder beside those of ops/backend.h: M loss tokens, T values, U rows of the trunk that are read.
+// Sizes in this folder beside those of ops/backend.h: M loss tokens, T values, G choices with J alternatives, U rows of
+// the trunk that are read.
 #pragma once
 
 #include "train/batch.h"
 #include "train/trained.h"
-#include "train/trunk_rows.h"
 
 namespace spark {
 
@@ -36,12 +36,13 @@ class LoraAdapter final : public TrainableOver<Adapter> {
     std::function<std::vector<float>(const std::vector<float>& lp)> at_once;
   };
   struct Passed {
-    std::vector<float> lp;              // (M)
-    std::optional<ValueMetrics> value;  // where the pass had a value term
+    std::vector<float> lp;                 // (M)
+    std::optional<ValueMetrics> value;     // where the pass had a value term
+    std::optional<ChoiceMetrics> choices;  // where the batch had choices
   };
   // One forward and one backward pass. The gradients lie in Pending afterwards, and the caller commits them. `value`
-  // has no critic, or one that reads this trunk. A batch without loss tokens or without values is fine; with neither of
-  // them nothing is computed.
+  // has no critic, or one that reads this trunk. All choices of the batch have targets. A batch without loss tokens,
+  // values or choices is fine; with none of them nothing is computed.
   Passed run(const Batch& batch, const LossPositions& losses, const Slopes& slopes, const ValueTerm& value,
              Cancel cancel);
   // From x (M, C), the rows that predict: lp (M) = and dx (M, C) +=, both on the backend.
@@ -54,10 +55,5 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   // belongs to another model.
   LoraCritic* critic_of(const ValueTerm& value) const;
 };
-
-// Returns lp (M), which lies on the backend, on the host. When a log-prob is not finite it throws not_finite naming its
-// position and the first activation that is not finite.
-std::vector<float> download_logprobs(EngineCore& core, const float* lp, const LossPositions& losses, const Batch& batch,
-                                     const LoraView* lora);
 
 }  // namespace spark

@@ -87,23 +87,80 @@ void check_steps(const Batch& batch) {
   }
 }
 
-void check_values(const Batch& batch, bool returns) {
-  const auto& positions = batch.value_positions;
+// Packed positions at which something is read, in order.
+void check_positions(const std::string& field, std::span<const int32_t> positions, const Batch& batch) {
   for (size_t i = 0; i < positions.size(); ++i) {
     if (positions[i] < 0 || static_cast<size_t>(positions[i]) >= batch.tokens.size()) {
-      refuse(at("valuePositions", i), "a position below " + std::to_string(batch.tokens.size()),
-             std::to_string(positions[i]));
+      refuse(at(field, i), "a position below " + std::to_string(batch.tokens.size()), std::to_string(positions[i]));
     }
     if (i && positions[i] <= positions[i - 1]) {
-      refuse(at("valuePositions", i), "more than the position before it, " + std::to_string(positions[i - 1]),
+      refuse(at(field, i), "more than the position before it, " + std::to_string(positions[i - 1]),
              std::to_string(positions[i]));
     }
   }
+}
+
+void check_values(const Batch& batch, bool returns) {
+  check_positions("valuePositions", batch.value_positions, batch);
   if (!returns) return;
-  require_length("batch.returns", batch.returns.size(), positions.size(), "one for each of valuePositions");
+  require_length("batch.returns", batch.returns.size(), batch.value_positions.size(), "one for each of valuePositions");
   for (size_t i = 0; i < batch.returns.size(); ++i) {
     if (!std::isfinite(batch.returns[i])) {
       refuse(at("returns", i), "a finite number", std::to_string(batch.returns[i]));
+    }
+  }
+}
+
+// Where the alternatives of each choice begin, up to the number of tokens.
+void check_choice_offsets(const Batch& batch) {
+  const auto& offsets = batch.choice_offsets;
+  require_length("batch.choiceOffsets", offsets.size(), batch.choice_positions.size() + 1,
+                 "one more than choicePositions");
+  if (offsets.front() != 0) refuse("choiceOffsets[0]", "0", std::to_string(offsets.front()));
+  for (size_t g = 1; g < offsets.size(); ++g) {
+    // In 64 bits: an offset may be as small as there are.
+    if (int64_t{offsets[g]} - offsets[g - 1] < 2) {
+      refuse(at("choiceOffsets", g),
+             "at least 2 more than the one before it, " + std::to_string(offsets[g - 1]) + ", as one is no choice",
+             std::to_string(offsets[g]));
+    }
+  }
+  require_length("batch.choiceTokens", batch.choice_tokens.size(), static_cast<size_t>(offsets.back()),
+                 "the last of choiceOffsets");
+}
+
+void check_choice_tokens(const Batch& batch, const LlamaConfig& config) {
+  const auto& tokens = batch.choice_tokens;
+  std::unordered_map<int32_t, size_t> choice_of;  // each token's last choice
+  for (size_t g = 0; g < batch.choice_positions.size(); ++g) {
+    for (auto j = static_cast<size_t>(batch.choice_offsets[g]); j < static_cast<size_t>(batch.choice_offsets[g + 1]);
+         ++j) {
+      if (tokens[j] < 0 || tokens[j] >= config.vocabulary) {
+        refuse(at("choiceTokens", j), "a token below the vocabulary's size " + std::to_string(config.vocabulary),
+               std::to_string(tokens[j]));
+      }
+      const auto [entry, fresh] = choice_of.try_emplace(tokens[j], g);
+      if (!fresh && entry->second == g) {
+        refuse(at("choiceTokens", j), "another token than the alternatives before it", std::to_string(tokens[j]));
+      }
+      entry->second = g;
+    }
+  }
+}
+
+void check_choices(const Batch& batch, const LlamaConfig& config, bool targets) {
+  if (!batch.choice_positions.empty() || !batch.choice_offsets.empty() || !batch.choice_tokens.empty()) {
+    check_positions("choicePositions", batch.choice_positions, batch);
+    check_choice_offsets(batch);
+    check_choice_tokens(batch, config);
+  }
+  if (!targets) return;
+  require_length("batch.choiceTargets", batch.choice_targets.size(), batch.choice_tokens.size(),
+                 "one for each of choiceTokens");
+  for (size_t j = 0; j < batch.choice_targets.size(); ++j) {
+    const float target = batch.choice_targets[j];
+    if (!std::isfinite(target) || target < 0) {
+      refuse(at("choiceTargets", j), "a finite number of at least 0", std::to_string(target));
     }
   }
 }
@@ -124,6 +181,7 @@ void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds
   if (needs.advantages) check_token_floats("batch.advantages", batch.advantages, batch);
   if (needs.step_ids) check_steps(batch);
   if (needs.value_positions) check_values(batch, needs.returns);
+  if (needs.choices) check_choices(batch, config, needs.choice_targets);
 }
 
 void check_slopes(std::span<const float> dlp, const Batch& batch) { check_token_floats("dlp", dlp, batch); }
@@ -132,6 +190,13 @@ void check_normalizer(double normalizer) {
   if (std::isfinite(normalizer) && normalizer > 0) return;
   throw Error("invalid_argument", "normalizer: expected a positive number, got " + std::to_string(normalizer));
 }
+
+Batch without_choices(Batch batch) {
+  batch.choice_positions = {}, batch.choice_offsets = {}, batch.choice_tokens = {}, batch.choice_targets = {};
+  return batch;
+}
+
+Batch with_choice_losses(const Batch& batch) { return batch.choice_targets.empty() ? without_choices(batch) : batch; }
 
 LossPositions find_losses(const Batch& batch) {
   LossPositions losses;
@@ -182,6 +247,19 @@ PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch) {
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses) {
   return {{losses.count(), upload_ints(backend, arena, losses.rows.data(), losses.count())},
           upload_ints(backend, arena, losses.targets.data(), losses.count())};
+}
+
+ChoiceRows upload_choices(Backend& backend, Arena& arena, const Batch& batch) {
+  const int64_t J = static_cast<int64_t>(batch.choice_tokens.size());
+  ChoiceRows choices;
+  choices.offsets = batch.choice_offsets;
+  choices.on_device =
+      upload_ints(backend, arena, batch.choice_offsets.data(), static_cast<int64_t>(batch.choice_offsets.size()));
+  choices.tokens = upload_ints(backend, arena, batch.choice_tokens.data(), J);
+  if (!batch.choice_targets.empty()) {
+    choices.targets = upload_floats(backend, arena, batch.choice_targets.data(), J);
+  }
+  return choices;
 }
 
 }  // namespace spark

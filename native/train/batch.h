@@ -17,6 +17,7 @@ namespace spark {
 struct BatchNeeds {
   bool loss_mask = false, old_logprobs = false, ref_logprobs = false, advantages = false, step_ids = false;
   bool value_positions = false, returns = false;
+  bool choices = false, choice_targets = false;
 };
 
 // Throws invalid_argument naming the field, what was expected and what came; context_overflow for a sequence longer
@@ -25,6 +26,10 @@ void check_batch(const Batch& batch, const LlamaConfig& config, const BatchNeeds
 // dlp (N) must be as long as the batch and finite where lossMask, checked before, is 1; else invalid_argument.
 void check_slopes(std::span<const float> dlp, const Batch& batch);
 void check_normalizer(double normalizer);  // positive and finite, else invalid_argument
+
+// The batch as a call sees it that reads no choices, or those with a loss alone: none where it has no targets.
+Batch without_choices(Batch batch);
+Batch with_choice_losses(const Batch& batch);
 
 // The loss tokens of a batch, on the host. Row r of the trunk predicts token r + 1.
 struct LossPositions {
@@ -38,6 +43,8 @@ LossPositions find_losses(const Batch& batch);
 // Copies from the host into the arena, which owns what is returned.
 PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch);
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses);
+// `offsets` stay those of the batch. With its targets, where it has some.
+ChoiceRows upload_choices(Backend& backend, Arena& arena, const Batch& batch);
 const int32_t* upload_ints(Backend& backend, Arena& arena, const int32_t* host, int64_t count);  // (count)
 float* upload_floats(Backend& backend, Arena& arena, const float* host, int64_t count);          // (count)
 // (M): of values (N), those at the loss tokens

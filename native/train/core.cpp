@@ -3,7 +3,6 @@
 #include <string>
 
 #include "core/error.h"
-#include "train/adapter.h"
 #include "train/batch.h"
 
 namespace spark {
@@ -40,20 +39,6 @@ std::string EngineCore::first_not_finite(const Batch& batch, const LoraView* lor
 } catch (const Error& e) {
   if (e.code() != "out_of_memory") throw;
   return "";
-}
-
-std::vector<float> masked_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel) {
-  std::vector<float> result(batch.tokens.size(), 0.0f);
-  const LossPositions losses = find_losses(batch);
-  if (losses.count() == 0) return result;
-  const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
-  const LossRows rows = upload_losses(*core.backend, core.arena, losses);
-  float* lp = core.arena.floats(losses.count());  // (M)
-  const Activation* x = core.llama.forward(core.arena, packed, rows.read, lora, nullptr, cancel);
-  output_logprobs(core.llama, core.arena, lp, x, rows, nullptr, nullptr, cancel);
-  const std::vector<float> host = download_logprobs(core, lp, losses, batch, lora);
-  for (size_t m = 0; m < host.size(); ++m) result[static_cast<size_t>(losses.positions[m])] = host[m];
-  return result;
 }
 
 }  // namespace spark

@@ -44,7 +44,4 @@ struct EngineCore {
   }
 };
 
-// (N) log-prob where lossMask is 1, 0 elsewhere; `lora` null: the base model. Throws not_finite, interrupted.
-std::vector<float> masked_logprobs(EngineCore& core, const Batch& batch, const LoraView* lora, Cancel cancel);
-
 }  // namespace spark

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "train/logprobs.h"
+#include "train/trunk_rows.h"
 
 namespace spark {
 
@@ -63,7 +65,7 @@ std::vector<float> LoraCritic::download_values(const float* v, const Batch& batc
 std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   EngineCore& core = trained_->core();
   check_batch(batch, core.llama.config(), {.value_positions = true});
-  core.begin_pass({Pass::Values, &lora(), hidden_, trunk_ != nullptr}, batch);
+  core.begin_pass({Pass::Values, &lora(), hidden_, trunk_ != nullptr}, without_choices(batch));
   const int64_t T = static_cast<int64_t>(batch.value_positions.size());
   if (T == 0) return {};
   const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
@@ -106,7 +108,7 @@ ValueMetrics LoraCritic::accumulate_value(const Batch& batch, double normalizer,
 
 ValueMetrics LoraCritic::value_pass(const Batch& batch, double normalizer, Cancel cancel) {
   EngineCore& core = trained_->core();
-  core.begin_pass({Pass::Value, &lora(), hidden_, trunk_ != nullptr}, batch);
+  core.begin_pass({Pass::Value, &lora(), hidden_, trunk_ != nullptr}, without_choices(batch));
   const int64_t T = static_cast<int64_t>(batch.value_positions.size()), C = core.llama.config().width;
   trained_->begin_gradients();
   if (T == 0) return {};
@@ -126,30 +128,25 @@ ValueMetrics LoraCritic::value_pass(const Batch& batch, double normalizer, Cance
 
 LogprobsAndValues LoraCritic::logprobs_and_values(const Batch& batch, Cancel cancel) {
   EngineCore& core = trained_->core();
-  check_batch(batch, core.llama.config(), {.loss_mask = true, .value_positions = true});
+  check_batch(batch, core.llama.config(), {.loss_mask = true, .value_positions = true, .choices = true});
   core.begin_pass({Pass::LogprobsAndValues, &lora(), hidden_, true}, batch);
   const LossPositions losses = find_losses(batch);
-  const int64_t M = losses.count(), T = static_cast<int64_t>(batch.value_positions.size());
-  LogprobsAndValues both{std::vector<float>(batch.tokens.size(), 0.0f), {}};
-  if (M + T == 0) return both;
+  const int64_t T = static_cast<int64_t>(batch.value_positions.size());
+  LogprobsAndValues all{std::vector<float>(batch.tokens.size(), 0.0f), {}, {}};
+  if (losses.count() + T == 0 && batch.choice_positions.empty()) return all;
   Backend& backend = *core.backend;
   const int64_t C = core.llama.config().width;
   const PackedTokens packed = upload_tokens(backend, core.arena, batch);
-  const LossRows targets = upload_losses(backend, core.arena, losses);
-  const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions);
+  const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions, batch.choice_positions);
   const Activation* x = core.llama.forward(core.arena, packed, rows.read, &view(), nullptr, cancel);  // (U, C)
-  read_rows(backend, core.arena, rows.policy, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
-    float* lp = core.arena.floats(M);  // (M)
-    output_logprobs(core.llama, core.arena, lp, own, targets, nullptr, nullptr, cancel);
-    const std::vector<float> host = download_logprobs(core, lp, losses, batch, &view());
-    for (size_t m = 0; m < host.size(); ++m) both.logprobs[static_cast<size_t>(losses.positions[m])] = host[m];
-  });
+  PolicyLogprobs policy = read_policy(core, batch, losses, rows, x, &view(), cancel);
+  all.logprobs = std::move(policy.tokens), all.choices = std::move(policy.choices);
   read_rows(backend, core.arena, rows.value, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
     float* v = core.arena.floats(T);  // (T)
     head_.forward(core.llama, core.arena, v, own, T);
-    both.values = download_values(v, batch);
+    all.values = download_values(v, batch);
   });
-  return both;
+  return all;
 }
 
 }  // namespace spark

@@ -27,7 +27,7 @@ class LoraCritic final : public TrainableOver<Critic> {
 
   const LoraAdapter* trunk() const { return trunk_.get(); }  // null: a LoRA of its own
   int64_t hidden() const { return hidden_; }
-  // lp (N) and v (T) from one pass; only with a trunk.
+  // lp (N), v (T) and the choices' lp (J) from one pass; only with a trunk.
   LogprobsAndValues logprobs_and_values(const Batch& batch, Cancel cancel);
   // accumulate_value without its last step: the gradients lie in Pending, and the caller commits them.
   ValueMetrics value_pass(const Batch& batch, double normalizer, Cancel cancel);

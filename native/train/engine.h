@@ -66,6 +66,11 @@ struct Batch {
   std::span<const int32_t> step_ids;         // (N)
   std::span<const int32_t> value_positions;  // (T)
   std::span<const float> returns;            // (T)
+  // Choices: after the token at each position one of a few tokens comes next. G of them with J alternatives in all.
+  std::span<const int32_t> choice_positions;  // (G)
+  std::span<const int32_t> choice_offsets;    // (G + 1)
+  std::span<const int32_t> choice_tokens;     // (J)
+  std::span<const float> choice_targets;      // (J)
 };
 
 // The value loss beside the policy's. A critic over the adapter's trunk learns in the policy's pass: the head gets
@@ -84,15 +89,25 @@ struct PolicyOptions {
   ValueTerm value{};
 };
 
+// The loss of choices, −Σ target · lp over the alternatives, which an accumulate call adds to its own where the batch
+// has targets.
+struct ChoiceMetrics {
+  int64_t groups = 0;           // G
+  double loss_sum = 0;          // −Σ target · lp
+  std::vector<float> logprobs;  // (J)
+};
+
 // Returned by accumulate(), the pass for a loss of the caller's.
 struct AccumulateMetrics {
   int64_t tokens = 0;           // M: tokens with lossMask 1
   std::vector<float> logprobs;  // (N) where lossMask is 1, 0 elsewhere
+  std::optional<ChoiceMetrics> choices;
 };
 
 struct SftMetrics {
   int64_t tokens = 0;   // M
   double loss_sum = 0;  // −Σ lp
+  std::optional<ChoiceMetrics> choices;
 };
 
 struct ValueMetrics {
@@ -105,11 +120,13 @@ struct PolicyMetrics {
   double clip_loss_sum = 0, kl_loss_sum = 0, k1_sum = 0, k2_sum = 0, k3_sum = 0, ratio_sum = 0, ratio_max = 0;
   int64_t clipped_count = 0;
   std::optional<ValueMetrics> value;  // when the call had a value term
+  std::optional<ChoiceMetrics> choices;
 };
 
 struct LogprobsAndValues {
   std::vector<float> logprobs;  // (N) where lossMask is 1, 0 elsewhere
   std::vector<float> values;    // (T)
+  std::vector<float> choices;   // (J)
 };
 
 struct OptimizerOptions {
@@ -125,6 +142,7 @@ struct OptimizerMetrics {
 struct BatchShape {
   int64_t tokens = 0, sequences = 1, longest = 0;  // N, B, tokens of the longest sequence
   int64_t loss_tokens = 0, values = 0;             // M, T
+  int64_t choices = 0, alternatives = 0;           // G, J
 };
 
 // What a training pass holds at its peak, in bytes.
@@ -166,7 +184,8 @@ class Trainable {
   virtual void load_state(const std::string& path) = 0;
   virtual std::vector<NamedTensor> tensors(bool gradients) = 0;  // copies of the weights, or of the gradients
   // The memory that an accumulate call over such a batch would hold; for a critic over an adapter's trunk, that of
-  // accumulate_policy with the critic as its value term. Allocates nothing. A call whose plan does not fit throws
+  // accumulate_policy with the critic as its value term. Choices count as having targets. Allocates nothing. A call
+  // whose plan does not fit throws
   // memory_limit before it allocates.
   virtual MemoryPlan plan(const BatchShape& shape) = 0;
 };
@@ -199,8 +218,10 @@ class Model {
   virtual std::shared_ptr<Critic> create_critic(const CriticOptions& options) = 0;
   virtual std::shared_ptr<Adapter> load_adapter(const std::string& path) = 0;
   virtual std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) = 0;  // (N)
-  // logprobs() and the critic's values() in one call: from one pass when the critic reads this adapter's trunk, else
-  // from two.
+  // The log-prob of each alternative of the batch's choices, among those of its choice. (J)
+  virtual std::vector<float> choice_logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) = 0;
+  // logprobs() with choice_logprobs(), and the critic's values(), in one call: from one pass when the critic reads this
+  // adapter's trunk, else from two.
   virtual LogprobsAndValues logprobs_and_values(const Batch& batch, Adapter* adapter, Critic& critic,
                                                 Cancel cancel) = 0;
   // Writes the model as a new GGUF, which appears whole or not at all and never replaces a file. Takes a few megabytes

@@ -8,6 +8,7 @@
 #include "train/adapter.h"
 #include "train/core.h"
 #include "train/critic.h"
+#include "train/logprobs.h"
 
 namespace spark {
 
@@ -51,10 +52,14 @@ class EngineModel final : public Model {
   }
   std::shared_ptr<Adapter> load_adapter(const std::string& path) override { return LoraAdapter::load(core_, path); }
   std::vector<float> logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) override;
+  std::vector<float> choice_logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) override;
   LogprobsAndValues logprobs_and_values(const Batch& batch, Adapter* adapter, Critic& critic, Cancel cancel) override;
   SaveReport save(const std::string& path, const SaveOptions& options, Cancel cancel) override;
 
  private:
+  // Of a batch that was checked.
+  PolicyLogprobs read(const Batch& batch, Adapter* adapter, const LoraView* lora, Cancel cancel);
+  const LoraView* view_of(Adapter* adapter) const;  // null: the base model
   TrainedParameters& own(Adapter& adapter) const;
   LoraCritic& own(Critic& critic) const;
 
@@ -68,11 +73,25 @@ TrainedParameters& EngineModel::own(Adapter& adapter) const {
   throw Error("adapter_mismatch", "adapter: expected one made by this model (" + info_.path + "), got another's");
 }
 
-std::vector<float> EngineModel::logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) {
-  const LoraView* lora = adapter ? &own(*adapter).lora() : nullptr;
-  check_batch(batch, core_->llama.config(), {.loss_mask = true});
+const LoraView* EngineModel::view_of(Adapter* adapter) const { return adapter ? &own(*adapter).lora() : nullptr; }
+
+PolicyLogprobs EngineModel::read(const Batch& batch, Adapter* adapter, const LoraView* lora, Cancel cancel) {
   core_->begin_pass({Pass::Logprobs, adapter ? &adapter->lora() : nullptr}, batch);
-  return masked_logprobs(*core_, batch, lora, cancel);
+  return policy_logprobs(*core_, batch, lora, cancel);
+}
+
+std::vector<float> EngineModel::logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) {
+  const LoraView* lora = view_of(adapter);
+  check_batch(batch, core_->llama.config(), {.loss_mask = true});
+  return read(without_choices(batch), adapter, lora, cancel).tokens;
+}
+
+std::vector<float> EngineModel::choice_logprobs(const Batch& batch, Adapter* adapter, Cancel cancel) {
+  const LoraView* lora = view_of(adapter);
+  check_batch(batch, core_->llama.config(), {.choices = true});
+  Batch choices = batch;
+  choices.loss_mask = {};
+  return read(choices, adapter, lora, cancel).choices;
 }
 
 LoraCritic& EngineModel::own(Critic& critic) const {
@@ -86,9 +105,10 @@ LogprobsAndValues EngineModel::logprobs_and_values(const Batch& batch, Adapter* 
   LoraCritic& ours = own(critic);
   if (adapter && ours.trunk() == adapter) return ours.logprobs_and_values(batch, cancel);
   // Checks all that either pass will read, so that a bad batch does not cost a pass first.
-  check_batch(batch, core_->llama.config(), {.loss_mask = true, .value_positions = true});
-  std::vector<float> lp = logprobs(batch, adapter, cancel);
-  return {std::move(lp), ours.values(batch, cancel)};
+  const LoraView* lora = view_of(adapter);
+  check_batch(batch, core_->llama.config(), {.loss_mask = true, .value_positions = true, .choices = true});
+  PolicyLogprobs policy = read(batch, adapter, lora, cancel);
+  return {std::move(policy.tokens), ours.values(batch, cancel), std::move(policy.choices)};
 }
 
 SaveReport EngineModel::save(const std::string& path, const SaveOptions& options, Cancel cancel) {

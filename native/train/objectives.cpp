@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 #include "ops/objective.h"
@@ -92,6 +93,14 @@ std::vector<float> step_ratio_slopes(const Batch& batch, const LossPositions& lo
     slopes[m] = static_cast<float>(slope / options.normalizer);
   }
   return slopes;
+}
+
+ChoiceMetrics choice_metrics(const Batch& batch, std::vector<float> lp) {
+  ChoiceMetrics metrics;
+  metrics.groups = static_cast<int64_t>(batch.choice_positions.size());
+  for (size_t j = 0; j < lp.size(); ++j) metrics.loss_sum -= static_cast<double>(batch.choice_targets[j]) * lp[j];
+  metrics.logprobs = std::move(lp);
+  return metrics;
 }
 
 }  // namespace spark

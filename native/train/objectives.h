@@ -21,4 +21,7 @@ PolicyMetrics policy_metrics(const Batch& batch, const LossPositions& losses, co
 std::vector<float> step_ratio_slopes(const Batch& batch, const LossPositions& losses, const std::vector<float>& lp,
                                      const std::vector<double>& ratios, const PolicyOptions& options);
 
+// −Σ target · lp from the lp (J) of a batch's alternatives.
+ChoiceMetrics choice_metrics(const Batch& batch, std::vector<float> lp);
+
 }  // namespace spark

@@ -9,6 +9,7 @@
 #include "train/adapter.h"
 #include "train/core.h"
 #include "train/critic.h"
+#include "train/logprobs.h"
 
 namespace spark {
 
@@ -18,17 +19,19 @@ constexpr size_t kEndless = size_t{1} << 45;  // size of the dry run's arena: on
 
 // A batch with the sizes of `shape` for the dry run. Only the masks and positions decide memory; the rest is zeros.
 struct ZeroBatch {
-  std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions;
+  std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions, choice_positions, choice_offsets{0},
+      choice_tokens;
   std::vector<uint8_t> loss_mask;
-  std::vector<float> zeros, returns;
+  std::vector<float> zeros, returns, choice_targets;
 
-  explicit ZeroBatch(const BatchShape& shape)
+  ZeroBatch(const BatchShape& shape, int64_t vocabulary)
       : tokens(static_cast<size_t>(shape.tokens)),
         step_ids(tokens.size()),
         value_positions(static_cast<size_t>(shape.values)),
         loss_mask(tokens.size()),
         zeros(tokens.size()),
-        returns(value_positions.size()) {
+        returns(value_positions.size()),
+        choice_targets(static_cast<size_t>(shape.alternatives)) {
     // Values at the last rows, losses at the first of each sequence: the two share as few rows as they can, so that the
     // trunk's output has the most rows that such a batch can make it have.
     std::iota(value_positions.begin(), value_positions.end(), static_cast<int32_t>(shape.tokens - shape.values));
@@ -44,13 +47,41 @@ struct ZeroBatch {
       std::fill_n(loss_mask.begin() + first + 1, marked, uint8_t{1});
       losses -= marked;
     }
+    place_choices(shape.choices);
+    fill_choices(shape, vocabulary);
   }
+
+  // Choices at rows that nothing else reads, as long as there are some.
+  void place_choices(int64_t choices) {
+    std::vector<uint8_t> taken(tokens.size());  // 1 where log-probs or values are read
+    for (size_t i = 1; i < tokens.size(); ++i) taken[i - 1] = loss_mask[i];
+    for (const int32_t position : value_positions) taken[static_cast<size_t>(position)] = 1;
+    for (const uint8_t wanted : {uint8_t{0}, uint8_t{1}}) {
+      for (size_t i = 0; i < taken.size() && std::ssize(choice_positions) < choices; ++i) {
+        if (taken[i] == wanted) choice_positions.push_back(static_cast<int32_t>(i));
+      }
+    }
+    std::sort(choice_positions.begin(), choice_positions.end());
+  }
+
+  // The first choices take all alternatives that they can: the largest choice decides how many rows of the output
+  // projection are unpacked at a time.
+  void fill_choices(const BatchShape& shape, int64_t vocabulary) {
+    for (int64_t g = 0; g < shape.choices; ++g) {
+      const int64_t others = 2 * (shape.choices - g - 1), begin = choice_offsets.back();
+      const int64_t own = std::min(vocabulary, shape.alternatives - begin - others);
+      choice_offsets.push_back(static_cast<int32_t>(begin + own));
+      for (int64_t j = 0; j < own; ++j) choice_tokens.push_back(static_cast<int32_t>(j));
+    }
+  }
+
   Batch view() const {
-    return {tokens, cu_seqlens, loss_mask, zeros, zeros, zeros, step_ids, value_positions, returns};
+    return {tokens,          cu_seqlens, loss_mask,        zeros,          zeros,         zeros,         step_ids,
+            value_positions, returns,    choice_positions, choice_offsets, choice_tokens, choice_targets};
   }
 };
 
-void check_shape(const BatchShape& s) {
+void check_shape(const BatchShape& s, int64_t vocabulary) {
   const auto require = [](bool holds, const char* field, const std::string& expected, int64_t got) {
     if (!holds)
       throw Error("invalid_argument",
@@ -65,6 +96,10 @@ void check_shape(const BatchShape& s) {
   const int64_t losses = s.tokens - s.sequences;
   require(s.loss_tokens >= 0 && s.loss_tokens <= losses, "lossTokens", "0 to " + std::to_string(losses), s.loss_tokens);
   require(s.values >= 0 && s.values <= s.tokens, "values", "0 to the number of tokens", s.values);
+  require(s.choices >= 0 && s.choices <= s.tokens, "choices", "0 to the number of tokens", s.choices);
+  const int64_t fewest = 2 * s.choices, most = s.choices * vocabulary;
+  require(s.alternatives >= fewest && s.alternatives <= std::min(most, kMost), "alternatives",
+          std::to_string(fewest) + " to " + std::to_string(std::min(most, kMost)), s.alternatives);
 }
 
 std::string settings_key(const Pass& pass) {
@@ -90,6 +125,8 @@ BatchShape shape_of(const Batch& batch) {
   }
   shape.loss_tokens = std::count(batch.loss_mask.begin(), batch.loss_mask.end(), uint8_t{1});
   shape.values = static_cast<int64_t>(batch.value_positions.size());
+  shape.choices = static_cast<int64_t>(batch.choice_positions.size());
+  shape.alternatives = static_cast<int64_t>(batch.choice_tokens.size());
   return shape;
 }
 
@@ -110,10 +147,10 @@ Planner::Planner(const EngineCore& core, const std::string& recompute, int64_t l
 Planner::~Planner() = default;
 
 void Planner::run(const Pass& pass, const BatchShape& shape) {
-  const ZeroBatch zeros(shape);
+  const ZeroBatch zeros(shape, dry_->llama.config().vocabulary);
   const Batch batch = zeros.view();
   if (!pass.lora) {
-    masked_logprobs(*dry_, batch, nullptr, nullptr);
+    policy_logprobs(*dry_, batch, nullptr, nullptr);
     return;
   }
   if (pass.kind == Pass::Values) {
@@ -123,7 +160,7 @@ void Planner::run(const Pass& pass, const BatchShape& shape) {
   } else if (pass.kind == Pass::LogprobsAndValues) {
     static_cast<LoraCritic&>(*critic(pass)).logprobs_and_values(batch, nullptr);
   } else if (pass.kind == Pass::Logprobs) {
-    masked_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter(pass)).trained().lora(), nullptr);
+    policy_logprobs(*dry_, batch, &static_cast<LoraAdapter&>(*adapter(pass)).trained().lora(), nullptr);
   } else if (pass.kind == Pass::Accumulate) {
     adapter(pass)->accumulate(batch, zeros.zeros, nullptr);
   } else {
@@ -156,7 +193,7 @@ int64_t Planner::activation_bytes(const Pass& pass, const BatchShape& shape, Rec
 }
 
 MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchShape& shape) {
-  check_shape(shape);
+  check_shape(shape, core.llama.config().vocabulary);
   MemoryPlan plan;
   plan.limit = limit_;
   plan.weights = weights_;

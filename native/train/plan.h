@@ -16,8 +16,8 @@ struct EngineCore;
 
 // The settings of a pass through the trunk that decide its memory.
 struct Pass {
-  // By what reads the trunk's output. From Accumulate (also SFT's) on they compute gradients; Value is
-  // accumulate_value.
+  // By what reads the trunk's output: Logprobs is also that of choices alone. From Accumulate (also SFT's) on they
+  // compute gradients; Value is accumulate_value.
   enum Kind { Logprobs, Values, LogprobsAndValues, Accumulate, Policy, PolicyBySteps, Value };
   Kind kind = Logprobs;
   const LoraOptions* lora = nullptr;  // the trunk's; null: the base model

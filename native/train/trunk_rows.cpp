@@ -9,7 +9,7 @@ namespace spark {
 namespace {
 
 // The places that the rows of `part` have in `all`; both are sorted.
-RowsRead upload_places(Backend& backend, Arena& arena, const std::vector<int32_t>& all, std::span<const int32_t> part) {
+RowsRead upload_places(Backend& backend, Arena& arena, std::span<const int32_t> all, std::span<const int32_t> part) {
   std::vector<int32_t> places;
   places.reserve(part.size());
   for (const int32_t row : part) {
@@ -19,18 +19,29 @@ RowsRead upload_places(Backend& backend, Arena& arena, const std::vector<int32_t
   return {count, upload_ints(backend, arena, places.data(), count)};
 }
 
+// The same for a reader whose scale is 1: it needs no copies where the rows are all of them.
+RowsRead upload_own(Backend& backend, Arena& arena, std::span<const int32_t> all, std::span<const int32_t> part) {
+  if (part.size() == all.size()) return {static_cast<int64_t>(all.size()), nullptr};
+  return upload_places(backend, arena, all, part);
+}
+
+std::vector<int32_t> either(std::span<const int32_t> a, std::span<const int32_t> b) {
+  std::vector<int32_t> both;
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  return both;
+}
+
 }  // namespace
 
 TrunkRows upload_trunk_rows(Backend& backend, Arena& arena, const LossPositions& losses,
-                            std::span<const int32_t> value_positions) {
-  std::vector<int32_t> all;  // (U)
-  std::set_union(losses.rows.begin(), losses.rows.end(), value_positions.begin(), value_positions.end(),
-                 std::back_inserter(all));
+                            std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions) {
+  const std::vector<int32_t> all = either(either(losses.rows, value_positions), choice_positions);  // (U)
   const int64_t U = static_cast<int64_t>(all.size());
   TrunkRows rows;
   rows.read = {U, upload_ints(backend, arena, all.data(), U)};
-  rows.policy = losses.count() == U ? RowsRead{U, nullptr} : upload_places(backend, arena, all, losses.rows);
+  rows.policy = upload_own(backend, arena, all, losses.rows);
   rows.value = upload_places(backend, arena, all, value_positions);
+  rows.choice = upload_own(backend, arena, all, choice_positions);
   return rows;
 }
 

@@ -1,6 +1,6 @@
-// One pass of the trunk for two readers, log-probs and a value head. The trunk computes the union of the rows that they
-// read, and each reader gets its own rows of that. The two sets of rows overlap: V(s_t) is read at the row that
-// predicts the action's first token.
+// One pass of the trunk for three readers: log-probs, a value head and choices. The trunk computes the union of the
+// rows that they read, and each reader gets its own rows of that. The sets of rows overlap: V(s_t) is read at the row
+// that predicts the action's first token.
 #pragma once
 
 #include <span>
@@ -11,12 +11,13 @@ namespace spark {
 
 struct TrunkRows {
   RowsRead read;    // (U) of the N: what the trunk computes
-  RowsRead policy;  // (M) of the U; all of them where every value is read at a row that predicts, too
+  RowsRead policy;  // (M) of the U; all of them where every row that is read predicts a token with a loss
   RowsRead value;   // (T) of the U
+  RowsRead choice;  // (G) of the U; all of them where nothing else is read
 };
 
 TrunkRows upload_trunk_rows(Backend& backend, Arena& arena, const LossPositions& losses,
-                            std::span<const int32_t> value_positions);
+                            std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions);
 
 // Runs one reader of a pass over x (U, C). `loss` is called with a copy of the reader's rows (., C) and, where `dx` (U,
 // C) is not null, with zeros (., C) that it adds their gradient to; afterwards scale times that gradient is added to

@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { SparkError } from '../errors.js';
+import { firstPart } from '../inference/ggufParts.js';
 import { packagePath } from '../package.js';
 import { isRecord } from './record.js';
 import { type Config, type ConfigPatch, configSchema } from './schema.js';
@@ -25,7 +26,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
-    config.model.path === 'tiny' ? packagePath('models/spark-tiny.gguf') : path.resolve(config.model.path);
+    config.model.path === 'tiny' ? packagePath('models/spark-tiny.gguf') : firstPart(path.resolve(config.model.path));
   // Absolute paths, because a run can be continued from another working folder.
   const { questions } = config;
   if (questions.train !== 'mini') questions.train = path.resolve(questions.train);

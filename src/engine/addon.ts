@@ -52,6 +52,12 @@ export interface Addon {
   createCritic(model: ModelHandle, options: CriticOptions, cancel: Cancel): Promise<CriticHandle>;
   loadAdapter(model: ModelHandle, path: string, cancel: Cancel): Promise<AdapterHandle>;
   logprobs(model: ModelHandle, batch: Batch, adapter: AdapterHandle | null, cancel: Cancel): Promise<Float32Array>;
+  choiceLogprobs(
+    model: ModelHandle,
+    batch: Batch,
+    adapter: AdapterHandle | null,
+    cancel: Cancel,
+  ): Promise<Float32Array>;
   logprobsAndValues(
     model: ModelHandle,
     batch: Batch,

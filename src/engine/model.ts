@@ -1,8 +1,8 @@
 /**
  * Model, Adapter and Critic over native handles. These classes only pass arguments on: bindings/ reads and checks them,
- * so that every rule is written once.
+ * so that every rule is written once. Only mistyped keys are found here, as bindings/ asks for those it knows.
  */
-
+import { checkKeys } from '../options.js';
 import type { NamedTensors, TrainableInfo } from './addon.js';
 import {
   type AdapterHandle,
@@ -13,6 +13,7 @@ import {
   type ModelHandle,
 } from './addon.js';
 import { call, toEngineError } from './call.js';
+import { KEYS } from './optionKeys.js';
 import type {
   AccumulateMetrics,
   AccumulateOptions,
@@ -62,6 +63,7 @@ function withHandle<T>(options: T, key: string): T {
  * any model, throws `device_lost`.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Model> {
+  checkKeys(options, KEYS.openModel, 'openModel: options');
   const addon = loadAddon();
   return call(options?.signal, async (cancel) => {
     const handle = await addon.openModel({ ...options, path }, cancel);
@@ -81,44 +83,57 @@ class NativeModel implements Model {
     handles.set(this, handle);
   }
 
-  createAdapter(options: AdapterOptions = {}): Promise<Adapter> {
+  async createAdapter(options: AdapterOptions = {}): Promise<Adapter> {
+    checkKeys(options, KEYS.adapter, 'createAdapter: options');
     return call(undefined, async () => {
       return new NativeAdapter(this.#addon, await this.#addon.createAdapter(this.#handle, options, undefined));
     });
   }
 
-  createCritic(options: CriticOptions = {}): Promise<Critic> {
+  async createCritic(options: CriticOptions = {}): Promise<Critic> {
+    checkKeys(options, KEYS.critic, 'createCritic: options');
     return call(undefined, async () => {
       const given = withHandle(options, 'trunk');
       return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, given, undefined));
     });
   }
 
-  loadAdapter(path: string, options?: CallOptions): Promise<Adapter> {
+  async loadAdapter(path: string, options?: CallOptions): Promise<Adapter> {
+    checkKeys(options, KEYS.call, 'loadAdapter: options');
     return call(options?.signal, async (cancel) => {
       return new NativeAdapter(this.#addon, await this.#addon.loadAdapter(this.#handle, path, cancel));
     });
   }
 
-  logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
+  async logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
+    checkKeys(options, KEYS.call, 'logprobs: options');
     return call(options?.signal, async (cancel) =>
       this.#addon.logprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
     );
   }
 
-  logprobsAndValues(
+  async choiceLogprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
+    checkKeys(options, KEYS.call, 'choiceLogprobs: options');
+    return call(options?.signal, async (cancel) =>
+      this.#addon.choiceLogprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+    );
+  }
+
+  async logprobsAndValues(
     batch: Batch,
     adapter: Adapter | null,
     critic: Critic,
     options?: CallOptions,
   ): Promise<LogprobsAndValues> {
+    checkKeys(options, KEYS.call, 'logprobsAndValues: options');
     return call(options?.signal, async (cancel) => {
       const actor = handleOf<AdapterHandle>(adapter);
       return this.#addon.logprobsAndValues(this.#handle, batch, actor, handleOf<CriticHandle>(critic), cancel);
     });
   }
 
-  save(path: string, options: SaveModelOptions = {}): Promise<SaveReport> {
+  async save(path: string, options: SaveModelOptions = {}): Promise<SaveReport> {
+    checkKeys(options, KEYS.saveModel, 'save: options');
     return call(options?.signal, async (cancel) => {
       const adapter = handleOf<AdapterHandle>(options?.adapter ?? null);
       return this.#addon.saveModel(this.#handle, path, options, adapter, cancel);
@@ -153,7 +168,8 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
     this.parameterCount = info.parameterCount;
   }
 
-  optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics> {
+  async optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics> {
+    checkKeys(options, KEYS.optimizer, 'optimizerStep: options');
     return call(options?.signal, async (cancel) => this.addon.optimizerStep(this.handle, options, cancel));
   }
 
@@ -169,7 +185,8 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
     return call(undefined, async () => this.addon.loadState(this.handle, path, undefined));
   }
 
-  plan(shape: BatchShape): Promise<MemoryPlan> {
+  async plan(shape: BatchShape): Promise<MemoryPlan> {
+    checkKeys(shape, KEYS.shape, 'plan: shape');
     return call(undefined, async () => this.addon.plan(this.handle, shape, undefined));
   }
 
@@ -195,15 +212,19 @@ function describe(addon: Addon, handle: AdapterHandle | CriticHandle): Trainable
 }
 
 class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
-  accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics> {
+  async accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics> {
+    checkKeys(options, KEYS.call, 'accumulate: options');
     return call(options?.signal, async (cancel) => this.addon.accumulate(this.handle, batch, dlp, cancel));
   }
 
-  accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics> {
+  async accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics> {
+    checkKeys(options, KEYS.accumulate, 'accumulateSft: options');
     return call(options?.signal, async (cancel) => this.addon.accumulateSft(this.handle, batch, options, cancel));
   }
 
-  accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics> {
+  async accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics> {
+    checkKeys(options, KEYS.policy, 'accumulatePolicy: options');
+    checkKeys(options?.value, KEYS.value, 'accumulatePolicy: options.value');
     return call(options?.signal, async (cancel) => {
       const value = withHandle(options?.value, 'critic');
       const given = value === undefined ? options : { ...options, value };
@@ -217,11 +238,13 @@ class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
 }
 
 class NativeCritic extends NativeTrainable<CriticHandle> implements Critic {
-  values(batch: Batch, options?: CallOptions): Promise<Float32Array> {
+  async values(batch: Batch, options?: CallOptions): Promise<Float32Array> {
+    checkKeys(options, KEYS.call, 'values: options');
     return call(options?.signal, async (cancel) => this.addon.values(this.handle, batch, cancel));
   }
 
-  accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics> {
+  async accumulateValue(batch: Batch, options: AccumulateOptions): Promise<ValueMetrics> {
+    checkKeys(options, KEYS.accumulate, 'accumulateValue: options');
     return call(options?.signal, async (cancel) => this.addon.accumulateValue(this.handle, batch, options, cancel));
   }
 }

@@ -23,6 +23,29 @@ export interface Batch {
   readonly valuePositions?: Int32Array;
   /** (T) R_t */
   readonly returns?: Float32Array;
+  /**
+   * (G) packed positions of the tokens after which one of a few tokens comes next, ascending. As with valuePositions, what
+   * is read is the state at that token. Any token will do, a sequence's last one among them: so a state that no sequence
+   * passes through can be appended as a sequence of its own.
+   *
+   * Log-probs of a choice are a log-softmax over the logits of its alternatives alone. That is how a generator's `choose`
+   * draws, at temperature 1: it walks the tokens of the options as a trie, and draws at every node with more than one
+   * child. Each such node is a choice, and log p(option) is the sum over the nodes on its way (docs/algorithm.md).
+   */
+  readonly choicePositions?: Int32Array;
+  /**
+   * (G + 1), from 0 to J, each at least 2 more than the one before: choice g is among choiceTokens from
+   * choiceOffsets[g] to choiceOffsets[g + 1] − 1
+   */
+  readonly choiceOffsets?: Int32Array;
+  /** (J) token ids, different ones within a choice */
+  readonly choiceTokens?: Int32Array;
+  /**
+   * (J) finite, at least 0: the weight of each alternative in the loss −Σ target · lp, which every accumulate call of an
+   * adapter adds to its own in the same pass. No normalizer divides it, so the targets hold it already. Without targets
+   * choices have no loss, and accumulate calls do not read them.
+   */
+  readonly choiceTargets?: Float32Array;
 }
 
 export type LoraTarget = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
@@ -104,6 +127,16 @@ export interface ValueTerm {
   readonly coefficient: number;
 }
 
+/** The loss of a batch's choices, as the pass of an accumulate call computed it */
+export interface ChoiceMetrics {
+  /** G */
+  readonly groups: number;
+  /** −Σ target · lp, in nats */
+  readonly lossSum: number;
+  /** (J) the log-prob of each of choiceTokens among the alternatives of its choice */
+  readonly logprobs: Float32Array;
+}
+
 /** What `accumulate` returns */
 export interface AccumulateMetrics {
   /** Tokens with lossMask 1 */
@@ -114,6 +147,8 @@ export interface AccumulateMetrics {
    * between.
    */
   readonly logprobs: Float32Array;
+  /** Present when the batch had choices with targets */
+  readonly choices?: ChoiceMetrics;
 }
 
 /** Sums over the call's loss tokens (not means): divide by `tokens`, or by the total over several calls. */
@@ -121,6 +156,8 @@ export interface SftMetrics {
   readonly tokens: number;
   /** −Σ lp */
   readonly lossSum: number;
+  /** Present when the batch had choices with targets; lossSum is without them */
+  readonly choices?: ChoiceMetrics;
 }
 
 export interface PolicyMetrics {
@@ -139,6 +176,8 @@ export interface PolicyMetrics {
   readonly ratioMax: number;
   /** Present when the call had a value term */
   readonly value?: ValueMetrics;
+  /** Present when the batch had choices with targets */
+  readonly choices?: ChoiceMetrics;
 }
 
 export interface ValueMetrics {
@@ -153,6 +192,8 @@ export interface LogprobsAndValues {
   readonly logprobs: Float32Array;
   /** (T) V at batch.valuePositions */
   readonly values: Float32Array;
+  /** (J) as `choiceLogprobs`, from the same pass as `logprobs`; empty when the batch has no choices */
+  readonly choiceLogprobs: Float32Array;
 }
 
 export interface OptimizerOptions extends CallOptions {
@@ -184,6 +225,10 @@ export interface BatchShape {
   readonly lossTokens?: number;
   /** T, default 0 */
   readonly values?: number;
+  /** G, default 0; counted as having targets */
+  readonly choices?: number;
+  /** J, default 2 for each choice */
+  readonly alternatives?: number;
 }
 
 /** What an accumulate call holds at its peak, in bytes. */
@@ -229,7 +274,7 @@ export interface ModelInfo {
 }
 
 /**
- * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (Q4_0 and the K types) becomes
+ * `keep`: every tensor keeps its type, but a merged tensor of a type that we cannot pack (all packed types but Q8_0) becomes
  * F16. The others: every matrix in this type (for `Q8_0`, F16 when the rows are no multiple of 32); vectors keep their
  * type, with `F32` they become F32 too.
  */
@@ -262,8 +307,15 @@ export interface Model {
   /** (N) log-prob where lossMask is 1, 0 elsewhere. `adapter` null: the base model. */
   logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
   /**
-   * `logprobs` and the critic's `values` in one call: one forward pass when the critic's `trunk` is this adapter, else
-   * two, one after the other. The batch needs lossMask and valuePositions.
+   * (J) The natural-log probability of each of batch.choiceTokens among the alternatives of its choice, in one forward pass
+   * that computes no other logit. lossMask and choiceTargets are not read. `adapter` null: the base model. Empty when the
+   * batch has no choices. `invalid_argument` names the field and the index that is wrong; `not_finite`, `memory_limit`,
+   * `interrupted`.
+   */
+  choiceLogprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array>;
+  /**
+   * `logprobs` with `choiceLogprobs`, and the critic's `values`, in one call: one forward pass when the critic's `trunk` is
+   * this adapter, else two, one after the other. The batch needs lossMask and valuePositions.
    */
   logprobsAndValues(
     batch: Batch,
@@ -320,7 +372,7 @@ export interface Adapter extends Trainable {
    * 1. Every mean and weight of the loss must be in them, as there is no normalizer. The result is added to the
    * gradients, so calls over parts of an optimizer batch add up. accumulateSft does the same with −1 / normalizer for
    * every slope; the Tinker API calls it forward_backward_custom. examples/dpo.ts and examples/grpo.ts are two
-   * objectives made with it.
+   * objectives made with it. A batch with choiceTargets adds the loss of its choices.
    *
    * Logits are computed for tokens with lossMask 1 only, a chunk at a time; `plan` and `memoryLimit` hold as in every
    * accumulate call. A call that fails or is aborted leaves the gradients as they were: `invalid_argument` when `dlp`
@@ -328,10 +380,11 @@ export interface Adapter extends Trainable {
    * gradients overflow, `memory_limit`, `interrupted`.
    */
   accumulate(batch: Batch, dlp: Float32Array, options?: CallOptions): Promise<AccumulateMetrics>;
-  /** L = −(1 / normalizer) Σ lp */
+  /** L = −(1 / normalizer) Σ lp, and with choiceTargets also −Σ target · lp of the choices */
   accumulateSft(batch: Batch, options: AccumulateOptions): Promise<SftMetrics>;
   /**
-   * L = L_clip + β L_kl, and with `value` also L_v. A call that fails or is aborted, in whichever pass, leaves the
+   * L = L_clip + β L_kl, with `value` also L_v, and with choiceTargets also −Σ target · lp of the choices: one forward and
+   * one backward pass for all that one trunk has. A call that fails or is aborted, in whichever pass, leaves the
    * gradients of adapter and critic as they were.
    */
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;

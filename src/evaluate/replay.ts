@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { SparkError, toSparkError } from '../errors.js';
 import { jsonlRows } from '../jsonl/foreign.js';
+import { checkKeys } from '../options.js';
 import { type Extraction, extractAnswer, PROTOCOLS, type Protocol } from '../questions/extraction.js';
 import { letteredOptions, type Question } from '../questions/question.js';
 import { type Accuracy, accuracyByCategory, accuracyOf, type CategoryAccuracy } from './accuracy.js';
@@ -60,6 +61,7 @@ export interface ReplayOptions {
 }
 
 export async function replay(path: string, options: ReplayOptions = {}): Promise<Replay> {
+  checkKeys(options, { questions: true }, 'replay: options');
   const outputs = await readOutputs(path);
   const optionCounts = new Map(
     (options.questions ?? []).map((question) => [question.question_id, letteredOptions(question).length]),

@@ -2,6 +2,7 @@
  * Failure signs (docs/metrics.md), each with a stable code and a threshold. They say what to look at; none of them
  * stops a run.
  */
+import { checkKeys } from '../options.js';
 import { percent } from '../units.js';
 import { groupBy } from './accuracy.js';
 import type { StageEvaluation } from './summary.js';
@@ -77,6 +78,7 @@ export function findWarnings(
   training: readonly StageTraining[],
   thresholds: Partial<Thresholds> = {},
 ): Warning[] {
+  checkKeys(thresholds, THRESHOLDS, 'findWarnings: thresholds');
   const limits = { ...THRESHOLDS, ...thresholds };
   const ofTraining = training.flatMap(({ stage, rows }) =>
     [notFinite, klPastTarget, clipFractionHigh, criticFlat, judgeMissing].flatMap((check) => {

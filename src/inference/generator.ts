@@ -1,6 +1,7 @@
-/**
- * Inference, token in and token out. Implementations batch the sequences that are open at the same time.
- */
+/** Inference, token in and token out. */
+import type { KeysOf } from '../options.js';
+
+/** Implementations batch the sequences that are open at the same time. */
 export interface Generator {
   /** Names model and adapter by their content, so that a trajectory says exactly what wrote it. */
   readonly id: string;
@@ -33,6 +34,10 @@ export interface GenerateOptions {
   readonly seed: number;
   readonly signal?: AbortSignal;
 }
+
+const sampling = { temperature: true, seed: true, signal: true } as const;
+export const GENERATE_OPTIONS = { stop: true, maxTokens: true, ...sampling } as const satisfies KeysOf<GenerateOptions>;
+export const SAMPLING = sampling satisfies KeysOf<Omit<GenerateOptions, 'stop' | 'maxTokens'>>;
 
 export interface Generated {
   /** Ids as generated, the stop text's own tokens included. */

@@ -2,10 +2,11 @@
  * Reads the header of a GGUF file before llama.cpp maps it, and refuses a foreign or truncated file, an adapter given
  * as a model, an adapter of another model, and metadata over which llama.cpp would end the process.
  */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { isNodeError, SparkError } from '../errors.js';
 import { F32_TYPE, isWeightType } from './ggmlTypes.js';
 import { type GgufHeader, type GgufTensor, readGgufHeader } from './ggufHeader.js';
+import { partsOf } from './ggufParts.js';
 import { vocabularyProblem } from './ggufVocabulary.js';
 
 export interface ModelFileInfo {
@@ -18,9 +19,9 @@ export interface ModelFileInfo {
   readonly tensors: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Throws `io_error` or `invalid_file`. */
+/** Throws `io_error` or `invalid_file`. Of a model in several files any one: all of them are checked. */
 export function checkModelFile(file: string): ModelFileInfo {
-  const header = read(file);
+  const header = join(file, read(file));
   const architecture = text(header, 'general.architecture');
   const type = text(header, 'general.type') ?? 'model';
   if (architecture === null || type !== 'model') {
@@ -46,6 +47,42 @@ export function checkModelFile(file: string): ModelFileInfo {
     tensors: new Map(header.tensors.map((tensor) => [tensor.name, tensor.dimensions])),
   };
 }
+
+/** The parts of a model as one; a model in one file as it is. The rules are those of llama.cpp. */
+function join(file: string, header: GgufHeader): GgufHeader {
+  const count = Number(header.metadata.get('split.count') ?? 0);
+  if (count <= 1) return header;
+  const paths = partsOf(file);
+  const own = Number(header.metadata.get('split.no')) + 1;
+  const ending = `-${String(own).padStart(5, '0')}-of-${String(count).padStart(5, '0')}.gguf`;
+  if (paths.length !== count || !file.endsWith(ending)) {
+    throw damaged(file, `expected a name that ends in ${ending}, as part ${own} of ${count} parts has to have`);
+  }
+  const missing = paths.filter((part) => !existsSync(part));
+  if (missing.length > 0) {
+    const more = missing.length > MISSING_NAMED ? ` and ${missing.length - MISSING_NAMED} more` : '';
+    throw new SparkError(
+      'io_error',
+      `expected all ${count} parts of the model, got no ${missing.slice(0, MISSING_NAMED).join(', ')}${more}; ` +
+        'download what is missing into the same folder',
+    );
+  }
+  const parts = paths.map((part) => (part === file ? header : read(part)));
+  const tensors = parts.flatMap((part) => part.tensors);
+  parts.forEach(({ metadata }, index) => {
+    const [number, of] = [metadata.get('split.no'), metadata.get('split.count')];
+    if (number === index && of === count) return;
+    throw damaged(paths[index]!, `expected part ${index + 1} of ${count}, got split.no ${number}, split.count ${of}`);
+  });
+  const [first] = parts as [GgufHeader];
+  const expected = first.metadata.get('split.tensors.count');
+  if (expected !== tensors.length || new Set(tensors.map(({ name }) => name)).size < tensors.length) {
+    throw damaged(file, `expected ${expected} tensors in all parts, each once, got ${tensors.length}`);
+  }
+  return { bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0), metadata: first.metadata, tensors };
+}
+
+const MISSING_NAMED = 8;
 
 /** Architectures that the engine trains. The engine refuses others; for the generator llama.cpp alone checks them. */
 const OUR_ARCHITECTURES: ReadonlySet<string> = new Set(['llama', 'qwen2', 'qwen3']);

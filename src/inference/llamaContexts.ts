@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
 import { SparkError } from '../errors.js';
+import type { KeysOf } from '../options.js';
 import { Lane, Lanes, shareSequences } from './lanes.js';
 
 export interface LlamaCppOptions {
@@ -21,6 +22,17 @@ export interface LlamaCppOptions {
   readonly kvCacheType?: 'F16' | 'F32';
   readonly signal?: AbortSignal | undefined;
 }
+
+export const LLAMA_CPP_OPTIONS = {
+  modelPath: true,
+  adapterPath: true,
+  sequences: true,
+  contextSize: true,
+  threads: true,
+  gpu: true,
+  kvCacheType: true,
+  signal: true,
+} as const satisfies KeysOf<LlamaCppOptions>;
 
 /** Loaded with the first model, because loading takes half a second, and training alone does not need it. */
 export const library = () => import('node-llama-cpp');

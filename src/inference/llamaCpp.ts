@@ -6,11 +6,13 @@ import path from 'node:path';
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
+import { firstPart, modelSha256 } from './ggufParts.js';
 import type { Lanes } from './lanes.js';
-import { createLanes, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
+import { createLanes, LLAMA_CPP_OPTIONS, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
 import { loadFailure } from './loadFailure.js';
 import { probeOnce } from './probe.js';
 import type { Rounds } from './rounds.js';
@@ -31,6 +33,8 @@ export interface LogprobOptions {
   readonly quick?: boolean;
 }
 
+const LOGPROB_OPTIONS = { mask: true, quick: true } as const satisfies KeysOf<LogprobOptions>;
+
 export interface LlamaCppGenerator extends Generator {
   /**
    * (N) natural-log probability of tokens[i] given the tokens before it; entry 0 is 0, as no token comes before the
@@ -43,11 +47,12 @@ export interface LlamaCppGenerator extends Generator {
 
 /** The `Generator.id` of a model and adapter, from the hashes of their files, without loading them. */
 export async function generatorHash(modelPath: string, adapterPath?: string, signal?: AbortSignal): Promise<string> {
-  const model = `sha256:${await fileSha256(modelPath, signal)}`;
+  const model = `sha256:${await modelSha256(modelPath, signal)}`;
   return adapterPath === undefined ? model : `${model}+lora:${await fileSha256(adapterPath, signal)}`;
 }
 
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
+  checkKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
   const { signal } = options;
   throwIfAborted(signal);
   // Checked before llama.cpp sees the files: a broken one could end the process there.
@@ -60,7 +65,7 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   let model: LlamaModel | undefined;
   try {
     model = await llama.loadModel({
-      modelPath: path.resolve(options.modelPath),
+      modelPath: path.resolve(firstPart(options.modelPath)),
       ...(signal === undefined ? {} : { loadSignal: signal }),
     });
     const lanes = await createLanes(model, options, contextSize, info.bytes);
@@ -74,8 +79,8 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
 
 async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Promise<void> {
   const { getModuleVersion } = await library();
-  const [sha256, version] = await Promise.all([fileSha256(modelPath, signal), getModuleVersion()]);
-  return probeOnce({ modelPath, sha256, library: version, bytes, signal });
+  const [sha256, version] = await Promise.all([modelSha256(modelPath, signal), getModuleVersion()]);
+  return probeOnce({ modelPath: firstPart(modelPath), sha256, library: version, bytes, signal });
 }
 
 class LlamaCpp implements LlamaCppGenerator {
@@ -141,11 +146,9 @@ class LlamaCpp implements LlamaCppGenerator {
     return sequence;
   }
 
-  async logprobs(
-    tokens: readonly number[],
-    signal?: AbortSignal,
-    { mask, quick }: LogprobOptions = {},
-  ): Promise<Float64Array> {
+  async logprobs(tokens: readonly number[], signal?: AbortSignal, options: LogprobOptions = {}): Promise<Float64Array> {
+    checkKeys(options, LOGPROB_OPTIONS, 'generator.logprobs: options');
+    const { mask, quick } = options;
     this.#checkUsable();
     if (tokens.length > this.contextSize) {
       throw new SparkError(

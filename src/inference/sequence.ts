@@ -4,8 +4,15 @@
  */
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
+import { checkKeys } from '../options.js';
 import { mixSeeds, seededRandom } from '../random.js';
-import type { Generated, GenerateOptions, GeneratorSequence } from './generator.js';
+import {
+  GENERATE_OPTIONS,
+  type Generated,
+  type GenerateOptions,
+  type GeneratorSequence,
+  SAMPLING,
+} from './generator.js';
 import { StopMatcher } from './stopMatcher.js';
 import { buildTrie } from './tokenTrie.js';
 
@@ -62,6 +69,7 @@ export class GrowingSequence implements GeneratorSequence {
   }
 
   async generate(options: GenerateOptions): Promise<Generated> {
+    checkKeys(options, GENERATE_OPTIONS, 'sequence.generate: options');
     return this.#exclusively(async () => {
       const matcher = new StopMatcher(options.stop, this.#model.detokenize);
       const tokens: number[] = [];
@@ -98,6 +106,7 @@ export class GrowingSequence implements GeneratorSequence {
     options: readonly (readonly number[])[],
     sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
   ): Promise<number> {
+    checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
     return this.#exclusively(async () => {
       let node = buildTrie(options);
       this.#checkRoom(Math.max(...options.map((option) => option.length)));

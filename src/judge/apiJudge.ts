@@ -5,6 +5,7 @@
 import pLimit from 'p-limit';
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import type { Environment } from '../secrets/sources.js';
 import { Budget } from './budget.js';
 import { ChatCaller } from './chatCall.js';
@@ -40,6 +41,21 @@ export interface ApiJudgeOptions {
   readonly env?: Environment;
 }
 
+const OPTIONS = {
+  model: true,
+  baseUrl: true,
+  apiKey: true,
+  temperature: true,
+  timeoutMs: true,
+  maxRetries: true,
+  concurrency: true,
+  maxTokens: true,
+  price: true,
+  maxCostUsd: true,
+  stats: true,
+  env: true,
+} as const satisfies KeysOf<ApiJudgeOptions>;
+
 /** A judge with its counters and its budget. */
 export interface ApiJudge extends Judge {
   readonly stats: JudgeStats;
@@ -48,6 +64,7 @@ export interface ApiJudge extends Judge {
 
 /** Throws `judge_key_missing`, `judge_key_invalid` or `invalid_config` at once, before anything is generated. */
 export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
+  checkKeys(options, OPTIONS, 'createApiJudge: options');
   const settings = {
     endpoint: resolveEndpoint(options.baseUrl, options.apiKey, options.env ?? process.env),
     model: options.model,

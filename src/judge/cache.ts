@@ -9,6 +9,7 @@ import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { linesOf } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
+import { checkKeys } from '../options.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import type { JudgeStats } from './stats.js';
 
@@ -41,6 +42,7 @@ interface SharedCall {
 
 /** `judge`, asked only for verdicts that the file does not have. `stats` counts the hits; pass the judge's own. */
 export function withCache(judge: Judge, folder: string, options: { readonly stats?: JudgeStats } = {}): CachedJudge {
+  checkKeys(options, { stats: true }, 'withCache: options');
   const file = path.join(folder, FILE);
   const store = new VerdictFile(file);
   const inFlight = new Map<string, SharedCall>();

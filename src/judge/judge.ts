@@ -32,7 +32,7 @@ export interface JudgeVerdict {
   readonly processOk: boolean | null;
 }
 
-/** `judge` throws SparkError `judge_*` when it has no verdict at all. */
+/** `judge` throws SparkError `judge_*` when it has no verdict at all; any other error of a judge ends the run. */
 export interface Judge {
   /** Names judge and settings; part of the cache key and of every trajectory. */
   readonly id: string;

@@ -60,11 +60,11 @@ export interface Served {
 export async function servedLogprobs(served: Served, sequences: readonly ProbeLike[]): Promise<Float64Array[]> {
   const probes = sequences.map(probeOf);
   const contextSize = Math.max(...probes.map(({ tokens }) => tokens.length)) + 1;
-  const { signal, quick = false } = served;
-  const generator = await openLlamaCpp({ ...served, contextSize });
+  const { quick = false, ...options } = served;
+  const generator = await openLlamaCpp({ ...options, contextSize });
   try {
     const rows: Float64Array[] = [];
-    for (const { tokens, mask } of probes) rows.push(await generator.logprobs(tokens, signal, { mask, quick }));
+    for (const { tokens, mask } of probes) rows.push(await generator.logprobs(tokens, options.signal, { mask, quick }));
     return rows;
   } finally {
     await generator.dispose();

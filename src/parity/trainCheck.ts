@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
-import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
 import { packageVersion } from '../package.js';
 import { hashOf, hashOfPath } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
@@ -112,7 +112,7 @@ async function keyOf(
   const { compute, backend } = model.info;
   const facts = {
     version: packageVersion(),
-    model: await fileSha256(config.model.path, signal),
+    model: await modelSha256(config.model.path, signal),
     adapter: init === null ? null : await hashOfPath(init.path, signal),
     alpha: init?.adapter.alpha ?? null,
     compute,

@@ -1,5 +1,6 @@
 /** Picks questions so that every category has the same number of them, however few are taken. */
 import { SparkError } from '../errors.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import type { Question } from './question.js';
 
@@ -12,12 +13,15 @@ export interface FilterOptions {
   readonly seed?: number;
 }
 
+const OPTIONS = { categories: true, limit: true, seed: true } as const satisfies KeysOf<FilterOptions>;
+
 /**
  * Takes one question of each category in turn (categories sorted by name), until they run out: 28 questions of MMLU-Pro
  * are 2 of each of its 14 categories. Without limit and seed the file's order is kept. The order depends on questions
  * and seed alone, so `limit 100` gives the first half of `limit 200`.
  */
 export function filterQuestions(questions: readonly Question[], options: FilterOptions = {}): Question[] {
+  checkKeys(options, OPTIONS, 'filterQuestions: options');
   const { categories = [], limit = 0, seed } = options;
   if (!Number.isInteger(limit) || limit < 0) {
     throw new SparkError('invalid_argument', `limit: expected a whole number from 0 on, got ${limit}`);

@@ -1,6 +1,6 @@
 /** Asks the judge during a rollout, and decides which failures are retried, skip the question, or end the command. */
 import { signalOf } from '../abortable.js';
-import { SparkError, type SparkErrorCode, toSparkError } from '../errors.js';
+import { SparkError, type SparkErrorCode, threw, throwIfAborted, toSparkError } from '../errors.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 
 /** Failures that every later question would meet too; the others skip one question. */
@@ -23,10 +23,10 @@ export function endsTheRun(error: SparkError): boolean {
 
 /**
  * Asks, and checks the answer: a judge may be the user's own object. Throws `invalid_argument` for what is no verdict,
- * because such a judge is wrong about every question.
+ * and for what is thrown and no SparkError, because such a judge is wrong about every question.
  */
 async function ask(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
-  const verdict = await judge.judge(request, signalOf({ signal }));
+  const verdict = await answerOf(judge, request, signal);
   const wrong = (expected: string, got: unknown) =>
     new SparkError('invalid_argument', `judge ${judge.id}: expected ${expected}, got ${String(got)}; mend the judge`);
   if (typeof verdict?.scores !== 'object' || verdict.scores === null) throw wrong('{ scores, processOk }', verdict);
@@ -38,6 +38,23 @@ async function ask(judge: Judge, request: JudgeRequest, signal: AbortSignal | un
     throw wrong('processOk true, false or null', verdict.processOk);
   }
   return verdict;
+}
+
+async function answerOf(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
+  try {
+    return await judge.judge(request, signalOf({ signal }));
+  } catch (error) {
+    throwIfAborted(signal);
+    const failure = toSparkError(error, 'invalid_argument');
+    // A SparkError, an abort, a full disk.
+    if (failure === error || failure.code !== 'invalid_argument') throw failure;
+    throw new SparkError(
+      'invalid_argument',
+      `judge ${judge.id} ${threw(error)}; mend the judge, or throw a SparkError with a judge_… code where it has no ` +
+        'verdict on one question',
+      { cause: error },
+    );
+  }
 }
 
 /**
@@ -61,7 +78,7 @@ export async function askForScores(
           'them; run again to ask it once more, or try another judge.model',
       );
     } catch (error) {
-      failure = toSparkError(error, 'judge_refused');
+      failure = toSparkError(error);
       if (endsTheRun(failure)) throw failure;
     }
   }
@@ -77,7 +94,7 @@ export async function askForLastVerdict(
   try {
     return (await ask(judge, request, signal)).processOk;
   } catch (error) {
-    const failure = toSparkError(error, 'judge_refused');
+    const failure = toSparkError(error);
     if (endsTheRun(failure)) throw failure;
     return null;
   }

@@ -2,6 +2,7 @@
 import { signalOf } from '../abortable.js';
 import { SparkError } from '../errors.js';
 import type { Generator, GeneratorSequence } from '../inference/generator.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { extractAnswer } from '../questions/extraction.js';
 import { fewShotPrompt, SHOTS, STOP } from '../questions/fewShot.js';
 import type { Question } from '../questions/question.js';
@@ -26,11 +27,20 @@ export interface PlainSettings {
   readonly attempt: number;
 }
 
+const SETTINGS = {
+  validation: true,
+  temperature: true,
+  maxChainTokens: true,
+  seed: true,
+  attempt: true,
+} as const satisfies KeysOf<PlainSettings>;
+
 export async function rolloutWithoutTools(
   question: Question,
   deps: PlainDeps,
   settings: PlainSettings,
 ): Promise<Trajectory | Skip> {
+  checkKeys(settings, SETTINGS, 'rolloutWithoutTools: settings');
   return withSequence(question, deps, async (sequence) => {
     const { generator, signal } = deps;
     const transcript = new Transcript(generator, sequence);

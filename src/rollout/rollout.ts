@@ -6,13 +6,14 @@
  */
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';
+import { checkKeys } from '../options.js';
 import { extractAnswer } from '../questions/extraction.js';
 import type { Question } from '../questions/question.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
 import { askForLastVerdict, endsTheRun } from './ask.js';
 import { renderHead, TAG } from './prompt.js';
-import { promptSettings, type RolloutDeps, type RolloutSettings } from './settings.js';
+import { promptSettings, ROLLOUT_SETTINGS, type RolloutDeps, type RolloutSettings } from './settings.js';
 import { judgedSteps, type RolloutState, sampling, writeStep } from './step.js';
 import { Transcript } from './transcript.js';
 
@@ -25,6 +26,7 @@ export async function rolloutQuestion(
   deps: RolloutDeps,
   settings: RolloutSettings,
 ): Promise<Trajectory | Skip> {
+  checkKeys(settings, ROLLOUT_SETTINGS, 'rolloutQuestion: settings');
   if (deps.judge === null && settings.selection !== 'policy') {
     throw new SparkError(
       'invalid_argument',

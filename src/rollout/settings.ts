@@ -2,6 +2,7 @@
 import { renderChat } from '../inference/chatTemplate.js';
 import type { Generator } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
+import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { type PromptSettings, renderInstructions } from './prompt.js';
@@ -41,6 +42,21 @@ export interface RolloutSettings {
   /** Tells several rollouts of one question apart; 0 for the first. */
   readonly attempt: number;
 }
+
+export const ROLLOUT_SETTINGS = {
+  selection: true,
+  tau: true,
+  maxSteps: true,
+  temperature: true,
+  maxThoughtTokens: true,
+  maxInputTokens: true,
+  maxAnswerTokens: true,
+  stepRetries: true,
+  toolTimeoutMs: true,
+  maxObservationChars: true,
+  seed: true,
+  attempt: true,
+} as const satisfies KeysOf<RolloutSettings>;
 
 /** How the head of the prompt is rendered for this model. */
 export function promptSettings(generator: Generator, actions: readonly ActionInfo[], maxSteps: number): PromptSettings {

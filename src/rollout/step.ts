@@ -8,7 +8,7 @@ import type { GenerateOptions } from '../inference/generator.js';
 import type { JudgedStep } from '../judge/judge.js';
 import type { Question } from '../questions/question.js';
 import { mixSeeds, seededRandom } from '../random.js';
-import { THINK } from '../tools/tool.js';
+import { checkResult, THINK } from '../tools/tool.js';
 import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
 import { askForScores } from './ask.js';
 import { neutralizeTags, TAG } from './prompt.js';
@@ -129,7 +129,9 @@ async function observe(
 ): Promise<Pick<Step, 'observation' | 'toolError'>> {
   if (action === THINK) return { observation: null, toolError: null };
   const { toolTimeoutMs: timeoutMs, maxObservationChars } = settings;
-  const result = await deps.tools.run(action, input, { timeoutMs, maxObservationChars, ...signalOf(deps) });
+  // The registry has checked it; other Tools may be the user's own.
+  const context = { timeoutMs, maxObservationChars, ...signalOf(deps) };
+  const result = checkResult(action, await deps.tools.run(action, input, context));
   const observation = neutralizeTags(result.observation);
   transcript.template(TAG.observation, step);
   transcript.write('observation', step, observation, false);

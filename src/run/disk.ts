@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { checkModelFile } from '../inference/ggufCheck.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { byteText } from '../units.js';
 import type { Run } from './run.js';
 
@@ -12,6 +13,8 @@ export interface Work {
   readonly trainings: number;
   readonly evaluations: number;
 }
+
+const WORK = { rolloutSets: true, trainings: true, evaluations: true } as const satisfies KeysOf<Work>;
 
 /** All numbers in bytes. */
 export interface DiskEstimate {
@@ -30,6 +33,7 @@ const BYTES_A_STEP = 600;
 const PROMPT_TOKENS = 600;
 
 export async function estimateDisk(run: Run, work: Work): Promise<DiskEstimate> {
+  checkKeys(work, WORK, 'estimateDisk: work');
   const { config, questions } = run;
   const [train, test] = [(await questions.train()).length, (await questions.test()).length];
   const each = trajectoryBytes(config);

@@ -16,6 +16,7 @@ const rowSchema = z.record(z.string(), z.union([z.number(), z.string(), z.boolea
 export class MetricsFile {
   readonly file: string;
   #appender: JsonlAppender | null = null;
+  #closed = false;
 
   constructor(file: string) {
     this.file = file;
@@ -23,13 +24,15 @@ export class MetricsFile {
 
   /** Appends one row, synchronously, so that a kill loses none. Opening removes a last line that a kill has cut off. */
   append(row: MetricRow): void {
+    this.#requireOpen();
     this.#appender ??= new JsonlAppender(this.file, false);
     this.#appender.append(JSON.parse(JSON.stringify(row, notFinite)));
   }
 
+  /** Later writes throw `disposed`; what was written can still be read. */
   close(): void {
-    this.#appender?.close();
-    this.#appender = null;
+    this.#closed = true;
+    this.#release();
   }
 
   read(): MetricRow[] {
@@ -41,11 +44,21 @@ export class MetricsFile {
    * after that step. Rows of trainings that ended with a saved adapter stay.
    */
   async rewind(stage: string, step: number): Promise<void> {
-    this.close();
+    this.#requireOpen();
+    this.#release();
     const lines = this.#lines();
     const finished = lines.findLastIndex(({ row }) => row.stage === stage && row.event === 'saved');
     const kept = lines.filter(({ row }, index) => index <= finished || row.stage !== stage || !isPast(row, step));
     if (kept.length < lines.length) await writeWhole(this.file, kept.map(({ text }) => `${text}\n`).join(''));
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new SparkError('disposed', `${this.file}: its run was closed; open it again with Run.open`);
+  }
+
+  #release(): void {
+    this.#appender?.close();
+    this.#appender = null;
   }
 
   #lines(): { text: string; row: MetricRow }[] {

@@ -56,25 +56,29 @@ export class Parts {
   readonly #options: PartsOptions;
   #judge: (OpenedJudge & { close(): void }) | null = null;
   #tools: ToolRegistry | null = null;
+  #closed = false;
 
   constructor(options: PartsOptions) {
     this.#options = options;
   }
 
   /** `adapterPath` null: the base model alone. The caller disposes of it. */
-  generator(adapterPath: string | null): Promise<Generator> {
+  async generator(adapterPath: string | null): Promise<Generator> {
+    this.#requireOpen('generator');
     const { config, user, signal } = this.#options;
     return user.generator?.(adapterPath, signal) ?? openGenerator(config, adapterPath, signal);
   }
 
   /** The training engine on the configured model. The caller disposes of it. */
-  engine(): Promise<Model> {
+  async engine(): Promise<Model> {
+    this.#requireOpen('engine');
     const { config, user, signal } = this.#options;
     return user.engine?.(signal) ?? openEngine(config, signal);
   }
 
   /** Opened at the first call. There is one judge, and so one budget, for all work of this process on the run. */
   judge(): OpenedJudge {
+    this.#requireOpen('judge');
     const { config, user, judgeCacheFolder, log } = this.#options;
     this.#judge ??= user.judge === undefined ? openJudge(config, judgeCacheFolder, log) : uncounted(user.judge);
     return this.#judge;
@@ -85,6 +89,7 @@ export class Parts {
    * call that needs it and stays until `close`.
    */
   tools(): Tools {
+    this.#requireOpen('tools');
     const { config, user } = this.#options;
     if (user.tools !== undefined) return user.tools;
     this.#tools ??= openTools(config);
@@ -107,7 +112,13 @@ export class Parts {
     return this.#options.user.judge?.id ?? (judge.kind === 'api' ? judge.model : judge.kind);
   }
 
+  #requireOpen(part: keyof UserParts): void {
+    if (!this.#closed) return;
+    throw new SparkError('disposed', `parts.${part}: expected an open run, got one that was closed; open it again`);
+  }
+
   close(): void {
+    this.#closed = true;
     this.#judge?.close();
     this.#judge = null;
     // The processes are killed at once; only their end is not awaited.

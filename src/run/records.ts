@@ -1,4 +1,5 @@
 /** `stages.json`: what every stage of a run depended on, its result, and the hashes of its files. */
+import { SparkError } from '../errors.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { Facts } from './freshness.js';
 
@@ -23,6 +24,7 @@ const NOTHING: StageRecord = { finished: null, begun: null };
 
 export class StageRecords {
   readonly #file: string;
+  #closed = false;
 
   constructor(file: string) {
     this.#file = file;
@@ -48,7 +50,14 @@ export class StageRecords {
     await this.#write(stage, { finished, begun: null });
   }
 
+  /** Later writes throw `disposed`; the records can still be read. */
+  close(): void {
+    this.#closed = true;
+  }
+
   async #write(stage: string, record: StageRecord): Promise<void> {
+    if (this.#closed)
+      throw new SparkError('disposed', `${this.#file}: its run was closed; open it again with Run.open`);
     await writeSealed(this.#file, { stages: { ...this.all(), [stage]: record } });
   }
 }

@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
 import { SparkError } from '../errors.js';
-import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
 import { RunFolder, runRoot } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
@@ -22,6 +23,9 @@ export interface RunOptions {
   /** Remove everything in the run first. */
   readonly fresh?: boolean;
 }
+
+const READ_OPTIONS = { log: true, signal: true } as const;
+const OPTIONS = { parts: true, folder: true, ...READ_OPTIONS, fresh: true } as const satisfies KeysOf<RunOptions>;
 
 interface Opened {
   readonly config: Config;
@@ -45,6 +49,7 @@ export class Run {
   readonly records: StageRecords;
   readonly #lock: RunLock | null;
   #stored = false;
+  #closed = false;
 
   private constructor({ config, folder, log, signal, parts, partsHash, lock }: Opened) {
     this.config = config;
@@ -64,6 +69,7 @@ export class Run {
    * `unsupported_file` (a run of another version), `io_error`.
    */
   static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
+    checkKeys(options, OPTIONS, 'Run.open: options');
     const config = resolveConfig(given as ConfigPatch);
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
@@ -85,6 +91,7 @@ export class Run {
 
   /** Opens an existing run for reading: writes nothing and takes no lock, so another process may be writing. */
   static read(root: string, options: Pick<RunOptions, 'log' | 'signal'> = {}): Run {
+    checkKeys(options, READ_OPTIONS, 'Run.read: options');
     const { log = silentLog, signal = new AbortController().signal } = options;
     const folder = RunFolder.existing(root);
     const { run: _facts, ...stored } = folder.readConfig()!;
@@ -103,7 +110,7 @@ export class Run {
       version: packageVersion(),
       commit: sourceCommit(),
       node: process.version,
-      modelSha256: await fileSha256(this.config.model.path),
+      modelSha256: await modelSha256(this.config.model.path),
       written: new Date().toISOString(),
     });
     this.#stored = true;
@@ -118,7 +125,22 @@ export class Run {
     return path.join(this.folder.root, adapter);
   }
 
+  /** Throws `disposed` after `close`, and `invalid_argument` in a run opened for reading. */
+  requireWritable(): void {
+    const { root } = this.folder;
+    if (this.#closed) {
+      throw new SparkError('disposed', `${root}: expected an open run, got one that was closed; open it with Run.open`);
+    }
+    if (this.#lock !== null) return;
+    throw new SparkError(
+      'invalid_argument',
+      `${root}: expected a run opened for writing, got one opened for reading; open it with Run.open`,
+    );
+  }
+
   close(): void {
+    this.#closed = true;
+    this.records.close();
     this.parts.close();
     this.folder.metrics.close();
     this.#lock?.release();

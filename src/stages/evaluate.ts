@@ -1,6 +1,7 @@
 /** The stage that answers the test questions with one adapter, into eval/<name>.jsonl, and summarizes the answers. */
 import { rmSync } from 'node:fs';
 import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { rolloutWithoutTools } from '../rollout/plain.js';
 import { isTrajectory } from '../rollout/rollout.js';
@@ -24,6 +25,8 @@ export interface EvaluateSpec {
   readonly tools: boolean;
 }
 
+const SPEC = { name: true, adapter: true, tools: true } as const satisfies KeysOf<EvaluateSpec>;
+
 /** The two evaluations of the untrained model. */
 export const BASE: EvaluateSpec = { name: 'base', adapter: 'base', tools: false };
 export const BASE_TOOLS: EvaluateSpec = { name: 'base-tools', adapter: 'base', tools: true };
@@ -33,6 +36,7 @@ export function evaluateName(stage: string): string {
 }
 
 export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
+  checkKeys(spec, SPEC, 'evaluateStage: spec');
   return {
     name: evaluateName(spec.name),
     dependsOn: (run) => evaluateFacts(run, spec),

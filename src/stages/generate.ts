@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import { ORACLE_ID, requireMini } from '../judge/oracle.js';
+import { checkKeys } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
@@ -40,6 +41,7 @@ export function generateStage(set: {
   readonly selection: SelectionRule;
   readonly tau: number;
 }): Stage<GenerateSummary> {
+  checkKeys(set, { selection: true, tau: true }, 'generateStage: set');
   return {
     name: `generate ${nameOfSet(set)}`,
     async dependsOn(run) {

@@ -1,6 +1,6 @@
 /** The settings of rollouts, and the facts they depend on. */
 import type { Config } from '../config/index.js';
-import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
 import type { Question } from '../questions/question.js';
 import type { RolloutSettings } from '../rollout/settings.js';
 import { type Change, type Facts, hashOf } from '../run/freshness.js';
@@ -31,7 +31,7 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
   const { selection: _rule, tau: _threshold, temperature: _sampled, ...limits } = config.rollout;
   const { timeoutMs, maxObservationChars } = config.tools;
   return {
-    model: await fileSha256(config.model.path, signal),
+    model: await modelSha256(config.model.path, signal),
     ...limits,
     tools: { actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
     contextSize: config.inference.contextSize,

@@ -39,9 +39,13 @@ export interface Stage<Result> {
   remedyFor?(run: Run, file: string): string;
 }
 
-/** The stage's result: the stored one when it is complete, intact and its facts are the same, else a new one. */
+/**
+ * The stage's result: the stored one when it is complete, intact and its facts are the same, else a new one. Throws
+ * `disposed` for a run that was closed and `invalid_argument` for one opened with `Run.read`.
+ */
 export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<Result> {
   throwIfAborted(run.signal);
+  run.requireWritable();
   const facts = await stage.dependsOn(run);
   const { finished, begun } = run.records.get(stage.name);
   const fresh = finished?.complete === true && changes(finished.dependsOn, facts).length === 0;

@@ -3,7 +3,8 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
-import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
 import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
@@ -30,6 +31,15 @@ export interface TrainSpec {
   readonly init: string;
 }
 
+const SPEC = {
+  name: true,
+  method: true,
+  selection: true,
+  tau: true,
+  rho: true,
+  init: true,
+} as const satisfies KeysOf<TrainSpec>;
+
 /** What a finished training leaves in stages.json. */
 export interface TrainSummary {
   /** GGUF file, relative to the run folder */
@@ -40,6 +50,7 @@ export interface TrainSummary {
 const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
+  checkKeys(spec, SPEC, 'trainStage: spec');
   // Read once, so that the stage learns from exactly the samples that are hashed in its facts. Dropped when it is done.
   const sets = new WeakMap<Run, Promise<TrainingSet>>();
   const setOf = (run: Run) => {
@@ -87,7 +98,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
     init: init === null ? null : await hashOfPath(init, signal),
     // Of a fresh adapter, and of the critic.
     lora: config.lora,
-    model: await fileSha256(config.model.path, signal),
+    model: await modelSha256(config.model.path, signal),
     compute: config.model.compute,
     seed: config.seed,
     parts: partsHash,

@@ -69,7 +69,9 @@ export class ToolHost {
     return new Promise<ToolResult>((resolve, reject) => {
       const onAbort = () => this.#abort(job);
       const job: Job = {
-        ...{ tool, input, context },
+        tool,
+        input,
+        context,
         closed: false,
         settle: resolve,
         fail: reject,

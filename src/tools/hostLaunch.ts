@@ -34,7 +34,11 @@ const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
 };
 
 const HEAP_MB: Readonly<Record<HostKind, number>> = {
-  ...{ python: 256, logic: 256, math: 512, chemistry: 512, corpus: 512 },
+  python: 256,
+  logic: 256,
+  math: 512,
+  chemistry: 512,
+  corpus: 512,
 };
 
 /**
@@ -53,11 +57,16 @@ export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = k
     ...launcher(),
     process.execPath,
     ...permissionFlags(kind, folder),
-    ...['--no-warnings', '--disallow-code-generation-from-strings', '--experimental-vm-modules'],
+    '--no-warnings',
+    '--disallow-code-generation-from-strings',
+    '--experimental-vm-modules',
     ...(kind === 'math' ? fewAddresses() : []),
     // With a fixed seed Math.random() gives the same numbers in every realm.
-    ...[`--max-old-space-size=${HEAP_MB[kind]}`, '--stack-size=900', '--random-seed=1'],
-    ...[join(folder, 'hostChild.js'), mode],
+    `--max-old-space-size=${HEAP_MB[kind]}`,
+    '--stack-size=900',
+    '--random-seed=1',
+    join(folder, 'hostChild.js'),
+    mode,
   ];
   return { command: command!, args };
 }

@@ -19,7 +19,10 @@ export interface SpawnedChild {
 export function spawnChild(plan: LaunchPlan): SpawnedChild {
   // `detached` gives it its own session: Ctrl-C must reach only the parent, which may still need the child's answer.
   const child = spawn(plan.command, plan.args, {
-    ...{ cwd: '/', env: {}, detached: true, serialization: 'json' },
+    cwd: '/',
+    env: {},
+    detached: true,
+    serialization: 'json',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
   });
   alive.add(child);

@@ -1,5 +1,7 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
-import { SparkError, throwIfAborted } from '../errors.js';
+import { abortable } from '../abortable.js';
+import { SparkError, shown, throwIfAborted } from '../errors.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
 import { corpusPayload } from './corpus.js';
@@ -9,7 +11,15 @@ import type { HostKind } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
 import { pythonSnapshot } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
-import { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from './tool.js';
+import {
+  type ActionInfo,
+  CONTEXT_KEYS,
+  checkResult,
+  THINK,
+  type Tool,
+  type ToolContext,
+  type ToolResult,
+} from './tool.js';
 
 const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 /** No tool needs a longer input, and a child should not be sent megabytes. */
@@ -18,18 +28,25 @@ const MAX_INPUT_CHARS = 20_000;
 /** The tools a run may use, in the order of prompts. Whoever makes it disposes of it, which ends the tools' processes. */
 export class ToolRegistry {
   readonly #tools = new Map<string, Tool>();
+  readonly #hosted = new Set<string>();
   readonly #hosts: ToolHost[] = [];
 
+  /** Throws `invalid_argument` for what is no tool, and for a name that is no good or taken. */
   register(tool: Tool): this {
-    if (!NAME.test(tool.name)) {
-      throw new SparkError(
-        'invalid_argument',
-        `expected a tool name like my_tool (${NAME.source}), got "${tool.name}"; rename it`,
-      );
-    }
-    if (tool.name === THINK) {
-      throw new SparkError('invalid_argument', `expected a tool name other than ${THINK}: that action needs no tool`);
-    }
+    checkTool(tool);
+    return this.#add(tool);
+  }
+
+  /**
+   * A tool whose host keeps the deadlines: waiting for a child does not count.
+   * @internal
+   */
+  registerHosted(tool: Tool): this {
+    this.#hosted.add(tool.name);
+    return this.#add(tool);
+  }
+
+  #add(tool: Tool): this {
     if (this.#tools.has(tool.name)) {
       throw new SparkError(
         'invalid_argument',
@@ -68,13 +85,15 @@ export class ToolRegistry {
 
   /**
    * Runs a tool. What is wrong with the input, and a failure of the tool, is in the result. Throws `interrupted` on an
-   * abort and `tool_unavailable` when the tool cannot work at all.
+   * abort, `tool_unavailable` when the tool cannot work at all, and `invalid_argument` when it answers with no result.
    */
   async run(name: string, input: string, context: ToolContext): Promise<ToolResult> {
+    checkKeys(context, CONTEXT_KEYS, 'tools.run: context');
     throwIfAborted(context.signal);
     const tool = this.#tools.get(name);
     const fail = (code: 'tool_input' | 'tool_failed', text: string): ToolResult => ({
-      ...{ ok: false, code },
+      ok: false,
+      code,
       // Redacted, because the error of a user's own tool may contain its key.
       observation: clip(oneLine(redact(text)), context.maxObservationChars),
     });
@@ -83,14 +102,18 @@ export class ToolRegistry {
     if (input.trim() === '') return fail('tool_input', `empty input; write ${tool.inputHint}`);
     if (input.length > MAX_INPUT_CHARS)
       return fail('tool_input', `input too long: ${input.length} characters, at most ${MAX_INPUT_CHARS}`);
+    const { signal = new AbortController().signal } = context;
+    const call = { ...context, signal };
+    let given: ToolResult;
     try {
-      const result = await tool.run(input, context);
-      return { ...result, observation: clip(printable(redactKnown(result.observation)), context.maxObservationChars) };
+      given = await (this.#hosted.has(name) ? tool.run(input, call) : inTime(tool, input, call));
     } catch (error) {
       throwIfAborted(context.signal);
       if (error instanceof SparkError && error.code === 'tool_unavailable') throw error;
       return fail('tool_failed', `${name} failed: ${error instanceof Error ? error.message : String(error)}`);
     }
+    const result = checkResult(name, given);
+    return { ...result, observation: clip(printable(redactKnown(result.observation)), context.maxObservationChars) };
   }
 
   /**
@@ -110,6 +133,42 @@ export class ToolRegistry {
   }
 }
 
+function checkTool(tool: Tool): void {
+  const wrong = (expected: string, got: unknown) =>
+    new SparkError('invalid_argument', `${expected}, got ${shown(got)}; see Tool in the documentation`);
+  if (typeof tool !== 'object' || tool === null) {
+    throw wrong('expected an object with name, description, inputHint and run', tool);
+  }
+  const { name, description, inputHint, run } = tool;
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw wrong(`expected a tool name like my_tool (${NAME.source})`, name);
+  }
+  if (name === THINK) {
+    throw new SparkError('invalid_argument', `expected a tool name other than ${THINK}: that action needs no tool`);
+  }
+  if (typeof description !== 'string' || description.trim() === '') {
+    throw wrong(`tool ${name}: expected a description, one sentence for prompts and the judge`, description);
+  }
+  if (typeof inputHint !== 'string') throw wrong(`tool ${name}: expected a text as inputHint`, inputHint);
+  if (typeof run !== 'function') throw wrong(`tool ${name}: expected a function run(input, context)`, run);
+}
+
+/** Calls a tool, and leaves it behind at the deadline or on an abort, whatever it does then; its signal fires first. */
+async function inTime(tool: Tool, input: string, context: Parameters<Tool['run']>[1]): Promise<ToolResult> {
+  const { timeoutMs } = context;
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), timeoutMs);
+  const signal = AbortSignal.any([deadline.signal, context.signal]);
+  try {
+    return await abortable(Promise.resolve(tool.run(input, { ...context, signal })), signal);
+  } catch (error) {
+    if (!deadline.signal.aborted || context.signal.aborted) throw error;
+    return { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export interface BuiltinOptions {
   /** Which of the eight, default all; the order is always the same. */
   readonly tools?: readonly string[];
@@ -120,6 +179,13 @@ export interface BuiltinOptions {
   /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
 }
+
+const OPTIONS = {
+  tools: true,
+  processes: true,
+  corpus: true,
+  searchBackend: true,
+} as const satisfies KeysOf<BuiltinOptions>;
 
 /**
  * Calls after which a child is replaced. Python code can change anything in its process, so a process answers one call.
@@ -137,6 +203,7 @@ const MAX_RSS_MB = 1024;
 
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
+  checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
   const wanted = new Set<string>(options.tools ?? BUILTIN_TOOLS);
   for (const name of wanted) {
     if (builtinTool(name) === undefined) {
@@ -171,7 +238,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
-    else registry.register(hostedTool(name, hostOf(builtinTool(name)!.host)));
+    else registry.registerHosted(hostedTool(name, hostOf(builtinTool(name)!.host)));
   }
   return registry;
 }

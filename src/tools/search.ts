@@ -1,10 +1,9 @@
 /** The tool `search` over a backend of the user's own, in place of the local corpus. */
-import { abortable } from '../abortable.js';
-import { SparkError, throwIfAborted } from '../errors.js';
+import { throwIfAborted } from '../errors.js';
 import { layOutPassages, type Passage } from './child/passages.js';
 import { describeHosted } from './hosted.js';
 import { oneLine } from './observation.js';
-import type { Tool, ToolContext } from './tool.js';
+import type { Tool } from './tool.js';
 
 /** Where `search` gets its passages instead of the local corpus, such as a web search engine. */
 export interface SearchBackend {
@@ -24,12 +23,9 @@ export function searchTool(backend: SearchBackend): Tool {
     run: async (input, context) => {
       let passages: readonly Passage[];
       try {
-        passages = await withDeadline(backend, input, context);
+        passages = await backend.search(input, PASSAGES, { signal: context.signal });
       } catch (error) {
         throwIfAborted(context.signal);
-        if (error instanceof SparkError && error.code === 'tool_timeout') {
-          return { ok: false, code: 'tool_timeout', observation: error.message };
-        }
         const reason = oneLine(error instanceof Error ? error.message : String(error));
         return { ok: false, code: 'tool_failed', observation: `search is not available: ${reason}` };
       }
@@ -39,15 +35,4 @@ export function searchTool(backend: SearchBackend): Tool {
       return { ok: true, observation: layOutPassages(passages, context.maxObservationChars) };
     },
   };
-}
-
-async function withDeadline(backend: SearchBackend, query: string, context: ToolContext): Promise<readonly Passage[]> {
-  const timeout = AbortSignal.timeout(context.timeoutMs);
-  const signal = context.signal === undefined ? timeout : AbortSignal.any([timeout, context.signal]);
-  try {
-    return await abortable(Promise.resolve(backend.search(query, PASSAGES, { signal })), signal);
-  } catch (error) {
-    if (!timeout.aborted) throw error;
-    throw new SparkError('tool_timeout', `search timed out after ${context.timeoutMs / 1000} s`);
-  }
 }

@@ -1,7 +1,12 @@
+/** What a tool is: a name, words about it, and `run`. */
+import { SparkError, shown } from '../errors.js';
+import type { KeysOf } from '../options.js';
+
 /**
  * A tool the model may call. Its input is text that a model wrote, and not to be trusted. For bad input it returns
  * `ok: false` with a short message for the model and a code for statistics. It throws when aborted, and
- * `tool_unavailable` (a SparkError), which ends the run, when no input could work.
+ * `tool_unavailable` (a SparkError), which ends the run, when no input could work; anything else it throws is a failed
+ * call. `signal` fires on an abort and at the deadline, when the call is left behind.
  */
 export interface Tool {
   /** Lower-case, unique in the registry, one word: it is what the model writes between `<action>` tags. */
@@ -10,7 +15,7 @@ export interface Tool {
   readonly description: string;
   /** What the input looks like, with one example: `an expression, e.g. 3 km / 2 h to m/s`. */
   readonly inputHint: string;
-  run(input: string, context: ToolContext): Promise<ToolResult>;
+  run(input: string, context: ToolContext & { readonly signal: AbortSignal }): Promise<ToolResult>;
 }
 
 /** What prompts and the judge are told about an action, which is a tool or `think`. */
@@ -29,9 +34,28 @@ export interface ToolContext {
   readonly maxObservationChars: number;
 }
 
+export const CONTEXT_KEYS = {
+  signal: true,
+  timeoutMs: true,
+  maxObservationChars: true,
+} as const satisfies KeysOf<ToolContext>;
+
 export type ToolResult =
   | { readonly ok: true; readonly observation: string }
   | { readonly ok: false; readonly code: 'tool_input' | 'tool_timeout' | 'tool_failed'; readonly observation: string };
+
+const FAILURES: readonly unknown[] = ['tool_input', 'tool_timeout', 'tool_failed'];
+
+/** What a tool answered. Throws `invalid_argument` for no result: such a tool is wrong whatever the model writes. */
+export function checkResult(name: string, result: ToolResult): ToolResult {
+  const { ok, code, observation } = Object(result) as { readonly [key: string]: unknown };
+  if (typeof observation === 'string' && (ok === true || (ok === false && FAILURES.includes(code)))) return result;
+  throw new SparkError(
+    'invalid_argument',
+    `tool ${name}: expected { ok: true, observation: text } or { ok: false, code: ${FAILURES.map((one) => `'${one}'`).join(' | ')}, ` +
+      `observation: text }, got ${shown(result)}; mend the tool`,
+  );
+}
 
 /** The ninth action: chain of thought, no observation. */
 export const THINK = 'think';

@@ -10,6 +10,7 @@ import path from 'node:path';
 import type { Adapter, Critic } from '../engine/types.js';
 import { SparkError, writeError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
+import { modelSha256 } from '../inference/ggufParts.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { TrainContext } from './trainer.js';
@@ -47,7 +48,7 @@ export class Checkpoints {
   static async open(context: TrainContext, samples: readonly Sample[], decisive: object): Promise<Checkpoints | null> {
     const { checkpointFolder, model, seed } = context;
     if (checkpointFolder === null) return null;
-    const facts = { model: await fileSha256(model.info.path), seed, decisive, samples: hashOfSamples(samples) };
+    const facts = { model: await modelSha256(model.info.path), seed, decisive, samples: hashOfSamples(samples) };
     return new Checkpoints(checkpointFolder, createHash('sha256').update(JSON.stringify(facts)).digest('hex'));
   }
 

@@ -6,7 +6,7 @@
 import type { z } from 'zod';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
-import type { Reward } from '../reward.js';
+import { checkedReward, type Reward } from '../reward.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { SelectionRule, Step, Trajectory } from '../trajectory/trajectory.js';
 import type { TrainContext } from './trainer.js';
@@ -73,7 +73,7 @@ export async function collectSamples(
   let count = 0;
   for await (const trajectory of trajectories) {
     count += 1;
-    const sample = objective.sample(trajectory, reward);
+    const sample = objective.sample(trajectory, checkedReward(trajectory, reward));
     if (sample !== null) samples.push(sample);
   }
   if (samples.length > 0) return samples;

@@ -3,7 +3,7 @@
  * (docs/algorithm.md, Losses). The name of the action counts as written even when the judge's scores chose it: that
  * choice is the a_t whose probability PPO is to change.
  */
-import type { Reward } from '../reward.js';
+import { checkedReward, type Reward } from '../reward.js';
 import type { SegmentKind, Step, Trajectory } from './trajectory.js';
 
 export interface Sample {
@@ -38,7 +38,7 @@ export function sftSample(trajectory: Trajectory): Sample {
  * later steps. Null when no step has a reward.
  */
 export function ppoSample(trajectory: Trajectory, reward: (step: Step) => Reward | null): Sample | null {
-  const rewards = trajectory.steps.map(reward);
+  const rewards = trajectory.steps.map(checkedReward(trajectory, reward));
   const sample = build(trajectory, (kind) => STEP_KINDS.has(kind), rewards);
   return sample.returns.length === 0 || sample.lossTokens === 0 ? null : sample;
 }

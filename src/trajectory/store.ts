@@ -8,6 +8,7 @@ import { SparkError } from '../errors.js';
 import { readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
 import { type Log, silentLog } from '../log.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { redact } from '../secrets/redact.js';
 import { trajectorySchema } from './schema.js';
 import type { Skip, Trajectory } from './trajectory.js';
@@ -22,6 +23,8 @@ export interface StoreOptions {
    */
   readonly fsync?: boolean;
 }
+
+const OPTIONS = { log: true, onStored: true, fsync: true } as const satisfies KeysOf<StoreOptions>;
 
 /**
  * The trajectories of the file one by one, with only one in memory at a time. Throws `invalid_file`, naming the line,
@@ -68,6 +71,7 @@ export class TrajectoryStore {
 
   /** Opens or creates the file. A last line that a crash cut short is removed, with a warning. */
   static async open(file: string, options: StoreOptions = {}): Promise<TrajectoryStore> {
+    checkKeys(options, OPTIONS, 'TrajectoryStore.open: options');
     const { log = silentLog, fsync = false, onStored } = options;
     const ids = new Set<string>();
     if (existsSync(file)) {

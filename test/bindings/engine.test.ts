@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadAddon } from '../../src/engine/addon.js';
 import { findAddon } from '../../src/engine/addonPlace.js';
 import { type Model, openModel } from '../../src/engine/index.js';
-import { failure, longBatch, MODEL, makeBatch, temporaryFolder } from './support.js';
+import { failure, longBatch, MODEL, makeBatch, makeChoices, temporaryFolder } from './support.js';
 
 const folder = temporaryFolder();
 const batch = makeBatch([40, 25, 9], 3);
@@ -149,7 +149,87 @@ it('trains a critic with a LoRA of its own in the same call, and a trunk that is
   expect(await other.accumulateValue(policy, { normalizer: 3 })).toEqual(metrics.value);
   expect([await adapter.tensors('grad'), await other.tensors('grad')]).toEqual(gradients);
   const both = await model.logprobsAndValues(batch, adapter, critic);
-  expect(both).toEqual({ logprobs: await model.logprobs(batch, adapter), values: await critic.values(batch) });
+  expect(both).toEqual({
+    logprobs: await model.logprobs(batch, adapter),
+    values: await critic.values(batch),
+    choiceLogprobs: new Float32Array(0),
+  });
+});
+
+describe('choices among a few tokens', () => {
+  /** log-softmax of `values` */
+  const normalised = (values: readonly number[]) => {
+    const lse = Math.log(values.reduce((sum, x) => sum + Math.exp(x), 0));
+    return values.map((x) => x - lse);
+  };
+  const largestGap = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+    Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i]!)));
+
+  it('have the log-probs that a sequence for each alternative has, among themselves', async () => {
+    const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+    await train(adapter, 2);
+    const choices = makeChoices();
+    const each: number[] = [];
+    for (const [g, position] of choices.choicePositions.entries()) {
+      const group = [];
+      for (const token of choices.choiceTokens.subarray(choices.choiceOffsets[g], choices.choiceOffsets[g + 1])) {
+        const tokens = Int32Array.of(...batch.tokens.subarray(0, position + 1), token);
+        const lossMask = new Uint8Array(tokens.length).fill(1, -1);
+        const lp = await model.logprobs({ tokens, cuSeqlens: Int32Array.of(0, tokens.length), lossMask }, adapter);
+        group.push(lp.at(-1)!);
+      }
+      each.push(...normalised(group));
+    }
+    const got = await model.choiceLogprobs({ ...batch, ...choices }, adapter);
+    expect(got).toHaveLength(5);
+    expect(largestGap(got, each)).toBeLessThan(1e-5);
+    const { choiceTargets: _, ...untargeted } = choices;
+    expect(await model.choiceLogprobs({ ...batch, ...untargeted }, adapter)).toEqual(got);
+    expect(largestGap(await model.choiceLogprobs({ ...batch, ...choices }, null), got)).toBeGreaterThan(1e-3);
+    expect(await model.choiceLogprobs(batch, adapter)).toEqual(new Float32Array(0));
+    const critic = await model.createCritic({ trunk: adapter, hidden: 8 });
+    const all = await model.logprobsAndValues({ ...batch, ...choices }, adapter, critic);
+    expect(largestGap(all.choiceLogprobs, got)).toBeLessThan(1e-5);
+  });
+
+  it('are learned beside any loss, towards the targets', async () => {
+    const adapter = await model.createAdapter({ rank: 4, alpha: 8, seed: 1 });
+    const choices = makeChoices();
+    const both = { ...batch, ...choices };
+    const slopes = new Float32Array(74);
+    let first: number | undefined;
+    let last = 0;
+    for (let i = 0; i < 30; i++) {
+      const { tokens, choices: metrics } = await adapter.accumulate(both, slopes);
+      expect(tokens).toBe(lossTokens);
+      expect(metrics!.groups).toBe(2);
+      const loss = -metrics!.logprobs.reduce((sum, lp, j) => sum + lp * choices.choiceTargets[j]!, 0);
+      expect(metrics!.lossSum).toBeCloseTo(loss, 5);
+      last = metrics!.lossSum;
+      first ??= last;
+      await adapter.optimizerStep({ learningRate: 0.02 });
+    }
+    // The least there is: the entropy of the targets of each choice, times their sum.
+    const least = 0.75 * (-(2 / 3) * Math.log(2 / 3) - (1 / 3) * Math.log(1 / 3)) + 1.25 * entropyOf(0.2);
+    expect(first! - least).toBeGreaterThan(0.05);
+    expect(last - least).toBeLessThan(0.01);
+    expect(last - least).toBeGreaterThan(-1e-4);
+    const policy = await adapter.accumulatePolicy(both, { normalizer: lossTokens });
+    const sft = await adapter.accumulateSft(both, { normalizer: lossTokens });
+    expect(largestGap(policy.choices!.logprobs, sft.choices!.logprobs)).toBeLessThan(1e-5);
+    expect(await adapter.accumulateSft(batch, { normalizer: lossTokens })).not.toHaveProperty('choices');
+  });
+
+  const entropyOf = (p: number) => -p * Math.log(p) - (1 - p) * Math.log(1 - p);
+
+  it('are planned', async () => {
+    const adapter = await model.createAdapter({ rank: 2 });
+    const few = await adapter.plan({ tokens: 64, choices: 8 });
+    expect(await adapter.plan({ tokens: 64, choices: 8, alternatives: 16 })).toEqual(few);
+    expect((await adapter.plan({ tokens: 64, choices: 8, alternatives: 80 })).total).toBeGreaterThan(few.total);
+    const error = await failure(() => adapter.plan({ tokens: 64, choices: 8, alternatives: 15 }));
+    expect(error.message).toMatch(/shape\.alternatives: expected 16 to /);
+  });
 });
 
 it('takes recompute offload, which a backend without memory of its own plans and runs as block', async () => {

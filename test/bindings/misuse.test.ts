@@ -1,7 +1,7 @@
 /** Every method while busy, disposed, aborted, and with every wrong argument: a typed error, and the engine still works. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Batch, type Critic, type Model, openModel } from '../../src/engine/index.js';
-import { failure, longBatch, MODEL, makeBatch, temporaryFolder } from './support.js';
+import { failure, longBatch, MODEL, makeBatch, makeChoices, temporaryFolder } from './support.js';
 
 const folder = temporaryFolder();
 let model: Model;
@@ -36,6 +36,7 @@ function everyCall(
     logprobs: () => m.logprobs(batch, null, options),
     'logprobs with an adapter': () => m.logprobs(batch, a, options),
     'model.save': () => m.save(`${folder}/model.gguf`, { adapter: a, ...options }),
+    choiceLogprobs: () => m.choiceLogprobs({ ...batch, ...makeChoices() }, a, options),
     logprobsAndValues: () => m.logprobsAndValues(batch, a, c, options),
     'logprobsAndValues over a trunk': () => m.logprobsAndValues(batch, a, over, options),
     accumulate: () => a.accumulate(batch, slopes, options),
@@ -153,6 +154,7 @@ describe('abort', () => {
     const abortable = [
       'loadAdapter',
       'logprobs',
+      'choiceLogprobs',
       'logprobsAndValues',
       'logprobsAndValues over a trunk',
       'model.save',
@@ -194,6 +196,8 @@ describe('abort', () => {
       (signal: AbortSignal) => model.logprobsAndValues(longBatch(), a, over, { signal }),
       (signal: AbortSignal) => model.logprobsAndValues(longBatch(), a, own, { signal }),
       (signal: AbortSignal) => model.logprobs(longBatch(), a, { signal }),
+      (signal: AbortSignal) => model.choiceLogprobs({ ...longBatch(), ...makeChoices() }, a, { signal }),
+      (signal: AbortSignal) => a.accumulate({ ...longBatch(), ...makeChoices() }, longSlopes, { signal }),
       (signal: AbortSignal) => critic.values(longBatch(), { signal }),
       (signal: AbortSignal) => critic.accumulateValue(longBatch(), { normalizer: 1, signal }),
     ]) {
@@ -257,6 +261,25 @@ describe('wrong arguments', () => {
     const error = await failure(() => critic.accumulateValue(bad(change), { normalizer: 1 }));
     expect(error.code).toBe('invalid_argument');
     expect(error.message).toMatch(message);
+  });
+
+  it.each([
+    ['positions as numbers', { choicePositions: [2, 4] }, /batch\.choicePositions: expected Int32Array, got an array/],
+    ['positions past the end', { choicePositions: Int32Array.of(2, 8) }, /batch\.choicePositions\[1\]/],
+    ['one position twice', { choicePositions: Int32Array.of(2, 2) }, /batch\.choicePositions\[1\]: expected more/],
+    ['no offsets', { choiceOffsets: undefined }, /batch\.choiceOffsets: expected 3 values/],
+    ['one alternative', { choiceOffsets: Int32Array.of(0, 4, 5) }, /batch\.choiceOffsets\[2\]: expected at least 2/],
+    ['tokens of another type', { choiceTokens: new Float32Array(5) }, /batch\.choiceTokens: expected Int32Array/],
+    ['a token past the vocabulary', { choiceTokens: Int32Array.of(1, 2, 3, 4, 289) }, /batch\.choiceTokens\[4\].*289/],
+    ['a token twice', { choiceTokens: Int32Array.of(1, 2, 1, 4, 5) }, /batch\.choiceTokens\[2\]: expected another/],
+    ['targets too short', { choiceTargets: new Float32Array(4) }, /batch\.choiceTargets: expected 5 values/],
+    ['a negative target', { choiceTargets: new Float32Array(5).fill(-1) }, /batch\.choiceTargets\[0\].*got -1/],
+  ])('choices: %s', async (_, change, message) => {
+    const error = await failure(() => adapter.accumulate(bad({ ...makeChoices(), ...change }), slopes));
+    expect([error.code, error.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
+    if ('choiceTargets' in change) return; // not read there
+    const reading = await failure(() => model.choiceLogprobs(bad({ ...makeChoices(), ...change }), adapter));
+    expect([reading.code, reading.message]).toEqual(['invalid_argument', expect.stringMatching(message)]);
   });
 
   const numbers = (change: Record<number, number>) => Object.assign(new Float32Array(8), change);

@@ -25,6 +25,10 @@ describe.each([
   ['q5_k', 'wide', 0.15],
   ['q6_k', 'wide', 0.15],
   ['q4_k_m', 'wide', 0.15],
+  ['q4_1', 'even', 0.15],
+  ['q4_k_m-96', 'even', 0.15],
+  ['q5_k_m-96', 'even', 0.15],
+  ['q3_k_m-96', 'even', 0.15],
 ])('%s', (name, width, near) => {
   const expected = (key: string) => fixtureTensor(fixture(`${name}.safetensors`), key);
   const adapterPath = fixture(`${width}-adapter.gguf`);

@@ -20,9 +20,22 @@ export function randomTokens(count: number, seed: number, limit = VOCABULARY - 2
   });
 }
 
-export type FullBatch = { -readonly [K in keyof Batch]-?: NonNullable<Batch[K]> };
+type ChoiceField = Extract<keyof Batch, `choice${string}`>;
+type Filled<K extends keyof Batch> = { -readonly [F in K]-?: NonNullable<Batch[F]> };
+export type FullBatch = Filled<Exclude<keyof Batch, ChoiceField>>;
 
-/** Sequences of the given lengths with every field filled in; each token but a sequence's first carries a loss. */
+/** Two choices: among three tokens after position 2, among two after position 4. */
+export const makeChoices = (): Filled<ChoiceField> => ({
+  choicePositions: Int32Array.of(2, 4),
+  choiceOffsets: Int32Array.of(0, 3, 5),
+  choiceTokens: Int32Array.of(7, 100, 3, 3, 50),
+  choiceTargets: Float32Array.of(0.5, 0, 0.25, 0.25, 1),
+});
+
+/**
+ * Sequences of the given lengths with every field but those of choices; each token but a sequence's first carries a
+ * loss.
+ */
 export function makeBatch(lengths: readonly number[], seed = 1): FullBatch {
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const cuSeqlens = new Int32Array(lengths.length + 1);

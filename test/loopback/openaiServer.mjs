@@ -30,8 +30,9 @@ export const BEHAVIOURS = {
   nulls: (turn) =>
     reply(turn, JSON.stringify({ scores: mapScores(turn.body, (name) => [name, null]), process_ok: null })),
   outOfRange: (turn) => {
-    const bad = [-1, 10.5, 11, '7', true, [5], 1e9, {}, 6];
-    reply(turn, JSON.stringify({ scores: mapScores(turn.body, (name, i) => [name, bad[i % 9]]), process_ok: 'yes' }));
+    const bad = [-1, 10.5, 11, '7', true, [5], 1e9, {}];
+    const scores = mapScores(turn.body, (name, i) => [name, name === 'think' ? 6 : bad[i % bad.length]]);
+    reply(turn, JSON.stringify({ scores, process_ok: 'yes' }));
   },
   refusal: (turn) => reply(turn, null, { refusal: 'I cannot help with that.' }),
   contentFilter: (turn) => reply(turn, '', { finish: 'content_filter' }),

@@ -113,7 +113,9 @@ struct FixtureDistances {
   double logprobs;
   Distances sft, token, step, value;
 };
-constexpr double kWorstValues = 0.0298;  // of the four models: a dozen values say little about each
+// Of the four models: a dozen values, or the rows of ten choices, say little about each.
+constexpr double kWorstValues = 0.0298;
+constexpr Distances kWorstChoices = {0.0699, 0.0036};
 constexpr FixtureDistances kPytorch[] = {
     {"tied", 0.0058, {0.0619, 0.0013}, {0.0660, 0.0135}, {0.0785, 0.0164}, {0.1239, 0.0209}},
     {"untied", 0.0102, {0.0655, 0.0011}, {0.1534, 0.0179}, {0.1175, 0.0134}, {0.0844, 0.0154}},
@@ -163,6 +165,11 @@ void check_whole_model(const TestedBackend& tested, const FixtureDistances& pyto
   check_objective(f, *sft, "sft", pytorch.sft, all,
                   [&] { return sft->accumulate_sft(f.batch.view(), tokens, nullptr).loss_sum / tokens; });
   if (tested.reordered || (tested.slow && kSanitized)) return;  // shared_trunk_test has the critic's kernels, too
+  const OwnedBatch choosing = f.choosing();
+  const std::vector<float> slopes(choosing.tokens.size());
+  const auto chooser = f.adapter();
+  check_objective(f, *chooser, "choice", kWorstChoices, all,
+                  [&] { return chooser->accumulate(choosing.view(), slopes, nullptr).choices->loss_sum; });
   for (const bool by_steps : {false, true}) {
     if (by_steps ? !all : !ten_steps) continue;
     PolicyOptions options;

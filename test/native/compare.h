@@ -31,9 +31,12 @@ struct OwnedBatch {
   std::vector<float> old_logprobs, ref_logprobs, advantages;
   std::vector<int32_t> step_ids, value_positions;
   std::vector<float> returns;
+  std::vector<int32_t> choice_positions, choice_offsets, choice_tokens;
+  std::vector<float> choice_targets;
 
   spark::Batch view() const {
-    return {tokens, cu_seqlens, loss_mask, old_logprobs, ref_logprobs, advantages, step_ids, value_positions, returns};
+    return {tokens,          cu_seqlens, loss_mask,        old_logprobs,   ref_logprobs,  advantages,    step_ids,
+            value_positions, returns,    choice_positions, choice_offsets, choice_tokens, choice_targets};
   }
   double loss_tokens() const { return static_cast<double>(std::count(loss_mask.begin(), loss_mask.end(), 1)); }
 };

@@ -174,6 +174,7 @@ TEST_CASE("lying counts, lengths, shapes and offsets are refused with the field'
   refused(header(1, 0) + tensor("w", {uint64_t{1} << 32, uint64_t{1} << 32}, 0, 0) + room, "shape");
   refused(header(1, 0) + tensor("w", {uint64_t{1} << 59}, 0, 0) + room, "offset");
   refused(header(1, 0) + tensor("w", {33}, 8, 0) + room, "multiple of 32");
+  refused(header(1, 0) + tensor("w", {160}, 23, 0) + room, "multiple of 256 values for IQ4_XS, got 160");
   refused(header(1, 0) + tensor("w", {4}, 0, 3) + room, "offset");
   refused(header(1, 0) + tensor("w", {4}, 0, UINT64_MAX - 31) + room, "offset");
   refused(header(1, 0) + tensor("w", {4}, 0, 1 << 20) + room, "offset");
@@ -181,10 +182,11 @@ TEST_CASE("lying counts, lengths, shapes and offsets are refused with the field'
   for (uint32_t alignment : {0u, 1u, 24u, 0x80000000u}) {
     refused(header(0, 1) + text("general.alignment") + le(4u) + le(alignment) + room, "general.alignment");
   }
-  const Thrown e = opening(dir, header(1, 0) + tensor("w", {32}, 6, 0) + room);
+  const Thrown e = opening(dir, header(1, 0) + tensor("w", {32}, 9, 0) + room);
   CHECK(e.code == "unsupported_file");
   CHECK(e.says("tensor w"));
-  CHECK(e.says("type 6"));
+  CHECK(e.says("Q6_K, Q5_K"));
+  CHECK(e.says("got Q8_1"));
 }
 
 TEST_CASE("a file cut at any byte throws an Error and nothing else") {

@@ -6,8 +6,13 @@
 
 #include "support.h"
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef SPARK_SANITIZED
+const bool spark_test::kSanitized = true;  // and malloc is the sanitizer's: it would find nothing behind ours
+#else
+const bool spark_test::kSanitized = false;
+#ifdef __GLIBC__
 #define SPARK_COUNTS_HEAP
+#endif
 #endif
 
 #ifdef SPARK_COUNTS_HEAP

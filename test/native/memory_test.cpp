@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "choices.h"
 #include "heap_counter.h"
 #include "offloading_backend.h"
 #include "support.h"
@@ -46,6 +47,8 @@ BatchShape shape_of_batch(const OwnedBatch& b, int64_t longest) {
   shape.longest = longest;
   shape.loss_tokens = static_cast<int64_t>(b.loss_tokens());
   shape.values = static_cast<int64_t>(b.value_positions.size());
+  shape.choices = static_cast<int64_t>(b.choice_positions.size());
+  shape.alternatives = static_cast<int64_t>(b.choice_tokens.size());
   return shape;
 }
 
@@ -58,16 +61,17 @@ TEST_CASE("the plan is what a pass takes from the heap") {
   }
   const std::vector<int> lengths(16, 128);
   for (const std::string recompute : kRecomputations) {
-    for (const std::string pass : {"policy", "value", "both"}) {
+    for (const std::string pass : {"policy", "value", "both", "choices"}) {
       if (recompute == "offload" && pass != "policy") continue;
       CAPTURE(recompute);
       CAPTURE(pass);
       auto model = open(kWide, recompute, int64_t{1} << 30);  // not what happens to be free
-      const OwnedBatch batch = tiny_batch(lengths, kWide.vocabulary);
+      OwnedBatch batch = tiny_batch(lengths, kWide.vocabulary);
+      if (pass == "choices") add_many_choices(batch, kWide.vocabulary);
       auto adapter = pass == "value" ? nullptr : model->create_adapter({});
       CriticOptions over;
       over.trunk = adapter;
-      auto head = pass == "policy" ? nullptr : model->create_critic(over);
+      auto head = pass == "policy" || pass == "choices" ? nullptr : model->create_critic(over);
       Trainable& trainable = head ? static_cast<Trainable&>(*head) : *adapter;
       const BatchShape shape = shape_of_batch(batch, 128);
       const MemoryPlan plan = trainable.plan(shape);

@@ -40,6 +40,18 @@ struct ModelFixture {
     batch.ref_logprobs = floats("ref_logprobs");
     batch.advantages = floats("advantages");
     batch.returns = floats("returns");
+    const auto choices = spark::SafetensorsFile::read(path(n + "-choices.safetensors"));
+    for (const auto& [key, tensor] : choices.tensors) expected.tensors[key] = tensor;
+  }
+  // The batch with its choices.
+  OwnedBatch choosing() const {
+    OwnedBatch own = batch;
+    own.loss_mask.assign(own.loss_mask.size(), 0);
+    own.choice_positions = ints("choice_positions");
+    own.choice_offsets = ints("choice_offsets");
+    own.choice_tokens = ints("choice_tokens");
+    own.choice_targets = floats("choice_targets");
+    return own;
   }
   const std::vector<float>& floats(const std::string& key) const { return expected.tensors.at(key).data; }
   std::vector<int32_t> ints(const std::string& key) const { return {floats(key).begin(), floats(key).end()}; }

@@ -48,12 +48,37 @@ const losses = {
       ['target: dropped', '$gradient = narrow<T>($own);', ''],
     ],
   },
+  'cpu/choice.cpp': {
+    forward: [['log of the sum dropped', '- std::log($sum);', ';']],
+    backward: [
+      ['targets not summed', '* $total - $target', '- $target'],
+      ['target: sign', '* $total - $target', '* $total + $target'],
+    ],
+    choice_forward: [
+      ['softmax over all that follows, not over the choice', 'K = $end - $begin;', 'K = offsets[G] - $begin;'],
+    ],
+  },
+  'cuda/choice.cu': {
+    log_softmax: [['log of the sum dropped', '- logf($sum);', ';']],
+    forward: [
+      ['softmax over all that follows, not over the choice', 'offsets[blockIdx.x + 1] -', 'offsets[gridDim.x] -'],
+      ['no barrier behind the logits', '__syncthreads();', ''],
+    ],
+    backward: [['targets not summed', '* $total - $target', '- $target']],
+  },
+  'model/output_head.cpp': {
+    output_choices: [
+      ['choices: targets of the first chunk', 'choices.targets + $begin,', 'choices.targets,'],
+      ['choices: alternatives of the first chunk', 'choices.tokens + $begin,', 'choices.tokens,'],
+    ],
+  },
   'train/objectives.cpp': {
     policy_ratios: [
       ['ratio: sign of old', '($lp) - $old;', '($lp) + $old;'],
       ['step ratio: sum, no mean', '= $sum / static_cast<double>($tokens)', '= $sum'],
       ['step ratio: the last token alone', '$sum += $ratio;', '$sum = $ratio;'],
     ],
+    choice_metrics: [['choices: sign of the loss', 'loss_sum -=', 'loss_sum +=']],
     step_ratio_slopes: [
       ['step slope: sum, no mean', '= $sum / static_cast<double>($tokens)', '= $sum'],
       ['step slope: the last token alone', '$sum += policy_clip_slope(', '$sum = policy_clip_slope('],
@@ -272,17 +297,41 @@ const unpacking = {
     ],
   },
   'core/dequantize.cpp': {
-    block_q8_0: [['Q8_0: sign', 'static_cast<int8_t>', 'static_cast<uint8_t>']],
-    block_q4_0: [['Q4_0: offset of the high nibbles', '>> 4) - 8', '>> 4) - 7']],
-    block_q4_k: [['Q4_K: minimum dropped', '- $minimum;', ';']],
-    block_q5_k: [['Q5_K: fifth bit', '& 1) << 4', '& 1) << 3']],
-    block_q6_k: [['Q6_K: scale of the run', '2 * $run + $i / 16', '2 * $run']],
+    'block<Packed<TensorType::Q4_K>>': [['Q4_K: minimum dropped', '- $minimum;', ';']],
+    'block<Packed<TensorType::Q5_K>>': [['Q5_K: fifth bit', '& 1) << 4', '& 1) << 3']],
   },
-  'cuda/quantised.h': {
-    'Packed<TensorType::Q4_0> / eight': [['Q4_0: offset', '& 0x0f) - 8', '& 0x0f) - 7']],
-    'Packed<TensorType::Q4_K> / eight': [['Q4_K: minimum dropped', '& 0x0f) - $minimum;', '& 0x0f);']],
-    'Packed<TensorType::Q5_K> / eight': [['Q5_K: fifth bit', '& 1) << 4', '& 1) << 3']],
-    'Packed<TensorType::Q6_K> / eight': [['Q6_K: scale of the run', '2 * $run + $place / 16', '2 * $run']],
+  'core/packed/block.h': {
+    nibble: [['high nibbles for the next half', 'first / 16 * 4', 'first / 8 % 2 * 4']],
+    sixteen: [['one scale for two groups', '2 * $run + $at / 16', '2 * $run']],
+  },
+  'core/packed/plain.h': {
+    'Packed<TensorType::Q4_0> / values': [['Q4_0: offset', '- 8)', '- 7)']],
+    'Packed<TensorType::Q4_1> / values': [['Q4_1: minimum dropped', '+ $m;', ';']],
+    'Packed<TensorType::Q5_0> / values': [['Q5_0: fifth bit', '& 1) << 4', '& 1) << 3']],
+    'Packed<TensorType::Q5_1> / values': [['Q5_1: fifth bits of another eight', '4 + first / 8', '4']],
+  },
+  'core/packed/k.h': {
+    'Packed<TensorType::Q2_K> / values': [['Q2_K: minimum dropped', '- $minimum;', ';']],
+    'Packed<TensorType::Q3_K> / values': [['Q3_K: upper pairs of the scales', '$group / 4 * 2', '$group / 4']],
+    'Packed<TensorType::Q4_K> / values': [['Q4_K: minimum dropped', '- $own.minimum;', ';']],
+    'Packed<TensorType::Q5_K> / values': [['Q5_K: fifth bit', '& 1) << 4', '& 1) << 3']],
+    'Packed<TensorType::Q6_K> / values': [['Q6_K: high pairs', '2 * $place.run', '$place.run']],
+  },
+  'core/packed/levels.h': {
+    'Packed<TensorType::IQ4_XS> / values': [['IQ4_XS: upper pair of the scale', '2 * $group', '$group']],
+    'Packed<TensorType::MXFP4> / values': [['MXFP4: exponent', '(e - 1) << 23', 'e << 23']],
+    'Packed<TensorType::NVFP4> / scale': [['NVFP4: subnormal scales', '== 0 ? 1 :', '== 0 ? 0 :']],
+  },
+  'core/packed/grids.h': {
+    with_eighth_sign: [['the eighth sign', '<< 7', '<< 6']],
+    put_iq2: [['the largest magnitude', '+ $level / 2', '']],
+    'Packed<TensorType::IQ2_S> / values': [['IQ2_S: upper pair of the number', '/ 8 * 2', '/ 8']],
+    'Packed<TensorType::IQ3_S> / values': [['IQ3_S: ninth bit of the second number', '& 2) << 7', '& 2) << 6']],
+    'Packed<TensorType::IQ3_XXS> / values': [['IQ3_XXS: the largest magnitude', '+ $level / 7 * 2', '']],
+    'Packed<TensorType::IQ1_M> / values': [['IQ1_M: scale of another group', '/ 16 * 3', '/ 32 * 3']],
+  },
+  'core/packed/ternary.h': {
+    'Packed<TensorType::TQ1_0> / values': [['TQ1_0: the middle bytes', '- 160) % 16', '- 160) % 8']],
   },
 };
 

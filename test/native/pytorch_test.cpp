@@ -115,6 +115,23 @@ TEST_CASE("actor, one ratio per step: gradients and ten steps") {
   for (const char* name : kFixtureModels) check_actor(ModelFixture(name), true);
 }
 
+TEST_CASE("choices: log-probs, gradients and ten steps") {
+  for (const char* name : kFixtureModels) {
+    CAPTURE(name);
+    const ModelFixture f(name);
+    auto adapter = f.adapter();
+    const OwnedBatch batch = f.choosing();
+    const std::vector<float> slopes(batch.tokens.size());
+    const auto accumulate = [&] { return *adapter->accumulate(batch.view(), slopes, nullptr).choices; };
+    CHECK(distance(f.model->choice_logprobs(batch.view(), adapter.get(), nullptr), f.floats("choice.logprobs")) <
+          kTight);
+    CHECK(distance(accumulate().logprobs, f.floats("choice.logprobs")) < kTight);
+    check_gradients(f, *adapter, "choice");
+    adapter->zero_grad();
+    check_ten_steps(f, *adapter, "choice", [&] { return accumulate().loss_sum; });
+  }
+}
+
 TEST_CASE("critic: values, gradients and ten steps") {
   for (const char* name : kFixtureModels) {
     CAPTURE(name);

@@ -19,8 +19,19 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
-    {"f16", "F16", "narrow"}, {"bf16", "BF16", "narrow"}, {"q8_0", "Q8_0", "wide"}, {"q4_0", "Q4_0", "wide"},
-    {"q4_k", "Q4_K", "wide"}, {"q5_k", "Q5_K", "wide"},   {"q6_k", "Q6_K", "wide"}, {"q4_k_m", "Q6_K", "wide"},
+    {"f16", "F16", "narrow"},
+    {"bf16", "BF16", "narrow"},
+    {"q8_0", "Q8_0", "wide"},
+    {"q4_0", "Q4_0", "wide"},
+    {"q4_k", "Q4_K", "wide"},
+    {"q5_k", "Q5_K", "wide"},
+    {"q6_k", "Q6_K", "wide"},
+    {"q4_k_m", "Q6_K", "wide"},
+    // Rows that 256 does not divide: llama.cpp's mixtures have other types for them.
+    {"q4_1", "Q4_1", "even"},
+    {"q4_k_m-96", "Q5_0", "even"},
+    {"q5_k_m-96", "Q5_1", "even"},
+    {"q3_k_m-96", "Q5_0", "even"},
 };
 
 // Of a tensor's largest value: our fp32 against float64. Measured worst of all files: 4.4e-7 and 1.9e-6.

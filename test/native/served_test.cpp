@@ -99,9 +99,11 @@ TEST_CASE("an adapter is not a model") {
   accepted(Draft().set("general.type", string("model")));
 }
 
-TEST_CASE("part of a split model is not a model") {
-  refused(Draft().set("split.count", le(2u) + le<uint16_t>(3)), "one of 3 parts", "unsupported_file");
-  accepted(Draft().set("split.count", le(2u) + le<uint16_t>(1)));
+TEST_CASE("a number for each block is left to the reader of the shape") {
+  for (const char* key : {"llama.attention.head_count", "llama.attention.head_count_kv", "llama.feed_forward_length"}) {
+    accepted(Draft().set(key, numbers(4, {2, 2})));
+    refused(Draft().set(key, le(5u) + le(2)), "expected u32, got i32");
+  }
 }
 
 TEST_CASE("a vocabulary that cannot be built is refused") {

@@ -219,5 +219,15 @@ const binary: Kind = {
 };
 
 export const KINDS = {
-  ...{ product, sum, mean, difference, quotient, doubling, profit, equation, pairs, conversion, binary },
+  product,
+  sum,
+  mean,
+  difference,
+  quotient,
+  doubling,
+  profit,
+  equation,
+  pairs,
+  conversion,
+  binary,
 } as const;

@@ -46,7 +46,8 @@ function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]
     inputs: {
       // Titles tell elements from gods: `Mercury (element)`.
       ...(atom ? { chemistry: `element ${title.replace(/ \(.*\)$/, '')}` } : {}),
-      ...{ encyclopedia: title, search: `${title} ${relation}` },
+      encyclopedia: title,
+      search: `${title} ${relation}`,
     },
     subjects: [title],
     // The title comes first, as in the question and in an input: without a space before it, it has the same tokens

@@ -88,7 +88,9 @@ function toProblem(pattern: string, { value, shown, inputs, goal }: Calculation)
 export const numberTemplates: readonly MiniTemplate[] = TEMPLATES.map(([name, category, kind, pattern]) => {
   const { draw, make, ...taste } = KINDS[kind];
   return {
-    ...{ name, category, ...taste },
+    name,
+    category,
+    ...taste,
     draw: (random) => draw(random).map(String),
     build: (args) => toProblem(pattern, make(...args.map(Number))),
   };

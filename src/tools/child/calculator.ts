@@ -75,8 +75,17 @@ export function createArithmetic(): Arithmetic {
 
 /** Operators and functions that only return a value; not members of objects, nor functions that draw random numbers. */
 const PLAIN_NODES = new Set([
-  ...['ConstantNode', 'SymbolNode', 'OperatorNode', 'ParenthesisNode', 'ArrayNode', 'RangeNode', 'ConditionalNode'],
-  ...['RelationalNode', 'BlockNode', 'AssignmentNode', 'FunctionNode'],
+  'ConstantNode',
+  'SymbolNode',
+  'OperatorNode',
+  'ParenthesisNode',
+  'ArrayNode',
+  'RangeNode',
+  'ConditionalNode',
+  'RelationalNode',
+  'BlockNode',
+  'AssignmentNode',
+  'FunctionNode',
 ]);
 const DRAWING = new Set(['random', 'randomInt', 'pickRandom', 'distribution']);
 

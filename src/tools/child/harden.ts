@@ -14,12 +14,14 @@ import net from 'node:net';
 const GLOBALS = ['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest', 'BroadcastChannel', 'require', 'process'];
 
 /** Members of `process` that reach other processes, native code, the environment or any built-in module. */
-const PROCESS = [
-  ...['binding', '_linkedBinding', 'dlopen', 'getBuiltinModule', 'mainModule', 'moduleLoadList'],
-  ...['kill', '_kill', 'abort', 'exit', 'reallyExit', '_debugProcess', '_debugEnd', '_startProfilerIdleNotifier'],
-  ...['send', 'disconnect', 'channel', 'execve', 'loadEnvFile', 'chdir', 'setuid', 'setgid', 'seteuid', 'setegid'],
-  ...['setgroups', 'initgroups', 'umask', 'report', 'openStdin', '_getActiveHandles', '_getActiveRequests'],
-];
+const PROCESS = `
+  binding _linkedBinding dlopen getBuiltinModule mainModule moduleLoadList
+  kill _kill abort exit reallyExit _debugProcess _debugEnd _startProfilerIdleNotifier
+  send disconnect channel execve loadEnvFile chdir setuid setgid seteuid setegid
+  setgroups initgroups umask report openStdin _getActiveHandles _getActiveRequests
+`
+  .trim()
+  .split(/\s+/);
 
 export function harden(): void {
   const denied = (what: string) => () => {

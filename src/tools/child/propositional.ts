@@ -5,7 +5,13 @@ const TOKEN =
 
 const WORDS: ReadonlyMap<string, string> = new Map(
   Object.entries({
-    ...{ iff: 'iff', implies: 'implies', therefore: 'entails', and: 'and', or: 'or', not: 'not', xor: 'xor' },
+    iff: 'iff',
+    implies: 'implies',
+    therefore: 'entails',
+    and: 'and',
+    or: 'or',
+    not: 'not',
+    xor: 'xor',
   }),
 );
 const KINDS = ['iff', 'implies', 'entails', 'and', 'or', 'not', 'xor', 'mark', 'name'] as const;

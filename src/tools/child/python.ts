@@ -123,7 +123,12 @@ function shellGlobals(folder: string): Record<string, unknown> {
     performance: { now: () => performance.now() },
     setTimeout: (callback: () => void, delay?: number) => Number(setTimeout(callback, delay)),
     clearTimeout: (id: number) => clearTimeout(id),
-    ...{ TextDecoder, TextEncoder, URL, AbortController, AbortSignal, queueMicrotask },
+    TextDecoder,
+    TextEncoder,
+    URL,
+    AbortController,
+    AbortSignal,
+    queueMicrotask,
   };
 }
 

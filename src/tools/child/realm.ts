@@ -98,7 +98,8 @@ export class ModuleSet {
     }
     const { text, cachedData } = source;
     const module = new vm.SourceTextModule(text, {
-      ...{ context, identifier: file },
+      context,
+      identifier: file,
       ...(cachedData === undefined ? {} : { cachedData }),
     });
     source.cachedData ??= (module as CachingModule).createCachedData();

@@ -102,7 +102,11 @@ describe('adapter merge', () => {
     for (const [args, code, words] of [
       [['--model', PARITY], 2, '--out'],
       [['--model', PARITY, '--out', taken], 2, 'exists already'],
-      [['--model', PARITY, '--out', path.join(place, 'a.gguf'), '--type', 'Q4_K'], 2, 'Choices'],
+      [
+        ['--model', PARITY, '--out', path.join(place, 'a.gguf'), '--type', 'Q4_K'],
+        2,
+        '--type: got "Q4_K", expected one of',
+      ],
       [['--model', TINY, '--out', path.join(place, 'a.gguf')], 1, 'adapter_mismatch'],
       [['--model', PARITY, '--out', path.join(place, 'absent/a.gguf'), '--tokens', tokensFile], 1, 'io_error'],
     ] as const) {

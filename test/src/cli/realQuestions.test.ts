@@ -6,6 +6,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
+import { THINK } from '../../../src/tools/tool.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { hasShared, REAL_OUTPUTS, REAL_QUESTIONS, REAL_TOKENIZER_MODEL, shared } from '../shared.js';
@@ -53,7 +55,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
     expect(categories.size).toBe(14);
     for (const { steps, tokens, segments } of trajectories) {
       expect(segments.at(-1)!.end).toBe(tokens.length);
-      for (const step of steps) expect(Object.keys(step.scores ?? {})).toHaveLength(9);
+      for (const step of steps) expect(Object.keys(step.scores ?? {})).toEqual([...BUILTIN_TOOLS, THINK]);
     }
     const again = await runCli([...args, ...SHORT, '--json'], { env });
     expect(again.json()).toMatchObject({ written: 0, already: 14 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SparkError } from '../../../src/errors.js';
+import type { JudgeRequest } from '../../../src/judge/judge.js';
 import { isTrajectory } from '../../../src/rollout/rollout.js';
 import { runRollouts } from '../../../src/rollout/run.js';
 import type { RolloutDeps } from '../../../src/rollout/settings.js';
@@ -57,6 +58,41 @@ describe('runRollouts', () => {
     });
     const summary = await runRollouts(questions(6), deps({ judge }), SETTINGS, () => {});
     expect(summary).toEqual({ trajectories: 3, skips: 3, skipCodes: { judge_refused: 3 } });
+  });
+
+  it.each([
+    ['about an action', () => true],
+    ['about the last step', ({ thought }: JudgeRequest) => thought === null],
+  ])('ends when the judge is broken where it is asked %s, and says where it threw', async (_, when) => {
+    let asked = 0;
+    const judge = tableJudge((request) => {
+      if (!when(request)) return verdict;
+      asked += 1;
+      return (undefined as unknown as { verdict: never }).verdict;
+    });
+    const results: unknown[] = [];
+    const run = runRollouts(questions(20), deps({ judge }), SETTINGS, (result) => void results.push(result));
+    await expect(run).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(
+        /^judge table threw TypeError: Cannot read .*'verdict'.* \(at .*run\.test\.ts:\d+:\d+\)?; mend the judge/,
+      ),
+      cause: expect.any(TypeError),
+    });
+    expect(results).toEqual([]);
+    // Not asked again, as it would be after a failure that may pass.
+    expect(asked).toBeLessThanOrEqual(4);
+  });
+
+  it('takes what a judge throws on an abort for the abort', async () => {
+    const controller = new AbortController();
+    const judge = tableJudge(async () => {
+      controller.abort(new Error('my own reason'));
+      controller.signal.throwIfAborted();
+      return verdict;
+    });
+    const run = runRollouts(questions(4), deps({ judge, signal: controller.signal }), SETTINGS, () => {});
+    await expect(run).rejects.toMatchObject({ code: 'interrupted' });
   });
 
   it('on an abort, has handed over what was finished and says interrupted', async () => {

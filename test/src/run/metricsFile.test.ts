@@ -42,6 +42,7 @@ it('cuts a torn line off, so that it takes no other with it', () => {
   append(step(1), { loss: Number.NaN });
   metrics.close();
   appendFileSync(metrics.file, '{"stage":"ppo","st');
+  metrics = new MetricsFile(metrics.file);
   expect(metrics.read()).toEqual([step(1), { loss: 'NaN' }]);
   append(step(2));
   expect(readFileSync(metrics.file, 'utf8')).toBe(

@@ -107,6 +107,31 @@ describe('perform', () => {
     expect(await perform(run, stage('a'))).toBe('a');
     expect(existsSync(file())).toBe(true);
   });
+
+  it('refuses a run that was closed or opened for reading, and nothing else writes into a closed one', async () => {
+    await perform(run, stage('a'));
+    const reader = Run.read(run.folder.root);
+    await expect(perform(reader, stage('b'))).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/opened for writing, got one opened for reading; .*Run\.open/),
+    });
+    run.close();
+    run.close();
+    const closed = { code: 'disposed', message: expect.stringContaining(run.folder.root) };
+    await expect(perform(run, stage('b'))).rejects.toMatchObject(closed);
+    expect(calls.filter((call) => call === 'execute')).toHaveLength(1);
+    await expect(run.records.begin('make', {})).rejects.toMatchObject(closed);
+    await expect(run.records.finish('make', run.records.get('make').finished!)).rejects.toMatchObject(closed);
+    expect(() => run.folder.metrics.append({ event: 'x' })).toThrow(expect.objectContaining(closed));
+    await expect(run.folder.metrics.rewind('make', 0)).rejects.toMatchObject(closed);
+    for (const part of ['judge', 'tools'] as const) {
+      expect(() => run.parts[part]()).toThrow(expect.objectContaining({ code: 'disposed' }));
+    }
+    await expect(run.parts.generator(null)).rejects.toMatchObject({ code: 'disposed' });
+    await expect(run.parts.engine()).rejects.toMatchObject({ code: 'disposed' });
+    // What was written can still be read.
+    expect(run.records.get('make').finished?.result).toBe('a');
+  });
 });
 
 describe('questions as facts', () => {

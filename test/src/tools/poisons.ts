@@ -1,4 +1,5 @@
 /** Poisons: inputs that try to change something for the next call; and fixtures: inputs whose answers would show it. */
+import type { BUILTIN } from '../../../src/tools/builtin.js';
 
 /** Lines of one script, each tried separately, because one script for each would take a process each. */
 const lines = (...statements: readonly string[]): string =>
@@ -123,7 +124,7 @@ export const POISONS: readonly { readonly tool: string; readonly input: string }
   ...of('search', ['constructor', '__proto__', 'toString valueOf', 'a'.repeat(19_999)]),
 ];
 
-/** A few inputs, each of which would show many changes. */
+/** For every built-in tool a few inputs, each of which would show many changes. */
 export const FIXTURES: Readonly<Record<string, readonly string[]>> = {
   python: [
     `
@@ -150,4 +151,4 @@ values`,
   chemistry: ['smiles C[C@H](N)C(=O)O', 'mass Ca(OH)2', 'element Fe', 'smiles C1CC('],
   encyclopedia: ['Magna Carta', 'magna cart'],
   search: ['year the Magna Carta was sealed', 'photosynthesis'],
-};
+} satisfies Record<keyof typeof BUILTIN, readonly string[]>;

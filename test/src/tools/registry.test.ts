@@ -61,6 +61,58 @@ describe('ToolRegistry', () => {
     });
   });
 
+  it.each([
+    ['nothing', undefined, /expected an object .*, got undefined/],
+    ['a function', () => {}, /expected an object/],
+    ['no name', { ...tool('x', echo), name: undefined }, /got undefined/],
+    ['no description', { ...tool('x', echo), description: undefined }, /tool x: .*description.*, got undefined/],
+    ['an empty description', { ...tool('x', echo), description: ' ' }, /description/],
+    ['no inputHint', { ...tool('x', echo), inputHint: 7 }, /tool x: .*inputHint.*, got 7/],
+    ['no run', { ...tool('x', echo), run: undefined }, /tool x: .*run.*, got undefined/],
+  ])('refuses a tool that is or has %s', (_, given, message) => {
+    expect(() => new ToolRegistry().register(given as never)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) }),
+    );
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['a number', 7],
+    ['a text', 'hello'],
+    ['a number as the observation', { ok: true, observation: 7 }],
+    ['no observation', { ok: true }],
+    ['no ok', { observation: 'x' }],
+    ['a failure without a code', { ok: false, observation: 'x' }],
+  ])('throws when a tool answers with %s, which is its own mistake and not the model’s', async (_, answer) => {
+    const registry = new ToolRegistry().register(tool('mine', async () => answer as never));
+    await expect(registry.run('mine', 'x', context)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^tool mine: expected \{ ok: true, observation: text \}.*, got .*; mend the tool/),
+    });
+  });
+
+  it('leaves a tool behind at the deadline, and tells it; a call that is aborted ends at once', async () => {
+    let told: AbortSignal | undefined;
+    const registry = new ToolRegistry().register(
+      tool('hangs', (_input, { signal }) => {
+        told = signal;
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('stopped as I was told')));
+        });
+      }),
+    );
+    registry.register(tool('deaf', () => new Promise(() => {})));
+    for (const name of ['hangs', 'deaf']) {
+      const late = await registry.run(name, 'x', { ...context, timeoutMs: 20 });
+      expect(late).toEqual({ ok: false, code: 'tool_timeout', observation: 'timed out after 0.02 s' });
+    }
+    expect(told?.aborted).toBe(true);
+    const controller = new AbortController();
+    const aborted = registry.run('deaf', 'x', { ...context, timeoutMs: 1e6, signal: controller.signal });
+    controller.abort();
+    await expect(aborted).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
   it('throws when a tool cannot work at all, which is nothing to learn from', async () => {
     const gone = new SparkError('tool_unavailable', 'the licence server is down');
     const registry = new ToolRegistry().register(tool('mine', () => Promise.reject(gone)));

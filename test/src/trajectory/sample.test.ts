@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { stepReward } from '../../../src/reward.js';
+import { collectSamples } from '../../../src/train/method.js';
 import { microBatches, pack, unpackSteps, unpackTokens } from '../../../src/trajectory/pack.js';
 import { ppoSample, sftSample } from '../../../src/trajectory/sample.js';
-import type { Step } from '../../../src/trajectory/trajectory.js';
+import type { Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, TWO_STEPS } from './example.js';
 
 const half = (step: Step) => stepReward(step, 0.5);
@@ -32,6 +33,41 @@ describe('samples', () => {
     expect([...sample.valuePositions]).toEqual([17]);
     expect(sample.stepOf[18]).toBe(0);
     expect(ppoSample(exampleTrajectory(TWO_STEPS, [{ processOk: null }, { scores: null }]), half)).toBeNull();
+  });
+
+  it.each([
+    ['a number', () => 0.5, /got 0\.5/],
+    ['nothing', () => undefined, /got undefined/],
+    ['NaN', () => ({ diversity: 0, coherence: 0, reward: Number.NaN }), /got \{.*NaN/],
+    ['a part of it', () => ({ reward: 1 }), /got \{ reward: 1 \}/],
+    ['a promise', async () => ({ diversity: 0, coherence: 0, reward: 0 }), /got Promise/],
+  ])('a reward that is %s is named with its trajectory and step', async (_, wrong, got) => {
+    const trajectory = exampleTrajectory(TWO_STEPS, [{}, {}]);
+    const reward = (step: Step) => (step.index === 1 ? (wrong() as never) : half(step));
+    const refused = {
+      code: 'invalid_argument',
+      message: expect.stringMatching(
+        new RegExp(
+          `^reward of step 1 of ${trajectory.id}: expected \\{ diversity, coherence, reward \\}.*${got.source}`,
+        ),
+      ),
+    };
+    expect(() => ppoSample(trajectory, reward)).toThrow(expect.objectContaining(refused));
+    // In an objective of the user's own, too.
+    const objective = { sample: (t: Trajectory, of: typeof half) => void t.steps.map((step) => of(step)), wants: 'x' };
+    await expect(collectSamples(objective as never, [trajectory], reward)).rejects.toMatchObject(refused);
+  });
+
+  it('a reward that throws is named, too', () => {
+    const broken = () => (undefined as unknown as { reward: never }).reward;
+    expect(() => ppoSample(exampleTrajectory(TWO_STEPS, [{}, {}]), broken)).toThrow(
+      expect.objectContaining({
+        code: 'invalid_argument',
+        message: expect.stringMatching(
+          /^reward of step 0 of .* threw TypeError: .*'reward'.* \(at .*sample\.test\.ts:/,
+        ),
+      }),
+    );
   });
 
   it('the first token of a sequence never carries a loss', () => {

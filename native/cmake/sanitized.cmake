@@ -1,0 +1,18 @@
+# What is tested, a second time, under address and undefined-behaviour sanitizers. Not part of `all`: npm run
+# test:sanitize builds the target `sanitized`.
+spark_engine(spark_core_sanitized)
+spark_emulated_device(spark_cuda_emulated_sanitized spark_core_sanitized)
+spark_test_programs(spark_core_sanitized spark_cuda_emulated_sanitized _sanitized)
+target_compile_definitions(spark_tests_sanitized PRIVATE SPARK_SANITIZED)
+foreach(target spark_core spark_cuda_emulated spark_tests spark_cuda_runtime_tests)
+  target_link_libraries(${target}_sanitized PUBLIC spark_sanitizers)
+  set_target_properties(${target}_sanitized PROPERTIES EXCLUDE_FROM_ALL ON)
+endforeach()
+add_custom_target(sanitized DEPENDS spark_tests_sanitized spark_cuda_runtime_tests_sanitized)
+
+# That they are there: sanitized code reads past the end of an array, and must be caught.
+add_executable(sanitizers_check EXCLUDE_FROM_ALL ${SPARK_TEST_DIR}/fake/overflow.cpp)
+target_link_libraries(sanitizers_check PRIVATE spark_core_sanitized)
+add_dependencies(sanitized sanitizers_check)
+add_test(NAME sanitizers_check CONFIGURATIONS Sanitized COMMAND sanitizers_check)
+set_tests_properties(sanitizers_check PROPERTIES LABELS sanitized PASS_REGULAR_EXPRESSION heap-buffer-overflow)

@@ -1,0 +1,123 @@
+/** Every call that takes options refuses a mistyped one, by name and with the known ones: plain JavaScript has no compiler. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as engine from 'spark-rl/engine';
+import * as rollout from 'spark-rl/rollout';
+import * as run from 'spark-rl/run';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeBatch } from '../../bindings/support.js';
+import { SETTINGS } from '../rollout/parts.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'spark-options-'));
+const modelPath = run.resolveConfig().model.path;
+const batch = makeBatch([5, 3]);
+const any = (value: unknown) => value as never;
+const never = any({});
+let model: engine.Model;
+let adapter: engine.Adapter;
+let critic: engine.Critic;
+let generator: rollout.LlamaCppGenerator;
+let sequence: rollout.GeneratorSequence;
+
+beforeAll(async () => {
+  model = await engine.openModel(modelPath, { threads: 2 });
+  adapter = await model.createAdapter({ rank: 2 });
+  critic = await model.createCritic({ rank: 2, hidden: 8 });
+  generator = await rollout.openLlamaCpp({ modelPath, contextSize: 64 });
+  sequence = await generator.open();
+});
+afterAll(async () => {
+  model.dispose();
+  await generator.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+/** By what the message calls the options: a key that is there, and the call with given options. */
+const calls: Readonly<Record<string, readonly [known: string, call: (options: never) => unknown]>> = {
+  'openModel: options': ['threads', (o) => engine.openModel(modelPath, o)],
+  'createAdapter: options': ['targets', (o) => model.createAdapter(o)],
+  'createCritic: options': ['trunk', (o) => model.createCritic(o)],
+  'loadAdapter: options': ['signal', (o) => model.loadAdapter('x.gguf', o)],
+  'logprobs: options': ['signal', (o) => model.logprobs(batch, null, o)],
+  'choiceLogprobs: options': ['signal', (o) => model.choiceLogprobs(batch, null, o)],
+  'logprobsAndValues: options': ['signal', (o) => model.logprobsAndValues(batch, adapter, critic, o)],
+  'save: options': ['adapter', (o) => model.save(path.join(folder, 'm.gguf'), o)],
+  'optimizerStep: options': ['learningRate', (o) => adapter.optimizerStep(o)],
+  'plan: shape': ['lossTokens', (o) => adapter.plan(o)],
+  'accumulate: options': ['signal', (o) => adapter.accumulate(batch, new Float32Array(8), o)],
+  'accumulateSft: options': ['normalizer', (o) => adapter.accumulateSft(batch, o)],
+  'accumulatePolicy: options': ['klCoefficient', (o) => adapter.accumulatePolicy(batch, o)],
+  'accumulatePolicy: options.value': [
+    'coefficient',
+    (value) => adapter.accumulatePolicy(batch, { normalizer: 1, value }),
+  ],
+  'values: options': ['signal', (o) => critic.values(batch, o)],
+  'accumulateValue: options': ['normalizer', (o) => critic.accumulateValue(batch, o)],
+
+  'openLlamaCpp: options': ['kvCacheType', (o) => rollout.openLlamaCpp(o)],
+  'generator.logprobs: options': ['quick', (o) => generator.logprobs([1, 2], undefined, o)],
+  'sequence.generate: options': ['maxTokens', (o) => sequence.generate(o)],
+  'sequence.choose: sampling': ['temperature', (o) => sequence.choose([[1], [2]], o)],
+  'createApiJudge: options': ['maxCostUsd', (o) => rollout.createApiJudge(o)],
+  'withCache: options': ['stats', (o) => rollout.withCache(rollout.createOracle(), folder, o)],
+  'makeMini: options': ['perCategory', (o) => rollout.makeMini(o)],
+  'filterQuestions: options': ['categories', (o) => rollout.filterQuestions([], o)],
+  'rolloutQuestion: settings': ['stepRetries', (o) => rollout.rolloutQuestion(never, never, o)],
+  'rolloutWithoutTools: settings': ['maxChainTokens', (o) => rollout.rolloutWithoutTools(never, never, o)],
+  'selectAction: settings': ['rule', (o) => rollout.selectAction([], {}, o)],
+  'createBuiltinRegistry: options': ['searchBackend', (o) => rollout.createBuiltinRegistry(o)],
+  'tools.run: context': ['timeoutMs', (o) => new rollout.ToolRegistry().run('x', 'y', o)],
+  'TrajectoryStore.open: options': ['onStored', (o) => rollout.TrajectoryStore.open(path.join(folder, 't.jsonl'), o)],
+
+  'Run.open: options': ['folder', (o) => run.Run.open({ name: path.join(folder, 'run') }, o)],
+  'Run.read: options': ['log', (o) => run.Run.read(folder, o)],
+  'replay: options': ['questions', (o) => run.replay('x.jsonl', o)],
+  'findWarnings: thresholds': ['thinkShare', (o) => run.findWarnings([], [], o)],
+  'estimateDisk: work': ['rolloutSets', (o) => run.estimateDisk(never, o)],
+  'generateStage: set': ['selection', (o) => run.generateStage(o)],
+  'trainStage: spec': ['method', (o) => run.trainStage(o)],
+  'evaluateStage: spec': ['tools', (o) => run.evaluateStage(o)],
+};
+
+const thrown = async (call: () => unknown) => {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  return 'nothing was thrown';
+};
+
+describe('options', () => {
+  it.each(Object.entries(calls))('%s', async (what, [known, call]) => {
+    const mistyped = `${known.slice(0, 1)}_${known.slice(1)}`;
+    const error = await thrown(() => call(any({ [mistyped]: 1 })));
+    expect(error).toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(new RegExp(`^${what}: expected some of .*\\b${known}\\b.*, got ${mistyped};`)),
+    });
+    for (const nothing of [null, 'text']) {
+      expect(await thrown(() => call(any(nothing)))).toMatchObject({
+        code: 'invalid_argument',
+        message: expect.stringContaining(`${what}: expected an object, got ${nothing}`),
+      });
+    }
+  });
+
+  it('withRun names the mistyped one before anything is made', async () => {
+    const name = path.join(folder, 'never');
+    const error = await thrown(() => run.withRun({ name }, any({ foldr: folder, signl: 1 }), async () => {}));
+    expect((error as Error).message).toBe(
+      'Run.open: options: expected some of parts, folder, log, signal, fresh, got foldr, signl; correct it or leave it out',
+    );
+    expect(await thrown(() => run.Run.read(name))).toMatchObject({ code: 'no_data' });
+  });
+
+  it('runRollouts refuses wrong settings of rollouts', async () => {
+    const deps = { generator, judge: null, tools: new rollout.ToolRegistry(), usage: new rollout.ActionUsage() };
+    const question = rollout.makeMini({ seed: 1, perCategory: 1, split: 'train' })[0]!;
+    const error = await thrown(() => rollout.runRollouts([question], deps, any({ ...SETTINGS, tua: 3 }), () => {}));
+    expect(error).toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('got tua') });
+  });
+});
