@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     observation: { type: 'string', default: '280' },
     temperature: { type: 'string', default: '0' },
+    tau: { type: 'string', default: '6' },
     selections: { type: 'string', default: 'plain,policy,max-score,min-score' },
     show: { type: 'string', default: '0' },
   },
@@ -47,9 +48,17 @@ const one = (question: Question, selection: string, usage: ActionUsage): Promise
         { generator, judge: selection === 'policy' ? null : judge, tools, usage },
         {
           selection: selection as Trajectory['selection'],
-          ...{ tau: 6, maxSteps: 5, temperature, maxThoughtTokens: 48, maxInputTokens: 96, maxAnswerTokens: 24 },
-          ...{ stepRetries: 1, toolTimeoutMs: 30_000, maxObservationChars: Number(flags.observation) },
-          ...{ seed: 1, attempt: 0 },
+          tau: Number(flags.tau),
+          maxSteps: 5,
+          temperature,
+          maxThoughtTokens: 48,
+          maxInputTokens: 96,
+          maxAnswerTokens: 24,
+          stepRetries: 1,
+          toolTimeoutMs: 30_000,
+          maxObservationChars: Number(flags.observation),
+          seed: 1,
+          attempt: 0,
         },
       );
 
