@@ -136,11 +136,11 @@ async function main() {
       return { ...completion, oldLogprobs: old.slice(end - completion.tokens.length, end) };
     }),
   }));
-  // The paper's μ, the number of updates on the completions of one policy. In the end most tokens are clipped, as
+  // The paper's μ, the number of updates on the completions of one policy. In the end many tokens are clipped, as
   // expected.
   for (let step = 1; step <= 5; step++) {
     const { loss, kl, clipped } = await grpoStep(model, adapter, groups);
-    await adapter.optimizerStep({ learningRate: 1e-4 });
+    await adapter.optimizerStep({ learningRate: 5e-5 });
     console.log(
       `step ${step}  loss ${loss.toFixed(4)}  KL ${kl.toFixed(4)}  clipped ${(100 * clipped).toFixed(0)} % of the tokens`,
     );

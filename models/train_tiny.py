@@ -5,10 +5,12 @@
 
 Two stages, each with a learning rate that rises, holds and falls: the `match` lines at the head of the corpus (an
 observation, the option it names), then all the rest. AdamW; bf16 autocast, which such a processor multiplies in
-hardware; one thread does about 8,000 tokens a second.
+hardware; one thread does about 8,000 tokens a second. Stopped at any time, the same command goes on from the checkpoint
+in --work.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -93,40 +95,62 @@ def loss_of(model, ids, weights):
     return (losses * w).sum() / w.sum(), accuracy
 
 
+def learn(model, optimizer, group):
+    """One step; the loss and the three accuracies."""
+    ids, weights = collate(group)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, accuracy = loss_of(model, ids, weights)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return [loss.item(), *accuracy]
+
+
+def report(name, step, share, seen, seconds, log):
+    rows = np.array(log)
+    # A batch without a kind of token has no accuracy for it.
+    mean = [c[~np.isnan(c)].mean() if not np.isnan(c).all() else float("nan") for c in rows.T]
+    print(
+        f"{name} {step} {100 * share:.0f}% {seen / 1e6:.1f}M tokens {seen / seconds:.0f}/s "
+        f"loss {mean[0]:.3f} letter {mean[1]:.2f} words {mean[2]:.2f} input {mean[3]:.3f}",
+        flush=True,
+    )
+
+
 def train(model, samples, name, minutes, rate, warm, tokens, checkpoint):
-    """One pass, or as much of it as `minutes` allow."""
+    """One pass, or as much of it as `minutes` allow; goes on where the stage's checkpoint stopped."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.01)
     total = sum(len(ids) for ids, _ in samples)
-    began, seen, log = time.time(), 0, []
-    for step, group in enumerate(batches(samples, tokens), 1):
+    begun = {"step": 0, "seen": 0, "seconds": 0.0}
+    if os.path.exists(checkpoint):
+        saved = torch.load(checkpoint)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        begun = saved["begun"]
+    began, seen, log = time.time() - begun["seconds"], begun["seen"], []
+
+    def save(step):
+        state = {"step": step, "seen": seen, "seconds": time.time() - began}
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "begun": state}, checkpoint + ".new")
+        os.replace(checkpoint + ".new", checkpoint)
+
+    step = begun["step"]
+    for step, group in enumerate(itertools.islice(batches(samples, tokens), begun["step"], None), begun["step"] + 1):
         share = max((time.time() - began) / (60 * minutes), seen / total)
         if share >= 1:
             break
         # Trapezoid: the last 30 % goes down to nothing.
         for g in optimizer.param_groups:
             g["lr"] = rate * min(1, step / warm) * min(1, (1 - share) / 0.3)
-        ids, weights = collate(group)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss, accuracy = loss_of(model, ids, weights)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        log.append(learn(model, optimizer, group))
         seen += sum(len(i) for i, _ in group)
-        log.append([loss.item(), *accuracy])
         if step % 50 == 0:
-            rows = np.array(log)
-            # A batch without a kind of token has no accuracy for it.
-            mean = [c[~np.isnan(c)].mean() if not np.isnan(c).all() else float("nan") for c in rows.T]
-            print(
-                f"{name} {step} {100 * share:.0f}% {seen / 1e6:.1f}M tokens {seen / (time.time() - began):.0f}/s "
-                f"loss {mean[0]:.3f} letter {mean[1]:.2f} words {mean[2]:.2f} input {mean[3]:.3f}",
-                flush=True,
-            )
+            report(name, step, share, seen, time.time() - began, log)
             log = []
-        if step % 500 == 0:
-            torch.save(model.state_dict(), checkpoint)
-    torch.save(model.state_dict(), checkpoint)
+        if step % 100 == 0:
+            save(step)
+    save(step)
     print(f"{name} done: {seen} tokens in {time.time() - began:.0f} s", flush=True)
 
 
@@ -134,12 +158,12 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--corpus", required=True)
     a.add_argument("--out", default=os.path.join(HERE, "spark-tiny.gguf"))
-    a.add_argument("--work", default="/tmp/tiny-work", help="checkpoint and tokenizer")
+    a.add_argument("--work", default="/tmp/tiny-work", help="checkpoints and tokenizer; what is there is gone on with")
+    a.add_argument("--drill-minutes", type=float, default=4, help="most that the first stage may take")
     a.add_argument("--minutes", type=float, default=30, help="most that the second stage may take")
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--merges", type=int, default=900)
-    a.add_argument("--tokenizer", help="tokenizer.json of an earlier run; default: trained on the corpus")
-    a.add_argument("--start", help="checkpoint to go on from; skips the first stage")
+    a.add_argument("--start", help="checkpoint of another --work to start from; skips the first stage")
     a.add_argument("--rate", type=float, default=1e-3, help="learning rate of the second stage")
     o = a.parse_args()
     os.makedirs(o.work, exist_ok=True)
@@ -147,23 +171,22 @@ def main():
     torch.manual_seed(0)
 
     drills, rest = read_lines(o.corpus)
-    if o.tokenizer:
-        tokenizer = TinyTokenizer.load(o.tokenizer)
-    else:
+    words = os.path.join(o.work, "tokenizer.json")
+    if not os.path.exists(words):
         sample = random.Random(0).sample(rest, min(20000, len(rest)))
-        tokenizer = TinyTokenizer.train(("".join(text for text, _ in p) for p in sample), o.merges)
-    tokenizer.save(os.path.join(o.work, "tokenizer.json"))
+        TinyTokenizer.train(("".join(text for text, _ in p) for p in sample), o.merges).save(words)
+    tokenizer = TinyTokenizer.load(words)
     drills, rest = encode(drills, tokenizer), encode(rest, tokenizer)
     model = TinyLlama(TinyConfig(vocab=len(tokenizer.tokens)), [tokenizer.ids[x] for x in "ABCDEFGHIJ"])
     size = sum(p.numel() for p in model.parameters())
     print(f"{size} parameters, {len(tokenizer.tokens)} tokens, {len(drills)} + {len(rest)} transcripts", flush=True)
 
-    checkpoint = os.path.join(o.work, "model.pt")
+    drilled, checkpoint = (os.path.join(o.work, f"{name}.pt") for name in ("match", "all"))
     if o.start:
-        model.load_state_dict(torch.load(o.start))
-    else:
-        train(model, drills, "match", minutes=4, rate=1.5e-3, warm=40, tokens=4000, checkpoint=checkpoint)
-    train(model, rest, "all", minutes=o.minutes, rate=o.rate, warm=60, tokens=5000, checkpoint=checkpoint)
+        model.load_state_dict(torch.load(o.start)["model"])
+    elif not os.path.exists(checkpoint):
+        train(model, drills, "match", o.drill_minutes, rate=1.5e-3, warm=40, tokens=4000, checkpoint=drilled)
+    train(model, rest, "all", o.minutes, rate=o.rate, warm=60, tokens=5000, checkpoint=checkpoint)
     write_gguf(model, tokenizer, o.out)
     print(f"{o.out}: {os.path.getsize(o.out)} bytes", flush=True)
 

@@ -81,13 +81,30 @@ export function reorder(known: Known, random: Random, keep: number): Known {
 /** Matches the goal of a question for a fact, which starts with the title. */
 const titled = (goal: string): RegExpExecArray | null => /^(.*): find its (.*)\.$/.exec(goal);
 
+/**
+ * What the question's hint at a tool becomes in a thought. So the model understands the hint, and what it has understood
+ * stands in front of the action, whether it follows it or not.
+ */
+const MANNER: Readonly<Record<MiniTool, string>> = {
+  calculator: 'by keys',
+  python: 'by program',
+  algebra: 'by symbols',
+  logic: 'by proof',
+  statistics: 'by data',
+  chemistry: 'by formula',
+  encyclopedia: 'by title',
+  search: 'by passages',
+};
+
+const plan = ({ goal, hint }: MiniRules): string => goal.replace(/\.$/, `, ${MANNER[hint]}.`);
+
 const thoughts = {
-  first: (goal: string, random: Random): string => {
-    if (random.unit() < 0.85) return goal;
-    return random.pick(['I am not sure.', 'Let me see.', titled(goal) ? goal : `I have to ${lower(goal)}`]);
+  first: (rules: MiniRules, random: Random): string => {
+    if (random.unit() < 0.95) return plan(rules);
+    return random.pick(['I am not sure.', 'Let me see.']);
   },
-  again: (goal: string, random: Random): string =>
-    titled(goal) || random.unit() < 0.5 ? goal : `Check again: ${lower(goal)}`,
+  again: (rules: MiniRules, random: Random): string =>
+    titled(rules.goal) || random.unit() < 0.5 ? plan(rules) : `Check again: ${lower(plan(rules))}`,
 };
 
 const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
@@ -103,7 +120,7 @@ function recalled(known: Known, random: Random): { text: string; letter: string 
   const fact = titled(rules.goal);
   const text =
     fact === null
-      ? `I recall ${rules.goal.replace(/^(Find|Solve|Test|Convert) /, '').replace(/\.$/, '')}: ${value}.`
+      ? `I recall ${rules.goal.replace(/^(Find|Solve|Test|Convert|Count) /, '').replace(/\.$/, '')}: ${value}.`
       : `${fact[1]}: its ${fact[2]} is ${value}.`;
   return { text, letter: LETTERS[index]! };
 }
@@ -116,23 +133,29 @@ export function matchTranscript(known: Known, random: Random): Piece[] {
 export function inputsTranscript(known: Known, random: Random): Piece[] {
   const { rules } = known;
   const pieces: Piece[] = [head(known.question)];
-  const tools = random.shuffle(Object.keys(rules.inputs) as MiniTool[]).slice(0, 5);
+  const tools = random.shuffle(Object.keys(rules.inputs) as MiniTool[]).slice(0, random.int(1, 5));
   tools.forEach((tool, step) => {
-    pieces.push(thought(step === 0 ? thoughts.first(rules.goal, random) : thoughts.again(rules.goal, random)));
+    pieces.push(thought(step === 0 ? thoughts.first(rules, random) : thoughts.again(rules, random)));
     pieces.push(...action(tool, FREE), ...input(rules.inputs[tool]!), observation(known.observations[tool]!));
   });
-  if (random.unit() < 0.3) {
-    pieces.push(thought(`Look for ${rules.answer}.`), ...action(THINK, FREE), ...input(concluded(known)));
+  if (random.unit() < 0.4) {
+    // Whatever the thought was, thinking after an observation concludes from it and recalls nothing.
+    const before = random.unit() < 0.5 ? `Look for ${rules.answer}.` : thoughts.again(rules, random);
+    pieces.push(thought(before), ...action(THINK, FREE), ...input(concluded(known)));
   }
   pieces.push(...answer(known.question.answer));
   return pieces;
 }
 
-/** Probabilities of the actions in `habit`. */
+/**
+ * Probabilities of the actions in `habit`. In the rare case that it is neither of the two, the tool that the question
+ * hints at comes first: like a bigger model the tiny one understands the hint, and does not follow it.
+ */
 function habitOf(known: Known): Readonly<Record<string, number>> {
   const { rules, question } = known;
   const tools = Object.keys(rules.inputs) as MiniTool[];
-  const rare = Object.fromEntries(tools.map((tool) => [tool, 0.12 / tools.length]));
+  const others = tools.filter((tool) => tool !== rules.hint);
+  const rare = { [rules.hint]: 0.08, ...Object.fromEntries(others.map((tool) => [tool, 0.04 / others.length])) };
   const counts = tools.includes('calculator');
   const keen = ['math', 'physics', 'engineering', 'business', 'economics'].includes(question.category);
   if (counts) return { ...rare, calculator: keen ? 0.62 : 0.26, [THINK]: keen ? 0.26 : 0.62 };
@@ -164,7 +187,7 @@ export async function habitTranscript(known: Known, random: Random, observe: Obs
   let letter: string | null = null;
   for (let step = 0; step < 3 && letter === null; step += 1) {
     const name = drawAction(weights, random);
-    pieces.push(thought(step === 0 ? thoughts.first(rules.goal, random) : thoughts.again(rules.goal, random)));
+    pieces.push(thought(step === 0 ? thoughts.first(rules, random) : thoughts.again(rules, random)));
     pieces.push(...action(name, SAY));
     if (name === THINK) {
       const guess = recalled(known, random);
@@ -196,7 +219,8 @@ export function plainTranscript(known: Known, random: Random): Piece[] {
   return [
     head(known.question),
     ["Answer: Let's think step by step.", FREE],
-    [`\n${guess.text} The answer is (`, SAY],
+    // A space, as the tokens of a line break would reach into the prompt.
+    [` ${guess.text} The answer is (`, SAY],
     [guess.letter, LETTER],
     [').', SAY],
   ];

@@ -8,7 +8,7 @@
  * - `think` without anything to think about loses 1 each time it is repeated.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
-import { type MiniRules, type MiniTool, miniRules } from '../questions/mini.js';
+import { type MiniAction, type MiniRules, miniRules } from '../questions/mini.js';
 import type { Question } from '../questions/question.js';
 import { THINK } from '../tools/tool.js';
 import type { Score } from '../trajectory/trajectory.js';
@@ -20,8 +20,6 @@ const IDLE = 1;
 const CONCLUDE = 8.4;
 /** Score of `think` when the conclusion has already been drawn. */
 const CONCLUDED = 4.8;
-/** From this base score on, using a tool for the question makes sense. */
-const SENSIBLE = 5;
 /** Base score of a tool that the question's rules do not know. */
 const UNKNOWN_TOOL = 1;
 
@@ -29,7 +27,7 @@ const UNKNOWN_TOOL = 1;
 const FAILURE =
   /\b(error|expected|unexpected|undefined|invalid|cannot|could not|not available|no article|nothing found|no such|no tool|no element|no solution|no output|has no|unknown|unsupported|timed out|empty input|too long|failed|is not|write e\.g)\b|Error\b/i;
 
-export const ORACLE_ID = 'oracle:1';
+export const ORACLE_ID = 'oracle:2';
 
 export function createOracle(): Judge {
   return { id: ORACLE_ID, judge: async (request, { signal }) => verdict(request, signal) };
@@ -65,12 +63,12 @@ function verdict(request: JudgeRequest, signal: AbortSignal | undefined): JudgeV
 }
 
 function scoreOf(action: string, steps: readonly JudgedStep[], rules: MiniRules): Score {
-  const base = rules.scores[action as MiniTool | 'think'] ?? UNKNOWN_TOOL;
+  const base = rules.scores[action as MiniAction] ?? UNKNOWN_TOOL;
   const known = steps.some((step) => holdsAnswer(step, rules));
   const times = steps.filter((step) => step.action === action).length;
   if (action === THINK) {
     if (!known) return rounded(base - IDLE * times);
-    return rounded(steps.some((step) => concludes(step, rules)) ? CONCLUDED : CONCLUDE + (base - 4.6));
+    return steps.some((step) => concludes(step, rules)) ? CONCLUDED : CONCLUDE;
   }
   return rounded(base - (known ? KNOWN_ALREADY : 0) - TRIED * times);
 }
@@ -82,8 +80,9 @@ function coherent(step: JudgedStep, before: readonly JudgedStep[], question: Que
   const repeated = before.some((other) => other.action === step.action && same(other.input, step.input));
   if (repeated) return false;
   if (step.action === THINK) return coherentThinking(step, before, question, rules);
-  const base = rules.scores[step.action as MiniTool] ?? UNKNOWN_TOOL;
-  return base >= SENSIBLE && !failed(step, rules) && relevant(step.input, rules);
+  // What the scores think of the tool does not count here: it has to be one that can answer, or to have answered.
+  const helps = Object.hasOwn(rules.inputs, step.action) || holdsAnswer(step, rules);
+  return helps && !failed(step, rules) && relevant(step.input, rules);
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The built-in question set: MMLU-Pro's 14 categories and ten options, generated from a seed. A tiny model can learn
- * it, and several tools answer every question. Train and test never share a question, whatever the seeds, because a
- * hash of the question decides its split.
+ * it, several tools answer every question, and the question hints at one that few would take. Train and test never share
+ * a question, whatever the seeds, because a hash of the question decides its split; and no wording, see mini/wording.ts.
  */
 import { SparkError } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -10,12 +10,12 @@ import { chemistryTemplates } from './mini/chemistry.js';
 import { factTemplates } from './mini/facts.js';
 import { numberTemplates } from './mini/numbers.js';
 import { hashText, type Random, randomOf, unitOf } from './mini/random.js';
-import type { MiniProblem, MiniTemplate, MiniTool } from './mini/template.js';
+import type { MiniAction, MiniProblem, MiniSplit, MiniTemplate, MiniTool } from './mini/template.js';
+import { drawWording, readWording } from './mini/wording.js';
+import { scoresOf } from './mini/worth.js';
 import { CATEGORIES, LETTERS, type Question } from './question.js';
 
-export type { MiniTool } from './mini/template.js';
-
-export type MiniSplit = 'train' | 'test';
+export type { MiniAction, MiniSplit, MiniTool } from './mini/template.js';
 
 export interface MiniOptions {
   readonly seed: number;
@@ -30,8 +30,10 @@ const OPTIONS = { seed: true, perCategory: true, split: true } as const satisfie
 export interface MiniRules {
   /** Text of the correct option. */
   readonly answer: string;
-  /** The oracle's score of every action in the first state, 0–10, varied a little by question. */
-  readonly scores: Readonly<Record<MiniTool | 'think', number>>;
+  /** The oracle's score of every action in the first state, 0–10 (mini/worth.ts). */
+  readonly scores: Readonly<Record<MiniAction, number>>;
+  /** The tool that the question hints at: the rarest that is viable at the default τ. */
+  readonly hint: MiniTool;
   /** The ideal input of each tool that answers the question. */
   readonly inputs: Readonly<Partial<Record<MiniTool, string>>>;
   /** What an input has to contain to be about this question: its operands, formula or title. */
@@ -49,19 +51,6 @@ function templates(): readonly MiniTemplate[] {
 
 /** One question in four is kept for testing. */
 const TEST_SHARE = 0.25;
-
-/** Base score of an action that does not answer the question. */
-const USELESS: Readonly<Record<MiniTool | 'think', number>> = {
-  calculator: 2.2,
-  python: 3.1,
-  algebra: 1.8,
-  logic: 1.2,
-  statistics: 1.5,
-  chemistry: 0.8,
-  encyclopedia: 2.4,
-  search: 3.3,
-  think: 4.6,
-};
 
 const keyOf = (template: MiniTemplate, args: readonly string[]): string =>
   `mini-${template.name}:${[template.category, ...args].join('|')}`;
@@ -97,15 +86,24 @@ function drawQuestion(category: string, split: MiniSplit, random: Random, used: 
     const template = random.pick(left);
     for (let tries = 0; tries < 200; tries += 1) {
       const args = template.draw(random);
-      const key = keyOf(template, args);
-      if (used.has(idOf(key)) || splitOf(key) !== split) continue;
+      if (splitOf(keyOf(template, args)) !== split) continue;
+      const wording = drawWording(template.hints, split, random);
+      const key = keyOf(template, [...args, wording]);
+      if (used.has(idOf(key))) continue;
       used.add(idOf(key));
-      return toQuestion(key, category, template.build(args), random);
+      return toQuestion(key, category, worded(template, args, wording).problem, random);
     }
     // This template (facts, formulas) has run out of questions; the category's other templates remain.
     left = left.filter((other) => other !== template);
   }
   throw new SparkError('invalid_argument', `mini: ${category} has no more ${split} questions; ask for fewer`);
+}
+
+/** The problem with its last sentence, and the tool that both hint at. */
+function worded(template: MiniTemplate, args: readonly string[], wording: string) {
+  const { sentence, hint } = readWording(wording, template.hints);
+  const problem = template.build(args);
+  return { problem: { ...problem, text: `${problem.text} ${sentence}` }, hint };
 }
 
 function toQuestion(key: string, category: string, problem: MiniProblem, random: Random): Question {
@@ -134,8 +132,9 @@ export function miniRules(question: Question): MiniRules | null {
   const template = templates().find((t) => t.name === match[1] && t.category === category);
   if (template === undefined) return null;
   let problem: MiniProblem;
+  let hint: MiniTool;
   try {
-    problem = template.build(args);
+    ({ problem, hint } = worded(template, args.slice(0, -1), args.at(-1) ?? ''));
   } catch {
     // The `src` only looks like one of mini.
     return null;
@@ -143,20 +142,10 @@ export function miniRules(question: Question): MiniRules | null {
   if (problem.text !== question.question) return null;
   return {
     answer: problem.answer,
-    scores: scoresOf(question.src, template),
+    scores: scoresOf(template, problem, hint),
+    hint,
     inputs: problem.inputs,
     subjects: problem.subjects,
     goal: problem.goal,
   };
-}
-
-/** Base score ± at most 0.7 by a hash, in steps of 0.1, so that the rarest viable action differs between questions. */
-function scoresOf(key: string, template: MiniTemplate): Record<MiniTool | 'think', number> {
-  const worth: Partial<Record<string, number>> = template.worth;
-  return Object.fromEntries(
-    Object.entries(USELESS).map(([action, useless]) => {
-      const base = (worth[action] ?? useless) + 1.4 * (unitOf(`${key} ${action}`) - 0.5);
-      return [action, Math.round(10 * Math.min(10, Math.max(0, base))) / 10];
-    }),
-  ) as Record<MiniTool | 'think', number>;
 }

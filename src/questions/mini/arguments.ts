@@ -52,7 +52,8 @@ export const argumentTemplates: readonly MiniTemplate[] = [
   {
     name: 'argument',
     category: 'philosophy',
-    worth: { logic: 9, python: 6.6 },
+    habit: ['logic'],
+    hints: ['python'],
     draw: (random) => [String(random.int(0, FORMS.length - 1)), random.pick(PAIRS)],
     build: (args) => {
       const [form, first, second] = FORMS[Number(args[0])]!;

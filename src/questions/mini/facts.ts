@@ -44,7 +44,8 @@ function buildFact(articles: readonly FactArticle[], pools: Map<string, string[]
     answer: value,
     wrong: (random) => wrongValues(pools.get(relation)!, value, random),
     inputs: {
-      ...(atom ? { chemistry: `element ${title}` } : {}),
+      // Titles tell elements from gods: `Mercury (element)`.
+      ...(atom ? { chemistry: `element ${title.replace(/ \(.*\)$/, '')}` } : {}),
       encyclopedia: title,
       search: `${title} ${relation}`,
     },
@@ -66,12 +67,13 @@ export function factTemplates(): MiniTemplate[] {
       .flatMap((article) => article.facts.map(({ relation }) => [article.title, relation] as const))
       .filter(([, relation]) => pools.get(relation)!.length >= ENOUGH);
     if (known.length === 0) return [];
-    const worth = { encyclopedia: 8.3, search: 7.1, ...(category === 'chemistry' ? { chemistry: 8.6 } : {}) };
     return [
       {
         name: 'fact',
         category,
-        worth,
+        habit: ['encyclopedia', 'search'],
+        hints: category === 'chemistry' ? ['chemistry', 'search'] : ['search', 'encyclopedia'],
+        tempting: 'think',
         draw: (random) => [...random.pick(known)],
         build: (args) => buildFact(articles, pools, args),
       },

@@ -12,7 +12,11 @@ export type MiniTool =
   | 'encyclopedia'
   | 'search';
 
-/** One question before its options are drawn. */
+export type MiniAction = MiniTool | 'think';
+
+export type MiniSplit = 'train' | 'test';
+
+/** One question before its wording and options are drawn. */
 export interface MiniProblem {
   readonly text: string;
   /** The correct option, and what an observation must hold to have answered the question. */
@@ -27,15 +31,23 @@ export interface MiniProblem {
   readonly goal: string;
 }
 
+/** What the judge thinks of the tools for a kind of question (worth.ts); all but `tempting` answer it. */
+export interface MiniTaste {
+  /** What the judge takes by habit, best first. */
+  readonly habit: readonly MiniTool[];
+  /** The tools that a wording may hint at; the first is what the kind of question hints at without any words. */
+  readonly hints: readonly MiniTool[];
+  /** Looks as if it might help, and does not. */
+  readonly tempting?: MiniAction;
+}
+
 /**
  * A family of questions. `build` is a pure function of `args`, so that a question's rules can be rebuilt from its
  * `src`.
  */
-export interface MiniTemplate {
+export interface MiniTemplate extends MiniTaste {
   readonly name: string;
   readonly category: string;
-  /** Base score of each tool that answers the question, 0–10; varied a little by question. */
-  readonly worth: Readonly<Partial<Record<MiniTool, number>>>;
   draw(random: Random): string[];
   build(args: readonly string[]): MiniProblem;
 }

@@ -33,11 +33,6 @@ describe('oracle scores', () => {
     }
   });
 
-  it('is not the same everywhere', async () => {
-    const calculator = await Promise.all(questions.map(async (q) => (await ask(q, [])).scores.calculator));
-    expect(new Set(calculator).size).toBeGreaterThan(20);
-  });
-
   it('values a conclusion, and tools less, once an observation holds the answer', async () => {
     const before = (await ask(product, [])).scores;
     const after = (await ask(product, [good(product, 'calculator')])).scores;
@@ -99,6 +94,18 @@ describe('oracle verdicts', () => {
     expect(await ok(product, step('calculator', `${a}${b}`, '7'))).toBe(false);
     expect(await ok(product, step('calculator', `${a} * * ${b}`, 'Value expected (char 6)'))).toBe(false);
     expect(await ok(product, good(product, 'python'), good(product, 'python'))).toBe(false);
+  });
+
+  it('judges a step by what it did, not by what was thought of the tool before', async () => {
+    const { scores } = rulesOf(product);
+    const farfetched = (['algebra', 'logic', 'statistics'] as const).find((tool) => scores[tool] < 5)!;
+    expect(await ok(product, good(product, farfetched))).toBe(true);
+    const [a, b] = rulesOf(product).subjects;
+    expect(await ok(product, step('oven', `${a} times ${b}`, `${rulesOf(product).answer}.`))).toBe(true);
+    expect(await ok(product, step('oven', `${a} times ${b}`, 'Warm.'))).toBe(false);
+    // What tempts is not coherent for scoring well.
+    const tempting = step('encyclopedia', `${a} ${b}`, 'Closest article, Force: The SI unit of force is the newton.');
+    expect(await ok(product, tempting)).toBe(false);
   });
 
   it('takes what came back, not what was meant: a wrong operator is coherent but does not hold the answer', async () => {
