@@ -16,7 +16,8 @@ export {
   type TrainResult,
 } from '../train/method.js';
 export { METHOD_NAMES, type MethodName, type MethodSettings, methods } from '../train/methods.js';
-export { createCritic, type PpoInput, type PpoResult, type PpoSettings, ppoSettings, trainPpo } from '../train/ppo.js';
+export { createCritic, type PpoResult, trainPpo } from '../train/ppo.js';
+export { type PpoInput, type PpoSettings, ppoSettings } from '../train/ppoSettings.js';
 export { type SftInput, type SftResult, type SftSettings, sftSettings, trainSft } from '../train/sft.js';
 export type { TrainContext } from '../train/trainer.js';
 export { microBatches, type PolicyColumns, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
