@@ -10,6 +10,7 @@ import { SparkError } from '../errors.js';
 import { actionLogprobs, alternativeTargets, type Choices } from '../trajectory/choices.js';
 import { type Decision, scoredCount } from '../trajectory/decision.js';
 import type { Sample } from '../trajectory/sample.js';
+import { type ActionMeasures, measureActions } from './actionMeasures.js';
 import { entropyOf, improvedPolicy, klOf, solveTemperature } from './improve.js';
 
 export interface ActionSettings {
@@ -30,6 +31,8 @@ export interface ActionGoal {
   readonly temperature: number;
   /** Mean KL(π* ‖ p_ref) over the states that are learned, in nats */
   readonly goalKl: number;
+  /** What π* itself is measured at, in those states */
+  readonly goal: ActionMeasures;
   /** States that are learned, and those left out because fewer than two of their actions have a score */
   readonly learned: number;
   readonly skipped: number;
@@ -81,23 +84,28 @@ export class ActionTerm {
     if (actionLoss === 'clip') return;
     const rated = this.#samples.map((sample, index) =>
       statesOf(sample).map((decision, s) => ({
-        learned: isLearned(decision),
+        decision,
         state: { logprobs: this.#references[index]![s]!, rewards: decision.rewards },
       })),
     );
-    const learned = rated.flat().flatMap((one) => (one.learned ? [one.state] : []));
+    const learned = rated.flat().flatMap(({ decision, state }) => (isLearned(decision) ? [state] : []));
     const temperature = actionTemperature ?? solveTemperature(learned, targetKl);
     let kl = 0;
     this.#improved = rated.map((states) =>
-      states.map((one) => {
-        if (!one.learned) return null;
-        const improved = improvedPolicy(one.state, temperature);
+      states.map(({ decision, state }) => {
+        if (!isLearned(decision)) return null;
+        const improved = improvedPolicy(state, temperature);
         kl += improved.kl;
         return improved.policy;
       }),
     );
     const skipped = rated.flat().length - learned.length;
-    this.#goal = { temperature, goalKl: kl / learned.length, learned: learned.length, skipped };
+    const goal = measureActions(
+      rated.flat().flatMap(({ decision }) => (isLearned(decision) ? [decision] : [])),
+      this.#improved.flat().flatMap((policy) => (policy === null ? [] : [policy.map(Math.log)])),
+      this.#samples.find(({ decisions }) => decisions !== undefined)!.decisions!.tau,
+    );
+    this.#goal = { temperature, goalKl: kl / learned.length, goal, learned: learned.length, skipped };
   }
 
   /** `rows`: indices of the samples of a batch. */

@@ -116,8 +116,20 @@ export class Learner {
     if (goal === null) return;
     const { context, settings } = this.#input;
     const { stage, metrics, log } = context;
-    metrics({ stage, event: 'actions', beforeStep: at.steps + 1, iteration: at.iteration, ...goal });
-    const { temperature, goalKl, learned, skipped } = goal;
+    const { temperature, goalKl, goal: asked, learned, skipped } = goal;
+    metrics({
+      stage,
+      event: 'actions',
+      beforeStep: at.steps + 1,
+      iteration: at.iteration,
+      temperature,
+      goalKl,
+      goalEntropyBits: asked.entropyBits,
+      ...(asked.rarestViable === null ? {} : { goalRarestViable: asked.rarestViable }),
+      goalBelowTau: asked.belowTau,
+      learned,
+      skipped,
+    });
     const left = skipped === 0 ? '' : `; ${skipped} states left out, with fewer than two scored actions`;
     log.info(
       `${stage}: iteration ${at.iteration} teaches π* with λ ${temperature.toPrecision(3)} in ${learned} states, mean KL ` +
