@@ -58,7 +58,7 @@ export interface PpoResult {
   readonly samples: number;
   /** Epochs cut short by the target KL. */
   readonly epochsStopped: number;
-  /** Mean k3 and L_v of the last step. */
+  /** Mean k2Bounded and L_v of the last step. */
   readonly finalKl: number;
   readonly finalValueLoss: number;
   readonly [metric: string]: number;

@@ -13,7 +13,7 @@ import { Divergence } from './divergence.js';
 import { fitMicroBatch } from './microBatch.js';
 import { choosingSamples, PolicyMeasure } from './policyMeasure.js';
 import { PolicySums } from './policySums.js';
-import type { Position, Step } from './ppoPosition.js';
+import { type Position, type Step, startPosition } from './ppoPosition.js';
 import { needsDecisions, type PpoInput } from './ppoSettings.js';
 import { learningRateAt } from './schedule.js';
 
@@ -98,10 +98,14 @@ export class Learner {
 
   #keep(buffers: Buffers): void {
     this.#buffers = buffers;
-    if (buffers.oldChoices !== undefined) this.#term?.begin(buffers.oldChoices);
-    const policies = this.#choosing?.map(({ choices, decisions }, index) =>
-      actionLogprobs(choices, decisions?.states.length ?? 0, buffers.oldChoices![index]!),
-    );
+    // Absent from a checkpoint of a training that had nothing to read the actions by; then nothing is learned from them.
+    const { oldChoices } = buffers;
+    if (oldChoices !== undefined) this.#term?.begin(oldChoices);
+    const policies =
+      oldChoices &&
+      this.#choosing?.map(({ choices, decisions }, index) =>
+        actionLogprobs(choices, decisions?.states.length ?? 0, oldChoices[index]!),
+      );
     this.#advantages = advantagesOf(this.#samples, buffers.values, policies ?? null, this.#advantageSettings);
   }
 
@@ -136,9 +140,9 @@ export class Learner {
         `${goalKl.toFixed(3)} from the policy${left}`,
     );
     if (settings.actionTemperature !== null || goalKl > 0.99 * settings.targetKl) return;
-    log.warn(
+    log.info(
       `${stage}: no λ brings π* to a mean KL of targetKl ${settings.targetKl}: the best actions alone are at ` +
-        `${goalKl.toFixed(3)}; the scores of these rollouts tell little apart`,
+        `${goalKl.toFixed(3)}`,
     );
   }
 
@@ -214,7 +218,8 @@ export class Learner {
     const saved = await this.#checkpoints?.load<Position>({ actor, critic });
     if (!saved) return null;
     if (saved.arrays.refLogprobs !== undefined) this.#keep(saved.arrays as unknown as Buffers);
-    return saved.position;
+    // A checkpoint of an older version may lack what came later.
+    return { ...startPosition(saved.position.passTokens), ...saved.position };
   }
 
   async save(position: Position): Promise<void> {

@@ -113,7 +113,9 @@ export function klPassed(at: Position, limits: KlLimits, batchesPerEpoch: number
   const { targetKl, goalKl } = limits;
   const epochKl = at.epochKl / at.epochTokens;
   const epochActionKl = at.epochDecisions === 0 ? 0 : at.epochActionKl / at.epochDecisions;
-  const ofActions = goalKl !== null && epochActionKl > ACTION_KL_SLACK * goalKl;
+  // What is taught may be nearer than the target, as where little is below τ and ρ is 0, or farther, with a λ set by hand.
+  const most = ACTION_KL_SLACK * Math.max(targetKl, goalKl ?? 0);
+  const ofActions = goalKl !== null && epochActionKl > most;
   if (epochKl <= targetKl && !ofActions) return false;
   at.epochsStopped += 1;
   const { iteration, epoch, batch } = at;
@@ -122,7 +124,7 @@ export function klPassed(at: Position, limits: KlLimits, batchesPerEpoch: number
   const what =
     epochKl > targetKl
       ? `mean KL ${epochKl.toFixed(3)} passed the target ${targetKl}`
-      : `mean KL over the actions ${epochActionKl.toFixed(3)} passed ${ACTION_KL_SLACK} times the ${goalKl!.toFixed(3)} that is taught`;
+      : `mean KL over the actions ${epochActionKl.toFixed(3)} passed ${most.toFixed(3)}, ${ACTION_KL_SLACK} times what is taught`;
   context.log.warn(
     `${context.stage}: iteration ${iteration}, epoch ${epoch} stopped after batch ${batch}: ${what}; ` +
       'a lower learning rate or a higher klCoefficient keeps it below for longer',

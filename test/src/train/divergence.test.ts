@@ -58,6 +58,9 @@ it('ends it when the actions are half as far again from the policy as they were 
   expect(klPassed({ ...at, epochActionKl: 8 * 0.29 }, limits, 20, silent())).toBe(false);
   expect(klPassed({ ...at, epochActionKl: 8 * 0.31 }, limits, 20, silent())).toBe(true);
   expect(klPassed({ ...at, epochActionKl: 8 * 0.31 }, { ...limits, goalKl: null }, 20, silent())).toBe(false);
+  // A λ set by hand may teach more than the target; scores that ask for nothing leave room for the other losses.
+  expect(klPassed({ ...at, epochActionKl: 8 * 0.5 }, { ...limits, goalKl: 0.4 }, 20, silent())).toBe(false);
+  expect(klPassed({ ...at, epochActionKl: 8 * 0.1 }, { ...limits, goalKl: 0 }, 20, silent())).toBe(false);
 });
 
 it('counts tokens without a loss as little as they are learned from', () => {
