@@ -121,6 +121,7 @@ Napi::Value accumulate_policy(const Napi::CallbackInfo& info) {
         set_number(object, "clippedCount", static_cast<double>(m.clipped_count));
         set_number(object, "ratioSum", m.ratio_sum);
         set_number(object, "ratioMax", m.ratio_max);
+        object.Set("logprobs", float_array(env, std::move(m.logprobs)));
         if (m.value) object.Set("value", value_object(env, *m.value));
         set_choices(object, std::move(m.choices));
         return object;

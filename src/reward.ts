@@ -5,7 +5,7 @@
  * The two are logged apart everywhere, because in the sum one can hide the other.
  */
 import { SparkError, shown, threw } from './errors.js';
-import type { Step, Trajectory } from './trajectory/trajectory.js';
+import type { Score, Step, Trajectory } from './trajectory/trajectory.js';
 
 export interface Reward {
   /** ρ · (best − chosen), never negative for a viable choice */
@@ -29,6 +29,16 @@ export function stepReward(step: Step, rho: number): Reward | null {
   // Written so that an exact 0 stays +0.
   const coherence = step.processOk ? 0 : -(1 - rho);
   return { diversity, coherence, reward: diversity + coherence };
+}
+
+/**
+ * r(s, a), what the judge's scores alone say of an action, taken or not (docs/algorithm.md, All scored actions):
+ * ρ (best − score) for a viable one, −(1 − ρ) below τ, null where the score is missing.
+ */
+export function actionReward(score: Score, best: number, { rho, tau }: { readonly rho: number; readonly tau: number }) {
+  if (score === null) return null;
+  // Written so that an exact 0 stays +0.
+  return score >= tau ? rho * (best - score) : rho - 1 || 0;
 }
 
 /** `reward`, which may be the user's own; `invalid_argument` names the step for which it throws or answers no reward. */

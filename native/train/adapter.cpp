@@ -51,6 +51,13 @@ bool needs_reference(const Batch& batch, const PolicyOptions& options) {
   return options.kl_coefficient > 0 || !batch.ref_logprobs.empty();
 }
 
+// (N) from lp (M): each at its token, 0 elsewhere.
+std::vector<float> at_tokens(const Batch& batch, const LossPositions& losses, const std::vector<float>& lp) {
+  std::vector<float> all(batch.tokens.size(), 0.0f);
+  for (size_t m = 0; m < lp.size(); ++m) all[static_cast<size_t>(losses.positions[m])] = lp[m];
+  return all;
+}
+
 }  // namespace
 
 std::shared_ptr<LoraAdapter> LoraAdapter::blank(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
@@ -148,13 +155,12 @@ AccumulateMetrics LoraAdapter::accumulate(const Batch& given, std::span<const fl
   check_slopes(dlp, batch);
   core.begin_pass({Pass::Accumulate, &lora()}, batch);
   const LossPositions losses = find_losses(batch);
-  AccumulateMetrics metrics{losses.count(), std::vector<float>(batch.tokens.size(), 0.0f), {}};
+  AccumulateMetrics metrics{losses.count(), at_tokens(batch, losses, {}), {}};
   if (metrics.tokens == 0 && batch.choice_positions.empty()) return metrics;
   const float* slopes = upload_at(*core.backend, core.arena, dlp, losses);  // (M)
   const auto by_chunk = [&](float*, const float*, int64_t first, int64_t) { return slopes + first; };
   Passed passed = run(batch, losses, {by_chunk, nullptr}, {}, cancel);
-  const std::vector<float>& lp = passed.lp;  // (M)
-  for (size_t m = 0; m < lp.size(); ++m) metrics.logprobs[static_cast<size_t>(losses.positions[m])] = lp[m];
+  metrics.logprobs = at_tokens(batch, losses, passed.lp);
   metrics.choices = std::move(passed.choices);
   commit_gradients({trained_.get()});
   return metrics;
@@ -235,6 +241,7 @@ PolicyMetrics LoraAdapter::policy_pass(const Batch& batch, const PolicyOptions& 
   Passed passed = run(batch, losses, slopes, options.value, cancel);
   PolicyMetrics metrics =
       policy_metrics(batch, losses, passed.lp, policy_ratios(batch, losses, passed.lp, options.step_ratio), options);
+  metrics.logprobs = at_tokens(batch, losses, passed.lp);
   metrics.value = passed.value;
   metrics.choices = std::move(passed.choices);
   return metrics;

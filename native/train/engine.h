@@ -119,6 +119,7 @@ struct PolicyMetrics {
   int64_t tokens = 0;  // M; the sums are over these
   double clip_loss_sum = 0, kl_loss_sum = 0, k1_sum = 0, k2_sum = 0, k3_sum = 0, ratio_sum = 0, ratio_max = 0;
   int64_t clipped_count = 0;
+  std::vector<float> logprobs;        // (N) where lossMask is 1, 0 elsewhere
   std::optional<ValueMetrics> value;  // when the call had a value term
   std::optional<ChoiceMetrics> choices;
 };

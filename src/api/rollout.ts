@@ -8,12 +8,14 @@ export type {
   GenerateOptions,
   Generator,
   GeneratorSequence,
+  Tokenizer,
 } from '../inference/generator.js';
 export {
   type LlamaCppGenerator,
   type LlamaCppOptions,
   type LogprobOptions,
   openLlamaCpp,
+  openTokenizer,
 } from '../inference/llamaCpp.js';
 export { type ApiJudge, type ApiJudgeOptions, createApiJudge } from '../judge/apiJudge.js';
 export type { Budget, Reservation } from '../judge/budget.js';
@@ -35,6 +37,7 @@ export { isTrajectory, rolloutQuestion } from '../rollout/rollout.js';
 export { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
 export { type Selection, type SelectionSettings, selectAction } from '../rollout/select.js';
 export type { RolloutDeps, RolloutSettings, Tools } from '../rollout/settings.js';
+export { actionTokens } from '../rollout/step.js';
 export { ActionUsage } from '../rollout/usage.js';
 export { noteSecret, redact } from '../secrets/redact.js';
 export { BUILTIN_TOOLS } from '../tools/builtin.js';

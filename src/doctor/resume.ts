@@ -9,12 +9,17 @@ import path from 'node:path';
 import type { Config } from '../config/index.js';
 import type { Model } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
+import { openTokenizer } from '../inference/llamaCpp.js';
 import { silentLog } from '../log.js';
 import { seededRandom } from '../random.js';
 import { stepReward } from '../reward.js';
-import { openEngine } from '../run/parts.js';
+import { actionTokens } from '../rollout/step.js';
+import { actionsOf, loadParts, openEngine } from '../run/parts.js';
+import type { ActionInfo } from '../tools/tool.js';
 import type { Objective, Trainables } from '../train/method.js';
 import { METHOD_NAMES, type MethodName, methods } from '../train/methods.js';
+import type { ActionTokens } from '../trajectory/choices.js';
+import type { JudgedActions } from '../trajectory/decision.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { Segment, SegmentKind, Step, Trajectory } from '../trajectory/trajectory.js';
 
@@ -46,12 +51,16 @@ export async function verifyResume(
   try {
     other = await openEngine(config, signal);
     const results: ResumeResult[] = [];
+    const { parts } = await loadParts(config);
+    const infos = actionsOf(config, parts);
+    const judged = { actions: infos.map(({ name }) => name), rho: RHO, tau: config.rollout.tau };
     for (const method of METHOD_NAMES) {
       const objective = methods[method].with(small(config[method]));
-      const shortest = await shortestOf(objective, trajectories());
+      const shortest = await shortestOf(objective, trajectories(), judged);
       const data = shortest.length >= TRAJECTORIES ? 'run' : 'made up';
       const samples = data === 'run' ? shortest : madeUp(objective, model.info.vocabulary, config.seed);
-      const trial = { model, other, config, objective, samples, folder: path.join(folder, method), signal };
+      const actions = data === 'run' ? await tokensOf(infos, config, signal) : MADE_UP;
+      const trial = { model, other, config, objective, samples, actions, folder: path.join(folder, method), signal };
       const tries = await new Trial(trial).compare();
       results.push(...tries.map((one) => ({ method, data, ...one }) as const));
     }
@@ -60,6 +69,15 @@ export async function verifyResume(
     model.dispose();
     other?.dispose();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function tokensOf(actions: readonly ActionInfo[], config: Config, signal: AbortSignal): Promise<ActionTokens[]> {
+  const tokenizer = await openTokenizer(config.model.path, signal);
+  try {
+    return actionTokens(actions, tokenizer);
+  } finally {
+    await tokenizer.dispose();
   }
 }
 
@@ -91,6 +109,7 @@ interface TrialOptions {
   readonly config: Config;
   readonly objective: Objective;
   readonly samples: readonly Sample[];
+  readonly actions: readonly ActionTokens[];
   readonly folder: string;
   readonly signal: AbortSignal;
 }
@@ -141,7 +160,7 @@ class Trial {
     checkpointFolder: string | null,
     stopAfter: number | null,
   ): Promise<number> {
-    const { config, objective, samples, folder, signal } = this.#options;
+    const { config, objective, samples, actions, folder, signal } = this.#options;
     const stop = new AbortController();
     let steps = 0;
     const context = {
@@ -158,6 +177,7 @@ class Trial {
       },
       checkpointFolder,
       checkpointEvery: CHECKPOINT_EVERY,
+      actions,
       signal: AbortSignal.any([signal, stop.signal]),
     };
     try {
@@ -174,13 +194,18 @@ function release(trainables: Trainables): void {
   for (const trainable of Object.values(trainables)) trainable.dispose();
 }
 
-const reward = (step: Step) => stepReward(step, 0.5);
+const RHO = 0.5;
+const reward = (step: Step) => stepReward(step, RHO);
 
 /** The run's shortest samples, at most TRAJECTORIES of them. */
-async function shortestOf(objective: Objective, trajectories: AsyncIterable<Trajectory>): Promise<Sample[]> {
+async function shortestOf(
+  objective: Objective,
+  trajectories: AsyncIterable<Trajectory>,
+  judged: JudgedActions,
+): Promise<Sample[]> {
   const shortest: Sample[] = [];
   for await (const trajectory of trajectories) {
-    const sample = objective.sample(trajectory, reward);
+    const sample = objective.sample(trajectory, reward, judged);
     if (sample === null) continue;
     shortest.push(sample);
     shortest.sort((a, b) => a.tokens.length - b.tokens.length);
@@ -189,9 +214,16 @@ async function shortestOf(objective: Objective, trajectories: AsyncIterable<Traj
   return shortest;
 }
 
+/** The actions of made-up trajectories; any two tokens will do. */
+const MADE_UP: readonly ActionTokens[] = [
+  { name: 'python', tokens: [1] },
+  { name: 'calculator', tokens: [2] },
+];
+
 function madeUp(objective: Objective, vocabulary: number, seed: number): Sample[] {
+  const judged = { actions: MADE_UP.map(({ name }) => name), rho: RHO, tau: 6 };
   return randomTrajectories(TRAJECTORIES, vocabulary, seed)
-    .map((trajectory) => objective.sample(trajectory, reward))
+    .map((trajectory) => objective.sample(trajectory, reward, judged))
     .filter((sample) => sample !== null);
 }
 
@@ -246,7 +278,9 @@ function randomTrajectories(count: number, vocabulary: number, seed: number): Tr
       answer: null,
       correct: true,
       end: 'answered',
-      tokens: Array.from({ length: at }, () => whole(0, vocabulary)),
+      tokens: segments.flatMap(({ kind, start, end }) =>
+        kind === 'action' ? MADE_UP[0]!.tokens : Array.from({ length: end - start }, () => whole(0, vocabulary)),
+      ),
       segments,
     };
   });

@@ -176,6 +176,8 @@ export interface PolicyMetrics {
   readonly clippedCount: number;
   readonly ratioSum: number;
   readonly ratioMax: number;
+  /** (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them */
+  readonly logprobs: Float32Array;
   /** Present when the call had a value term */
   readonly value?: ValueMetrics;
   /** Present when the batch had choices with targets */

@@ -37,7 +37,7 @@ export interface Warning {
 }
 
 export interface Thresholds {
-  /** Mean k3 of an epoch (docs/algorithm.md, Losses). */
+  /** Mean bounded k2 of an epoch (docs/algorithm.md, Target KL). */
   readonly targetKl: number;
   /** Warn when the share of `think` is at least this … */
   readonly thinkShare: number;
@@ -111,16 +111,18 @@ function notFinite(rows: readonly TrainingRow[]): Found {
   return null;
 }
 
+/** By the measure that ends epochs; rows of an older version have k3 alone. */
 function klPastTarget(rows: readonly TrainingRow[], { targetKl }: Thresholds): Found {
-  const steps = rows.filter((row) => typeof row.k3 === 'number');
+  const name = rows.some((row) => typeof row.k2Bounded === 'number') ? 'k2Bounded' : 'k3';
+  const steps = rows.filter((row) => typeof row[name] === 'number');
   const epochs = groupBy(steps, (row) => `iteration ${row.iteration ?? 0}, epoch ${row.epoch ?? 0}`);
-  const means = [...epochs].map(([epoch, group]) => ({ epoch, kl: weightedMean(group, 'k3') }));
+  const means = [...epochs].map(([epoch, group]) => ({ epoch, kl: weightedMean(group, name) }));
   const worst = means.reduce((a, b) => (b.kl > a.kl ? b : a), { epoch: '', kl: Number.NEGATIVE_INFINITY });
   if (worst.kl <= targetKl) return null;
   return {
     code: 'kl_past_target',
     message:
-      `mean KL (k3) reached ${worst.kl.toFixed(3)} in ${worst.epoch}, past the target ${targetKl}: the policy is far from ` +
+      `mean KL (${name}) reached ${worst.kl.toFixed(3)} in ${worst.epoch}, past the target ${targetKl}: the policy is far from ` +
       'its reference; lower the learning rate or raise klCoefficient',
   };
 }

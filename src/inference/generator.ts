@@ -1,6 +1,13 @@
 /** Inference, token in and token out. */
 import type { KeysOf } from '../options.js';
 
+/** Text to tokens and back, by a model's vocabulary. A Generator is one. */
+export interface Tokenizer {
+  tokenize(text: string, special: boolean): number[];
+  detokenize(tokens: readonly number[]): string;
+  dispose(): Promise<void>;
+}
+
 /** Implementations batch the sequences that are open at the same time. */
 export interface Generator {
   /** Names model and adapter by their content, so that a trajectory says exactly what wrote it. */

@@ -8,7 +8,7 @@ import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { fileSha256 } from './fileHash.js';
-import type { Generator, GeneratorSequence } from './generator.js';
+import type { Generator, GeneratorSequence, Tokenizer } from './generator.js';
 import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
 import { firstPart, modelSha256 } from './ggufParts.js';
 import type { Lanes } from './lanes.js';
@@ -77,6 +77,39 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   }
 }
 
+/** A model's vocabulary alone, without its weights. The text of a token is that of the generator's `detokenize`. */
+export async function openTokenizer(modelPath: string, signal?: AbortSignal): Promise<Tokenizer> {
+  throwIfAborted(signal);
+  const options = { modelPath, signal };
+  const info = checkModelFile(modelPath);
+  const [llama] = await Promise.all([sharedLlama(false), probe(options, info.bytes)]);
+  try {
+    const model = await llama.loadModel({
+      modelPath: path.resolve(firstPart(modelPath)),
+      vocabOnly: true,
+      ...(signal === undefined ? {} : { loadSignal: signal }),
+    });
+    return {
+      tokenize: (text, special) => tokenizeWith(model, text, special),
+      detokenize: (tokens) => detokenizeWith(model, tokens),
+      dispose: () => model.dispose(),
+    };
+  } catch (error) {
+    throwIfAborted(signal);
+    throw loadFailure(error, options, false);
+  }
+}
+
+function tokenizeWith(model: LlamaModel, text: string, special: boolean): number[] {
+  // The text is a piece of a longer one, so the space that some tokenizers put before every text is trimmed.
+  return model.tokenize(text, special, 'trimLeadingSpace') as number[];
+}
+
+function detokenizeWith(model: LlamaModel, tokens: readonly number[]): string {
+  // `true` keeps control tokens: in a tokenizer made for the step format its tags are such tokens.
+  return model.detokenize(tokens as Token[], true);
+}
+
 async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Promise<void> {
   const { getModuleVersion } = await library();
   const [sha256, version] = await Promise.all([modelSha256(modelPath, signal), getModuleVersion()]);
@@ -117,14 +150,12 @@ class LlamaCpp implements LlamaCppGenerator {
 
   tokenize(text: string, special: boolean): number[] {
     this.#checkUsable();
-    // The text is a piece of a longer one, so the space that some tokenizers put before every text is trimmed.
-    return this.#model.tokenize(text, special, 'trimLeadingSpace') as number[];
+    return tokenizeWith(this.#model, text, special);
   }
 
   detokenize(tokens: readonly number[]): string {
     this.#checkUsable();
-    // `true` keeps control tokens: in a tokenizer made for the step format its tags are such tokens.
-    return this.#model.detokenize(tokens as Token[], true);
+    return detokenizeWith(this.#model, tokens);
   }
 
   async open(signal?: AbortSignal): Promise<GeneratorSequence> {

@@ -157,17 +157,37 @@ interface Curve {
   readonly note: string;
   readonly x: string;
   readonly y: string;
+  /** Of the x axis, where it is not x */
+  readonly axis?: string;
   /** Which rows belong to this chart. */
   readonly of: (row: TrainingRow) => boolean;
 }
 
 const CURVES: readonly Curve[] = [
+  // Entropy can be bought with bad actions, so the share of these stands beside it.
   {
     title: 'Entropy by epoch',
-    note: 'Action entropy in bits.',
-    x: 'epoch',
+    note: 'Of the policy’s own distribution over the actions, mean over stored states, in bits.',
+    x: 'epochsDone',
     y: 'entropyBits',
-    of: () => true,
+    axis: 'epochs done',
+    of: (row) => row.event === 'policy',
+  },
+  {
+    title: 'Actions below τ by epoch',
+    note: 'Mean probability of the actions that the judge scored below τ, in the same states.',
+    x: 'epochsDone',
+    y: 'belowTau',
+    axis: 'epochs done',
+    of: (row) => row.event === 'policy',
+  },
+  {
+    title: 'Rarest viable action by epoch',
+    note: 'Mean probability of the lowest-scored action that is still viable.',
+    x: 'epochsDone',
+    y: 'rarestViable',
+    axis: 'epochs done',
+    of: (row) => row.event === 'policy',
   },
   {
     title: 'SFT loss',
@@ -183,7 +203,27 @@ const CURVES: readonly Curve[] = [
     y: 'policyLoss',
     of: () => true,
   },
-  { title: 'KL to the reference', note: 'k3 estimate per action token.', x: 'step', y: 'k3', of: () => true },
+  {
+    title: 'KL to the reference',
+    note: 'Mean ½ (lp − lp_ref)² per token, of which no single token decides; past the target an epoch ends.',
+    x: 'step',
+    y: 'k2Bounded',
+    of: () => true,
+  },
+  {
+    title: 'KL over the actions',
+    note: 'Exact, to the policy at the start of the iteration.',
+    x: 'step',
+    y: 'actionKl',
+    of: () => true,
+  },
+  {
+    title: 'Action loss',
+    note: 'Cross-entropy against π*, the policy that the judge’s scores of all actions ask for.',
+    x: 'step',
+    y: 'actionLoss',
+    of: () => true,
+  },
   {
     title: 'Clip fraction',
     note: 'Share of ratios outside the clip range.',
@@ -209,12 +249,12 @@ export function trainingCharts(training: readonly StageTraining[], targetKl: num
       .filter(({ points: found }) => found.length > 0);
     if (lines.length === 0) return [];
     const color = (stage: string) => SERIES[training.findIndex((one) => one.stage === stage) % SERIES.length]!;
-    const limit = curve.y === 'k3' && targetKl !== null ? limitLine(targetKl, `target ${targetKl}`) : undefined;
+    const limit = curve.y === 'k2Bounded' && targetKl !== null ? limitLine(targetKl, `target ${targetKl}`) : undefined;
     const option = {
       grid: { left: 52, right: 14, top: 12, bottom: 42 },
       xAxis: {
         ...valueAxis({ min: 'dataMin', max: 'dataMax', minInterval: 1 }),
-        ...axisName(curve.x),
+        ...axisName(curve.axis ?? curve.x),
         splitLine: { show: false },
       },
       yAxis: valueAxis({

@@ -10,8 +10,9 @@ export interface ReportInput {
   /** In the order of the ladder. */
   readonly stages: readonly StageResult[];
   /**
-   * Rows of metrics.jsonl by stage. Drawn where present: `loss`, `policyLoss`, `k3`, `clipFraction`, `valueLoss`,
-   * `gradNorm` against `step`; `rewardDiversity` and `rewardCoherence`; `entropyBits` against `epoch`.
+   * Rows of metrics.jsonl by stage. Drawn where present: `loss`, `policyLoss`, `k2Bounded`, `actionKl`, `actionLoss`,
+   * `clipFraction`, `valueLoss`, `gradNorm` against `step`; `rewardDiversity` and `rewardCoherence`; of `policy` rows
+   * `entropyBits`, `belowTau` and `rarestViable` against `epochsDone`.
    */
   readonly training: readonly StageTraining[];
   readonly warnings: readonly Warning[];

@@ -71,7 +71,8 @@ function trainingRows(metrics: readonly MetricRow[]): { stage: string; rows: Tra
     if (typeof row.stage !== 'string') continue;
     const rows = stages.get(row.stage) ?? new Map<string, TrainingRow>();
     if (row.event === 'start' && row.resumed !== true) rows.clear();
-    const key = row.event === undefined ? `step ${row.step}` : `${row.event}`;
+    // One row of an event is drawn, but `policy` tells of every epoch.
+    const key = row.event === undefined ? `step ${row.step}` : `${row.event} ${row.epochsDone ?? ''}`;
     if (row.event !== 'start') rows.set(key, plainRow(row));
     stages.set(row.stage, rows);
   }

@@ -4,11 +4,12 @@
  */
 import { signalOf } from '../abortable.js';
 import { SparkError } from '../errors.js';
-import type { GenerateOptions } from '../inference/generator.js';
+import type { GenerateOptions, Tokenizer } from '../inference/generator.js';
 import type { JudgedStep } from '../judge/judge.js';
 import type { Question } from '../questions/question.js';
 import { mixSeeds, seededRandom } from '../random.js';
-import { checkResult, THINK } from '../tools/tool.js';
+import { type ActionInfo, checkResult, THINK } from '../tools/tool.js';
+import type { ActionTokens } from '../trajectory/choices.js';
 import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
 import { askForScores } from './ask.js';
 import { neutralizeTags, TAG } from './prompt.js';
@@ -105,7 +106,7 @@ async function chooseAction(
 ): Promise<Selection | { action: string; choice: 'policy' }> {
   const { deps, settings, transcript } = state;
   const names = deps.tools.actions().map(({ name }) => name);
-  const texts = names.map((name) => `${name}${TAG.actionEnd}`);
+  const texts = names.map(nameText);
   if (scores === null || settings.selection === 'policy') {
     const index = await transcript.choose('action', step, texts, sampling(state, step, 'action'));
     return { action: names[index]!, choice: 'policy' };
@@ -119,6 +120,19 @@ async function chooseAction(
   if (selection === null) throw new SparkError('internal', 'expected a verdict with at least one score, got none');
   transcript.write('action', step, texts[names.indexOf(selection.action)]!, true);
   return selection;
+}
+
+/** An action's name as it is written: with the closing tag, which says that the name is not the start of a longer one. */
+function nameText(name: string): string {
+  return `${name}${TAG.actionEnd}`;
+}
+
+/** The actions with the tokens that `chooseAction` writes, or lets the model choose among. */
+export function actionTokens(
+  actions: readonly Pick<ActionInfo, 'name'>[],
+  tokenizer: Pick<Tokenizer, 'tokenize'>,
+): ActionTokens[] {
+  return actions.map(({ name }) => ({ name, tokens: tokenizer.tokenize(nameText(name), true) }));
 }
 
 async function observe(

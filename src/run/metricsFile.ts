@@ -68,11 +68,11 @@ export class MetricsFile {
 
 /**
  * Whether a training that goes on from `step` writes this row again. Events between two steps have `afterStep` in place
- * of `step`. Rows with neither are written again when it starts from step 0, except the parity check, which comes
+ * of `step`, and `beforeStep` where the step that follows writes them again. Rows with none of these are written again when it starts from step 0, except the parity check, which comes
  * before.
  */
 function isPast(row: MetricRow, step: number): boolean {
-  const at = row.step ?? row.afterStep;
+  const at = row.step ?? row.afterStep ?? row.beforeStep;
   return typeof at === 'number' ? at > step : step === 0 && row.event !== 'parity';
 }
 

@@ -10,8 +10,8 @@ import { openModel } from '../engine/index.js';
 import type { Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
-import type { Generator } from '../inference/generator.js';
-import { openLlamaCpp } from '../inference/llamaCpp.js';
+import type { Generator, Tokenizer } from '../inference/generator.js';
+import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
 import { openApiJudge } from '../judge/open.js';
 import { createOracle } from '../judge/oracle.js';
@@ -67,6 +67,13 @@ export class Parts {
     this.#requireOpen('generator');
     const { config, user, signal } = this.#options;
     return user.generator?.(adapterPath, signal) ?? openGenerator(config, adapterPath, signal);
+  }
+
+  /** The vocabulary of the run's generator. The caller disposes of it. */
+  async tokenizer(): Promise<Tokenizer> {
+    this.#requireOpen('generator');
+    const { config, user, signal } = this.#options;
+    return user.generator?.(null, signal) ?? openTokenizer(config.model.path, signal);
   }
 
   /** The training engine on the configured model. The caller disposes of it. */

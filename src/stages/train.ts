@@ -3,10 +3,12 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
+import type { Tokenizer } from '../inference/generator.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
+import { actionTokens } from '../rollout/step.js';
 import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
 import { type Run, trainName } from '../run/run.js';
 import { hashOfSamples } from '../train/checkpoint.js';
@@ -108,6 +110,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
 async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outcome<TrainSummary>> {
   const { folder, config, log } = run;
   const model = await run.parts.engine();
+  let tokenizer: Tokenizer | null = null;
   try {
     const started = performance.now();
     const init = initOf(run, spec);
@@ -122,8 +125,9 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
       init: init === null ? null : { adapter, path: init },
     });
     const objective = objectiveOf(run, spec);
+    tokenizer = await run.parts.tokenizer();
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
-    const metrics = await objective.train(trainables, set.samples, contextOf(run, spec, model));
+    const metrics = await objective.train(trainables, set.samples, contextOf(run, spec, model, tokenizer));
     const file = freeName(folder.adapterFile(spec.name, metrics.steps));
     await save(run, spec, { model, adapter, file, set });
     const peft = peftOf(file);
@@ -138,6 +142,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     };
   } finally {
     model.dispose();
+    await tokenizer?.dispose();
   }
 }
 
@@ -162,7 +167,12 @@ async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finis
   else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
 }
 
-function contextOf({ folder, config, log, signal }: Run, spec: TrainSpec, model: Model): TrainContext {
+function contextOf(
+  { folder, config, log, signal, parts }: Run,
+  spec: TrainSpec,
+  model: Model,
+  tokenizer: Tokenizer,
+): TrainContext {
   const { name, method, selection, tau, rho } = spec;
   return {
     model,
@@ -177,6 +187,8 @@ function contextOf({ folder, config, log, signal }: Run, spec: TrainSpec, model:
     },
     checkpointFolder: folder.checkpointFolder(name),
     checkpointEvery: CHECKPOINT_EVERY,
+    actions: actionTokens(parts.actions(), tokenizer),
+    detokenize: (tokens) => tokenizer.detokenize(tokens),
     signal,
   };
 }

@@ -43,7 +43,9 @@ export async function readTrainingSet(
     if (!generator.startsWith(own)) others.set(generator, (others.get(generator) ?? 0) + 1);
     probes.offer(trajectory);
   };
-  const samples = await collectSamples(objective, looking(readTrajectories(file, log), look), parts.reward(rho));
+  const judged = { actions: parts.actions().map(({ name }) => name), rho, tau };
+  const seen = looking(readTrajectories(file, log), look);
+  const samples = await collectSamples(objective, seen, parts.reward(rho), judged);
   return { samples, probes: probes.take(), trajectories, others };
 }
 

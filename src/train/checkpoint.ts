@@ -149,11 +149,16 @@ async function hashesOf(folder: string, names: readonly string[]): Promise<Recor
   return hashes;
 }
 
-/** sha256 of what a training learns from: ids, tokens, loss masks and returns of its samples, in order. */
+/**
+ * sha256 of what a training learns from: ids, tokens, loss masks and returns of its samples, in order, and the choices of
+ * actions where something is learned from them.
+ */
 export function hashOfSamples(samples: readonly Sample[]): string {
   const hash = createHash('sha256');
   for (const sample of samples) {
     hash.update(sample.id).update(bytesOf(sample.tokens)).update(sample.lossMask).update(bytesOf(sample.returns));
+    if (sample.decisions?.learned === true) hash.update(JSON.stringify(sample.decisions));
+    if (sample.decisions?.learned === true && sample.choices) hash.update(JSON.stringify(sample.choices.trie));
   }
   return hash.digest('hex');
 }

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { checkedReward, type Reward } from '../reward.js';
+import type { JudgedActions } from '../trajectory/decision.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { SelectionRule, Step, Trajectory } from '../trajectory/trajectory.js';
 import type { TrainContext } from './trainer.js';
@@ -36,8 +37,11 @@ export interface StageDefaults {
 
 export interface Objective {
   stage(rho: number): StageDefaults;
-  /** The sample that a trajectory gives; null when nothing is learned from it. */
-  sample(trajectory: Trajectory, reward: StepReward): Sample | null;
+  /**
+   * The sample that a trajectory gives; null when nothing is learned from it. `judged`: the actions whose scores it may learn
+   * from, or have measured; absent: it gets the actions taken alone.
+   */
+  sample(trajectory: Trajectory, reward: StepReward, judged?: JudgedActions): Sample | null;
   /** For the message when no trajectory gives a sample: what a trajectory has to be, as in `SFT wants …`. */
   readonly wants: string;
   /** The settings that the result depends on. */
@@ -68,12 +72,13 @@ export async function collectSamples(
   objective: Objective,
   trajectories: Iterable<Trajectory> | AsyncIterable<Trajectory>,
   reward: StepReward,
+  judged?: JudgedActions,
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
   let count = 0;
   for await (const trajectory of trajectories) {
     count += 1;
-    const sample = objective.sample(trajectory, checkedReward(trajectory, reward));
+    const sample = objective.sample(trajectory, checkedReward(trajectory, reward), judged);
     if (sample !== null) samples.push(sample);
   }
   if (samples.length > 0) return samples;

@@ -1,5 +1,6 @@
 /** Decides how many packed tokens a pass may have: as the settings say, or fewer when memory is short. */
 import type { Adapter, BatchShape, Critic, MemoryPlan } from '../engine/types.js';
+import { blockLength } from '../trajectory/choices.js';
 import type { Sample } from '../trajectory/sample.js';
 import { byteText } from '../units.js';
 import type { TrainContext } from './trainer.js';
@@ -16,7 +17,7 @@ export async function fitMicroBatch(
   mostTokens: number,
   context: TrainContext,
 ): Promise<number> {
-  const longest = samples.reduce((most, sample) => Math.max(most, sample.tokens.length), 0);
+  const longest = samples.reduce((most, sample) => Math.max(most, blockLength(sample)), 0);
   for (let tokens = mostTokens; ; tokens = Math.max(longest, Math.floor(tokens / 2))) {
     const shape = largestPass(samples, longest, tokens);
     let plan: MemoryPlan | null = null;
@@ -30,13 +31,26 @@ export async function fitMicroBatch(
   }
 }
 
-/** An upper bound of every pass over these samples: all of the budget, with the highest density of values of any sample. */
+/**
+ * An upper bound of every pass over these samples: all of the budget, with the highest density of values and of choices of any
+ * sample.
+ */
 function largestPass(samples: readonly Sample[], longest: number, budget: number): BatchShape {
-  const all = samples.reduce((sum, sample) => sum + sample.tokens.length, 0);
+  const all = samples.reduce((sum, sample) => sum + blockLength(sample), 0);
   const tokens = Math.max(longest, Math.min(budget, all));
   const sequences = Math.ceil(tokens / longest);
-  const density = samples.reduce((most, { returns, tokens: own }) => Math.max(most, returns.length / own.length), 0);
-  return { tokens, sequences, longest, lossTokens: tokens - sequences, values: Math.ceil(tokens * density) };
+  const most = (count: (sample: Sample) => number) =>
+    Math.ceil(tokens * samples.reduce((found, sample) => Math.max(found, count(sample) / blockLength(sample)), 0));
+  const shape = {
+    tokens,
+    sequences,
+    longest,
+    lossTokens: tokens - sequences,
+    values: most(({ returns }) => returns.length),
+  };
+  const choices = most((sample) => sample.choices?.positions.length ?? 0);
+  const widest = Math.max(...(samples[0]?.choices?.trie.nodes ?? []).map(({ children }) => children.length));
+  return choices === 0 ? shape : { ...shape, choices, alternatives: choices * widest };
 }
 
 function announce(plan: MemoryPlan, tokens: number, lowered: boolean, context: TrainContext): void {

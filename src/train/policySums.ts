@@ -1,10 +1,12 @@
 /** Metrics of one optimizer step: sums over its micro-batches, divided by the number of loss tokens or steps. */
 import type { PolicyMetrics, ValueMetrics } from '../engine/types.js';
+import type { ActionReport } from './actionTerm.js';
+import type { DivergenceReport } from './divergence.js';
 
 export interface StepReport {
   /** N_a */
   readonly tokens: number;
-  /** L_clip + β L_kl */
+  /** L_clip + β L_kl, and what there is of L_act and the entropy bonus */
   readonly loss: number;
   /** L_clip */
   readonly policyLoss: number;
@@ -13,6 +15,12 @@ export interface StepReport {
   readonly k1: number;
   readonly k2: number;
   readonly k3: number;
+  /** Mean ½ min(|lp − lp_ref|, OUTLIER_NATS)²: what the target-KL stop looks at */
+  readonly k2Bounded: number;
+  /** 99.9th percentile of |lp − lp_ref| */
+  readonly deltaP999: number;
+  /** Tokens farther than OUTLIER_NATS from the reference */
+  readonly outliers: number;
   readonly clipFraction: number;
   readonly ratioMean: number;
   readonly ratioMax: number;
@@ -21,7 +29,18 @@ export interface StepReport {
   /** L_v */
   readonly valueLoss: number;
   readonly valueGradNorm: number;
-  readonly [key: string]: number;
+  /** Where the actions have a loss of their own: L_act, and means over the states with scores (actionTerm.ts) */
+  readonly actionLoss?: number;
+  readonly actionKl?: number;
+  readonly actionEntropy?: number;
+  readonly decisions?: number;
+}
+
+/** The updates that followed. */
+export interface Taken {
+  readonly learningRate: number;
+  readonly gradNorm: number;
+  readonly valueGradNorm: number;
 }
 
 export class PolicySums {
@@ -54,16 +73,24 @@ export class PolicySums {
     this.#valueLoss += metrics.lossSum;
   }
 
-  report(klCoefficient: number, learningRate: number, gradNorm: number, valueGradNorm: number): StepReport {
+  /** `actions`: null where the actions have no loss of their own. */
+  report(
+    { klCoefficient, entropyBonus }: { readonly klCoefficient: number; readonly entropyBonus: number },
+    divergence: DivergenceReport,
+    actions: ActionReport | null,
+    { learningRate, gradNorm, valueGradNorm }: Taken,
+  ): StepReport {
+    const ofActions = actions === null ? 0 : actions.actionLoss - entropyBonus * actions.actionEntropy;
     const perToken = (sum: number) => sum / this.#tokens;
     return {
       tokens: this.#tokens,
-      loss: perToken(this.#clipLoss + klCoefficient * this.#klLoss),
+      loss: perToken(this.#clipLoss + klCoefficient * this.#klLoss) + ofActions,
       policyLoss: perToken(this.#clipLoss),
       klPenalty: perToken(this.#klLoss),
       k1: perToken(this.#k1),
       k2: perToken(this.#k2),
       k3: perToken(this.#k3),
+      ...divergence,
       clipFraction: perToken(this.#clipped),
       ratioMean: perToken(this.#ratio),
       ratioMax: this.#ratioMax,
@@ -71,6 +98,7 @@ export class PolicySums {
       gradNorm,
       valueLoss: this.#valueLoss / this.#steps,
       valueGradNorm,
+      ...actions,
     };
   }
 }

@@ -7,6 +7,7 @@ import { signalOf } from '../abortable.js';
 import type { Adapter } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
+import { withDecisions } from '../trajectory/decision.js';
 import { microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
 import { SELECTION_RULES, type Trajectory } from '../trajectory/trajectory.js';
@@ -14,6 +15,7 @@ import { Checkpoints } from './checkpoint.js';
 import { defineMethod } from './method.js';
 import { fitMicroBatch } from './microBatch.js';
 import { optimizerSettings, positive } from './optimizer.js';
+import { choosingSamples, PolicyMeasure } from './policyMeasure.js';
 import { learningRateAt } from './schedule.js';
 import type { TrainContext } from './trainer.js';
 
@@ -29,9 +31,10 @@ export type SftSettings = z.infer<typeof sftSettings>;
 
 export const sft = defineMethod('sft', sftSettings, (settings) => ({
   stage: () => ({ name: 'sft', selection: settings.selection, init: 'base' }),
-  sample(trajectory) {
+  sample(trajectory, _reward, judged) {
     const sample = isGood(trajectory) ? sftSample(trajectory) : null;
-    return sample === null || sample.lossTokens === 0 ? null : sample;
+    if (sample === null || sample.lossTokens === 0) return null;
+    return judged === undefined ? sample : withDecisions(sample, trajectory, judged, false);
   },
   wants: 'SFT wants a right answer and every step judged coherent',
   decisive: settings,
@@ -63,6 +66,8 @@ interface Position {
   readonly loss: number;
   /** Most packed tokens of a pass */
   readonly passTokens: number;
+  /** Epochs after which the policy was measured last; −1 before the first measure, at the start */
+  readonly measured: number;
 }
 
 export async function trainSft({ actor, samples, settings, context }: SftInput): Promise<SftResult> {
@@ -72,19 +77,31 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
   const saved = (await checkpoints?.load<Position>({ actor }))?.position ?? null;
   await context.begin?.(saved?.step ?? 0);
   const passTokens = saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
-  let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens };
+  let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens, measured: -1 };
+  const choosing = choosingSamples(samples, context);
+  const measure = choosing === null ? null : new PolicyMeasure(choosing, context);
+  /** After every epoch, and before the first. */
+  const measureIfDue = async () => {
+    const epochsDone = Math.floor(at.step / stepsPerEpoch);
+    if (epochsDone <= at.measured) return;
+    const moment = at.step === 0 ? { beforeStep: 1 } : { afterStep: at.step };
+    await measure?.read(actor, passTokens, epochsDone, moment, null);
+    at = { ...at, measured: epochsDone };
+  };
   const save = () => checkpoints?.save({ position: at, arrays: {}, trainables: { actor } }, `step-${at.step}`);
 
   try {
+    await measureIfDue();
     while (at.step < totalSteps) {
       throwIfAborted(context.signal);
       const epoch = Math.floor(at.step / stepsPerEpoch);
       const batch = batchOf(samples, at.step % stepsPerEpoch, mixSeeds(context.seed, epoch), settings);
       const learningRate = learningRateAt(at.step, totalSteps, settings.learningRate, settings.warmup);
       const done = await sftStep(actor, batch, learningRate, { ...settings, microBatchTokens: passTokens }, context);
-      at = { step: at.step + 1, loss: done.loss, passTokens };
+      at = { ...at, step: at.step + 1, loss: done.loss };
       context.metrics({ stage: context.stage, epoch, step: at.step, learningRate, ...done });
       context.log.progress(`${context.stage} step ${at.step}/${totalSteps}  loss ${done.loss.toFixed(3)}`);
+      await measureIfDue();
       // Also after the last step: saving the adapter can still fail, and then the training must not be lost.
       if (at.step % context.checkpointEvery === 0 || at.step === totalSteps) await save();
     }

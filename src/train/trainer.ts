@@ -1,6 +1,7 @@
 /** The context that every training method runs in. */
 import type { Model } from '../engine/types.js';
 import type { Log } from '../log.js';
+import type { ActionTokens } from '../trajectory/choices.js';
 
 export interface TrainContext {
   readonly model: Model;
@@ -16,5 +17,9 @@ export interface TrainContext {
   readonly checkpointFolder: string | null;
   /** Optimizer steps between checkpoints. */
   readonly checkpointEvery: number;
+  /** The actions with the tokens of their names; absent: their probabilities are neither learned nor measured. */
+  readonly actions?: readonly ActionTokens[];
+  /** The text of some tokens, for messages; absent: they are shown by number. */
+  readonly detokenize?: (tokens: readonly number[]) => string;
   readonly signal?: AbortSignal;
 }

@@ -1,5 +1,9 @@
-/** Packs samples into batches, as sequences side by side without padding. A trajectory is one sequence. */
+/**
+ * Packs samples into batches, as sequences side by side without padding. A trajectory is one sequence; the branches of its
+ * choices, where a sample has them, follow as sequences of their own, without a loss on any token.
+ */
 import type { Batch } from '../engine/types.js';
+import { blockLength } from './choices.js';
 import type { Sample } from './sample.js';
 
 /** What PPO computes for a sample. */
@@ -10,6 +14,8 @@ export interface PolicyColumns {
   readonly refLogprobs: Float32Array;
   /** (T) A_t */
   readonly advantages: Float32Array;
+  /** (J) weights of the alternatives of the sample's choices; all samples of a batch have them, or none */
+  readonly choiceTargets?: Float32Array;
 }
 
 /**
@@ -20,83 +26,147 @@ export function microBatches<T extends Sample>(samples: readonly T[], maxTokens:
   const runs: T[][] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const sample of samples) {
-    if (used + sample.tokens.length > maxTokens) {
+    const length = blockLength(sample);
+    if (used + length > maxTokens) {
       runs.push([]);
       used = 0;
     }
     runs.at(-1)!.push(sample);
-    used += sample.tokens.length;
+    used += length;
   }
   return runs;
 }
 
 /** `columns` in the order of `samples`; absent for SFT and for computing log-probs. */
 export function pack(samples: readonly Sample[], columns?: readonly PolicyColumns[]): Batch {
-  const offsets = tokenOffsets(samples);
+  const offsets = blockOffsets(samples);
+  const total = offsets.at(-1)!;
+  /** One value a token: each sample's own at the start of its block, the rest of it, its branches, 0. */
+  const perToken = <T extends Float32Array | Uint8Array>(out: T, of: (index: number) => ArrayLike<number>): T => {
+    samples.forEach((_, index) => {
+      out.set(of(index), offsets[index]!);
+    });
+    return out;
+  };
   const batch = {
-    tokens: concatInt32(samples.map((sample) => sample.tokens)),
-    cuSeqlens: offsets,
-    lossMask: concatUint8(samples.map((sample) => sample.lossMask)),
-    valuePositions: concatInt32(
-      samples.map((sample, index) => sample.valuePositions.map((position) => position + offsets[index]!)),
-    ),
+    tokens: concatInt32(samples.flatMap(({ tokens, choices }) => [tokens, ...(choices?.branches ?? [])])),
+    cuSeqlens: sequenceOffsets(samples),
+    lossMask: perToken(new Uint8Array(total), (index) => samples[index]!.lossMask),
+    valuePositions: shifted(samples, offsets, ({ valuePositions }) => valuePositions),
     returns: concatFloat32(samples.map((sample) => sample.returns)),
+    ...packChoices(samples, offsets),
   };
   if (columns === undefined) return batch;
-  let steps = 0;
-  const stepIds = samples.map((sample) => {
-    const first = steps;
-    steps += sample.returns.length;
-    return sample.stepOf.map((row) => (row < 0 ? -1 : row + first));
-  });
+  const targets = columns.flatMap(({ choiceTargets }) => (choiceTargets === undefined ? [] : [choiceTargets]));
   return {
     ...batch,
-    oldLogprobs: concatFloat32(columns.map((column) => column.oldLogprobs)),
-    refLogprobs: concatFloat32(columns.map((column) => column.refLogprobs)),
-    advantages: concatFloat32(samples.map((sample, index) => perToken(sample.stepOf, columns[index]!.advantages))),
-    stepIds: concatInt32(stepIds),
+    oldLogprobs: perToken(new Float32Array(total), (index) => columns[index]!.oldLogprobs),
+    refLogprobs: perToken(new Float32Array(total), (index) => columns[index]!.refLogprobs),
+    advantages: perToken(new Float32Array(total), (index) =>
+      ofStep(samples[index]!.stepOf, columns[index]!.advantages),
+    ),
+    stepIds: packStepIds(samples, offsets),
+    ...(batch.choiceTokens === undefined || targets.length === 0 ? {} : { choiceTargets: concatFloat32(targets) }),
   };
+}
+
+/** The choices of all samples, at their places in the batch; nothing where there are none. */
+function packChoices(
+  samples: readonly Sample[],
+  offsets: Int32Array,
+): Pick<Batch, 'choicePositions' | 'choiceOffsets' | 'choiceTokens'> {
+  const choiceTokens = concatInt32(samples.map(({ choices }) => choices?.tokens ?? NONE));
+  if (choiceTokens.length === 0) return {};
+  let before = 0;
+  const choiceOffsets = samples.map(({ choices }) => {
+    const first = before;
+    before += choices?.tokens.length ?? 0;
+    return choices?.offsets.subarray(0, -1).map((offset) => offset + first) ?? NONE;
+  });
+  return {
+    choicePositions: shifted(samples, offsets, ({ choices }) => choices?.positions ?? NONE),
+    choiceOffsets: concatInt32([...choiceOffsets, Int32Array.of(before)]),
+    choiceTokens,
+  };
+}
+
+const NONE = new Int32Array(0);
+
+/** (N) −1 where a token belongs to no step with a reward. */
+function packStepIds(samples: readonly Sample[], offsets: Int32Array): Int32Array {
+  const ids = new Int32Array(offsets.at(-1)!).fill(-1);
+  let steps = 0;
+  samples.forEach(({ stepOf, returns }, index) => {
+    const first = steps;
+    ids.set(
+      stepOf.map((row) => (row < 0 ? -1 : row + first)),
+      offsets[index]!,
+    );
+    steps += returns.length;
+  });
+  return ids;
 }
 
 /** Cuts an (N) result of a packed call back into one array per sample. */
 export function unpackTokens(samples: readonly Sample[], packed: Float32Array): Float32Array[] {
-  const offsets = tokenOffsets(samples);
-  return samples.map((_, index) => packed.slice(offsets[index]!, offsets[index + 1]!));
+  const offsets = blockOffsets(samples);
+  return samples.map(({ tokens }, index) => packed.slice(offsets[index]!, offsets[index]! + tokens.length));
 }
 
 /** Cuts a (T) result of a packed call back into one array per sample. */
 export function unpackSteps(samples: readonly Sample[], packed: Float32Array): Float32Array[] {
+  return cut(samples, packed, ({ returns }) => returns.length);
+}
+
+/** Cuts a (J) result of a packed call back into one array per sample. */
+export function unpackChoices(samples: readonly Sample[], packed: Float32Array): Float32Array[] {
+  return cut(samples, packed, ({ choices }) => choices?.tokens.length ?? 0);
+}
+
+function cut(samples: readonly Sample[], packed: Float32Array, length: (sample: Sample) => number): Float32Array[] {
   let at = 0;
   return samples.map((sample) => {
-    const part = packed.slice(at, at + sample.returns.length);
-    at += sample.returns.length;
+    const part = packed.slice(at, at + length(sample));
+    at += part.length;
     return part;
   });
 }
 
-function tokenOffsets(samples: readonly Sample[]): Int32Array {
+/** (samples + 1) where each sample's block begins. */
+function blockOffsets(samples: readonly Sample[]): Int32Array {
   const offsets = new Int32Array(samples.length + 1);
   samples.forEach((sample, index) => {
-    offsets[index + 1] = offsets[index]! + sample.tokens.length;
+    offsets[index + 1] = offsets[index]! + blockLength(sample);
   });
   return offsets;
 }
 
-function perToken(stepOf: Int32Array, perStep: Float32Array): Float32Array {
+/** (B + 1) */
+function sequenceOffsets(samples: readonly Sample[]): Int32Array {
+  const offsets = [0];
+  for (const { tokens, choices } of samples) {
+    for (const sequence of [tokens, ...(choices?.branches ?? [])]) offsets.push(offsets.at(-1)! + sequence.length);
+  }
+  return Int32Array.from(offsets);
+}
+
+/** Positions in a sample's block as positions in the batch. */
+function shifted(samples: readonly Sample[], offsets: Int32Array, of: (sample: Sample) => Int32Array): Int32Array {
+  return concatInt32(samples.map((sample, index) => of(sample).map((position) => position + offsets[index]!)));
+}
+
+function ofStep(stepOf: Int32Array, perStep: Float32Array): Float32Array {
   return Float32Array.from(stepOf, (row) => (row < 0 ? 0 : perStep[row]!));
 }
 
 function concatInt32(parts: readonly Int32Array[]): Int32Array {
   return concat(parts, (length) => new Int32Array(length));
 }
-function concatUint8(parts: readonly Uint8Array[]): Uint8Array {
-  return concat(parts, (length) => new Uint8Array(length));
-}
 function concatFloat32(parts: readonly Float32Array[]): Float32Array {
   return concat(parts, (length) => new Float32Array(length));
 }
 
-function concat<T extends Int32Array | Uint8Array | Float32Array>(parts: readonly T[], make: (length: number) => T): T {
+function concat<T extends Int32Array | Float32Array>(parts: readonly T[], make: (length: number) => T): T {
   const out = make(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

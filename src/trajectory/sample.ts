@@ -4,6 +4,8 @@
  * choice is the a_t whose probability PPO is to change.
  */
 import { checkedReward, type Reward } from '../reward.js';
+import type { Choices } from './choices.js';
+import type { Decisions } from './decision.js';
 import type { SegmentKind, Step, Trajectory } from './trajectory.js';
 
 export interface Sample {
@@ -20,10 +22,16 @@ export interface Sample {
   readonly returns: Float32Array;
   /** (T) R_t with its two terms */
   readonly rewards: readonly Reward[];
+  /** (T) index of the row's step in the trajectory */
+  readonly rewardedSteps: readonly number[];
   /** Number of steps without a reward */
   readonly unrewarded: number;
   /** Σ lossMask */
   readonly lossTokens: number;
+  /** Its choices of an action that the judge scored; absent where nobody asked for them */
+  readonly decisions?: Decisions;
+  /** Where a pass reads the probabilities of all actions in those states; absent: a pass does not */
+  readonly choices?: Choices;
 }
 
 const STEP_KINDS: ReadonlySet<SegmentKind> = new Set<SegmentKind>(['thought', 'action', 'input']);
@@ -43,6 +51,18 @@ export function ppoSample(trajectory: Trajectory, reward: (step: Step) => Reward
   return sample.returns.length === 0 || sample.lossTokens === 0 ? null : sample;
 }
 
+/**
+ * As `ppoSample`, for training on all scored actions: the names of actions carry no loss here, because their probability is
+ * learned from the scores (decision.ts), and thought and input answer for coherence alone. So R_t is the reward's coherence
+ * term.
+ */
+export function judgedSample(trajectory: Trajectory, reward: (step: Step) => Reward | null): Sample | null {
+  const rewards = trajectory.steps.map(checkedReward(trajectory, reward));
+  const sample = build(trajectory, (kind) => kind !== 'action' && STEP_KINDS.has(kind), rewards);
+  if (sample.returns.length === 0 || sample.lossTokens === 0) return null;
+  return { ...sample, returns: Float32Array.from(sample.rewards, ({ coherence }) => coherence) };
+}
+
 function build(
   trajectory: Trajectory,
   carriesLoss: (kind: SegmentKind) => boolean,
@@ -54,12 +74,14 @@ function build(
   const rows = new Map<number, number>();
   const valuePositions: number[] = [];
   const rewarded: Reward[] = [];
+  const rewardedSteps: number[] = [];
   trajectory.steps.forEach((step, index) => {
     const reward = rewards?.[index] ?? null;
     if (reward === null) return;
     rows.set(step.index, rewarded.length);
     valuePositions.push(step.stateEnd - 1);
     rewarded.push(reward);
+    rewardedSteps.push(index);
   });
   let lossTokens = 0;
   for (const segment of trajectory.segments) {
@@ -79,6 +101,7 @@ function build(
     valuePositions: Int32Array.from(valuePositions),
     returns: Float32Array.from(rewarded, ({ reward }) => reward),
     rewards: rewarded,
+    rewardedSteps,
     unrewarded: rewards === null ? 0 : rewards.length - rewarded.length,
     lossTokens,
   };

@@ -252,6 +252,7 @@ it('reports the policy metrics of an untouched adapter exactly', async () => {
   expect(metrics.ratioSum).toBeCloseTo(lossTokens, 4);
   expect(metrics.clipLossSum).toBeCloseTo(-0.5 * lossTokens, 4);
   expect(metrics.k3Sum).toBeCloseTo(0, 6);
+  expect(metrics.logprobs).toEqual(lp);
 });
 
 describe('files', () => {

@@ -123,6 +123,9 @@ const losses = {
     upload_places: [['one pass: the row after', ', $row) - $first)', ', $row + 1) - $first)']],
   },
   'train/adapter.cpp': {
+    at_tokens: [
+      ["log-probs: a row's, not its token's", '($losses.positions[$m])] = $lp;', '($losses.rows[$m])] = $lp;'],
+    ],
     accumulate_sft: [
       ['SFT slope: sign', '(-1.0 / $normalizer)', '(1.0 / $normalizer)'],
       ['SFT slope: normalizer dropped', '(-1.0 / $normalizer)', '(-1.0)'],
@@ -136,7 +139,6 @@ const losses = {
         'upload_at(*$backend, $arena, $dlp, $losses)',
         'upload_floats(*$backend, $arena, $dlp.data(), $losses.count())',
       ],
-      ["own log-probs: a row's, not its token's", '($losses.positions[$m])] = $lp;', '($losses.rows[$m])] = $lp;'],
     ],
     logprob_loss: [['step slopes: those of the first chunk', 'return $dlp + $first;', 'return $dlp;']],
     accumulate_policy: [

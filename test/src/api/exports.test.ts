@@ -131,6 +131,13 @@ const calls: Readonly<Record<string, () => unknown>> = {
     const { steps } = (await trajectories)[0]!;
     for (const step of steps) rollout.stepReward(step, 0.5);
   },
+  openTokenizer: async () => {
+    const tokenizer = await rollout.openTokenizer(run.resolveConfig().model.path);
+    const tokens = rollout.actionTokens([{ name: 'think' }, { name: 'python' }], tokenizer);
+    expect(tokens.map(({ tokens: own }) => tokenizer.detokenize(own))).toEqual(['think</action>', 'python</action>']);
+    await tokenizer.dispose();
+  },
+  actionTokens: () => calls.openTokenizer!(),
   // train
   METHOD_NAMES: () => expect(train.METHOD_NAMES).toEqual(expect.arrayContaining(['sft', 'ppo'])),
   methods: () => expect(train.methods.ppo.with({}).stage(0).name).toBe('ppo'),
@@ -147,6 +154,13 @@ const calls: Readonly<Record<string, () => unknown>> = {
   },
   sftSample: async () => expect(train.sftSample((await trajectories)[0]!).lossTokens).toBeGreaterThan(0),
   ppoSample: async () => expect(train.ppoSample((await trajectories)[0]!, () => null)).toBeNull(),
+  judgedSample: async () => expect(train.judgedSample((await trajectories)[0]!, () => null)).toBeNull(),
+  withDecisions: async () => {
+    const [one] = await trajectories;
+    const judged: train.JudgedActions = { actions: ['calculator', 'think'], rho: 0.5, tau: 6 };
+    const { decisions } = train.withDecisions(train.sftSample(one!), one!, judged, true);
+    expect(decisions.states[0]!.scores).toHaveLength(2);
+  },
   pack: async () => {
     const samples = (await trajectories).map(train.sftSample);
     const batch = train.pack(samples);

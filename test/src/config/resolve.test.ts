@@ -27,6 +27,19 @@ describe('resolveConfig', () => {
 
   it('has a critic with a trunk of its own unless asked for the actor’s', () => {
     expect(resolveConfig({}).ppo.criticTrunk).toBe('own');
+    const { actionLoss, actionTemperature, baseline, entropyBonus } = resolveConfig({}).ppo;
+    expect([actionLoss, actionTemperature, baseline, entropyBonus]).toEqual(['clip', null, 'value', 0]);
+    const patches = ['ppo.actionLoss=judged', 'ppo.actionTemperature=0.3', 'ppo.entropyBonus=0.1'].map(
+      patchFromAssignment,
+    );
+    expect(resolveConfig(...patches).ppo).toMatchObject({
+      actionLoss: 'judged',
+      actionTemperature: 0.3,
+      entropyBonus: 0.1,
+    });
+    expect(() => resolveConfig({ ppo: { actionTemperature: 0, baseline: 'none', entropyBonus: -1 } })).toThrow(
+      /ppo\.actionTemperature[\s\S]*ppo\.baseline[\s\S]*ppo\.entropyBonus/,
+    );
     const shared = resolveConfig(patchFromAssignment('ppo.criticTrunk=actor'), { ppo: { valueCoefficient: 0 } }).ppo;
     expect(shared).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0 });
     expect(() => resolveConfig({ ppo: { criticTrunk: 'base', valueCoefficient: -0.1 } })).toThrow(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderChat } from '../../../src/inference/chatTemplate.js';
-import { generatorHash, type LlamaCppGenerator, openLlamaCpp } from '../../../src/inference/llamaCpp.js';
+import { generatorHash, type LlamaCppGenerator, openLlamaCpp, openTokenizer } from '../../../src/inference/llamaCpp.js';
 import { loadQuestions } from '../../../src/questions/load.js';
 import { rolloutWithoutTools } from '../../../src/rollout/plain.js';
 import { renderHead } from '../../../src/rollout/prompt.js';
@@ -195,6 +195,20 @@ describe.skipIf(!here)('llama.cpp', () => {
     await expect(full).rejects.toMatchObject({ code: 'context_overflow' });
     expect(sequence.tokens).toHaveLength(900);
     sequence.dispose();
+  });
+
+  it('has a tokenizer of its vocabulary alone that gives the same tokens and texts', async () => {
+    const tokenizer = await openTokenizer(MODEL);
+    for (const [text, special] of [
+      ['encyclopedia</action>', true],
+      [' What is 12 times 7?', false],
+      ['<|eot_id|>é', true],
+    ] as const) {
+      const tokens = generator.tokenize(text, special);
+      expect(tokenizer.tokenize(text, special)).toEqual(tokens);
+      expect(tokenizer.detokenize(tokens)).toBe(generator.detokenize(tokens));
+    }
+    await tokenizer.dispose();
   });
 
   it('can be disposed in any order, with a generation under way', async () => {

@@ -49,8 +49,16 @@ describe('renderReport', () => {
       'Gradient norm',
     ]);
     expect(charts(renderReport({ ...run, training: [], stages: [run.stages[0]!] }))).toEqual(['Accuracy']);
-    const epochs = [{ stage: 'spark', rows: [0, 1, 2].map((epoch) => ({ epoch, entropyBits: 1 + epoch })) }];
-    expect(charts(renderReport({ ...run, stages: [], training: epochs }))).toEqual(['Entropy by epoch']);
+    const policy = (epochsDone: number) => ({
+      event: 'policy',
+      epochsDone,
+      entropyBits: 1 + epochsDone,
+      belowTau: 0.1,
+    });
+    const epochs = [{ stage: 'spark', rows: [0, 1, 2].map(policy) }];
+    // Never one without the other.
+    const both = ['Entropy by epoch', 'Actions below τ by epoch'];
+    expect(charts(renderReport({ ...run, stages: [], training: epochs }))).toEqual(both);
   });
 
   it('places curves by their values', () => {

@@ -71,7 +71,7 @@ function training(name: string, steps: number, ppo: boolean, seed: number): Stag
       iteration: 0,
       loss: -0.1 + noise(0.1),
       policyLoss: -0.05 - 0.1 * (1 - fall) + noise(0.06),
-      k3: 0.17 * (1 - fall) + Math.abs(noise(0.02)),
+      k2Bounded: 0.17 * (1 - fall) + Math.abs(noise(0.02)),
       clipFraction: 0.12 * (1 - fall) + Math.abs(noise(0.03)),
       valueLoss: 0.2 + 1.4 * fall + noise(0.15),
       gradNorm: 0.4 + noise(0.3),

@@ -31,6 +31,13 @@ it('takes out what an unfinished training wrote past the step it goes on from, a
   expect(told()).toEqual([...before, 'ppo target_kl', 'sft 1', 'sft 9', 'ppo 3']);
 });
 
+it('takes out what the next step writes again', async () => {
+  const policy = (at: object) => ({ stage: 'ppo', event: 'policy', ...at });
+  append(start, policy({ beforeStep: 1 }), step(1), policy({ afterStep: 1 }), policy({ beforeStep: 2 }), step(2));
+  await metrics.rewind('ppo', 1);
+  expect(metrics.read()).toEqual([start, policy({ beforeStep: 1 }), step(1), policy({ afterStep: 1 })]);
+});
+
 it('takes all of an unfinished training out when it begins afresh', async () => {
   append(start, step(1), saved, { stage: 'ppo', event: 'parity' }, start, { stage: 'ppo', event: 'rewards' }, step(1));
   await metrics.rewind('ppo', 0);

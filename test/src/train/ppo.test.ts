@@ -129,12 +129,25 @@ describe('trainPpo', () => {
   });
 
   it('a stage with two trunks depends on what it always did', () => {
-    const { criticTrunk, valueCoefficient, ...before } = settings().ppo;
+    const { criticTrunk, valueCoefficient, ...others } = settings().ppo;
+    // What came later and has no effect by default: a run of before is not trained again.
+    const { actionLoss, actionTemperature, baseline, entropyBonus, ...before } = others;
+    expect([actionLoss, actionTemperature, baseline, entropyBonus]).toEqual(['clip', null, 'value', 0]);
     expect(criticTrunk).toBe('own');
     expect(JSON.stringify(method.with(settings().ppo).decisive)).toBe(JSON.stringify(before));
     const shared = settings({ ppo: { criticTrunk: 'actor', valueCoefficient: 0.25 } }).ppo;
     expect(method.with(shared).decisive).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0.25 });
     expect(valueCoefficient).toBeGreaterThanOrEqual(0);
+  });
+
+  it('depends on the settings of all scored actions where they have an effect', () => {
+    const of = (ppo: object) => method.with(settings({ ppo }).ppo).decisive as Record<string, unknown>;
+    const judged = { actionLoss: 'judged', actionTemperature: 0.3 };
+    expect(of(judged)).toMatchObject(judged);
+    expect(of({ ...judged, baseline: 'judged' })).not.toHaveProperty('baseline');
+    expect(of({ baseline: 'judged', actionTemperature: 0.3 })).toMatchObject({ baseline: 'judged' });
+    expect(of({ actionTemperature: 0.3 })).not.toHaveProperty('actionTemperature');
+    expect(of({ entropyBonus: 0.3 })).toMatchObject({ entropyBonus: 0.3 });
   });
 
   it.each(['own', 'actor'] as const)(
