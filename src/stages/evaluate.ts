@@ -105,7 +105,7 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
   log.info(
     `eval ${spec.name}: ${percent(accuracy)} of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
   );
-  return { result, files: [file], complete: skips === 0 };
+  return { result, files: [file], complete: skips === 0, units: todo.length };
 }
 
 /** In an evaluation the policy chooses its actions itself. */

@@ -123,7 +123,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   if (written + result.already === 0) throw nothingCame(result, file);
   log.info(`generate ${generateText(result)}`);
   // Never complete, so that the next call counts what is there and tries skipped questions again.
-  return { result, files: [file], complete: false };
+  return { result, files: [file], complete: false, units: written + result.skipped };
 }
 
 /** What was written, what was there, and why questions were skipped, in words. */

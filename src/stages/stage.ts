@@ -19,6 +19,8 @@ export interface Outcome<Result> {
   readonly copies?: readonly string[];
   /** False when something was left out that another try may add. */
   readonly complete: boolean;
+  /** Pieces of work that this try has done, as `Pace` counts them; 0 or absent: its time tells nothing. */
+  readonly units?: number;
 }
 
 export interface Stage<Result> {
@@ -58,13 +60,16 @@ export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<R
   await stage.prepare(run, before === null ? null : changes(before, facts));
   await run.storeConfig();
   await run.records.begin(stage.name, facts);
-  const { result, files, copies = [], complete } = await stage.execute(run);
+  const started = performance.now();
+  const { result, files, copies = [], complete, units = 0 } = await stage.execute(run);
+  const pace = units > 0 ? { seconds: (performance.now() - started) / 1000, units } : finished?.pace;
   await run.records.finish(stage.name, {
     dependsOn: facts,
     files: await hashesOf(run, files),
     copies: await hashesOf(run, copies),
     result,
     complete,
+    ...(pace === undefined ? {} : { pace }),
   });
   stage.settle?.(run);
   return result;

@@ -20,9 +20,17 @@ export interface TrainingSet {
   readonly others: ReadonlyMap<string, number>;
 }
 
+export interface TrainingSetSpec {
+  readonly selection: SelectionRule;
+  readonly tau: number;
+  readonly rho: number;
+  /** Absent: all. */
+  readonly categories?: readonly string[];
+}
+
 export async function readTrainingSet(
   run: Run,
-  { selection, tau, rho }: { readonly selection: SelectionRule; readonly tau: number; readonly rho: number },
+  { selection, tau, rho, categories }: TrainingSetSpec,
   objective: Objective,
 ): Promise<TrainingSet> {
   const { folder, config, log, signal, parts } = run;
@@ -43,7 +51,9 @@ export async function readTrainingSet(
     if (!generator.startsWith(own)) others.set(generator, (others.get(generator) ?? 0) + 1);
     probes.offer(trajectory);
   };
-  const samples = await collectSamples(objective, looking(readTrajectories(file, log), look), parts.reward(rho));
+  const wanted = categories === undefined ? () => true : ({ category }: Trajectory) => categories.includes(category);
+  const stored = chosen(readTrajectories(file, log), wanted);
+  const samples = await collectSamples(objective, looking(stored, look), parts.reward(rho));
   return { samples, probes: probes.take(), trajectories, others };
 }
 
@@ -52,4 +62,8 @@ async function* looking<T>(source: AsyncIterable<T>, look: (item: T) => void): A
     look(item);
     yield item;
   }
+}
+
+async function* chosen<T>(source: AsyncIterable<T>, wanted: (item: T) => boolean): AsyncGenerator<T> {
+  for await (const item of source) if (wanted(item)) yield item;
 }
