@@ -27,6 +27,9 @@ const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 const OWN = [...FILES, ...FOLDERS, ...OF_LAYOUT_1];
 
+/** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
+export const SWEEP_FILE = 'sweep.json';
+
 /** What config.json says beside the configuration: which version wrote it, and when. */
 export interface RunFacts {
   readonly layout: number;
@@ -158,8 +161,15 @@ export class RunFolder {
     }
   }
 
-  /** Throws `unsupported_file` when there is a config.json of something else, such as a model's. */
+  /** Throws `unsupported_file` for a sweep, and when there is a config.json of something else, such as a model's. */
   checkOurs(): void {
+    if (existsSync(path.join(this.root, SWEEP_FILE))) {
+      throw new SparkError(
+        'unsupported_file',
+        `${this.root} is a sweep, a folder with a run for each seed: name one of them (--run ${path.join(this.root, 'seed-1')}), ` +
+          'or go on with the sweep by --seeds',
+      );
+    }
     if (!existsSync(this.configFile) || this.#isOurs()) return;
     throw new SparkError(
       'unsupported_file',

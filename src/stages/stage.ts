@@ -4,11 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import type { Config } from '../config/index.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import { type Change, changes, type Facts } from '../run/freshness.js';
 import type { Finished } from '../run/records.js';
 import type { Run } from '../run/run.js';
+import type { GenerationPrice } from './price.js';
 
 export interface Outcome<Result> {
   /** Plain data, which is kept in stages.json. */
@@ -35,6 +37,8 @@ export interface Stage<Result> {
   prepare(run: Run, changed: readonly Change[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */
   execute(run: Run): Promise<Outcome<Result>>;
+  /** For a stage that asks the judge: what is left to ask. `root`: the run's folder, which need not exist. */
+  price?(config: Config, root: string): Promise<GenerationPrice>;
   /** Once the result stands in stages.json: removes what was only needed to get there. */
   settle?(run: Run): void;
   /** For the message: what to do about a file that is not what was saved. Absent: the stage makes the file again. */
