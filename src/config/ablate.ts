@@ -49,4 +49,5 @@ export const ablateSettings = z.strictObject({
     .refine((cells) => Object.keys(cells).length > 0, 'expected a training or more'),
 });
 
+export type OtherJudge = z.infer<typeof otherJudge>;
 export type AblateSettings = z.infer<typeof ablateSettings>;

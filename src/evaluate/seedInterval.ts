@@ -45,6 +45,8 @@ export type Draw = Uint32Array; // (Q)
 export interface SeedIntervalOptions {
   readonly seeds: number;
   readonly questions: number;
+  /** Values that the mean can have, where the interval is cut; default: any. */
+  readonly within?: readonly [least: number, most: number];
   /** Number of bootstrap resamples; default 1000. */
   readonly samples?: number;
   /** Of the resamples; default 1: the same data always have the same interval. */
@@ -54,6 +56,7 @@ export interface SeedIntervalOptions {
 const OPTIONS = {
   seeds: true,
   questions: true,
+  within: true,
   samples: true,
   seed: true,
 } as const satisfies KeysOf<SeedIntervalOptions>;
@@ -67,7 +70,7 @@ export function seedInterval(
   options: SeedIntervalOptions,
 ): SeedInterval | null {
   checkKeys(options, OPTIONS, 'seedInterval: options');
-  const { questions, samples = 1000, seed = 1 } = options;
+  const { questions, within = ANY, samples = 1000, seed = 1 } = options;
   for (const [name, count] of Object.entries({ seeds: options.seeds, questions, samples })) {
     if (Number.isInteger(count) && count > 0) continue;
     throw new SparkError('invalid_argument', `seedInterval: ${name}: expected a whole number from 1, got ${count}`);
@@ -100,8 +103,11 @@ export function seedInterval(
   const error = Math.sqrt(total);
   const half = error * tQuantile(0.975, df);
   const { estimate } = known;
-  return { ...known, low: estimate - half, high: estimate + half, p: tTwoSided(estimate / error, df) };
+  const p = tTwoSided(estimate / error, df);
+  return { ...known, low: Math.max(within[0], estimate - half), high: Math.min(within[1], estimate + half), p };
 }
+
+const ANY = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
 
 /** V_seeds and V_questions (see above). */
 function variances(values: readonly number[], resamples: readonly (readonly number[])[]): [number, number] {
@@ -142,7 +148,10 @@ export function meanOf(values: readonly Float64Array[]): (seed: number, draw: Dr
  * Mean of values, one a seed, with Student's 95 % interval and the paired t-test's p (of differences): what other seeds would
  * give on these very questions.
  */
-export function tInterval(values: readonly number[]): SeedInterval | null {
+export function tInterval(
+  values: readonly number[],
+  within: readonly [least: number, most: number] = ANY,
+): SeedInterval | null {
   if (values.length === 0) return null;
   const estimate = mean([...values]);
   const seeds = values.length;
@@ -151,5 +160,6 @@ export function tInterval(values: readonly number[]): SeedInterval | null {
   const error = seedDeviation / Math.sqrt(seeds);
   const half = error * tQuantile(0.975, seeds - 1);
   const p = error === 0 ? (estimate === 0 ? 1 : 0) : tTwoSided(estimate / error, seeds - 1);
-  return { estimate, low: estimate - half, high: estimate + half, seeds, seedDeviation, p };
+  const [low, high] = [Math.max(within[0], estimate - half), Math.min(within[1], estimate + half)];
+  return { estimate, low, high, seeds, seedDeviation, p };
 }

@@ -116,23 +116,27 @@ function rightness(answer: Answered | undefined): number {
 type Statistic = (seed: number, draw: Draw) => number;
 
 /** Null when no seed has a value. */
-function measured(of: Statistic, seeds: number, questions: number): Measured | null {
+function measured(
+  of: Statistic,
+  { seeds, questions, within }: { seeds: number; questions: number; within: readonly [number, number] },
+): Measured | null {
   if (questions === 0) return null;
-  const overSeedsAndQuestions = seedInterval(of, { seeds, questions });
+  const overSeedsAndQuestions = seedInterval(of, { seeds, questions, within });
   if (overSeedsAndQuestions === null) return null;
   const all = new Uint32Array(questions).fill(1);
   const values = Array.from({ length: seeds }, (_, seed) => of(seed, all)).filter((value) => !Number.isNaN(value));
-  return { overSeedsAndQuestions, overSeeds: tInterval(values)! };
+  return { overSeedsAndQuestions, overSeeds: tInterval(values, within)! };
 }
 
 function comparedRow(name: string, grid: Grid, collected: readonly Seeded<Answers>[]): ComparedRow {
-  const [seeds, questions] = [collected.length, grid.ids.length];
+  const size = { seeds: collected.length, questions: grid.ids.length };
+  const most = Math.log2(grid.actions.length);
   const times = collected.flatMap((one) => one.collected.get(name)!.trainingSeconds ?? []);
   return {
     name,
-    accuracy: measured(grid.accuracy, seeds, questions)!,
-    entropyBits: measured(grid.entropy, seeds, questions),
-    thinkShare: measured(grid.share('think'), seeds, questions),
+    accuracy: measured(grid.accuracy, { ...size, within: [0, 1] })!,
+    entropyBits: measured(grid.entropy, { ...size, within: [0, most] }),
+    thinkShare: measured(grid.share('think'), { ...size, within: [0, 1] }),
     trainingSeconds: times.length === 0 ? null : times.reduce((sum, one) => sum + one, 0) / times.length,
     perSeed: collected.map(({ seed, collected: answers }) => {
       const { answers: given, actions } = answers.get(name)!;
@@ -151,9 +155,10 @@ function difference(
   [first, second]: readonly [Grid, Grid],
   collected: readonly Seeded<Answers>[],
 ): Difference {
-  const seeds = collected.length;
   const there = new Set(second.ids);
   const paired = first.ids.filter((id) => there.has(id));
+  const size = { seeds: collected.length, questions: paired.length };
+  const most = Math.log2(Math.max(first.actions.length, second.actions.length));
   // Both grids have the same questions in the same order unless one row leaves some out.
   const [a, b] = [first, second].map((grid) => positions(grid.ids, paired)) as [Uint32Array, Uint32Array];
   const minus = (x: Statistic, y: Statistic): Statistic => {
@@ -162,8 +167,8 @@ function difference(
   return {
     row,
     against,
-    accuracy: measured(minus(first.accuracy, second.accuracy), seeds, paired.length)!,
-    entropyBits: measured(minus(first.entropy, second.entropy), seeds, paired.length),
+    accuracy: measured(minus(first.accuracy, second.accuracy), { ...size, within: [-1, 1] })!,
+    entropyBits: measured(minus(first.entropy, second.entropy), { ...size, within: [-most, most] }),
     mcnemar: collected.map(({ seed, collected: answers }) => {
       const [x, y] = [answers.get(row)!.answers, answers.get(against)!.answers];
       const both = paired.filter((id) => x.has(id) && y.has(id));

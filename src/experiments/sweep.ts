@@ -98,7 +98,7 @@ export async function runSweep<Collected, Summary extends object>(
 
 /** What a terminal shows at the end. */
 export function sweptText<Summary extends object>(
-  experiment: Experiment<never, Summary>,
+  experiment: Pick<Experiment<never, Summary>, 'tables' | 'notes'>,
   swept: Swept<Summary>,
 ): string {
   const { summary, file, page, stageSeconds } = swept;

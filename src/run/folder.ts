@@ -8,6 +8,7 @@
  *   adapters/<stage>-<step>.gguf   and the PEFT folder beside it; never overwritten
  *   checkpoints/<stage>/           where an interrupted training goes on
  *   eval/<stage>.jsonl             answers to the test questions
+ *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge)
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
@@ -25,7 +26,9 @@ const LAYOUT = 2;
 const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'ladder.json', 'report.html'];
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
-const OWN = [...FILES, ...FOLDERS, ...OF_LAYOUT_1];
+/** Made when they are first needed. */
+const LATER = ['judged'];
+const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
 export const SWEEP_FILE = 'sweep.json';
@@ -124,6 +127,11 @@ export class RunFolder {
   /** `<stage>-<step>.gguf`: every save has its own name, because llama.cpp caches adapters by path. */
   adapterFile(stage: string, step: number) {
     return path.join(this.root, 'adapters', `${stage}-${step}.gguf`);
+  }
+
+  /** `judge`: the name it has in `ablate.judges`. */
+  judgedFile(judge: string) {
+    return path.join(this.root, 'judged', `${judge}.jsonl`);
   }
 
   checkpointFolder(stage: string) {
