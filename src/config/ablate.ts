@@ -17,6 +17,8 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'expected letters, digi
 
 /** A training of `ablate signal`: which rollouts and ρ, and settings of `ppo` that are its own. */
 const signalCell = z.strictObject({
+  /** Of the stage, in files and tables. */
+  name,
   selection: z.enum(SELECTION_RULES).default('min-score'),
   /** Null: reward.rho */
   rho: fraction.nullable().default(null),
@@ -26,7 +28,14 @@ const signalCell = z.strictObject({
 });
 
 /** A judge of `ablate judge`: settings as in `judge`, or a module that exports one. */
-const otherJudge = z.union([z.strictObject({ parts: z.string().min(1) }), judgeSettings]);
+const otherJudge = z.union([
+  z.strictObject({ name, parts: z.string().min(1) }),
+  z.strictObject({ name, ...judgeSettings.shape }),
+]);
+
+/** Lists and not objects by name: a list in a file or flag replaces the whole list before. */
+const named = <T extends z.ZodType<{ readonly name: string }>>(entry: T) =>
+  z.array(entry).refine((all) => new Set(all.map((one) => one.name)).size === all.length, 'expected every name once');
 
 export const ablateSettings = z.strictObject({
   /** τ of `ablate tau` **P** */
@@ -35,18 +44,17 @@ export const ablateSettings = z.strictObject({
   rho: values(fraction).default([0, 0.25, 0.5, 0.75, 0.9]),
   /** The categories of one part of `ablate heldout`, the others are the second; empty: every other category. */
   heldout: z.array(z.string()).default([]),
-  /** The judges of `ablate judge`, beside the run's own, by name. */
-  judges: z.record(name, otherJudge).default({}),
+  /** The judges of `ablate judge`, beside the run's own. */
+  judges: named(otherJudge).default([]),
   /** How many rollouts of each run they judge; 0: all. */
   judgeRollouts: z.number().int().min(0).default(50),
-  /** The trainings of `ablate signal`, by name, which all start where `ppo.init` says. */
-  signal: z
-    .record(name, signalCell)
-    .default(() => ({
-      'ppo-clip': signalCell.parse({ selection: 'max-score', rho: 0 }),
-      'spark-clip': signalCell.parse({ against: ['sft', 'ppo-clip'] }),
-    }))
-    .refine((cells) => Object.keys(cells).length > 0, 'expected a training or more'),
+  /** The trainings of `ablate signal`, which all start where `ppo.init` says. */
+  signal: named(signalCell)
+    .min(1, 'expected a training or more')
+    .default(() => [
+      signalCell.parse({ name: 'ppo-clip', selection: 'max-score', rho: 0 }),
+      signalCell.parse({ name: 'spark-clip', against: ['sft', 'ppo-clip'] }),
+    ]),
 });
 
 export type OtherJudge = z.infer<typeof otherJudge>;

@@ -56,12 +56,12 @@ export interface JudgeComparison {
 
 export function judgeExperiment(config: Config): Experiment<JudgedStates, JudgeComparison> {
   const { judges, judgeRollouts: rollouts } = config.ablate;
-  const names = Object.keys(judges);
+  const names = judges.map(({ name }) => name);
   if (names.length === 0) {
     throw new SparkError(
       'invalid_config',
       'ablate.judges: expected a judge or more to compare with the run’s own, got none; in the configuration file or by ' +
-        '--set "ablate.judges={small: {kind: api, model: gpt-4o-mini}}"',
+        '--set "ablate.judges=[{name: small, kind: api, model: gpt-4o-mini}]"',
     );
   }
   const { tau } = config.rollout;
@@ -69,10 +69,7 @@ export function judgeExperiment(config: Config): Experiment<JudgedStates, JudgeC
   const own = config.judge.kind === 'api' ? config.judge.model : config.judge.kind;
   return {
     name: 'ablate-judge',
-    stages: [
-      generateStage(set),
-      ...names.map((name) => rejudgeStage({ name, judge: judges[name]!, ...set, rollouts })),
-    ],
+    stages: [generateStage(set), ...judges.map((judge) => rejudgeStage({ judge, ...set, rollouts }))],
     collect: (run) => collectStates(run, names, { ...set, rollouts }),
     summarize: (collected) => ({
       seeds: collected.map(({ seed }) => seed),

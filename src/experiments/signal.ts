@@ -13,9 +13,9 @@ import { sftSpec, trainings } from './trained.js';
 
 export function signalExperiment(config: Config): ComparingExperiment {
   const sft = sftSpec(config);
-  const cells = Object.entries(config.ablate.signal);
-  const names = [BASE_TOOLS.name, sft.name, ...cells.map(([name]) => name)];
-  const specs = cells.map(([name, { selection, rho, settings, against }]): TrainSpec => {
+  const cells = config.ablate.signal;
+  const names = [BASE_TOOLS.name, sft.name, ...cells.map(({ name }) => name)];
+  const specs = cells.map(({ name, selection, rho, settings, against }): TrainSpec => {
     refuse(
       name,
       'expected a name that is not taken',
@@ -35,7 +35,7 @@ export function signalExperiment(config: Config): ComparingExperiment {
     rows: [
       row(BASE_TOOLS.name),
       row(sft.name, BASE_TOOLS.name),
-      ...cells.map(([name, { against }]) => row(name, ...against)),
+      ...cells.map(({ name, against }) => row(name, ...against)),
     ],
   });
 }

@@ -69,6 +69,7 @@ export async function runSweep<Collected, Summary extends object>(
   const seeds = seedsOf(config, options.seeds);
   const { folder = runRoot(config.name), log = silentLog, command = null } = options;
   const sweep = SweepFolder.at(folder);
+  const [file, page] = [sweep.resultFile(experiment.name), sweep.pageFile(experiment.name)];
   await sweep.writeConfig(config);
   const collected: Seeded<Collected>[] = [];
   let stageSeconds = 0;
@@ -88,7 +89,6 @@ export async function runSweep<Collected, Summary extends object>(
   }
   const summary = experiment.summarize(collected);
   const result = { experiment: experiment.name, seeds, stageSeconds, from: provenance(command), config, summary };
-  const [file, page] = [sweep.resultFile(experiment.name), sweep.pageFile(experiment.name)];
   await writeSealed(file, result);
   const notes = [...experiment.notes(summary), origin(result)];
   const title = `spark-rl ${experiment.name}: ${config.name}`;

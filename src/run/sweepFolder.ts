@@ -17,7 +17,7 @@ import { readSealed, writeSealed } from '../sealed.js';
 import { RunFolder, SWEEP_FILE } from './folder.js';
 
 const RUN = /^seed-(\d+)$/;
-/** Results by the names that experiments have; nothing else in the folder is a sweep's to remove. */
+/** Results have names by which they are told from files that are not the sweep's, and are never removed. */
 const RESULT = /^(ladder|ablate-[a-z]+)\.(json|html)$/;
 
 export class SweepFolder {
@@ -69,8 +69,14 @@ export class SweepFolder {
       .sort((a, b) => a - b);
   }
 
-  /** `experiment`: its name, `ablate-rho`. */
+  /** `experiment`: its name. Throws `invalid_argument` when it is neither `ladder` nor like `ablate-rho`. */
   resultFile(experiment: string): string {
+    if (!RESULT.test(`${experiment}.json`)) {
+      throw new SparkError(
+        'invalid_argument',
+        `experiment.name: expected ladder or a name such as ablate-mine, got ${experiment}`,
+      );
+    }
     return path.join(this.root, `${experiment}.json`);
   }
 

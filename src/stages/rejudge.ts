@@ -26,8 +26,7 @@ import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface RejudgeSpec {
-  /** Of the judge, in files and tables. */
-  readonly name: string;
+  /** An entry of `ablate.judges`. */
   readonly judge: OtherJudge;
   /** The rollout set. */
   readonly selection: SelectionRule;
@@ -37,7 +36,6 @@ export interface RejudgeSpec {
 }
 
 const SPEC = {
-  name: true,
   judge: true,
   selection: true,
   tau: true,
@@ -67,10 +65,10 @@ export interface RejudgeSummary {
 export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
   checkKeys(spec, SPEC, 'rejudgeStage: spec');
   return {
-    name: `rejudge ${spec.name}`,
+    name: `rejudge ${spec.judge.name}`,
     dependsOn: (run) => rejudgeFacts(run, spec),
     async prepare(run, changed) {
-      if (changed?.length !== 0) rmSync(run.folder.judgedFile(spec.name), { force: true });
+      if (changed?.length !== 0) rmSync(run.folder.judgedFile(spec.judge.name), { force: true });
     },
     execute: (run) => rejudge(run, spec),
     async price(config) {
@@ -129,8 +127,8 @@ async function rejudgeFacts(run: Run, spec: RejudgeSpec): Promise<Facts> {
 
 async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSummary>> {
   const { folder, log, config } = run;
-  const file = folder.judgedFile(spec.name);
-  const done = new Map(await readJudged(run, spec.name));
+  const file = folder.judgedFile(spec.judge.name);
+  const done = new Map(await readJudged(run, spec.judge.name));
   const chosen = await chosenRollouts(run, spec);
   const todo = chosen.filter(({ trajectory }) => !done.has(trajectory.id));
   const { judge, counters, warnings, close } = await openOtherJudge(config, spec.judge, {
@@ -150,7 +148,7 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
           const line = await judgeRollout(run, judge, { trajectory, question, signal });
           appender.append(line);
           done.set(line.id, line);
-          log.progress(`rejudge ${spec.name} ${done.size}/${chosen.length}`);
+          log.progress(`rejudge ${spec.judge.name} ${done.size}/${chosen.length}`);
         } catch (error) {
           // The first failure aborts the others; their errors only follow from it.
           failure ??= toSparkError(error);
@@ -164,14 +162,16 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
     for (const warning of warnings()) log.warn(warning);
   } finally {
     // After an interruption, too: what the judge did was paid for.
-    folder.metrics.append({ event: 'rejudge', judge: spec.name, ...counters() });
+    folder.metrics.append({ event: 'rejudge', judge: spec.judge.name, ...counters() });
     appender.close();
     close();
   }
   const steps = chosen.flatMap(({ trajectory }) => done.get(trajectory.id)!.steps);
   const refused = steps.filter(({ scores }) => Object.keys(scores).length === 0).length;
   const result = { judge: judge.id, rollouts: chosen.length, steps: steps.length, refused };
-  log.info(`rejudge ${spec.name}: ${steps.length} states of ${chosen.length} rollouts, ${refused} without a verdict`);
+  log.info(
+    `rejudge ${spec.judge.name}: ${steps.length} states of ${chosen.length} rollouts, ${refused} without a verdict`,
+  );
   return { result, files: [file], complete: true, units: todo.length };
 }
 

@@ -124,7 +124,7 @@ describe('the ladder over seeds', () => {
 describe('ablations share what the ladder has made', () => {
   it('tau: rollouts and SPaRK for the other τ alone', async () => {
     const going = counting();
-    const { summary } = await sweep(tauExperiment(config), going);
+    const { summary } = await sweep(tauExperiment(config), { log: going.log });
     expect(going.was).toEqual(['evaluate base-tools', 'train sft', 'evaluate sft', 'train spark', 'evaluate spark']);
     expect(namesOf(summary)).toEqual(['base-tools', 'sft', 'spark-tau5', 'spark', 'spark-tau7']);
     expect(pairsOf(summary)).toContain('spark-tau7 − spark');
@@ -135,7 +135,7 @@ describe('ablations share what the ladder has made', () => {
   it('rho: no rollout at all', async () => {
     const going = counting();
     const some = resolveConfig(config, { ablate: { rho: [0, 0.5] } });
-    const { summary } = await runSweep(rhoExperiment(some), some, { seeds: 1, ...going });
+    const { summary } = await runSweep(rhoExperiment(some), some, { seeds: 1, log: going.log });
     expect(going.did.filter((message) => /[1-9]\d* trajectories written/.test(message))).toEqual([]);
     expect(namesOf(summary)).toEqual(['base-tools', 'sft', 'spark-rho0', 'spark']);
     expect(pairsOf(summary)).toEqual(['sft − base-tools', 'spark-rho0 − sft', 'spark − sft', 'spark − spark-rho0']);
@@ -163,7 +163,10 @@ describe('ablations share what the ladder has made', () => {
   });
 
   it('signal: trainings with settings of their own, from one SFT adapter', async () => {
-    const cells = { few: { settings: { batchTrajectories: 2 } }, all: { rho: 0, settings: {}, against: ['few'] } };
+    const cells = [
+      { name: 'few', settings: { batchTrajectories: 2 } },
+      { name: 'all', rho: 0, against: ['few'] },
+    ];
     const some = resolveConfig(config, { ablate: { signal: cells } });
     const { summary } = await runSweep(signalExperiment(some), some, { seeds: 1 });
     expect(pairsOf(summary)).toEqual(['sft − base-tools', 'few − sft', 'all − few']);
@@ -187,7 +190,10 @@ export const judge = { id: 'contrary', async judge({ actions, thought, steps }) 
 } };
 `,
     );
-    const judges = { same: { kind: 'oracle' }, contrary: { parts: path.join(base, 'contrary.mjs') } };
+    const judges = [
+      { name: 'same', kind: 'oracle' },
+      { name: 'contrary', parts: path.join(base, 'contrary.mjs') },
+    ];
     const some = resolveConfig(config, { ablate: { judges, judgeRollouts: 10 } });
     const { summary } = await runSweep(judgeExperiment(some), some, { seeds: 2 });
     const { judges: rows } = summary as JudgeComparison;
@@ -285,11 +291,11 @@ describe('a sweep as a folder', () => {
       [['ablate', 'heldout', '--set', 'ablate.heldout=[astrology]'], /ablate\.heldout: expected some .* got astrology/],
       [['ablate', 'judge'], /ablate\.judges: expected a judge or more/],
       [
-        ['ablate', 'signal', '--set', 'ablate.signal={x: {settings: {clipp: 1}}}'],
+        ['ablate', 'signal', '--set', 'ablate.signal=[{name: x, settings: {clipp: 1}}]'],
         /ablate\.signal\.x\.settings.*clipp/,
       ],
-      [['ablate', 'signal', '--set', 'ablate.signal={x: {against: [y]}}'], /ablate\.signal\.x\.against.*got y/],
-      [['ablate', 'signal', '--set', 'ablate.signal={sft: {}}'], /ablate\.signal\.sft/],
+      [['ablate', 'signal', '--set', 'ablate.signal=[{name: x, against: [y]}]'], /ablate\.signal\.x\.against.*got y/],
+      [['ablate', 'signal', '--set', 'ablate.signal=[{name: sft}]'], /ablate\.signal\.sft/],
       [['ablate', 'everything'], /everything/],
     ];
     for (const [args, message] of wrong) {
