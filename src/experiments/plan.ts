@@ -64,17 +64,17 @@ export async function planOf(options: PlanOptions): Promise<Plan> {
   let paid = false;
   for (const { config, folder, run, records } of opened) {
     for (const stage of stages) {
-      const state = run === null ? 'to do' : await stateOf(run, stage, records[stage.name]);
-      const asked = await stage.price?.(config, folder);
+      const stored = run === null ? 'to do' : await stateOf(run, stage, records[stage.name]);
+      const asked = stored === 'done' ? undefined : await stage.price?.(config, folder);
       paid ||= asked?.paid === true;
       const left = asked === undefined ? null : asked.questions - asked.already;
       // Rollouts are never complete; they are done when every question has one.
-      const finished = left === null ? state : left === 0 ? 'done' : asked!.already > 0 ? 'begun' : 'to do';
+      const state = left === null ? stored : left === 0 ? 'done' : asked!.already > 0 ? 'begun' : 'to do';
       cells.push({
         stage: stage.name,
         seed: config.seed,
-        state: finished,
-        seconds: finished === 'done' ? 0 : measured.estimate(stage.name, left),
+        state,
+        seconds: state === 'done' ? 0 : measured.estimate(stage.name, left),
         judgeCalls: asked?.calls ?? 0,
         judgeTokens: (asked?.inputTokens ?? 0) + (asked?.outputTokens ?? 0),
         dollars: asked?.dollars ?? 0,

@@ -7,7 +7,7 @@ import pLimit from 'p-limit';
 import { z } from 'zod';
 import type { OtherJudge } from '../config/index.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
-import { readJsonl } from '../jsonl/read.js';
+import { linesOf, readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 import { estimateCost, requirePrice } from '../judge/prices.js';
@@ -16,6 +16,7 @@ import { filterQuestions } from '../questions/filter.js';
 import type { Question } from '../questions/question.js';
 import { ask } from '../rollout/ask.js';
 import { judgedSteps } from '../rollout/step.js';
+import { RunFolder } from '../run/folder.js';
 import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
 import { actionsOf, loadParts, openOtherJudge } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
@@ -71,18 +72,25 @@ export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
       if (changed?.length !== 0) rmSync(run.folder.judgedFile(spec.judge.name), { force: true });
     },
     execute: (run) => rejudge(run, spec),
-    async price(config) {
+    async price(config, root) {
       const all = (await new RunQuestions(config).train()).length;
       const rollouts = spec.rollouts === 0 ? all : Math.min(all, spec.rollouts);
       const paid = !('parts' in spec.judge) && spec.judge.kind === 'api';
-      const none = { questions: rollouts, already: 0, calls: 0, paid, dollars: 0, inputTokens: 0, outputTokens: 0 };
+      const already = Math.min(rollouts, judgedSoFar(root, spec.judge.name));
+      const none = { questions: rollouts, already, calls: 0, paid, dollars: 0, inputTokens: 0, outputTokens: 0 };
       if ('parts' in spec.judge || spec.judge.kind !== 'api') return none;
       const price = requirePrice(spec.judge.model, spec.judge.price);
       const actions = actionsOf(config, (await loadParts(config)).parts);
-      const { usd, ...cost } = estimateCost(rollouts, config.rollout.maxSteps, { actions, price });
+      const { usd, ...cost } = estimateCost(rollouts - already, config.rollout.maxSteps, { actions, price });
       return { ...none, ...cost, dollars: usd ?? 0 };
     },
   };
+}
+
+/** Rollouts that the judge has judged; 0 where there is no run yet. */
+function judgedSoFar(root: string, judge: string): number {
+  if (RunFolder.peek(root) === null) return 0;
+  return linesOf(RunFolder.existing(root).judgedFile(judge)).length;
 }
 
 /** The rollouts that are judged again, the same for every judge. */

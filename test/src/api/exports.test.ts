@@ -249,7 +249,13 @@ function learn(): Promise<void> {
 }
 
 /** An experiment over seeds without a stage to do: test/src/experiments has those that do something. */
-async function swept(): Promise<void> {
+function swept(): Promise<void> {
+  sweeping ??= sweepNothing();
+  return sweeping;
+}
+
+let sweeping: Promise<void> | null = null;
+async function sweepNothing(): Promise<void> {
   const config = run.resolveConfig(small, { name: at('sweep') });
   const { stages } = run.ladderExperiment(config);
   expect(run.planText(await run.planOf({ runs: [{ config, folder: at('sweep') }], stages }))).toContain('10 left');

@@ -210,6 +210,9 @@ export const judge = { id: 'contrary', async judge({ actions, thought, steps }) 
     const again = counting();
     await runSweep(judgeExperiment(some), some, { seeds: 2, log: again.log });
     expect(again.was.filter((stage) => stage.startsWith('rejudge'))).toHaveLength(4);
+    const runs = [1, 3].map((seed) => ({ config: { ...some, seed }, folder: SweepFolder.at(name).runFolder(seed) }));
+    const plan = await planOf({ runs, stages: judgeExperiment(some).stages });
+    expect(plan.cells.map(({ state }) => state)).toEqual([...Array(3).fill('done'), ...Array(3).fill('to do')]);
     expect(() => judgeExperiment(config)).toThrow(/ablate\.judges: expected a judge or more/);
   });
 
