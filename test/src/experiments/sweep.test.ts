@@ -18,6 +18,7 @@ import { listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { lockRun } from '../../../src/run/lock.js';
 import { SweepFolder } from '../../../src/run/sweepFolder.js';
 import { readSealed } from '../../../src/sealed.js';
+import { startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { runCli, temporaryFolder } from '../cli/runCli.js';
 
 const base = temporaryFolder();
@@ -182,9 +183,7 @@ describe('ablations share what the ladder has made', () => {
   it('judge: the same states under other judges, asked once', async () => {
     writeFileSync(
       path.join(base, 'contrary.mjs'),
-      `let asked = 0;
-export const judge = { id: 'contrary', async judge({ actions, thought, steps }) {
-  asked += 1;
+      `export const judge = { id: 'contrary', async judge({ actions, thought, steps }) {
   const scores = thought === null ? {} : Object.fromEntries(actions.map(({ name }, at) => [name, at === 0 ? 9 : 1]));
   return { scores, processOk: steps.length === 0 ? null : false };
 } };
@@ -214,6 +213,36 @@ export const judge = { id: 'contrary', async judge({ actions, thought, steps }) 
     const plan = await planOf({ runs, stages: judgeExperiment(some).stages });
     expect(plan.cells.map(({ state }) => state)).toEqual([...Array(3).fill('done'), ...Array(3).fill('to do')]);
     expect(() => judgeExperiment(config)).toThrow(/ablate\.judges: expected a judge or more/);
+  });
+
+  it('judge: an API judge is interrupted and goes on, and no request is sent twice', async () => {
+    const server = await startOpenAiServer({ delayMs: 20 });
+    try {
+      const api = { name: 'api', kind: 'api', model: 'loopback', baseUrl: server.baseUrl, concurrency: 1 };
+      const judge = { ...api, price: { input: 1, output: 2 } };
+      const some = resolveConfig(config, { ablate: { judges: [judge], judgeRollouts: 6 } });
+      const runs = [{ config: some, folder: SweepFolder.at(name).runFolder(1) }];
+      const { stages } = judgeExperiment(some);
+      expect(await planOf({ runs, stages })).toMatchObject({ left: 1, paid: true, judgeCalls: 18 });
+      const abort = new AbortController();
+      const progress = (message: string) => {
+        if (message === 'rejudge api 3/6') abort.abort();
+      };
+      const stopped = runSweep(judgeExperiment(some), some, {
+        ...{ seeds: 1, log: { ...silentLog, progress }, signal: abort.signal },
+      });
+      await expect(stopped).rejects.toMatchObject({ code: 'interrupted' });
+      const begun = await planOf({ runs, stages });
+      expect(begun.cells[1]).toMatchObject({ state: 'begun', judgeCalls: 9 });
+      expect(begun.dollars).toBeGreaterThan(0);
+      const { summary } = await runSweep(judgeExperiment(some), some, { seeds: 1 });
+      const [row] = summary.judges;
+      expect(row!.unscored).toBe(0);
+      // One request for each state, and one for the end of each rollout.
+      expect(server.requests).toHaveLength(row!.states + 6);
+    } finally {
+      await server.close();
+    }
   });
 
   it('a plan says what is done, begun and left, and what that takes', async () => {
