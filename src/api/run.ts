@@ -1,18 +1,30 @@
 /**
  * `spark-rl/run`: whole runs. `Run.open` opens a folder with the parts that the configuration names or with your own,
- * `perform` does one stage of a run unless its stored result still holds, `runLadder` does the whole ladder.
+ * `perform` does one stage of a run unless its stored result still holds, `runLadder` does the whole ladder, `runSweep` an
+ * experiment (the ladder, an ablation, one of your own) over seeds.
  */
 export {
   type Config,
   type ConfigPatch,
   configSchema,
+  type OtherJudge,
   patchFromAssignment,
   readConfigFile,
   resolveConfig,
 } from '../config/index.js';
 export { SparkError, type SparkErrorCode } from '../errors.js';
 export type { Accuracy, CategoryAccuracy } from '../evaluate/accuracy.js';
+export { type McNemar, mcnemar } from '../evaluate/mcnemar.js';
 export { type Agreement, type ProtocolResult, type Replay, type ReplayOptions, replay } from '../evaluate/replay.js';
+export {
+  type Draw,
+  type Interval,
+  meanOf,
+  type SeedInterval,
+  type SeedIntervalOptions,
+  seedInterval,
+  tInterval,
+} from '../evaluate/seedInterval.js';
 export { type Answered, type CategoryEntropy, type StageEvaluation, summarize } from '../evaluate/summary.js';
 export {
   findWarnings,
@@ -23,9 +35,26 @@ export {
   type Warning,
   type WarningCode,
 } from '../evaluate/warnings.js';
-export { type Ladder, ladderStages, ladderText, ladderTrainings, runLadder } from '../experiments/ladder.js';
+export { type AblationName, ablations } from '../experiments/ablations.js';
+export { type ComparingExperiment, type ComparingSpec, comparing } from '../experiments/comparing.js';
+export type { ComparedRow, Comparison, Difference as StageDifference, Measured } from '../experiments/comparison.js';
+export type { Experiment, Seeded } from '../experiments/experiment.js';
+export type { JudgeComparison, JudgeRow } from '../experiments/judge.js';
+export {
+  type Ladder,
+  ladderExperiment,
+  ladderStages,
+  ladderText,
+  ladderTrainings,
+  runLadder,
+} from '../experiments/ladder.js';
+export { type Cell, type Plan, type PlanOptions, planOf, planText } from '../experiments/plan.js';
+export type { Provenance } from '../experiments/provenance.js';
+export { type Answers, type Row, type RowAnswers, row } from '../experiments/rows.js';
+export { runSweep, type SweepOptions, type SweepResult, type Swept, sweptText } from '../experiments/sweep.js';
 export { createLog, type Log, silentLog } from '../log.js';
 export { type RunReport, readReport } from '../report/read.js';
+export type { Table } from '../report/tables.js';
 export {
   compareRuns,
   type Difference,
@@ -40,10 +69,11 @@ export { type Change, changes, type Facts, hashOf, hashOfPath, inWords } from '.
 export type { MetricRow, MetricsFile, MetricValue } from '../run/metricsFile.js';
 export type { OpenedJudge, Parts, UserParts } from '../run/parts.js';
 export type { RunQuestions } from '../run/questions.js';
-export type { Finished, StageRecord, StageRecords } from '../run/records.js';
+export type { Finished, Pace, StageRecord, StageRecords } from '../run/records.js';
 export { Run, type RunOptions, withRun } from '../run/run.js';
 export { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../stages/evaluate.js';
 export { type GenerateSummary, generateStage } from '../stages/generate.js';
 export { type GenerationPrice, priceOfGeneration } from '../stages/price.js';
+export { type RejudgeSpec, type RejudgeSummary, rejudgeStage } from '../stages/rejudge.js';
 export { type Outcome, perform, type Stage } from '../stages/stage.js';
 export { type TrainSpec, type TrainSummary, trainStage } from '../stages/train.js';

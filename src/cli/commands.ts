@@ -35,8 +35,13 @@ export const commands = [
   ),
   lazyCommand(
     'ladder',
-    'The whole of it: base, base + tools, SFT, PPO without diversity, SPaRK, and the report',
+    'The whole of it: base, base + tools, SFT, PPO without diversity, SPaRK, and the report; --seeds N with intervals',
     () => import('./commands/ladder.js'),
+  ),
+  lazyCommand(
+    'ablate <what>',
+    'Vary one thing (τ, ρ, what is learned from, categories, judge) over seeds, sharing all that is the same',
+    () => import('./commands/ablate.js'),
   ),
   lazyCommand(
     'report',

@@ -4,6 +4,7 @@ import type { InferredOptionTypes, Options } from 'yargs';
 import { type Config, type ConfigPatch, patchFromAssignment, readConfigFile, resolveConfig } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { RunFolder, runRoot } from '../run/folder.js';
+import { SweepFolder } from '../run/sweepFolder.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
 
 /** Where settings come from, and how the engine computes. */
@@ -68,13 +69,17 @@ type SharedArgs = Partial<
 
 /**
  * The configuration of a command line. Shared flags win over --set, that over `extra` (the command's own flags), that
- * over --config, that over the configuration the run folder was made with, and that over the defaults.
+ * over --config, that over the configuration the run folder (of `kind`) was made with, and that over the defaults.
  */
-export async function configFromArgs(args: SharedArgs, extra: ConfigPatch = {}): Promise<Config> {
+export async function configFromArgs(
+  args: SharedArgs,
+  extra: ConfigPatch = {},
+  kind: 'run' | 'sweep' = 'run',
+): Promise<Config> {
   const file = args.config === undefined ? {} : await readConfigFile(args.config);
   const name = args.run ?? file.name;
   const config = resolveConfig(
-    storedConfig(typeof name === 'string' ? name : 'run', extra),
+    storedConfig(runRoot(typeof name === 'string' ? name : 'run'), extra, kind),
     file,
     extra,
     ...(args.set ?? []).map(patchFromAssignment),
@@ -114,8 +119,9 @@ function flagPatch(args: SharedArgs): ConfigPatch {
 }
 
 /** The configuration the run was made with. When the command names other questions, the judge is chosen anew. */
-function storedConfig(name: string, extra: ConfigPatch): ConfigPatch {
-  const stored = RunFolder.peek(runRoot(name));
+function storedConfig(root: string, extra: ConfigPatch, kind: 'run' | 'sweep'): ConfigPatch {
+  if (kind === 'sweep') return SweepFolder.config(root) ?? {};
+  const stored = RunFolder.peek(root);
   if (stored === null) return {};
   const { run: _facts, ...config } = stored;
   const questions = extra.questions as Record<string, unknown> | undefined;

@@ -7,6 +7,7 @@ import { judgeSettings } from '../judge/settings.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
+import { ablateSettings } from './ablate.js';
 
 const positive = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
@@ -121,6 +122,7 @@ export const configSchema = z.strictObject({
   ...methodSections,
   eval: evalSchema.prefault({}),
   parity: paritySchema.prefault({}),
+  ablate: ablateSettings.prefault({}),
   /** Module whose exports replace parts of the run (run/parts.ts): generator, engine, judge, tools, reward. */
   parts: z.string().nullable().default(null),
 });

@@ -40,3 +40,23 @@ export function actionEntropy(counts: Readonly<Record<string, number>>): ActionE
     thinkShare: (counts[THINK] ?? 0) / steps,
   };
 }
+
+/**
+ * Entropy in bits with the Miller–Madow correction: H + (m − 1) / 2N nats, where m actions were taken in N steps (Miller
+ * 1955). The entropy of a sample is too low by about that much, more so with few steps. NaN without steps. `counts` may be
+ * of any numbers from 0 on.
+ */
+export function millerMadowBits(counts: ArrayLike<number>): number {
+  let steps = 0;
+  let taken = 0;
+  for (let a = 0; a < counts.length; a++) {
+    steps += counts[a]!;
+    if (counts[a]! > 0) taken += 1;
+  }
+  let bits = 0;
+  for (let a = 0; a < counts.length; a++) {
+    const p = counts[a]! / steps;
+    if (p > 0) bits -= p * Math.log2(p);
+  }
+  return steps === 0 ? Number.NaN : bits + (taken - 1) / (2 * steps * Math.LN2);
+}

@@ -12,7 +12,11 @@ import { writeSealed, writeWhole } from '../sealed.js';
 import { BASE, BASE_TOOLS, evaluateStage } from '../stages/evaluate.js';
 import { generateStage } from '../stages/generate.js';
 import { perform, type Stage } from '../stages/stage.js';
-import { type TrainSpec, trainStage } from '../stages/train.js';
+import type { TrainSpec } from '../stages/train.js';
+import { type ComparingExperiment, comparing } from './comparing.js';
+import { row } from './rows.js';
+import { workOf } from './sweep.js';
+import { sftSpec, sparkSpec, trained } from './trained.js';
 
 export interface Ladder extends Omit<RunReport, 'html'> {
   readonly seconds: number;
@@ -21,12 +25,13 @@ export interface Ladder extends Omit<RunReport, 'html'> {
 }
 
 /** The ladder's three trainings (docs/algorithm.md, Training sets). */
-export function ladderTrainings({ sft, ppo, rollout: { tau }, reward: { rho } }: Config): TrainSpec[] {
-  const { init } = ppo;
+export function ladderTrainings(config: Config): TrainSpec[] {
+  const { init } = config.ppo;
+  const { tau } = config.rollout;
   return [
-    { name: 'sft', method: 'sft', selection: sft.selection, tau, rho: 0, init: 'base' },
+    sftSpec(config),
     { name: 'ppo', method: 'ppo', selection: 'max-score', tau, rho: 0, init },
-    { name: 'spark', method: 'ppo', selection: 'min-score', tau, rho, init },
+    sparkSpec(config),
   ];
 }
 
@@ -37,19 +42,21 @@ export function ladderStages(config: Config): Stage<unknown>[] {
     ...[...selections].map((selection) => generateStage({ selection, tau })),
     evaluateStage(BASE),
     evaluateStage(BASE_TOOLS),
-    ...ladderTrainings(config).flatMap((spec): Stage<unknown>[] => [
-      trainStage(spec),
-      evaluateStage({ name: spec.name, adapter: { stage: spec.name }, tools: true }),
-    ]),
+    ...ladderTrainings(config).flatMap(trained),
   ];
+}
+
+/** The ladder over seeds, every rung compared with the one before (`runSweep`). */
+export function ladderExperiment(config: Config): ComparingExperiment {
+  const rungs = [BASE.name, BASE_TOOLS.name, ...ladderTrainings(config).map(({ name }) => name)];
+  const rows = rungs.map((name, rung) => row(name, ...rungs.slice(Math.max(0, rung - 1), rung)));
+  return comparing({ name: 'ladder', title: 'The ladder', stages: ladderStages(config), rows });
 }
 
 export async function runLadder(run: Run): Promise<Ladder> {
   const started = performance.now();
   const stages = ladderStages(run.config);
-  const countOf = (kind: string) => stages.filter(({ name }) => name.startsWith(`${kind} `)).length;
-  const work = { rolloutSets: countOf('generate'), trainings: countOf('train'), evaluations: countOf('evaluate') };
-  await announceDisk(run, work);
+  await announceDisk(run, workOf(stages));
   for (const stage of stages) await perform(run, stage);
   const { html, ...report } = await readReport(run);
   await writeWhole(run.folder.reportFile, html);

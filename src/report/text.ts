@@ -42,10 +42,14 @@ export function ladderCells({ name, evaluation: e }: StageResult): string[] {
   ];
 }
 
-/** The ladder for a terminal, names left-aligned, numbers right-aligned. Ends with a line break. */
+/** The ladder for a terminal. Ends with a line break. */
 export function renderLadderTable(stages: readonly StageResult[]): string {
-  const rows = [[...LADDER_COLUMNS], ...stages.map(ladderCells)];
-  const widths = LADDER_COLUMNS.map((_, column) => Math.max(...rows.map((row) => width(row[column]!))));
+  return columns([LADDER_COLUMNS, ...stages.map(ladderCells)]);
+}
+
+/** A table for a terminal, heads first, names left-aligned, numbers right-aligned. Ends with a line break. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => width(row[column]!))));
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, column) => {
@@ -54,7 +58,7 @@ export function renderLadderTable(stages: readonly StageResult[]): string {
       })
       .join('  ')
       .trimEnd();
-  const rule = widths.map((columns) => '─'.repeat(columns)).join('  ');
+  const rule = widths.map((cells) => '─'.repeat(cells)).join('  ');
   return `${[line(rows[0]!), rule, ...rows.slice(1).map(line)].join('\n')}\n`;
 }
 

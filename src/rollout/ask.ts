@@ -25,7 +25,7 @@ export function endsTheRun(error: SparkError): boolean {
  * Asks, and checks the answer: a judge may be the user's own object. Throws `invalid_argument` for what is no verdict,
  * and for what is thrown and no SparkError, because such a judge is wrong about every question.
  */
-async function ask(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
+export async function ask(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
   const verdict = await answerOf(judge, request, signal);
   const wrong = (expected: string, got: unknown) =>
     new SparkError('invalid_argument', `judge ${judge.id}: expected ${expected}, got ${String(got)}; mend the judge`);

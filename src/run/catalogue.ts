@@ -4,8 +4,9 @@ import path from 'node:path';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
 import { RunFolder, runRoot } from './folder.js';
-import { lockRun } from './lock.js';
+import { lockRun, type RunLock } from './lock.js';
 import { type StageRecord, StageRecords } from './records.js';
+import { SweepFolder } from './sweepFolder.js';
 
 export interface RunEntry {
   readonly name: string;
@@ -21,13 +22,52 @@ export interface RunEntry {
   readonly problem: string | null;
 }
 
-/** Every folder in `base` that is a run, sorted by name. */
+/**
+ * Every folder in `base` that is a run, sorted by name. A sweep is listed with what its experiments have finished, and after
+ * it its runs under the paths by which they are named: `runs/my/seed-1`.
+ */
 export function listRuns(base = 'runs'): RunEntry[] {
   if (!existsSync(base)) return [];
   const names = readdirSync(base, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(path.join(base, entry.name, 'config.json')))
+    .filter((entry) => entry.isDirectory() && isRunOrSweep(path.join(base, entry.name)))
     .map((entry) => entry.name);
-  return names.sort().map((name) => describeRun(path.resolve(base, name)));
+  return names.sort().flatMap((name) => {
+    const folder = path.resolve(base, name);
+    if (!SweepFolder.isSweep(folder)) return [describeRun(folder)];
+    const runs = runsOf(folder).map((run) => ({
+      ...describeRun(run),
+      name: path.join(base, name, path.basename(run)),
+    }));
+    return [describeSweep(folder, runs), ...runs];
+  });
+}
+
+function isRunOrSweep(folder: string): boolean {
+  return SweepFolder.isSweep(folder) || existsSync(path.join(folder, 'config.json'));
+}
+
+/** The folders of a sweep's runs. */
+function runsOf(folder: string): string[] {
+  const sweep = SweepFolder.at(folder);
+  return sweep.seeds().map((seed) => sweep.runFolder(seed));
+}
+
+/** A sweep as an entry: its experiments are what is finished in it. */
+function describeSweep(folder: string, runs: readonly RunEntry[]): RunEntry {
+  const problems = runs.filter(({ problem }) => problem !== null).length;
+  return {
+    name: path.basename(folder),
+    folder,
+    bytes: sizeOf(folder),
+    written:
+      runs
+        .flatMap(({ written }) => written ?? [])
+        .sort()
+        .at(-1) ?? null,
+    finished: SweepFolder.at(folder).results(),
+    unfinished: [],
+    problem: problems === 0 ? null : `${problems} of its ${runs.length} runs cannot be read`,
+  };
 }
 
 function describeRun(folder: string): RunEntry {
@@ -68,9 +108,17 @@ export interface RunComparison {
   readonly results: readonly Difference[];
 }
 
-/** Lays settings and results of runs side by side: plain values, without lists of objects. */
-export function compareRuns(names: readonly string[]): RunComparison {
-  const runs = names.map((name) => readRun(runRoot(name)));
+/**
+ * Lays settings and results of runs side by side: plain values, without lists of objects. A sweep stands for all its runs.
+ */
+export function compareRuns(given: readonly string[]): RunComparison {
+  const chosen = given.flatMap((name) => {
+    const root = runRoot(name);
+    if (!SweepFolder.isSweep(root)) return [{ name, root }];
+    return runsOf(root).map((run) => ({ name: path.join(name, path.basename(run)), root: run }));
+  });
+  const names = chosen.map(({ name }) => name);
+  const runs = chosen.map(({ root }) => readRun(root));
   const settings = sideBySide(runs.map(({ config: { run: _facts, name: _name, ...config } }) => flat(config)));
   const results = sideBySide(runs.map(({ stages }) => flat(resultsOf(stages))));
   return { runs: names, settings: settings.filter(({ values }) => !allEqual(values)), results };
@@ -104,6 +152,7 @@ function flat(value: unknown, key = '', into = new Map<string, unknown>()): Map<
 /** Removes a run with all it holds. Throws `run_locked` while a process is at work in it, `no_data` where there is none. */
 export function removeRun(name: string, log: Log): RunEntry {
   const folder = runRoot(name);
+  if (SweepFolder.isSweep(folder)) return removeSweep(folder, log);
   // A folder that is not a run is never removed.
   if (!existsSync(path.join(folder, 'config.json'))) {
     throw new SparkError('no_data', `no run at ${folder}: expected a folder with a config.json; nothing was removed`);
@@ -116,6 +165,26 @@ export function removeRun(name: string, log: Log): RunEntry {
     if (left.length > 0) log.warn(`${folder} stays: ${left.join(', ')} is not of the run`);
   } finally {
     lock.release();
+  }
+  return entry;
+}
+
+/** Removes all runs of a sweep, or none when a process is at work in one of them, and then what else is the sweep's. */
+function removeSweep(folder: string, log: Log): RunEntry {
+  const roots = runsOf(folder);
+  const entry = describeSweep(folder, roots.map(describeRun));
+  const runs = roots.map(RunFolder.ofAnyLayout);
+  const locks: RunLock[] = [];
+  try {
+    for (const root of roots) locks.push(lockRun(root, log));
+    for (const run of runs) {
+      const left = run.remove();
+      if (left.length > 0) log.warn(`${run.root} stays: ${left.join(', ')} is not of the run`);
+    }
+    const left = SweepFolder.at(folder).removeOwn();
+    if (left.length > 0) log.warn(`${folder} stays: ${left.join(', ')} is not of the sweep`);
+  } finally {
+    for (const lock of locks) lock.release();
   }
   return entry;
 }

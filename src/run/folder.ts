@@ -8,6 +8,7 @@
  *   adapters/<stage>-<step>.gguf   and the PEFT folder beside it; never overwritten
  *   checkpoints/<stage>/           where an interrupted training goes on
  *   eval/<stage>.jsonl             answers to the test questions
+ *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge)
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
@@ -25,7 +26,12 @@ const LAYOUT = 2;
 const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'ladder.json', 'report.html'];
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
-const OWN = [...FILES, ...FOLDERS, ...OF_LAYOUT_1];
+/** Made when they are first needed. */
+const LATER = ['judged'];
+const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
+
+/** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
+export const SWEEP_FILE = 'sweep.json';
 
 /** What config.json says beside the configuration: which version wrote it, and when. */
 export interface RunFacts {
@@ -123,6 +129,11 @@ export class RunFolder {
     return path.join(this.root, 'adapters', `${stage}-${step}.gguf`);
   }
 
+  /** `judge`: the name it has in `ablate.judges`. */
+  judgedFile(judge: string) {
+    return path.join(this.root, 'judged', `${judge}.jsonl`);
+  }
+
   checkpointFolder(stage: string) {
     return path.join(this.root, 'checkpoints', stage);
   }
@@ -158,8 +169,15 @@ export class RunFolder {
     }
   }
 
-  /** Throws `unsupported_file` when there is a config.json of something else, such as a model's. */
+  /** Throws `unsupported_file` for a sweep, and when there is a config.json of something else, such as a model's. */
   checkOurs(): void {
+    if (existsSync(path.join(this.root, SWEEP_FILE))) {
+      throw new SparkError(
+        'unsupported_file',
+        `${this.root} is a sweep, a folder with a run for each seed: name one of them (--run ${path.join(this.root, 'seed-1')}), ` +
+          'or go on with the sweep by --seeds',
+      );
+    }
     if (!existsSync(this.configFile) || this.#isOurs()) return;
     throw new SparkError(
       'unsupported_file',

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import type { Config } from '../config/index.js';
+import type { Config, OtherJudge } from '../config/index.js';
 import { openModel } from '../engine/index.js';
 import type { Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
@@ -138,13 +138,25 @@ function uncounted(judge: Judge) {
   return { judge, counters: () => ({}), warnings: () => [], close() {} };
 }
 
-function openJudge(config: Config, cacheFolder: string, log: Log): OpenedJudge & { close(): void } {
-  if (config.judge.kind === 'oracle') return uncounted(createOracle());
-  const { judge, stats } = openApiJudge(config.judge, cacheFolder);
+function openJudge({ judge: settings }: Pick<Config, 'judge'>, cacheFolder: string, log: Log) {
+  if (settings.kind === 'oracle') return uncounted(createOracle());
+  const { judge, stats } = openApiJudge(settings, cacheFolder);
   if (judge.skippedLines > 0) {
     log.warn(`${cacheFolder}: ${judge.skippedLines} lines cannot be read; their verdicts are asked for again`);
   }
   return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings(), close: () => judge.close() };
+}
+
+/** A judge beside the run's own. Throws `invalid_config` for a module that exports none. The caller closes it. */
+export async function openOtherJudge(
+  config: Config,
+  other: OtherJudge,
+  { cacheFolder, log }: { readonly cacheFolder: string; readonly log: Log },
+): Promise<OpenedJudge & { close(): void }> {
+  if (!('parts' in other)) return openJudge({ judge: other }, cacheFolder, log);
+  const { parts } = await loadParts({ ...config, parts: other.parts });
+  if (parts.judge !== undefined) return uncounted(parts.judge);
+  throw new SparkError('invalid_config', `${other.parts}: expected a module that exports a judge, got none`);
 }
 
 /** The training engine on the configured model. */

@@ -3,6 +3,13 @@ import { SparkError } from '../errors.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { Facts } from './freshness.js';
 
+/** What the last try that had something to do took, for estimates. */
+export interface Pace {
+  readonly seconds: number;
+  /** Pieces of work done in them: questions answered, or optimizer steps. */
+  readonly units: number;
+}
+
 export interface Finished {
   readonly dependsOn: Facts;
   /** sha256 by path relative to the run, of the files that the result needs. */
@@ -12,6 +19,8 @@ export interface Finished {
   readonly result: unknown;
   /** False when something was left out that another try may add. */
   readonly complete: boolean;
+  /** Absent when nothing was left to do, or in runs of a version that did not measure it. */
+  readonly pace?: Pace;
 }
 
 export interface StageRecord {

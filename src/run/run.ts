@@ -101,6 +101,19 @@ export class Run {
   }
 
   /**
+   * Opens an existing run for reading under settings that need not be its own, to see what of it still holds; null when
+   * there is no run.
+   */
+  static async inspect(config: Config, root: string, options: Pick<RunOptions, 'log' | 'signal'> = {}) {
+    if (RunFolder.peek(root) === null) return null;
+    const { log = silentLog, signal = new AbortController().signal } = options;
+    const folder = RunFolder.existing(root);
+    const { parts: user, hash } = await loadParts(config);
+    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
+    return new Run({ config, folder, log, signal, parts, partsHash: hash, lock: null });
+  }
+
+  /**
    * Writes config.json, from which later commands on this run take their settings. `perform` calls this when a stage
    * begins its work: settings that were refused, or a mistyped --run, leave nothing behind.
    */
@@ -172,7 +185,7 @@ export async function withRun<T>(
 }
 
 /** Commit of the checkout this package runs from; null where it is an installed package. */
-function sourceCommit(): string | null {
+export function sourceCommit(): string | null {
   // An installed package may lie inside a repository of somebody else.
   if (!isCheckout()) return null;
   try {

@@ -105,11 +105,22 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
   log.info(
     `eval ${spec.name}: ${percent(accuracy)} of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
   );
-  return { result, files: [file], complete: skips === 0 };
+  return { result, files: [file], complete: skips === 0, units: todo.length };
 }
 
 /** In an evaluation the policy chooses its actions itself. */
 const POLICY = { selection: 'policy', tau: null } as const;
+
+/** An evaluation's answers by question, in the order of the test questions; one without a trajectory is wrong. */
+export async function readAnswers(run: Run, name: string): Promise<ReadonlyMap<number, Answered>> {
+  const done = new Map<number, Answered>();
+  for await (const trajectory of readTrajectories(run.folder.evalFile(name), run.log)) {
+    done.set(trajectory.questionId, answered(trajectory));
+  }
+  const questions = await run.questions.test();
+  const each = oneEach(questions, done);
+  return new Map(questions.map(({ question_id }, index) => [question_id, each[index]!]));
+}
 
 /** The result of an unfinished evaluation, where open questions count as wrong; null when it has no answer yet. */
 export async function partialEvaluation(

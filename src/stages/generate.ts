@@ -13,6 +13,7 @@ import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
+import { priceOfGeneration } from './price.js';
 import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
@@ -62,6 +63,7 @@ export function generateStage(set: {
       );
     },
     execute: (run) => generate(run, set),
+    price: (config, root) => priceOfGeneration({ ...config, rollout: { ...config.rollout, ...set } }, root),
   };
 }
 
@@ -123,7 +125,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   if (written + result.already === 0) throw nothingCame(result, file);
   log.info(`generate ${generateText(result)}`);
   // Never complete, so that the next call counts what is there and tries skipped questions again.
-  return { result, files: [file], complete: false };
+  return { result, files: [file], complete: false, units: written + result.skipped };
 }
 
 /** What was written, what was there, and why questions were skipped, in words. */

@@ -19,6 +19,9 @@ export interface GenerationPrice {
   /** False for the oracle, which costs nothing, and for a judge of the user's own, whose cost is not known here. */
   readonly paid: boolean;
   readonly dollars: number;
+  /** What the judge reads and writes; 0 for the oracle, which uses none. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
 }
 
 /** The price of rollouts with the most steps allowed, of usual length. `root`: the run's folder, if there is one yet. */
@@ -31,8 +34,10 @@ export async function priceOfGeneration(config: Config, root = runRoot(config.na
   const paid = parts.judge === undefined && kind === 'api';
   const price = paid ? requirePrice(model, given) : null;
   const already = await countStored(config, root, all);
-  const { calls, usd } = estimateCost(all.length - already, config.rollout.maxSteps, { actions, price });
-  return { questions: all.length, already, calls, paid, dollars: usd ?? 0 };
+  const cost = estimateCost(all.length - already, config.rollout.maxSteps, { actions, price });
+  const tokens = ({ inputTokens, outputTokens }: typeof cost) => ({ inputTokens, outputTokens });
+  const used = paid ? tokens(cost) : { inputTokens: 0, outputTokens: 0 };
+  return { questions: all.length, already, calls: cost.calls, paid, dollars: cost.usd ?? 0, ...used };
 }
 
 async function countStored({ rollout }: Config, root: string, questions: readonly Question[]): Promise<number> {

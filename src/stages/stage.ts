@@ -4,11 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import type { Config } from '../config/index.js';
 import { SparkError, throwIfAborted } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import { type Change, changes, type Facts } from '../run/freshness.js';
 import type { Finished } from '../run/records.js';
 import type { Run } from '../run/run.js';
+import type { GenerationPrice } from './price.js';
 
 export interface Outcome<Result> {
   /** Plain data, which is kept in stages.json. */
@@ -19,6 +21,8 @@ export interface Outcome<Result> {
   readonly copies?: readonly string[];
   /** False when something was left out that another try may add. */
   readonly complete: boolean;
+  /** Pieces of work that this try has done, as `Pace` counts them; 0 or absent: its time tells nothing. */
+  readonly units?: number;
 }
 
 export interface Stage<Result> {
@@ -33,6 +37,8 @@ export interface Stage<Result> {
   prepare(run: Run, changed: readonly Change[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */
   execute(run: Run): Promise<Outcome<Result>>;
+  /** For a stage that asks the judge: what is left to ask. `root`: the run's folder, which need not exist. */
+  price?(config: Config, root: string): Promise<GenerationPrice>;
   /** Once the result stands in stages.json: removes what was only needed to get there. */
   settle?(run: Run): void;
   /** For the message: what to do about a file that is not what was saved. Absent: the stage makes the file again. */
@@ -58,13 +64,16 @@ export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<R
   await stage.prepare(run, before === null ? null : changes(before, facts));
   await run.storeConfig();
   await run.records.begin(stage.name, facts);
-  const { result, files, copies = [], complete } = await stage.execute(run);
+  const started = performance.now();
+  const { result, files, copies = [], complete, units = 0 } = await stage.execute(run);
+  const pace = units > 0 ? { seconds: (performance.now() - started) / 1000, units } : finished?.pace;
   await run.records.finish(stage.name, {
     dependsOn: facts,
     files: await hashesOf(run, files),
     copies: await hashesOf(run, copies),
     result,
     complete,
+    ...(pace === undefined ? {} : { pace }),
   });
   stage.settle?.(run);
   return result;

@@ -1,6 +1,7 @@
 /** The stage that trains an adapter from stored trajectories; interrupted, it can go on from its last optimizer step. */
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { ZodError } from 'zod';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import type { Tokenizer } from '../inference/generator.js';
@@ -31,6 +32,10 @@ export interface TrainSpec {
   readonly rho: number;
   /** `base`, a trained stage of the run, or the path of an adapter. */
   readonly init: string;
+  /** Settings of this stage alone, over the method's section of the configuration: `{ clip: 0.1 }`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Learn only from trajectories of these categories; absent: of all. */
+  readonly categories?: readonly string[];
 }
 
 const SPEC = {
@@ -40,6 +45,8 @@ const SPEC = {
   tau: true,
   rho: true,
   init: true,
+  settings: true,
+  categories: true,
 } as const satisfies KeysOf<TrainSpec>;
 
 /** What a finished training leaves in stages.json. */
@@ -84,8 +91,15 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
   };
 }
 
-function objectiveOf({ config }: Run, { method }: TrainSpec): Objective {
-  return methods[method].with(config[method]);
+/** Throws `invalid_config` for settings that the method does not have, or not with such a value. */
+function objectiveOf({ config }: Run, { name, method, settings = {} }: TrainSpec): Objective {
+  try {
+    return methods[method].with({ ...config[method], ...settings });
+  } catch (error) {
+    if (!(error instanceof ZodError)) throw error;
+    const lines = error.issues.map(({ path: key, message }) => [...key, message].join(': '));
+    throw new SparkError('invalid_config', `the settings of stage "${name}" (${method}): ${lines.join('; ')}`);
+  }
 }
 
 /** Everything the stage's adapter depends on. */
@@ -95,7 +109,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
   return {
     method: spec.method,
     ...objectiveOf(run, spec).decisive,
-    // The samples already contain what ρ, the reward and the filter did.
+    // The samples already contain what ρ, the reward, the filter and the categories did.
     samples: hashOfSamples(samples),
     init: init === null ? null : await hashOfPath(init, signal),
     // Of a fresh adapter, and of the critic.
@@ -127,7 +141,13 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const objective = objectiveOf(run, spec);
     tokenizer = await run.parts.tokenizer();
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
-    const metrics = await objective.train(trainables, set.samples, contextOf(run, spec, model, tokenizer));
+    const context = contextOf(run, spec, model, tokenizer);
+    let before = 0;
+    const begin = async (step: number) => {
+      before = step;
+      await context.begin?.(step);
+    };
+    const metrics = await objective.train(trainables, set.samples, { ...context, begin });
     const file = freeName(folder.adapterFile(spec.name, metrics.steps));
     await save(run, spec, { model, adapter, file, set });
     const peft = peftOf(file);
@@ -139,6 +159,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
       files: [file],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,
+      units: metrics.steps - before,
     };
   } finally {
     model.dispose();

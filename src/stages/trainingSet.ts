@@ -20,9 +20,17 @@ export interface TrainingSet {
   readonly others: ReadonlyMap<string, number>;
 }
 
+export interface TrainingSetSpec {
+  readonly selection: SelectionRule;
+  readonly tau: number;
+  readonly rho: number;
+  /** Absent: all. */
+  readonly categories?: readonly string[];
+}
+
 export async function readTrainingSet(
   run: Run,
-  { selection, tau, rho }: { readonly selection: SelectionRule; readonly tau: number; readonly rho: number },
+  { selection, tau, rho, categories }: TrainingSetSpec,
   objective: Objective,
 ): Promise<TrainingSet> {
   const { folder, config, log, signal, parts } = run;
@@ -44,8 +52,9 @@ export async function readTrainingSet(
     probes.offer(trajectory);
   };
   const judged = { actions: parts.actions().map(({ name }) => name), rho, tau };
-  const seen = looking(readTrajectories(file, log), look);
-  const samples = await collectSamples(objective, seen, parts.reward(rho), judged);
+  const wanted = categories === undefined ? () => true : ({ category }: Trajectory) => categories.includes(category);
+  const stored = chosen(readTrajectories(file, log), wanted);
+  const samples = await collectSamples(objective, looking(stored, look), parts.reward(rho), judged);
   return { samples, probes: probes.take(), trajectories, others };
 }
 
@@ -54,4 +63,8 @@ async function* looking<T>(source: AsyncIterable<T>, look: (item: T) => void): A
     look(item);
     yield item;
   }
+}
+
+async function* chosen<T>(source: AsyncIterable<T>, wanted: (item: T) => boolean): AsyncGenerator<T> {
+  for await (const item of source) if (wanted(item)) yield item;
 }

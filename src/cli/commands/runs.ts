@@ -1,6 +1,7 @@
 /** `spark-rl runs`: lists runs, lays them side by side, removes them. */
 import { SparkError } from '../../errors.js';
 import { compareRuns, listRuns, type RunComparison, type RunEntry, removeRun } from '../../run/catalogue.js';
+import { SweepFolder } from '../../run/sweepFolder.js';
 import { byteText } from '../../units.js';
 import { defineCommand } from '../command.js';
 
@@ -24,8 +25,8 @@ export default defineCommand({
       return { json: { runs }, text: runs.length === 0 ? 'no run in runs/' : listText(runs) };
     }
     if (action === 'compare') {
-      refuse(given.length < 2, 'runs compare expects two runs or more: spark-rl runs compare a b');
       const comparison = compareRuns(given);
+      refuse(comparison.runs.length < 2, TOO_FEW);
       return { json: comparison, text: comparisonText(comparison) };
     }
     refuse(given.length === 0, 'runs rm expects a run: spark-rl runs rm a --yes');
@@ -38,16 +39,19 @@ export default defineCommand({
   },
 });
 
+const TOO_FEW = 'runs compare expects two runs or more, or a sweep of as many: spark-rl runs compare a b';
+
 function refuse(wrong: boolean, message: string): void {
   if (wrong) throw new SparkError('invalid_argument', message);
 }
 
 function listText(runs: readonly RunEntry[]): string {
-  const rows = runs.map(({ name, bytes, written, finished, unfinished, problem }) => [
+  const rows = runs.map(({ name, folder, bytes, written, finished, unfinished, problem }) => [
     name,
     byteText(bytes),
     written === null ? '–' : written.slice(0, 16).replace('T', ' '),
-    problem ?? `${finished.length} stages${unfinished.length === 0 ? '' : `, not finished: ${unfinished.join(', ')}`}`,
+    problem ??
+      `${SweepFolder.isSweep(folder) ? `sweep: ${finished.join(', ') || 'no result yet'}` : `${finished.length} stages`}${unfinished.length === 0 ? '' : `, not finished: ${unfinished.join(', ')}`}`,
   ]);
   return columns([['run', 'size', 'written (UTC)', 'holds'], ...rows]);
 }

@@ -209,6 +209,26 @@ const calls: Readonly<Record<string, () => unknown>> = {
   removeRun: () => wholeRun(),
   ladderStages: () => expect(run.ladderStages(run.resolveConfig()).map(({ name }) => name)).toContain('train spark'),
   ladderTrainings: () => expect(run.ladderTrainings(run.resolveConfig())).toHaveLength(3),
+  ladderExperiment: () => swept(),
+  runSweep: () => swept(),
+  sweptText: () => swept(),
+  planOf: () => swept(),
+  planText: () => swept(),
+  comparing: () => swept(),
+  row: () => swept(),
+  ablations: async () => {
+    const names = await run.ablations.rho(run.resolveConfig(), async ({ name }) => name);
+    expect(names).toBe('ablate-rho');
+  },
+  rejudgeStage: () => {
+    const judge = { name: 'other', ...run.resolveConfig().judge };
+    const spec = { judge, selection: 'min-score', tau: 6, rollouts: 0 } as const;
+    expect(run.rejudgeStage(spec).name).toBe('rejudge other');
+  },
+  mcnemar: () => expect(run.mcnemar([[true, false]]).p).toBe(1),
+  meanOf: () => expect(run.meanOf([Float64Array.of(1, 0)])(0, Uint32Array.of(1, 1))).toBe(0.5),
+  seedInterval: () => expect(run.seedInterval(() => 1, { seeds: 2, questions: 2, samples: 9 })?.estimate).toBe(1),
+  tInterval: () => expect(run.tInterval([1, 3])?.estimate).toBe(2),
   priceOfGeneration: async () => expect((await run.priceOfGeneration(run.resolveConfig(small))).paid).toBe(false),
   replay: async () => {
     const output = { question_id: 1, answer: 'C', category: 'math', generated_text: 'the answer is (C)' };
@@ -240,6 +260,32 @@ function learn(): Promise<void> {
     expect((await train.trainPpo({ actor, critic, samples, settings, context })).steps).toBe(1);
   })();
   return learned;
+}
+
+/** An experiment over seeds without a stage to do: test/src/experiments has those that do something. */
+function swept(): Promise<void> {
+  sweeping ??= sweepNothing();
+  return sweeping;
+}
+
+let sweeping: Promise<void> | null = null;
+async function sweepNothing(): Promise<void> {
+  const config = run.resolveConfig(small, { name: at('sweep') });
+  const { stages } = run.ladderExperiment(config);
+  expect(run.planText(await run.planOf({ runs: [{ config, folder: at('sweep') }], stages }))).toContain('10 left');
+  const { tables, notes } = run.comparing({ name: 'ladder', title: 'x', stages: [], rows: [run.row('base')] });
+  const none: run.Experiment<number, { sum: number }> = {
+    name: 'ladder',
+    stages: [],
+    collect: async ({ config: { seed } }) => seed,
+    summarize: (all) => ({ sum: all.reduce((sum, { collected }) => sum + collected, 0) }),
+    tables: ({ sum }) => [{ title: 'Seeds', rows: [['sum'], [String(sum)]] }],
+    notes: () => [],
+  };
+  expect([typeof tables, typeof notes]).toEqual(['function', 'function']);
+  const done = await run.runSweep(none, config, { seeds: 3 });
+  expect(done.summary.sum).toBe(6);
+  expect(run.sweptText(none, done)).toContain('Seeds');
 }
 
 let whole: Promise<void> | null = null;

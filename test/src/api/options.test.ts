@@ -78,6 +78,11 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'generateStage: set': ['selection', (o) => run.generateStage(o)],
   'trainStage: spec': ['method', (o) => run.trainStage(o)],
   'evaluateStage: spec': ['tools', (o) => run.evaluateStage(o)],
+  'rejudgeStage: spec': ['rollouts', (o) => run.rejudgeStage(o)],
+  'comparing: experiment': ['stages', (o) => run.comparing(o)],
+  'runSweep: options': ['seeds', (o) => run.runSweep(never, {}, o)],
+  'planOf: options': ['stages', (o) => run.planOf(o)],
+  'seedInterval: options': ['samples', (o) => run.seedInterval(() => 0, o)],
 };
 
 const thrown = async (call: () => unknown) => {

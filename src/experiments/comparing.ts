@@ -1,0 +1,30 @@
+/** An experiment that trains and evaluates, and compares rows of evaluations over the seeds. */
+import { checkKeys, type KeysOf } from '../options.js';
+import { type Comparison, compare } from './comparison.js';
+import { comparisonNotes, comparisonTables } from './comparisonText.js';
+import type { Experiment } from './experiment.js';
+import { type Answers, collectAnswers, type Row } from './rows.js';
+
+export type ComparingExperiment = Experiment<Answers, Comparison>;
+
+export interface ComparingSpec extends Pick<ComparingExperiment, 'name' | 'stages'> {
+  /** Of the table. */
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+const SPEC = { name: true, stages: true, title: true, rows: true } as const satisfies KeysOf<ComparingSpec>;
+
+export function comparing(spec: ComparingSpec): ComparingExperiment {
+  checkKeys(spec, SPEC, 'comparing: experiment');
+  const { name, title, stages, rows } = spec;
+  const experiment: ComparingExperiment = {
+    name,
+    stages,
+    collect: (run) => collectAnswers(run, rows),
+    summarize: (collected) => compare(rows, collected),
+    tables: (comparison) => comparisonTables(title, comparison),
+    notes: comparisonNotes,
+  };
+  return experiment;
+}

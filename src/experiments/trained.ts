@@ -1,0 +1,42 @@
+/** Stages that experiments have in common: the untrained model with tools, SFT, and a training with its evaluation. */
+import type { Config } from '../config/index.js';
+import { BASE_TOOLS, evaluateStage } from '../stages/evaluate.js';
+import { generateStage } from '../stages/generate.js';
+import type { Stage } from '../stages/stage.js';
+import { type TrainSpec, trainStage } from '../stages/train.js';
+
+/** The training of SFT. */
+export function sftSpec({ sft, rollout }: Config): TrainSpec {
+  return { name: 'sft', method: 'sft', selection: sft.selection, tau: rollout.tau, rho: 0, init: 'base' };
+}
+
+/**
+ * SPaRK at this τ and ρ. With those of the configuration it is the ladder's stage `spark`, so that it is trained once; else
+ * what differs is in its name.
+ */
+export function sparkSpec(
+  config: Config,
+  { tau, rho }: { readonly tau?: number; readonly rho?: number } = {},
+): TrainSpec {
+  const at = { tau: tau ?? config.rollout.tau, rho: rho ?? config.reward.rho };
+  const tauName = at.tau === config.rollout.tau ? '' : `-tau${at.tau}`;
+  const rhoName = at.rho === config.reward.rho ? '' : `-rho${at.rho}`;
+  const name = `spark${tauName}${rhoName}`;
+  return { name, method: 'ppo', selection: 'min-score', ...at, init: config.ppo.init };
+}
+
+/** Trains, and evaluates the adapter under the training's name. */
+export function trained(spec: TrainSpec): Stage<unknown>[] {
+  return [trainStage(spec), evaluateStage({ name: spec.name, adapter: { stage: spec.name }, tools: true })];
+}
+
+/** Rollouts for these trainings, each set once; then the untrained model with tools; then the trainings, in order. */
+export function trainings(specs: readonly TrainSpec[]): Stage<unknown>[] {
+  const sets = new Map(
+    specs.map(({ selection, tau }) => {
+      const stage = generateStage({ selection, tau });
+      return [stage.name, stage] as const;
+    }),
+  );
+  return [...sets.values(), evaluateStage(BASE_TOOLS), ...specs.flatMap(trained)];
+}

@@ -1,0 +1,221 @@
+/**
+ * The stage that has another judge judge some of a rollout set: the same states, thoughts and steps that the run's own judge
+ * was asked about. Its verdicts go to judged/<judge>.jsonl, one rollout a line, and are asked for once.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import pLimit from 'p-limit';
+import { z } from 'zod';
+import type { OtherJudge } from '../config/index.js';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { linesOf, readJsonl } from '../jsonl/read.js';
+import { JsonlAppender } from '../jsonl/write.js';
+import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
+import { estimateCost, requirePrice } from '../judge/prices.js';
+import { checkKeys, type KeysOf } from '../options.js';
+import { filterQuestions } from '../questions/filter.js';
+import type { Question } from '../questions/question.js';
+import { ask } from '../rollout/ask.js';
+import { judgedSteps } from '../rollout/step.js';
+import { RunFolder } from '../run/folder.js';
+import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { actionsOf, loadParts, openOtherJudge } from '../run/parts.js';
+import { RunQuestions } from '../run/questions.js';
+import type { Run } from '../run/run.js';
+import { nameOfSet, trajectoryId } from '../trajectory/rolloutSet.js';
+import { readTrajectories } from '../trajectory/store.js';
+import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
+import type { Outcome, Stage } from './stage.js';
+
+export interface RejudgeSpec {
+  /** An entry of `ablate.judges`. */
+  readonly judge: OtherJudge;
+  /** The rollout set. */
+  readonly selection: SelectionRule;
+  readonly tau: number;
+  /** How many of its rollouts, balanced over the categories; 0: all. */
+  readonly rollouts: number;
+}
+
+const SPEC = {
+  judge: true,
+  selection: true,
+  tau: true,
+  rollouts: true,
+} as const satisfies KeysOf<RejudgeSpec>;
+
+const score = z.number().min(0).max(10).nullable();
+const lineSchema = z.object({
+  /** Of the trajectory */
+  id: z.string(),
+  /** Id of the judge */
+  judge: z.string(),
+  steps: z.array(z.object({ scores: z.record(z.string(), score), processOk: z.boolean().nullable() })),
+});
+
+/** What a judge says of a rollout: for each step nine scores, none where it refused, and whether the step was coherent. */
+export type JudgedRollout = z.infer<typeof lineSchema>;
+
+export interface RejudgeSummary {
+  readonly judge: string;
+  readonly rollouts: number;
+  readonly steps: number;
+  /** Requests to which the judge gave no verdict; they are not asked again. */
+  readonly refused: number;
+}
+
+export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
+  checkKeys(spec, SPEC, 'rejudgeStage: spec');
+  return {
+    name: `rejudge ${spec.judge.name}`,
+    dependsOn: (run) => rejudgeFacts(run, spec),
+    async prepare(run, changed) {
+      if (changed?.length !== 0) rmSync(run.folder.judgedFile(spec.judge.name), { force: true });
+    },
+    execute: (run) => rejudge(run, spec),
+    async price(config, root) {
+      const all = (await new RunQuestions(config).train()).length;
+      const rollouts = spec.rollouts === 0 ? all : Math.min(all, spec.rollouts);
+      const paid = !('parts' in spec.judge) && spec.judge.kind === 'api';
+      const already = Math.min(rollouts, judgedSoFar(root, spec.judge.name));
+      const none = { questions: rollouts, already, calls: 0, paid, dollars: 0, inputTokens: 0, outputTokens: 0 };
+      if ('parts' in spec.judge || spec.judge.kind !== 'api') return none;
+      const price = requirePrice(spec.judge.model, spec.judge.price);
+      const actions = actionsOf(config, (await loadParts(config)).parts);
+      const { usd, ...cost } = estimateCost(rollouts - already, config.rollout.maxSteps, { actions, price });
+      return { ...none, ...cost, dollars: usd ?? 0 };
+    },
+  };
+}
+
+/** Rollouts that the judge has judged; 0 where there is no run yet. */
+function judgedSoFar(root: string, judge: string): number {
+  if (RunFolder.peek(root) === null) return 0;
+  return linesOf(RunFolder.existing(root).judgedFile(judge)).length;
+}
+
+/** The rollouts that are judged again, the same for every judge. */
+export async function chosenRollouts(
+  run: Run,
+  { selection, tau, rollouts }: Pick<RejudgeSpec, 'selection' | 'tau' | 'rollouts'>,
+): Promise<readonly { readonly trajectory: Trajectory; readonly question: Question }[]> {
+  const questions = filterQuestions(await run.questions.train(), { seed: run.config.seed });
+  const order = new Map(
+    questions.map((question, at) => [trajectoryId(question.question_id, { selection, tau }, 0), at]),
+  );
+  const found: { trajectory: Trajectory; question: Question }[] = [];
+  for await (const trajectory of readTrajectories(
+    run.folder.trajectoriesFile(nameOfSet({ selection, tau })),
+    run.log,
+  )) {
+    const at = order.get(trajectory.id);
+    if (at !== undefined && trajectory.steps.length > 0) found.push({ trajectory, question: questions[at]! });
+  }
+  found.sort((a, b) => order.get(a.trajectory.id)! - order.get(b.trajectory.id)!);
+  return rollouts === 0 ? found : found.slice(0, rollouts);
+}
+
+/** What the judge has said so far, by the id of the trajectory. */
+export async function readJudged(run: Run, name: string): Promise<ReadonlyMap<string, JudgedRollout>> {
+  const file = run.folder.judgedFile(name);
+  const judged = new Map<string, JudgedRollout>();
+  if (!existsSync(file)) return judged;
+  for await (const line of readJsonl(file, lineSchema)) judged.set(line.id, line);
+  return judged;
+}
+
+async function rejudgeFacts(run: Run, spec: RejudgeSpec): Promise<Facts> {
+  const { judge } = spec;
+  const chosen = await chosenRollouts(run, spec);
+  return {
+    judge: 'parts' in judge ? await hashOfPath(judge.parts, run.signal) : { kind: judge.kind, model: judge.model },
+    rollouts: hashOf(chosen.map(({ trajectory }) => trajectory)),
+    actions: hashOf(run.parts.actions()),
+  };
+}
+
+async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSummary>> {
+  const { folder, log, config } = run;
+  const file = folder.judgedFile(spec.judge.name);
+  const done = new Map(await readJudged(run, spec.judge.name));
+  const chosen = await chosenRollouts(run, spec);
+  const todo = chosen.filter(({ trajectory }) => !done.has(trajectory.id));
+  const { judge, counters, warnings, close } = await openOtherJudge(config, spec.judge, {
+    cacheFolder: folder.judgeCacheFolder,
+    log,
+  });
+  const appender = new JsonlAppender(file, false);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([run.signal, stop.signal]);
+  const limit = pLimit('parts' in spec.judge ? config.judge.concurrency : spec.judge.concurrency);
+  let failure: SparkError | null = null;
+  try {
+    const work = todo.map(({ trajectory, question }) =>
+      limit(async () => {
+        if (signal.aborted) return;
+        try {
+          const line = await judgeRollout(run, judge, { trajectory, question, signal });
+          appender.append(line);
+          done.set(line.id, line);
+          log.progress(`rejudge ${spec.judge.name} ${done.size}/${chosen.length}`);
+        } catch (error) {
+          // The first failure aborts the others; their errors only follow from it.
+          failure ??= toSparkError(error);
+          stop.abort(failure);
+        }
+      }),
+    );
+    await Promise.all(work);
+    throwIfAborted(run.signal);
+    if (failure !== null) throw failure;
+    for (const warning of warnings()) log.warn(warning);
+  } finally {
+    // After an interruption, too: what the judge did was paid for.
+    folder.metrics.append({ event: 'rejudge', judge: spec.judge.name, ...counters() });
+    appender.close();
+    close();
+  }
+  const steps = chosen.flatMap(({ trajectory }) => done.get(trajectory.id)!.steps);
+  const refused = steps.filter(({ scores }) => Object.keys(scores).length === 0).length;
+  const result = { judge: judge.id, rollouts: chosen.length, steps: steps.length, refused };
+  log.info(
+    `rejudge ${spec.judge.name}: ${steps.length} states of ${chosen.length} rollouts, ${refused} without a verdict`,
+  );
+  return { result, files: [file], complete: true, units: todo.length };
+}
+
+/** The requests are those of the rollout (rollout/step.ts): a step's coherence comes with the request after it. */
+async function judgeRollout(
+  { parts }: Run,
+  judge: Judge,
+  rollout: { readonly trajectory: Trajectory; readonly question: Question; readonly signal: AbortSignal },
+): Promise<JudgedRollout> {
+  const { trajectory, question, signal } = rollout;
+  const { steps, answerText } = trajectory;
+  const verdicts: JudgeVerdict[] = [];
+  for (let at = 0; at <= steps.length; at++) {
+    const thought = steps[at]?.thought ?? null;
+    const answer = at === steps.length ? answerText : null;
+    const before = judgedSteps(steps.slice(0, at));
+    verdicts.push(
+      await verdictOf(judge, { question, steps: before, thought, answer, actions: parts.actions() }, signal),
+    );
+  }
+  const judged = steps.map((_, at) => ({
+    scores: { ...verdicts[at]!.scores },
+    processOk: verdicts[at + 1]!.processOk,
+  }));
+  return { id: trajectory.id, judge: judge.id, steps: judged };
+}
+
+const NOTHING: JudgeVerdict = { scores: {}, processOk: null };
+
+/** A verdict without anything when the judge refuses or cannot be read; what else goes wrong ends the stage. */
+async function verdictOf(judge: Judge, request: JudgeRequest, signal: AbortSignal): Promise<JudgeVerdict> {
+  throwIfAborted(signal);
+  try {
+    return await ask(judge, request, signal);
+  } catch (error) {
+    if (error instanceof SparkError && ['judge_refused', 'judge_unparsable'].includes(error.code)) return NOTHING;
+    throw error;
+  }
+}
