@@ -71,9 +71,9 @@ built() {
   cmake -S native -B $build -DCMAKE_BUILD_TYPE=Release -DSPARK_NATIVE_ARCH=OFF -DSPARK_CUDA=ON \
     -DSPARK_CUDA_ARCHITECTURES="${CAPABILITY:-90a}-real" -DSPARK_FIXTURES_DIR=test/fixtures \
     -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON ${cublas:+-DSPARK_CUBLAS_ROOT="$cublas"} > "$stage/built.log" 2>&1 &&
-    cmake --build $build -j "$(nproc)" --target spark_tests bench_train bench_gpu bench_soak spark_cuda gpu_probe \
+    cmake --build $build -j "$(nproc)" --target spark_tests bench_train bench_gpu bench_soak spark_cuda spark_cuda_racecheck gpu_probe \
       >> "$stage/built.log" 2>&1 || { tail -20 "$stage/built.log" >&2; return 1; }
-  tar -C $build -czf "$folder/built.tar.gz" spark_tests bench_train bench_gpu bench_soak libspark_cuda.so gpu_probe
+  tar -C $build -czf "$folder/built.tar.gz" spark_tests bench_train bench_gpu bench_soak libspark_cuda.so libspark_cuda_racecheck.so gpu_probe
 }
 
 # What running the ladder needs of node_modules, without what is for reading, for browsers or for other machines; of

@@ -40,7 +40,7 @@ carried_build() {
   tar -C "$BUILD" -xzf "$DEPS/built.tar.gz" || return 1
   if root="$(python_cublas)"; then export LD_LIBRARY_PATH="$root/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"; fi
   "$BUILD/bench_train" --help > /dev/null && "$BUILD/spark_tests" --version > /dev/null && return 0
-  rm -f "$BUILD"/{bench_train,spark_tests,bench_gpu,bench_soak,gpu_probe,libspark_cuda.so}
+  rm -f "$BUILD"/{bench_train,spark_tests,bench_gpu,bench_soak,gpu_probe,libspark_cuda.so,libspark_cuda_racecheck.so}
   echo "the carried programs do not run here; building them"
   return 1
 }

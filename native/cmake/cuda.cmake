@@ -53,17 +53,31 @@ if(SPARK_NO_CUDA)
 endif()
 
 file(GLOB SPARK_CUDA_SOURCES CONFIGURE_DEPENDS ${SPARK_NATIVE_DIR}/cuda/*.cu)
-add_library(spark_cuda SHARED ${SPARK_CUDA_SOURCES} ${SPARK_NATIVE_DIR}/core/tensor_type.cpp
-                              ${SPARK_NATIVE_DIR}/core/dequantize.cpp)
 # Hidden symbols: the library calls its own copies, whatever the program that opens it has.
-set_target_properties(spark_cuda PROPERTIES
-  CUDA_ARCHITECTURES "${SPARK_CUDA_ARCHITECTURES}"
-  CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static
-  CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-target_compile_options(spark_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -lineinfo>)
-target_include_directories(spark_cuda PRIVATE ${SPARK_NATIVE_DIR})
-target_include_directories(spark_cuda SYSTEM PRIVATE ${SPARK_CUBLAS_INCLUDE} ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
-target_link_libraries(spark_cuda PRIVATE ${SPARK_CUBLAS_LIBRARY})
+function(spark_cuda_settings name)
+  set_target_properties(${name} PROPERTIES
+    CUDA_ARCHITECTURES "${SPARK_CUDA_ARCHITECTURES}"
+    CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static POSITION_INDEPENDENT_CODE ON
+    CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -lineinfo>)
+  target_include_directories(${name} PRIVATE ${SPARK_NATIVE_DIR})
+  target_include_directories(${name} SYSTEM PRIVATE ${SPARK_CUBLAS_INCLUDE} ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+endfunction()
+set(SPARK_RING_SOURCES ${SPARK_CUDA_SOURCES})
+list(FILTER SPARK_RING_SOURCES INCLUDE REGEX "/attention_(forward|backward)_hopper[.]cu$")
+list(REMOVE_ITEM SPARK_CUDA_SOURCES ${SPARK_RING_SOURCES})
+add_library(spark_cuda_objects OBJECT ${SPARK_CUDA_SOURCES} ${SPARK_NATIVE_DIR}/core/tensor_type.cpp
+                                      ${SPARK_NATIVE_DIR}/core/dequantize.cpp)
+spark_cuda_settings(spark_cuda_objects)
+# The second one is for compute-sanitizer's racecheck, which does not see that a warp's first lane speaks for the others
+# (cuda/ring.h): opened by SPARK_RL_CUDA, and by nothing else.
+foreach(name spark_cuda spark_cuda_racecheck)
+  add_library(${name} SHARED ${SPARK_RING_SOURCES} $<TARGET_OBJECTS:spark_cuda_objects>)
+  spark_cuda_settings(${name})
+  target_link_libraries(${name} PRIVATE ${SPARK_CUBLAS_LIBRARY})
+endforeach()
+target_compile_definitions(spark_cuda_racecheck PRIVATE SPARK_EVERY_READER_ARRIVES)
+set_target_properties(spark_cuda_racecheck PROPERTIES EXCLUDE_FROM_ALL ON)
 
 if(SPARK_BUILD_TESTS)  # not part of the backend: what the device's cuBLASLt has to offer
   add_executable(gpu_probe ${SPARK_NATIVE_DIR}/bench/gpu_probe.cu)

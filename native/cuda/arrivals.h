@@ -1,6 +1,5 @@
-// Counters in shared memory by which threads of one block wait for what others bring or are done with (mbarrier), and
-// barriers of some of its threads (bar.sync with a number). Unlike __syncthreads they let each warpgroup go on as soon
-// as what it needs itself is there.
+// Counters in shared memory by which threads of one block wait for what others bring or are done with (mbarrier). Unlike
+// __syncthreads they let each warpgroup go on as soon as what it needs itself is there.
 //
 // An Arrivals counts phases 0, 1, 2 …; a phase is complete when as many threads have arrived as set() was told, and all
 // bytes that expect() announced. Who waits names the parity of the phase that has to be complete. Of neighbouring
@@ -35,14 +34,6 @@ struct Arrivals {
 };
 
 __device__ inline void share_arrivals() {}
-template <int NUMBER, int THREADS>
-__device__ inline void meet() {
-  emulated::wait_for_some(NUMBER, THREADS);
-}
-template <int NUMBER, int THREADS>
-__device__ inline void pass() {
-  emulated::arrive_at(NUMBER, THREADS);
-}
 template <int REGISTERS>
 __device__ inline void give_registers() {}
 template <int REGISTERS>
@@ -96,16 +87,6 @@ struct Arrivals {
 __device__ inline void share_arrivals() {
   asm volatile("fence.mbarrier_init.release.cluster;\n" ::: "memory");
   asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
-}
-
-// Barrier NUMBER (1 to 15) of THREADS threads: here its callers wait, in pass() they only count.
-template <int NUMBER, int THREADS>
-__device__ inline void meet() {
-  asm volatile("bar.sync %0, %1;\n" ::"n"(NUMBER), "n"(THREADS) : "memory");
-}
-template <int NUMBER, int THREADS>
-__device__ inline void pass() {
-  asm volatile("bar.arrive %0, %1;\n" ::"n"(NUMBER), "n"(THREADS) : "memory");
 }
 
 // A warpgroup goes on with so many registers a thread: what one gives another can take.

@@ -7,7 +7,7 @@
 // their group), one over keys for 64 queries. The scores are computed in both: 7 products instead of 5, the price of
 // equal bits without atomics. Scores and their gradients stay in registers and are the next product's factor: the first
 // kernel computes them transposed, keys as rows.
-#include "cuda/attention_ring.h"
+#include "cuda/attention_hopper.h"
 
 namespace spark::cuda {
 
@@ -178,10 +178,10 @@ void CudaBackend::attention_backward(Activation* dq, Activation* dk, Activation*
                                      const float* lse, const Packing& packing, const AttentionShape& shape) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_size));
   const AttentionInputs in = attention_inputs(q, k, v, packing, shape, scale);
-  if (uses_hopper(shape, {q, k, v, o, dout, dq, dk, dv}) && trial_attention() != TrialAttention::Old) {
+  if (uses_hopper(shape, {q, k, v, o, dout, dq, dk, dv})) {
     const auto count = static_cast<size_t>(shape.heads * row_stride(packing.tokens));
     auto* row_values = static_cast<float2*>(scratch(kSums, count * sizeof(float2)));
-    ring_attention_backward(in, {bf16(dout), bf16(o), lse, row_values, bf16(dq), bf16(dk), bf16(dv)}, packing, stream_);
+    hopper_attention_backward(in, {bf16(dout), bf16(o), lse, row_values, bf16(dq), bf16(dk), bf16(dv)}, packing, stream_);
     return;
   }
   const int64_t rows = packing.tokens * shape.heads;
@@ -189,10 +189,6 @@ void CudaBackend::attention_backward(Activation* dq, Activation* dk, Activation*
   launch(dot_rows, dim3(blocks_for(rows, kThreads / kWarp)), kThreads, 0, stream_, delta, bf16(dout), bf16(o), rows,
          static_cast<int>(shape.head_size));
   const AttentionGradients gradients{bf16(dout), lse, delta, bf16(dq), bf16(dk), bf16(dv)};
-  if (uses_hopper(shape, {q, k, v, dout, dq, dk, dv})) {
-    hopper_attention_backward(in, gradients, packing, stream_);
-    return;
-  }
   with_head_size(shape, {q, k, v, dout, dq, dk, dv}, [&](auto hd, auto vector) {
     launch(keys_backward<hd(), vector()>, attention_grid(shape.kv_heads, packing, kOwn), kThreads, kShared<hd()>,
            stream_, in, gradients);

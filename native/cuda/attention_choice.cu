@@ -4,14 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "core/half.h"
-#include "cuda/attention_ring.h"
+#include "cuda/attention_hopper.h"
 #include "cuda/memory.h"
 
 namespace spark::cuda {
@@ -59,19 +58,7 @@ __global__ void report_hopper_code(int32_t* there) {
 
 }  // namespace
 
-TrialAttention& trial_attention() {
-  static TrialAttention chosen = [] {
-    const char* name = std::getenv("SPARK_TRIAL_ATTENTION");
-    const std::string text = name ? name : "new";
-    if (text == "new") return TrialAttention::New;
-    if (text == "old") return TrialAttention::Old;
-    if (text == "turns") return TrialAttention::Turns;
-    throw Error("invalid_argument", "SPARK_TRIAL_ATTENTION: expected old, new or turns, got " + text);
-  }();
-  return chosen;
-}
-
-int& most_ring_blocks() {
+int& most_hopper_blocks() {
   static int most = std::numeric_limits<int>::max();
   return most;
 }
@@ -147,25 +134,18 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
   }
   if (!options.attention) {
     double most = 0;
-    most_ring_blocks() = 3;
-    const auto try_both_sizes = [&] {
+    most_hopper_blocks() = 3;
+    try {
       most = attention_difference(64);
       if (most <= options.attention_difference) most = std::max(most, attention_difference(128));
-    };
-    try {
-      try_both_sizes();
-      if (!(most <= options.attention_difference) && trial_attention() != TrialAttention::Old) {
-        trial_attention() = TrialAttention::Old;
-        try_both_sizes();
-      }
     } catch (const Error& e) {
-      most_ring_blocks() = std::numeric_limits<int>::max();
+      most_hopper_blocks() = std::numeric_limits<int>::max();
       if (e.code() != "device_lost") throw;
       throw Error(e.code(), std::string(e.what()) +
                                 ". This was the trial of Hopper's attention kernels: if it happens again, set "
                                 "SPARK_RL_ATTENTION=ampere to do without them");
     }
-    most_ring_blocks() = std::numeric_limits<int>::max();
+    most_hopper_blocks() = std::numeric_limits<int>::max();
     if (!(most <= options.attention_difference)) {
       attention_ = AttentionKernels::Ampere;
       char text[96];
@@ -176,7 +156,7 @@ void CudaBackend::choose_attention(const CudaOptions& options) {
     }
   }
   attention_ = AttentionKernels::Hopper;
-  attention_text_ = trial_attention() == TrialAttention::Old ? "attention by wgmma" : "attention by wgmma from rings";
+  attention_text_ = "attention by wgmma";
 }
 
 }  // namespace spark::cuda

@@ -8,13 +8,12 @@
 //
 // LoRA's part stays bf16 and so has a product of its own. It comes first, with the residual or what dx holds as its
 // addend, and writes y; the product of e4m3 then adds y as it writes it: y is written twice and read once. The other
-// way round the second product would have to be LoRA's, which has nothing to do while it waits for y.
+// way round the second product would have to be LoRA's, which has nothing to do while it waits for y: 194 ms instead of
+// 190 for a step of the 8B shape at 4,096 tokens on an H200.
 //
 // Rounding to e4m3 is off by 2^-5 of a value at most on average over its binade and 2^-4 at worst, below max / 28672 by
 // as much as half a step: max / 458752. A row of zeros has the scale of kLeast and stays zeros; NaN stays NaN, and ∞
 // makes NaN of its row: its scale is ∞.
-#include <cstdlib>
-
 #include "core/fp8.h"
 #include "cuda/cuda_backend.h"
 #include "cuda/memory.h"
@@ -108,12 +107,6 @@ struct Copies {
 
 Copies copies_of(const Weight& w) { return {w.owned.get(), w.rows, w.cols}; }
 
-// For one measurement: LoRA's part added to y after the product of e4m3, not before.
-bool lora_last() {
-  static const bool last = std::getenv("SPARK_TRIAL_FP8_LORA_LAST") != nullptr;
-  return last;
-}
-
 }  // namespace
 
 void CudaBackend::quantise_to(uint8_t* to, float* scales, const Bf16* x, int64_t rows, int64_t cols, int64_t stride) {
@@ -151,11 +144,7 @@ void CudaBackend::fp8_forward(Activation* y, const Activation* x, const Weight& 
                               const Activation* residual, int64_t M) {
   const int64_t in = w.cols, out = w.rows;
   const Copies copies = copies_of(w);
-  const auto add_lora = [&](const Activation* addend) {
-    products_->run({M, out, lora.R, {lora.u, lora.stride}, {lora.factor, lora.R, true}, y, out, addend});
-  };
-  const bool first = lora.u && !lora_last();
-  if (first) add_lora(residual);
+  if (lora.u) products_->run({M, out, lora.R, {lora.u, lora.stride}, {lora.factor, lora.R, true}, y, out, residual});
   const Quantised rows = quantised(x, M, in);
   products_->run({M,
                   out,
@@ -164,25 +153,20 @@ void CudaBackend::fp8_forward(Activation* y, const Activation* x, const Weight& 
                   {copies.w, in, true},
                   y,
                   out,
-                  first ? y : residual,
+                  lora.u ? y : residual,
                   1,
                   Number::E4m3,
                   Number::Bf16,
                   rows.scales,
                   copies.scales});
-  if (lora.u && !first) add_lora(y);
 }
 
 void CudaBackend::fp8_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                bool accumulate) {
   const int64_t in = w.cols, out = w.rows;
   const Copies copies = copies_of(w);
-  const auto add_lora = [&](const Activation* addend) {
-    products_->run({M, in, lora.R, {lora.u, lora.stride}, {lora.factor, in}, dx, in, addend});
-  };
   const Activation* held = accumulate ? dx : nullptr;
-  const bool first = lora.u && !lora_last();
-  if (first) add_lora(held);
+  if (lora.u) products_->run({M, in, lora.R, {lora.u, lora.stride}, {lora.factor, in}, dx, in, held});
   const Quantised rows = quantised(dy, M, out);
   products_->run({M,
                   in,
@@ -191,13 +175,12 @@ void CudaBackend::fp8_backward(Activation* dx, const Activation* dy, const Weigh
                   {copies.transposed, out, true},
                   dx,
                   in,
-                  first ? dx : held,
+                  lora.u ? dx : held,
                   1,
                   Number::E4m3,
                   Number::Bf16,
                   rows.scales,
                   copies.transposed_scales});
-  if (lora.u && !first) add_lora(dx);
 }
 
 }  // namespace spark::cuda

@@ -3,7 +3,7 @@
 // warp holds 16 rows of c, and of an a in registers, in the fragments of tiles.h.
 //
 // Products run while the threads go on. From start_products() on, their registers and tiles must not be touched until
-// wait_for_products() says that they are done. Tiles that threads wrote need share_with_products(), then a barrier.
+// wait_for_products() says that they are done. Their tiles are brought by the copying unit (tile_map.h).
 //
 // Only sm_90a has these instructions: kernels that call these functions have a body there alone (attention_hopper.h).
 #pragma once
@@ -99,7 +99,6 @@ template <int PENDING, int TILES>
 __device__ inline void wait_for_products(Accumulator (&)[TILES]) {
   emulated::wait_for_groups(emulated::Async::Products, PENDING);
 }
-__device__ inline void share_with_products() {}
 
 #else
 
@@ -182,8 +181,6 @@ __device__ inline void wait_for_products(Accumulator (&c)[TILES]) {
   asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(PENDING) : "memory");
   hold(c);
 }
-// What this thread wrote to shared memory is seen by products that are started behind the next barrier.
-__device__ inline void share_with_products() { asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory"); }
 
 #endif
 
@@ -193,25 +190,6 @@ template <int ROWS, int WIDTH>
 struct Panels {
   static constexpr int kPanel = 64, kPanelBytes = ROWS * kPanel * 2;
   Bf16* data;
-
-  __device__ Bf16* eight(int row, int col) const {
-    return data + col / kPanel * ROWS * kPanel + row * kPanel + ((col / 8 % 8) ^ (row % 8)) * 8;
-  }
-
-  // From `rows` rows of D values that lie `stride` apart and 16 bytes at a time; what is beyond becomes zero. Copies
-  // are to be committed and waited for.
-  template <int THREADS>
-  __device__ void load(const Bf16* from, int64_t stride, int64_t rows, int D) const {
-    constexpr int kPieces = WIDTH / 8, kRows = THREADS / kPieces;  // of a row; that the threads copy at a time
-    static_assert(THREADS % kPieces == 0 && ROWS % kRows == 0);
-    const int row0 = static_cast<int>(threadIdx.x) / kPieces, col = static_cast<int>(threadIdx.x) % kPieces * 8;
-    const Bf16* piece = from + row0 * stride + col;
-    SPARK_UNROLL
-    for (int at = 0; at < ROWS; at += kRows) {
-      const bool wanted = row0 + at < rows && col < D;
-      copy_16_bytes(eight(row0 + at, col), wanted ? piece + at * stride : from, wanted);
-    }
-  }
 
   // A factor whose depth are columns `col` to col + 15, with its rows from `row` on, a multiple of 8.
   __device__ Descriptor by_columns(int row, int col) const {

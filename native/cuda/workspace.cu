@@ -2,13 +2,17 @@
 // ends as large as the hungriest op asks for.
 #include <algorithm>
 
+#include "cuda/attention_hopper.h"
 #include "cuda/cuda_backend.h"
 
 namespace spark::cuda {
 
 size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
-  int64_t sums = 0;  // fp32: one for each row of each head in attention's backward pass
-  for (const auto& a : sizes.attention) sums = std::max(sums, a.tokens * a.heads);
+  int64_t sums = 0;  // fp32: delta of each row of each head in attention's backward pass, on Hopper with its lse
+  for (const auto& a : sizes.attention) {
+    const bool hopper = attention_ == AttentionKernels::Hopper;
+    sums = std::max(sums, a.heads * (hopper ? 2 * row_stride(a.tokens) : a.tokens));
+  }
 
   int64_t widest = 0;    // row of a matrix, either way round
   int64_t unpacked = 0;  // values of a packed projection, in bf16 before its product

@@ -1,9 +1,6 @@
 // Hopper's attention kernels and the choice of them, over the emulated device: a file of its own because sanitizers
 // make their large tiles slow.
-#include <array>
-
 #include "attention_reference.h"
-#include "cuda/attention_ring.h"
 #include "cuda/lost.h"
 #include "support.h"
 
@@ -11,13 +8,8 @@ using namespace spark_test;
 using attention::check;
 
 TEST_CASE("attention: Hopper's kernels") {
-  using spark::cuda::TrialAttention;
-  const TrialAttention chosen = spark::cuda::trial_attention();
-  for (const int way : {0, 1, 2, 3, 4, 5}) {
-    const bool descending = way % 2 == 1;
-    spark::cuda::trial_attention() =
-        std::array{TrialAttention::New, TrialAttention::Turns, TrialAttention::Old}[static_cast<size_t>(way / 2)];
-    CAPTURE(way);
+  for (const bool descending : {false, true}) {
+    CAPTURE(descending);
     tested_compute() = spark::Compute::Bf16;
     const auto backend = emulated_cuda(descending, spark::cuda::AttentionKernels::Hopper);
     backend->enter();
@@ -28,17 +20,13 @@ TEST_CASE("attention: Hopper's kernels") {
     check(*backend, kCuda, {{128}, 1, 1, 96}, false);
     check(*backend, kCuda, {{300, 1, 129, 130}, 4, 2, 64}, false);  // several tiles to a block, some of them empty
   }
-  spark::cuda::trial_attention() = chosen;
 }
 
 namespace cuda = spark::cuda;
 
 namespace {
 
-std::string attention_of(const cuda::CudaOptions& options) {
-  cuda::trial_attention() = cuda::TrialAttention::New;
-  return cuda::CudaBackend(0, options).device();
-}
+std::string attention_of(const cuda::CudaOptions& options) { return cuda::CudaBackend(0, options).device(); }
 
 }  // namespace
 
@@ -49,7 +37,7 @@ TEST_CASE("attention: a device has Hopper's kernels when they agree with the oth
                        doctest::Contains("compute capability 9.0"), spark::Error);
   cuda::emulated::hopper() = true;
   CHECK(attention_of({.attention = cuda::AttentionKernels::Ampere}).find("attention by mma.sync") != std::string::npos);
-  if (!kSanitized) CHECK(attention_of({}).find("attention by wgmma from rings") != std::string::npos);
+  if (!kSanitized) CHECK(attention_of({}).find("attention by wgmma") != std::string::npos);
   CHECK(attention_of({.attention_difference = 1e-9}).find("mma.sync (wgmma's differs") != std::string::npos);
   cuda::emulated::Counted& counted = cuda::emulated::counted();
   counted.most_waits = counted.waits + 1;  // the first wait asks whether this build has the kernels
@@ -75,9 +63,7 @@ TEST_CASE("attention: Hopper's kernels that do nothing are not taken, whichever 
   for (const int64_t launch : {9, 10, 11, 12}) {
     if (kSanitized && launch > 9) continue;
     CAPTURE(launch);
-    const std::string message = without(launch, {}).message;  // those without rings are tried next
-    CHECK(message.find("attention by wgmma") != std::string::npos);
-    CHECK(message.find("rings") == std::string::npos);
+    CHECK(without(launch, {}).message.find("mma.sync (wgmma's differs") != std::string::npos);
   }
   counted.dropped = -1;
   cuda::emulated::hopper() = false;

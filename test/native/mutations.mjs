@@ -241,40 +241,10 @@ const attention = {
       ['mask: one key too many', '$col > $first + $row', '$col > $first + $row + 1'],
       ['earlier sums not rescaled', 'at[2] *= $factor,', 'at[2] *= 1,'],
       ['scores not waited for', 'wait_for_products<1>(', 'wait_for_products<2>('],
-      ['sums not waited for', 'wait_for_products<0>($out); SPARK_UNROLL', 'wait_for_products<1>($out); SPARK_UNROLL'],
-      ['copies not waited for', 'arrived<0>(); start_scores(', 'arrived<1>(); start_scores('],
-      ['keys loaded over those in use', 'load($keys($j + 1), $k, $j + 1)', 'load($keys($j), $k, $j + 1)'],
-    ],
-  },
-  'cuda/attention_backward_hopper.cu': {
-    '': [['stages: one too few', 'kStages = 3', 'kStages = 2']],
-    keys_backward: [
-      ['keys: delta dropped', '* ($slope - $delta)', '* $slope'],
-      ['keys: mask', '$first + $row > $ahead + $col', '$first + $row >= $ahead + $col'],
-      ['keys: masked too seldom', 'if ($ahead < kOwn)', 'if ($ahead < kRound)'],
-      ['keys: only the first head of a group', '$rounds = $each * $group; const auto', '$rounds = $each; const auto'],
-      ['keys: scores not waited for', 'wait_for_products<3>(', 'wait_for_products<4>('],
-      ['keys: slopes not waited for', 'wait_for_products<2>(', 'wait_for_products<3>('],
-    ],
-    queries_backward: [
-      ['queries: delta dropped', '* ($slope - $delta)', '* $slope'],
-      ['queries: mask', '$col > $behind + $first + $row', '$col >= $behind + $first + $row'],
-      ['queries: masked too seldom', 'if ($behind < kRound)', 'if ($behind < 0)'],
-      ['queries: slopes not waited for', 'wait_for_products<1>(', 'wait_for_products<2>('],
-      [
-        'queries: the last round left out',
-        '.first($rounds - 1)); wait_for_products',
-        '.first($rounds)); wait_for_products',
-      ],
-    ],
-  },
-  'cuda/attention_forward_ring.cu': {
-    forward: [
-      ['mask: one key too many', '$col > $first + $row', '$col > $first + $row + 1'],
-      ['earlier sums not rescaled', 'at[2] *= $factor,', 'at[2] *= 1,'],
-      ['scores not waited for', 'wait_for_products<1>(', 'wait_for_products<2>('],
       ['keys not waited for', 'ks.wait($turn); vs.wait(', 'vs.wait('],
-      ['values not waited for', 'vs.wait($turn); alternation', 'alternation'],
+      ['values not waited for', 'vs.wait($turn); start_scores', 'start_scores'],
+      ['the last values not waited for', 'vs.wait($turn); start_output', 'start_output'],
+      ['queries not waited for', 'qs.wait($turn); ks', 'ks'],
       [
         'values given back while they are read',
         'wait_for_products<0>($out); vs.release($turn); SPARK_UNROLL',
@@ -282,33 +252,36 @@ const attention = {
       ],
     ],
   },
-  'cuda/attention_backward_ring.cu': {
+  'cuda/attention_backward_hopper.cu': {
     keys_backward: [
       ['keys: delta dropped', '* ($slope - $delta)', '* $slope'],
       ['keys: mask', '$first + $row > $ahead + $col', '$first + $row >= $ahead + $col'],
       ['keys: queries beyond the sequence', '|| $col >= $rows) $score', ') $score'],
       ['keys: lse and delta of an odd token', '* kRows + $odd', '* kRows'],
       ['keys: slopes not waited for', 'wait_for_products<1>(ds)', 'wait_for_products<2>(ds)'],
+      ['keys: own keys not waited for', 'own.wait($own); others', 'others'],
+      ['keys: queries not waited for', 'others.wait($turn); start_scores(); wait_for_products<1>(p); hold', 'start_scores(); wait_for_products<1>(p); hold'],
       ['keys: a slot never given back', 'hold(dk); others.release(before);', 'hold(dk);'],
     ],
     queries_backward: [
       ['queries: delta dropped', '* ($slope - $delta)', '* $slope'],
       ['queries: mask', '$col > $behind + $first + $row', '$col >= $behind + $first + $row'],
+      ['queries: keys not waited for', 'others.wait($turn); start_scores(); add_rows', 'start_scores(); add_rows'],
       ['queries: a slot never given back', 'others.release(before); keep(', 'keep('],
     ],
   },
-  'cuda/attention_ring.h': {
+  'cuda/ring.h': {
     fill: [
       ['rings: the slot is not waited for', 'emptied($slot).wait($parity + 1);', ''],
       ['rings: the wrong phase', 'wait($parity + 1)', 'wait($parity)'],
     ],
+    wait: [
+      ['rings: a tile is not waited for', 'filled($slot).wait($parity);', ''],
+      ['rings: the phase before', 'wait($parity)', 'wait($parity + 1)'],
+    ],
     set: [['rings: one reader is not waited for', 'set(kReaders)', 'set(kReaders - 1)']],
   },
-  'cuda/attention_hopper.h': {
-    arrived: [['no barrier behind copies', 'share_with_products(); __syncthreads();', '']],
-  },
   'cuda/warpgroup.h': {
-    eight: [['tiles: not swizzled', '(($col / 8 % 8) ^ ($row % 8))', '($col / 8 % 8)']],
     by_columns: [['descriptors: second panel', '$col / kPanel * kPanelBytes +', '']],
     by_rows: [['descriptors: depth in rows', '$row * kPanel * 2', '$row * kPanel']],
     make: [['descriptors: eight rows', 'kEightRows = 8 *', 'kEightRows = 4 *']],
@@ -385,10 +358,10 @@ const fp8 = {
       ['a row of zeros divided by zero', '$most = kLeast;', '$most = 0;'],
     ],
     transpose: [['no barrier behind the tile', '__syncthreads();', '']],
-    fp8_forward: [['residual dropped', 'add_lora(residual)', 'add_lora(nullptr)']],
+    fp8_forward: [['residual dropped', '$y, $out, $residual}); const', '$y, $out, nullptr}); const']],
     fp8_backward: [
       ["W's scales for those of its transpose", 'copies.transposed_scales', 'copies.scales'],
-      ['what dx holds dropped', 'add_lora(held)', 'add_lora(nullptr)'],
+      ['what dx holds dropped', '$dx, $in, $held}); const', '$dx, $in, nullptr}); const'],
     ],
   },
   'cuda/fp8_choice.cu': {

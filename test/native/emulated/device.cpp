@@ -3,7 +3,6 @@
 #include <ucontext.h>
 
 #include <algorithm>
-#include <array>
 #include <deque>
 #include <memory>
 #include <stdexcept>
@@ -71,6 +70,11 @@ struct Fiber {
   Queue copies, products;
 };
 
+struct Tile {
+  const uint64_t* word;  // where it arrives
+  std::function<void()> bring;
+};
+
 // The block that runs now.
 struct Block {
   std::vector<Fiber> fibers;
@@ -78,13 +82,11 @@ struct Block {
   std::vector<uint32_t> words;  // (threads, 16)
   std::vector<std::byte> shared;
   Barrier all;
-  std::array<Barrier, 16> some;             // by number
-  std::deque<std::function<void()>> tiles;  // on their way
+  std::deque<Tile> tiles;  // on their way
   Fiber* current = nullptr;
   Place scheduler{};
   const std::function<void()>* kernel = nullptr;
   bool left_products = false;  // a thread ended without waiting for them
-  bool left_tiles = false;     // the last thread did
 };
 
 Block block;
@@ -175,9 +177,23 @@ bool run_warp(unsigned warp, unsigned threads) {
   return any;
 }
 
+// The first of the tiles on their way for which a thread waits; false when there is none. A tile for which nobody waits
+// does not come with the others, however long ago it was started: who reads it all the same sees what was there before.
+bool bring_awaited_tile(unsigned threads) {
+  const auto is_awaited = [&](const Tile& tile) {
+    return std::any_of(block.fibers.begin(), block.fibers.begin() + threads,
+                       [&](const Fiber& fiber) { return !fiber.done && fiber.arrivals == tile.word; });
+  };
+  const auto found = std::find_if(block.tiles.begin(), block.tiles.end(), is_awaited);
+  if (found == block.tiles.end()) return false;
+  const std::function<void()> bring = std::move(found->bring);
+  block.tiles.erase(found);
+  bring();
+  return true;
+}
+
 void run_block(unsigned threads) {
   block.all = {threads, 0, 0};
-  block.some = {};
   block.tiles.clear();
   block.warps.assign((threads + kLanes - 1) / kLanes, {});
   for (unsigned i = 0; i < threads; ++i) {
@@ -199,17 +215,12 @@ void run_block(unsigned threads) {
     for (unsigned turn = 0; turn < warps; ++turn) {
       while (run_warp(descending ? warps - 1 - turn : turn, threads)) progress = true;
     }
-    if (progress || block.tiles.empty()) continue;
-    const auto is_done = [](const Fiber& fiber) { return fiber.done; };
-    block.left_tiles |= std::all_of(block.fibers.begin(), block.fibers.begin() + threads, is_done);
-    block.tiles.front()();
-    block.tiles.pop_front();
-    progress = true;
+    if (!progress) progress = bring_awaited_tile(threads);
   }
   for (unsigned i = 0; i < threads; ++i) {
     if (!block.fibers[i].done) throw std::logic_error("emulated kernel: some threads wait where others never arrive");
   }
-  if (block.left_tiles) throw std::logic_error("emulated kernel: a block ended while tiles were on their way");
+  if (!block.tiles.empty()) throw std::logic_error("emulated kernel: a block ended while tiles were on their way");
   if (block.left_products) throw std::logic_error("emulated kernel: a thread ended while its products were under way");
 }
 
@@ -222,7 +233,7 @@ void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<vo
   block.kernel = &f;
   if (block.fibers.size() < threads) block.fibers.resize(threads);
   block.words.assign(size_t{threads} * 16, 0);
-  block.left_products = block.left_tiles = false;
+  block.left_products = false;
   block.shared.assign(shared + kSharedAlignment, std::byte{0xff});  // NaN: what nobody wrote shows
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
@@ -295,21 +306,10 @@ void bring(uint64_t* word, unsigned bytes, std::function<void()> copy) {
     write(word, state);
   };
   if (is_late(Async::Copies)) {
-    block.tiles.emplace_back(std::move(work));
+    block.tiles.push_back({word, std::move(work)});
   } else {
     work();
   }
-}
-
-void wait_for_some(int number, unsigned threads) {
-  Barrier& barrier = block.some.at(static_cast<size_t>(number));
-  barrier.expected = threads;
-  wait(barrier);
-}
-void arrive_at(int number, unsigned threads) {
-  Barrier& barrier = block.some.at(static_cast<size_t>(number));
-  barrier.expected = threads;
-  arrive(barrier);
 }
 
 uint32_t* lane_words(int lane) {

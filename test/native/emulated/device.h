@@ -92,16 +92,13 @@ void commit(Async kind);
 void wait_for_groups(Async kind, size_t pending);  // until all but the last `pending` groups are done
 
 // Arrivals (native/cuda/arrivals.h) in a word of shared memory. A tile is brought at once or, in descending order, not
-// before no thread can go on without it: who does not wait for it reads what was there before, and a tile that is
-// brought while another is still read shows as well. A block that ends with tiles on their way throws.
+// before no thread can go on and one waits for this very tile: who does not wait for it reads what was there before, and
+// a tile that is brought while another is still read shows as well. A block that ends with tiles on their way throws.
 void set_arrivals(uint64_t* word, unsigned threads);
 void arrive(uint64_t* word);
 void expect_bytes(uint64_t* word, unsigned bytes);
 void wait_for_arrivals(const uint64_t* word, bool parity);
 void bring(uint64_t* word, unsigned bytes, std::function<void()> copy);
-// Barrier `number` of so many threads of the block.
-void wait_for_some(int number, unsigned threads);
-void arrive_at(int number, unsigned threads);
 
 // Where a lane leaves a word for the others of its warp. Two barriers around reading keep rounds apart.
 uint32_t* lane_words(int lane);  // 16 words
