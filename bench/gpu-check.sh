@@ -9,7 +9,7 @@
 #   tests      the op suite and bf16 models on the device
 #   device     models side by side, memory that runs out, resume, a fault
 #   suite      every native test, on the CPU and with the kernels emulated on it
-#   sanitize   the op suite under memcheck, racecheck (which has a CUDA library of its own) and synccheck, side by side    4 minutes at most
+#   sanitize   the op suite under memcheck, racecheck and synccheck, side by side    4 minutes at most
 #   ops        each op beside its floor
 #   soak       500 steps of the 8B shape: finite, flat in memory and speed, resumed exactly       3 minutes
 #   stalls     what the attention kernels wait for (ncu)
@@ -185,16 +185,17 @@ suite() {
 
 sanitize() {
   command -v compute-sanitizer > /dev/null || { echo "compute-sanitizer is not on PATH: skipped"; return 77; }
-  local status=0 tool library waiting=() racecheck="$BUILD/libspark_cuda_racecheck.so"
+  local status=0 tool library waiting=() where
+  where="$(cd "$BUILD" && pwd)"
   for tool in memcheck racecheck synccheck; do
-    library=()
-    if [ $tool = racecheck ]; then
-      # Of the plain library it would report reads that are in order (native/cuda/ring.h).
-      [ -f "$racecheck" ] || { echo "racecheck: $racecheck is not there, the part build makes it: skipped"; continue; }
-      library=(SPARK_RL_CUDA="$(cd "$BUILD" && pwd)/libspark_cuda_racecheck.so")
+    library="$where/libspark_cuda.so"
+    if [ $tool = racecheck ]; then  # of the plain library it reports reads that are in order (native/cuda/ring.h)
+      library="$where/libspark_cuda_racecheck.so"
+      [ -f "$library" ] || { echo "racecheck: no $library, which the part build makes: skipped"; continue; }
     fi
-    env "${library[@]}" OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda timeout --foreground 240 compute-sanitizer --tool $tool --error-exitcode 9 \
-      --print-limit 20 "$BUILD/spark_tests" --source-file="$on_device" > "$logs/$tool.log" 2>&1 &
+    SPARK_RL_CUDA="$library" OMP_NUM_THREADS=4 SPARK_TEST_BACKENDS=cuda timeout --foreground 240 compute-sanitizer \
+      --tool $tool --error-exitcode 9 --print-limit 20 "$BUILD/spark_tests" --source-file="$on_device" \
+      > "$logs/$tool.log" 2>&1 &
     waiting+=("$tool:$!")
   done
   for tool in "${waiting[@]}"; do

@@ -181,7 +181,8 @@ void CudaBackend::attention_backward(Activation* dq, Activation* dk, Activation*
   if (uses_hopper(shape, {q, k, v, o, dout, dq, dk, dv})) {
     const auto count = static_cast<size_t>(shape.heads * row_stride(packing.tokens));
     auto* row_values = static_cast<float2*>(scratch(kSums, count * sizeof(float2)));
-    hopper_attention_backward(in, {bf16(dout), bf16(o), lse, row_values, bf16(dq), bf16(dk), bf16(dv)}, packing, stream_);
+    hopper_attention_backward(in, {bf16(dout), bf16(o), lse, row_values, bf16(dq), bf16(dk), bf16(dv)}, packing,
+                              stream_);
     return;
   }
   const int64_t rows = packing.tokens * shape.heads;

@@ -337,15 +337,15 @@ void backward(const AttentionInputs& in, const HopperGradients& gradients, const
                         tile_map(gradients.dout, packing.tokens, in.heads, in.D, query_rows)};
   };
   launch_hopper(keys_backward<HD>, tile_list(in.kv_heads, packing, kOwn), kShared<HD>, stream, maps(kRound, kOwn), in,
-              gradients, stride);
+                gradients, stride);
   launch_hopper(queries_backward<HD>, tile_list(in.heads, packing, kOwn), kShared<HD>, stream, maps(kOwn, kRound), in,
-              gradients, stride);
+                gradients, stride);
 }
 
 }  // namespace
 
 void hopper_attention_backward(const AttentionInputs& in, const HopperGradients& gradients, const Packing& packing,
-                             Stream stream) {
+                               Stream stream) {
   if (in.D <= 64) {
     backward<64>(in, gradients, packing, stream);
   } else {

@@ -1,5 +1,5 @@
-// Which attention kernels a device runs. Hopper's were written where no such device was at hand, so each process first
-// compares them with the others on a small problem and uses the others where the two disagree.
+// Which attention kernels a device runs. Hopper's are changed and built where no such device is at hand, so each
+// process first compares them with the others on a small problem and uses the others where the two disagree.
 #include <algorithm>
 #include <bit>
 #include <cmath>

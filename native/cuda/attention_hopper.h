@@ -95,7 +95,7 @@ int& most_hopper_blocks();
 // kernel(arguments…, tiles, maps) by a block for each multiprocessor
 template <class Kernel, class Maps, class... Arguments>
 void launch_hopper(Kernel kernel, const TileList& tiles, size_t shared, Stream stream, const Maps& maps,
-                 Arguments... arguments) {
+                   Arguments... arguments) {
   const auto blocks = static_cast<unsigned>(std::min({tiles.count(), multiprocessors(), most_hopper_blocks()}));
   launch(kernel, dim3(blocks), kRingThreads, shared, stream, arguments..., tiles, maps);
 }

@@ -24,6 +24,19 @@ TEST_CASE("attention: Hopper's kernels") {
 
 namespace cuda = spark::cuda;
 
+TEST_CASE("attention: the scratch that Hopper's kernels take is what is planned") {
+  tested_compute() = spark::Compute::Bf16;
+  const auto backend = emulated_cuda(false, cuda::AttentionKernels::Hopper);
+  backend->enter();
+  const int64_t before = cuda::emulated::counted().held;
+  check(*backend, kCuda, {{40}, 4, 1, 8}, false);
+  spark::OpSizes sizes;
+  sizes.attention.insert({40, 40, 4, 8});
+  const auto planned = static_cast<int64_t>(backend->workspace_bytes(sizes)) - int64_t{cuda::Products::kWorkspace};
+  constexpr int64_t kFlag = sizeof(int32_t);  // in the same scratch since the backend was opened
+  CHECK(cuda::emulated::counted().held - before == planned - kFlag);
+}
+
 namespace {
 
 std::string attention_of(const cuda::CudaOptions& options) { return cuda::CudaBackend(0, options).device(); }

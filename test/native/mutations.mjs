@@ -260,7 +260,11 @@ const attention = {
       ['keys: lse and delta of an odd token', '* kRows + $odd', '* kRows'],
       ['keys: slopes not waited for', 'wait_for_products<1>(ds)', 'wait_for_products<2>(ds)'],
       ['keys: own keys not waited for', 'own.wait($own); others', 'others'],
-      ['keys: queries not waited for', 'others.wait($turn); start_scores(); wait_for_products<1>(p); hold', 'start_scores(); wait_for_products<1>(p); hold'],
+      [
+        'keys: queries not waited for',
+        'others.wait($turn); start_scores(); wait_for_products<1>(p); hold',
+        'start_scores(); wait_for_products<1>(p); hold',
+      ],
       ['keys: a slot never given back', 'hold(dk); others.release(before);', 'hold(dk);'],
     ],
     queries_backward: [

@@ -92,8 +92,9 @@ void commit(Async kind);
 void wait_for_groups(Async kind, size_t pending);  // until all but the last `pending` groups are done
 
 // Arrivals (native/cuda/arrivals.h) in a word of shared memory. A tile is brought at once or, in descending order, not
-// before no thread can go on and one waits for this very tile: who does not wait for it reads what was there before, and
-// a tile that is brought while another is still read shows as well. A block that ends with tiles on their way throws.
+// before no thread can go on and one waits for this very tile: who does not wait for it reads what was there before,
+// and a tile that is brought while another is still read shows as well. A block that ends with tiles on their way
+// throws.
 void set_arrivals(uint64_t* word, unsigned threads);
 void arrive(uint64_t* word);
 void expect_bytes(uint64_t* word, unsigned bytes);
