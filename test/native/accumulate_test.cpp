@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "backends.h"
+#include "cancelling_backend.h"
 #include "directions.h"
 #include "offloading_backend.h"
 #include "ops/objective.h"
@@ -282,22 +283,9 @@ TEST_CASE("slopes are checked before anything is computed") {
 }
 
 TEST_CASE("a failed or cancelled call leaves the gradients as they were") {
-  // Cancels the call in the middle of its backward pass, when gradients of the last layer exist already.
-  class Cancelling final : public CpuBackend {
-   public:
-    explicit Cancelling(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
-    void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override {
-      *flag_ = armed;
-      CpuBackend::rope_backward(dx, rope, packing, heads, D);
-    }
-    bool armed = false;
-
-   private:
-    std::atomic<bool>* flag_;
-  };
   std::atomic<bool> cancel = false;
-  auto made = std::make_unique<Cancelling>(&cancel);
-  Cancelling& backend = *made;
+  auto made = std::make_unique<CancellingCpu>(&cancel);
+  CancellingCpu& backend = *made;
   const Actor actor(make_model(tiny_gguf({}), std::move(made)));
   const auto code = [&](float slope) {
     const std::vector<float> dlp(actor.batch.tokens.size(), slope);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "cancelling_backend.h"
 #include "choices.h"
 #include "directions.h"
 #include "support.h"
@@ -64,22 +65,9 @@ TEST_CASE("every rule of choices is checked, by the name of its field") {
 }
 
 TEST_CASE("a failed or cancelled call with choices leaves the gradients as they were") {
-  // Cancels the call in the middle of its backward pass, when gradients of the last layer exist already.
-  class Cancelling final : public CpuBackend {
-   public:
-    explicit Cancelling(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
-    void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) override {
-      *flag_ = armed;
-      CpuBackend::rope_backward(dx, rope, packing, heads, D);
-    }
-    bool armed = false;
-
-   private:
-    std::atomic<bool>* flag_;
-  };
   std::atomic<bool> cancel = false;
-  auto made = std::make_unique<Cancelling>(&cancel);
-  Cancelling& backend = *made;
+  auto made = std::make_unique<CancellingCpu>(&cancel);
+  CancellingCpu& backend = *made;
   const Chooser chooser(make_model(tiny_gguf({}), std::move(made)));
   const std::vector<float> dlp(chooser.batch.tokens.size());
   chooser.accumulate(chooser.batch);

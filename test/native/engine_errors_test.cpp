@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "cancelling_backend.h"
 #include "factory.h"
 #include "support.h"
 #include "tiny_model.h"
@@ -15,22 +16,6 @@ using namespace spark_test;
 namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-// Cancels the call in the middle of its backward pass, when gradients of the last layer exist already.
-class CancellingBackend final : public CpuBackend {
- public:
-  explicit CancellingBackend(std::atomic<bool>* flag) : CpuBackend(2), flag_(flag) {}
-  void attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout, const Activation* q,
-                          const Activation* k, const Activation* v, const Activation* o, const float* lse,
-                          const Packing& packing, const AttentionShape& shape) override {
-    *flag_ = armed;
-    CpuBackend::attention_backward(dq, dk, dv, dout, q, k, v, o, lse, packing, shape);
-  }
-  bool armed = false;
-
- private:
-  std::atomic<bool>* flag_;
-};
 
 void check_field(const Thrown& t, const std::string& field, const std::string& got) {
   CAPTURE(t.message);
@@ -227,8 +212,8 @@ TEST_CASE("linear rope scaling divides positions") {
 
 TEST_CASE("a cancelled or failed call leaves gradients and weights as they were") {
   std::atomic<bool> cancel = false;
-  auto own = std::make_unique<CancellingBackend>(&cancel);
-  CancellingBackend& backend = *own;
+  auto own = std::make_unique<CancellingCpu>(&cancel);
+  CancellingCpu& backend = *own;
   auto model = make_model(tiny_gguf({}), std::move(own));
   const OwnedBatch batch = tiny_batch({20, 20}, 50);
   auto adapter = model->create_adapter({});

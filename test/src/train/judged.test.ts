@@ -2,7 +2,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { stepReward } from '../../../src/reward.js';
 import { ActionTerm } from '../../../src/train/actionTerm.js';
 import { entropyOf } from '../../../src/train/improve.js';
@@ -15,16 +15,7 @@ import type { Decision } from '../../../src/trajectory/decision.js';
 import { pack } from '../../../src/trajectory/pack.js';
 import type { Sample } from '../../../src/trajectory/sample.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
-import {
-  exampleTrajectories,
-  type Opened,
-  openLearner,
-  type Recorded,
-  RHO,
-  recordingContext,
-  settings,
-  stepsOf,
-} from './support.js';
+import { exampleTrajectories, learner, type Recorded, RHO, recordingContext, settings, stepsOf } from './support.js';
 
 /** Two names share a first token, so that one node of the trie is off the way that a trajectory takes, or on it. */
 const ACTIONS = [
@@ -52,16 +43,6 @@ function judgedTrajectories(count: number, vocabulary: number, actions = ACTIONS
 function samplesOf(ppo: object, trajectories: readonly Trajectory[]): Promise<Sample[]> {
   return collectSamples(method.with(settings({ ppo }).ppo), trajectories, (step) => stepReward(step, RHO), JUDGED);
 }
-
-const opened: Opened[] = [];
-async function learner(): Promise<Opened> {
-  const one = await openLearner();
-  opened.push(one);
-  return one;
-}
-afterEach(() => {
-  for (const one of opened.splice(0)) one.model.dispose();
-});
 
 const policyRows = ({ rows }: Recorded) => rows.filter(({ event }) => event === 'policy') as Record<string, number>[];
 

@@ -1,30 +1,20 @@
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { stepReward } from '../../../src/reward.js';
 import { collectSamples } from '../../../src/train/method.js';
 import { ppo as method, trainPpo } from '../../../src/train/ppo.js';
 import {
   exampleTrajectories,
+  learner,
   type Opened,
-  openLearner,
   RHO,
   recordingContext,
   rewarded,
   settings,
   stepsOf,
 } from './support.js';
-
-const opened: Opened[] = [];
-async function learner(criticTrunk: 'own' | 'actor' = 'own'): Promise<Opened> {
-  const one = await openLearner(criticTrunk);
-  opened.push(one);
-  return one;
-}
-afterEach(() => {
-  for (const one of opened.splice(0)) one.model.dispose();
-});
 
 describe('trainPpo', () => {
   it.each(['own', 'actor'] as const)(

@@ -1,21 +1,11 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { stepReward } from '../../../src/reward.js';
 import { sft as method, trainSft } from '../../../src/train/sft.js';
 import { sftSample } from '../../../src/trajectory/sample.js';
-import { exampleTrajectories, type Opened, openLearner, recordingContext, settings, stepsOf } from './support.js';
-
-const opened: Opened[] = [];
-async function learner(): Promise<Opened> {
-  const one = await openLearner();
-  opened.push(one);
-  return one;
-}
-afterEach(() => {
-  for (const one of opened.splice(0)) one.model.dispose();
-});
+import { exampleTrajectories, learner, recordingContext, settings, stepsOf } from './support.js';
 
 describe('trainSft', () => {
   it('takes right, coherent trajectories only; a missing verdict is not a good one', () => {

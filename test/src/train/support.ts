@@ -1,5 +1,6 @@
 /** The real engine on the small fixture model, and trajectories in its vocabulary. */
 
+import { onTestFinished } from 'vitest';
 import { type Config, resolveConfig } from '../../../src/config/index.js';
 import { openModel } from '../../../src/engine/index.js';
 import type { Adapter, Critic, Model } from '../../../src/engine/types.js';
@@ -29,6 +30,13 @@ export async function openLearner(
   const options = { ...lora, seed: 3 };
   const actor = await model.createAdapter(options);
   return { model, actor, critic: await createCritic(model, actor, ppo, options) };
+}
+
+/** The same for one test, which closes it at its end. */
+export async function learner(criticTrunk?: Config['ppo']['criticTrunk']): Promise<Opened> {
+  const opened = await openLearner(criticTrunk);
+  onTestFinished(() => opened.model.dispose());
+  return opened;
 }
 
 /** Random tokens of the fixture's vocabulary; every third trajectory has one step, every fourth an incoherent one. */
