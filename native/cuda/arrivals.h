@@ -1,6 +1,5 @@
 // Counters in shared memory by which threads of one block wait for what others bring or are done with (mbarrier).
-// Unlike
-// __syncthreads they let each warpgroup go on as soon as what it needs itself is there.
+// Unlike __syncthreads they let each warpgroup go on as soon as what it needs itself is there.
 //
 // An Arrivals counts phases 0, 1, 2 …; a phase is complete when as many threads have arrived as set() was told, and all
 // bytes that expect() announced. Who waits names the parity of the phase that has to be complete. Of neighbouring

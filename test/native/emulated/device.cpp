@@ -66,6 +66,7 @@ struct Fiber {
   unsigned round = 0;                  // of the barrier it waits for
   const uint64_t* arrivals = nullptr;  // or these, until their phase of `parity` is complete
   bool parity = false;
+  unsigned gave_way = 0;  // the round of the warps in which it did
   bool done = false;
   Queue copies, products;
 };
@@ -83,6 +84,7 @@ struct Block {
   std::vector<std::byte> shared;
   Barrier all;
   std::deque<Tile> tiles;  // on their way
+  unsigned warp_round = 0;
   Fiber* current = nullptr;
   Place scheduler{};
   const std::function<void()>* kernel = nullptr;
@@ -142,6 +144,7 @@ void leave(Barrier& barrier) {
 
 bool can_run(const Fiber& fiber) {
   if (fiber.arrivals && !is_complete(fiber.arrivals, fiber.parity)) return false;
+  if (fiber.gave_way == block.warp_round) return false;
   return !fiber.done && (!fiber.waits_for || fiber.waits_for->round != fiber.round);
 }
 
@@ -203,6 +206,7 @@ void run_block(unsigned threads) {
     fiber.index = {i, 0, 0};
     fiber.waits_for = nullptr;
     fiber.arrivals = nullptr;
+    fiber.gave_way = 0;
     fiber.done = false;
     for (Queue* queue : {&fiber.copies, &fiber.products}) {
       if (!queue->empty()) *queue = {};
@@ -210,8 +214,10 @@ void run_block(unsigned threads) {
   }
   // A warp runs as far as it can before the next one does: without a barrier between them it gets far ahead.
   const unsigned warps = static_cast<unsigned>(block.warps.size());
+  block.warp_round = 0;
   for (bool progress = true; progress;) {
     progress = false;
+    ++block.warp_round;
     for (unsigned turn = 0; turn < warps; ++turn) {
       while (run_warp(descending ? warps - 1 - turn : turn, threads)) progress = true;
     }
@@ -281,10 +287,15 @@ void set_arrivals(uint64_t* word, unsigned threads) {
   state.missing = static_cast<int16_t>(threads);
   *word = std::bit_cast<uint64_t>(state);
 }
-void arrive(uint64_t* word) {
+// The other warps go on first: who says that it is done with a tile and reads it all the same sees the next one.
+[[SPARK_SWITCHES]] void arrive(uint64_t* word) {
   ArrivalWord state = read(word);
   --state.missing;
   write(word, state);
+  if (state.bytes > 0) return;  // it is about to bring them
+  Fiber& own = *block.current;
+  own.gave_way = block.warp_round;
+  if (__builtin_setjmp(own.place) == 0) jump(block.scheduler);
 }
 void expect_bytes(uint64_t* word, unsigned bytes) {
   ArrivalWord state = read(word);
