@@ -6,6 +6,7 @@ import { SparkError } from '../errors.js';
 import { RunFolder, runRoot } from '../run/folder.js';
 import { SweepFolder } from '../run/sweepFolder.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
+import { flagPatch, namingFlags } from './flagPatch.js';
 
 /** Where settings come from, and how the engine computes. */
 export const modelOptions = {
@@ -78,13 +79,9 @@ export async function configFromArgs(
 ): Promise<Config> {
   const file = args.config === undefined ? {} : await readConfigFile(args.config);
   const name = args.run ?? file.name;
-  const config = resolveConfig(
-    storedConfig(runRoot(typeof name === 'string' ? name : 'run'), extra, kind),
-    file,
-    extra,
-    ...(args.set ?? []).map(patchFromAssignment),
-    flagPatch(args),
-  );
+  const stored = storedConfig(runRoot(typeof name === 'string' ? name : 'run'), extra, kind);
+  const set = (args.set ?? []).map(patchFromAssignment);
+  const config = namingFlags(args, () => resolveConfig(stored, file, extra, ...set, flagPatch(args)));
   if (!existsSync(config.model.path)) {
     throw new SparkError(
       'invalid_config',
@@ -92,30 +89,6 @@ export async function configFromArgs(
     );
   }
   return config;
-}
-
-function flagPatch(args: SharedArgs): ConfigPatch {
-  return {
-    name: args.run,
-    seed: args.seed,
-    model: {
-      path: args.model,
-      backend: args.backend,
-      device: args.device,
-      threads: args.threads,
-      compute: args.compute,
-      recompute: args.recompute,
-      memoryLimitGb: args['memory-limit'],
-    },
-    judge: {
-      kind: args.judge,
-      baseUrl: args['judge-url'],
-      model: args['judge-model'],
-      maxCostUsd: args['max-cost'],
-    },
-    parity: { check: args['parity-check'] },
-    rollout: { selection: args.selection, tau: args.tau, maxSteps: args.steps, temperature: args.temperature },
-  };
 }
 
 /** The configuration the run was made with. When the command names other questions, the judge is chosen anew. */

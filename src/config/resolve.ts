@@ -19,7 +19,10 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   refuseConfigSecrets(merged);
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.') || '(top)'}: ${issue.message}`);
+    const lines = parsed.error.issues.map(({ path, message }) => {
+      const got = path.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), merged);
+      return `  ${path.join('.') || '(top)'}: ${message}${gotten(message, got)}`;
+    });
     throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
   }
   const config = parsed.data;
@@ -38,6 +41,12 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
     else if (judge.kind === 'auto') judge.kind = mini ? 'oracle' : 'api';
   }
   return config;
+}
+
+/** What was given, where zod's words do not say it and it is short: `rollout.tau: Too big: …, got 12`. */
+function gotten(message: string, value: unknown): string {
+  const said = message.includes('received') || message.includes('got ');
+  return said || !(typeof value === 'number' || typeof value === 'boolean') ? '' : `, got ${value}`;
 }
 
 function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {

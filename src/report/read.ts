@@ -9,7 +9,6 @@ import type { Run } from '../run/run.js';
 import { redactKnown } from '../secrets/redact.js';
 import { BASE, BASE_TOOLS, evaluateName, partialEvaluation } from '../stages/evaluate.js';
 import { isIntact } from '../stages/stage.js';
-import { renderReport } from './page.js';
 
 export interface RunReport {
   /** The run's folder */
@@ -31,6 +30,7 @@ export async function readReport(run: Run): Promise<RunReport> {
   const warnings = findWarnings(stages, training, { targetKl: config.ppo.targetKl });
   const title = `spark-rl: ${path.basename(folder.root)}`;
   const created = new Date().toISOString();
+  const { renderReport } = await import('./page.js'); // loads echarts: a second of which most commands draw nothing
   const html = redactKnown(renderReport({ title, created, config, stages, training, warnings }));
   return { run: folder.root, stages, warnings, html };
 }

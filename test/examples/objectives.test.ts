@@ -91,7 +91,7 @@ it.each([
 });
 
 it('examples/own-parts.ts runs a ladder with its own tool, judge and reward', async () => {
-  const stdout = await example('examples/own-parts.ts', '14');
+  const stdout = await example('examples/own-parts.ts', '4');
   expect(stdout).toMatch(/^base +.*\nbase-tools .*\nsft .*\nppo .*\nspark .*\n.*report\.html\n$/);
 });
 

@@ -54,6 +54,9 @@ inline bool is_tested(const std::string& name) {
   return !only || name == only;
 }
 
+// The whole of it, as scripts/nightly.sh asks for; else what takes minutes is left out where other tests show the same.
+inline bool tested_in_full() { return std::getenv("SPARK_TEST_FULL") != nullptr; }
+
 // f(tested) for each of them that works here; for the others a line with the reason. One that SPARK_TEST_BACKENDS asks
 // for by name must work.
 inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
@@ -69,7 +72,7 @@ inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
   for (const TestedBackend& tested : all) {
     if (!is_tested(tested.name)) continue;
     known = true;
-    if (tested.reordered && kSanitized && !only && !std::getenv("SPARK_TEST_FULL")) {
+    if (tested.reordered && kSanitized && !only && !tested_in_full()) {
       MESSAGE("skipped " << tested.name << ": sanitized, it is for SPARK_TEST_FULL=1 (scripts/nightly.sh)");
       continue;
     }
@@ -92,7 +95,7 @@ inline void each_tested(const std::function<void(const TestedBackend&)>& f) {
 // processor, to SPARK_TEST_FULL=1.
 inline void each_tested_once(bool elsewhere, const std::function<void(const TestedBackend&)>& f) {
   each_tested([&](const TestedBackend& tested) {
-    const bool night = elsewhere && tested.slow && kSanitized && !std::getenv("SPARK_TEST_FULL");
+    const bool night = elsewhere && tested.slow && kSanitized && !tested_in_full();
     if (!tested.reordered && !night) f(tested);
   });
 }

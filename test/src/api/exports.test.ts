@@ -24,7 +24,9 @@ const settings: rollout.RolloutSettings = {
 };
 const small = {
   questions: { trainLimit: 14, testLimit: 14 },
+  rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24, maxAnswerTokens: 16 },
   tools: { enabled: ['calculator'] },
+  eval: { maxChainTokens: 24 },
   sft: { epochs: 1, batchTrajectories: 16 },
   ppo: { epochs: 1, iterations: 1, batchTrajectories: 16, init: 'base' },
 };

@@ -9,7 +9,7 @@ const run = path.join(temporaryFolder(), 'interrupted');
 const file = (name: string) => path.join(run, name);
 const lines = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8').split('\n').length - 1 : 0);
 // Only tools of one child: others, above all Python's, take seconds to start, each time.
-const SETTINGS = ['questions.trainLimit=56', 'questions.testLimit=28', 'tools.enabled=[calculator,statistics]'];
+const SETTINGS = ['questions.trainLimit=42', 'questions.testLimit=28', 'tools.enabled=[calculator,statistics]'];
 const SMALL = ['--config', 'quickstart', '--run', run, ...SETTINGS.flatMap((one) => ['--set', one])];
 const GENERATE = ['generate', ...SMALL, '--selection', 'max-score', '--json'];
 
@@ -23,7 +23,7 @@ describe('an interrupted run', () => {
     expect(first.stderr).toContain('run the same command again');
     const kept = readLines<Trajectory>(file('trajectories/max-score.jsonl')).length;
     expect(kept).toBeGreaterThanOrEqual(5);
-    expect(kept).toBeLessThan(56);
+    expect(kept).toBeLessThan(42);
 
     const killed = await runCli(GENERATE, {
       interrupt: { signal: 'SIGKILL', when: () => lines('trajectories/max-score.jsonl') >= kept + 5 },
@@ -33,13 +33,13 @@ describe('an interrupted run', () => {
     expect(last.code).toBe(0);
     const { written, already } = last.json() as { written: number; already: number };
     expect(already).toBeGreaterThanOrEqual(kept + 5);
-    expect(written + already).toBe(56);
+    expect(written + already).toBe(42);
     const ids = readLines<Trajectory>(file('trajectories/max-score.jsonl')).map((trajectory) => trajectory.id);
-    expect(new Set(ids).size).toBe(56);
+    expect(new Set(ids).size).toBe(42);
   });
 
   it('keeps the optimizer when training is interrupted, and goes on from there', async () => {
-    const train = ['train', 'sft', '--run', run, '--set', 'sft.batchTrajectories=2', '--json'];
+    const train = ['train', 'sft', '--run', run, '--epochs', '1', '--set', 'sft.batchTrajectories=2', '--json'];
     const sftSteps = () =>
       existsSync(file('metrics.jsonl'))
         ? readLines<{ stage?: string; step?: number }>(file('metrics.jsonl')).filter(

@@ -92,7 +92,8 @@ describe('ulimit -f', () => {
     const size = statSync(path.join(copy, 'trajectories/max-score.jsonl')).size;
     const others = ['--run', copy, '--selection', 'least-used', '--json'];
     const generate = await runCli([...GENERATE.slice(0, -5), ...others], { fileLimit: Math.ceil(size / 2048) });
-    const train = await runCli(['train', 'sft', '--stage', 'other', '--run', copy, '--json'], { fileLimit: 300 });
+    const other = ['train', 'sft', '--stage', 'other', '--epochs', '1', '--run', copy, '--json'];
+    const train = await runCli(other, { fileLimit: 300 });
     for (const done of [generate, train]) {
       expect(done.json()).toMatchObject({ error: { code: 'disk_full' } });
       expect(done.stderr).toContain('ulimit -f');
@@ -101,7 +102,7 @@ describe('ulimit -f', () => {
     }
     expect(readFileSync(path.join(copy, 'trajectories/max-score.jsonl'), 'utf8').endsWith('\n')).toBe(true);
     expect(existsSync(path.join(copy, 'run.lock'))).toBe(false);
-    expect((await runCli(['train', 'sft', '--stage', 'other', '--run', copy, '--json'])).code).toBe(0);
+    expect((await runCli(other)).code).toBe(0);
   });
 });
 

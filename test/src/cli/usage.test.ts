@@ -37,7 +37,8 @@ describe('command line', () => {
       [['generate', '--limit', 'abc'], '--limit: expected a number, got "abc"'],
       [['runs', 'rm', ''], 'run: expected a text, got ""'],
       [['config', 'print', '--set', 'ppo.epoch=3'], 'epoch'],
-      [['config', 'print', '--tau', '12'], 'rollout.tau'],
+      [['config', 'print', '--tau', '12'], '--tau (rollout.tau): Too big: expected number to be <=10, got 12'],
+      [['config', 'print', '--set', 'rollout.tau=12'], '\n  rollout.tau: Too big: expected number to be <=10, got 12'],
       [['config', 'print', '--model', '/no/such.gguf'], '/no/such.gguf'],
     ] as const) {
       const done = await runCli(args);

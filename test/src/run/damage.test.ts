@@ -36,7 +36,9 @@ beforeAll(async () => {
   config = resolveConfig(await readConfigFile('quickstart'), {
     name: sound,
     questions: { trainLimit: 14, testLimit: 14 },
+    rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24, maxAnswerTokens: 16 },
     tools: { enabled: ['calculator'] },
+    eval: { maxChainTokens: 24 },
     sft: { epochs: 1 },
     ppo: { epochs: 1, iterations: 1 },
   });

@@ -22,6 +22,7 @@ const config = (name: string, more: object = {}) => ({
   questions: { trainLimit: 14, testLimit: 14 },
   rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24, maxAnswerTokens: 16 },
   tools: { enabled: ['calculator'] },
+  eval: { maxChainTokens: 24 },
   ppo: { iterations: 1, epochs: 1, init: 'base' },
   ...more,
 });

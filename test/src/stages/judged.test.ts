@@ -6,11 +6,14 @@ import { generateStage } from '../../../src/stages/generate.js';
 import { perform } from '../../../src/stages/stage.js';
 import { trainStage } from '../../../src/stages/train.js';
 import { readLines, temporaryFolder } from '../cli/runCli.js';
+import { full } from '../full.js';
 
 const SET = { selection: 'min-score', tau: 6 } as const;
 const SPARK = { name: 'spark', method: 'ppo', ...SET, rho: 0.5, init: 'base' } as const;
 
-it('lifts the rarest viable action, and not what is below τ', async () => {
+// The night's: half a minute of training. The table of each loss's parts is train/judged.test.ts's, the path through a stage
+// experiments/sweep.test.ts's.
+it.runIf(full)('lifts the rarest viable action, and not what is below τ', async () => {
   const name = path.join(temporaryFolder(), 'judged');
   const config = (ppo: object) => ({
     name,
