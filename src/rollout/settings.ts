@@ -13,6 +13,8 @@ export interface Tools {
   /** The tools, then `think`. */
   actions(): readonly ActionInfo[];
   run(name: string, input: string, context: ToolContext): Promise<ToolResult>;
+  /** Leave it out, and a call is left behind at `timeoutMs`; true: `run` sees to that itself. */
+  readonly keepsDeadlines?: boolean;
 }
 
 export interface RolloutDeps {

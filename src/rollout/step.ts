@@ -8,7 +8,8 @@ import type { GenerateOptions, Tokenizer } from '../inference/generator.js';
 import type { JudgedStep } from '../judge/judge.js';
 import type { Question } from '../questions/question.js';
 import { mixSeeds, seededRandom } from '../random.js';
-import { type ActionInfo, checkResult, THINK } from '../tools/tool.js';
+import { inTime } from '../tools/inTime.js';
+import { type ActionInfo, checkResult, THINK, type ToolContext } from '../tools/tool.js';
 import type { ActionTokens } from '../trajectory/choices.js';
 import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
 import { askForScores } from './ask.js';
@@ -145,7 +146,11 @@ async function observe(
   const { toolTimeoutMs: timeoutMs, maxObservationChars } = settings;
   // The registry has checked it; other Tools may be the user's own.
   const context = { timeoutMs, maxObservationChars, ...signalOf(deps) };
-  const result = checkResult(action, await deps.tools.run(action, input, context));
+  const call = (given: ToolContext) => deps.tools.run(action, input, given);
+  const result = checkResult(
+    action,
+    await (deps.tools.keepsDeadlines === true ? call(context) : inTime(call, context)),
+  );
   const observation = neutralizeTags(result.observation);
   transcript.template(TAG.observation, step);
   transcript.write('observation', step, observation, false);

@@ -1,5 +1,4 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
-import { abortable } from '../abortable.js';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
@@ -8,6 +7,7 @@ import { corpusPayload } from './corpus.js';
 import { ToolHost } from './host.js';
 import { hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
+import { inTime } from './inTime.js';
 import { clip, oneLine, printable } from './observation.js';
 import { pythonSnapshot } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
@@ -27,6 +27,8 @@ const MAX_INPUT_CHARS = 20_000;
 
 /** The tools a run may use, in the order of prompts. Whoever makes it disposes of it, which ends the tools' processes. */
 export class ToolRegistry {
+  /** `run` ends in time by itself; waiting for a child to start does not count. */
+  readonly keepsDeadlines = true;
   readonly #tools = new Map<string, Tool>();
   readonly #hosted = new Set<string>();
   readonly #hosts: ToolHost[] = [];
@@ -106,7 +108,7 @@ export class ToolRegistry {
     const call = { ...context, signal };
     let given: ToolResult;
     try {
-      given = await (this.#hosted.has(name) ? tool.run(input, call) : inTime(tool, input, call));
+      given = await (this.#hosted.has(name) ? tool.run(input, call) : inTime((timed) => tool.run(input, timed), call));
     } catch (error) {
       throwIfAborted(context.signal);
       if (error instanceof SparkError && error.code === 'tool_unavailable') throw error;
@@ -151,22 +153,6 @@ function checkTool(tool: Tool): void {
   }
   if (typeof inputHint !== 'string') throw wrong(`tool ${name}: expected a text as inputHint`, inputHint);
   if (typeof run !== 'function') throw wrong(`tool ${name}: expected a function run(input, context)`, run);
-}
-
-/** Calls a tool, and leaves it behind at the deadline or on an abort, whatever it does then; its signal fires first. */
-async function inTime(tool: Tool, input: string, context: Parameters<Tool['run']>[1]): Promise<ToolResult> {
-  const { timeoutMs } = context;
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), timeoutMs);
-  const signal = AbortSignal.any([deadline.signal, context.signal]);
-  try {
-    return await abortable(Promise.resolve(tool.run(input, { ...context, signal })), signal);
-  } catch (error) {
-    if (!deadline.signal.aborted || context.signal.aborted) throw error;
-    return { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` };
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 export interface BuiltinOptions {

@@ -112,6 +112,20 @@ describe('a run with parts of its own', () => {
     expect(readFileSync(run.folder.trajectoriesFile('min-score-tau6'), 'utf8')).not.toContain('licence');
   });
 
+  it('leaves a tool behind at its deadline when its registry does not', async () => {
+    const actions = () => createBuiltinRegistry({ tools: ['calculator'] }).actions();
+    const tools = { actions, run: () => new Promise<never>(() => {}) };
+    const short = config('late', { questions: { trainLimit: 2 }, tools: { timeoutMs: 20 } });
+    await using run = await Run.open(short, { parts: { tools } });
+    await perform(run, generateStage({ selection: 'max-score', tau: 6 }));
+    const steps = readLines<Trajectory>(run.folder.trajectoriesFile('max-score')).flatMap((one) => one.steps);
+    const called = steps.filter(({ action }) => action === 'calculator');
+    expect(called.length).toBeGreaterThan(0);
+    expect(called.every(({ toolError, observation }) => toolError === 'tool_timeout' && observation !== null)).toBe(
+      true,
+    );
+  });
+
   it('trains on what its generator wrote, with a warning where that is not known to be the model, or is another', async () => {
     const warnings: string[] = [];
     const log = { ...silentLog, warn: (line: string) => warnings.push(line) };
