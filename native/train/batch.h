@@ -1,5 +1,5 @@
 // A batch from outside: checked rule by rule, then placed on the backend. The rules are those of Batch in
-// src/engine/types.ts, and errors use its field names, because that is what users wrote.
+// src/engine/batch.ts, and errors use its field names, because that is what users wrote.
 #pragma once
 
 #include <cstdint>

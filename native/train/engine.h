@@ -1,5 +1,5 @@
-// The facade that bindings and native programs use. It mirrors src/engine/types.ts one to one, where units, defaults
-// and errors of every field and call are described. Nothing here knows which backend computes.
+// The facade that bindings and native programs use. It mirrors src/engine (types, batch, metrics) one to one, where
+// units, defaults and errors of every field and call are described. Nothing here knows which backend computes.
 //
 // Threading: calls on one Model (and on the adapters and critics it made) must not overlap; the bindings enforce that.
 // Every long call takes `cancel`: when it turns true the call stops at the next layer and throws Error("interrupted").

@@ -4,25 +4,26 @@ import { createRequire } from 'node:module';
 import '../openmp.js';
 import { SparkError } from '../errors.js';
 import { findAddon, remedy } from './addonPlace.js';
+import type { Batch, BatchShape } from './batch.js';
 import type {
   AccumulateMetrics,
-  AdapterOptions,
-  Batch,
-  BatchShape,
-  CriticOptions,
   LogprobsAndValues,
+  OptimizerMetrics,
+  PolicyMetrics,
+  SftMetrics,
+  ValueMetrics,
+} from './metrics.js';
+import type {
+  AdapterOptions,
+  CriticOptions,
   LoraTarget,
   MemoryPlan,
   ModelInfo,
   OpenModelOptions,
-  OptimizerMetrics,
   OptimizerOptions,
-  PolicyMetrics,
   PolicyOptions,
   SaveReport,
   SaveType,
-  SftMetrics,
-  ValueMetrics,
 } from './types.js';
 
 declare const kind: unique symbol;

@@ -12,32 +12,33 @@ import {
   loadAddon,
   type ModelHandle,
 } from './addon.js';
+import type { Batch, BatchShape } from './batch.js';
 import { call, toEngineError } from './call.js';
-import { KEYS } from './optionKeys.js';
 import type {
   AccumulateMetrics,
+  LogprobsAndValues,
+  OptimizerMetrics,
+  PolicyMetrics,
+  SftMetrics,
+  ValueMetrics,
+} from './metrics.js';
+import { KEYS } from './optionKeys.js';
+import type {
   AccumulateOptions,
   Adapter,
   AdapterOptions,
-  Batch,
-  BatchShape,
   CallOptions,
   Critic,
   CriticOptions,
-  LogprobsAndValues,
   LoraTarget,
   MemoryPlan,
   Model,
   ModelInfo,
   OpenModelOptions,
-  OptimizerMetrics,
   OptimizerOptions,
-  PolicyMetrics,
   PolicyOptions,
   SaveModelOptions,
   SaveReport,
-  SftMetrics,
-  ValueMetrics,
 } from './types.js';
 
 /** The native handle of each wrapper. Not a property, so that a caller's object cannot pretend to have one. */

@@ -1,9 +1,9 @@
 /** The keys of the options in types.ts, whose names and types are all that a program sees. */
 import type { KeysOf } from '../options.js';
+import type { BatchShape } from './batch.js';
 import type {
   AccumulateOptions,
   AdapterOptions,
-  BatchShape,
   CallOptions,
   CriticOptions,
   OpenModelOptions,

@@ -1,52 +1,13 @@
 /** The native engine as TypeScript sees it. Calls run off the event loop; those that take a signal can be aborted. */
-
-/**
- * B sequences packed without padding into N tokens. Entry i of every (N) array belongs to tokens[i]: log-prob i is the
- * log-prob of tokens[i] given the tokens before it in its sequence. The first token of a sequence has none.
- */
-export interface Batch {
-  /** (N) */
-  readonly tokens: Int32Array;
-  /** (B + 1), from 0 to N, strictly increasing */
-  readonly cuSeqlens: Int32Array;
-  /** (N) 1 where the policy wrote the token and it carries a loss; 0 at the first token of a sequence */
-  readonly lossMask: Uint8Array;
-  /** (N) natural log, read where lossMask is 1 */
-  readonly oldLogprobs?: Float32Array;
-  /** (N) */
-  readonly refLogprobs?: Float32Array;
-  /** (N) A_t of the step that the token belongs to */
-  readonly advantages?: Float32Array;
-  /** (N) index of the step a token belongs to, unique over the batch; needed for `ratio: 'step'` */
-  readonly stepIds?: Int32Array;
-  /** (T) packed positions at which V(s_t) is read, ascending */
-  readonly valuePositions?: Int32Array;
-  /** (T) R_t */
-  readonly returns?: Float32Array;
-  /**
-   * (G) packed positions of the tokens after which one of a few tokens comes next, ascending. As with valuePositions, what
-   * is read is the state at that token. Any token will do, a sequence's last one among them: so a state that no sequence
-   * passes through can be appended as a sequence of its own.
-   *
-   * Log-probs of a choice are a log-softmax over the logits of its alternatives alone. That is how a generator's `choose`
-   * draws, at temperature 1: it walks the tokens of the options as a trie, and draws at every node with more than one
-   * child. Each such node is a choice, and log p(option) is the sum over the nodes on its way (docs/algorithm.md).
-   */
-  readonly choicePositions?: Int32Array;
-  /**
-   * (G + 1), from 0 to J, each at least 2 more than the one before: choice g is among choiceTokens from
-   * choiceOffsets[g] to choiceOffsets[g + 1] − 1
-   */
-  readonly choiceOffsets?: Int32Array;
-  /** (J) token ids, different ones within a choice */
-  readonly choiceTokens?: Int32Array;
-  /**
-   * (J) finite, at least 0: the weight of each alternative in the loss −Σ target · lp, which every accumulate call of an
-   * adapter adds to its own in the same pass. No normalizer divides it, so the targets hold it already. Without targets
-   * choices have no loss, and accumulate calls do not read them.
-   */
-  readonly choiceTargets?: Float32Array;
-}
+import type { Batch, BatchShape } from './batch.js';
+import type {
+  AccumulateMetrics,
+  LogprobsAndValues,
+  OptimizerMetrics,
+  PolicyMetrics,
+  SftMetrics,
+  ValueMetrics,
+} from './metrics.js';
 
 export type LoraTarget = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
@@ -129,77 +90,6 @@ export interface ValueTerm {
   readonly coefficient: number;
 }
 
-/** The loss of a batch's choices, as the pass of an accumulate call computed it */
-export interface ChoiceMetrics {
-  /** G */
-  readonly groups: number;
-  /** −Σ target · lp, in nats */
-  readonly lossSum: number;
-  /** (J) the log-prob of each of choiceTokens among the alternatives of its choice */
-  readonly logprobs: Float32Array;
-}
-
-/** What `accumulate` returns */
-export interface AccumulateMetrics {
-  /** Tokens with lossMask 1 */
-  readonly tokens: number;
-  /**
-   * (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them. Equal to `logprobs` of the same batch
-   * (on the CPU bit for bit). If they differ from those that `dlp` was computed from, the adapter has changed in
-   * between.
-   */
-  readonly logprobs: Float32Array;
-  /** Present when the batch had choices with targets */
-  readonly choices?: ChoiceMetrics;
-}
-
-/** Sums over the call's loss tokens (not means): divide by `tokens`, or by the total over several calls. */
-export interface SftMetrics {
-  readonly tokens: number;
-  /** −Σ lp */
-  readonly lossSum: number;
-  /** Present when the batch had choices with targets; lossSum is without them */
-  readonly choices?: ChoiceMetrics;
-}
-
-export interface PolicyMetrics {
-  readonly tokens: number;
-  /** Σ −min(r A, clip(r) A) */
-  readonly clipLossSum: number;
-  /** Σ ½ (lp − lp_ref)², without β */
-  readonly klLossSum: number;
-  /** Estimates of KL(π‖ref) with Δ = lp_ref − lp: k1 = −Δ, k2 = ½Δ², k3 = e^Δ − 1 − Δ */
-  readonly k1Sum: number;
-  readonly k2Sum: number;
-  readonly k3Sum: number;
-  /** Tokens that the clip cut: r > 1 + ε with A > 0, or r < 1 − ε with A < 0 */
-  readonly clippedCount: number;
-  readonly ratioSum: number;
-  readonly ratioMax: number;
-  /** (N) log-prob where lossMask is 1, 0 elsewhere, as this pass computed them */
-  readonly logprobs: Float32Array;
-  /** Present when the call had a value term */
-  readonly value?: ValueMetrics;
-  /** Present when the batch had choices with targets */
-  readonly choices?: ChoiceMetrics;
-}
-
-export interface ValueMetrics {
-  /** T of this call */
-  readonly count: number;
-  /** Σ (V − R)² */
-  readonly lossSum: number;
-}
-
-export interface LogprobsAndValues {
-  /** (N) log-prob where lossMask is 1, 0 elsewhere */
-  readonly logprobs: Float32Array;
-  /** (T) V at batch.valuePositions */
-  readonly values: Float32Array;
-  /** (J) as `choiceLogprobs`, from the same pass as `logprobs`; empty when the batch has no choices */
-  readonly choiceLogprobs: Float32Array;
-}
-
 export interface OptimizerOptions extends CallOptions {
   readonly learningRate: number;
   readonly beta1?: number;
@@ -208,31 +98,6 @@ export interface OptimizerOptions extends CallOptions {
   readonly weightDecay?: number;
   /** Global-norm clip; default 1.0, 0 turns it off. */
   readonly maxGradNorm?: number;
-}
-
-export interface OptimizerMetrics {
-  /** Global norm before clipping. */
-  readonly gradNorm: number;
-  /** Optimizer steps taken so far. */
-  readonly step: number;
-}
-
-/** The sizes of a batch that decide how much memory a pass over it takes. */
-export interface BatchShape {
-  /** N */
-  readonly tokens: number;
-  /** B, default 1 */
-  readonly sequences?: number;
-  /** Tokens of the longest sequence; default `tokens` */
-  readonly longest?: number;
-  /** N_a, default 0 */
-  readonly lossTokens?: number;
-  /** T, default 0 */
-  readonly values?: number;
-  /** G, default 0; counted as having targets */
-  readonly choices?: number;
-  /** J, default 2 for each choice */
-  readonly alternatives?: number;
 }
 
 /** What an accumulate call holds at its peak, in bytes. */

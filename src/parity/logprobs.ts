@@ -1,7 +1,8 @@
 /** Log-probs of the same tokens by our engine and by llama.cpp. */
 import { signalOf } from '../abortable.js';
 import type { Config } from '../config/index.js';
-import type { Adapter, Batch, Model } from '../engine/types.js';
+import type { Batch } from '../engine/batch.js';
+import type { Adapter, Model } from '../engine/types.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 
 /** A token sequence and which of its tokens are compared. */

@@ -1,5 +1,6 @@
 /** Decides how many packed tokens a pass may have: as the settings say, or fewer when memory is short. */
-import type { Adapter, BatchShape, Critic, MemoryPlan } from '../engine/types.js';
+import type { BatchShape } from '../engine/batch.js';
+import type { Adapter, Critic, MemoryPlan } from '../engine/types.js';
 import { blockLength } from '../trajectory/choices.js';
 import type { Sample } from '../trajectory/sample.js';
 import { byteText } from '../units.js';

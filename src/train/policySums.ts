@@ -1,5 +1,5 @@
 /** Metrics of one optimizer step: sums over its micro-batches, divided by the number of loss tokens or steps. */
-import type { PolicyMetrics, ValueMetrics } from '../engine/types.js';
+import type { PolicyMetrics, ValueMetrics } from '../engine/metrics.js';
 import type { ActionReport } from './actionTerm.js';
 import type { DivergenceReport } from './divergence.js';
 

@@ -1,6 +1,6 @@
 /** Actor and critic of PPO with the samples they learn from: what an iteration begins with, optimizer steps, checkpoints. */
 import { signalOf } from '../abortable.js';
-import type { Batch } from '../engine/types.js';
+import type { Batch } from '../engine/batch.js';
 import { SparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { actionLogprobs } from '../trajectory/choices.js';

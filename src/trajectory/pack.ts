@@ -2,7 +2,7 @@
  * Packs samples into batches, as sequences side by side without padding. A trajectory is one sequence; the branches of its
  * choices, where a sample has them, follow as sequences of their own, without a loss on any token.
  */
-import type { Batch } from '../engine/types.js';
+import type { Batch } from '../engine/batch.js';
 import { blockLength } from './choices.js';
 import type { Sample } from './sample.js';
 

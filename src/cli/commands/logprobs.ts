@@ -1,5 +1,6 @@
 /** `spark-rl logprobs`: natural-log probability of every next token of given sequences, from our engine. */
-import type { Batch, Model } from '../../engine/types.js';
+import type { Batch } from '../../engine/batch.js';
+import type { Model } from '../../engine/types.js';
 import { openEngine } from '../../run/parts.js';
 import { defineCommand } from '../command.js';
 import { configFromArgs, configOptions } from '../options.js';
