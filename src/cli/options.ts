@@ -10,7 +10,7 @@ import { flagPatch, namingFlags } from './flagPatch.js';
 
 /** Where settings come from, and how the engine computes. */
 export const modelOptions = {
-  config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, llama31-8b)' },
+  config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, paper)' },
   set: { type: 'string', array: true, describe: 'any configuration value: --set ppo.epochs=3 (repeatable)' },
   seed: { type: 'number', describe: 'seed of everything random' },
   model: { type: 'string', describe: 'GGUF file of the base model (default: the shipped tiny one)' },

@@ -6,7 +6,7 @@ import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../
 export default defineCommand({
   positionals: { action: { choices: ['print'], demandOption: true } },
   options: { ...configOptions, ...judgeOptions, ...rolloutOptions },
-  examples: [['$0 config print --config llama31-8b --tau 7', 'what a real run would use']],
+  examples: [['$0 config print --config paper --tau 7', 'what a real run would use']],
   async run(args) {
     const config = await configFromArgs(args);
     return { json: config, text: stringify(config).trimEnd() };

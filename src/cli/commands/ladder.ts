@@ -10,7 +10,7 @@ import { sweepCommand, sweepOptions } from '../sweeps.js';
 export default defineCommand({
   options: { ...configOptions, ...judgeOptions, ...rolloutOptions, ...parityOptions, ...sweepOptions },
   examples: [
-    ['$0 ladder --config llama31-8b --model m.gguf', 'the paper’s setting; interrupt and run again at will'],
+    ['$0 ladder --config paper --model m.gguf', 'the paper’s setting; interrupt and run again at will'],
     ['$0 ladder --config quickstart --run my --seeds 8', 'eight runs in runs/my/seed-…, and runs/my/ladder.json'],
   ],
   async run(args, context) {

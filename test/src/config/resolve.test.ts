@@ -63,9 +63,17 @@ describe('resolveConfig', () => {
   );
 
   it('reads the shipped configurations by name', async () => {
-    for (const name of ['quickstart', 'llama31-8b']) {
+    for (const name of ['quickstart', 'paper']) {
       expect(resolveConfig(await readConfigFile(name)).name).toBe(name);
     }
+    // A default that changes must not change a reproduction: what the paper gives is in the file itself.
+    expect(await readConfigFile('paper')).toMatchObject({
+      questions: { trainLimit: 2500 },
+      judge: { model: 'gpt-4o' },
+      rollout: { selection: 'min-score', tau: 6, maxSteps: 5 },
+      lora: { rank: 8 },
+      ppo: { clip: 0.2, targetKl: 0.2, actionLoss: 'clip', baseline: 'value', criticTrunk: 'own', entropyBonus: 0 },
+    });
     await expect(readConfigFile('no-such-config')).rejects.toMatchObject({ code: 'invalid_config' });
   });
 });
