@@ -37,8 +37,9 @@ const otherJudge = z.union([
 const named = <T extends z.ZodType<{ readonly name: string }>>(entry: T) =>
   z.array(entry).refine((all) => new Set(all.map((one) => one.name)).size === all.length, 'expected every name once');
 
-const PAPER = { actionLoss: 'clip', baseline: 'value', entropyBonus: 0 };
-const JUDGED = { ...PAPER, actionLoss: 'judged' };
+const PAPER = { actionLoss: 'clip', actionTemperature: null, baseline: 'value', entropyBonus: 0 };
+/** With the λ of the configuration. */
+const JUDGED = { actionLoss: 'judged', baseline: 'value', entropyBonus: 0 };
 const WITHOUT_RARITY = { selection: 'max-score', rho: 0 } as const;
 
 /** What teaches the choice of an action: each loss without a reward for rarity and with it. */

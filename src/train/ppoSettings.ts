@@ -5,7 +5,7 @@ import type { Sample } from '../trajectory/sample.js';
 import { optimizerSettings, positive } from './optimizer.js';
 import type { TrainContext } from './trainer.js';
 
-export const ppoSettings = z.strictObject({
+const fields = z.strictObject({
   ...optimizerSettings,
   learningRate: optimizerSettings.learningRate.default(1e-4),
   criticLearningRate: z.number().positive().default(3e-4),
@@ -20,9 +20,9 @@ export const ppoSettings = z.strictObject({
   targetKl: z.number().positive().default(0.2),
   /** How the choice of an action is learned: from the one taken (`clip`), or from the scores of all of them (`judged`). */
   actionLoss: z.enum(['clip', 'judged']).default('clip'),
-  /** λ of π* ∝ p_ref exp(r / λ); null: solved so that the mean KL(π* ‖ p_ref) is targetKl. Used only with actionLoss: judged. */
+  /** λ of π* ∝ p_ref exp(r / λ); null: solved so that the mean KL(π* ‖ p_ref) is targetKl. Only with actionLoss: judged. */
   actionTemperature: z.number().positive().nullable().default(null),
-  /** V of the advantage: the critic's `value`, or what the scores say of the policy (`judged`). Used only with actionLoss: clip. */
+  /** V of the advantage: the critic's `value`, or what the scores say of the policy (`judged`). Only with actionLoss: clip. */
   baseline: z.enum(['value', 'judged']).default('value'),
   /** Weight of the entropy, in nats, of the policy's distribution over the actions. */
   entropyBonus: z.number().min(0).default(0),
@@ -41,6 +41,16 @@ export const ppoSettings = z.strictObject({
   valueCoefficient: z.number().min(0).default(0.1),
 });
 
+/** Refuses a setting that would not be used beside the others. */
+export const ppoSettings = fields.superRefine(({ actionLoss, actionTemperature, baseline }, context) => {
+  const refuse = (key: keyof typeof fields.shape, message: string) =>
+    context.addIssue({ code: 'custom', path: [key], message });
+  if (actionLoss === 'clip' && actionTemperature !== null)
+    refuse('actionTemperature', 'expected null with actionLoss: clip, which has no λ; set actionLoss: judged');
+  if (actionLoss === 'judged' && baseline === 'judged')
+    refuse('baseline', 'expected value with actionLoss: judged, which needs no other baseline');
+});
+
 export type PpoSettings = z.infer<typeof ppoSettings>;
 
 export interface PpoInput {
@@ -56,14 +66,14 @@ export function needsDecisions({ actionLoss, baseline, entropyBonus }: PpoSettin
   return actionLoss === 'judged' || baseline === 'judged' || entropyBonus > 0;
 }
 
-/** The settings that the result depends on: with two trunks not the value coefficient, with the paper's loss not λ. */
+/** The settings that the result depends on: with two trunks not the value coefficient; of what came later, what is in use. */
 export function decisive(settings: PpoSettings): object {
   const { criticTrunk, valueCoefficient, actionLoss, actionTemperature, baseline, entropyBonus, ...others } = settings;
   return {
     ...others,
     ...(criticTrunk === 'own' ? {} : { criticTrunk, valueCoefficient }),
     ...(actionLoss === 'judged' ? { actionLoss, actionTemperature } : {}),
-    ...(actionLoss === 'clip' && baseline === 'judged' ? { baseline } : {}),
+    ...(baseline === 'value' ? {} : { baseline }),
     ...(entropyBonus === 0 ? {} : { entropyBonus }),
   };
 }

@@ -40,6 +40,11 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig({ ppo: { actionTemperature: 0, baseline: 'none', entropyBonus: -1 } })).toThrow(
       /ppo\.actionTemperature[\s\S]*ppo\.baseline[\s\S]*ppo\.entropyBonus/,
     );
+    // What would not be used is refused.
+    expect(() => resolveConfig({ ppo: { actionTemperature: 0.3 } })).toThrow(
+      /ppo\.actionTemperature.*actionLoss: judged/,
+    );
+    expect(() => resolveConfig({ ppo: { actionLoss: 'judged', baseline: 'judged' } })).toThrow(/ppo\.baseline.*value/);
     const shared = resolveConfig(patchFromAssignment('ppo.criticTrunk=actor'), { ppo: { valueCoefficient: 0 } }).ppo;
     expect(shared).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0 });
     expect(() => resolveConfig({ ppo: { criticTrunk: 'base', valueCoefficient: -0.1 } })).toThrow(
