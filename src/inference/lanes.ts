@@ -9,13 +9,14 @@ import { Slots } from './slots.js';
 
 /** A context, the rounds in which its sequences are decoded, and how many more sequences it has room for. */
 export class Lane<Context> {
-  readonly rounds = new Rounds();
   readonly context: Context;
+  readonly rounds: Rounds;
   free: number;
 
-  constructor(context: Context, sequences: number) {
+  constructor(context: Context, sequences: number, rounds = new Rounds()) {
     this.context = context;
     this.free = sequences;
+    this.rounds = rounds;
   }
 }
 

@@ -5,6 +5,8 @@ import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
 import { SparkError } from '../errors.js';
 import type { KeysOf } from '../options.js';
 import { Lane, Lanes, shareSequences } from './lanes.js';
+import { canCopy, cutsAnywhere, LlamaPool } from './llamaEvaluator.js';
+import { Rounds } from './rounds.js';
 
 export interface LlamaCppOptions {
   readonly modelPath: string;
@@ -51,13 +53,17 @@ export async function createLanes(
   options: LlamaCppOptions,
   contextSize: number,
   bytes: number,
-): Promise<Lanes<LlamaContext>> {
+): Promise<Lanes<LlamaPool>> {
   const all = options.threads === undefined || options.threads === 0 ? availableParallelism() : options.threads;
   const onGpu = model.llama.gpu !== false; // with `auto` only if there is one
   const threads = onGpu ? all : threadsFor(bytes, all);
-  const lanes: Lane<LlamaContext>[] = [];
+  const { LlamaContextSequence } = await library();
+  const prefixes = { reuse: cutsAnywhere(model), copies: canCopy(LlamaContextSequence.prototype) };
+  const lanes: Lane<LlamaPool>[] = [];
   for (const sequences of shareSequences(options.sequences ?? 1, all, threads)) {
-    lanes.push(new Lane(await createContext(model, options, { contextSize, threads, sequences }), sequences));
+    const context = await createContext(model, options, { contextSize, threads, sequences });
+    const rounds = new Rounds();
+    lanes.push(new Lane(new LlamaPool(context, rounds, { size: sequences, ...prefixes }), sequences, rounds));
   }
   return new Lanes(lanes);
 }

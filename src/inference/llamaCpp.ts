@@ -3,7 +3,7 @@
  * time: node-llama-cpp's prebuilt binaries come as npm packages.
  */
 import path from 'node:path';
-import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
+import type { LlamaModel, Token } from 'node-llama-cpp';
 import '../openmp.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -13,10 +13,11 @@ import { checkAdapterFile, checkModelFile } from './ggufCheck.js';
 import { firstPart, modelSha256 } from './ggufParts.js';
 import type { Lanes } from './lanes.js';
 import { createLanes, LLAMA_CPP_OPTIONS, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
+import { LlamaEvaluator, type LlamaPool, summedByLlama, summedInDouble } from './llamaEvaluator.js';
 import { loadFailure } from './loadFailure.js';
 import { probeOnce } from './probe.js';
-import type { Rounds } from './rounds.js';
-import { type Evaluator, GrowingSequence, type Sampler } from './sequence.js';
+import { GrowingSequence } from './sequence.js';
+import type { PrefixCounts } from './sequencePool.js';
 
 export type { LlamaCppOptions };
 
@@ -41,6 +42,8 @@ export interface LlamaCppGenerator extends Generator {
    * first. Tokens are evaluated one by one, as in sampling.
    */
   logprobs(tokens: readonly number[], signal?: AbortSignal, options?: LogprobOptions): Promise<Float64Array>;
+  /** Prompt tokens so far: how many were evaluated, and how many were there from an earlier prompt. */
+  readonly prefixes: PrefixCounts;
   /** For `await using` */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -125,14 +128,14 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly eosText: string;
   readonly wantsInstructions: boolean;
   readonly #model: LlamaModel;
-  readonly #lanes: Lanes<LlamaContext>;
+  readonly #lanes: Lanes<LlamaPool>;
   readonly #open = new Set<GrowingSequence>();
   #disposing: Promise<void> | null = null;
 
   constructor(
     id: string,
     model: LlamaModel,
-    lanes: Lanes<LlamaContext>,
+    lanes: Lanes<LlamaPool>,
     contextSize: number,
     sequences: number,
     info: { readonly chatTemplate: string | null; readonly wantsInstructions: boolean },
@@ -146,6 +149,14 @@ class LlamaCpp implements LlamaCppGenerator {
     this.eosText = model.tokens.eosString ?? '';
     this.#model = model;
     this.#lanes = lanes;
+  }
+
+  get prefixes(): PrefixCounts {
+    const each = this.#lanes.all.map(({ context }) => context.counts);
+    return {
+      reused: each.reduce((sum, { reused }) => sum + reused, 0),
+      evaluated: each.reduce((sum, { evaluated }) => sum + evaluated, 0),
+    };
   }
 
   tokenize(text: string, special: boolean): number[] {
@@ -162,7 +173,7 @@ class LlamaCpp implements LlamaCppGenerator {
     this.#checkUsable();
     const lane = await this.#lanes.take(signal);
     const sequence: GrowingSequence = new GrowingSequence(
-      new LlamaEvaluator(lane.context.getSequence(), lane.rounds),
+      new LlamaEvaluator(lane.context, lane.rounds),
       {
         contextSize: this.contextSize,
         detokenize: (tokens) => this.detokenize(tokens),
@@ -188,7 +199,8 @@ class LlamaCpp implements LlamaCppGenerator {
       );
     }
     const lane = await this.#lanes.take(signal);
-    const sequence = lane.context.getSequence();
+    const held = await lane.context.empty();
+    let whole = false;
     try {
       const out = new Float64Array(tokens.length);
       let start = 0;
@@ -197,14 +209,15 @@ class LlamaCpp implements LlamaCppGenerator {
         throwIfAborted(signal);
         const pending = tokens.slice(start, at + 1);
         const nextLogprob = quick === true ? summedByLlama : summedInDouble;
-        out[at + 1] = await lane.rounds.run(() => nextLogprob(sequence, pending, tokens[at + 1]!));
+        out[at + 1] = await lane.rounds.run(() => nextLogprob(held.native, pending, tokens[at + 1]!));
         start = at + 1;
       }
+      whole = true;
       return out;
     } catch (error) {
       throw toSparkError(error, 'inference_failed');
     } finally {
-      await sequence.dispose();
+      await lane.context.give(held, whole);
       this.#lanes.give(lane);
     }
   }
@@ -221,6 +234,7 @@ class LlamaCpp implements LlamaCppGenerator {
   async #shutDown(): Promise<void> {
     this.#lanes.close(this.#disposedError());
     for (const sequence of this.#open) sequence.dispose();
+    for (const { context } of this.#lanes.all) context.close(this.#disposedError());
     await this.#lanes.idle();
     for (const { context } of this.#lanes.all) await context.dispose();
     await this.#model.dispose();
@@ -233,122 +247,4 @@ class LlamaCpp implements LlamaCppGenerator {
   #disposedError(): SparkError {
     return new SparkError('disposed', 'this generator was disposed; open the model again');
   }
-}
-
-/** An Evaluator over one sequence of a llama.cpp context; each evaluation runs in the lane's rounds. */
-class LlamaEvaluator implements Evaluator {
-  readonly #sequence: LlamaContextSequence;
-  readonly #rounds: Rounds;
-
-  constructor(sequence: LlamaContextSequence, rounds: Rounds) {
-    this.#sequence = sequence;
-    this.#rounds = rounds;
-  }
-
-  sampler(temperature: number, seed: number): Sampler {
-    return new LlamaSampler(this.#sequence, this.#rounds, temperature, seed);
-  }
-
-  async logits(tokens: readonly number[], candidates: readonly number[]): Promise<number[]> {
-    const next = await this.#afterLast(tokens, { logits: { filter: { tokens: candidates as Token[] } } });
-    return candidates.map((token) => {
-      const logit = next.logits?.get(token as Token);
-      if (logit === undefined || Number.isNaN(logit)) {
-        throw new SparkError(
-          'inference_failed',
-          `expected a logit for token ${token}, got none from llama.cpp; check that the token is in the vocabulary`,
-        );
-      }
-      return logit;
-    });
-  }
-
-  undo(): Promise<void> {
-    const end = this.#sequence.nextTokenIndex;
-    return this.#rounds.run(() => this.#sequence.eraseContextTokenRanges([{ start: end - 1, end }]));
-  }
-
-  dispose(): Promise<void> {
-    return this.#sequence.dispose();
-  }
-
-  async #afterLast(tokens: readonly number[], generateNext: GenerateNext) {
-    try {
-      return await this.#rounds.run(() => evaluateAll(this.#sequence, tokens, generateNext));
-    } catch (error) {
-      throw toSparkError(error, 'inference_failed');
-    }
-  }
-}
-
-/** One native sampler for all tokens of a generation: making one for each token costs as much as sampling does. */
-class LlamaSampler implements Sampler {
-  readonly #start: (tokens: readonly number[]) => Tokens;
-  readonly #rounds: Rounds;
-  #tokens: Tokens | null = null;
-
-  constructor(sequence: LlamaContextSequence, rounds: Rounds, temperature: number, seed: number) {
-    // Samples from the model's whole distribution, without the library's default cut-offs. topK `null` means no top-k;
-    // 0 would sort the whole vocabulary in order to keep all of it.
-    const options = { temperature, seed, topK: null as unknown as number, topP: 1, minP: 0, yieldEogToken: true };
-    this.#start = (tokens) => sequence.evaluate(tokens as Token[], options);
-    this.#rounds = rounds;
-  }
-
-  async next(tokens: readonly number[]): Promise<number> {
-    const started = this.#tokens;
-    this.#tokens ??= this.#start(tokens);
-    const iterator = this.#tokens;
-    try {
-      const step = await this.#rounds.run(() =>
-        started === null ? iterator.next() : iterator.next(tokens as Token[]),
-      );
-      if (step.done !== true) return step.value;
-    } catch (error) {
-      throw toSparkError(error, 'inference_failed');
-    }
-    throw new SparkError(
-      'inference_failed',
-      'expected a next token, got none from llama.cpp; the model may hold values that are not finite: try spark-rl doctor',
-    );
-  }
-
-  async end(): Promise<void> {
-    await this.#tokens?.return();
-  }
-}
-
-type Tokens = ReturnType<LlamaContextSequence['evaluate']>;
-type ControlledInput = Parameters<LlamaContextSequence['controlledEvaluate']>[0];
-type GenerateNext = NonNullable<Extract<ControlledInput[number], readonly unknown[]>[1]['generateNext']>;
-
-/** Adds `tokens` (at least one) and returns the log-probability that `target` follows the last of them. */
-type NextLogprob = (sequence: LlamaContextSequence, tokens: readonly number[], target: number) => Promise<number>;
-
-const summedInDouble: NextLogprob = async (sequence, tokens, target) => {
-  const { logits } = await evaluateAll(sequence, tokens, { logits: true });
-  let max = Number.NEGATIVE_INFINITY;
-  for (const logit of logits!.values()) if (logit > max) max = logit;
-  let sum = 0;
-  for (const logit of logits!.values()) sum += Math.exp(logit - max);
-  return logits!.get(target as Token)! - max - Math.log(sum);
-};
-
-// llama.cpp's weights are exp(logit − maximum). At temperature 0 the selected token is the one with the maximal logit.
-const summedByLlama: NextLogprob = async (sequence, tokens, target) => {
-  const { logits, token, totalLogitWeight } = await evaluateAll(sequence, tokens, {
-    token: true,
-    totalLogitWeight: true,
-    logits: { filter: { tokens: [target as Token], includeSelected: true } },
-    options: { temperature: 0 },
-  });
-  return logits!.get(target as Token)! - logits!.get(token!)! - Math.log(totalLogitWeight!);
-};
-
-/** Adds `tokens` (at least one) and returns what `generateNext` asks for after the last of them. */
-async function evaluateAll(sequence: LlamaContextSequence, tokens: readonly number[], generateNext: GenerateNext) {
-  const input: ControlledInput = tokens.slice(0, -1) as Token[];
-  input.push([tokens.at(-1)! as Token, { generateNext }]);
-  const results = await sequence.controlledEvaluate(input);
-  return results.at(-1)!.next;
 }

@@ -21,7 +21,8 @@ describe('inference.gpu', () => {
       made.push(options);
       return options;
     };
-    const model = (gpu: false | 'cuda') => ({ llama: { gpu }, createContext }) as unknown as LlamaModel;
+    const model = (gpu: false | 'cuda') =>
+      ({ llama: { gpu }, fileInsights: {}, createContext }) as unknown as LlamaModel;
     const options = { modelPath: 'm.gguf', gpu: 'auto', threads: 4, sequences: 4 } as const;
     await createLanes(model(false), options, 64, 20e6);
     expect(made.map(({ threads }) => threads)).toEqual([1, 1]);

@@ -257,6 +257,29 @@ describe.skipIf(!here)('a LoRA adapter', () => {
     expect(some.id).not.toBe(zero.id);
   });
 
+  it('has its own evaluated prompts: those of the base model and of another adapter are not taken for them', async () => {
+    const prompt = [128000, ...Array.from({ length: 48 }, (_, at) => 700 + 13 * at)];
+    const after = async (opened: Promise<LlamaCppGenerator>) => {
+      const generator = await opened;
+      const written = async () => {
+        const sequence = await generator.open();
+        sequence.append(prompt);
+        const { tokens } = await sequence.generate({ ...GREEDY, stop: [], maxTokens: 8 });
+        sequence.dispose();
+        return tokens;
+      };
+      return { generator, first: await written(), again: await written() };
+    };
+    const base = await after(openLlamaCpp({ modelPath: MODEL, contextSize: 64, kvCacheType: 'F32' }));
+    const tuned = await after(open('tuned.gguf', queryAdapter(64, 2)));
+    for (const { generator, first, again } of [base, tuned]) {
+      expect(again).toEqual(first);
+      expect(generator.prefixes).toEqual({ evaluated: prompt.length + 1, reused: prompt.length - 1 });
+      await generator.dispose();
+    }
+    expect(tuned.first).not.toEqual(base.first);
+  });
+
   it('is refused beside a model of another shape', async () => {
     await expect(open('wide.gguf', queryAdapter(128, 1))).rejects.toMatchObject({ code: 'adapter_mismatch' });
     await expect(open('wide2.gguf', queryAdapter(128, 1))).rejects.toThrow(/expected width 64/);
