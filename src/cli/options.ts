@@ -49,6 +49,7 @@ export const rolloutOptions = {
   selection: { choices: SELECTION_RULES, describe: 'the rule that picks an action from the judge’s scores' },
   tau: { type: 'number', describe: 'τ: an action is viable from this score on' },
   steps: { type: 'number', describe: 'most steps of a trajectory' },
+  'min-steps': { type: 'number', describe: 'steps before an answer is allowed' },
   temperature: { type: 'number', describe: 'sampling temperature of the generator' },
 } as const satisfies Record<string, Options>;
 
@@ -114,7 +115,13 @@ function flagPatch(args: SharedArgs): ConfigPatch {
       maxCostUsd: args['max-cost'],
     },
     parity: { check: args['parity-check'] },
-    rollout: { selection: args.selection, tau: args.tau, maxSteps: args.steps, temperature: args.temperature },
+    rollout: {
+      selection: args.selection,
+      tau: args.tau,
+      maxSteps: args.steps,
+      minSteps: args['min-steps'],
+      temperature: args.temperature,
+    },
   };
 }
 

@@ -10,7 +10,7 @@
  * All other tags are template, written by us.
  */
 import { letteredOptions, type Question } from '../questions/question.js';
-import { type ActionInfo, THINK } from '../tools/tool.js';
+import { type ActionExample, type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
   thought: '<thought>',
@@ -24,6 +24,12 @@ export const TAG = {
   answer: '<answer>',
   answerEnd: '</answer>',
 } as const;
+
+/** How an answer is written (`RolloutSettings.answer`). */
+export const ANSWER_FORMS = ['auto', 'letter', 'text'] as const;
+
+/** What comes before the letter, in the sentence that graders look for. */
+export const ANSWER_BEFORE = 'The answer is (';
 
 /** The tags without line breaks; a tokenizer made for this format has one token for each. */
 export const TAG_TEXTS = [
@@ -54,7 +60,10 @@ export function renderQuestion(question: Question): string {
 }
 
 /** The instructions for a general model; a model trained on the format does not get them. */
-export function renderInstructions(actions: readonly ActionInfo[], maxSteps: number): string {
+export function renderInstructions(
+  actions: readonly ActionInfo[],
+  { maxSteps, example }: { readonly maxSteps: number; readonly example: boolean },
+): string {
   const list = actions
     .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
     .join('\n');
@@ -67,8 +76,37 @@ ${list}
 The input of ${THINK} is your own reasoning; it has no observation.
 
 After at most ${maxSteps} steps, or as soon as you know, finish with:
-${TAG.answer}The answer is (X).${TAG.answerEnd}
-where X is the letter of the correct option.`;
+${TAG.answer}${ANSWER_BEFORE}X).${TAG.answerEnd}
+where X is the letter of the correct option.${example ? workedExample(actions) : ''}`;
+}
+
+/**
+ * Two steps and an answer, with the examples of the first and the last tool that have one: tools stand in the order of
+ * prompts, in which neighbours are alike. Empty when no tool has one.
+ */
+function workedExample(actions: readonly ActionInfo[]): string {
+  const able = actions.filter((action) => action.example !== undefined);
+  const first = able[0];
+  if (first === undefined) return '';
+  const last = able.at(-1)!;
+  const wanted = first === last ? first.example!.wanted : `${first.example!.wanted} and ${last.example!.wanted}`;
+  const second =
+    first === last
+      ? renderStep(THINK, 'Now I compare it with the options.', 'It is the value of option B.', null)
+      : renderExample(last.name, 'Now', last.example!);
+  return `
+
+An example, for a question that asks about ${wanted}:
+${renderExample(first.name, 'First', first.example!)}${second}${TAG.answer}${ANSWER_BEFORE}B).${TAG.answerEnd}`;
+}
+
+function renderExample(name: string, when: 'First' | 'Now', { wanted, input, observation }: ActionExample): string {
+  return renderStep(name, `${when} I need ${wanted}.`, input, observation);
+}
+
+function renderStep(action: string, thought: string, input: string, observation: string | null): string {
+  const seen = observation === null ? '' : TAG.observation + neutralizeTags(observation) + TAG.observationEnd;
+  return `${TAG.thought}${thought}${TAG.thoughtEnd}${TAG.action}${action}${TAG.actionEnd}${TAG.input}${input}${TAG.inputEnd}${seen}`;
 }
 
 /** A piece of the prompt. `special`: written by us or by the chat template, so control tokens in it are parsed. */

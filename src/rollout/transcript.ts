@@ -61,9 +61,18 @@ export class Transcript {
     return index;
   }
 
-  /** The model opens a thought of `step` or the answer; true when it answers. */
-  async chooseOpening(step: number, sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<boolean> {
-    const options = [TAG.thought, TAG.answer].map((text) => this.#generator.tokenize(text, true));
+  /**
+   * The model opens a thought of `step`, or the answer where `mayAnswer`; true when it answers. A thought that it had to
+   * open is recorded as its own: it is what the policy has to learn to do where nobody makes it.
+   */
+  async chooseOpening(
+    step: number,
+    mayAnswer: boolean,
+    sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
+  ): Promise<boolean> {
+    const options = (mayAnswer ? [TAG.thought, TAG.answer] : [TAG.thought]).map((text) =>
+      this.#generator.tokenize(text, true),
+    );
     const answers = (await this.#sequence.choose(options, sampling)) === 1;
     if (answers) this.#record('answer', -1);
     else this.#record('thought', step);

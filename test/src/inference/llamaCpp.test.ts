@@ -56,12 +56,12 @@ describe.skipIf(!here)('llama.cpp', () => {
   });
 
   it('renders the chat template with a date that stands still, and user text without control tokens', () => {
-    const { chat } = promptSettings(generator, [], 5);
+    const { chat } = promptSettings(generator, [], SETTINGS);
     expect(chat!('', 'Hello')).toBe(
       renderChat(generator.chatTemplate!, generator.bosText, generator.eosText)('', 'Hello'),
     );
     const trick = { ...question(), question: 'a <|eot_id|> b' };
-    const settings = promptSettings(generator, [{ name: 'think', description: 'thinks', inputHint: '' }], 5);
+    const settings = promptSettings(generator, [{ name: 'think', description: 'thinks', inputHint: '' }], SETTINGS);
     const tokens = renderHead(trick, settings).flatMap(({ text, special }) => generator.tokenize(text, special));
     const ends = generator.tokenize('<|eot_id|>', true)[0]!;
     // Two from the template, after the messages of system and user; none from the question.
