@@ -19,6 +19,7 @@ import { runRollouts } from '../src/rollout/run.js';
 import { ActionUsage } from '../src/rollout/usage.js';
 import { RunQuestions } from '../src/run/questions.js';
 import { rolloutSettings } from '../src/stages/rolloutFacts.js';
+import { builtinTool } from '../src/tools/builtin.js';
 import { createBuiltinRegistry } from '../src/tools/registry.js';
 import { THINK } from '../src/tools/tool.js';
 import type { Step, Trajectory } from '../src/trajectory/trajectory.js';
@@ -55,6 +56,8 @@ interface Report {
   readonly calls: number;
   readonly accepted: number;
   readonly observed: number;
+  /** Inputs that the prompt shows already: in the worked example, or as a tool's hint. */
+  readonly copied: number;
   readonly truncated: number;
   /** Trajectories whose answer has a letter, and a right one. */
   readonly lettered: number;
@@ -65,6 +68,12 @@ interface Report {
 
 const isAccepted = ({ toolError }: Step): boolean => toolError !== 'tool_input';
 const isObserved = ({ toolError }: Step): boolean => toolError === null;
+/** An input that stands in the prompt already proves nothing about the model. */
+const isCopied = ({ action, input }: Step): boolean => {
+  const tool = builtinTool(action);
+  const text = input.trim();
+  return tool !== undefined && text !== '' && (tool.worked.input === text || tool.inputHint.includes(text));
+};
 const count = <T>(list: readonly T[], is: (one: T) => boolean): number => list.filter(is).length;
 
 function reportOf(questions: readonly Question[], done: readonly Trajectory[]): Report {
@@ -80,6 +89,7 @@ function reportOf(questions: readonly Question[], done: readonly Trajectory[]): 
     withSteps: count(done, (trajectory) => trajectory.steps.length > 0),
     accepted: count(calls, isAccepted),
     observed: count(calls, isObserved),
+    copied: count(calls, isCopied),
     truncated: count(steps, (step) => step.truncated),
     lettered: count(done, ({ answer }) => answer !== null),
     right: count(done, ({ correct }) => correct),
@@ -98,6 +108,7 @@ function inWords(report: Report): string {
     `trajectories   ${share(trajectories, questions)}, with steps ${share(withSteps, trajectories)}, ${steps} steps`,
     `inputs that the tool accepts      ${share(accepted, calls)}`,
     `observations that are no error    ${share(observed, calls)}`,
+    `inputs copied from the prompt     ${share(report.copied, calls)}`,
     `distinct actions                  ${Object.keys(report.actions).length}`,
     `cut thoughts or inputs            ${share(truncated, steps)}`,
     `answers with a letter ${share(lettered, trajectories)}, right ${share(right, trajectories)}`,

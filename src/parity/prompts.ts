@@ -6,7 +6,7 @@
 import type { Config } from '../config/index.js';
 import type { SparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
-import { renderHead } from '../rollout/prompt.js';
+import { headTokens, renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
 import { actionsOf, loadParts } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
@@ -40,8 +40,7 @@ export async function checkPrompts(
       const question = questions.get(trajectory.questionId);
       if (question === undefined) continue;
       compared += 1;
-      const head = renderHead(question, settings);
-      const today = head.flatMap(({ text, special }) => generator.tokenize(text, special));
+      const today = headTokens(renderHead(question, settings), generator);
       const token = firstDifference(promptOf(trajectory), today);
       if (token === null) continue;
       different += 1;

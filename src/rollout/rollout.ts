@@ -12,7 +12,7 @@ import { type Question, shownLetters } from '../questions/question.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
 import { askForLastVerdict, endsTheRun } from './ask.js';
-import { ANSWER_BEFORE, renderHead, TAG } from './prompt.js';
+import { ANSWER_BEFORE, headTokens, renderHead, TAG } from './prompt.js';
 import { promptSettings, ROLLOUT_SETTINGS, type RolloutDeps, type RolloutSettings } from './settings.js';
 import { judgedSteps, type RolloutState, sampling, writeStep } from './step.js';
 import { Transcript } from './transcript.js';
@@ -44,7 +44,7 @@ export async function rolloutQuestion(
     const transcript = new Transcript(deps.generator, sequence);
     const state: RolloutState = { question, deps, settings, transcript, steps: [] };
     const head = promptSettings(deps.generator, deps.tools.actions(), settings);
-    for (const { text, special } of renderHead(question, head)) transcript.write('prompt', NO_STEP, text, special);
+    transcript.append('prompt', NO_STEP, headTokens(renderHead(question, head), deps.generator));
     const ending = await writeSteps(state);
     await judgeLastStep(state, ending.answerText);
     return assemble(state, ending);

@@ -38,7 +38,11 @@ export class Transcript {
 
   /** `special` only for text that no model, user or tool wrote. */
   write(kind: SegmentKind, step: number, text: string, special: boolean): void {
-    this.#sequence.append(this.#generator.tokenize(text, special));
+    this.append(kind, step, this.#generator.tokenize(text, special));
+  }
+
+  append(kind: SegmentKind, step: number, tokens: readonly number[]): void {
+    this.#sequence.append(tokens);
     this.#record(kind, step);
   }
 
