@@ -10,6 +10,8 @@ export class Transcript {
   readonly #generator: Generator;
   readonly #sequence: GeneratorSequence;
   #segments: Segment[] = [];
+  /** What the last generated token wrote beyond its stop: many vocabularies have `><`, which begins our next tag. */
+  #begun = '';
 
   constructor(generator: Generator, sequence: GeneratorSequence) {
     this.#generator = generator;
@@ -33,7 +35,7 @@ export class Transcript {
 
   /** Appends text of ours, in which control tokens are parsed. */
   template(text: string, step: number): void {
-    this.write('template', step, text, true);
+    this.write('template', step, this.#restOf(text), true);
   }
 
   /** `special` only for text that no model, user or tool wrote. */
@@ -42,6 +44,7 @@ export class Transcript {
   }
 
   append(kind: SegmentKind, step: number, tokens: readonly number[]): void {
+    this.#begun = '';
     this.#sequence.append(tokens);
     this.#record(kind, step);
   }
@@ -49,6 +52,7 @@ export class Transcript {
   async generate(kind: SegmentKind, step: number, options: GenerateOptions): Promise<Generated> {
     const generated = await this.#sequence.generate(options);
     this.#record(kind, step);
+    this.#begun = generated.finish === 'stop' ? this.#beyond(generated, options.stop) : '';
     return generated;
   }
 
@@ -75,12 +79,24 @@ export class Transcript {
     sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
   ): Promise<boolean> {
     const options = (mayAnswer ? [TAG.thought, TAG.answer] : [TAG.thought]).map((text) =>
-      this.#generator.tokenize(text, true),
+      this.#generator.tokenize(this.#restOf(text), true),
     );
+    this.#begun = '';
     const answers = (await this.#sequence.choose(options, sampling)) === 1;
     if (answers) this.#record('answer', -1);
     else this.#record('thought', step);
     return answers;
+  }
+
+  #beyond({ tokens, text }: Generated, stops: readonly string[]): string {
+    const after = this.#generator.detokenize(tokens).slice(text.length);
+    const stop = stops.find((one) => after.startsWith(one));
+    return stop === undefined ? '' : after.slice(stop.length);
+  }
+
+  /** A tag of ours without the beginning that the model has written already. */
+  #restOf(text: string): string {
+    return text.startsWith(this.#begun) ? text.slice(this.#begun.length) : text;
   }
 
   /** Records everything since the last segment as `kind`; joined to the last segment when kind and step are the same. */
