@@ -20,6 +20,7 @@ const KEYS = {
   selection: 'rollout.selection',
   tau: 'rollout.tau',
   steps: 'rollout.maxSteps',
+  'min-steps': 'rollout.minSteps',
   temperature: 'rollout.temperature',
 } as const;
 

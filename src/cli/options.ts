@@ -50,6 +50,7 @@ export const rolloutOptions = {
   selection: { choices: SELECTION_RULES, describe: 'the rule that picks an action from the judge’s scores' },
   tau: { type: 'number', describe: 'τ: an action is viable from this score on' },
   steps: { type: 'number', describe: 'most steps of a trajectory' },
+  'min-steps': { type: 'number', describe: 'steps before an answer is allowed' },
   temperature: { type: 'number', describe: 'sampling temperature of the generator' },
 } as const satisfies Record<string, Options>;
 

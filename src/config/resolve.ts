@@ -26,6 +26,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
     throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
   }
   const config = parsed.data;
+  refuseTooManySteps(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
@@ -47,6 +48,20 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
 function gotten(message: string, value: unknown): string {
   const said = message.includes('received') || message.includes('got ');
   return said || !(typeof value === 'number' || typeof value === 'boolean') ? '' : `, got ${value}`;
+}
+
+/** More steps than there may be would leave no place for an answer. */
+function refuseTooManySteps(config: Config): void {
+  const { maxSteps } = config.rollout;
+  for (const section of ['rollout', 'eval'] as const) {
+    const { minSteps } = config[section];
+    if (minSteps <= maxSteps) continue;
+    throw new SparkError(
+      'invalid_config',
+      `the configuration is not valid:\n  ${section}.minSteps: expected at most rollout.maxSteps (${maxSteps}), got ` +
+        `${minSteps}; lower it, or raise rollout.maxSteps (--steps)`,
+    );
+  }
 }
 
 function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {

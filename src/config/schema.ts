@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
+import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
@@ -67,10 +68,19 @@ const rolloutSchema = z.strictObject({
   /** τ: an action is viable from this score on */
   tau: z.number().min(0).max(10).default(6),
   maxSteps: z.number().int().min(1).max(20).default(5),
+  /** Before so many steps a rollout may not answer: a general model often prefers to answer at once. */
+  minSteps: z.number().int().min(0).max(20).default(1),
   temperature: z.number().min(0).default(0.7),
   maxThoughtTokens: positive.default(192),
   maxInputTokens: positive.default(256),
   maxAnswerTokens: positive.default(64),
+  /**
+   * `letter`: the model chooses among the letters shown. `text`: it writes the answer, graded where the format's sentence
+   * is in it. `auto`: `text` for a model trained on the format (its file says so), else `letter`.
+   */
+  answer: z.enum(ANSWER_FORMS).default('auto'),
+  /** The instructions end with a worked example of two steps. A model that wants no instructions gets none. */
+  example: z.boolean().default(true),
   /** How often the judge is asked again about a step for which it gave no score at all. */
   stepRetries: z.number().int().min(0).default(1),
 });
@@ -86,6 +96,8 @@ const loraSchema = z.strictObject({
 
 const evalSchema = z.strictObject({
   temperature: z.number().min(0).default(0),
+  /** As `rollout.minSteps`, in an evaluation with tools. */
+  minSteps: z.number().int().min(0).max(20).default(0),
   /** Tokens for one chain of thought when tools are off. */
   maxChainTokens: positive.default(768),
 });

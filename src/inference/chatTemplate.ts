@@ -27,13 +27,12 @@ export function renderChat(
 ): (system: string, user: string) => string {
   const parsed = compile(template);
   const render = (messages: readonly Message[]): string => {
-    const text = parsed.render({
-      messages,
-      add_generation_prompt: true,
-      bos_token: bosText,
-      eos_token: eosText,
-      date_string: PINNED_DATE,
-    });
+    // As llama.cpp's chat calls it: DeepSeek's template closes `<think>` at once where thinking is not asked for.
+    const values = {
+      ...{ messages, add_generation_prompt: true, enable_thinking: true },
+      ...{ bos_token: bosText, eos_token: eosText, date_string: PINNED_DATE },
+    };
+    const text = renderWith(parsed, values);
     return bosText !== '' && !text.startsWith(bosText) ? bosText + text : text;
   };
   return (system, user) => {
@@ -51,6 +50,19 @@ export function renderChat(
       throw unusable(error);
     }
   };
+}
+
+/** Some templates go through `tools` without asking whether there are any, which Python and llama.cpp let pass. */
+function renderWith(template: Template, values: Record<string, unknown>): string {
+  try {
+    return template.render(values);
+  } catch (error) {
+    try {
+      return template.render({ ...values, tools: [] });
+    } catch {
+      throw error;
+    }
+  }
 }
 
 function compile(template: string): Template {

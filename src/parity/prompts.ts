@@ -6,7 +6,7 @@
 import type { Config } from '../config/index.js';
 import type { SparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
-import { renderHead } from '../rollout/prompt.js';
+import { headTokens, renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
 import { actionsOf, loadParts } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
@@ -32,7 +32,7 @@ export async function checkPrompts(
   // Rendering needs only the tokenizer, so the context is small.
   const generator = await openLlamaCpp({ modelPath: config.model.path, contextSize: 64, signal });
   try {
-    const settings = promptSettings(generator, actions, config.rollout.maxSteps);
+    const settings = promptSettings(generator, actions, config.rollout);
     let compared = 0;
     let different = 0;
     let first: PromptCheck['first'] = null;
@@ -40,8 +40,7 @@ export async function checkPrompts(
       const question = questions.get(trajectory.questionId);
       if (question === undefined) continue;
       compared += 1;
-      const head = renderHead(question, settings);
-      const today = head.flatMap(({ text, special }) => generator.tokenize(text, special));
+      const today = headTokens(renderHead(question, settings), generator);
       const token = firstDifference(promptOf(trajectory), today);
       if (token === null) continue;
       different += 1;
@@ -67,8 +66,8 @@ export function firstDifference(a: readonly number[], b: readonly number[]): num
 export function promptCause({ different, compared, first }: PromptCheck): string {
   return (
     `the chat template: ${different} of ${compared} stored prompts are not what this model's template, tokenizer and ` +
-    `instructions make of their questions today (${first!.id} from token ${first!.token} on); the model, rollout.maxSteps ` +
-    'or the tools are not those of the rollouts: restore them, or generate again'
+    `instructions make of their questions today (${first!.id} from token ${first!.token} on); the model, rollout.maxSteps, ` +
+    'rollout.example or the tools are not those of the rollouts: restore them, or generate again'
   );
 }
 

@@ -41,5 +41,10 @@ export type Question = z.infer<typeof questionSchema>;
  * the same where `N/A` fills up the end of the list, while after an earlier `N/A` its letters no longer fit the answer.
  */
 export function letteredOptions({ options }: Pick<Question, 'options'>): string[] {
-  return options.flatMap((option, index) => (option === 'N/A' ? [] : [`${LETTERS[index]}. ${option}`]));
+  return shownLetters({ options }).map((letter) => `${letter}. ${options[LETTERS.indexOf(letter)]}`);
+}
+
+/** The letters of the options that prompts show. */
+export function shownLetters({ options }: Pick<Question, 'options'>): string[] {
+  return options.flatMap((option, index) => (option === 'N/A' ? [] : [LETTERS[index]!]));
 }

@@ -42,7 +42,9 @@ export async function ask(judge: Judge, request: JudgeRequest, signal: AbortSign
 
 async function answerOf(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
   try {
-    return await judge.judge(request, signalOf({ signal }));
+    // Judges are not told the examples, and their caches go by what they are told.
+    const actions = request.actions.map(({ example: _example, ...told }) => told);
+    return await judge.judge({ ...request, actions }, signalOf({ signal }));
   } catch (error) {
     throwIfAborted(signal);
     const failure = toSparkError(error, 'invalid_argument');

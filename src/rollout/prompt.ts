@@ -9,8 +9,9 @@
  * to answer. It also writes the thought, the name of the action, the input and the answer, each with its closing tag.
  * All other tags are template, written by us.
  */
+import type { Tokenizer } from '../inference/generator.js';
 import { letteredOptions, type Question } from '../questions/question.js';
-import { type ActionInfo, THINK } from '../tools/tool.js';
+import { type ActionExample, type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
   thought: '<thought>',
@@ -24,6 +25,12 @@ export const TAG = {
   answer: '<answer>',
   answerEnd: '</answer>',
 } as const;
+
+/** How an answer is written (`RolloutSettings.answer`). */
+export const ANSWER_FORMS = ['auto', 'letter', 'text'] as const;
+
+/** What comes before the letter, in the sentence that graders look for. */
+export const ANSWER_BEFORE = 'The answer is (';
 
 /** The tags without line breaks; a tokenizer made for this format has one token for each. */
 export const TAG_TEXTS = [
@@ -54,7 +61,10 @@ export function renderQuestion(question: Question): string {
 }
 
 /** The instructions for a general model; a model trained on the format does not get them. */
-export function renderInstructions(actions: readonly ActionInfo[], maxSteps: number): string {
+export function renderInstructions(
+  actions: readonly ActionInfo[],
+  { maxSteps, example }: { readonly maxSteps: number; readonly example: boolean },
+): string {
   const list = actions
     .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
     .join('\n');
@@ -67,8 +77,37 @@ ${list}
 The input of ${THINK} is your own reasoning; it has no observation.
 
 After at most ${maxSteps} steps, or as soon as you know, finish with:
-${TAG.answer}The answer is (X).${TAG.answerEnd}
-where X is the letter of the correct option.`;
+${TAG.answer}${ANSWER_BEFORE}X).${TAG.answerEnd}
+where X is the letter of the correct option.${example ? workedExample(actions) : ''}`;
+}
+
+/**
+ * Two steps and an answer, with the examples of the first and the last tool that have one: tools stand in the order of
+ * prompts, in which neighbours are alike. Empty when no tool has one.
+ */
+function workedExample(actions: readonly ActionInfo[]): string {
+  const able = actions.filter((action) => action.example !== undefined);
+  const first = able[0];
+  if (first === undefined) return '';
+  const last = able.at(-1)!;
+  const wanted = first === last ? first.example!.wanted : `${first.example!.wanted} and ${last.example!.wanted}`;
+  const second =
+    first === last
+      ? renderStep(THINK, 'Now I compare it with the options.', 'It is the value of option B.', null)
+      : renderExample(last.name, 'Now', last.example!);
+  return `
+
+An example, for a question that asks about ${wanted}:
+${renderExample(first.name, 'First', first.example!)}${second}${TAG.answer}${ANSWER_BEFORE}B).${TAG.answerEnd}`;
+}
+
+function renderExample(name: string, when: 'First' | 'Now', { wanted, input, observation }: ActionExample): string {
+  return renderStep(name, `${when} I need ${wanted}.`, input, observation);
+}
+
+function renderStep(action: string, thought: string, input: string, observation: string | null): string {
+  const seen = observation === null ? '' : TAG.observation + neutralizeTags(observation) + TAG.observationEnd;
+  return `${TAG.thought}${thought}${TAG.thoughtEnd}${TAG.action}${action}${TAG.actionEnd}${TAG.input}${input}${TAG.inputEnd}${seen}`;
 }
 
 /** A piece of the prompt. `special`: written by us or by the chat template, so control tokens in it are parsed. */
@@ -90,9 +129,10 @@ export interface PromptSettings {
 const SYSTEM_MARK = 'SPARKSYSTEMTEXT';
 const USER_MARK = 'SPARKUSERTEXT';
 
-/** The prompt s_0 as pieces, which are to be tokenised one by one. */
+/** The prompt s_0 as pieces; `headTokens` makes tokens of them. */
 export function renderHead(question: Question, settings: PromptSettings): PromptPiece[] {
-  const user = renderQuestion(question);
+  // Many templates trim what a message says; trimmed already, it is the same in all of them.
+  const user = settings.chat === null ? renderQuestion(question) : renderQuestion(question).trim();
   if (settings.chat === null) {
     const before = settings.instructions === null ? '' : `${settings.instructions}\n\n`;
     return pieces([
@@ -106,7 +146,7 @@ export function renderHead(question: Question, settings: PromptSettings): Prompt
   const out: PromptPiece[] = [];
   marks.forEach((mark, index) => {
     const at = rest.indexOf(mark);
-    // A template that drops the system message gets the instructions in front of the question instead.
+    // A template that drops the system message gets the instructions in front of the question, as in llama.cpp's chat.
     if (at < 0) return;
     out.push({ text: rest.slice(0, at), special: true }, { text: contents[index]!, special: false });
     rest = rest.slice(at + mark.length);
@@ -115,9 +155,38 @@ export function renderHead(question: Question, settings: PromptSettings): Prompt
   const systemDropped = settings.instructions !== null && !out.some((p) => p.text === settings.instructions);
   return pieces(
     systemDropped
-      ? out.map((p) => (p.text === user ? { text: `${settings.instructions}\n\n${user}`, special: false } : p))
+      ? out.map((p) => (p.text === user ? { text: `${settings.instructions}\n${user}`, special: false } : p))
       : out,
   );
+}
+
+/**
+ * The tokens of a prompt: those of the whole text, as llama.cpp's chat makes them. Tokenised one by one the pieces would
+ * differ where a vocabulary joins a character of the template with one of the text, or writes a space before every text.
+ * Only where a text holds a control token, the pieces are tokenised apart, so that it is none.
+ */
+export function headTokens(head: readonly PromptPiece[], tokenizer: Pick<Tokenizer, 'tokenize'>): number[] {
+  const texts = head.filter(({ special }) => !special);
+  // A completion model has no chat to be like: a token of the beginning and a text.
+  const isChat = head.at(-1)?.special === true;
+  if (!isChat || texts.some(({ text }) => holdsControl(text, tokenizer))) {
+    return head.flatMap(({ text, special }) => tokenizer.tokenize(text, special));
+  }
+  return tokenizer.tokenize(head.map(({ text }) => text).join(''), true);
+}
+
+/**
+ * Whether control tokens would be parsed in a text. A vocabulary that writes a space before every text may write it in one
+ * case only, so the ends are compared, of texts that begin with the same token.
+ */
+function holdsControl(text: string, tokenizer: Pick<Tokenizer, 'tokenize'>): boolean {
+  const [parsed, plain] = [true, false].map((special) => tokenizer.tokenize(`\n${text}`, special)) as [
+    number[],
+    number[],
+  ];
+  const length = Math.min(parsed.length, plain.length);
+  const end = plain.slice(plain.length - length);
+  return parsed.slice(parsed.length - length).some((token, index) => token !== end[index]);
 }
 
 function pieces(list: PromptPiece[]): PromptPiece[] {

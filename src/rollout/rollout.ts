@@ -9,11 +9,11 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';
 import { checkKeys } from '../options.js';
 import { extractAnswer } from '../questions/extraction.js';
-import type { Question } from '../questions/question.js';
+import { type Question, shownLetters } from '../questions/question.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
 import { askForLastVerdict, endsTheRun } from './ask.js';
-import { renderHead, TAG } from './prompt.js';
+import { ANSWER_BEFORE, headTokens, renderHead, TAG } from './prompt.js';
 import { promptSettings, ROLLOUT_SETTINGS, type RolloutDeps, type RolloutSettings } from './settings.js';
 import { judgedSteps, type RolloutState, sampling, writeStep } from './step.js';
 import { Transcript } from './transcript.js';
@@ -34,11 +34,18 @@ export async function rolloutQuestion(
       `expected a judge for the selection ${settings.selection}, got none; pass deps.judge, or the selection 'policy'`,
     );
   }
+  const { minSteps, maxSteps } = settings;
+  if (!(minSteps >= 0 && minSteps <= maxSteps)) {
+    throw new SparkError(
+      'invalid_argument',
+      `rolloutQuestion: expected minSteps from 0 to maxSteps (${maxSteps}), got ${minSteps}; lower it or raise maxSteps`,
+    );
+  }
   return withSequence(question, deps, async (sequence) => {
     const transcript = new Transcript(deps.generator, sequence);
     const state: RolloutState = { question, deps, settings, transcript, steps: [] };
-    const head = promptSettings(deps.generator, deps.tools.actions(), settings.maxSteps);
-    for (const { text, special } of renderHead(question, head)) transcript.write('prompt', NO_STEP, text, special);
+    const head = promptSettings(deps.generator, deps.tools.actions(), settings);
+    transcript.append('prompt', NO_STEP, headTokens(renderHead(question, head), deps.generator));
     const ending = await writeSteps(state);
     await judgeLastStep(state, ending.answerText);
     return assemble(state, ending);
@@ -82,7 +89,9 @@ async function writeSteps(state: RolloutState): Promise<Ending> {
     const stateEnd = transcript.length;
     try {
       const forced = steps.length >= settings.maxSteps;
-      if (forced || (await transcript.chooseOpening(steps.length, sampling(state, steps.length, 'opening'))))
+      const mayAnswer = steps.length >= settings.minSteps;
+      const drawn = sampling(state, steps.length, 'opening');
+      if (forced || (await transcript.chooseOpening(steps.length, mayAnswer, drawn)))
         return await writeAnswer(state, forced);
       await writeStep(state, stateEnd);
     } catch (error) {
@@ -93,15 +102,35 @@ async function writeSteps(state: RolloutState): Promise<Ending> {
 }
 
 async function writeAnswer(state: RolloutState, forced: boolean): Promise<Ending> {
-  const { transcript, settings } = state;
+  const { transcript, settings, deps } = state;
   if (forced) transcript.template(TAG.answer, NO_STEP);
+  const { answer: form } = settings;
+  const byLetter = form === 'letter' || (form === 'auto' && deps.generator.wantsInstructions);
+  const text = byLetter ? await chooseLetter(state) : await writeFreely(state);
+  return { end: forced ? 'forced' : 'answered', answerText: text, length: transcript.length };
+}
+
+async function writeFreely(state: RolloutState): Promise<string> {
   const options = {
     ...sampling(state, state.steps.length, 'answer'),
     stop: [TAG.answerEnd],
-    maxTokens: settings.maxAnswerTokens,
+    maxTokens: state.settings.maxAnswerTokens,
   };
-  const { text } = await transcript.generate('answer', NO_STEP, options);
-  return { end: forced ? 'forced' : 'answered', answerText: text, length: transcript.length };
+  return (await state.transcript.generate('answer', NO_STEP, options)).text;
+}
+
+/**
+ * Our sentence with a letter of the model's choice among those shown. Left alone a general model writes an option's text,
+ * a formula, or a letter that is not there, and none of it can be graded.
+ */
+async function chooseLetter(state: RolloutState): Promise<string> {
+  const { question, transcript } = state;
+  const letters = shownLetters(question);
+  transcript.template(ANSWER_BEFORE, NO_STEP);
+  const ends = letters.map((letter) => `${letter}).`);
+  const texts = ends.map((end) => end + TAG.answerEnd);
+  const index = await transcript.choose('answer', NO_STEP, texts, sampling(state, state.steps.length, 'answer'));
+  return ANSWER_BEFORE + ends[index]!;
 }
 
 async function judgeLastStep({ question, deps, steps }: RolloutState, answer: string): Promise<void> {

@@ -5,7 +5,7 @@ import type { Judge } from '../judge/judge.js';
 import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
-import { type PromptSettings, renderInstructions } from './prompt.js';
+import { type ANSWER_FORMS, type PromptSettings, renderInstructions } from './prompt.js';
 import type { ActionUsage } from './usage.js';
 
 /** The part of the tool registry that a rollout uses. */
@@ -33,6 +33,8 @@ export interface RolloutSettings {
   /** τ */
   readonly tau: number;
   readonly maxSteps: number;
+  /** Before so many steps the policy may not answer. */
+  readonly minSteps: number;
   readonly temperature: number;
   readonly maxThoughtTokens: number;
   readonly maxInputTokens: number;
@@ -40,6 +42,13 @@ export interface RolloutSettings {
   readonly stepRetries: number;
   readonly toolTimeoutMs: number;
   readonly maxObservationChars: number;
+  /** Whether the instructions end with a worked example. A model that wants no instructions gets none either way. */
+  readonly example: boolean;
+  /**
+   * `letter`: the answer is one of the letters shown, in our sentence. `text`: the model writes what it likes. `auto`:
+   * `text` for a model that was trained on the format and gets no instructions, else `letter`.
+   */
+  readonly answer: (typeof ANSWER_FORMS)[number];
   readonly seed: number;
   /** Tells several rollouts of one question apart; 0 for the first. */
   readonly attempt: number;
@@ -49,6 +58,7 @@ export const ROLLOUT_SETTINGS = {
   selection: true,
   tau: true,
   maxSteps: true,
+  minSteps: true,
   temperature: true,
   maxThoughtTokens: true,
   maxInputTokens: true,
@@ -56,16 +66,22 @@ export const ROLLOUT_SETTINGS = {
   stepRetries: true,
   toolTimeoutMs: true,
   maxObservationChars: true,
+  example: true,
+  answer: true,
   seed: true,
   attempt: true,
 } as const satisfies KeysOf<RolloutSettings>;
 
 /** How the head of the prompt is rendered for this model. */
-export function promptSettings(generator: Generator, actions: readonly ActionInfo[], maxSteps: number): PromptSettings {
+export function promptSettings(
+  generator: Generator,
+  actions: readonly ActionInfo[],
+  settings: Pick<RolloutSettings, 'maxSteps' | 'example'>,
+): PromptSettings {
   const { bosText, eosText, chatTemplate, wantsInstructions } = generator;
   return {
     bosText,
     chat: chatTemplate === null ? null : renderChat(chatTemplate, bosText, eosText),
-    instructions: wantsInstructions ? renderInstructions(actions, maxSteps) : null,
+    instructions: wantsInstructions ? renderInstructions(actions, settings) : null,
   };
 }

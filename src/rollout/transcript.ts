@@ -10,6 +10,8 @@ export class Transcript {
   readonly #generator: Generator;
   readonly #sequence: GeneratorSequence;
   #segments: Segment[] = [];
+  /** What the last generated token wrote beyond its stop: many vocabularies have `><`, which begins our next tag. */
+  #begun = '';
 
   constructor(generator: Generator, sequence: GeneratorSequence) {
     this.#generator = generator;
@@ -33,18 +35,24 @@ export class Transcript {
 
   /** Appends text of ours, in which control tokens are parsed. */
   template(text: string, step: number): void {
-    this.write('template', step, text, true);
+    this.write('template', step, this.#restOf(text), true);
   }
 
   /** `special` only for text that no model, user or tool wrote. */
   write(kind: SegmentKind, step: number, text: string, special: boolean): void {
-    this.#sequence.append(this.#generator.tokenize(text, special));
+    this.append(kind, step, this.#generator.tokenize(text, special));
+  }
+
+  append(kind: SegmentKind, step: number, tokens: readonly number[]): void {
+    this.#begun = '';
+    this.#sequence.append(tokens);
     this.#record(kind, step);
   }
 
   async generate(kind: SegmentKind, step: number, options: GenerateOptions): Promise<Generated> {
     const generated = await this.#sequence.generate(options);
     this.#record(kind, step);
+    this.#begun = generated.finish === 'stop' ? this.#beyond(generated, options.stop) : '';
     return generated;
   }
 
@@ -61,13 +69,34 @@ export class Transcript {
     return index;
   }
 
-  /** The model opens a thought of `step` or the answer; true when it answers. */
-  async chooseOpening(step: number, sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<boolean> {
-    const options = [TAG.thought, TAG.answer].map((text) => this.#generator.tokenize(text, true));
+  /**
+   * The model opens a thought of `step`, or the answer where `mayAnswer`; true when it answers. A thought that it had to
+   * open is recorded as its own: it is what the policy has to learn to do where nobody makes it.
+   */
+  async chooseOpening(
+    step: number,
+    mayAnswer: boolean,
+    sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
+  ): Promise<boolean> {
+    const options = (mayAnswer ? [TAG.thought, TAG.answer] : [TAG.thought]).map((text) =>
+      this.#generator.tokenize(this.#restOf(text), true),
+    );
+    this.#begun = '';
     const answers = (await this.#sequence.choose(options, sampling)) === 1;
     if (answers) this.#record('answer', -1);
     else this.#record('thought', step);
     return answers;
+  }
+
+  #beyond({ tokens, text }: Generated, stops: readonly string[]): string {
+    const after = this.#generator.detokenize(tokens).slice(text.length);
+    const stop = stops.find((one) => after.startsWith(one));
+    return stop === undefined ? '' : after.slice(stop.length);
+  }
+
+  /** A tag of ours without the beginning that the model has written already. */
+  #restOf(text: string): string {
+    return text.startsWith(this.#begun) ? text.slice(this.#begun.length) : text;
   }
 
   /** Records everything since the last segment as `kind`; joined to the last segment when kind and step are the same. */

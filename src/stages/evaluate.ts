@@ -156,7 +156,7 @@ async function answer(
   handle: ResultHandler,
 ): Promise<RunSummary> {
   const { config, parts, signal } = run;
-  const { temperature, maxChainTokens } = config.eval;
+  const { temperature, minSteps, maxChainTokens } = config.eval;
   const generator = await parts.generator(adapterOf(run, spec));
   try {
     if (!spec.tools) {
@@ -167,7 +167,9 @@ async function answer(
       return await runAll(todo, { generator, signal }, chain, handle);
     }
     const deps = { generator, judge: null, tools: parts.tools(), usage: new ActionUsage(), signal };
-    const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature });
+    const settings = rolloutSettings(config, {
+      ...{ selection: 'policy', tau: config.rollout.tau, temperature, minSteps },
+    });
     return await runRollouts(todo, deps, settings, handle);
   } finally {
     await generator.dispose();

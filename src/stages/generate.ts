@@ -123,6 +123,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     seconds: (performance.now() - started) / 1000,
   };
   if (written + result.already === 0) throw nothingCame(result, file);
+  if (Object.keys(result.actions).length === 0) log.warn(noSteps(result));
   log.info(`generate ${generateText(result)}`);
   // Never complete, so that the next call counts what is there and tries skipped questions again.
   return { result, files: [file], complete: false, units: written + result.skipped };
@@ -142,6 +143,13 @@ export function generateText(summary: GenerateSummary): string {
 function skipsText({ skipped, skipCodes, firstSkip }: GenerateSummary): string {
   const codes = Object.entries(skipCodes).map(([code, count]) => `${count} ${code}`);
   return `${skipped} skipped: ${codes.join(', ')}; the first, ${firstSkip?.code}: ${firstSkip?.message}`;
+}
+
+function noSteps({ set, trajectories }: GenerateSummary): string {
+  return (
+    `generate ${set}: none of ${trajectories} trajectories has a step, so there is no choice of an action to learn from; ` +
+    'set rollout.minSteps to 1 or more (--min-steps)'
+  );
 }
 
 function nothingCame(summary: GenerateSummary, file: string): SparkError {
@@ -166,7 +174,8 @@ async function rollOut(
   const generator = await parts.generator(null);
   try {
     const deps = { generator, judge, tools: parts.tools(), usage, signal };
-    const settings = rolloutSettings(config, { ...set, temperature: config.rollout.temperature });
+    const { temperature, minSteps } = config.rollout;
+    const settings = rolloutSettings(config, { ...set, temperature, minSteps });
     skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
     for (const warning of warnings()) log.warn(warning);
     return skipCodes;

@@ -10,7 +10,7 @@ import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 /** The settings of a rollout from the configuration. */
 export function rolloutSettings(
   { rollout, tools, seed }: Config,
-  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature'>,
+  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature' | 'minSteps'>,
 ): RolloutSettings {
   const { timeoutMs, maxObservationChars } = tools;
   return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };
@@ -28,7 +28,7 @@ export function isOneQuestion({ name, before, now }: Change): boolean {
 
 /** The facts that rollouts and evaluations have in common: limits, tools, model, seed. */
 export async function actingFacts({ config, parts, partsHash, signal }: Run): Promise<Facts> {
-  const { selection: _rule, tau: _threshold, temperature: _sampled, ...limits } = config.rollout;
+  const { selection: _rule, tau: _threshold, temperature: _sampled, minSteps: _least, ...limits } = config.rollout;
   const { timeoutMs, maxObservationChars } = config.tools;
   return {
     model: await modelSha256(config.model.path, signal),
@@ -41,6 +41,6 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
 }
 
 export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
-  const { temperature } = run.config.rollout;
-  return { set: nameOfSet(set), temperature, judge: run.parts.judgeName, ...(await actingFacts(run)) };
+  const { temperature, minSteps } = run.config.rollout;
+  return { set: nameOfSet(set), temperature, minSteps, judge: run.parts.judgeName, ...(await actingFacts(run)) };
 }

@@ -1,12 +1,12 @@
 /** Built-in tools as `Tool` objects that run in sandboxed children. */
 import { builtinTool } from './builtin.js';
 import type { ToolHost } from './host.js';
-import type { Tool } from './tool.js';
+import type { ActionExample, Tool } from './tool.js';
 
 /** What prompts say about a built-in tool. */
-export function describeHosted(name: string): { readonly description: string; readonly inputHint: string } {
-  const { description, inputHint } = builtinTool(name)!;
-  return { description, inputHint };
+export function describeHosted(name: string): Pick<Tool, 'description' | 'inputHint'> & { example: ActionExample } {
+  const { description, inputHint, worked } = builtinTool(name)!;
+  return { description, inputHint, example: worked };
 }
 
 /**

@@ -74,10 +74,9 @@ export class ToolRegistry {
 
   /** The tools, then `think`. */
   actions(): readonly ActionInfo[] {
-    const tools = [...this.#tools.values()].map(({ name, description, inputHint }) => ({
-      name,
-      description,
-      inputHint,
+    const tools = [...this.#tools.values()].map(({ name, description, inputHint, example }) => ({
+      ...{ name, description, inputHint },
+      ...(example === undefined ? {} : { example }),
     }));
     return [
       ...tools,
@@ -141,7 +140,7 @@ function checkTool(tool: Tool): void {
   if (typeof tool !== 'object' || tool === null) {
     throw wrong('expected an object with name, description, inputHint and run', tool);
   }
-  const { name, description, inputHint, run } = tool;
+  const { name, description, inputHint, example, run } = tool;
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw wrong(`expected a tool name like my_tool (${NAME.source})`, name);
   }
@@ -152,7 +151,15 @@ function checkTool(tool: Tool): void {
     throw wrong(`tool ${name}: expected a description, one sentence for prompts and the judge`, description);
   }
   if (typeof inputHint !== 'string') throw wrong(`tool ${name}: expected a text as inputHint`, inputHint);
+  if (example !== undefined && !isExample(example)) {
+    throw wrong(`tool ${name}: expected an example { wanted, input, observation } of three texts, or none`, example);
+  }
   if (typeof run !== 'function') throw wrong(`tool ${name}: expected a function run(input, context)`, run);
+}
+
+function isExample(example: unknown): boolean {
+  const { wanted, input, observation } = Object(example) as { readonly [key: string]: unknown };
+  return [wanted, input, observation].every((text) => typeof text === 'string' && text.trim() !== '');
 }
 
 export interface BuiltinOptions {

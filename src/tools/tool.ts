@@ -15,6 +15,8 @@ export interface Tool {
   readonly description: string;
   /** What the input looks like, with one example: `an expression, e.g. 3 km / 2 h to m/s`. */
   readonly inputHint: string;
+  /** One call that works, for the worked example in the instructions. */
+  readonly example?: ActionExample;
   run(input: string, context: ToolContext & { readonly signal: AbortSignal }): Promise<ToolResult>;
 }
 
@@ -24,6 +26,16 @@ export interface ActionInfo {
   readonly description: string;
   /** What the input looks like; empty for `think`. */
   readonly inputHint: string;
+  /** Not shown to the judge. */
+  readonly example?: ActionExample;
+}
+
+/** A call as a model sees it that looks for something: "First I need {wanted}." */
+export interface ActionExample {
+  /** What is found out: `15 percent of 240`. */
+  readonly wanted: string;
+  readonly input: string;
+  readonly observation: string;
 }
 
 export interface ToolContext {

@@ -61,7 +61,17 @@ describe('models/spark-tiny.gguf', () => {
 
   const run = async (selection: 'policy' | 'max-score'): Promise<Trajectory[]> => {
     const settings = {
-      ...{ tau: 6, maxSteps: 5, temperature: 0, maxThoughtTokens: 48, maxInputTokens: 96, maxAnswerTokens: 24 },
+      ...{
+        tau: 6,
+        maxSteps: 5,
+        minSteps: 0,
+        example: true,
+        answer: 'auto' as const,
+        temperature: 0,
+        maxThoughtTokens: 48,
+        maxInputTokens: 96,
+        maxAnswerTokens: 24,
+      },
       ...{ stepRetries: 1, toolTimeoutMs: 20_000, maxObservationChars: 280, seed: 1, attempt: 0 },
     };
     const judge = selection === 'policy' ? null : createOracle();

@@ -19,7 +19,18 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const [question] = rollout.makeMini({ seed: 1, perCategory: 1, split: 'train' }) as [rollout.Question];
 const oracle = rollout.createOracle();
 const settings: rollout.RolloutSettings = {
-  ...{ selection: 'min-score', tau: 6, maxSteps: 1, temperature: 0, seed: 1, attempt: 0, stepRetries: 0 },
+  ...{
+    selection: 'min-score',
+    tau: 6,
+    maxSteps: 1,
+    minSteps: 0,
+    example: true,
+    answer: 'auto',
+    temperature: 0,
+    seed: 1,
+    attempt: 0,
+    stepRetries: 0,
+  },
   ...{ maxThoughtTokens: 16, maxInputTokens: 16, maxAnswerTokens: 16, toolTimeoutMs: 5000, maxObservationChars: 80 },
 };
 const small = {

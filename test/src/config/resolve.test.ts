@@ -52,6 +52,20 @@ describe('resolveConfig', () => {
     );
   });
 
+  it('wants a step before an answer in rollouts, none in evaluations, and never more than there may be', () => {
+    expect(resolveConfig({}).rollout).toMatchObject({ minSteps: 1, example: true, answer: 'auto' });
+    expect(resolveConfig({}).eval.minSteps).toBe(0);
+    expect(resolveConfig({ rollout: { minSteps: 5 }, eval: { minSteps: 5 } }).rollout.minSteps).toBe(5);
+    for (const section of ['rollout', 'eval']) {
+      expect(() => resolveConfig({ [section]: { minSteps: 3 } }, { rollout: { maxSteps: 2 } })).toThrow(
+        `${section}.minSteps: expected at most rollout.maxSteps (2), got 3`,
+      );
+    }
+    expect(() => resolveConfig({ rollout: { minSteps: -1, answer: 'number', example: 'yes' } })).toThrow(
+      /rollout\.minSteps[\s\S]*rollout\.answer[\s\S]*rollout\.example/,
+    );
+  });
+
   it('names every wrong key', () => {
     expect(() => resolveConfig({ rollout: { tau: 11 }, ppo: { epoch: 3 } })).toThrow(/rollout\.tau[\s\S]*epoch/);
     expect(() => patchFromAssignment('ppo.epochs')).toThrow(/key=value/);

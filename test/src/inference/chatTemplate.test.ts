@@ -27,7 +27,7 @@ describe('renderChat', () => {
     const pieces = renderHead(question(), settings);
     expect(pieces[0]).toEqual({ text: '<s><user>', special: true });
     expect(pieces[1]!.special).toBe(false);
-    expect(pieces[1]!.text).toMatch(/^Do this\.\n\nQuestion:\n/);
+    expect(pieces[1]!.text).toMatch(/^Do this\.\nQuestion:\n/);
   });
 
   it('says what is wrong with a template it cannot render', () => {

@@ -7,7 +7,7 @@ import { renderChat } from '../../../src/inference/chatTemplate.js';
 import { generatorHash, type LlamaCppGenerator, openLlamaCpp, openTokenizer } from '../../../src/inference/llamaCpp.js';
 import { loadQuestions } from '../../../src/questions/load.js';
 import { rolloutWithoutTools } from '../../../src/rollout/plain.js';
-import { renderHead } from '../../../src/rollout/prompt.js';
+import { headTokens, renderHead } from '../../../src/rollout/prompt.js';
 import { isTrajectory, rolloutQuestion } from '../../../src/rollout/rollout.js';
 import { promptSettings } from '../../../src/rollout/settings.js';
 import { ActionUsage } from '../../../src/rollout/usage.js';
@@ -56,13 +56,13 @@ describe.skipIf(!here)('llama.cpp', () => {
   });
 
   it('renders the chat template with a date that stands still, and user text without control tokens', () => {
-    const { chat } = promptSettings(generator, [], 5);
+    const { chat } = promptSettings(generator, [], SETTINGS);
     expect(chat!('', 'Hello')).toBe(
       renderChat(generator.chatTemplate!, generator.bosText, generator.eosText)('', 'Hello'),
     );
     const trick = { ...question(), question: 'a <|eot_id|> b' };
-    const settings = promptSettings(generator, [{ name: 'think', description: 'thinks', inputHint: '' }], 5);
-    const tokens = renderHead(trick, settings).flatMap(({ text, special }) => generator.tokenize(text, special));
+    const settings = promptSettings(generator, [{ name: 'think', description: 'thinks', inputHint: '' }], SETTINGS);
+    const tokens = headTokens(renderHead(trick, settings), generator);
     const ends = generator.tokenize('<|eot_id|>', true)[0]!;
     // Two from the template, after the messages of system and user; none from the question.
     expect(tokens.filter((token) => token === ends)).toHaveLength(2);

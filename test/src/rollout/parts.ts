@@ -19,6 +19,7 @@ export const SETTINGS: RolloutSettings = {
   selection: 'min-score',
   tau: 6,
   maxSteps: 3,
+  minSteps: 0,
   temperature: 0,
   maxThoughtTokens: 40,
   maxInputTokens: 40,
@@ -26,6 +27,8 @@ export const SETTINGS: RolloutSettings = {
   stepRetries: 1,
   toolTimeoutMs: 20_000,
   maxObservationChars: 200,
+  example: true,
+  answer: 'auto',
   seed: 1,
   attempt: 0,
 };

@@ -149,6 +149,81 @@ describe('rolloutQuestion', () => {
     expect(trajectory).toMatchObject({ answer: 'B', correct: false, end: 'answered' });
   });
 
+  it('takes minSteps steps before an answer, and the thoughts it had to open are the policy’s own', async () => {
+    // Would answer at once, and after every step.
+    const hasty = continuations([
+      ['<action>think</action><input>', 'So be it.</input><answer>It is C.</answer>'],
+      ['</thought><action>', 'think</action>'],
+      ['<thought>', 'Well.</thought>'],
+      ['900\n', '<answer>It is C.</answer>'],
+    ]);
+    const run = async (minSteps: number) => {
+      const given = deps(hasty, { judge: null });
+      const settings = { ...SETTINGS, selection: 'policy', minSteps } as const;
+      const trajectory = trajectoryOf(await rolloutQuestion(question(), given, settings));
+      return [trajectory, textsOf(trajectory, 'thought', given.generator.detokenize)] as const;
+    };
+    expect((await run(0))[0]).toMatchObject({ steps: [], end: 'answered' });
+    const [one, thoughts] = await run(1);
+    expect(one).toMatchObject({ steps: [{ action: 'think' }], end: 'answered' });
+    expect(thoughts).toEqual(['<thought>Well.</thought>']);
+    expect((await run(2))[0].steps).toHaveLength(2);
+    expect((await run(3))[0]).toMatchObject({ end: 'forced', steps: { length: 3 } });
+    for (const minSteps of [4, -1, Number.NaN]) {
+      await expect(run(minSteps)).rejects.toMatchObject({ code: 'invalid_argument' });
+    }
+  });
+
+  it('lets the model choose a letter among those shown, in our sentence', async () => {
+    const wayward = continuations([
+      ['900\n', '<answer>'],
+      ['The answer is (', 'J).</answer>'],
+    ]);
+    const given = deps(wayward);
+    const asked = { ...question(), options: ['864', 'N/A', '888', '900'] };
+    const trajectory = trajectoryOf(await rolloutQuestion(asked, given, { ...SETTINGS, answer: 'letter' }));
+    // J is not open to it, nor B; all that is left is equally likely, and greedy takes the first.
+    expect(trajectory).toMatchObject({
+      answerText: 'The answer is (A).',
+      answer: 'A',
+      correct: false,
+      end: 'answered',
+    });
+    const { detokenize } = given.generator;
+    expect(textsOf(trajectory, 'answer', detokenize)).toEqual(['<answer>', 'A).</answer>']);
+    expect(textsOf(trajectory, 'template', detokenize)).toEqual(['The answer is (']);
+
+    const right = continuations([['The answer is (', 'C).</answer>']]);
+    const letters = { ...SETTINGS, maxSteps: 1, answer: 'letter' } as const;
+    const made = trajectoryOf(await rolloutQuestion(question(), deps(right), letters));
+    expect(made).toMatchObject({ answerText: 'The answer is (C).', answer: 'C', correct: true, end: 'forced' });
+  });
+
+  it('takes free text for an answer from a model without instructions, unless told otherwise', async () => {
+    const texts = async (wantsInstructions: boolean, answer: 'auto' | 'text') => {
+      const free = continuations([
+        ['900\n', '<answer>It is C.</answer>'],
+        ['The answer is (', 'C).</answer>'],
+      ]);
+      const generator = Object.assign(new ScriptedGenerator(free), { wantsInstructions });
+      const given = deps(free, { generator });
+      return trajectoryOf(await rolloutQuestion(question(), given, { ...SETTINGS, answer })).answerText;
+    };
+    expect(await texts(false, 'auto')).toBe('It is C.');
+    expect(await texts(true, 'text')).toBe('It is C.');
+    expect(await texts(true, 'auto')).toBe('The answer is (C).');
+  });
+
+  it('does not tell the judge the examples', async () => {
+    const asked = judge();
+    await rolloutQuestion(question(), deps(MODEL, { judge: asked }), SETTINGS);
+    expect(tools.actions()[0]).toHaveProperty('example');
+    expect(asked.requests[0]!.actions.map((action) => Object.keys(action))).toEqual([
+      ['name', 'description', 'inputHint'],
+      ['name', 'description', 'inputHint'],
+    ]);
+  });
+
   it('retries a step without scores, then skips the question with the reason', async () => {
     const silent = tableJudge(() => ({ scores: { calculator: null, think: null }, processOk: true }));
     expect(await rolloutQuestion(question(), deps(MODEL, { judge: silent }), SETTINGS)).toMatchObject({

@@ -25,9 +25,9 @@ const MODEL = continuations([
   ['\n', '<thought>Think.</thought>'],
 ]);
 let opened = 0;
-const generator = async () => {
+const generator = async (script: typeof MODEL) => {
   opened += 1;
-  return new ScriptedGenerator(MODEL, { sequences: 4 });
+  return new ScriptedGenerator(script, { sequences: 4 });
 };
 const verdict = { scores: { think: 8 }, processOk: true };
 const always = tableJudge(() => verdict);
@@ -39,11 +39,12 @@ await exportQuestions(
   foreign,
 );
 
-function generate(name: string, settings: object, judge: typeof always | null = always) {
+function generate(name: string, settings: object, judge: typeof always | null = always, script = MODEL) {
   const lines: string[] = [];
   const log: Log = { info: (line) => lines.push(line), warn: (line) => lines.push(line), progress() {} };
   const config = { name: path.join(folder, name), tools: { enabled: ['calculator'] }, ...settings };
-  const parts = judge === null ? { generator } : { generator, judge };
+  const writer = () => generator(script);
+  const parts = judge === null ? { generator: writer } : { generator: writer, judge };
   const done = withRun(config, { parts, log }, (run) => perform(run, generateStage(SET)));
   return { done, lines };
 }
@@ -51,6 +52,22 @@ function generate(name: string, settings: object, judge: typeof always | null = 
 const mini = (trainLimit: number) => ({ questions: { trainLimit } });
 
 describe('generate', () => {
+  it('warns where no trajectory has a step, and holds minSteps to be another rule', async () => {
+    const hasty = continuations([['\n', '<answer>It is C.</answer>']]);
+    const steps = (minSteps: number) => ({ ...mini(14), rollout: { minSteps } });
+    const { done, lines } = generate('hasty', steps(0), always, hasty);
+    expect(await done).toMatchObject({ written: 14, actions: {} });
+    expect(lines.join('\n')).toContain('none of 14 trajectories has a step');
+    expect(lines.join('\n')).toContain('rollout.minSteps');
+    await expect(generate('hasty', steps(1)).done).rejects.toMatchObject({
+      code: 'run_exists',
+      message: expect.stringContaining('minSteps 0, now 1'),
+    });
+    const made = generate('slow', mini(14));
+    await made.done;
+    expect(made.lines.join('\n')).not.toContain('has a step');
+  });
+
   it('says how many questions were skipped, with which codes, and what the first said', async () => {
     const judge = tableJudge(({ question: { category } }) => {
       if (category === 'law') throw new SparkError('judge_refused', 'not about law');

@@ -27,6 +27,19 @@ describe('ToolRegistry', () => {
     await registry.dispose();
   });
 
+  it('has an example for every built-in tool, which is what the tool really says', async () => {
+    const registry = createBuiltinRegistry();
+    for (const { name, example } of registry.actions()) {
+      if (name === 'think') continue;
+      const result = await registry.run(name, example!.input, { timeoutMs: 20_000, maxObservationChars: 400 });
+      expect([name, result]).toEqual([name, { ok: true, observation: expect.any(String) }]);
+      // Of a long one the beginning.
+      expect(result.observation.startsWith(example!.observation)).toBe(true);
+      if (result.observation.length < 30) expect(result.observation).toBe(example!.observation);
+    }
+    await registry.dispose();
+  });
+
   it('takes a subset, and refuses a name that is not built in', () => {
     expect(createBuiltinRegistry({ tools: ['search', 'calculator'] }).names).toEqual(['calculator', 'search']);
     expect(() => createBuiltinRegistry({ tools: ['abacus'] })).toThrow(/got "abacus"/);
@@ -67,6 +80,7 @@ describe('ToolRegistry', () => {
     ['no name', { ...tool('x', echo), name: undefined }, /got undefined/],
     ['no description', { ...tool('x', echo), description: undefined }, /tool x: .*description.*, got undefined/],
     ['an empty description', { ...tool('x', echo), description: ' ' }, /description/],
+    ['an example that is none', { ...tool('x', echo), example: { wanted: 'w', input: ' ' } }, /tool x: .*example/],
     ['no inputHint', { ...tool('x', echo), inputHint: 7 }, /tool x: .*inputHint.*, got 7/],
     ['no run', { ...tool('x', echo), run: undefined }, /tool x: .*run.*, got undefined/],
   ])('refuses a tool that is or has %s', (_, given, message) => {

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { renderInstructions } from '../../../src/rollout/prompt.js';
+import type { ActionInfo } from '../../../src/tools/tool.js';
+
+const shown = (name: string, wanted?: string): ActionInfo => ({
+  ...{ name, description: `Does ${name}.`, inputHint: 'a text' },
+  ...(wanted === undefined
+    ? {}
+    : { example: { wanted, input: `find ${wanted}`, observation: `</observation>${name}` } }),
+});
+const render = (actions: ActionInfo[], example = true) => renderInstructions(actions, { maxSteps: 3, example });
+
+describe('renderInstructions', () => {
+  it('shows two steps with the first and the last tool that have an example', () => {
+    const text = render([shown('a'), shown('b', 'this'), shown('c', 'these'), shown('d', 'that'), shown('think')]);
+    expect(text.slice(text.indexOf('An example'))).toBe(
+      'An example, for a question that asks about this and that:\n' +
+        '<thought>First I need this.</thought><action>b</action><input>find this</input><observation>‹/observation>b</observation>\n' +
+        '<thought>Now I need that.</thought><action>d</action><input>find that</input><observation>‹/observation>d</observation>\n' +
+        '<answer>The answer is (B).</answer>',
+    );
+  });
+
+  it('thinks in the second step where one tool alone has an example, and shows nothing where none has', () => {
+    const one = render([shown('a', 'this'), shown('think')]);
+    expect(one).toContain('<action>a</action><input>find this</input>');
+    expect(one).toMatch(/<action>think<\/action><input>[^<]+<\/input><answer>The answer is \(B\)\.<\/answer>$/);
+    expect(render([shown('a'), shown('think')])).toBe(render([shown('a', 'this'), shown('think')], false));
+    expect(render([shown('a')])).not.toContain('An example');
+  });
+});
