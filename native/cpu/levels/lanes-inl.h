@@ -34,7 +34,9 @@ SPARK_INLINE Lanes exp_lanes(Lanes x) {
   const auto tiny = hn::Lt(x, constant(-87.3f));
   Lanes y = hn::IfThenElse(tiny, constant(-87.3f), x);
   y = hn::IfThenElse(hn::Gt(y, constant(88.0f)), constant(88.0f), y);
-  const Lanes n = hn::Sub(hn::MulAdd(y, constant(1.44269504088896341f), constant(12582912.0f)), constant(12582912.0f));
+  const Lanes magic = constant(12582912.0f);
+  const Lanes shifted = hn::MulAdd(y, constant(1.44269504088896341f), magic);  // its last bits are n
+  const Lanes n = hn::Sub(shifted, magic);
   const Lanes r = hn::MulAdd(n, constant(2.12194440e-4f), hn::NegMulAdd(n, constant(0.693359375f), y));
   Lanes p = constant(1.9875691500e-4f);
   p = hn::MulAdd(p, r, constant(1.3981999507e-3f));
@@ -44,7 +46,7 @@ SPARK_INLINE Lanes exp_lanes(Lanes x) {
   p = hn::MulAdd(p, r, constant(5.0000001201e-1f));
   p = hn::MulAdd(hn::Mul(p, r), r, hn::Add(r, constant(1.0f)));
   const hn::RebindToSigned<Floats> ints;
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(ints, n), hn::Set(ints, 127)));
+  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::BitCast(ints, shifted), hn::Set(ints, 127)));
   return hn::IfThenZeroElse(tiny, hn::Mul(p, hn::BitCast(kFloats, exponent)));
 }
 
