@@ -61,6 +61,9 @@ const settings = {
   maxObservationChars: 400,
   seed: 1,
   attempt: 0,
+  minSteps: 0,
+  example: false,
+  answer: 'auto',
 } as const;
 
 const began = performance.now();

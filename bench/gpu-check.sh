@@ -26,7 +26,7 @@
 #   python3 bench/gpu-table.py A/result.json B/result.json …    one table of them all
 # With DEPS from `bench/gpu-deps.sh FOLDER --built` nothing is compiled there.
 #
-# Needs nvcc, cuBLAS, cmake, a C++ compiler, oneDNN, and the headers of nlohmann-json, doctest and CLI11; for the peers python3
+# Needs nvcc, cuBLAS, cmake, a C++ compiler, oneDNN, Highway, and the headers of nlohmann-json, doctest and CLI11; for the peers python3
 # with torch, transformers and peft. DEPS=FOLDER brings what bench/gpu-deps.sh collected elsewhere.
 #
 # Settings, by environment:

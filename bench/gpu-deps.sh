@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Collects what bench/gpu-check.sh needs and a bare GPU machine without a network may lack, from a machine that has it:
-# headers (doctest, nlohmann-json, CLI11, oneDNN), oneDNN's library with what it needs, and the Python packages of the peers.
+# headers (doctest, nlohmann-json, CLI11, oneDNN, Highway), the libraries of the last two with what they need, and the Python
+# packages of the peers.
 #
 #   bench/gpu-deps.sh FOLDER            about 10 MB; there: DEPS=FOLDER bench/gpu-check.sh
 #   bench/gpu-deps.sh FOLDER --built    also the programs themselves, compiled here for CAPABILITY (default 90a) and for
@@ -28,6 +29,12 @@ headers() {
       local below="${header#*/include/}"
       install -D -m 644 "$header" "$stage/native/include/$below"
     done
+  # Highway opens others for each processor: all of them.
+  local highway
+  highway="$(printf '#include <hwy/base.h>\n' | "${CXX:-c++}" -std=c++20 -x c++ -M - | tr ' \\' '\n\n' | grep '/hwy/base.h$')"
+  mkdir -p "$stage/native/include/hwy/ops"
+  cp "${highway%/*}"/*.h "$stage/native/include/hwy/"
+  cp "${highway%/*}"/ops/*.h "$stage/native/include/hwy/ops/"
   # What find_package(nlohmann_json CONFIG) reads: headers are all there is to it.
   mkdir -p "$stage/native/share/cmake/nlohmann_json"
   cat > "$stage/native/share/cmake/nlohmann_json/nlohmann_jsonConfig.cmake" <<'CMAKE'
@@ -41,15 +48,15 @@ CMAKE
 
 soname() { objdump -p "$1" | awk '$1 == "SONAME" { print $2 }'; }
 
-# oneDNN, and of what it needs all that a C++ compiler's machine does not have anyway.
+# lib$1, and of what it needs all that a C++ compiler's machine does not have anyway; $2: Debian's package
 library() {
   mkdir -p "$stage/native/lib"
   local found name
-  found="$("${CXX:-c++}" -print-file-name=libdnnl.so)"
-  [ -f "$found" ] || { echo "libdnnl.so was not found: install oneDNN (Debian: libdnnl-dev)" >&2; return 1; }
+  found="$("${CXX:-c++}" -print-file-name="lib$1.so")"
+  [ -f "$found" ] || { echo "lib$1.so was not found: install it (Debian: $2)" >&2; return 1; }
   name="$(soname "$found")"
   cp -L "$found" "$stage/native/lib/$name"
-  ln -s "$name" "$stage/native/lib/libdnnl.so"
+  ln -s "$name" "$stage/native/lib/lib$1.so"
   ldd "$found" | awk '$2 == "=>" { print $3 }' |
     grep -vE '/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|libgomp)\.so' |
     while read -r need; do cp -L "$need" "$stage/native/lib/$(soname "$need")"; done
@@ -101,7 +108,8 @@ node_and_package() {
 }
 
 headers
-library
+library dnnl libdnnl-dev
+library hwy libhwy-dev
 tar -C "$stage/native" -c include lib share | xz -9 -T0 > "$folder/native.tar.xz"
 wheels
 for extra in "${@:2}"; do

@@ -83,12 +83,12 @@ need_for_build() {
   miss() { echo "missing: $*"; status=1; }
   for tool in cmake c++; do command -v $tool > /dev/null || miss "$tool, on PATH"; done
   command -v ninja > /dev/null || command -v make > /dev/null || miss "ninja or make, on PATH"
-  for header in doctest/doctest.h nlohmann/json.hpp CLI/CLI.hpp dnnl.hpp; do
+  for header in doctest/doctest.h nlohmann/json.hpp CLI/CLI.hpp dnnl.hpp hwy/highway.h; do
     printf '#include <%s>\n' "$header" | c++ -std=c++20 ${deps:+-I"$deps/include"} -x c++ -E - > /dev/null 2>&1 ||
-      miss "the header $header (doctest-dev, nlohmann-json3-dev, libcli11-dev, libdnnl-dev, or DEPS)"
+      miss "the header $header (doctest-dev, nlohmann-json3-dev, libcli11-dev, libdnnl-dev, libhwy-dev, or DEPS)"
   done
-  printf 'int main() {}\n' | c++ -x c++ - ${deps:+-L"$deps/lib"} -ldnnl -o /dev/null 2> /dev/null ||
-    miss "the library dnnl or something it needs (libdnnl-dev, or DEPS)"
+  printf 'int main() {}\n' | c++ -x c++ - ${deps:+-L"$deps/lib"} -ldnnl -lhwy -o /dev/null 2> /dev/null ||
+    miss "the libraries dnnl and hwy, or something they need (libdnnl-dev, libhwy-dev, or DEPS)"
   printf 'int main() {}\n' | c++ -fopenmp -x c++ - -o /dev/null 2> /dev/null || miss "OpenMP for c++ (libgomp1)"
   [ "$BACKEND" = cuda ] || return $status
   command -v nvcc > /dev/null || miss "nvcc, on PATH or in /usr/local/cuda/bin"

@@ -29,6 +29,7 @@ const MAY_INCLUDE = {
 const OUTSIDE = [
   { header: /^(cuda|cublas|cub\/|cutlass|nvtx|nccl)/, parts: ['cuda', 'bench'] }, // bench: cuBLASLt alone
   { header: /^(dnnl|oneapi\/dnnl)/, parts: ['cpu', 'bench'] },
+  { header: /^hwy\//, parts: ['cpu'] },
   { header: /^(napi|node|js_native|uv|v8)/, parts: ['bindings'] },
   { header: /^CLI\//, parts: ['bench'] },
   { header: /^doctest/, parts: [] },

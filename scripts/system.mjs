@@ -45,6 +45,7 @@ const NEEDS = [
   // Comes with GCC, but not with clang.
   { ...library('omp.h', 'OpenMP', 'threads', 'libomp-dev libomp-devel openmp libomp'), ofCompiler: true },
   library('dnnl.hpp', 'oneDNN', 'matrix products', 'libdnnl-dev onednn-devel onednn onednn'),
+  library('hwy/highway.h', 'Highway', 'vectors of any processor', 'libhwy-dev highway-devel highway highway'),
   library('nlohmann/json.hpp', 'JSON', 'file headers', 'nlohmann-json3-dev json-devel nlohmann-json nlohmann-json'),
   { ...library('doctest/doctest.h', 'doctest', 'its tests', 'doctest-dev doctest-devel doctest doctest'), test: true },
   { ...library('CLI/CLI.hpp', 'CLI11', 'its benchmarks', 'libcli11-dev cli11-devel cli11 cli11'), test: true },
@@ -90,9 +91,9 @@ function preprocesses(compiler, condition) {
 function whatIsMissing(goal) {
   const modern = '__cplusplus >= 202002L && __has_include(<span>) && __has_include(<concepts>)';
   const compiler = compilers().find((name) => preprocesses(name, modern));
-  const { CXX, CMAKE_PREFIX_PATH, dnnl_DIR, nlohmann_json_DIR } = process.env;
+  const { CXX, CMAKE_PREFIX_PATH, dnnl_DIR, hwy_DIR, nlohmann_json_DIR } = process.env;
   // Libraries are not checked when CMake was given other places for them, nor before a wrong CXX is corrected.
-  const unseen = CMAKE_PREFIX_PATH || dnnl_DIR || nlohmann_json_DIR || (CXX && compiler === undefined);
+  const unseen = CMAKE_PREFIX_PATH || dnnl_DIR || hwy_DIR || nlohmann_json_DIR || (CXX && compiler === undefined);
   return NEEDS.filter((need) => !need.test || goal === 'test')
     .filter((need) => !need.header || !unseen)
     .filter((need) => !need.ofCompiler || compiler !== undefined)

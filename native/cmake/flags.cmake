@@ -16,6 +16,14 @@ if(SPARK_NATIVE_ARCH)
   endif()
 endif()
 
+# For cpu/kernels.cpp, which is compiled for every level of vectors and chooses when it runs: the lowest level, in place of
+# this machine's. Of what Highway counts to its SSE4, encryption is not used here.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(SPARK_KERNEL_FLAGS -march=x86-64-v2 -DHWY_DISABLE_PCLMUL_AES)
+elseif(SPARK_HAS_MARCH_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(SPARK_KERNEL_FLAGS -march=armv8-a)
+endif()
+
 # Neither changes a result: they let the compiler vectorise sqrt and the like, whose errno and traps nobody reads.
 target_compile_options(spark_flags INTERFACE -fno-math-errno -fno-trapping-math)
 

@@ -104,6 +104,22 @@ spark_emulated_device(spark_cuda_emulated spark_core)
 spark_test_programs(spark_core spark_cuda_emulated "")
 include(${CMAKE_CURRENT_LIST_DIR}/sanitized.cmake)
 
+# The ops on the processor's lower levels of vectors, by force: one run for each. A processor without it skips it.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(SPARK_OP_TESTS attention adamw choice linear logprob lora rmsnorm rope rows swiglu value_head)
+  list(TRANSFORM SPARK_OP_TESTS REPLACE "(.+)" "*/\\1_test.cpp")
+  list(JOIN SPARK_OP_TESTS "," SPARK_OP_TESTS)
+  foreach(level sse4 avx2)
+    foreach(compute f32 bf16)
+      set(name ops_${level}_${compute}_test)
+      spark_test(${name} "" COMMAND spark_tests --source-file=${SPARK_OP_TESTS})
+      set_tests_properties(${name} PROPERTIES
+        ENVIRONMENT "OMP_WAIT_POLICY=passive;SPARK_RL_CPU_LEVEL=${level};SPARK_TEST_BACKENDS=cpu ${compute}"
+        SKIP_REGULAR_EXPRESSION "expected a level that this processor has;expected a processor with AVX-512 BF16")
+    endforeach()
+  endforeach()
+endif()
+
 add_library(spark_bench_flags STATIC ${SPARK_NATIVE_DIR}/bench/flags.cpp)
 target_include_directories(spark_bench_flags SYSTEM PRIVATE ${SPARK_CLI11_INCLUDE})
 target_link_libraries(spark_bench_flags PRIVATE spark_core)

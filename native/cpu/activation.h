@@ -2,6 +2,8 @@
 // are templates over the type; what they add up stays fp32.
 #pragma once
 
+#include <type_traits>
+
 #include "core/half.h"
 #include "cpu/vector.h"
 #include "ops/backend.h"
@@ -30,14 +32,6 @@ void with_activation_type(Compute compute, F&& f) {
   } else {
     f(Bf16Bits{});
   }
-}
-
-// kLanes values, widened
-SPARK_INLINE Lanes load_lanes(const float* x) { return *reinterpret_cast<const Lanes*>(x); }
-SPARK_INLINE Lanes load_lanes(const Bf16Bits* x) {
-  typedef Bf16Bits Halves __attribute__((vector_size(32), aligned(2), may_alias));
-  typedef uint32_t Words __attribute__((vector_size(64)));
-  return std::bit_cast<Lanes>(__builtin_convertvector(*reinterpret_cast<const Halves*>(x), Words) << 16);
 }
 
 }  // namespace spark

@@ -1,27 +1,11 @@
 // AdamW (Loshchilov & Hutter 2019) and the global norm. With g the clipped gradient and t the step:
 //   w ← w − lr λ w;  m ← β₁ m + (1−β₁) g;  v ← β₂ v + (1−β₂) g²
 //   w ← w − lr · (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε)            the order torch.optim.AdamW uses
-#include <cmath>
-
-#include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
 #include "ops/adamw.h"
+#include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
-
-namespace {
-
-SPARK_CLONES void update(float* w, float* m, float* v, const float* gradient, const AdamwUpdate& c, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) {
-    const float g = gradient[i] * c.grad_scale;
-    m[i] = c.beta1 * m[i] + (1.0f - c.beta1) * g;
-    v[i] = c.beta2 * v[i] + (1.0f - c.beta2) * g * g;
-    w[i] = w[i] * c.decay - c.step_size * m[i] / (std::sqrt(v[i]) * c.inverse_root2 + c.epsilon);
-  }
-}
-
-}  // namespace
 
 // One thread, in order and in double: adapters are small, and the result decides the clip of every parameter.
 double CpuBackend::sum_of_squares(const float* x, int64_t count) {
@@ -36,7 +20,7 @@ void CpuBackend::adamw(float* w, float* m, float* v, const float* gradient, cons
   constexpr int64_t kBlock = 1 << 14;
 #pragma omp parallel for schedule(static) if (count > kParallelWork)
   for (int64_t i = 0; i < count; i += kBlock) {
-    update(w + i, m + i, v + i, gradient + i, own, count - i < kBlock ? count - i : kBlock);
+    kernels().adamw(w + i, m + i, v + i, gradient + i, own, count - i < kBlock ? count - i : kBlock);
   }
 }
 

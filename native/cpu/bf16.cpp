@@ -5,15 +5,11 @@
 
 #include "core/error.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
 namespace {
-
-SPARK_CLONES void round_row(Bf16Bits* to, const float* x, int64_t count, float scale) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) to[i] = float_to_bf16(scale * x[i]);
-}
 
 bool has(dnnl::cpu_isa isa) {
   const int wanted = static_cast<int>(isa);
@@ -22,7 +18,9 @@ bool has(dnnl::cpu_isa isa) {
 
 }  // namespace
 
-void round_to_bf16(Bf16Bits* to, const float* x, int64_t count, float scale) { round_row(to, x, count, scale); }
+void round_to_bf16(Bf16Bits* to, const float* x, int64_t count, float scale) {
+  kernels().round_to_bf16(to, x, count, scale);
+}
 
 std::string widest_instructions() {
   using Isa = dnnl::cpu_isa;

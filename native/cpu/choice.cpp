@@ -9,7 +9,7 @@
 
 #include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/vector.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
@@ -17,26 +17,12 @@ namespace {
 
 constexpr int64_t kBlock = 256;  // columns whose sums stay in the first cache
 
-template <class T>
-SPARK_CLONES float dot(const T* x, const T* w, int64_t C) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t c = 0; c < C; ++c) sum += widen(x[c]) * widen(w[c]);
-  return sum;
-}
-
-template <class T>
-SPARK_CLONES void add_scaled(float* sums, const T* w, float scale, int64_t count) {
-#pragma omp simd
-  for (int64_t c = 0; c < count; ++c) sums[c] += scale * widen(w[c]);
-}
-
 // lp (K) from x (C) and w (K, C)
 template <class T>
 void forward(float* lp, const T* x, const T* w, int64_t K, int64_t C) {
   float largest = -std::numeric_limits<float>::infinity(), sum = 0;
   for (int64_t j = 0; j < K; ++j) {
-    lp[j] = dot(x, w + j * C, C);
+    lp[j] = kernels().of<T>().dot(x, w + j * C, C);
     largest = std::max(largest, lp[j]);
   }
   for (int64_t j = 0; j < K; ++j) sum += std::exp(lp[j] - largest);
@@ -52,7 +38,7 @@ void backward(T* dx, const float* lp, const float* target, const T* w, int64_t K
     const int64_t count = std::min(kBlock, C - first);
     float sums[kBlock] = {};
     for (int64_t j = 0; j < K; ++j) {
-      add_scaled(sums, w + j * C + first, std::exp(lp[j]) * total - target[j], count);
+      kernels().of<T>().add_scaled(sums, w + j * C + first, std::exp(lp[j]) * total - target[j], count);
     }
     for (int64_t c = 0; c < count; ++c) dx[first + c] = narrow<T>(sums[c]);
   }

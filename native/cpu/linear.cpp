@@ -8,6 +8,7 @@
 
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
@@ -40,11 +41,6 @@ void each_panel(const Weight& w, T* scratch, Unpack&& unpack, F&& f) {
     unpack(scratch, first, rows);
     f(Panel<T>{scratch, first, rows});
   }
-}
-
-SPARK_CLONES void add_widened(float* to, const Bf16Bits* x, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) to[i] += widen(x[i]);
 }
 
 }  // namespace
@@ -129,7 +125,7 @@ void CpuBackend::bf16_linear_backward(Bf16Bits* dx, const Bf16Bits* dy, int64_t 
   });
 #pragma omp parallel for schedule(static) if (M * in > kParallelWork)
   for (int64_t m = 0; m < M; ++m) {
-    if (accumulate) add_widened(sums + m * in, dx + m * in, in);
+    if (accumulate) kernels().add_widened(sums + m * in, dx + m * in, in);
     round_to_bf16(dx + m * in, sums + m * in, in);
   }
 }

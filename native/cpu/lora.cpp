@@ -9,7 +9,7 @@
 
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/low_rank.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
@@ -24,24 +24,6 @@ Rows rows_of(int64_t M, int thread, int threads) {
   const int64_t blocks = (M + kLowRankRows - 1) / kLowRankRows;
   return {std::min(M, blocks * thread / threads * kLowRankRows),
           std::min(M, blocks * (thread + 1) / threads * kLowRankRows)};
-}
-
-// du (m, R) = dy btᵀ and c (R, out) += uᵀ dy; bt (R, out) is scale · Bᵀ
-template <class T>
-SPARK_CLONES void up_backward_rows(T* du, float* c, const T* dy, const T* u, int64_t stride, const float* bt, int64_t m,
-                                   int64_t out, int64_t R) {
-  for (int64_t i = 0; i < m; i += kLowRankRows) {
-    const int64_t rows = std::min(kLowRankRows, m - i);
-    low_rank_dots(du + i * stride, stride, dy + i * out, out, bt, rows, out, R);
-    low_rank_outer(c, u + i * stride, stride, dy + i * out, out, rows, out, R);
-  }
-}
-
-SPARK_CLONES void down_backward_rows(float* c, const Bf16Bits* du, const Bf16Bits* x, int64_t m, int64_t in,
-                                     int64_t S) {
-  for (int64_t i = 0; i < m; i += kLowRankRows) {
-    low_rank_outer(c, du + i * S, S, x + i * in, in, std::min(kLowRankRows, m - i), in, S);
-  }
 }
 
 }  // namespace
@@ -99,8 +81,9 @@ void CpuBackend::lora_up_backward(Activation* du, float* db, const Activation* d
     for (int64_t j = 0; j < out; ++j)
       for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * widen(static_cast<const T*>(b)[j * R + r]);
     const auto rows = [&](int64_t first, int64_t m, float* c) {
-      up_backward_rows(static_cast<T*>(du) + first * stride, c, static_cast<const T*>(dy) + first * out,
-                       static_cast<const T*>(u) + first * stride, stride, bt, m, out, R);
+      kernels().of<T>().lora_up_backward(static_cast<T*>(du) + first * stride, c,
+                                         static_cast<const T*>(dy) + first * out,
+                                         static_cast<const T*>(u) + first * stride, stride, bt, m, out, R);
     };
     sum_over_rows(M, R * out, M * out > kParallelWork, rows, [&](const float* c) {  // (R, out)
       for (int64_t j = 0; j < out; ++j)
@@ -113,8 +96,8 @@ void CpuBackend::lora_down_backward(float* da, const Activation* du, const Activ
                                     int64_t S) {
   if (bf16_) {
     const auto rows = [&](int64_t first, int64_t m, float* c) {
-      down_backward_rows(c, static_cast<const Bf16Bits*>(du) + first * S, static_cast<const Bf16Bits*>(x) + first * in,
-                         m, in, S);
+      kernels().lora_down_backward(c, static_cast<const Bf16Bits*>(du) + first * S,
+                                   static_cast<const Bf16Bits*>(x) + first * in, m, in, S);
     };
     return sum_over_rows(M, S * in, M * in > kParallelWork, rows, [&](const float* c) {  // (S, in)
       for (int64_t i = 0; i < S * in; ++i) da[i] += c[i];

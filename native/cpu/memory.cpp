@@ -12,6 +12,7 @@
 #include "core/memory.h"
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
@@ -39,6 +40,7 @@ CpuBackend::CpuBackend(int threads, Compute compute)
     : threads_(threads > 0 ? threads : omp_get_num_procs()),
       compute_(compute),
       scratch_(static_cast<size_t>(threads_ + kSharedSlots)) {
+  kernels();  // for its error: an op could not throw it
   if (compute == Compute::F32) return;
   require_bf16_units();
   bf16_ = std::make_unique<Bf16Products>();
@@ -47,7 +49,8 @@ CpuBackend::CpuBackend(int threads, Compute compute)
 CpuBackend::~CpuBackend() = default;
 
 std::string CpuBackend::device() const {
-  return std::to_string(threads_) + (threads_ == 1 ? " thread, " : " threads, ") + widest_instructions();
+  return std::to_string(threads_) + (threads_ == 1 ? " thread, " : " threads, ") + widest_instructions() +
+         ", vectors " + kernels().level;
 }
 
 void CpuBackend::enter() {
@@ -95,19 +98,13 @@ namespace {
 
 constexpr int64_t kBlock = 1 << 14;
 
-template <class T>
-SPARK_CLONES void add_block(T* y, const T* x, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) y[i] = narrow<T>(widen(y[i]) + widen(x[i]));
-}
-
 }  // namespace
 
 void CpuBackend::add_activations(Activation* y, const Activation* x, int64_t count) {
   with_activation_type(compute_, [&]<class T>(T) {
 #pragma omp parallel for schedule(static) if (count > kParallelWork)
     for (int64_t i = 0; i < count; i += kBlock) {
-      add_block(static_cast<T*>(y) + i, static_cast<const T*>(x) + i, std::min(kBlock, count - i));
+      kernels().of<T>().add_rows(static_cast<T*>(y) + i, static_cast<const T*>(x) + i, std::min(kBlock, count - i));
     }
   });
 }

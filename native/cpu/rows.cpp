@@ -5,27 +5,16 @@
 
 #include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
 namespace {
 
 template <class T>
-SPARK_CLONES void narrow_row(T* y, const float* x, int64_t C) {
-#pragma omp simd
-  for (int64_t c = 0; c < C; ++c) y[c] = narrow<T>(x[c]);
-}
-
-template <class T>
-SPARK_CLONES void add_row(T* y, const T* x, float scale, int64_t C) {
-#pragma omp simd
-  for (int64_t c = 0; c < C; ++c) y[c] = narrow<T>(widen(y[c]) + scale * widen(x[c]));
-}
-
-template <class T>
 void scatter(T* dx, const T* dy, const int32_t* rows, float scale, int64_t M, int64_t C) {
 #pragma omp parallel for schedule(static) if (M * C > kParallelWork)
-  for (int64_t m = 0; m < M; ++m) add_row(dx + rows[m] * C, dy + m * C, scale, C);
+  for (int64_t m = 0; m < M; ++m) kernels().of<T>().add_row(dx + rows[m] * C, dy + m * C, scale, C);
 }
 
 }  // namespace
@@ -44,7 +33,7 @@ void CpuBackend::embedding(Activation* y, const Weight& table, const int32_t* to
       } else {
         float* wide = scratch_[static_cast<size_t>(omp_get_thread_num())].data.get();  // (C)
         dequantize(table.type, row, wide, C);
-        narrow_row(own, wide, C);
+        kernels().of<T>().narrow_row(own, wide, C);
       }
     }
   });

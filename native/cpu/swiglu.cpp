@@ -4,6 +4,7 @@
 
 #include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
 
@@ -12,36 +13,17 @@ namespace {
 constexpr int64_t kBlock = 4096;  // one task: gate, up and result together fit a core's first cache
 
 template <class T>
-SPARK_CLONES void forward_block(T* y, const T* gate, const T* up, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) {
-    const float g = widen(gate[i]);
-    y[i] = narrow<T>(g / (1.0f + exp_fast(-g)) * widen(up[i]));
-  }
-}
-
-template <class T>
-SPARK_CLONES void backward_block(T* dgate, T* dup, const T* dy, const T* gate, const T* up, int64_t count) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) {
-    const float g = widen(gate[i]), u = widen(up[i]), d = widen(dy[i]);
-    const float sigmoid = 1.0f / (1.0f + exp_fast(-g));
-    dup[i] = narrow<T>(d * g * sigmoid);
-    dgate[i] = narrow<T>(d * u * sigmoid * (1.0f + g * (1.0f - sigmoid)));
-  }
-}
-
-template <class T>
 void forward(T* y, const T* gate, const T* up, int64_t count) {
 #pragma omp parallel for schedule(static) if (count > kParallelWork)
-  for (int64_t i = 0; i < count; i += kBlock) forward_block(y + i, gate + i, up + i, std::min(kBlock, count - i));
+  for (int64_t i = 0; i < count; i += kBlock)
+    kernels().of<T>().swiglu_forward(y + i, gate + i, up + i, std::min(kBlock, count - i));
 }
 
 template <class T>
 void backward(T* dgate, T* dup, const T* dy, const T* gate, const T* up, int64_t count) {
 #pragma omp parallel for schedule(static) if (count > kParallelWork)
   for (int64_t i = 0; i < count; i += kBlock) {
-    backward_block(dgate + i, dup + i, dy + i, gate + i, up + i, std::min(kBlock, count - i));
+    kernels().of<T>().swiglu_backward(dgate + i, dup + i, dy + i, gate + i, up + i, std::min(kBlock, count - i));
   }
 }
 

@@ -4,34 +4,9 @@
 // order.
 #include "cpu/bf16.h"
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 
 namespace spark {
-
-namespace {
-
-SPARK_CLONES float forward_row(float* z, const float* b1, const float* w2, int64_t E) {
-  float v = 0;
-#pragma omp simd reduction(+ : v)
-  for (int64_t e = 0; e < E; ++e) {
-    z[e] += b1[e];
-    v += w2[e] * z[e] / (1.0f + exp_fast(-z[e]));
-  }
-  return v;
-}
-
-// z becomes dz
-SPARK_CLONES void backward_row(float* z, float* db1, float* dw2, float dv, const float* w2, int64_t E) {
-#pragma omp simd
-  for (int64_t e = 0; e < E; ++e) {
-    const float sigmoid = 1.0f / (1.0f + exp_fast(-z[e]));
-    dw2[e] += dv * z[e] * sigmoid;
-    const float dz = dv * w2[e] * sigmoid * (1.0f + z[e] * (1.0f - sigmoid));
-    db1[e] += dz;
-    z[e] = dz;
-  }
-}
-
-}  // namespace
 
 // x (M, C) in fp32: itself, or widened into scratch
 const float* CpuBackend::widened(const Activation* x, int64_t count) {
@@ -48,7 +23,7 @@ void CpuBackend::value_backward(float* dv, const float* v, const float* target, 
 void CpuBackend::value_head_forward(float* v, float* z, const Activation* x, const ValueHeadParameters& p, int64_t M,
                                     int64_t C, int64_t E) {
   cpu_gemm(false, true, M, E, C, 1.0f, widened(x, M * C), C, p.w1, C, 0.0f, z, E);
-  for (int64_t m = 0; m < M; ++m) v[m] = forward_row(z + m * E, p.b1, p.w2, E) + p.b2[0];
+  for (int64_t m = 0; m < M; ++m) v[m] = kernels().value_forward(z + m * E, p.b1, p.w2, E) + p.b2[0];
 }
 
 void CpuBackend::value_head_backward(Activation* dx, const ValueHeadParameters& gradients, float* z, const float* dv,
@@ -56,7 +31,7 @@ void CpuBackend::value_head_backward(Activation* dx, const ValueHeadParameters& 
                                      int64_t E) {
   for (int64_t m = 0; m < M; ++m) {
     gradients.b2[0] += dv[m];
-    backward_row(z + m * E, gradients.b1, gradients.w2, dv[m], p.w2, E);
+    kernels().value_backward(z + m * E, gradients.b1, gradients.w2, dv[m], p.w2, E);
   }
   cpu_gemm(true, false, E, C, M, 1.0f, z, E, widened(x, M * C), C, 1.0f, gradients.w1, C);
   float* wide = bf16_ ? shared_scratch(kSumsSlot, M * C) : static_cast<float*>(dx);  // (M, C)

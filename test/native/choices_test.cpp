@@ -20,8 +20,9 @@ namespace {
 // where the log of their sum is taken off. Gradients add their terms per sequence, in another order (nested_states_test
 // derives the same two).
 constexpr double kForward = 2e-6, kGradients = 1e-5;
-// The same where attention is nearly even, as in a wide model of random weights: gradients of q and k are small
-// differences there, and what rounding leaves of them is up to 2.1e-5 of the largest.
+// The same where attention is nearly even, as in models of random weights: gradients of q and k are small differences
+// there, ds_j = p_j (dp_j - Σ p dp), and what rounding leaves of them depends on the order of every sum before: on the
+// wide model 1.2e-5 to 2.7e-5 of the largest by level of vectors, on the quantised fixtures 7.4e-6 to 1.1e-5.
 constexpr double kEvenAttention = 6e-5;
 
 std::vector<float> sum(std::vector<float> a, const std::vector<float>& b) {
@@ -96,7 +97,7 @@ TEST_CASE("output projections of every sort, of their own or the embedding's") {
     ModelOptions options;
     options.path = std::string(SPARK_FIXTURES) + "/quantised/" + name + ".gguf";
     options.backend = "cpu", options.threads = 2;
-    check_against_sequences(Chooser(Model::open(options), {7, 4}), kForward, kGradients);
+    check_against_sequences(Chooser(Model::open(options), {7, 4}), kForward, kEvenAttention);
   }
 }
 

@@ -38,10 +38,10 @@ const losses = {
       ['normalizer dropped', '($slope * $normalizer)', '($slope)'],
     ],
   },
-  'cpu/logprob.cpp': {
+  'cpu/logprob.cpp': { logprob_forward: [['log-sum-exp dropped', '= $logit - $lse;', '= $logit;']] },
+  'cpu/levels/logprob-inl.h': {
     log_sum_exp: [['maximum dropped', 'return $largest + std::log(', 'return std::log(']],
-    logprob_forward: [['log-sum-exp dropped', '= $logit - $lse;', '= $logit;']],
-    backward_row: [
+    logprob_backward: [
       ['softmax: sign', 'narrow<T>(-$dlp * exp_fast(', 'narrow<T>($dlp * exp_fast('],
       ['softmax: lse dropped', '-$dlp * exp_fast($logit - $lse))', '-$dlp * exp_fast($logit))'],
       ['target: sign', ') + $dlp;', ') - $dlp;'],
@@ -155,25 +155,27 @@ const losses = {
   },
   'cpu/value_head.cpp': {
     value_backward: [['slope: sign of the target', '$slope * ($v - $target)', '$slope * ($v + $target)']],
-    forward_row: [
-      ['b1 dropped', '$z += $bias;', '$z += 0 * $bias;'],
-      ['w2 dropped', '+= $weight * $z /', '+= $z /'],
-    ],
     value_head_forward: [['b2 dropped', '= $row + $bias;', '= $row;']],
-    backward_row: [
-      ['dw2: without sigmoid', '+= $dv * $z * $sigmoid;', '+= $dv * $z;'],
-      ['dw2: sign', '+= $dv * $z * $sigmoid;', '-= $dv * $z * $sigmoid;'],
-      ["dz: silu' as sigmoid", '* $sigmoid * (1.0f + $z * (1.0f - $sigmoid))', '* $sigmoid'],
-      ["dz: silu' with a minus", '(1.0f + $z * (1.0f - $sigmoid))', '(1.0f - $z * (1.0f - $sigmoid))'],
-      ['dz: w2 dropped', '= $dv * $weight * $sigmoid *', '= $dv * $sigmoid *'],
-      ['db1: sign', '$bias += $dz;', '$bias -= $dz;'],
-    ],
     value_head_backward: [
       ['db2: sign', '$bias += $dv;', '$bias -= $dv;'],
       ['db2: = for +=', '$bias += $dv;', '$bias = $dv;'],
       ['dW1: = for +=', '1.0f, $weight, $columns);', '0.0f, $weight, $columns);'],
       ['dW1: sign', 'cpu_gemm(true, false, $m, $n, $k, 1.0f,', 'cpu_gemm(true, false, $m, $n, $k, -1.0f,'],
       ['dx: sign', 'cpu_gemm(false, false, $m, $n, $k, 1.0f,', 'cpu_gemm(false, false, $m, $n, $k, -1.0f,'],
+    ],
+  },
+  'cpu/levels/value_head-inl.h': {
+    value_forward: [
+      ['b1 dropped', '$z += $bias;', '$z += 0 * $bias;'],
+      ['w2 dropped', '+= $weight * $z /', '+= $z /'],
+    ],
+    value_backward: [
+      ['dw2: without sigmoid', '+= $dv * $z * $sigmoid;', '+= $dv * $z;'],
+      ['dw2: sign', '+= $dv * $z * $sigmoid;', '-= $dv * $z * $sigmoid;'],
+      ["dz: silu' as sigmoid", '* $sigmoid * (1.0f + $z * (1.0f - $sigmoid))', '* $sigmoid'],
+      ["dz: silu' with a minus", '(1.0f + $z * (1.0f - $sigmoid))', '(1.0f - $z * (1.0f - $sigmoid))'],
+      ['dz: w2 dropped', '= $dv * $weight * $sigmoid *', '= $dv * $sigmoid *'],
+      ['db1: sign', '$bias += $dz;', '$bias -= $dz;'],
     ],
   },
   'cuda/policy.cu': { slopes: [['ratio: sign of old', '($lp) - $old)', '($lp) + $old)']] },
@@ -192,16 +194,18 @@ const losses = {
 
 // Mistakes of a kernel are of another kind, too: an index, an edge, a barrier, a product that is not waited for.
 const attention = {
-  'cpu/attention.cpp': {
-    online_softmax_row: [['earlier sums not rescaled', '= $sum * $factor + $added', '= $sum + $added']],
-    forward_head: [
-      ['earlier output not rescaled', '*= $factor;', '*= 1;'],
-      ['mask: one key too many', '$query + $i - $key + 1,', '$query + $i - $key + 2,'],
+  'cpu/levels/attention-inl.h': {
+    online_softmax: [
+      ['earlier sums not rescaled', '= $sum * $factor + sum_lanes($added)', '= $sum + sum_lanes($added)'],
+    ],
+    attention_forward: [
+      ['earlier output not rescaled', 'hn::Mul(load_lanes($row + $d), $factor)', 'load_lanes($row + $d)'],
+      ['mask: one key too many', '$query - $key + 1)', '$query - $key + 2)'],
       ['lse: largest dropped', '= $largest + std::log(', '= std::log('],
     ],
-    backward_head: [
-      ['delta dropped', '* ($slope - $delta)', '* $slope'],
-      ['mask: one key too many', '$query + $i - $key + 1,', '$query + $i - $key + 2,'],
+    attention_backward: [
+      ['delta dropped', 'hn::Mul($p, hn::Sub(load_lanes($row + $j), $delta))', 'hn::Mul($p, load_lanes($row + $j))'],
+      ['mask: one key too many', '$query - $key + 1)', '$query - $key + 2)'],
       ['scale dropped', 'narrow<T>($scale * $slope)', 'narrow<T>($slope)'],
     ],
   },

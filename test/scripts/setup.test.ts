@@ -296,7 +296,7 @@ describe.skipIf(process.platform === 'darwin')('on a machine', () => {
     manager('apt-get', install());
     const done = on({}, {}, 'test');
     expect(done).toMatchObject({ status: 0, ran: ['addon', 'typescript'] });
-    const packages = 'cmake make g++ libdnnl-dev nlohmann-json3-dev doctest-dev libcli11-dev';
+    const packages = 'cmake make g++ libdnnl-dev libhwy-dev nlohmann-json3-dev doctest-dev libcli11-dev';
     expect(log().filter((line) => !line.startsWith('sudo'))).toEqual([
       `apt-get install -y ${packages} --no-install-recommends -o DPkg::Lock::Timeout=120`,
     ]);
@@ -328,8 +328,8 @@ describe.skipIf(process.platform === 'darwin')('on a machine', () => {
   });
 
   it.each([
-    ['dnf', 'dnf install -y cmake make gcc-c++ onednn-devel json-devel'],
-    ['pacman', 'pacman -S --needed --noconfirm cmake make gcc onednn nlohmann-json'],
+    ['dnf', 'dnf install -y cmake make gcc-c++ onednn-devel highway-devel json-devel'],
+    ['pacman', 'pacman -S --needed --noconfirm cmake make gcc onednn highway nlohmann-json'],
   ])('by %s', (name, expected) => {
     if (!isRoot) sudo();
     manager(name, install());
@@ -346,7 +346,7 @@ describe.skipIf(process.platform === 'darwin')('on a machine', () => {
     sh('sudo', `exit ${'SPARK_RL_NO_SYSTEM' in env ? 0 : 1}`);
     const done = on(env, as);
     expect(done).toMatchObject({ status: 1, ran: [] });
-    const words = `${asRoot ? '' : 'sudo '}apt-get install -y cmake make g++ libdnnl-dev nlohmann-json3-dev`;
+    const words = `${asRoot ? '' : 'sudo '}apt-get install -y cmake make g++ libdnnl-dev libhwy-dev nlohmann-json3-dev`;
     expect(done.stderr).toContain(`Install with\n  ${words}\nand run this again`);
     expect(done.stderr).toContain('expected cmake 3.20 or newer, got none; make or ninja');
     expect(done.stderr).toContain(reason);

@@ -1,32 +1,24 @@
 // Products of which one side is LoRA's rank S, a few dozen at most. They take as long as reading the large factor does,
 // and sgemm reads it once for each product. Here rows are taken in blocks that fit a core's second-level cache, so that
 // a second product over the same rows reads them from there.
-#pragma once
+HWY_BEFORE_NAMESPACE();
+namespace spark::HWY_NAMESPACE {
 
-#include <algorithm>
-
-#include "cpu/activation.h"
-
-namespace spark {
-
-constexpr int64_t kLowRankRows = 32;  // rows of a block: 32 x 8192 floats are 1 MB
-
-SPARK_INLINE float sum_lanes(const Lanes& x) {
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += x[i];
-  return sum;
-}
+// Sums of a tile: 3 rows by kRanks, or kRanks by 2 vectors.
+constexpr int kRanks = kRegisters == 16 ? 4 : 8;
 
 template <int ROWS, int RANKS, class T>
 SPARK_INLINE void dots_tile(T* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t n) {
-  Lanes sum[ROWS][RANKS] = {};
+  Lanes sum[ROWS][RANKS];
+  for (int i = 0; i < ROWS; ++i)
+    for (int r = 0; r < RANKS; ++r) sum[i][r] = hn::Zero(kFloats);
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
     Lanes row[ROWS];
     for (int i = 0; i < ROWS; ++i) row[i] = load_lanes(x + i * ldx + j);
     for (int r = 0; r < RANKS; ++r) {
       const Lanes factor = load_lanes(t + r * n + j);
-      for (int i = 0; i < ROWS; ++i) sum[i][r] += row[i] * factor;
+      for (int i = 0; i < ROWS; ++i) sum[i][r] = hn::MulAdd(row[i], factor, sum[i][r]);
     }
   }
   for (int i = 0; i < ROWS; ++i) {
@@ -50,7 +42,7 @@ template <class T>
 SPARK_INLINE void low_rank_dots(T* y, int64_t ldy, const T* x, int64_t ldx, const float* t, int64_t m, int64_t n,
                                 int64_t S) {
   int64_t s = 0;
-  for (; s + 8 <= S; s += 8) dots_ranks<8>(y + s, ldy, x, ldx, t + s * n, m, n);
+  for (; s + kRanks <= S; s += kRanks) dots_ranks<kRanks>(y + s, ldy, x, ldx, t + s * n, m, n);
   for (; s + 2 <= S; s += 2) dots_ranks<2>(y + s, ldy, x, ldx, t + s * n, m, n);
   for (; s < S; ++s) dots_ranks<1>(y + s, ldy, x, ldx, t + s * n, m, n);
 }
@@ -64,12 +56,12 @@ SPARK_INLINE void outer_tile(float* c, int64_t ldc, const T* w, int64_t ldw, con
     Lanes row[VECTORS];
     for (int v = 0; v < VECTORS; ++v) row[v] = load_lanes(x + i * ldx + v * kLanes);
     for (int r = 0; r < RANKS; ++r) {
-      const float factor = widen(w[i * ldw + r]);
-      for (int v = 0; v < VECTORS; ++v) sum[r][v] += factor * row[v];
+      const Lanes factor = hn::Set(kFloats, widen(w[i * ldw + r]));
+      for (int v = 0; v < VECTORS; ++v) sum[r][v] = hn::MulAdd(factor, row[v], sum[r][v]);
     }
   }
   for (int r = 0; r < RANKS; ++r)
-    for (int v = 0; v < VECTORS; ++v) *reinterpret_cast<Lanes*>(c + r * ldc + v * kLanes) = sum[r][v];
+    for (int v = 0; v < VECTORS; ++v) hn::StoreU(sum[r][v], kFloats, c + r * ldc + v * kLanes);
 }
 
 template <int RANKS, class T>
@@ -87,9 +79,27 @@ template <class T>
 SPARK_INLINE void low_rank_outer(float* c, const T* w, int64_t ldw, const T* x, int64_t ldx, int64_t m, int64_t n,
                                  int64_t S) {
   int64_t s = 0;
-  for (; s + 8 <= S; s += 8) outer_ranks<8>(c + s * n, w + s, ldw, x, ldx, m, n);
+  for (; s + kRanks <= S; s += kRanks) outer_ranks<kRanks>(c + s * n, w + s, ldw, x, ldx, m, n);
   for (; s + 2 <= S; s += 2) outer_ranks<2>(c + s * n, w + s, ldw, x, ldx, m, n);
   for (; s < S; ++s) outer_ranks<1>(c + s * n, w + s, ldw, x, ldx, m, n);
 }
 
-}  // namespace spark
+// du (m, R) = dy btᵀ and c (R, out) += uᵀ dy; bt (R, out) is scale · Bᵀ
+template <class T>
+void lora_up_backward(T* du, float* c, const T* dy, const T* u, int64_t stride, const float* bt, int64_t m, int64_t out,
+                      int64_t R) {
+  for (int64_t i = 0; i < m; i += kLowRankRows) {
+    const int64_t rows = std::min(kLowRankRows, m - i);
+    low_rank_dots(du + i * stride, stride, dy + i * out, out, bt, rows, out, R);
+    low_rank_outer(c, u + i * stride, stride, dy + i * out, out, rows, out, R);
+  }
+}
+
+void lora_down_backward(float* c, const Bf16Bits* du, const Bf16Bits* x, int64_t m, int64_t in, int64_t S) {
+  for (int64_t i = 0; i < m; i += kLowRankRows) {
+    low_rank_outer(c, du + i * S, S, x + i * in, in, std::min(kLowRankRows, m - i), in, S);
+  }
+}
+
+}  // namespace spark::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
