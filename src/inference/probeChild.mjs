@@ -3,7 +3,15 @@
  * file. A failed assertion of llama.cpp may end this process. Plain JavaScript, so that it runs from src/ without being
  * compiled.
  */
+import { Worker } from 'node:worker_threads';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
+
+// Whoever started this process sees to it that a file that never ends loading is given up. If it is killed, nobody does, and
+// the library holds this thread. So another one looks.
+const WATCH = `setInterval(() => {
+  if (process.ppid !== ${process.ppid}) process.kill(process.pid, 'SIGKILL');
+}, 500);`;
+new Worker(WATCH, { eval: true }).unref();
 
 const said = [];
 const llama = await getLlama({

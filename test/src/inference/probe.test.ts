@@ -1,4 +1,5 @@
 /** A file over which llama.cpp ends the process ends a child process and not ours. */
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -17,6 +18,15 @@ function damaged(at: number, value: bigint): string {
   const file = path.join(root, `damaged-${at}.gguf`);
   writeFileSync(file, bytes);
   return file;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 describe('opening a file in a child first', () => {
@@ -51,6 +61,23 @@ describe('opening a file in a child first', () => {
   it('leaves a refusal in words to the process that opens the file', async () => {
     await probeOnce(probeOf(damaged(8, 4n))); // four tensors
     expect(marks()).toEqual([]);
+  });
+
+  it('ends its child also when it is killed itself', async () => {
+    const pipe = path.join(root, 'nobody-writes.gguf');
+    execFileSync('mkfifo', [pipe]);
+    const program = `
+      import { startProbe } from ${JSON.stringify(path.resolve('dist/inference/probe.js'))};
+      const { process: child, open } = startProbe();
+      void open(${JSON.stringify(pipe)}, 1e8);
+      child.once('message', () => console.log(child.pid));
+    `;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    const child = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
+    // By then it waits for somebody to write into the pipe.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    parent.kill('SIGKILL');
+    await vi.waitUntil(() => !isAlive(child), { timeout: 20_000 });
   });
 
   it('stops when it is told to', async () => {
