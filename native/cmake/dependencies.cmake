@@ -19,36 +19,28 @@ if(NOT nlohmann_json_FOUND)
   spark_missing("The nlohmann/json headers" "nlohmann-json3-dev" "json-devel" "nlohmann-json" "nlohmann-json")
 endif()
 
-# oneDNN: header and library where the system keeps them, then its package file (an upstream build under dnnl_DIR). This
-# order because Debian's package file demands OpenCL headers that its package does not bring and that we do not use.
-add_library(spark_onednn INTERFACE)
-find_path(SPARK_DNNL_INCLUDE NAMES dnnl.hpp)
-find_library(SPARK_DNNL_LIBRARY NAMES dnnl)
-if(SPARK_DNNL_INCLUDE AND SPARK_DNNL_LIBRARY)
-  target_include_directories(spark_onednn SYSTEM INTERFACE ${SPARK_DNNL_INCLUDE})
-  target_link_libraries(spark_onednn INTERFACE ${SPARK_DNNL_LIBRARY})
-else()
-  find_package(dnnl CONFIG QUIET)
-  if(NOT TARGET DNNL::dnnl)
-    spark_missing("oneDNN (dnnl.hpp and libdnnl)" "libdnnl-dev" "onednn-devel" "onednn" "onednn")
+# spark_library(TARGET HEADER LIBRARY PACKAGE IMPORTED WHAT …): header and library where the system keeps them, then the package
+# file (an upstream build under <package>_DIR). This order because Debian's package file of oneDNN demands OpenCL headers
+# that its package does not bring and that we do not use, and Highway's came late.
+function(spark_library target header library package imported what)
+  add_library(${target} INTERFACE)
+  find_path(${target}_INCLUDE NAMES ${header})
+  find_library(${target}_LIBRARY NAMES ${library})
+  if(${target}_INCLUDE AND ${target}_LIBRARY)
+    target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE})
+    target_link_libraries(${target} INTERFACE ${${target}_LIBRARY})
+    return()
   endif()
-  target_link_libraries(spark_onednn INTERFACE DNNL::dnnl)
-endif()
-
-# Highway: vectors of every processor. Its package file came late, the library and its headers were always there.
-add_library(spark_highway INTERFACE)
-find_path(SPARK_HIGHWAY_INCLUDE NAMES hwy/highway.h)
-find_library(SPARK_HIGHWAY_LIBRARY NAMES hwy)
-if(SPARK_HIGHWAY_INCLUDE AND SPARK_HIGHWAY_LIBRARY)
-  target_include_directories(spark_highway SYSTEM INTERFACE ${SPARK_HIGHWAY_INCLUDE})
-  target_link_libraries(spark_highway INTERFACE ${SPARK_HIGHWAY_LIBRARY})
-else()
-  find_package(hwy CONFIG QUIET)
-  if(NOT TARGET hwy::hwy)
-    spark_missing("Highway (hwy/highway.h and libhwy)" "libhwy-dev" "highway-devel" "highway" "highway")
+  find_package(${package} CONFIG QUIET)
+  if(NOT TARGET ${imported})
+    spark_missing("${what}" ${ARGN})
   endif()
-  target_link_libraries(spark_highway INTERFACE hwy::hwy)
-endif()
+  target_link_libraries(${target} INTERFACE ${imported})
+endfunction()
+spark_library(spark_onednn dnnl.hpp dnnl dnnl DNNL::dnnl "oneDNN (dnnl.hpp and libdnnl)" libdnnl-dev onednn-devel onednn
+              onednn)
+spark_library(spark_highway hwy/highway.h hwy hwy hwy::hwy "Highway (hwy/highway.h and libhwy)" libhwy-dev
+              highway-devel highway highway)
 
 if(SPARK_BUILD_TESTS)
   find_path(SPARK_DOCTEST_INCLUDE NAMES doctest/doctest.h)

@@ -21,7 +21,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   if (!parsed.success) {
     const lines = parsed.error.issues.map(({ path, message }) => {
       const got = path.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), merged);
-      return `  ${path.join('.') || '(top)'}: ${message}${gotten(message, got)}`;
+      return `  ${path.join('.') || '(top)'}: ${message}${andGot(message, got)}`;
     });
     throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
   }
@@ -45,7 +45,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
 }
 
 /** What was given, where zod's words do not say it and it is short: `rollout.tau: Too big: …, got 12`. */
-function gotten(message: string, value: unknown): string {
+function andGot(message: string, value: unknown): string {
   const said = message.includes('received') || message.includes('got ');
   return said || !(typeof value === 'number' || typeof value === 'boolean') ? '' : `, got ${value}`;
 }

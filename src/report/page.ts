@@ -6,8 +6,9 @@
 import type { StageResult } from '../evaluate/warnings.js';
 import { percent } from '../units.js';
 import { accuracyChart, actionChart, type Chart, entropyChart, rewardChart, trainingCharts } from './charts.js';
+import { renderPage } from './frame.js';
 import type { ReportInput } from './input.js';
-import { paintWithVariables, STYLE } from './style.js';
+import { paintWithVariables } from './style.js';
 import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine } from './text.js';
 
 export function renderReport(run: ReportInput): string {
@@ -16,18 +17,9 @@ export function renderReport(run: ReportInput): string {
   if (acting.length > 0) ladderCharts.push(entropyChart(acting), actionChart(acting));
   const reward = rewardChart(run.training);
   const training = [...(reward === null ? [] : [reward]), ...trainingCharts(run.training, targetKl(run.config))];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escapeHtml(oneLine(run.title))}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<header>
+  return renderPage(
+    run.title,
+    `<header>
 <h1>${escapeHtml(oneLine(run.title))}</h1>
 <p class="soft">SPaRK · ${escapeHtml(oneLine(run.created))}</p>
 ${lead(acting)}
@@ -36,11 +28,8 @@ ${section('Failure signs', warnings(run))}
 ${section('The ladder', run.stages.length === 0 ? nothing('No stage has been evaluated yet.') : ladder(run.stages) + grid(ladderCharts))}
 ${training.length === 0 ? '' : section('Training', grid(training))}
 ${run.stages.length === 0 ? '' : section('By category', categories(run.stages, 'accuracy') + categories(acting, 'entropy'))}
-${section('Configuration', configuration(run.config))}
-</main>
-</body>
-</html>
-`;
+${section('Configuration', configuration(run.config))}`,
+  );
 }
 
 function section(title: string, content: string): string {

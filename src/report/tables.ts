@@ -1,5 +1,5 @@
 /** A page of plain tables: the result of an experiment over seeds. As self-contained and guarded as a run's page. */
-import { STYLE } from './style.js';
+import { renderPage } from './frame.js';
 import { escapeHtml, oneLine } from './text.js';
 
 export interface Table {
@@ -17,19 +17,9 @@ export interface TablesPage {
 }
 
 export function renderTables({ title, tables, notes, config }: TablesPage): string {
-  const name = escapeHtml(oneLine(title));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${name}</title>
-<style>${STYLE}th:first-child{max-width:none}</style>
-</head>
-<body>
-<main>
-<header><h1>${name}</h1></header>
+  return renderPage(
+    title,
+    `<header><h1>${escapeHtml(oneLine(title))}</h1></header>
 ${tables.map(tableSection).join('\n')}
 <section>
 <h2>How to read it</h2>
@@ -38,11 +28,9 @@ ${notes.map((note) => `<p class="soft">${escapeHtml(oneLine(note))}</p>`).join('
 <section>
 <h2>Configuration</h2>
 <details class="card"><summary>As resolved</summary><pre>${escapeHtml(JSON.stringify(config, null, 2) ?? 'none')}</pre></details>
-</section>
-</main>
-</body>
-</html>
-`;
+</section>`,
+    'th:first-child{max-width:none}',
+  );
 }
 
 function tableSection({ title, rows: [heads = [], ...rows] }: Table): string {

@@ -21,6 +21,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findAddon } from '../../src/engine/addonPlace.js';
+import { isAlive } from '../processes.js';
 
 let root: string;
 const at = (...parts: string[]) => path.join(root, ...parts);
@@ -123,15 +124,6 @@ function begin() {
 }
 
 const ended = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once('close', resolve));
-
-function isAlive(pid: number) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('setup', () => {
   it('says first what it will do, does each step once, and a second run does and says nothing', () => {

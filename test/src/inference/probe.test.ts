@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Probe, probeOnce } from '../../../src/inference/probe.js';
+import { isAlive } from '../../processes.js';
 
 const root = mkdtempSync(path.join(tmpdir(), 'spark-probe-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -18,15 +19,6 @@ function damaged(at: number, value: bigint): string {
   const file = path.join(root, `damaged-${at}.gguf`);
   writeFileSync(file, bytes);
   return file;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 describe('opening a file in a child first', () => {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ToolHost } from '../../../src/tools/host.js';
 import { isolation } from '../../../src/tools/hostLaunch.js';
+import { isAlive } from '../../processes.js';
 
 const context = { timeoutMs: 20_000, maxObservationChars: 100 };
 const options = { kind: 'logic', size: 1, retireAfter: 1000, startTimeoutMs: 60_000, maxRssMb: 1024 } as const;
@@ -148,15 +149,6 @@ describe('a program and its child', () => {
     expect(await gone(child)).toBe(true);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function gone(pid: number): Promise<boolean> {
   for (let i = 0; i < 100 && isAlive(pid); i++) await new Promise((resolve) => setTimeout(resolve, 50));
