@@ -25,7 +25,13 @@ export {
   seedInterval,
   tInterval,
 } from '../evaluate/seedInterval.js';
-export { type Answered, type CategoryEntropy, type StageEvaluation, summarize } from '../evaluate/summary.js';
+export {
+  type Answered,
+  type AnsweredStep,
+  type CategoryEntropy,
+  type StageEvaluation,
+  summarize,
+} from '../evaluate/summary.js';
 export {
   findWarnings,
   type StageResult,
@@ -37,7 +43,13 @@ export {
 } from '../evaluate/warnings.js';
 export { type AblationName, ablations } from '../experiments/ablations.js';
 export { type ComparingExperiment, type ComparingSpec, comparing } from '../experiments/comparing.js';
-export type { ComparedRow, Comparison, Difference as StageDifference, Measured } from '../experiments/comparison.js';
+export type {
+  ComparedRow,
+  Comparison,
+  Difference as StageDifference,
+  Measured,
+  PolicyChoices,
+} from '../experiments/comparison.js';
 export type { Experiment, Seeded } from '../experiments/experiment.js';
 export type { JudgeComparison, JudgeRow } from '../experiments/judge.js';
 export {
@@ -68,11 +80,19 @@ export type { RunFacts, RunFolder, StoredConfig } from '../run/folder.js';
 export { type Change, changes, type Facts, hashOf, hashOfPath, inWords } from '../run/freshness.js';
 export type { MetricRow, MetricsFile, MetricValue } from '../run/metricsFile.js';
 export type { OpenedJudge, Parts, UserParts } from '../run/parts.js';
-export type { RunQuestions } from '../run/questions.js';
+export type { QuestionPart, RunQuestions } from '../run/questions.js';
 export type { Finished, Pace, StageRecord, StageRecords } from '../run/records.js';
 export { Run, type RunOptions, withRun } from '../run/run.js';
-export { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../stages/evaluate.js';
-export { type GenerateSummary, generateStage } from '../stages/generate.js';
+export {
+  BASE,
+  BASE_TOOLS,
+  type EvaluatedAdapter,
+  type EvaluatedPart,
+  type EvaluateSpec,
+  evaluateStage,
+} from '../stages/evaluate.js';
+export { type ChosenSet, type GenerateSummary, generateStage } from '../stages/generate.js';
+export { type PolicySpec, type PolicyState, type PolicySummary, policyStage, validationSet } from '../stages/policy.js';
 export { type GenerationPrice, priceOfGeneration } from '../stages/price.js';
 export { type RejudgeSpec, type RejudgeSummary, rejudgeStage } from '../stages/rejudge.js';
 export { type Outcome, perform, type Stage } from '../stages/stage.js';

@@ -49,6 +49,8 @@ const questionsSchema = z.strictObject({
   /** 0: all */
   trainLimit: z.number().int().min(0).default(280),
   testLimit: z.number().int().min(0).default(280),
+  /** Questions of the training source kept out of training, on which experiments measure policies and choose settings; 0: none. */
+  validationLimit: z.number().int().min(0).default(0),
   /** Empty: all 14. */
   trainCategories: z.array(z.string()).default([]),
   testCategories: z.array(z.string()).default([]),
@@ -100,6 +102,8 @@ const evalSchema = z.strictObject({
   minSteps: z.number().int().min(0).max(20).default(0),
   /** Tokens for one chain of thought when tools are off. */
   maxChainTokens: positive.default(768),
+  /** The judge scores the steps of evaluations, too, so that their coherence is known; as dear as rollouts. */
+  judged: z.boolean().default(false),
 });
 
 const paritySchema = z.strictObject({

@@ -24,11 +24,21 @@ export interface StageEvaluation {
   readonly effectiveActions: number;
   readonly thinkShare: number;
   readonly perCategoryEntropy: readonly CategoryEntropy[];
+  /** Share of the judged steps that are coherent; null where no step was judged (eval.judged). */
+  readonly coherentShare: number | null;
+  /** Share of the scored steps whose action has a score below τ; null where no step has a score. */
+  readonly belowTauShare: number | null;
 }
 
 /** The part of a trajectory that an evaluation is made of. */
 export interface Answered extends Pick<Trajectory, 'category' | 'correct' | 'answer'> {
-  readonly steps: readonly Pick<Step, 'action'>[];
+  readonly steps: readonly AnsweredStep[];
+}
+
+export interface AnsweredStep extends Pick<Step, 'action'> {
+  /** Whether the judge found it coherent, and its action's score at least τ; null or absent: nobody said. */
+  readonly coherent?: boolean | null;
+  readonly viable?: boolean | null;
 }
 
 /** `actionNames`: every action the model could take, taken or not; their number is what entropy is normalized by. */
@@ -36,6 +46,8 @@ export function summarize(trajectories: readonly Answered[], actionNames: readon
   const graded = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));
   const actions = countActions(actionsOf(trajectories), actionNames);
   const { entropyBits, entropyNormalized, effectiveActions, thinkShare } = actionEntropy(actions);
+  const steps = trajectories.flatMap((trajectory) => trajectory.steps);
+  const belowTau = steps.map(({ viable }) => (viable == null ? null : !viable));
   const byCategory = groupBy(trajectories, (trajectory) => trajectory.category);
   return {
     ...accuracyOf(graded),
@@ -49,7 +61,15 @@ export function summarize(trajectories: readonly Answered[], actionNames: readon
       category,
       ...actionEntropy(countActions(actionsOf(group), Object.keys(actions))),
     })),
+    coherentShare: shareOf(steps.map(({ coherent }) => coherent)),
+    belowTauShare: shareOf(belowTau),
   };
+}
+
+/** Share of true among those that are known; null when none is. */
+function shareOf(values: readonly (boolean | null | undefined)[]): number | null {
+  const known = values.filter((value) => typeof value === 'boolean');
+  return known.length === 0 ? null : known.filter(Boolean).length / known.length;
 }
 
 function actionsOf(trajectories: readonly Answered[]): string[] {

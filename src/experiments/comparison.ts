@@ -2,11 +2,13 @@
  * Rows compared over seeds: means with 95 % intervals, and differences on the same questions of the same runs. Nothing is
  * called a difference of one seed, whatever its p.
  */
-import { millerMadowBits } from '../evaluate/entropy.js';
 import { type McNemar, mcnemar } from '../evaluate/mcnemar.js';
-import { type Draw, meanOf, type SeedInterval, seedInterval, tInterval } from '../evaluate/seedInterval.js';
-import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import { type Draw, type SeedInterval, seedInterval, tInterval } from '../evaluate/seedInterval.js';
+import { type StageEvaluation, summarize } from '../evaluate/summary.js';
+import type { EvaluatedPart } from '../stages/evaluate.js';
+import { AnswerGrid } from './answerGrid.js';
 import type { Seeded } from './experiment.js';
+import { PolicyGrid } from './policyGrid.js';
 import type { Answers, Row, RowAnswers } from './rows.js';
 
 export interface Measured {
@@ -22,6 +24,10 @@ export interface ComparedRow {
   /** Bits, Miller–Madow; null without actions. */
   readonly entropyBits: Measured | null;
   readonly thinkShare: Measured | null;
+  /** Shares of the judged steps that are coherent, and whose action scored below τ; null where none was judged. */
+  readonly coherentShare: Measured | null;
+  readonly belowTauShare: Measured | null;
+  readonly policy: PolicyChoices | null;
   /** Mean over seeds; null where nothing was trained or measured. */
   readonly trainingSeconds: number | null;
   /** Each seed's own numbers, with the Wilson interval of its accuracy; categories are in the runs' stages.json. */
@@ -31,26 +37,41 @@ export interface ComparedRow {
   >)[];
 }
 
+/** What the policies would choose in the validation states (docs/metrics.md, The policy's choices). */
+export interface PolicyChoices {
+  readonly entropyBits: Measured | null;
+  readonly belowTau: Measured | null;
+  readonly rarestViable: Measured | null;
+}
+
 export interface Difference {
   readonly row: string;
   readonly against: string;
   /** Row minus `against`. */
   readonly accuracy: Measured;
   readonly entropyBits: Measured | null;
+  readonly policy: PolicyChoices | null;
   /** Of each seed alone: do the two differ on its questions? */
   readonly mcnemar: readonly ({ readonly seed: number } & McNemar)[];
 }
 
 export interface Comparison {
   readonly seeds: readonly number[];
+  /** Whose answers are compared. */
+  readonly questions: EvaluatedPart;
   readonly rows: readonly ComparedRow[];
   readonly differences: readonly Difference[];
 }
 
-export function compare(rows: readonly Row[], collected: readonly Seeded<Answers>[]): Comparison {
-  const grids = new Map(rows.map(({ name }) => [name, new Grid(collected.map((one) => one.collected.get(name)!))]));
+export function compare(
+  rows: readonly Row[],
+  collected: readonly Seeded<Answers>[],
+  questions: EvaluatedPart,
+): Comparison {
+  const grids = new Map(rows.map(({ name }) => [name, gridsOf(collected.map((one) => one.collected.get(name)!))]));
   return {
     seeds: collected.map(({ seed }) => seed),
+    questions,
     rows: rows.map(({ name }) => comparedRow(name, grids.get(name)!, collected)),
     differences: rows.flatMap(({ name, against }) =>
       against.map((other) => difference([name, other], [grids.get(name)!, grids.get(other)!], collected)),
@@ -58,59 +79,13 @@ export function compare(rows: readonly Row[], collected: readonly Seeded<Answers
   };
 }
 
-/** The answers of a row as arrays, by seed and question: a bootstrap reads each a thousand times. */
-class Grid {
-  readonly ids: readonly number[];
-  readonly actions: readonly string[];
-  /** 1 right, 0 wrong, NaN not asked; [seed] (Q) */
-  readonly correct: readonly Float64Array[];
-  /** Steps by question and action; [seed] (Q, A) */
-  readonly steps: readonly Float64Array[];
-
-  constructor(seeds: readonly RowAnswers[]) {
-    this.ids = [...new Set(seeds.flatMap(({ answers }) => [...answers.keys()]))].sort((a, b) => a - b);
-    const taken = seeds.flatMap(({ answers }) => [...answers.values()].flatMap(({ steps }) => steps));
-    this.actions = [...new Set([...seeds.flatMap(({ actions }) => actions), ...taken.map(({ action }) => action)])];
-    this.correct = seeds.map(({ answers }) => Float64Array.from(this.ids, (id) => rightness(answers.get(id))));
-    this.steps = seeds.map(({ answers }) => {
-      const counts = new Float64Array(this.ids.length * this.actions.length);
-      this.ids.forEach((id, q) => {
-        for (const { action } of answers.get(id)?.steps ?? []) {
-          counts[q * this.actions.length + this.actions.indexOf(action)]! += 1;
-        }
-      });
-      return counts;
-    });
-  }
-
-  accuracy = (seed: number, draw: Draw): number => meanOf(this.correct)(seed, draw);
-  entropy = (seed: number, draw: Draw): number => millerMadowBits(this.#counts(seed, draw));
-
-  share(action: string): (seed: number, draw: Draw) => number {
-    const at = this.actions.indexOf(action);
-    return (seed, draw) => {
-      const counts = this.#counts(seed, draw);
-      const steps = counts.reduce((sum, count) => sum + count, 0);
-      return steps === 0 ? Number.NaN : at < 0 ? 0 : counts[at]! / steps;
-    };
-  }
-
-  /** (A) */
-  #counts(seed: number, draw: Draw): Float64Array {
-    const width = this.actions.length;
-    const steps = this.steps[seed]!;
-    const counts = new Float64Array(width);
-    for (let q = 0; q < draw.length; q++) {
-      const times = draw[q]!;
-      if (times === 0) continue;
-      for (let a = 0; a < width; a++) counts[a]! += times * steps[q * width + a]!;
-    }
-    return counts;
-  }
+interface Grids {
+  readonly answers: AnswerGrid;
+  readonly policy: PolicyGrid | null;
 }
 
-function rightness(answer: Answered | undefined): number {
-  return answer === undefined ? Number.NaN : answer.correct ? 1 : 0;
+function gridsOf(seeds: readonly RowAnswers[]): Grids {
+  return { answers: new AnswerGrid(seeds), policy: PolicyGrid.of(seeds) };
 }
 
 type Statistic = (seed: number, draw: Draw) => number;
@@ -128,18 +103,36 @@ function measured(
   return { overSeedsAndQuestions, overSeeds: tInterval(values, within)! };
 }
 
-function comparedRow(name: string, grid: Grid, collected: readonly Seeded<Answers>[]): ComparedRow {
-  const size = { seeds: collected.length, questions: grid.ids.length };
-  const most = Math.log2(grid.actions.length);
+/** Of one row, or of the difference of two. */
+function policyChoices(
+  of: Pick<PolicyGrid, 'entropyBits' | 'belowTau' | 'rarestViable'>,
+  { least, actions, ...size }: { seeds: number; questions: number; least: 0 | -1; actions: number },
+): PolicyChoices {
+  const within = (most: number) => ({ ...size, within: [least * most, most] as const });
+  return {
+    entropyBits: measured(of.entropyBits, within(Math.log2(actions))),
+    belowTau: measured(of.belowTau, within(1)),
+    rarestViable: measured(of.rarestViable, within(1)),
+  };
+}
+
+function comparedRow(name: string, { answers, policy }: Grids, collected: readonly Seeded<Answers>[]): ComparedRow {
+  const size = { seeds: collected.length, questions: answers.ids.length };
+  const share = { ...size, within: [0, 1] } as const;
   const times = collected.flatMap((one) => one.collected.get(name)!.trainingSeconds ?? []);
   return {
     name,
-    accuracy: measured(grid.accuracy, { ...size, within: [0, 1] })!,
-    entropyBits: measured(grid.entropy, { ...size, within: [0, most] }),
-    thinkShare: measured(grid.share('think'), { ...size, within: [0, 1] }),
+    accuracy: measured(answers.accuracy, share)!,
+    entropyBits: measured(answers.entropy, { ...size, within: [0, Math.log2(answers.actions.length)] }),
+    thinkShare: measured(answers.share('think'), share),
+    coherentShare: measured(answers.coherentShare, share),
+    belowTauShare: measured(answers.belowTauShare, share),
+    policy:
+      policy &&
+      policyChoices(policy, { seeds: size.seeds, questions: policy.ids.length, least: 0, actions: policy.actions }),
     trainingSeconds: times.length === 0 ? null : times.reduce((sum, one) => sum + one, 0) / times.length,
-    perSeed: collected.map(({ seed, collected: answers }) => {
-      const { answers: given, actions } = answers.get(name)!;
+    perSeed: collected.map(({ seed, collected: of }) => {
+      const { answers: given, actions } = of.get(name)!;
       const {
         perCategory: _accuracy,
         perCategoryEntropy: _entropy,
@@ -152,29 +145,47 @@ function comparedRow(name: string, grid: Grid, collected: readonly Seeded<Answer
 
 function difference(
   [row, against]: readonly [string, string],
-  [first, second]: readonly [Grid, Grid],
+  [first, second]: readonly [Grids, Grids],
   collected: readonly Seeded<Answers>[],
 ): Difference {
-  const there = new Set(second.ids);
-  const paired = first.ids.filter((id) => there.has(id));
-  const size = { seeds: collected.length, questions: paired.length };
-  const most = Math.log2(Math.max(first.actions.length, second.actions.length));
-  // Both grids have the same questions in the same order unless one row leaves some out.
-  const [a, b] = [first, second].map((grid) => positions(grid.ids, paired)) as [Uint32Array, Uint32Array];
-  const minus = (x: Statistic, y: Statistic): Statistic => {
-    return (seed, draw) => x(seed, spread(draw, a, first.ids.length)) - y(seed, spread(draw, b, second.ids.length));
-  };
+  const [x, y] = [first.answers, second.answers];
+  const { size, minus, paired } = pairing(x.ids, y.ids, collected.length);
+  const most = Math.log2(Math.max(x.actions.length, y.actions.length));
   return {
     row,
     against,
-    accuracy: measured(minus(first.accuracy, second.accuracy), { ...size, within: [-1, 1] })!,
-    entropyBits: measured(minus(first.entropy, second.entropy), { ...size, within: [-most, most] }),
+    accuracy: measured(minus(x.accuracy, y.accuracy), { ...size, within: [-1, 1] })!,
+    entropyBits: measured(minus(x.entropy, y.entropy), { ...size, within: [-most, most] }),
+    policy: policyDifference(first.policy, second.policy, collected.length),
     mcnemar: collected.map(({ seed, collected: answers }) => {
-      const [x, y] = [answers.get(row)!.answers, answers.get(against)!.answers];
-      const both = paired.filter((id) => x.has(id) && y.has(id));
-      return { seed, ...mcnemar(both.map((id) => [x.get(id)!.correct, y.get(id)!.correct] as const)) };
+      const [a, b] = [answers.get(row)!.answers, answers.get(against)!.answers];
+      const both = paired.filter((id) => a.has(id) && b.has(id));
+      return { seed, ...mcnemar(both.map((id) => [a.get(id)!.correct, b.get(id)!.correct] as const)) };
     }),
   };
+}
+
+function policyDifference(x: PolicyGrid | null, y: PolicyGrid | null, seeds: number): PolicyChoices | null {
+  if (x === null || y === null) return null;
+  const { size, minus } = pairing(x.ids, y.ids, seeds);
+  const differences = {
+    entropyBits: minus(x.entropyBits, y.entropyBits),
+    belowTau: minus(x.belowTau, y.belowTau),
+    rarestViable: minus(x.rarestViable, y.rarestViable),
+  };
+  return policyChoices(differences, { ...size, least: -1, actions: Math.max(x.actions, y.actions) });
+}
+
+/** The questions that both have, and the difference of two statistics over a draw of these. */
+function pairing(first: readonly number[], second: readonly number[], seeds: number) {
+  const there = new Set(second);
+  const paired = first.filter((id) => there.has(id));
+  // Both have the same questions in the same order unless one row leaves some out.
+  const [a, b] = [positions(first, paired), positions(second, paired)];
+  const minus = (x: Statistic, y: Statistic): Statistic => {
+    return (seed, draw) => x(seed, spread(draw, a, first.length)) - y(seed, spread(draw, b, second.length));
+  };
+  return { size: { seeds, questions: paired.length }, minus, paired };
 }
 
 function positions(ids: readonly number[], wanted: readonly number[]): Uint32Array {

@@ -2,22 +2,56 @@
 import type { SeedInterval } from '../evaluate/seedInterval.js';
 import type { Table } from '../report/tables.js';
 import { columns, oneLine } from '../report/text.js';
-import type { Comparison, Difference, Measured } from './comparison.js';
+import type { ComparedRow, Comparison, Difference, Measured, PolicyChoices } from './comparison.js';
 
 const ROW_HEADS = ['stage', 'accuracy', '95 % interval', 'entropy, bit', '95 % interval', 'think', 'training'];
+const JUDGED_HEADS = ['coherent', 'below τ'];
+const POLICY_HEADS = [
+  ...['stage', 'entropy, bit', '95 % interval', 'π(rarest viable)', '95 % interval', 'π(below τ)', '95 % interval'],
+];
 const DIFFERENCE_HEADS = ['difference', 'accuracy', '95 % interval', 'entropy, bit', '95 % interval', 'McNemar p'];
 
 export function comparisonTables(title: string, { rows, differences }: Comparison): Table[] {
-  const cells = rows.map(({ name, accuracy, entropyBits, thinkShare, trainingSeconds }) => [
-    oneLine(name),
-    ...interval(accuracy, hundred, 1),
-    ...interval(entropyBits, bits, 2),
-    interval(thinkShare, hundred, 1)[0]!,
-    trainingSeconds === null ? '–' : `${trainingSeconds.toFixed(0)} s`,
-  ]);
-  const tables = [{ title, rows: [ROW_HEADS, ...cells] }];
+  const judged = rows.some(({ coherentShare, belowTauShare }) => coherentShare !== null || belowTauShare !== null);
+  const cells = rows.map(
+    ({ name, accuracy, entropyBits, thinkShare, coherentShare, belowTauShare, trainingSeconds }) => [
+      oneLine(name),
+      ...interval(accuracy, hundred, 1),
+      ...interval(entropyBits, bits, 2),
+      interval(thinkShare, hundred, 1)[0],
+      ...(judged ? [interval(coherentShare, hundred, 1)[0], interval(belowTauShare, hundred, 1)[0]] : []),
+      trainingSeconds === null ? '–' : `${trainingSeconds.toFixed(0)} s`,
+    ],
+  );
+  const heads = judged ? [...ROW_HEADS.slice(0, -1), ...JUDGED_HEADS, ...ROW_HEADS.slice(-1)] : ROW_HEADS;
+  const tables = [{ title, rows: [heads, ...cells] }];
   if (differences.length > 0) tables.push({ title: 'Paired differences', rows: differenceRows(differences) });
-  return tables;
+  return [...tables, ...policyTables(rows, differences)];
+}
+
+/** What the policies would choose; no table where no policy was measured. */
+function policyTables(rows: readonly ComparedRow[], differences: readonly Difference[]): Table[] {
+  const measured = rows.flatMap(({ name, policy }) =>
+    policy === null ? [] : [[oneLine(name), ...choices(policy, plain)]],
+  );
+  if (measured.length === 0) return [];
+  const compared = differences.flatMap(({ row, against, policy }) => {
+    if (policy === null) return [];
+    const star = Object.values(policy).some(isShown) ? ' *' : '';
+    return [[`${oneLine(row)} − ${oneLine(against)}${star}`, ...choices(policy, signed)]];
+  });
+  const tables = [{ title: 'The policy’s choices in validation states', rows: [POLICY_HEADS, ...measured] }];
+  if (compared.length === 0) return tables;
+  const heads = ['difference', ...POLICY_HEADS.slice(1)];
+  return [...tables, { title: 'Paired differences of the policies', rows: [heads, ...compared] }];
+}
+
+function choices({ entropyBits, rarestViable, belowTau }: PolicyChoices, as: (format: Format) => Format): string[] {
+  return [
+    ...interval(entropyBits, as(bits), 2),
+    ...interval(rarestViable, as(hundred), 1),
+    ...interval(belowTau, as(hundred), 1),
+  ];
 }
 
 function differenceRows(differences: readonly Difference[]): string[][] {
@@ -39,6 +73,7 @@ function isShown(measured: Measured | null): boolean {
 
 type Format = (value: number, digits: number) => string;
 const hundred: Format = (share, digits) => (100 * share).toFixed(digits);
+const plain = (format: Format): Format => format;
 const bits: Format = (value, digits) => value.toFixed(digits);
 const signed =
   (format: Format): Format =>
@@ -60,11 +95,11 @@ function pRange(ps: readonly number[]): string {
   return least === most ? least : `${least} … ${most}`;
 }
 
-export function comparisonNotes({ seeds, rows, differences }: Comparison): string[] {
-  const questions = rows.map(({ perSeed }) => perSeed[0]!.questions);
-  const asked = `${Math.max(...questions)} test questions`;
+export function comparisonNotes({ seeds, questions, rows, differences }: Comparison): string[] {
+  const counts = rows.map(({ perSeed }) => perSeed[0]!.questions);
+  const asked = `${Math.max(...counts)} ${questions} questions`;
   const units =
-    'Accuracy and think in per cent; entropy with the Miller–Madow correction; training: seconds of a seed.';
+    'Shares and probabilities in per cent; entropy of the steps with the Miller–Madow correction; training: seconds of a seed.';
   if (seeds.length === 1) {
     return [
       `One seed (${seeds[0]}), ${asked}: the intervals are over questions alone and say nothing about another seed, so no ` +
@@ -72,11 +107,12 @@ export function comparisonNotes({ seeds, rows, differences }: Comparison): strin
       units,
     ];
   }
+  const intervals = differences.reduce((sum, { policy }) => sum + (policy === null ? 2 : 5), 0);
   const compared =
     differences.length === 0
       ? []
       : [
-          `* The interval of accuracy or entropy leaves out 0. Of ${2 * differences.length} intervals one in 20 would do so by chance. McNemar’s exact p: ` +
+          `* An interval of the row leaves out 0. Of ${intervals} intervals one in 20 would do so by chance. McNemar’s exact p: ` +
             'of single seeds, from the smallest to the largest.',
         ];
   return [

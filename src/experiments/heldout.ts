@@ -29,7 +29,7 @@ export async function heldoutExperiment(config: Config): Promise<ComparingExperi
   return comparing({
     name: 'ablate-heldout',
     title: `Categories trained on against the rest (part a: ${parts[0].join(', ')})`,
-    stages: trainings(specs),
+    stages: trainings(config, specs),
     rows: [
       row(BASE_TOOLS.name),
       rowOf('sft seen', 'sft', true, BASE_TOOLS.name),

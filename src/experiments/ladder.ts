@@ -16,7 +16,7 @@ import type { TrainSpec } from '../stages/train.js';
 import { type ComparingExperiment, comparing } from './comparing.js';
 import { row } from './rows.js';
 import { workOf } from './sweep.js';
-import { sftSpec, sparkSpec, trained } from './trained.js';
+import { policies, sftSpec, sparkSpec, trained } from './trained.js';
 
 export interface Ladder extends Omit<RunReport, 'html'> {
   readonly seconds: number;
@@ -42,7 +42,7 @@ export function ladderStages(config: Config): Stage<unknown>[] {
     ...[...selections].map((selection) => generateStage({ selection, tau })),
     evaluateStage(BASE),
     evaluateStage(BASE_TOOLS),
-    ...ladderTrainings(config).flatMap(trained),
+    ...ladderTrainings(config).flatMap((spec) => trained(spec)),
   ];
 }
 
@@ -50,7 +50,8 @@ export function ladderStages(config: Config): Stage<unknown>[] {
 export function ladderExperiment(config: Config): ComparingExperiment {
   const rungs = [BASE.name, BASE_TOOLS.name, ...ladderTrainings(config).map(({ name }) => name)];
   const rows = rungs.map((name, rung) => row(name, ...rungs.slice(Math.max(0, rung - 1), rung)));
-  return comparing({ name: 'ladder', title: 'The ladder', stages: ladderStages(config), rows });
+  const stages = [...ladderStages(config), ...policies(config, ladderTrainings(config))];
+  return comparing({ name: 'ladder', title: 'The ladder', stages, rows });
 }
 
 export async function runLadder(run: Run): Promise<Ladder> {

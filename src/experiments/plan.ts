@@ -65,11 +65,11 @@ export async function planOf(options: PlanOptions): Promise<Plan> {
   for (const { config, folder, run, records } of opened) {
     for (const stage of stages) {
       const stored = run === null ? 'to do' : await stateOf(run, stage, records[stage.name]);
-      const asked = stored === 'done' ? undefined : await stage.price?.(config, folder);
+      const asked = stored === 'done' ? null : ((await stage.price?.(config, folder)) ?? null);
       paid ||= asked?.paid === true;
-      const left = asked === undefined ? null : asked.questions - asked.already;
+      const left = asked === null ? null : asked.questions - asked.already;
       // Rollouts are never complete; they are done when every question has one.
-      const state = left === null ? stored : left === 0 ? 'done' : asked!.already > 0 ? 'begun' : 'to do';
+      const state = left === 0 ? 'done' : asked !== null && asked.already > 0 ? 'begun' : stored;
       cells.push({
         stage: stage.name,
         seed: config.seed,

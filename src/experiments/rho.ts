@@ -14,7 +14,7 @@ export function rhoExperiment(config: Config): ComparingExperiment {
   return comparing({
     name: 'ablate-rho',
     title: `SPaRK at ρ = ${values.join(', ')} (spark: ${config.reward.rho})`,
-    stages: trainings([sft, ...specs]),
+    stages: trainings(config, [sft, ...specs]),
     rows: [
       row(BASE_TOOLS.name),
       row(sft.name, BASE_TOOLS.name),

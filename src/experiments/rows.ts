@@ -1,7 +1,8 @@
-/** What a comparison compares: rows, each of one or more evaluations of a run, and what is read of them. */
+/** What a comparison compares: rows, each of one or more evaluations of a run, and what is read of these. */
 import type { Answered } from '../evaluate/summary.js';
 import { type Run, trainName } from '../run/run.js';
-import { readAnswers } from '../stages/evaluate.js';
+import { type EvaluatedPart, readAnswers } from '../stages/evaluate.js';
+import { type PolicyState, readPolicy } from '../stages/policy.js';
 
 export interface Row {
   readonly name: string;
@@ -21,6 +22,10 @@ export interface RowAnswers {
   readonly answers: ReadonlyMap<number, Answered>;
   /** Every action there was to take. */
   readonly actions: readonly string[];
+  /** States of the validation rollouts with what the row's policy would choose there; null where it was not measured. */
+  readonly policy: { readonly actions: readonly string[]; readonly states: readonly PolicyState[] } | null;
+  /** τ, for `policy` */
+  readonly tau: number;
   /** Seconds that the trainings of its evaluations took; null where none is known. */
   readonly trainingSeconds: number | null;
 }
@@ -28,25 +33,45 @@ export interface RowAnswers {
 /** By the rows' names. */
 export type Answers = ReadonlyMap<string, RowAnswers>;
 
-export async function collectAnswers(run: Run, rows: readonly Row[]): Promise<Answers> {
+/** `part`: the questions that were answered. */
+export async function collectAnswers(run: Run, rows: readonly Row[], part: EvaluatedPart): Promise<Answers> {
   const stored = new Map<string, ReadonlyMap<number, Answered>>();
-  const categories = new Map((await run.questions.test()).map((question) => [question.question_id, question.category]));
+  const categories = new Map(
+    (await run.questions.of(part)).map((question) => [question.question_id, question.category]),
+  );
   const actions = run.parts.actions().map(({ name }) => name);
   const collected = new Map<string, RowAnswers>();
-  for (const { name, evaluation } of rows) {
+  for (const row of rows) {
     const answers = new Map<number, Answered>();
     const used = new Set<string>();
     for (const [id, category] of categories) {
-      const from = evaluation(category);
+      const from = row.evaluation(category);
       if (from === null) continue;
       used.add(from);
-      const file = stored.get(from) ?? (await readAnswers(run, from));
+      const file = stored.get(from) ?? (await readAnswers(run, from, part));
       stored.set(from, file);
       answers.set(id, file.get(id)!);
     }
-    collected.set(name, { answers, actions, trainingSeconds: trainingSeconds(run, [...used]) });
+    const policy = await collectPolicy(run, row);
+    const { tau } = run.config.rollout;
+    collected.set(row.name, { answers, actions, policy, tau, trainingSeconds: trainingSeconds(run, [...used]) });
   }
   return collected;
+}
+
+/** Each state as the policy saw it that answers questions of its category. */
+async function collectPolicy(run: Run, row: Row): Promise<RowAnswers['policy']> {
+  const categories = new Set((await run.questions.validation()).map(({ category }) => category));
+  const names = new Set([...categories].flatMap((category) => row.evaluation(category) ?? []));
+  const states: PolicyState[] = [];
+  let actions: readonly string[] | null = null;
+  for (const name of names) {
+    const measured = await readPolicy(run, name);
+    if (measured === null) return null;
+    actions = measured.actions;
+    states.push(...measured.states.filter(({ category }) => row.evaluation(category) === name));
+  }
+  return actions === null ? null : { actions, states };
 }
 
 function trainingSeconds({ records }: Run, evaluations: readonly string[]): number | null {

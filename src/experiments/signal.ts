@@ -1,6 +1,7 @@
 /**
  * `ablate signal`: trainings that differ in what they learn from: selection, ρ and settings of PPO, such as its loss. All
- * start from the same SFT adapter. The list is `ablate.signal` of the configuration.
+ * start from the same SFT adapter. The list is `ablate.signal` of the configuration. Settings are chosen by this table, so it
+ * is made on validation questions; the test stays unseen.
  */
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
@@ -12,6 +13,13 @@ import { row } from './rows.js';
 import { sftSpec, trainings } from './trained.js';
 
 export function signalExperiment(config: Config): ComparingExperiment {
+  if (config.questions.validationLimit === 0) {
+    throw new SparkError(
+      'invalid_config',
+      'questions.validationLimit: expected 1 or more, as ablate signal compares settings on validation questions, got 0; give ' +
+        '--set questions.validationLimit=140',
+    );
+  }
   const sft = sftSpec(config);
   const cells = config.ablate.signal;
   const names = [BASE_TOOLS.name, sft.name, ...cells.map(({ name }) => name)];
@@ -31,7 +39,8 @@ export function signalExperiment(config: Config): ComparingExperiment {
   return comparing({
     name: 'ablate-signal',
     title: 'What is learned from',
-    stages: trainings([sft, ...specs]),
+    stages: trainings(config, [sft, ...specs], 'validation'),
+    questions: 'validation',
     rows: [
       row(BASE_TOOLS.name),
       row(sft.name, BASE_TOOLS.name),

@@ -135,8 +135,12 @@ function named(log: Log, seed: number): Log {
 
 /** How many rollout sets, trainings and evaluations there are among the stages. */
 export function workOf(stages: readonly Stage<unknown>[]): Work {
-  const countOf = (kind: string) => stages.filter(({ name }) => name.startsWith(`${kind} `)).length;
-  return { rolloutSets: countOf('generate'), trainings: countOf('train'), evaluations: countOf('evaluate') };
+  const countOf = (...kinds: string[]) => stages.filter(({ name }) => kinds.includes(name.split(' ')[0]!)).length;
+  return {
+    rolloutSets: countOf('generate'),
+    trainings: countOf('train'),
+    evaluations: countOf('evaluate', 'validate'),
+  };
 }
 
 function times({ rolloutSets, trainings, evaluations }: Work, count: number): Work {

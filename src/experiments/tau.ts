@@ -14,7 +14,7 @@ export function tauExperiment(config: Config): ComparingExperiment {
   return comparing({
     name: 'ablate-tau',
     title: `SPaRK at τ = ${values.join(', ')} (spark: ${config.rollout.tau})`,
-    stages: trainings([sft, ...specs]),
+    stages: trainings(config, [sft, ...specs]),
     rows: [
       row(BASE_TOOLS.name),
       row(sft.name, BASE_TOOLS.name),

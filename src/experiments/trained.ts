@@ -1,7 +1,8 @@
-/** Stages that experiments have in common: the untrained model with tools, SFT, and a training with its evaluation. */
+/** Stages that experiments have in common: the untrained model with tools, SFT, a training with its evaluation, policies. */
 import type { Config } from '../config/index.js';
-import { BASE_TOOLS, evaluateStage } from '../stages/evaluate.js';
+import { BASE_TOOLS, type EvaluatedPart, evaluateStage } from '../stages/evaluate.js';
 import { generateStage } from '../stages/generate.js';
+import { policyStage, validationSet } from '../stages/policy.js';
 import type { Stage } from '../stages/stage.js';
 import { type TrainSpec, trainStage } from '../stages/train.js';
 
@@ -26,17 +27,40 @@ export function sparkSpec(
 }
 
 /** Trains, and evaluates the adapter under the training's name. */
-export function trained(spec: TrainSpec): Stage<unknown>[] {
-  return [trainStage(spec), evaluateStage({ name: spec.name, adapter: { stage: spec.name }, tools: true })];
+export function trained(spec: TrainSpec, questions: EvaluatedPart = 'test'): Stage<unknown>[] {
+  return [trainStage(spec), evaluateStage({ name: spec.name, adapter: { stage: spec.name }, tools: true, questions })];
 }
 
-/** Rollouts for these trainings, each set once; then the untrained model with tools; then the trainings, in order. */
-export function trainings(specs: readonly TrainSpec[]): Stage<unknown>[] {
+/**
+ * Rollouts for these trainings, each set once; then the untrained model with tools; then the trainings, in order; then what
+ * their policies would choose.
+ */
+export function trainings(
+  config: Config,
+  specs: readonly TrainSpec[],
+  questions: EvaluatedPart = 'test',
+): Stage<unknown>[] {
   const sets = new Map(
     specs.map(({ selection, tau }) => {
       const stage = generateStage({ selection, tau });
       return [stage.name, stage] as const;
     }),
   );
-  return [...sets.values(), evaluateStage(BASE_TOOLS), ...specs.flatMap(trained)];
+  return [
+    ...sets.values(),
+    evaluateStage({ ...BASE_TOOLS, questions }),
+    ...specs.flatMap((spec) => trained(spec, questions)),
+    ...policies(config, specs),
+  ];
+}
+
+/** Rollouts on the validation questions, and the policies in their states; none where there are no such questions. */
+export function policies(config: Config, specs: readonly TrainSpec[]): Stage<unknown>[] {
+  if (config.questions.validationLimit === 0) return [];
+  const { name, adapter } = BASE_TOOLS;
+  return [
+    generateStage(validationSet(config)),
+    policyStage({ name, adapter }),
+    ...specs.map((spec) => policyStage({ name: spec.name, adapter: { stage: spec.name } })),
+  ];
 }

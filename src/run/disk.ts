@@ -35,15 +35,19 @@ const PROMPT_TOKENS = 600;
 export async function estimateDisk(run: Run, work: Work): Promise<DiskEstimate> {
   checkKeys(work, WORK, 'estimateDisk: work');
   const { config, questions } = run;
-  const [train, test] = [(await questions.train()).length, (await questions.test()).length];
+  const [train, validation, test] = await Promise.all(
+    [questions.train(), questions.validation(), questions.test()].map(async (part) => (await part).length),
+  );
+  // A set may be of validation questions, and an evaluation, too.
+  const [mostRolled, mostAnswered] = [Math.max(train!, validation!), Math.max(test!, validation!)];
   const each = trajectoryBytes(config);
   const values = adapterValues(config);
   // GGUF and PEFT, both in F32.
   const adapters = work.trainings * 2 * 4 * values;
   // Adapter and critic, each with two moments, and three numbers for every token of the rollouts.
-  const checkpoints = 2 * (2 * 3 * 4 * values + 3 * 4 * train * tokensOf(config));
-  const rollouts = work.rolloutSets * train * each;
-  const evaluations = work.evaluations * test * each;
+  const checkpoints = 2 * (2 * 3 * 4 * values + 3 * 4 * train! * tokensOf(config));
+  const rollouts = work.rolloutSets * mostRolled * each;
+  const evaluations = work.evaluations * mostAnswered * each;
   return { rollouts, evaluations, adapters, checkpoints, total: rollouts + evaluations + adapters + checkpoints };
 }
 

@@ -8,6 +8,8 @@
  *   adapters/<stage>-<step>.gguf   and the PEFT folder beside it; never overwritten
  *   checkpoints/<stage>/           where an interrupted training goes on
  *   eval/<stage>.jsonl             answers to the test questions
+ *   validation/<stage>.jsonl       answers to the validation questions; beside it <stage>.policy.jsonl, what the policy would
+ *                                  choose in the states of rollouts on them
  *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge)
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
@@ -27,7 +29,7 @@ const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'la
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 /** Made when they are first needed. */
-const LATER = ['judged'];
+const LATER = ['judged', 'validation'];
 const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
@@ -120,8 +122,12 @@ export class RunFolder {
     return names.sort().map((name) => path.join(folder, name));
   }
 
-  evalFile(stage: string) {
-    return path.join(this.root, 'eval', `${stage}.jsonl`);
+  evalFile(stage: string, part: 'test' | 'validation' = 'test') {
+    return path.join(this.root, part === 'test' ? 'eval' : 'validation', `${stage}.jsonl`);
+  }
+
+  policyFile(stage: string) {
+    return path.join(this.root, 'validation', `${stage}.policy.jsonl`);
   }
 
   /** `<stage>-<step>.gguf`: every save has its own name, because llama.cpp caches adapters by path. */

@@ -1,4 +1,4 @@
-/** The questions a run trains and tests on, loaded once. No question is in both. */
+/** The questions a run trains on, validates and tests on, loaded once. No question is in two of the parts. */
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { filterQuestions } from '../questions/filter.js';
@@ -13,11 +13,15 @@ const MINI_SEED = 2025;
 /** Questions per category when no limit is given. */
 const MINI_PER_CATEGORY = 40;
 
+/** Validation: questions of the training source on which policies are compared and settings chosen, so that the test stays unseen. */
+export type QuestionPart = 'train' | 'validation' | 'test';
+
 export class RunQuestions {
   readonly #settings: Config['questions'];
   readonly #seed: number;
   readonly #files = new Map<string, Promise<Question[]>>();
   #train: Promise<Question[]> | null = null;
+  #validation: Promise<Question[]> | null = null;
   #test: Promise<Question[]> | null = null;
 
   constructor({ questions, seed }: Pick<Config, 'questions' | 'seed'>) {
@@ -30,9 +34,19 @@ export class RunQuestions {
     return this.#train;
   }
 
+  /** None with `validationLimit` 0. */
+  validation(): Promise<Question[]> {
+    this.#validation ??= this.#selectValidation();
+    return this.#validation;
+  }
+
   test(): Promise<Question[]> {
     this.#test ??= this.#selectTest();
     return this.#test;
+  }
+
+  of(part: QuestionPart): Promise<Question[]> {
+    return this[part]();
   }
 
   /** Examples of the 5-shot prompt; none when no file is named. */
@@ -46,14 +60,21 @@ export class RunQuestions {
     return select(all, trainCategories, trainLimit, this.#seed, train);
   }
 
-  /** When train and test come from one file, the training questions are removed from the test. */
+  /** Of those that the training leaves, so that its questions do not change with the validation's number. */
+  async #selectValidation(): Promise<Question[]> {
+    const { train, trainLimit, trainCategories, validationLimit } = this.#settings;
+    if (validationLimit === 0) return [];
+    const all =
+      train === MINI ? moreMini(trainLimit, validationLimit) : without(await this.#load(train), await this.train());
+    return select(all, trainCategories, validationLimit, this.#seed, `${train} for questions.validationLimit`);
+  }
+
+  /** When train and test come from one file, the test is what training and validation leave. */
   async #selectTest(): Promise<Question[]> {
     const { train, test, testLimit, testCategories } = this.#settings;
-    if (test === MINI) return select(mini('test', testLimit), testCategories, testLimit, this.#seed, test);
-    const all = await this.#load(test);
-    const trained = train === test ? new Set((await this.train()).map((q) => q.question_id)) : new Set();
-    const rest = all.filter((question) => !trained.has(question.question_id));
-    return select(rest, testCategories, testLimit, this.#seed, test);
+    const all = test === MINI ? mini('test', testLimit) : await this.#load(test);
+    const used = train === test && test !== MINI ? [...(await this.train()), ...(await this.validation())] : [];
+    return select(without(all, used), testCategories, testLimit, this.#seed, test);
   }
 
   #load(file: string): Promise<Question[]> {
@@ -67,11 +88,32 @@ export class RunQuestions {
 }
 
 function mini(split: 'train' | 'test', limit: number): Question[] {
-  const perCategory = limit === 0 ? MINI_PER_CATEGORY : Math.ceil(limit / CATEGORIES.length);
-  return makeMini({ seed: MINI_SEED, perCategory, split });
+  return makeMini({ seed: MINI_SEED, perCategory: miniPerCategory(limit), split });
 }
 
-function select(all: Question[], categories: string[], limit: number, seed: number, source: string): Question[] {
+function miniPerCategory(limit: number): number {
+  return limit === 0 ? MINI_PER_CATEGORY : Math.ceil(limit / CATEGORIES.length);
+}
+
+/** What comes after the training questions: each category's questions are drawn one after another, the training's first. */
+function moreMini(trainLimit: number, limit: number): Question[] {
+  const before = miniPerCategory(trainLimit);
+  const all = makeMini({ seed: MINI_SEED, perCategory: before + miniPerCategory(limit), split: 'train' });
+  return without(all, mini('train', trainLimit));
+}
+
+function without(all: readonly Question[], used: readonly Question[]): Question[] {
+  const ids = new Set(used.map((question) => question.question_id));
+  return all.filter((question) => !ids.has(question.question_id));
+}
+
+function select(
+  all: readonly Question[],
+  categories: string[],
+  limit: number,
+  seed: number,
+  source: string,
+): Question[] {
   const chosen = filterQuestions(all, { categories, limit, seed });
   if (chosen.length === 0) {
     throw new SparkError(

@@ -1,6 +1,9 @@
-/** The stage that answers the test questions with one adapter, into eval/<name>.jsonl, and summarizes the answers. */
+/** The stage that answers the test or validation questions with one adapter, into a file, and summarizes the answers. */
 import { rmSync } from 'node:fs';
+import path from 'node:path';
+import type { Config } from '../config/index.js';
 import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import type { Generator } from '../inference/generator.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { rolloutWithoutTools } from '../rollout/plain.js';
@@ -8,50 +11,67 @@ import { isTrajectory } from '../rollout/rollout.js';
 import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
 import { ActionUsage } from '../rollout/usage.js';
 import { type Facts, hashOfPath } from '../run/freshness.js';
+import type { QuestionPart } from '../run/questions.js';
 import { noStage, type Run } from '../run/run.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { percent } from '../units.js';
+import { refuseStrangers } from './judgeable.js';
+import { priceOfEvaluation } from './price.js';
 import { actingFacts, isOneQuestion, questionFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface EvaluateSpec {
   /** Name of the file and of the row in tables. */
   readonly name: string;
-  /** `base`: no adapter; `{ stage }`: one that the run has trained; `{ path }`: a GGUF LoRA file. */
-  readonly adapter: 'base' | { readonly stage: string } | { readonly path: string };
+  readonly adapter: EvaluatedAdapter;
   /** False: the model writes one chain of thought under the official prompt. */
   readonly tools: boolean;
+  /** Absent: the test questions. */
+  readonly questions?: EvaluatedPart;
 }
 
-const SPEC = { name: true, adapter: true, tools: true } as const satisfies KeysOf<EvaluateSpec>;
+/** `base`: no adapter; `{ stage }`: one that the run has trained; `{ path }`: a GGUF LoRA file. */
+export type EvaluatedAdapter = 'base' | { readonly stage: string } | { readonly path: string };
+
+export type EvaluatedPart = Exclude<QuestionPart, 'train'>;
+
+const SPEC = { name: true, adapter: true, tools: true, questions: true } as const satisfies KeysOf<EvaluateSpec>;
 
 /** The two evaluations of the untrained model. */
 export const BASE: EvaluateSpec = { name: 'base', adapter: 'base', tools: false };
 export const BASE_TOOLS: EvaluateSpec = { name: 'base-tools', adapter: 'base', tools: true };
 
-export function evaluateName(stage: string): string {
-  return `evaluate ${stage}`;
+export function evaluateName(stage: string, part: EvaluatedPart = 'test'): string {
+  return `${part === 'test' ? 'evaluate' : 'validate'} ${stage}`;
 }
 
 export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
   checkKeys(spec, SPEC, 'evaluateStage: spec');
   return {
-    name: evaluateName(spec.name),
+    name: evaluateName(spec.name, spec.questions),
     dependsOn: (run) => evaluateFacts(run, spec),
     async prepare(run, changed) {
+      if (isJudged(run.config, spec)) refuseStrangers(run, await run.questions.of(spec.questions ?? 'test'));
       // When only the set of questions has changed, the answers are still valid; else they are removed.
       if (changed?.every(isOneQuestion)) return;
-      const file = run.folder.evalFile(spec.name);
+      const file = run.folder.evalFile(spec.name, spec.questions);
       rmSync(file, { force: true });
       rmSync(skipsFile(file), { force: true });
     },
     execute: (run) => evaluate(run, spec),
+    price: async (config) => (isJudged(config, spec) ? priceOfEvaluation(config, spec.questions ?? 'test') : null),
   };
 }
 
-function adapterOf(run: Run, { adapter }: EvaluateSpec): string | null {
+/** Nobody judges a chain of thought, which has no steps. */
+function isJudged(config: Config, spec: EvaluateSpec): boolean {
+  return config.eval.judged && spec.tools;
+}
+
+/** Path of the adapter; null: none. */
+export function adapterPath(run: Run, adapter: EvaluatedAdapter): string | null {
   if (adapter === 'base') return null;
   if ('path' in adapter) return adapter.path;
   const file = run.adapterOf(adapter.stage);
@@ -61,25 +81,28 @@ function adapterOf(run: Run, { adapter }: EvaluateSpec): string | null {
 
 async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
   const { config, questions, signal } = run;
-  const adapter = adapterOf(run, spec);
+  const adapter = adapterPath(run, spec.adapter);
   return {
     adapter: adapter === null ? null : await hashOfPath(adapter, signal),
     withTools: spec.tools,
     eval: config.eval,
+    ...(isJudged(config, spec) ? { judge: run.parts.judgeName, tau: config.rollout.tau } : {}),
     shots: config.questions.shots === null ? null : await hashOfPath(config.questions.shots, signal),
     ...(await actingFacts(run)),
-    questions: questionFacts(await questions.test()),
+    questions: questionFacts(await questions.of(spec.questions ?? 'test')),
   };
 }
 
 async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEvaluation>> {
   const { folder, log } = run;
-  const questions = await run.questions.test();
-  const file = folder.evalFile(spec.name);
+  const part = spec.questions ?? 'test';
+  const questions = await run.questions.of(part);
+  const file = folder.evalFile(spec.name, part);
   const done = new Map<number, Answered>();
-  const keep = (trajectory: Trajectory) => done.set(trajectory.questionId, answered(trajectory));
+  const keep = (trajectory: Trajectory) => done.set(trajectory.questionId, answered(run, trajectory));
   const store = await TrajectoryStore.open(file, { log, onStored: keep });
   const todo = questions.filter(({ question_id }) => !store.has(trajectoryId(question_id, POLICY, 0)));
+  const verb = part === 'test' ? 'eval' : 'validate';
   const started = performance.now();
   let skips = 0;
   try {
@@ -91,7 +114,7 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
         } else {
           store.appendSkip(result);
         }
-        log.progress(`eval ${spec.name} ${done.size}/${questions.length}`);
+        log.progress(`${verb} ${spec.name} ${done.size}/${questions.length}`);
       });
       skips = summary.skips;
     }
@@ -100,10 +123,11 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
   }
   const result = summarize(oneEach(questions, done), actionNames(run));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const skipped = skips === 0 ? '' : `, ${skips} questions skipped (eval/${spec.name}.skips.jsonl says why)`;
+  const why = path.relative(folder.root, skipsFile(file));
+  const skipped = skips === 0 ? '' : `, ${skips} questions skipped (${why} says why)`;
   const { accuracy, entropyBits } = result;
   log.info(
-    `eval ${spec.name}: ${percent(accuracy)} of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
+    `${verb} ${spec.name}: ${percent(accuracy)} of ${questions.length}, entropy ${entropyBits.toFixed(2)} bits, ${seconds} s${skipped}`,
   );
   return { result, files: [file], complete: skips === 0, units: todo.length };
 }
@@ -111,13 +135,14 @@ async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEval
 /** In an evaluation the policy chooses its actions itself. */
 const POLICY = { selection: 'policy', tau: null } as const;
 
-/** An evaluation's answers by question, in the order of the test questions; one without a trajectory is wrong. */
-export async function readAnswers(run: Run, name: string): Promise<ReadonlyMap<number, Answered>> {
-  const done = new Map<number, Answered>();
-  for await (const trajectory of readTrajectories(run.folder.evalFile(name), run.log)) {
-    done.set(trajectory.questionId, answered(trajectory));
-  }
-  const questions = await run.questions.test();
+/** An evaluation's answers by question, in the questions' order; one without a trajectory is wrong. */
+export async function readAnswers(
+  run: Run,
+  name: string,
+  part: EvaluatedPart = 'test',
+): Promise<ReadonlyMap<number, Answered>> {
+  const done = await readDone(run, name, part);
+  const questions = await run.questions.of(part);
   const each = oneEach(questions, done);
   return new Map(questions.map(({ question_id }, index) => [question_id, each[index]!]));
 }
@@ -127,19 +152,33 @@ export async function partialEvaluation(
   run: Run,
   name: string,
 ): Promise<{ result: StageEvaluation; left: number } | null> {
-  const done = new Map<number, Answered>();
-  for await (const trajectory of readTrajectories(run.folder.evalFile(name), run.log)) {
-    done.set(trajectory.questionId, answered(trajectory));
-  }
+  const done = await readDone(run, name, 'test');
   if (done.size === 0) return null;
   const questions = await run.questions.test();
   const left = questions.filter(({ question_id }) => !done.has(question_id)).length;
   return { result: summarize(oneEach(questions, done), actionNames(run)), left };
 }
 
+async function readDone(run: Run, name: string, part: EvaluatedPart): Promise<Map<number, Answered>> {
+  const done = new Map<number, Answered>();
+  for await (const trajectory of readTrajectories(run.folder.evalFile(name, part), run.log)) {
+    done.set(trajectory.questionId, answered(run, trajectory));
+  }
+  return done;
+}
+
 /** What the summary needs of a trajectory; its tokens and texts are not kept in memory. */
-function answered({ category, correct, answer, steps }: Trajectory): Answered {
-  return { category, correct, answer, steps: steps.map(({ action }) => ({ action })) };
+function answered({ config }: Run, { category, correct, answer, steps }: Trajectory): Answered {
+  const { tau } = config.rollout;
+  return {
+    category,
+    correct,
+    answer,
+    steps: steps.map(({ action, scores, processOk }) => {
+      const score = scores !== null && Object.hasOwn(scores, action) ? scores[action]! : null;
+      return { action, coherent: processOk, viable: score === null ? null : score >= tau };
+    }),
+  };
 }
 
 /** One result for each question. A question without a trajectory (too long, for example) counts as unparsed and wrong. */
@@ -155,24 +194,52 @@ async function answer(
   todo: readonly Question[],
   handle: ResultHandler,
 ): Promise<RunSummary> {
-  const { config, parts, signal } = run;
-  const { temperature, minSteps, maxChainTokens } = config.eval;
-  const generator = await parts.generator(adapterOf(run, spec));
+  const generator = await run.parts.generator(adapterPath(run, spec.adapter));
   try {
-    if (!spec.tools) {
-      const validation = await run.questions.shots();
-      const settings = { validation, temperature, maxChainTokens, seed: config.seed, attempt: 0 };
-      const chain = (question: Question, stop: AbortSignal) =>
-        rolloutWithoutTools(question, { generator, signal: stop }, settings);
-      return await runAll(todo, { generator, signal }, chain, handle);
-    }
-    const deps = { generator, judge: null, tools: parts.tools(), usage: new ActionUsage(), signal };
-    const settings = rolloutSettings(config, {
-      ...{ selection: 'policy', tau: config.rollout.tau, temperature, minSteps },
-    });
-    return await runRollouts(todo, deps, settings, handle);
+    return await (spec.tools ? act(run, spec, generator, todo, handle) : think(run, generator, todo, handle));
   } finally {
     await generator.dispose();
+  }
+}
+
+/** One chain of thought for each question. */
+async function think(
+  run: Run,
+  generator: Generator,
+  todo: readonly Question[],
+  handle: ResultHandler,
+): Promise<RunSummary> {
+  const { config, signal } = run;
+  const { temperature, maxChainTokens } = config.eval;
+  const validation = await run.questions.shots();
+  const settings = { validation, temperature, maxChainTokens, seed: config.seed, attempt: 0 };
+  const chain = (question: Question, stop: AbortSignal) =>
+    rolloutWithoutTools(question, { generator, signal: stop }, settings);
+  return runAll(todo, { generator, signal }, chain, handle);
+}
+
+/** A rollout for each question, in which the policy chooses its actions. */
+async function act(
+  run: Run,
+  spec: EvaluateSpec,
+  generator: Generator,
+  todo: readonly Question[],
+  handle: ResultHandler,
+): Promise<RunSummary> {
+  const { config, parts, signal, folder, log } = run;
+  const { temperature, minSteps } = config.eval;
+  const { tau } = config.rollout;
+  const settings = rolloutSettings(config, { selection: 'policy', tau, temperature, minSteps });
+  const deps = { generator, tools: parts.tools(), usage: new ActionUsage(), signal };
+  if (!isJudged(config, spec)) return runRollouts(todo, { ...deps, judge: null }, settings, handle);
+  const { judge, counters, warnings } = parts.judge();
+  try {
+    const summary = await runRollouts(todo, { ...deps, judge }, settings, handle);
+    for (const warning of warnings()) log.warn(warning);
+    return summary;
+  } finally {
+    // After an interruption, too: what the judge did was paid for.
+    folder.metrics.append({ event: 'evaluate', evaluation: spec.name, ...counters() });
   }
 }
 

@@ -2,8 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
-import { ORACLE_ID, requireMini } from '../judge/oracle.js';
-import { checkKeys } from '../options.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
@@ -13,7 +12,8 @@ import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
-import { priceOfGeneration } from './price.js';
+import { refuseStrangers } from './judgeable.js';
+import { priceOfRollouts } from './price.js';
 import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
@@ -37,20 +37,26 @@ export interface GenerateSummary {
   readonly seconds: number;
 }
 
-/** `set`: the selection and τ of the rollouts. */
-export function generateStage(set: {
+/** A rollout set whose rule is a selection, with the τ that it is given even where its name has none. */
+export interface ChosenSet extends RolloutSet {
   readonly selection: SelectionRule;
   readonly tau: number;
-}): Stage<GenerateSummary> {
-  checkKeys(set, { selection: true, tau: true }, 'generateStage: set');
+}
+
+const SET = { selection: true, tau: true, questions: true } as const satisfies KeysOf<ChosenSet>;
+
+/** `set`: the selection, τ and questions of the rollouts. */
+export function generateStage(set: ChosenSet): Stage<GenerateSummary> {
+  checkKeys(set, SET, 'generateStage: set');
+  const part = set.questions ?? 'train';
   return {
     name: `generate ${nameOfSet(set)}`,
     async dependsOn(run) {
-      const questions = questionFacts(await run.questions.train());
+      const questions = questionFacts(await run.questions.of(part));
       return { ...(await rolloutFacts(run, set)), questions };
     },
     async prepare(run, changed) {
-      await refuseStrangers(run);
+      refuseStrangers(run, await run.questions.of(part));
       // Other questions are added to the set; after any other change it would be a mixture of different rollouts.
       const other = (changed ?? []).filter((change) => !isOneQuestion(change));
       if (other.length === 0) return;
@@ -63,24 +69,15 @@ export function generateStage(set: {
       );
     },
     execute: (run) => generate(run, set),
-    price: (config, root) => priceOfGeneration({ ...config, rollout: { ...config.rollout, ...set } }, root),
+    price: (config, root) => priceOfRollouts(config, set, root),
   };
 }
-
-/** Throws `invalid_config` for questions that the oracle does not know, before a model is loaded for them. */
-async function refuseStrangers({ config, parts, questions }: Run): Promise<void> {
-  // Opening another judge would ask for its key, also where nothing is left to judge.
-  if (config.judge.kind !== 'oracle' || parts.judge().judge.id !== ORACLE_ID) return;
-  requireMini(await questions.train());
-}
-
-type ChosenSet = RolloutSet & { readonly tau: number };
 
 async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSummary>> {
   const { folder, log } = run;
   const name = nameOfSet(set);
   const file = folder.trajectoriesFile(name);
-  const questions = await run.questions.train();
+  const questions = await run.questions.of(set.questions ?? 'train');
   const counts = new ActionUsage();
   const count = ({ steps }: Trajectory) => {
     for (const { action } of steps) counts.add(action);
@@ -175,7 +172,8 @@ async function rollOut(
   try {
     const deps = { generator, judge, tools: parts.tools(), usage, signal };
     const { temperature, minSteps } = config.rollout;
-    const settings = rolloutSettings(config, { ...set, temperature, minSteps });
+    const { selection, tau } = set;
+    const settings = rolloutSettings(config, { selection, tau, temperature, minSteps });
     skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
     for (const warning of warnings()) log.warn(warning);
     return skipCodes;

@@ -6,8 +6,8 @@ import { estimateCost, requirePrice } from '../judge/prices.js';
 import type { Question } from '../questions/question.js';
 import { RunFolder, runRoot } from '../run/folder.js';
 import { actionsOf, loadParts } from '../run/parts.js';
-import { RunQuestions } from '../run/questions.js';
-import { nameOfSet, trajectoryId } from '../trajectory/rolloutSet.js';
+import { type QuestionPart, RunQuestions } from '../run/questions.js';
+import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories } from '../trajectory/store.js';
 
 export interface GenerationPrice {
@@ -24,27 +24,41 @@ export interface GenerationPrice {
   readonly outputTokens: number;
 }
 
-/** The price of rollouts with the most steps allowed, of usual length. `root`: the run's folder, if there is one yet. */
-export async function priceOfGeneration(config: Config, root = runRoot(config.name)): Promise<GenerationPrice> {
-  const all = await new RunQuestions(config).train();
+/** The price of the run's own rollouts, of `rollout.selection` at `rollout.tau`. `root`: the run's folder, if there is one yet. */
+export function priceOfGeneration(config: Config, root = runRoot(config.name)): Promise<GenerationPrice> {
+  const { selection, tau } = config.rollout;
+  return priceOfRollouts(config, { selection, tau }, root);
+}
+
+/** The price of a rollout set's missing rollouts, with the most steps allowed, of usual length. */
+export async function priceOfRollouts(config: Config, set: RolloutSet, root: string): Promise<GenerationPrice> {
+  const questions = await new RunQuestions(config).of(set.questions ?? 'train');
+  return priceOf(config, questions, await countStored(set, root, questions));
+}
+
+/** At most what an evaluation costs whose steps are judged: answers that are there may still be valid. */
+export async function priceOfEvaluation(config: Config, part: QuestionPart): Promise<GenerationPrice> {
+  return priceOf(config, await new RunQuestions(config).of(part), 0);
+}
+
+async function priceOf(config: Config, questions: readonly Question[], already: number): Promise<GenerationPrice> {
   const { parts } = await loadParts(config);
   const actions = actionsOf(config, parts);
   const { kind, model, price: given } = config.judge;
-  if (parts.judge === undefined && kind === 'oracle') requireMini(all);
+  if (parts.judge === undefined && kind === 'oracle') requireMini(questions);
   const paid = parts.judge === undefined && kind === 'api';
   const price = paid ? requirePrice(model, given) : null;
-  const already = await countStored(config, root, all);
-  const cost = estimateCost(all.length - already, config.rollout.maxSteps, { actions, price });
+  const cost = estimateCost(questions.length - already, config.rollout.maxSteps, { actions, price });
   const tokens = ({ inputTokens, outputTokens }: typeof cost) => ({ inputTokens, outputTokens });
   const used = paid ? tokens(cost) : { inputTokens: 0, outputTokens: 0 };
-  return { questions: all.length, already, calls: cost.calls, paid, dollars: cost.usd ?? 0, ...used };
+  return { questions: questions.length, already, calls: cost.calls, paid, dollars: cost.usd ?? 0, ...used };
 }
 
-async function countStored({ rollout }: Config, root: string, questions: readonly Question[]): Promise<number> {
+async function countStored(set: RolloutSet, root: string, questions: readonly Question[]): Promise<number> {
   if (RunFolder.peek(root) === null) return 0;
-  const file = RunFolder.existing(root).trajectoriesFile(nameOfSet(rollout));
+  const file = RunFolder.existing(root).trajectoriesFile(nameOfSet(set));
   if (!existsSync(file)) return 0;
   const ids = new Set<string>();
   for await (const { id } of readTrajectories(file)) ids.add(id);
-  return questions.filter(({ question_id }) => ids.has(trajectoryId(question_id, rollout, 0))).length;
+  return questions.filter(({ question_id }) => ids.has(trajectoryId(question_id, set, 0))).length;
 }

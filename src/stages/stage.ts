@@ -37,8 +37,11 @@ export interface Stage<Result> {
   prepare(run: Run, changed: readonly Change[] | null): Promise<void>;
   /** Goes on where an earlier try was interrupted. */
   execute(run: Run): Promise<Outcome<Result>>;
-  /** For a stage that asks the judge: what is left to ask. `root`: the run's folder, which need not exist. */
-  price?(config: Config, root: string): Promise<GenerationPrice>;
+  /**
+   * For a stage that asks the judge: what is left to ask; null where the configuration says that it does not. `root`: the
+   * run's folder, which need not exist.
+   */
+  price?(config: Config, root: string): Promise<GenerationPrice | null>;
   /** Once the result stands in stages.json: removes what was only needed to get there. */
   settle?(run: Run): void;
   /** For the message: what to do about a file that is not what was saved. Absent: the stage makes the file again. */

@@ -3,6 +3,7 @@
  * took: so no token has to be generated for it (docs/metrics.md, The policy's choices).
  */
 import type { Decision } from '../trajectory/decision.js';
+import type { Score } from '../trajectory/trajectory.js';
 import { entropyOf, klOf } from './improve.js';
 
 export interface ActionMeasures {
@@ -27,15 +28,31 @@ export function measureActions(
   const policies = logprobs.map((state) => state.map(Math.exp));
   const average = new Float64Array(policies[0]?.length ?? 0).map((_, action) => mean(policies.map((p) => p[action]!)));
   const bits = (nats: number) => nats / Math.LN2;
-  const rarest = decisions
-    .map((decision, s) => rarestViable(decision, policies[s]!, tau))
-    .filter((share) => share !== null);
+  const shares = decisions.map(({ scores }, s) => measureState(scores, policies[s]!, tau));
+  const rarest = shares.flatMap(({ rarestViable }) => (rarestViable === null ? [] : [rarestViable]));
   return {
     decisions: decisions.length,
     entropyBits: bits(entropyOf(average.map(Math.log))),
     stateEntropyBits: bits(mean(logprobs.map(entropyOf))),
     rarestViable: rarest.length === 0 ? null : mean(rarest),
-    belowTau: mean(decisions.map(({ scores }, s) => massWhere(policies[s]!, scores, (score) => score < tau))),
+    belowTau: mean(shares.map(({ belowTau }) => belowTau)),
+  };
+}
+
+/**
+ * Of one state with (K) scores, under (K) probabilities: that of the actions scored below τ, and of those that share the
+ * lowest viable score, null where nothing is viable.
+ */
+export function measureState(
+  scores: readonly Score[],
+  policy: Float64Array,
+  tau: number,
+): Pick<ActionMeasures, 'belowTau' | 'rarestViable'> {
+  const viable = scores.filter((score) => score !== null && score >= tau);
+  const lowest = Math.min(...(viable as number[]));
+  return {
+    belowTau: massWhere(policy, scores, (score) => score < tau),
+    rarestViable: viable.length === 0 ? null : massWhere(policy, scores, (score) => score === lowest),
   };
 }
 
@@ -44,14 +61,7 @@ export function meanKl(p: readonly Float64Array[], reference: readonly Float64Ar
   return mean(p.map((state, s) => klOf(state, reference[s]!)));
 }
 
-/** Null where nothing is viable. Actions that share the lowest viable score count together. */
-function rarestViable({ scores }: Decision, policy: Float64Array, tau: number): number | null {
-  const viable = scores.filter((score) => score !== null && score >= tau);
-  const lowest = Math.min(...(viable as number[]));
-  return viable.length === 0 ? null : massWhere(policy, scores, (score) => score === lowest);
-}
-
-function massWhere(policy: Float64Array, scores: Decision['scores'], wanted: (score: number) => boolean): number {
+function massWhere(policy: Float64Array, scores: readonly Score[], wanted: (score: number) => boolean): number {
   return policy.reduce((sum, p, action) => {
     const score = scores[action]!;
     return score !== null && wanted(score) ? sum + p : sum;

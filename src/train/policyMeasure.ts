@@ -51,6 +51,26 @@ function checkOrder(samples: readonly Sample[], actions: readonly ActionTokens[]
   }
 }
 
+/** (J) log-probs of each sample's choices under the adapter, in passes of at most `passTokens`. */
+export async function readChoices(
+  samples: readonly ChoosingSample[],
+  adapter: Adapter,
+  passTokens: number,
+  context: Pick<TrainContext, 'model' | 'stage' | 'log' | 'signal'>,
+): Promise<Float32Array[]> {
+  const { model, stage, log } = context;
+  const logprobs: Float32Array[] = [];
+  for (const run of microBatches(samples, passTokens)) {
+    const batch = pack(run);
+    const packed = batch.choiceTokens
+      ? await model.choiceLogprobs(batch, adapter, signalOf(context))
+      : new Float32Array(0);
+    logprobs.push(...unpackChoices(run, packed));
+    log.progress(`${stage} probabilities of actions ${logprobs.length}/${samples.length}`);
+  }
+  return logprobs;
+}
+
 export class PolicyMeasure {
   readonly #context: TrainContext;
   readonly #indices: readonly number[];
@@ -71,16 +91,7 @@ export class PolicyMeasure {
     moment: Moment,
     start: readonly Float32Array[] | null,
   ): Promise<void> {
-    const { model, stage, log } = this.#context;
-    const logprobs: Float32Array[] = [];
-    for (const run of microBatches(this.#samples, passTokens)) {
-      const batch = pack(run);
-      const packed = batch.choiceTokens
-        ? await model.choiceLogprobs(batch, adapter, signalOf(this.#context))
-        : new Float32Array(0);
-      logprobs.push(...unpackChoices(run, packed));
-      log.progress(`${stage} probabilities of actions ${logprobs.length}/${this.#samples.length}`);
-    }
+    const logprobs = await readChoices(this.#samples, adapter, passTokens, this.#context);
     this.#write(logprobs, epochsDone, moment, start === null ? null : this.#own(start));
   }
 

@@ -4,16 +4,24 @@
  */
 import type { Trajectory } from './trajectory.js';
 
-export type RolloutSet = Pick<Trajectory, 'selection' | 'tau'>;
+export type RolloutSet = Pick<Trajectory, 'selection' | 'tau'> & {
+  /** Which questions are rolled out; absent: those that are trained on. */
+  readonly questions?: 'train' | 'validation';
+};
 
 /**
- * `max-score`, `min-score-tau6`, `least-used-tau7`, or `policy` when the model chose its actions. `max-score` names no
+ * `max-score`, `min-score-tau6`, `validation-min-score-tau6`, `least-used-tau7`, or `policy` when the model chose its actions. `max-score` names no
  * τ, because the highest score does not depend on it.
  */
-export function nameOfSet({ selection, tau }: RolloutSet): string {
+export function nameOfSet({ questions, ...set }: RolloutSet): string {
+  return questions === 'validation' ? `validation-${ruleOf(set)}` : ruleOf(set);
+}
+
+function ruleOf({ selection, tau }: RolloutSet): string {
   return selection === 'max-score' || selection === 'policy' ? selection : `${selection}-tau${tau}`;
 }
 
+/** Names the rule and not the questions, which are in one part alone. */
 export function trajectoryId(questionId: number, set: RolloutSet, attempt: number): string {
-  return `${questionId}:${nameOfSet(set)}:${attempt}`;
+  return `${questionId}:${ruleOf(set)}:${attempt}`;
 }

@@ -34,7 +34,7 @@ const settings: rollout.RolloutSettings = {
   ...{ maxThoughtTokens: 16, maxInputTokens: 16, maxAnswerTokens: 16, toolTimeoutMs: 5000, maxObservationChars: 80 },
 };
 const small = {
-  questions: { trainLimit: 14, testLimit: 14 },
+  questions: { trainLimit: 14, testLimit: 14, validationLimit: 14 },
   rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24, maxAnswerTokens: 16 },
   tools: { enabled: ['calculator'] },
   eval: { maxChainTokens: 24 },
@@ -213,6 +213,8 @@ const calls: Readonly<Record<string, () => unknown>> = {
   generateStage: () => wholeRun(),
   trainStage: () => wholeRun(),
   evaluateStage: () => wholeRun(),
+  policyStage: () => wholeRun(),
+  validationSet: () => wholeRun(),
   readReport: () => wholeRun(),
   estimateDisk: () => wholeRun(),
   announceDisk: () => wholeRun(),
@@ -285,7 +287,7 @@ let sweeping: Promise<void> | null = null;
 async function sweepNothing(): Promise<void> {
   const config = run.resolveConfig(small, { name: at('sweep') });
   const { stages } = run.ladderExperiment(config);
-  expect(run.planText(await run.planOf({ runs: [{ config, folder: at('sweep') }], stages }))).toContain('10 left');
+  expect(run.planText(await run.planOf({ runs: [{ config, folder: at('sweep') }], stages }))).toContain('15 left');
   const { tables, notes } = run.comparing({ name: 'ladder', title: 'x', stages: [], rows: [run.row('base')] });
   const none: run.Experiment<number, { sum: number }> = {
     name: 'ladder',
@@ -316,6 +318,9 @@ function wholeRun(): Promise<void> {
       await run.perform(opened, run.generateStage({ selection: 'max-score', tau: 6 }));
       expect(run.trainStage(run.ladderTrainings(opened.config)[0]!).name).toBe('train sft');
       expect(run.evaluateStage(run.BASE).name).toBe('evaluate base');
+      await run.perform(opened, run.generateStage(run.validationSet(opened.config)));
+      const policy = await run.perform(opened, run.policyStage({ name: 'base', adapter: 'base' }));
+      expect(policy.entropyBits).toBeGreaterThan(0);
       return run.runLadder(opened);
     });
     expect(run.ladderText(ladder)).toContain('spark');

@@ -78,6 +78,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'generateStage: set': ['selection', (o) => run.generateStage(o)],
   'trainStage: spec': ['method', (o) => run.trainStage(o)],
   'evaluateStage: spec': ['tools', (o) => run.evaluateStage(o)],
+  'policyStage: spec': ['adapter', (o) => run.policyStage(o)],
   'rejudgeStage: spec': ['rollouts', (o) => run.rejudgeStage(o)],
   'comparing: experiment': ['stages', (o) => run.comparing(o)],
   'runSweep: options': ['seeds', (o) => run.runSweep(never, {}, o)],

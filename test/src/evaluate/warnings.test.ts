@@ -20,6 +20,8 @@ function stage(
     unparsedRate: 0,
     perCategory: [],
     perCategoryEntropy: [],
+    coherentShare: null,
+    belowTauShare: null,
     actions,
     ...entropy,
   };

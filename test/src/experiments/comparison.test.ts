@@ -15,6 +15,8 @@ function answers(seed: number, questions = QUESTIONS): Answers {
   const hard = Array.from({ length: questions }, () => random());
   const made = (skill: number, actions: readonly string[]) => ({
     actions: ACTIONS,
+    policy: null,
+    tau: 6,
     trainingSeconds: actions.length > 1 ? 2 * seed : null,
     answers: new Map(
       hard.map((hardness, id) => {
@@ -36,6 +38,7 @@ const of = (...seeds: number[]) =>
   compare(
     ROWS,
     seeds.map((seed) => ({ seed, collected: answers(seed) })),
+    'test',
   );
 const text = (comparison: Comparison) => tablesText(comparisonTables('Rows', comparison), comparisonNotes(comparison));
 
@@ -77,7 +80,7 @@ describe('compare', () => {
       const law = [...whole.get('better')!.answers].filter(([, { category }]) => category === 'law');
       return { seed, collected: new Map([...whole, ['law', { ...whole.get('better')!, answers: new Map(law) }]]) };
     });
-    const { rows, differences } = compare([row('better'), row('law', 'better')], seeds);
+    const { rows, differences } = compare([row('better'), row('law', 'better')], seeds, 'test');
     expect(rows[1]!.perSeed[0]!.questions).toBe(QUESTIONS / 2);
     expect(differences[0]).toMatchObject({
       accuracy: { overSeeds: { estimate: 0 }, overSeedsAndQuestions: { low: 0, high: 0, p: 1 } },
@@ -86,10 +89,11 @@ describe('compare', () => {
   });
 
   it('goes together where seeds were asked other questions', () => {
-    const { rows } = compare(ROWS, [
+    const seeds = [
       { seed: 1, collected: answers(1) },
       { seed: 2, collected: answers(2, 20) },
-    ]);
+    ];
+    const { rows } = compare(ROWS, seeds, 'test');
     const [first, second] = rows[2]!.perSeed;
     expect(rows[2]!.accuracy.overSeeds.estimate).toBeCloseTo((first!.accuracy + second!.accuracy) / 2, 12);
   });

@@ -27,7 +27,7 @@ const at = (...parts: string[]) => path.join(name, ...parts);
 /** As little as makes every stage do something; what is learned does not matter here. */
 const PATCH = {
   name,
-  questions: { trainLimit: 14, testLimit: 14 },
+  questions: { trainLimit: 14, testLimit: 14, validationLimit: 14 },
   rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24 },
   tools: { enabled: ['calculator'] },
   eval: { maxChainTokens: 24 },
@@ -87,14 +87,62 @@ describe('the ladder over seeds', () => {
     expect(readSealed(file, { remedy: '' })).toEqual(JSON.parse(JSON.stringify(stored)));
     expect(stored.from).toMatchObject({ command: 'spark-rl ladder --seeds 2', machine: { cores: expect.any(Number) } });
     expect(stored.stageSeconds).toBeGreaterThan(0);
-    expect(readFileSync(page, 'utf8')).toContain('Paired differences');
+    expect(readFileSync(page, 'utf8')).toContain('Paired differences of the policies');
+  });
+
+  it('measures every policy in the same validation states, which no training has seen', async () => {
+    const { summary } = await sweep(ladderExperiment(config), { seeds: 2 });
+    const lines = (file: string) =>
+      readFileSync(at('seed-1', file), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const ids = (file: string) => new Set(lines(file).map(({ questionId }) => questionId));
+    const rolled = ids('trajectories/validation-min-score-tau6.jsonl');
+    expect(rolled.size).toBe(14);
+    for (const seen of ['trajectories/min-score-tau6.jsonl', 'trajectories/max-score.jsonl', 'eval/sft.jsonl']) {
+      expect([...ids(seen)].filter((id) => rolled.has(id))).toEqual([]);
+    }
+    const states = ['base-tools', 'sft', 'ppo', 'spark'].map((stage) => lines(`validation/${stage}.policy.jsonl`));
+    const where = (all: (typeof states)[0]) => all.map(({ questionId, step, scores }) => [questionId, step, scores]);
+    for (const of of states) expect(where(of)).toEqual(where(states[0]!));
+    const [, base, sft] = summary.rows;
+    expect(summary.rows[0]!.policy).toBeNull();
+    const first = [1, 2].map((seed) => {
+      const { stages } = JSON.parse(readFileSync(at(`seed-${seed}`, 'stages.json'), 'utf8'));
+      return stages['policy sft'].finished.result;
+    });
+    for (const measure of ['entropyBits', 'belowTau', 'rarestViable'] as const) {
+      const mean = (first[0][measure] + first[1][measure]) / 2;
+      expect(sft!.policy![measure]!.overSeeds.estimate).toBeCloseTo(mean, 10);
+      const gap = sft!.policy![measure]!.overSeeds.estimate - base!.policy![measure]!.overSeeds.estimate;
+      expect(summary.differences[1]!.policy![measure]!.overSeeds.estimate).toBeCloseTo(gap, 10);
+    }
+    // SFT has moved the policy: the adapter was measured and not the base again.
+    expect(Math.abs(summary.differences[1]!.policy!.entropyBits!.overSeeds.estimate)).toBeGreaterThan(1e-4);
+  });
+
+  it('knows of judged evaluations what is coherent and what scored below τ', async () => {
+    const { summary } = await sweep(ladderExperiment(config), { seeds: 2 });
+    const sft = summary.rows[2]!;
+    const steps = [1, 2].map((seed) =>
+      readFileSync(at(`seed-${seed}`, 'eval/sft.jsonl'), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .flatMap((line) => JSON.parse(line).steps),
+    );
+    const shares = steps.map((all) => all.filter(({ processOk }) => processOk).length / all.length);
+    const below = steps.map((all) => all.filter(({ scores, action }) => scores[action] < 6).length / all.length);
+    expect(sft.coherentShare!.overSeeds.estimate).toBeCloseTo((shares[0]! + shares[1]!) / 2, 12);
+    expect(sft.belowTauShare!.overSeeds.estimate).toBeCloseTo((below[0]! + below[1]!) / 2, 12);
+    expect(summary.rows[0]).toMatchObject({ coherentShare: null, belowTauShare: null });
   });
 
   it('finished costs nothing, and its numbers are those of its runs', async () => {
     const again = counting();
     const swept = await sweep(ladderExperiment(config), { seeds: 2, log: again.log });
     expect(again.did.filter((message) => /eval |trajectories, \d+ steps/.test(message))).toEqual([]);
-    expect(again.did.filter((message) => message.includes(' 0 trajectories written'))).toHaveLength(4);
+    expect(again.did.filter((message) => message.includes(' 0 trajectories written'))).toHaveLength(6);
     for (const { name: stage, accuracy, perSeed } of swept.summary.rows) {
       const ofRuns = [1, 2].map((seed) => {
         const { stages } = JSON.parse(readFileSync(at(`seed-${seed}`, 'stages.json'), 'utf8'));
@@ -126,7 +174,8 @@ describe('ablations share what the ladder has made', () => {
   it('tau: rollouts and SPaRK for the other τ alone', async () => {
     const going = counting();
     const { summary } = await sweep(tauExperiment(config), { log: going.log });
-    expect(going.was).toEqual(['evaluate base-tools', 'train sft', 'evaluate sft', 'train spark', 'evaluate spark']);
+    const shared = ['evaluate base-tools', 'train sft', 'evaluate sft', 'train spark', 'evaluate spark'];
+    expect(going.was).toEqual([...shared, 'policy base-tools', 'policy sft', 'policy spark']);
     expect(namesOf(summary)).toEqual(['base-tools', 'sft', 'spark-tau5', 'spark', 'spark-tau7']);
     expect(pairsOf(summary)).toContain('spark-tau7 − spark');
     for (const tau of [5, 6, 7])
@@ -178,6 +227,10 @@ describe('ablations share what the ladder has made', () => {
       config.ppo.batchTrajectories,
     ]);
     expect(few.result.metrics.steps).toBeGreaterThan(all.result.metrics.steps);
+    // Settings are chosen by this table, so the test questions are not asked.
+    expect(summary.questions).toBe('validation');
+    expect(Object.keys(stages).filter((stage) => /evaluate (few|all)/.test(stage))).toEqual([]);
+    expect(stages['validate few'].finished.result.questions).toBe(14);
   });
 
   it('judge: the same states under other judges, asked once', async () => {
@@ -251,12 +304,12 @@ describe('ablations share what the ladder has made', () => {
       folder: SweepFolder.at(name).runFolder(seed),
     }));
     const plan = await planOf({ runs, stages: ladderExperiment(config).stages });
-    expect(plan.cells).toHaveLength(30);
+    expect(plan.cells).toHaveLength(45);
     expect(plan.cells.filter(({ state }) => state === 'done').map(({ seed }) => seed)).toEqual([
-      ...Array(10).fill(1),
-      ...Array(10).fill(2),
+      ...Array(15).fill(1),
+      ...Array(15).fill(2),
     ]);
-    expect(plan).toMatchObject({ left: 10, unknown: [], paid: false, dollars: 0 });
+    expect(plan).toMatchObject({ left: 15, unknown: [], paid: false, dollars: 0 });
     expect(plan.hours).toBeGreaterThan(0);
     expect(planText(plan)).toMatch(/train sft +2 done, 1 to do\n/);
     const other = resolveConfig(config, { sft: { learningRate: 1e-5 } });
@@ -264,7 +317,7 @@ describe('ablations share what the ladder has made', () => {
     expect(changed.cells.filter(({ state }) => state === 'to do').map(({ stage }) => stage)).toEqual(['train sft']);
     const api = resolveConfig(config, { judge: { kind: 'api', model: 'gpt-4o' }, name: at('none') });
     const priced = await planOf({ runs: [{ config: api, folder: at('none') }], stages: ladderExperiment(api).stages });
-    expect(priced).toMatchObject({ left: 10, paid: true, unknown: ['generate', 'evaluate', 'train'] });
+    expect(priced).toMatchObject({ left: 15, paid: true, unknown: ['generate', 'evaluate', 'train', 'policy'] });
     expect(priced.dollars).toBeGreaterThan(0);
     expect(priced.judgeTokens).toBeGreaterThan(0);
     expect(existsSync(at('none'))).toBe(false);
@@ -313,6 +366,7 @@ describe('a sweep as a folder', () => {
   });
 
   it('refuses bad input', async () => {
+    const validated = ['--set', 'questions.validationLimit=14'];
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [['ladder', '--seeds', '0'], /--seeds: expected a whole number from 1.*got 0/],
       [['ladder', '--seeds', '1.5'], /--seeds: expected a whole number/],
@@ -323,11 +377,15 @@ describe('a sweep as a folder', () => {
       [['ablate', 'heldout', '--set', 'ablate.heldout=[astrology]'], /ablate\.heldout: expected some .* got astrology/],
       [['ablate', 'judge'], /ablate\.judges: expected a judge or more/],
       [
-        ['ablate', 'signal', '--set', 'ablate.signal=[{name: x, settings: {clipp: 1}}]'],
+        ['ablate', 'signal', ...validated, '--set', 'ablate.signal=[{name: x, settings: {clipp: 1}}]'],
         /ablate\.signal\.x\.settings.*clipp/,
       ],
-      [['ablate', 'signal', '--set', 'ablate.signal=[{name: x, against: [y]}]'], /ablate\.signal\.x\.against.*got y/],
-      [['ablate', 'signal', '--set', 'ablate.signal=[{name: sft}]'], /ablate\.signal\.sft/],
+      [['ablate', 'signal'], /questions\.validationLimit: .*got 0/],
+      [
+        ['ablate', 'signal', ...validated, '--set', 'ablate.signal=[{name: x, against: [y]}]'],
+        /ablate\.signal\.x\.against.*got y/,
+      ],
+      [['ablate', 'signal', ...validated, '--set', 'ablate.signal=[{name: sft}]'], /ablate\.signal\.sft/],
       [['ablate', 'everything'], /everything/],
     ];
     for (const [args, message] of wrong) {
