@@ -4,6 +4,7 @@
 #
 # These were moved here from .ci/run; the right column says what remains there:
 #   Ampere and PTX code of the CUDA backend   one architecture compiles; the others differ in a few lines
+#   sanitized: fp8 with offload             fp8 without; npm test has it unsanitized
 #   sanitized: threads in descending order    ascending order; npm test runs both orders without sanitizers
 #   sanitized: accumulate, two-pass critics   the processor; the one-pass critic and bf16_test show the same kernels
 #     on the emulated device

@@ -1,6 +1,16 @@
 # What is tested, a second time, under address and undefined-behaviour sanitizers. Not part of `all`: npm run
 # test:sanitize builds the target `sanitized`.
 spark_engine(spark_core_sanitized)
+# The kernels for this processor's level alone, under another name and so with its own flags: three levels take a minute to
+# compile with sanitizers, and only one of them would run.
+if(SPARK_KERNEL_FLAGS)
+  set(SPARK_KERNELS_HERE ${CMAKE_CURRENT_BINARY_DIR}/kernels_here.cpp)
+  file(CONFIGURE OUTPUT ${SPARK_KERNELS_HERE} CONTENT "#define HWY_COMPILE_ONLY_STATIC\n#include \"cpu/kernels.cpp\"\n")
+  set_source_files_properties(${SPARK_KERNELS_HERE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  get_target_property(sources spark_core_sanitized SOURCES)
+  list(FILTER sources EXCLUDE REGEX "/cpu/kernels[.]cpp$")
+  set_property(TARGET spark_core_sanitized PROPERTY SOURCES ${sources} ${SPARK_KERNELS_HERE})
+endif()
 spark_emulated_device(spark_cuda_emulated_sanitized spark_core_sanitized)
 spark_test_programs(spark_core_sanitized spark_cuda_emulated_sanitized _sanitized)
 target_compile_definitions(spark_tests_sanitized PRIVATE SPARK_SANITIZED)

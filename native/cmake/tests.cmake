@@ -95,7 +95,7 @@ function(spark_test_programs engine device suffix)
   target_link_libraries(${runtime_tests} PRIVATE spark_cuda_runtime_test_objects ${engine})
   spark_test(cuda_runtime_test "${suffix}" COMMAND ${runtime_tests})
   # The long ones first, so that two at a time end together.
-  foreach(name bf16_test attention_hopper_test shared_trunk_test offload_test cuda_backend_test attention_test)
+  foreach(name fp8_test bf16_test attention_hopper_test shared_trunk_test offload_test cuda_backend_test attention_test)
     set_tests_properties(${name}${suffix} PROPERTIES COST 10)
   endforeach()
 endfunction()
