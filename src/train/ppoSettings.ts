@@ -5,6 +5,8 @@ import type { Sample } from '../trajectory/sample.js';
 import { optimizerSettings, positive } from './optimizer.js';
 import type { TrainContext } from './trainer.js';
 
+const VALUE_COEFFICIENT = 0.1;
+
 const fields = z.strictObject({
   ...optimizerSettings,
   learningRate: optimizerSettings.learningRate.default(1e-4),
@@ -38,17 +40,23 @@ const fields = z.strictObject({
   /** Which trunk the value head reads: one with a LoRA of its `own`, or the `actor`'s, with one pass for both. */
   criticTrunk: z.enum(['own', 'actor']).default('own'),
   /** c_v: the actor's trunk learns L_actor + c_v L_v. Used only with criticTrunk: actor. */
-  valueCoefficient: z.number().min(0).default(0.1),
+  valueCoefficient: z.number().min(0).default(VALUE_COEFFICIENT),
 });
 
 /** Refuses a setting that would not be used beside the others. */
-export const ppoSettings = fields.superRefine(({ actionLoss, actionTemperature, baseline }, context) => {
+export const ppoSettings = fields.superRefine((settings, context) => {
+  const { actionLoss, actionTemperature, baseline, criticTrunk, valueCoefficient } = settings;
   const refuse = (key: keyof typeof fields.shape, message: string) =>
     context.addIssue({ code: 'custom', path: [key], message });
   if (actionLoss === 'clip' && actionTemperature !== null)
     refuse('actionTemperature', 'expected null with actionLoss: clip, which has no λ; set actionLoss: judged');
   if (actionLoss === 'judged' && baseline === 'judged')
     refuse('baseline', 'expected value with actionLoss: judged, which needs no other baseline');
+  if (criticTrunk === 'own' && valueCoefficient !== VALUE_COEFFICIENT)
+    refuse(
+      'valueCoefficient',
+      `expected ${VALUE_COEFFICIENT}, its default, with criticTrunk: own, which has no use for it; set criticTrunk: actor`,
+    );
 });
 
 export type PpoSettings = z.infer<typeof ppoSettings>;

@@ -45,6 +45,9 @@ describe('resolveConfig', () => {
       /ppo\.actionTemperature.*actionLoss: judged/,
     );
     expect(() => resolveConfig({ ppo: { actionLoss: 'judged', baseline: 'judged' } })).toThrow(/ppo\.baseline.*value/);
+    expect(() => resolveConfig({ ppo: { valueCoefficient: 0.5 } })).toThrow(
+      /ppo\.valueCoefficient.*criticTrunk: actor/,
+    );
     const shared = resolveConfig(patchFromAssignment('ppo.criticTrunk=actor'), { ppo: { valueCoefficient: 0 } }).ppo;
     expect(shared).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0 });
     expect(() => resolveConfig({ ppo: { criticTrunk: 'base', valueCoefficient: -0.1 } })).toThrow(

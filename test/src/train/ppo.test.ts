@@ -95,7 +95,8 @@ describe('trainPpo', () => {
       const { model, actor, critic } = await learner(criticTrunk);
       const samples = rewarded(exampleTrajectories(8, model.info.vocabulary));
       const recorded = recordingContext(model);
-      const { ppo } = settings({ ppo: { ...once, criticTrunk, valueCoefficient: 0 } });
+      const coefficient = criticTrunk === 'actor' ? { valueCoefficient: 0 } : {};
+      const { ppo } = settings({ ppo: { ...once, criticTrunk, ...coefficient } });
       await trainPpo({ actor, critic, samples, settings: ppo, context: recorded.context });
       reports.push(stepsOf(recorded)[0]!);
     }
