@@ -72,13 +72,14 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   await context.begin?.(saved?.steps ?? 0);
   const at = saved ?? startPosition(await learner.passTokens());
   if (at.steps === 0) logRewards(samples, context);
+  const told = new Set<string>();
   try {
     if (at.unmeasured) await learner.measure(at);
     while (at.iteration < settings.iterations) {
       throwIfAborted(context.signal);
       if (at.epoch === 0 && at.batch === 0) await learner.beginIteration(at);
       const report = await learner.step(at);
-      record(at, report, context);
+      record(at, report, context, told);
       const stop = klPassed(
         at,
         { targetKl: settings.targetKl, goalKl: learner.goalKl },

@@ -60,7 +60,13 @@ export function advance(
   at.unmeasured = at.epoch > 0 || at.iteration === iterations;
 }
 
-export function record(at: Position, { report, farthest }: Step, context: TrainContext): void {
+/** `told`: the outliers that the log has named before. Every one is in the metrics, and the log names each once. */
+export function record(
+  at: Position,
+  { report, farthest }: Step,
+  context: TrainContext,
+  told: Set<string> = new Set(),
+): void {
   at.steps += 1;
   at.epochKl += report.k2Bounded * report.tokens;
   at.epochTokens += report.tokens;
@@ -70,7 +76,7 @@ export function record(at: Position, { report, farthest }: Step, context: TrainC
   at.finalValueLoss = report.valueLoss;
   const { iteration, epoch, steps } = at;
   context.metrics({ stage: context.stage, iteration, epoch, step: steps, ...report });
-  if (farthest !== null) logOutlier(farthest, report.outliers, at, context);
+  if (farthest !== null) logOutlier(farthest, report.outliers, at, context, told);
   context.log.progress(
     `${context.stage} step ${steps}  policy ${report.policyLoss.toFixed(4)}  kl ${report.k2Bounded.toFixed(4)}  ` +
       `value ${report.valueLoss.toFixed(4)}`,
@@ -83,10 +89,19 @@ export interface Step {
   readonly farthest: Outlier | null;
 }
 
-function logOutlier(outlier: Outlier, count: number, at: Position, { stage, metrics, log, detokenize }: TrainContext) {
+function logOutlier(
+  outlier: Outlier,
+  count: number,
+  at: Position,
+  { stage, metrics, log, detokenize }: TrainContext,
+  told: Set<string>,
+): void {
   const { id, position, token, logprob, reference } = outlier;
   const text = detokenize === undefined ? `token ${token}` : JSON.stringify(detokenize([token]));
   metrics({ stage, event: 'outlier', afterStep: at.steps, count, id, position, token, text, logprob, reference });
+  const place = `${id} ${position}`;
+  if (told.has(place)) return;
+  told.add(place);
   log.info(
     `${stage} step ${at.steps}: ${count} of the batch's tokens are more than ${OUTLIER_NATS} nats from the reference, the ` +
       `farthest ${text} at ${position} of ${id}: ${reference.toFixed(1)} there, ${logprob.toFixed(1)} now`,

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../../src/log.js';
 import { stepReward } from '../../../src/reward.js';
 import { ActionTerm } from '../../../src/train/actionTerm.js';
 import { entropyOf } from '../../../src/train/improve.js';
@@ -379,13 +380,20 @@ describe('measures without a loss of the actions', () => {
   });
 });
 
-it('a token far from the reference is shown by its text', async () => {
+it('a token far from the reference is shown by its text, in every row and once in the log', async () => {
   const { model, actor, critic } = await learner();
   const samples = await samplesOf({}, judgedTrajectories(8, model.info.vocabulary));
-  const recorded = recordingContext(model, { detokenize: (tokens) => `<${tokens}>` });
+  const said: string[] = [];
+  const log = { ...silentLog, info: (message: string) => void said.push(message) };
+  const recorded = recordingContext(model, { log, detokenize: (tokens) => `<${tokens}>` });
   const ppo = { learningRate: 0.5, klCoefficient: 0, batchTrajectories: 4, iterations: 1, epochs: 8, targetKl: 1e9 };
   await trainPpo({ actor, critic, samples, settings: settings({ ppo }).ppo, context: recorded.context });
-  const far = recorded.rows.find(({ event }) => event === 'outlier')!;
+  const rows = recorded.rows.filter(({ event }) => event === 'outlier');
+  const places = new Set(rows.map(({ id, position }) => `${position} of ${id}:`));
+  const named = said.filter((message) => message.includes('nats from the reference'));
+  expect(named).toHaveLength(places.size);
+  expect(rows.length).toBeGreaterThan(places.size);
+  const far = rows[0]!;
   expect(far.text).toBe(`"<${far.token}>"`);
   expect(Math.abs((far.logprob as number) - (far.reference as number))).toBeGreaterThan(4);
   const sample = samples.find(({ id }) => id === far.id)!;
