@@ -1,6 +1,8 @@
 /** The stage that answers the test questions with one adapter, into eval/<name>.jsonl, and summarizes the answers. */
 import { rmSync } from 'node:fs';
+import { SparkError } from '../errors.js';
 import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import { stageSigns } from '../evaluate/warnings.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { rolloutWithoutTools } from '../rollout/plain.js';
@@ -8,6 +10,7 @@ import { isTrajectory } from '../rollout/rollout.js';
 import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
 import { ActionUsage } from '../rollout/usage.js';
 import { type Facts, hashOfPath } from '../run/freshness.js';
+import type { StageRecord } from '../run/records.js';
 import { noStage, type Run } from '../run/run.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
@@ -15,6 +18,7 @@ import type { Trajectory } from '../trajectory/trajectory.js';
 import { percent } from '../units.js';
 import { actingFacts, isOneQuestion, questionFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
+import { thresholdsOf } from './watchTraining.js';
 
 export interface EvaluateSpec {
   /** Name of the file and of the row in tables. */
@@ -35,6 +39,15 @@ export function evaluateName(stage: string): string {
   return `evaluate ${stage}`;
 }
 
+/** Names of the evaluations: the untrained stages first, as in the ladder, then in the order in which they began. */
+export function evaluatedNames(records: Readonly<Record<string, StageRecord>>): string[] {
+  const prefix = evaluateName('');
+  const began = Object.keys(records).filter((name) => name.startsWith(prefix));
+  const names = began.map((name) => name.slice(prefix.length));
+  const first = [BASE.name, BASE_TOOLS.name].filter((name) => names.includes(name));
+  return [...new Set([...first, ...names])];
+}
+
 export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
   checkKeys(spec, SPEC, 'evaluateStage: spec');
   return {
@@ -48,7 +61,28 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
       rmSync(skipsFile(file), { force: true });
     },
     execute: (run) => evaluate(run, spec),
+    settle: (run) => lookForSigns(run, spec.name),
   };
+}
+
+/** Names the failure signs of a finished evaluation beside those before it; a rule ends the command, which keeps the result. */
+function lookForSigns({ config, records, log }: Run, name: string): void {
+  const all = records.all();
+  const finished = evaluatedNames(all).flatMap((one) => {
+    const evaluation = all[evaluateName(one)]?.finished?.result as StageEvaluation | undefined;
+    return evaluation === undefined ? [] : [{ name: one, evaluation }];
+  });
+  const index = finished.findIndex((one) => one.name === name);
+  for (const { code, message } of stageSigns(finished[index]!, finished.slice(0, index), thresholdsOf(config))) {
+    const rule = config.watch.rules[code];
+    if (rule === 'warn') log.warn(`eval ${name}: [${code}] ${message}`);
+    if (rule !== 'stop') continue;
+    throw new SparkError(
+      'failure_sign',
+      `eval ${name} ends the command by watch.rules.${code}: ${message}. What was done is kept: the same command with ` +
+        `--set watch.rules.${code}=warn goes on`,
+    );
+  }
 }
 
 function adapterOf(run: Run, { adapter }: EvaluateSpec): string | null {

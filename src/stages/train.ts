@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ZodError } from 'zod';
 import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
+import type { SeenSign } from '../evaluate/watch.js';
 import type { Tokenizer } from '../inference/generator.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -19,6 +20,7 @@ import type { TrainContext } from '../train/trainer.js';
 import type { SelectionRule } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
+import { StageWatch } from './watchTraining.js';
 
 /** What a training stage consists of: method, rollout set, ρ and initial adapter (docs/algorithm.md, Training sets). */
 export interface TrainSpec {
@@ -54,6 +56,8 @@ export interface TrainSummary {
   /** GGUF file, relative to the run folder */
   readonly adapter: string;
   readonly metrics: TrainResult;
+  /** Failure signs that were seen (docs/metrics.md) */
+  readonly signs: readonly SeenSign[];
 }
 
 const CHECKPOINT_EVERY = 20;
@@ -141,13 +145,14 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const objective = objectiveOf(run, spec);
     tokenizer = await run.parts.tokenizer();
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
-    const context = contextOf(run, spec, model, tokenizer);
+    const watch = new StageWatch(run, spec.name);
+    const context = contextOf(run, spec, { model, tokenizer, watch });
     let before = 0;
     const begin = async (step: number) => {
       before = step;
       await context.begin?.(step);
     };
-    const metrics = await objective.train(trainables, set.samples, { ...context, begin });
+    const metrics = await watch.over(() => objective.train(trainables, set.samples, { ...context, begin }));
     const file = freeName(folder.adapterFile(spec.name, metrics.steps));
     await save(run, spec, { model, adapter, file, set });
     const peft = peftOf(file);
@@ -155,7 +160,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
     return {
-      result: { adapter: path.relative(folder.root, file), metrics },
+      result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs },
       files: [file],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,
@@ -188,29 +193,34 @@ async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finis
   else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
 }
 
-function contextOf(
-  { folder, config, log, signal, parts }: Run,
-  spec: TrainSpec,
-  model: Model,
-  tokenizer: Tokenizer,
-): TrainContext {
-  const { name, method, selection, tau, rho } = spec;
+interface Working {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly watch: StageWatch;
+}
+
+function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Working): TrainContext {
+  const { name, method, selection, tau, rho, settings } = spec;
+  const { model, tokenizer, watch } = working;
+  const { targetKl } = { ...config[method], ...settings } as { readonly targetKl?: number };
   return {
     model,
     stage: name,
     seed: config.seed,
-    log,
-    metrics: (row) => folder.metrics.append(row),
+    log: watch.log,
+    metrics: (row) => watch.write(row),
     begin: async (step) => {
       await folder.metrics.rewind(name, step);
+      if (step > 0) watch.recall();
       const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
-      folder.metrics.append({ stage: name, event: 'start', method, selection, tau, rho, ...from });
+      const target = targetKl === undefined ? {} : { targetKl };
+      watch.write({ stage: name, event: 'start', method, selection, tau, rho, ...target, ...from });
     },
     checkpointFolder: folder.checkpointFolder(name),
     checkpointEvery: CHECKPOINT_EVERY,
     actions: actionTokens(parts.actions(), tokenizer),
     detokenize: (tokens) => tokenizer.detokenize(tokens),
-    signal,
+    signal: watch.signal,
   };
 }
 
