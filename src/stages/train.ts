@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ZodError } from 'zod';
 import type { Adapter, Model } from '../engine/types.js';
-import { SparkError } from '../errors.js';
+import { SparkError, toSparkError } from '../errors.js';
 import type { SeenSign } from '../evaluate/watch.js';
 import type { Tokenizer } from '../inference/generator.js';
 import { modelSha256 } from '../inference/ggufParts.js';
@@ -12,13 +12,16 @@ import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
 import { actionTokens } from '../rollout/step.js';
 import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
+import type { MetricRow } from '../run/metricsFile.js';
 import { type Run, trainName } from '../run/run.js';
+import { plainRow, trainingRows } from '../run/trainingRows.js';
 import { hashOfSamples } from '../train/checkpoint.js';
 import type { Objective, TrainResult } from '../train/method.js';
 import { type MethodName, methods } from '../train/methods.js';
 import type { TrainContext } from '../train/trainer.js';
 import type { SelectionRule } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
+import { type Trackers, trackersOf } from './trackTraining.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
 import { StageWatch } from './watchTraining.js';
 
@@ -128,6 +131,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
 async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outcome<TrainSummary>> {
   const { folder, config, log } = run;
   const model = await run.parts.engine();
+  const trackers = trackersOf(run, spec.name, paramsOf(run, spec));
   let tokenizer: Tokenizer | null = null;
   try {
     const started = performance.now();
@@ -146,7 +150,8 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     tokenizer = await run.parts.tokenizer();
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
     const watch = new StageWatch(run, spec.name);
-    const context = contextOf(run, spec, { model, tokenizer, watch });
+    const write = writerOf(run, watch, trackers);
+    const context = contextOf(run, spec, { model, tokenizer, watch, trackers, write });
     let before = 0;
     const begin = async (step: number) => {
       before = step;
@@ -154,10 +159,11 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     };
     const metrics = await watch.over(() => objective.train(trainables, set.samples, { ...context, begin }));
     const file = freeName(folder.adapterFile(spec.name, metrics.steps));
-    await save(run, spec, { model, adapter, file, set });
+    await save(run, spec, { model, adapter, file, set, write });
     const peft = peftOf(file);
     await adapter.save(peft, 'peft');
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    await trackers.close('finished');
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
     return {
       result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs },
@@ -166,10 +172,38 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
       complete: true,
       units: metrics.steps - before,
     };
+  } catch (error) {
+    await trackers.close(toSparkError(error).code === 'interrupted' ? 'interrupted' : 'failed');
+    throw error;
   } finally {
     model.dispose();
     await tokenizer?.dispose();
   }
+}
+
+/** Writes a row into metrics.jsonl first, and then shows it to whoever looks on. */
+type WriteRow = (row: MetricRow) => void;
+
+function writerOf({ folder }: Run, watch: StageWatch, trackers: Trackers): WriteRow {
+  return (row) => {
+    folder.metrics.append(row);
+    const plain = plainRow(row);
+    trackers.add(plain);
+    watch.look(plain);
+  };
+}
+
+/** What a training is made with, as plain values by name. */
+function paramsOf({ config }: Run, { name: _, settings, categories, ...spec }: TrainSpec): Record<string, unknown> {
+  const { lora, seed, model } = config;
+  const others = { seed, model: path.basename(model.path), loraRank: lora.rank, loraAlpha: lora.alpha };
+  return {
+    ...config[spec.method],
+    ...settings,
+    ...spec,
+    ...others,
+    ...(categories === undefined ? {} : { categories }),
+  };
 }
 
 interface Finished {
@@ -177,17 +211,18 @@ interface Finished {
   readonly adapter: Adapter;
   readonly file: string;
   readonly set: TrainingSet;
+  readonly write: WriteRow;
 }
 
 /**
  * Saves the adapter as GGUF and checks the file by reading it back. When the check fails, the checkpoint of the last
  * step is still there, so the same command goes on from here without training again.
  */
-async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
-  const { model, adapter, file, set } = finished;
+async function save({ config, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
+  const { model, adapter, file, set, write } = finished;
   const { tolerance } = config.parity;
   const saved = await saveChecked({ model, adapter, file, tolerance, sequences: set.probes, signal });
-  folder.metrics.append({ stage: spec.name, event: 'saved', ...saved });
+  write({ stage: spec.name, event: 'saved', ...saved });
   const effect = `it changes log-probs by ${saved.effect.toExponential(1)}, llama.cpp is ${saved.mean.toExponential(1)} nats off`;
   if (saved.visible) log.info(`${spec.name}: llama.cpp reads the adapter back: ${effect}`);
   else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
@@ -197,24 +232,29 @@ interface Working {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
   readonly watch: StageWatch;
+  readonly trackers: Trackers;
+  readonly write: WriteRow;
 }
 
 function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Working): TrainContext {
   const { name, method, selection, tau, rho, settings } = spec;
-  const { model, tokenizer, watch } = working;
+  const { model, tokenizer, watch, trackers, write } = working;
   const { targetKl } = { ...config[method], ...settings } as { readonly targetKl?: number };
   return {
     model,
     stage: name,
     seed: config.seed,
     log: watch.log,
-    metrics: (row) => watch.write(row),
+    metrics: write,
     begin: async (step) => {
       await folder.metrics.rewind(name, step);
-      if (step > 0) watch.recall();
+      const all = step === 0 ? [] : trainingRows(folder.metrics.read());
+      const kept = all.find(({ stage }) => stage === name)?.rows ?? [];
+      watch.recall(kept);
+      trackers.begin(kept);
       const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
       const target = targetKl === undefined ? {} : { targetKl };
-      watch.write({ stage: name, event: 'start', method, selection, tau, rho, ...target, ...from });
+      write({ stage: name, event: 'start', method, selection, tau, rho, ...target, ...from });
     },
     checkpointFolder: folder.checkpointFolder(name),
     checkpointEvery: CHECKPOINT_EVERY,

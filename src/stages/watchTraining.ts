@@ -5,11 +5,10 @@
 import type { Config } from '../config/index.js';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Thresholds } from '../evaluate/signLimits.js';
+import type { TrainingRow } from '../evaluate/trainingHistory.js';
 import { type SeenSign, TrainingWatch } from '../evaluate/watch.js';
 import type { Log } from '../log.js';
-import type { MetricRow } from '../run/metricsFile.js';
 import type { Run } from '../run/run.js';
-import { plainRow, trainingRows } from '../run/trainingRows.js';
 import type { TrainResult } from '../train/method.js';
 
 export function thresholdsOf({ ppo, watch }: Config): Thresholds {
@@ -38,20 +37,18 @@ export class StageWatch {
   }
 
   /**
-   * Learns what the rows of an unfinished training show, which was said when they were written. Throws `failure_sign` where a
+   * Learns what the rows of a training that goes on show, which was said when they were written. Throws `failure_sign` where a
    * rule stopped it, or would have: going on is a decision, not a second try.
    */
-  recall(): void {
-    const rows = trainingRows(this.#run.folder.metrics.read()).find(({ stage }) => stage === this.#stage)?.rows ?? [];
-    for (const row of rows) this.#watch.add(row);
+  recall(kept: readonly TrainingRow[]): void {
+    for (const row of kept) this.#watch.add(row);
     this.#requireNoStop();
   }
 
-  /** Writes a row and looks at it. */
-  write(row: MetricRow): void {
-    this.#run.folder.metrics.append(row);
+  /** Looks at a row that was written. */
+  look(row: TrainingRow): void {
     if (typeof row.step === 'number') this.#step = row.step;
-    for (const { code, message, step } of this.#watch.add(plainRow(row))) {
+    for (const { code, message, step } of this.#watch.add(row)) {
       const rule = this.#ruleOf(code);
       if (rule === 'off') continue;
       this.#run.log.warn(`${this.#stage} after step ${step}: [${code}] ${message}`);

@@ -119,8 +119,13 @@ describe('a training', () => {
   it('that the engine ends for a number that is not finite is known to the report', async () => {
     await using run = await open('stop');
     const watch = new StageWatch(run, 'spoilt');
-    watch.write({ stage: 'spoilt', event: 'start', resumed: false });
-    watch.write({ stage: 'spoilt', step: 1, loss: 1 });
+    for (const row of [
+      { stage: 'spoilt', event: 'start' },
+      { stage: 'spoilt', step: 1, loss: 1 },
+    ]) {
+      run.folder.metrics.append(row);
+      watch.look(row);
+    }
     const failing = watch.over(() => Promise.reject(new SparkError('not_finite', 'gradient of q.A is NaN')));
     await expect(failing).rejects.toMatchObject({ code: 'not_finite' });
     const { warnings: found } = await readReport(run);
@@ -137,7 +142,7 @@ describe('a training', () => {
     const abort = new AbortController();
     await using run = await Run.open({ ...PATCH, watch: { rules: { not_finite: 'stop' } } }, { signal: abort.signal });
     const watch = new StageWatch(run, 'left');
-    watch.write({ stage: 'left', step: 1, loss: Number.NaN });
+    watch.look({ stage: 'left', step: 1, loss: Number.NaN });
     expect(watch.signal.aborted).toBe(true);
     const last = watch.over(async () => ({ steps: 1, samples: 1 }));
     await expect(last).rejects.toMatchObject({ code: 'failure_sign' });
