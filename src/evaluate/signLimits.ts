@@ -9,7 +9,7 @@ export const signLimits = z.strictObject({
   klRunaway: z.number().min(1).default(3),
   /** `clip_fraction_high`: mean clip fraction of the late steps */
   clipFraction: share.default(0.3),
-  /** `critic_flat`: the critic's late loss is to be below this fraction of its first */
+  /** `critic_flat`: the critic's loss of an epoch is to be below this fraction of the first epoch's */
   criticKept: positive.default(0.95),
   /** `judge_missing`: share of steps without a reward */
   judgeMissing: share.default(0.05),

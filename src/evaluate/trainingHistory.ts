@@ -13,6 +13,8 @@ export class TrainingHistory {
   #step = 0;
   #epoch: TrainingRow[] = [];
   #epochName = '';
+  #epochs = 0;
+  #firstPass: readonly TrainingRow[] = [];
 
   add(row: TrainingRow): void {
     this.#row = row;
@@ -39,6 +41,16 @@ export class TrainingHistory {
     return this.#epochName;
   }
 
+  /** Epochs begun. */
+  get epochs(): number {
+    return this.#epochs;
+  }
+
+  /** The steps of the first epoch that went over all data: another epoch of so many steps has seen the same. Empty without. */
+  get firstPass(): readonly TrainingRow[] {
+    return this.#firstPass;
+  }
+
   /** The finite numbers of the optimizer steps' column, in order. */
   column(name: string): readonly number[] {
     return this.#columns.get(name) ?? [];
@@ -55,11 +67,19 @@ export class TrainingHistory {
     else known.latest = row;
   }
 
+  #beginEpoch(name: string): void {
+    const cut = this.event('target_kl')?.latest.afterStep === this.#epoch.at(-1)?.step;
+    // The first of all has none before it.
+    if (this.#epochs > 0 && this.#firstPass.length === 0 && !cut) this.#firstPass = this.#epoch;
+    this.#epoch = [];
+    this.#epochName = name;
+    this.#epochs += 1;
+  }
+
   #addStep(row: TrainingRow): void {
     if (typeof row.step === 'number') this.#step = row.step;
     const name = `iteration ${row.iteration ?? 0}, epoch ${row.epoch ?? 0}`;
-    if (name !== this.#epochName) this.#epoch = [];
-    this.#epochName = name;
+    if (name !== this.#epochName) this.#beginEpoch(name);
     this.#epoch.push(row);
     for (const [column, value] of Object.entries(row)) {
       if (typeof value !== 'number' || !Number.isFinite(value)) continue;

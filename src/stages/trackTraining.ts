@@ -46,7 +46,7 @@ function mlflowOf({ folder, log, config }: Run, stage: string, params: Readonly<
   try {
     const endpoint = mlflowEndpoint(url, process.env);
     if (endpoint === null) return [];
-    const runName = `${path.basename(folder.root)}/${stage}`;
+    const runName = `${shortName(folder.root)}/${stage}`;
     const shown = Object.entries(params).map(([name, value]) => [name, redactKnown(String(value))]);
     const remember = (row: TrainingRow) => folder.metrics.append(row);
     const options = { endpoint, experiment, runName, stage, params: Object.fromEntries(shown), log, remember };
@@ -55,4 +55,10 @@ function mlflowOf({ folder, log, config }: Run, stage: string, params: Readonly<
     log.warn(`${stage} is not shown in MLflow: ${toSparkError(error).message}`);
     return [];
   }
+}
+
+/** As `--run` names it; of a run elsewhere its folder alone, as a path is nobody's business. */
+function shortName(root: string): string {
+  const inside = path.relative(path.resolve('runs'), root);
+  return inside.startsWith('..') || path.isAbsolute(inside) ? path.basename(root) : inside;
 }

@@ -91,7 +91,7 @@ export class StageWatch {
     const { code, step, message } = sign;
     throw new SparkError(
       'failure_sign',
-      `${this.#stage} was stopped after step ${step} by watch.rules.${code}: ${message}. Its checkpoint is kept: the same ` +
+      `${this.#stage} is stopped by watch.rules.${code}, seen after step ${step}: ${message}. Its checkpoint is kept: the same ` +
         `command with --set watch.rules.${code}=warn goes on from there; for other settings remove ` +
         `${this.#run.folder.checkpointFolder(this.#stage)}, and it is trained afresh`,
     );

@@ -102,17 +102,57 @@ describe('findWarnings', () => {
     ]);
   });
 
-  it('names a critic whose loss stays, or rises, but not one that learned early or was right at once', () => {
-    const critic = (loss: (step: number) => number, steps = 40) =>
+  it('names a critic whose loss stays, or rises, over whole epochs, but not one that learns slowly or was right at once', () => {
+    /** Epochs of ten steps, whose data differ: one batch has ten times the loss of the others. */
+    const critic = (loss: (epoch: number) => number, { epochs = 4, steps = 10 } = {}) =>
+      Array.from({ length: epochs * steps }, (_, index) => {
+        const epoch = Math.floor(index / steps);
+        const rare = index % steps === (3 * epoch) % steps ? 10 : 1;
+        return { ...healthy(index + 1), step: index + 1, epoch, valueLoss: rare * loss(epoch) };
+      });
+    expect(
       codes(
         [],
-        Array.from({ length: steps }, (_, index) => ({ ...healthy(index + 1), valueLoss: loss(index + 1) })),
-      );
-    expect(critic(() => 0.8)).toEqual(['critic_flat']);
-    expect(critic((step) => step)).toEqual(['critic_flat']);
-    expect(critic((step) => (step > 4 ? 0.5 : 1))).toEqual([]);
-    expect(critic(() => 0)).toEqual([]);
-    expect(critic(() => 0.8, 31)).toEqual([]);
+        critic(() => 0.8),
+      ),
+    ).toEqual(['critic_flat']);
+    expect(findWarnings([], [{ stage: 'spark', rows: critic(() => 0.8) }])).toMatchObject([{ step: 30, lastStep: 40 }]);
+    expect(
+      codes(
+        [],
+        critic((epoch) => 1 + epoch),
+      ),
+    ).toEqual(['critic_flat']);
+    expect(
+      codes(
+        [],
+        critic((epoch) => 0.97 ** epoch),
+      ),
+    ).toEqual([]);
+    expect(
+      codes(
+        [],
+        critic(() => 0),
+      ),
+    ).toEqual([]);
+    expect(
+      codes(
+        [],
+        critic(() => 0.8, { epochs: 2 }),
+      ),
+    ).toEqual([]);
+    expect(
+      codes(
+        [],
+        critic(() => 0.8, { steps: 7 }),
+      ),
+    ).toEqual([]);
+    // Nothing is said by epochs that were cut short, whatever they are compared with.
+    const cut = critic(() => 0.8).flatMap((row) => {
+      if (row.step % 10 === 9) return [row, { event: 'target_kl', afterStep: row.step }];
+      return row.step % 10 === 0 ? [] : [row];
+    });
+    expect(codes([], cut)).toEqual([]);
   });
 
   it('names a clip fraction that throws most updates away', () => {

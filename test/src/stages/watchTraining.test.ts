@@ -55,7 +55,7 @@ let stop = 0;
 const STOPPED = {
   code: 'failure_sign',
   message: expect.stringMatching(
-    /^spark was stopped after step \d by watch\.rules\.kl_past_target: mean KL .* past the target 1e-9: lower the .*; for other settings remove .*checkpoints/,
+    /^spark is stopped by watch\.rules\.kl_past_target, seen after step \d: mean KL .* past the target 1e-9: lower the .*; for other settings remove .*checkpoints/,
   ),
 };
 
