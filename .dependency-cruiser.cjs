@@ -1,13 +1,13 @@
 /**
  * The import directions of docs/architecture.md: cli, api → experiments → stages, report → parity → doctor's checks and run →
- * config → train, evaluate, rollout → engine, judge, tools, trajectory, reward → inference, questions. The files directly in
+ * config → train, evaluate, tracking, rollout → engine, judge, tools, trajectory, reward → inference, questions. The files directly in
  * src/ that are named below and the folders secrets and jsonl may be imported by anyone. No circles, neither of files nor of
  * folders. Type-only imports count: a type that points upwards is a dependency, too.
  */
 const layers = [
   ['inference', 'questions'],
   ['engine', 'judge', 'tools', 'trajectory', 'reward'],
-  ['train', 'evaluate', 'rollout'],
+  ['train', 'evaluate', 'tracking', 'rollout'],
   ['config'],
   ['run'],
   ['parity', 'doctor'],

@@ -10,6 +10,8 @@
 #     on the emulated device
 #   verify parity: every tensor type          F32 and Q4_K; bindings/parityQuantised.test.ts compares all of them
 #   run files cut in four places              in two
+#   TensorBoard and MLflow themselves read    loopback servers and the bytes of files; all of it where PYTHON (python3) has
+#     what a training shows them              both packages (test/requirements.txt)
 #   mini: three questions of each template    one, and Python's inputs of every third
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +34,12 @@ else
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
 part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test test/src/questions/miniTools.test || failed=1
+peers=node_modules/.cache/python-peers
+if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
+  part env PYTHON="$PWD/$peers/bin/python" npx vitest run test/src/tracking || failed=1
+else
+  skipped "TensorBoard and MLflow themselves" "no venv, or no registry that has them"
+fi
 there scripts/mutate-losses.mjs npm run test:mutations
 there scripts/gguf-mutations.ts npx vite-node scripts/gguf-mutations.ts -- --count 1000
 there scripts/pack-test.mjs node scripts/pack-test.mjs

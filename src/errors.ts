@@ -62,6 +62,7 @@ export type SparkErrorCode =
   | 'run_exists'
   | 'run_locked'
   | 'no_data'
+  | 'failure_sign'
   | 'interrupted'
   | 'internal';
 

@@ -41,6 +41,7 @@ export {
   type Warning,
   type WarningCode,
 } from '../evaluate/warnings.js';
+export type { SeenSign } from '../evaluate/watch.js';
 export { type AblationName, ablations } from '../experiments/ablations.js';
 export { type ComparingExperiment, type ComparingSpec, comparing } from '../experiments/comparing.js';
 export type {

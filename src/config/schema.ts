@@ -6,9 +6,11 @@ import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
+import { trackingSettings } from '../tracking/settings.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
 import { ablateSettings } from './ablate.js';
+import { watchSettings } from './watch.js';
 
 const positive = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
@@ -138,6 +140,8 @@ export const configSchema = z.strictObject({
   ...methodSections,
   eval: evalSchema.prefault({}),
   parity: paritySchema.prefault({}),
+  watch: watchSettings.prefault({}),
+  tracking: trackingSettings.prefault({}),
   ablate: ablateSettings.prefault({}),
   /** Module whose exports replace parts of the run (run/parts.ts): generator, engine, judge, tools, reward. */
   parts: z.string().nullable().default(null),

@@ -25,7 +25,8 @@ export function refuseConfigSecrets(merged: unknown): void {
   throw new SparkError(
     'invalid_config',
     `the configuration holds secrets (not shown), and it is written to files and printed:\n${lines.join('\n')}\n` +
-      'Take them out; a key for the judge belongs into the environment variable OPENAI_API_KEY',
+      'Take them out; a key for the judge belongs into the environment variable OPENAI_API_KEY, credentials ' +
+      'of an MLflow server into MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
   );
 }
 

@@ -56,13 +56,20 @@ function lead(acting: readonly StageResult[]): string {
 function warnings({ warnings: found, stages, training }: ReportInput): string {
   if (found.length > 0) {
     const items = found.map(
-      ({ code, message, stage }) =>
-        `<li><strong>${escapeHtml(oneLine(stage))}</strong> <code>${escapeHtml(code)}</code><br>${escapeHtml(message)}</li>`,
+      ({ code, message, stage, step, lastStep }) =>
+        `<li><strong>${escapeHtml(oneLine(stage))}</strong> <code>${escapeHtml(code)}</code>${seenAt(step, lastStep)}<br>` +
+        `${escapeHtml(message)}</li>`,
     );
     return `<ul class="alarms">\n${items.join('\n')}\n</ul>`;
   }
   if (stages.length === 0 && training.length === 0) return nothing('Nothing to look at yet.');
   return '<p class="fine">None found.</p>';
+}
+
+/** Of a sign of a training: between which optimizer steps it was seen. */
+function seenAt(first: number | undefined, last: number | undefined): string {
+  if (first === undefined || last === undefined) return '';
+  return ` <span class="soft">from step ${first}${last === first ? '' : ` to ${last}`}</span>`;
 }
 
 function ladder(stages: readonly StageResult[]): string {

@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { StageEvaluation } from '../evaluate/summary.js';
-import { findWarnings, type StageResult, type TrainingRow, type Warning } from '../evaluate/warnings.js';
-import type { MetricRow } from '../run/metricsFile.js';
+import { findWarnings, type StageResult, type Warning } from '../evaluate/warnings.js';
 import type { StageRecord } from '../run/records.js';
 import type { Run } from '../run/run.js';
+import { trainingRows } from '../run/trainingRows.js';
 import { redactKnown } from '../secrets/redact.js';
-import { BASE, BASE_TOOLS, evaluateName, partialEvaluation } from '../stages/evaluate.js';
+import { evaluatedNames, evaluateName, partialEvaluation } from '../stages/evaluate.js';
 import { isIntact } from '../stages/stage.js';
+import { thresholdsOf } from '../stages/watchTraining.js';
 
 export interface RunReport {
   /** The run's folder */
@@ -27,21 +28,12 @@ export async function readReport(run: Run): Promise<RunReport> {
     if (evaluation !== null) stages.push({ name, evaluation });
   }
   const training = trainingRows(folder.metrics.read());
-  const warnings = findWarnings(stages, training, { targetKl: config.ppo.targetKl });
+  const warnings = findWarnings(stages, training, thresholdsOf(config), config.watch.rules);
   const title = `spark-rl: ${path.basename(folder.root)}`;
   const created = new Date().toISOString();
   const { renderReport } = await import('./page.js'); // loads echarts: a second of which most commands draw nothing
   const html = redactKnown(renderReport({ title, created, config, stages, training, warnings }));
   return { run: folder.root, stages, warnings, html };
-}
-
-/** Names of the evaluations: the untrained stages first, as in the ladder, then in the order in which they began. */
-function evaluatedNames(records: Readonly<Record<string, StageRecord>>): string[] {
-  const prefix = evaluateName('');
-  const began = Object.keys(records).filter((name) => name.startsWith(prefix));
-  const names = began.map((name) => name.slice(prefix.length));
-  const first = [BASE.name, BASE_TOOLS.name].filter((name) => names.includes(name));
-  return [...new Set([...first, ...names])];
 }
 
 /** The stored result of a finished evaluation; of an unfinished one a summary of its trajectories so far. */
@@ -62,24 +54,4 @@ async function readEvaluation(run: Run, name: string, record: StageRecord): Prom
     );
   }
   return result;
-}
-
-/** Rows of each stage's latest training. A resumed training continues the rows; a step done twice counts once. */
-function trainingRows(metrics: readonly MetricRow[]): { stage: string; rows: TrainingRow[] }[] {
-  const stages = new Map<string, Map<string, TrainingRow>>();
-  for (const row of metrics) {
-    if (typeof row.stage !== 'string') continue;
-    const rows = stages.get(row.stage) ?? new Map<string, TrainingRow>();
-    if (row.event === 'start' && row.resumed !== true) rows.clear();
-    // One row of an event is drawn, but `policy` tells of every epoch.
-    const key = row.event === undefined ? `step ${row.step}` : `${row.event} ${row.epochsDone ?? ''}`;
-    if (row.event !== 'start') rows.set(key, plainRow(row));
-    stages.set(row.stage, rows);
-  }
-  return [...stages].map(([stage, rows]) => ({ stage, rows: [...rows.values()] }));
-}
-
-function plainRow(row: MetricRow): TrainingRow {
-  const plain = Object.entries(row).filter(([, value]) => typeof value === 'number' || typeof value === 'string');
-  return Object.fromEntries(plain) as TrainingRow;
 }

@@ -11,6 +11,7 @@
  *   validation/<stage>.jsonl       answers to the validation questions; beside it <stage>.policy.jsonl, what the policy would
  *                                  choose in the states of rollouts on them
  *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge)
+ *   tensorboard/<stage>/           the curves of metrics.jsonl in TensorBoard's format
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
@@ -29,7 +30,7 @@ const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'la
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 /** Made when they are first needed. */
-const LATER = ['judged', 'validation'];
+const LATER = ['judged', 'validation', 'tensorboard'];
 const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
@@ -138,6 +139,10 @@ export class RunFolder {
   /** `judge`: the name it has in `ablate.judges`. */
   judgedFile(judge: string) {
     return path.join(this.root, 'judged', `${judge}.jsonl`);
+  }
+
+  tensorboardFolder(stage: string) {
+    return path.join(this.root, 'tensorboard', stage);
   }
 
   checkpointFolder(stage: string) {

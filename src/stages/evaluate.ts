@@ -2,7 +2,9 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/index.js';
+import { SparkError } from '../errors.js';
 import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import { stageSigns } from '../evaluate/warnings.js';
 import type { Generator } from '../inference/generator.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
@@ -12,6 +14,7 @@ import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rol
 import { ActionUsage } from '../rollout/usage.js';
 import { type Facts, hashOfPath } from '../run/freshness.js';
 import type { QuestionPart } from '../run/questions.js';
+import type { StageRecord } from '../run/records.js';
 import { noStage, type Run } from '../run/run.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories, skipsFile, TrajectoryStore } from '../trajectory/store.js';
@@ -21,6 +24,7 @@ import { refuseStrangers } from './judgeable.js';
 import { priceOfEvaluation } from './price.js';
 import { actingFacts, isOneQuestion, questionFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
+import { thresholdsOf } from './watchTraining.js';
 
 export interface EvaluateSpec {
   /** Name of the file and of the row in tables. */
@@ -47,6 +51,15 @@ export function evaluateName(stage: string, part: EvaluatedPart = 'test'): strin
   return `${part === 'test' ? 'evaluate' : 'validate'} ${stage}`;
 }
 
+/** Names of the evaluations: the untrained stages first, as in the ladder, then in the order in which they began. */
+export function evaluatedNames(records: Readonly<Record<string, StageRecord>>): string[] {
+  const prefix = evaluateName('');
+  const began = Object.keys(records).filter((name) => name.startsWith(prefix));
+  const names = began.map((name) => name.slice(prefix.length));
+  const first = [BASE.name, BASE_TOOLS.name].filter((name) => names.includes(name));
+  return [...new Set([...first, ...names])];
+}
+
 export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
   checkKeys(spec, SPEC, 'evaluateStage: spec');
   return {
@@ -62,12 +75,35 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
     },
     execute: (run) => evaluate(run, spec),
     price: async (config) => (isJudged(config, spec) ? priceOfEvaluation(config, spec.questions ?? 'test') : null),
+    settle(run) {
+      if (spec.questions !== 'validation') lookForSigns(run, spec.name);
+    },
   };
 }
 
 /** Nobody judges a chain of thought, which has no steps. */
 function isJudged(config: Config, spec: EvaluateSpec): boolean {
   return config.eval.judged && spec.tools;
+}
+
+/** Names the failure signs of a finished evaluation beside those before it; a rule ends the command, which keeps the result. */
+function lookForSigns({ config, records, log }: Run, name: string): void {
+  const all = records.all();
+  const finished = evaluatedNames(all).flatMap((one) => {
+    const evaluation = all[evaluateName(one)]?.finished?.result as StageEvaluation | undefined;
+    return evaluation === undefined ? [] : [{ name: one, evaluation }];
+  });
+  const index = finished.findIndex((one) => one.name === name);
+  for (const { code, message } of stageSigns(finished[index]!, finished.slice(0, index), thresholdsOf(config))) {
+    const rule = config.watch.rules[code];
+    if (rule === 'warn') log.warn(`eval ${name}: [${code}] ${message}`);
+    if (rule !== 'stop') continue;
+    throw new SparkError(
+      'failure_sign',
+      `eval ${name} ends the command by watch.rules.${code}: ${message}. What was done is kept: the same command with ` +
+        `--set watch.rules.${code}=warn goes on`,
+    );
+  }
 }
 
 /** Path of the adapter; null: none. */

@@ -3,7 +3,8 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ZodError } from 'zod';
 import type { Adapter, Model } from '../engine/types.js';
-import { SparkError } from '../errors.js';
+import { SparkError, toSparkError } from '../errors.js';
+import type { SeenSign } from '../evaluate/watch.js';
 import type { Tokenizer } from '../inference/generator.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -11,14 +12,18 @@ import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
 import { actionTokens } from '../rollout/step.js';
 import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
+import type { MetricRow } from '../run/metricsFile.js';
 import { type Run, trainName } from '../run/run.js';
+import { plainRow, trainingRows } from '../run/trainingRows.js';
 import { hashOfSamples } from '../train/checkpoint.js';
 import type { Objective, TrainResult } from '../train/method.js';
 import { type MethodName, methods } from '../train/methods.js';
 import type { TrainContext } from '../train/trainer.js';
 import type { SelectionRule } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
+import { type Trackers, trackersOf } from './trackTraining.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
+import { StageWatch } from './watchTraining.js';
 
 /** What a training stage consists of: method, rollout set, ρ and initial adapter (docs/algorithm.md, Training sets). */
 export interface TrainSpec {
@@ -54,6 +59,8 @@ export interface TrainSummary {
   /** GGUF file, relative to the run folder */
   readonly adapter: string;
   readonly metrics: TrainResult;
+  /** Failure signs that were seen (docs/metrics.md) */
+  readonly signs: readonly SeenSign[];
 }
 
 const CHECKPOINT_EVERY = 20;
@@ -124,6 +131,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
 async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outcome<TrainSummary>> {
   const { folder, config, log } = run;
   const model = await run.parts.engine();
+  const trackers = trackersOf(run, spec.name, paramsOf(run, spec));
   let tokenizer: Tokenizer | null = null;
   try {
     const started = performance.now();
@@ -141,30 +149,61 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const objective = objectiveOf(run, spec);
     tokenizer = await run.parts.tokenizer();
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
-    const context = contextOf(run, spec, model, tokenizer);
+    const watch = new StageWatch(run, spec.name);
+    const write = writerOf(run, watch, trackers);
+    const context = contextOf(run, spec, { model, tokenizer, watch, trackers, write });
     let before = 0;
     const begin = async (step: number) => {
       before = step;
       await context.begin?.(step);
     };
-    const metrics = await objective.train(trainables, set.samples, { ...context, begin });
+    const metrics = await watch.over(() => objective.train(trainables, set.samples, { ...context, begin }));
     const file = freeName(folder.adapterFile(spec.name, metrics.steps));
-    await save(run, spec, { model, adapter, file, set });
+    await save(run, spec, { model, adapter, file, set, write });
     const peft = peftOf(file);
     await adapter.save(peft, 'peft');
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    await trackers.close('finished');
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
     return {
-      result: { adapter: path.relative(folder.root, file), metrics },
+      result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs },
       files: [file],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,
       units: metrics.steps - before,
     };
+  } catch (error) {
+    await trackers.close(toSparkError(error).code === 'interrupted' ? 'interrupted' : 'failed');
+    throw error;
   } finally {
     model.dispose();
     await tokenizer?.dispose();
   }
+}
+
+/** Writes a row into metrics.jsonl first, and then shows it to whoever looks on. */
+type WriteRow = (row: MetricRow) => void;
+
+function writerOf({ folder }: Run, watch: StageWatch, trackers: Trackers): WriteRow {
+  return (row) => {
+    folder.metrics.append(row);
+    const plain = plainRow(row);
+    trackers.add(plain);
+    watch.look(plain);
+  };
+}
+
+/** What a training is made with, as plain values by name. */
+function paramsOf({ config }: Run, { name: _, settings, categories, ...spec }: TrainSpec): Record<string, unknown> {
+  const { lora, seed, model } = config;
+  const others = { seed, model: path.basename(model.path), loraRank: lora.rank, loraAlpha: lora.alpha };
+  return {
+    ...config[spec.method],
+    ...settings,
+    ...spec,
+    ...others,
+    ...(categories === undefined ? {} : { categories }),
+  };
 }
 
 interface Finished {
@@ -172,45 +211,56 @@ interface Finished {
   readonly adapter: Adapter;
   readonly file: string;
   readonly set: TrainingSet;
+  readonly write: WriteRow;
 }
 
 /**
  * Saves the adapter as GGUF and checks the file by reading it back. When the check fails, the checkpoint of the last
  * step is still there, so the same command goes on from here without training again.
  */
-async function save({ config, folder, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
-  const { model, adapter, file, set } = finished;
+async function save({ config, log, signal }: Run, spec: TrainSpec, finished: Finished): Promise<void> {
+  const { model, adapter, file, set, write } = finished;
   const { tolerance } = config.parity;
   const saved = await saveChecked({ model, adapter, file, tolerance, sequences: set.probes, signal });
-  folder.metrics.append({ stage: spec.name, event: 'saved', ...saved });
+  write({ stage: spec.name, event: 'saved', ...saved });
   const effect = `it changes log-probs by ${saved.effect.toExponential(1)}, llama.cpp is ${saved.mean.toExponential(1)} nats off`;
   if (saved.visible) log.info(`${spec.name}: llama.cpp reads the adapter back: ${effect}`);
   else log.warn(`${spec.name}: the adapter does too little yet to be seen in llama.cpp's log-probs: ${effect}`);
 }
 
-function contextOf(
-  { folder, config, log, signal, parts }: Run,
-  spec: TrainSpec,
-  model: Model,
-  tokenizer: Tokenizer,
-): TrainContext {
-  const { name, method, selection, tau, rho } = spec;
+interface Working {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly watch: StageWatch;
+  readonly trackers: Trackers;
+  readonly write: WriteRow;
+}
+
+function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Working): TrainContext {
+  const { name, method, selection, tau, rho, settings } = spec;
+  const { model, tokenizer, watch, trackers, write } = working;
+  const { targetKl } = { ...config[method], ...settings } as { readonly targetKl?: number };
   return {
     model,
     stage: name,
     seed: config.seed,
-    log,
-    metrics: (row) => folder.metrics.append(row),
+    log: watch.log,
+    metrics: write,
     begin: async (step) => {
       await folder.metrics.rewind(name, step);
+      const all = step === 0 ? [] : trainingRows(folder.metrics.read());
+      const kept = all.find(({ stage }) => stage === name)?.rows ?? [];
+      watch.recall(kept);
+      trackers.begin(kept);
       const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
-      folder.metrics.append({ stage: name, event: 'start', method, selection, tau, rho, ...from });
+      const target = targetKl === undefined ? {} : { targetKl };
+      write({ stage: name, event: 'start', method, selection, tau, rho, ...target, ...from });
     },
     checkpointFolder: folder.checkpointFolder(name),
     checkpointEvery: CHECKPOINT_EVERY,
     actions: actionTokens(parts.actions(), tokenizer),
     detokenize: (tokens) => tokenizer.detokenize(tokens),
-    signal,
+    signal: watch.signal,
   };
 }
 

@@ -56,6 +56,11 @@ export function measureState(
   };
 }
 
+/** Mean probability of one action over the states. */
+export function meanShare(logprobs: readonly Float64Array[], action: number): number {
+  return mean(logprobs.map((state) => Math.exp(state[action]!)));
+}
+
 /** Mean KL(p ‖ reference) over the states, in nats. */
 export function meanKl(p: readonly Float64Array[], reference: readonly Float64Array[]): number {
   return mean(p.map((state, s) => klOf(state, reference[s]!)));

@@ -5,10 +5,11 @@
 import { signalOf } from '../abortable.js';
 import type { Adapter } from '../engine/types.js';
 import { SparkError, toSparkError } from '../errors.js';
+import { THINK } from '../tools/tool.js';
 import { type ActionTokens, actionLogprobs, actionTrie, withChoices } from '../trajectory/choices.js';
 import { microBatches, pack, unpackChoices } from '../trajectory/pack.js';
 import type { Sample } from '../trajectory/sample.js';
-import { meanKl, measureActions } from './actionMeasures.js';
+import { meanKl, meanShare, measureActions } from './actionMeasures.js';
 import type { ChoosingSample } from './actionTerm.js';
 import type { TrainContext } from './trainer.js';
 
@@ -120,7 +121,8 @@ export class PolicyMeasure {
   ): void {
     const states = this.#samples.flatMap(({ decisions }) => decisions?.states ?? []);
     if (states.length === 0) return;
-    const { tau } = this.#samples.find(({ decisions }) => decisions !== undefined)!.decisions!;
+    const { tau, actions } = this.#samples.find(({ decisions }) => decisions !== undefined)!.decisions!;
+    const think = actions.indexOf(THINK);
     const now = this.#policies(logprobs);
     const { rarestViable, ...measures } = measureActions(states, now, tau);
     this.#context.metrics({
@@ -130,6 +132,7 @@ export class PolicyMeasure {
       ...moment,
       ...measures,
       ...(rarestViable === null ? {} : { rarestViable }),
+      ...(think < 0 ? {} : { thinkShare: meanShare(now, think) }),
       ...(start === null ? {} : { klFromStart: meanKl(now, this.#policies(start)) }),
     });
   }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/random.js';
 import { actionReward } from '../../../src/reward.js';
-import { meanKl, measureActions } from '../../../src/train/actionMeasures.js';
+import { meanKl, meanShare, measureActions } from '../../../src/train/actionMeasures.js';
 import { entropyOf, improvedPolicy, klOf, type RatedState, solveTemperature } from '../../../src/train/improve.js';
 
 const logs = (...p: number[]) => Float64Array.from(p, Math.log);
@@ -102,6 +102,7 @@ describe('measureActions', () => {
     const mean = [1.05 / 3, 0.55 / 3, 0.7 / 3, 0.7 / 3];
     expect(measured.entropyBits).toBeCloseTo(-mean.reduce((sum, p) => sum + p * Math.log2(p), 0), 12);
     expect(measured.stateEntropyBits).toBeLessThan(measured.entropyBits);
+    expect(meanShare(policies, 2)).toBeCloseTo(0.7 / 3, 12);
   });
 
   it('has no rarest viable action where nothing is viable', () => {
