@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/lora_weight.h"
 #include "core/named_tensor.h"
 #include "model/projections.h"
 
@@ -25,17 +26,25 @@ struct LoraShapes {
 };
 
 struct LoraTensors {
-  int rank = 0;
-  float alpha = 0;                   // the adapter's scale is alpha / rank
+  int rank = 0;                      // of most weights
+  float alpha = 0;                   // of most weights; a weight's scale is alpha / rank
   std::vector<std::string> targets;  // of q, k, v, o, gate, up, down; filled by load_lora, not read when saving
   std::vector<NamedTensor> tensors;  // load_lora: layer by layer, targets in the order above, lora_a before lora_b
+  // Weights in the tensors' order, with their own ranks and alphas; filled by load_lora. Saving reads the alphas here,
+  // and that above where this is empty.
+  std::vector<LoraWeight> weights;
 };
 
-// All three check names, shapes and rank against `shapes` (adapter_mismatch, naming the tensor) and refuse a value that
-// is not finite. The savers write beside `path` and rename, and throw invalid_argument when `path` exists.
+// All three check names and shapes against `shapes` (adapter_mismatch, naming the tensor) and refuse a value that is
+// not finite. Any weights of any layers may have a pair, each with a rank of its own. The savers write beside `path`
+// and rename, and throw invalid_argument when `path` exists.
+//
+// A GGUF has one alpha. Where weights have others, theirs goes into lora_b: B · alpha / (the file's), which computes
+// the same and is exact for powers of two.
 void save_gguf_lora(const std::string& path, const LoraTensors& lora, const LoraShapes& shapes);
 void save_peft(const std::string& folder, const LoraTensors& lora, const LoraShapes& shapes);
-// A folder is read as PEFT, a file as GGUF. Tensors of every type core/gguf.h reads come back as fp32.
+// A folder is read as PEFT, also by the name of a file in it; any other file as GGUF. Tensors of every type core/gguf.h
+// reads come back as fp32. Kinds of adapters that are no plain LoRA are refused by name (unsupported_file).
 LoraTensors load_lora(const std::string& path, const LoraShapes& shapes);
 
 }  // namespace spark

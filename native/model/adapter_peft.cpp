@@ -5,29 +5,26 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
-#include "core/json.h"
-#include "core/mapped_file.h"
 #include "core/safetensors.h"
+#include "model/adapter_config.h"
 #include "model/adapter_layout.h"
 
 namespace spark {
 
 namespace {
 
-using nlohmann::json;
-
 constexpr const char* kConfigName = "/adapter_config.json";
 constexpr const char* kWeightsName = "/adapter_model.safetensors";
 
 std::string hf_name(int64_t layer, const ProjectionEntry& p, bool b) {
-  return "base_model.model.model.layers." + std::to_string(layer) + "." + p.module + ".lora_" + (b ? "B" : "A") +
-         ".weight";
+  return "base_model.model.model." + peft_module(layer, p) + ".lora_" + (b ? "B" : "A") + ".weight";
 }
 
 // Rows of one head: interleaved (GGUF) row 2 i + h is Hugging Face's row h · D/2 + i, h the half (0, 1).
@@ -45,42 +42,6 @@ std::vector<float> permute_heads(const std::vector<float>& data, int64_t head_si
 }
 
 bool is_permuted(const ProjectionEntry& p, const LoraShapes& shapes) { return shapes.interleaved_rope && p.turns; }
-
-// Calls f(layer, projection, b) for every tensor that an adapter can have, in the order of LoraTensors::tensors.
-template <class F>
-void each_tensor(const LoraShapes& shapes, F&& f) {
-  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const ProjectionEntry& p : kProjectionTable) {
-      f(layer, p, false);
-      f(layer, p, true);
-    }
-  }
-}
-
-json config_json(const LoraTensors& lora, const LoraShapes& shapes) {
-  json targets = json::array();
-  for (const ProjectionEntry& p : kProjectionTable) {
-    for (const std::string& target : lora.targets) {
-      const std::string module = p.module;
-      if (target == p.target) targets.push_back(module.substr(module.find('.') + 1));
-    }
-  }
-  // PEFT types lora_alpha as an integer; a fractional one is written as it is, which PEFT accepts too.
-  const bool whole = lora.alpha == std::floor(lora.alpha) && std::fabs(lora.alpha) < 1e9f;
-  json config = {{"peft_type", "LORA"},
-                 {"task_type", "CAUSAL_LM"},
-                 {"base_model_name_or_path", nullptr},
-                 {"r", lora.rank},
-                 {"lora_alpha", whole ? json(static_cast<int64_t>(lora.alpha)) : json(lora.alpha)},
-                 {"lora_dropout", 0.0},
-                 {"target_modules", targets},
-                 {"bias", "none"},
-                 {"fan_in_fan_out", false},
-                 {"inference_mode", true},
-                 {"use_rslora", false}};
-  if (!shapes.base_name.empty()) config["base_model_name_or_path"] = shapes.base_name;
-  return config;
-}
 
 // A folder under a temporary name; removed with its two files unless it was renamed into place.
 class TemporaryFolder {
@@ -122,16 +83,22 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
   SafetensorsWriter writer;
   writer.metadata = {{"format", "pt"}};
   size_t index = 0;
-  each_tensor(shapes, [&](int64_t layer, const ProjectionEntry& p, bool b) {
-    if (index >= checked.tensors.size() || checked.tensors[index].name != lora_tensor_name(layer, p, b)) return;
-    NamedTensor& tensor = checked.tensors[index++];
-    if (b && is_permuted(p, shapes)) tensor.data = permute_heads(tensor.data, shapes.head_size, checked.rank, true);
-    writer.tensors.push_back({hf_name(layer, p, b), tensor.shape, tensor.data});
-  });
+  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
+    for (const ProjectionEntry& p : kProjectionTable) {
+      if (index >= checked.weights.size() || checked.weights[index].name != p.weight(layer)) continue;
+      NamedTensor &lora_a = checked.tensors[2 * index], &lora_b = checked.tensors[2 * index + 1];
+      if (is_permuted(p, shapes)) {
+        lora_b.data = permute_heads(lora_b.data, shapes.head_size, checked.weights[index].rank, true);
+      }
+      writer.tensors.push_back({hf_name(layer, p, false), lora_a.shape, lora_a.data});
+      writer.tensors.push_back({hf_name(layer, p, true), lora_b.shape, lora_b.data});
+      ++index;
+    }
+  }
 
   TemporaryFolder temporary(path);
   writer.write(temporary.name() + kWeightsName, false);
-  const std::string config = config_json(checked, shapes).dump(2) + "\n";
+  const std::string config = peft_config(checked, shapes).dump(2) + "\n";
   AtomicFile file(temporary.name() + kConfigName, false);
   file.write(config.data(), config.size());
   file.commit();
@@ -140,61 +107,69 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
 
 namespace {
 
-// A setting that changes what the adapter computes and that we do not compute: refuse rather than ignore.
-void refuse_setting(const json& config, const std::string& path, const char* key, const json& harmless) {
-  if (!config.contains(key)) return;
-  const json& value = config[key];
-  if (value.is_null() || value == harmless || (value.is_structured() && value.empty())) return;
-  throw Error("unsupported_file", path + ": " + key + ": expected " + harmless.dump() + ", got " +
-                                      value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 100));
+// What some trainers put into a name beside PEFT's own: the adapter's name, and what torch.compile adds.
+std::string plain_name(std::string name) {
+  for (const char* extra : {"_orig_mod.", ".default"}) {
+    const size_t at = name.find(extra);
+    if (at != std::string::npos) name.erase(at, std::string(extra).size());
+  }
+  return name;
 }
 
-LoraTensors read_config(const std::string& path) {
-  const MappedFile map(path);
-  const json config = parse_json({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, path);
-  if (!config.is_object()) throw Error("invalid_file", path + ": expected a JSON object");
-  if (config.value("peft_type", json()) != "LORA") {
-    throw Error("unsupported_file", path + ": peft_type: expected LORA, got another kind of adapter");
+[[noreturn]] void refuse_missing_weights(const std::string& folder) {
+  struct stat info{};
+  const std::string pickled = folder + "/adapter_model.bin";
+  if (stat(pickled.c_str(), &info) == 0) {
+    throw Error("unsupported_file", pickled +
+                                        ": expected adapter_model.safetensors, got a pickled file, which may run "
+                                        "code when it is read; let PEFT write it anew: "
+                                        "save_pretrained(folder, safe_serialization=True)");
   }
-  refuse_setting(config, path, "bias", "none");
-  refuse_setting(config, path, "use_dora", false);
-  refuse_setting(config, path, "lora_bias", false);
-  refuse_setting(config, path, "fan_in_fan_out", false);
-  for (const char* key : {"rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication"}) {
-    refuse_setting(config, path, key, json());
+  throw Error("io_error", folder + kWeightsName + ": expected a PEFT folder with this file, got none");
+}
+
+// The file's tensors by PEFT's own names.
+std::map<std::string, SafetensorsFile::Entry> read_tensors(const std::string& folder) {
+  struct stat info{};
+  if (stat((folder + kWeightsName).c_str(), &info) != 0) refuse_missing_weights(folder);
+  SafetensorsFile file = SafetensorsFile::read(folder + kWeightsName);
+  std::map<std::string, SafetensorsFile::Entry> tensors;
+  for (auto& [name, entry] : file.tensors) {
+    if (!tensors.emplace(plain_name(name), std::move(entry)).second) {
+      throw Error("adapter_mismatch", folder + kWeightsName + ": tensor " + name + ": expected one adapter, got two");
+    }
   }
-  const json rank = config.value("r", json()), alpha = config.value("lora_alpha", json());
-  if (!rank.is_number_integer() || rank.get<int64_t>() < 1 || rank.get<int64_t>() > INT32_MAX || !alpha.is_number()) {
-    throw Error("invalid_file", path + ": expected r, a whole number from 1, and lora_alpha, a number");
-  }
-  LoraTensors lora;
-  lora.rank = static_cast<int>(rank.get<int64_t>());
-  lora.alpha = alpha.get<float>();
-  // Rank-stabilised LoRA scales by alpha / √r.
-  if (config.value("use_rslora", json()) == true) lora.alpha *= std::sqrt(static_cast<float>(lora.rank));
-  return lora;
+  return tensors;
 }
 
 }  // namespace
 
 LoraTensors load_peft(const std::string& folder, const LoraShapes& shapes) {
-  LoraTensors lora = read_config(folder + kConfigName);
-  SafetensorsFile file = SafetensorsFile::read(folder + kWeightsName);
-  each_tensor(shapes, [&](int64_t layer, const ProjectionEntry& p, bool b) {
-    const auto node = file.tensors.extract(hf_name(layer, p, b));
-    if (node.empty()) return;
-    SafetensorsFile::Entry& entry = node.mapped();
-    const ProjectionShape size = p.shape(shapes.widths());
-    // Permuting needs the right shape; a wrong one passes unchanged to check_lora, which names it.
-    if (b && is_permuted(p, shapes) && entry.shape == std::vector<int64_t>{size.out, lora.rank}) {
-      entry.data = permute_heads(entry.data, shapes.head_size, lora.rank, false);
+  const PeftConfig config = PeftConfig::read(folder + kConfigName);
+  auto entries = read_tensors(folder);
+  std::vector<NamedTensor> tensors;
+  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
+    for (const ProjectionEntry& p : kProjectionTable) {
+      for (const bool b : {false, true}) {
+        const auto node = entries.extract(hf_name(layer, p, b));
+        if (node.empty()) continue;
+        SafetensorsFile::Entry& entry = node.mapped();
+        // Permuting needs the right shape; a wrong one passes unchanged to check_lora, which names it.
+        const bool fits =
+            entry.shape.size() == 2 && entry.shape[0] == p.shape(shapes.widths()).out && entry.shape[1] > 0;
+        if (b && fits && is_permuted(p, shapes)) {
+          entry.data = permute_heads(entry.data, shapes.head_size, entry.shape[1], false);
+        }
+        tensors.push_back({lora_tensor_name(layer, p, b), std::move(entry.shape), std::move(entry.data)});
+      }
     }
-    lora.tensors.push_back({lora_tensor_name(layer, p, b), std::move(entry.shape), std::move(entry.data)});
-  });
-  for (auto& [name, entry] : file.tensors) {  // left over: check_lora refuses them by name
-    lora.tensors.push_back({name, std::move(entry.shape), std::move(entry.data)});
   }
-  return check_lora(folder, std::move(lora), shapes);
+  for (auto& [name, entry] : entries) {  // left over: check_lora refuses them by name
+    tensors.push_back({name, std::move(entry.shape), std::move(entry.data)});
+  }
+  return check_lora(folder, std::move(tensors), shapes, [&](int64_t layer, const ProjectionEntry& p, int rank) {
+    return config.alpha("model." + peft_module(layer, p), rank);
+  });
 }
 
 }  // namespace spark

@@ -65,8 +65,8 @@ class Llama {
                      const LoraView* lora);
   void passing_block_forward(Arena& arena, Activation* out, BlockActivations a, int64_t layer,
                              const PackedTokens& batch, const LoraView* lora);
-  void project(Outputs outputs, Activation* u, const Activation* x, const Activation* residual, int64_t layer,
-               int64_t N, const LoraView* lora);
+  void project(Outputs outputs, const BlockActivations& a, const Activation* x, const Activation* residual,
+               int64_t layer, int64_t N, const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp
@@ -80,7 +80,7 @@ class Llama {
                                   int64_t N);
   void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx);
   // dx (N, in) is written; null when nothing below wants it.
-  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
+  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const BlockActivations& a, const Activation* x,
                         int64_t layer, int64_t N, const LoraView& lora);
 
   Backend& backend_;

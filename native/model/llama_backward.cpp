@@ -6,30 +6,40 @@
 
 namespace spark {
 
-// The group's dA and dB, then dx = Σ dy W + du A, where du A is added by the last of these products. dx may be the
-// memory of x: when it is written, x is no longer needed.
-void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
-                             int64_t layer, int64_t N, const LoraView& lora) {
+// dA and dB of the group's stacks, then dx = Σ dy W + du A, where du A of a stack is added by the product of its last
+// projection. dx may be the memory of x: when it is written, x is no longer needed.
+void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const BlockActivations& a,
+                             const Activation* x, int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
-  const LoraGroup& group = own.groups[static_cast<size_t>(projection_group(gradients.begin()->first))];
+  const LoraLayer& own = lora[static_cast<size_t>(layer)];
   const auto weight = [&](Projection p) -> const Weight& { return block.projections[static_cast<size_t>(p)]; };
   const Arena::Scope scope(arena);
-  Activation* du = group.rank > 0 ? arena.activations(N * group.rank) : nullptr;  // (N, S)
+  Activation* du[kProjections] = {};  // (N, S) of each stack
+  for (const auto& [projection, dy] : gradients) {
+    const size_t p = static_cast<size_t>(projection);
+    if (own.stacks[p].rank > 0) du[p] = arena.activations(N * own.stacks[p].rank);
+  }
   for (const auto& [projection, dy] : gradients) {
     const LoraPair& pair = own.pairs[static_cast<size_t>(projection)];
     if (!pair.b) continue;
-    backend_.lora_up_backward(backend_.at(du, pair.column), pair.db, dy, backend_.at(u, pair.column), group.rank,
-                              pair.b, lora.scale, N, weight(projection).rows, lora.rank);
+    const size_t s = static_cast<size_t>(pair.stack);
+    backend_.lora_up_backward(backend_.at(du[s], pair.column), pair.db, dy, backend_.at(a.u[s], pair.column),
+                              own.stacks[s].rank, pair.b, own.stacks[s].scale, N, weight(projection).rows, pair.rank);
   }
-  if (group.rank > 0) {
-    backend_.lora_down_backward(group.da, du, x, N, weight(gradients.begin()->first).cols, group.rank);
+  for (const auto& [projection, dy] : gradients) {
+    const size_t p = static_cast<size_t>(projection);
+    const LoraStack& stack = own.stacks[p];
+    if (stack.rank > 0) backend_.lora_down_backward(stack.da, du[p], x, N, weight(projection).cols, stack.rank);
   }
   if (!dx) return;
-  const auto* last = gradients.end() - 1;
-  for (const auto* gradient = gradients.begin(); gradient <= last; ++gradient) {
-    const LowRank down = gradient == last ? LowRank{du, group.rank, group.rank, group.a} : LowRank{};
-    backend_.linear_backward(dx, gradient->second, weight(gradient->first), down, N, gradient != gradients.begin());
+  for (const auto* gradient = gradients.begin(); gradient != gradients.end(); ++gradient) {
+    const Projection projection = gradient->first;
+    const LoraPair& pair = own.pairs[static_cast<size_t>(projection)];
+    const size_t s = static_cast<size_t>(pair.stack);
+    const LoraStack& stack = own.stacks[s];
+    LowRank down;
+    if (pair.b && stack.last == projection) down = {du[s], stack.rank, stack.rank, stack.a};
+    backend_.linear_backward(dx, gradient->second, weight(projection), down, N, gradient != gradients.begin());
   }
 }
 
@@ -37,12 +47,10 @@ void Llama::feed_forward_backward(Arena& arena, BlockActivations& a, int64_t lay
                                   Activation* dx) {
   const int64_t M = a.M;
   Activation* dhidden = a.hidden;  // (M, F)
-  project_backward(dhidden, {{Projection::Down, dx}}, arena, a.hidden, a.u[static_cast<int>(ProjectionGroup::Down)],
-                   layer, M, lora);
+  project_backward(dhidden, {{Projection::Down, dx}}, arena, a, a.hidden, layer, M, lora);
   backend_.swiglu_backward(a.gate, a.up, dhidden, a.gate, a.up, M * config_.feed_forward);  // over gate and up
   Activation* dnorm = a.norm2;                                                              // (M, C)
-  project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a.norm2,
-                   a.u[static_cast<int>(ProjectionGroup::GateUp)], layer, M, lora);
+  project_backward(dnorm, {{Projection::Gate, a.gate}, {Projection::Up, a.up}}, arena, a, a.norm2, layer, M, lora);
   const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
   backend_.rmsnorm_backward(dx, dnorm, a.mid, a.rstd2, norm, M);
 }
@@ -71,8 +79,7 @@ void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer,
   // Nothing below the first block is trained: its input needs no gradient.
   Activation* dnorm = layer > 0 ? a.norm1 : nullptr;     // (N, C)
   const Activation* o_rows = rows_of(arena, a.o, a, Q);  // (M, H D)
-  project_backward(dout_rows, {{Projection::O, dx}}, arena, o_rows, a.u[static_cast<int>(ProjectionGroup::O)], layer,
-                   a.M, lora);
+  project_backward(dout_rows, {{Projection::O, dx}}, arena, a, o_rows, layer, a.M, lora);
   if (a.rows) {
     backend_.zero(dout, N * Q);
     backend_.scatter_rows(dout, dout_rows, a.rows, 1, a.M, Q);
@@ -86,8 +93,8 @@ void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer,
     dq = norm_heads_backward(arena, dq, a.q_raw, a.q_rstd, block.q_norm, N * H);
     dk = norm_heads_backward(arena, dk, a.k_raw, a.k_rstd, block.k_norm, N * K);
   }
-  project_backward(dnorm, {{Projection::Q, dq}, {Projection::K, dk}, {Projection::V, dv}}, arena, a.norm1,
-                   a.u[static_cast<int>(ProjectionGroup::Qkv)], layer, N, lora);
+  project_backward(dnorm, {{Projection::Q, dq}, {Projection::K, dk}, {Projection::V, dv}}, arena, a, a.norm1, layer, N,
+                   lora);
   if (dnorm) backend_.rmsnorm_backward(dx_all, dnorm, a.x, a.rstd1, block.attention_norm, N);
 }
 
@@ -112,9 +119,11 @@ void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute 
   if (keeps_inputs_alone(kind)) {
     allocate_feed_forward(a, arena, layer, &lora);
     feed_forward_forward(a, layer, &lora);
-    const LoraGroup& down = lora.layers[static_cast<size_t>(layer)].groups[static_cast<int>(ProjectionGroup::Down)];
-    Activation* u = a.u[static_cast<int>(ProjectionGroup::Down)];  // (M, S)
-    if (down.rank > 0) backend_.lora_down(u, a.hidden, down.a, lora.scale, a.M, config_.feed_forward, down.rank);
+    constexpr size_t kDown = static_cast<size_t>(Projection::Down);
+    const LoraStack& down = lora[static_cast<size_t>(layer)].stacks[kDown];
+    if (down.rank > 0) {
+      backend_.lora_down(a.u[kDown], a.hidden, down.a, down.scale, a.M, config_.feed_forward, down.rank);
+    }
   } else if (kind == Recompute::Cheap) {
     const Vector& norm = weights_.blocks[static_cast<size_t>(layer)].feed_forward_norm;
     backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, norm, config_.norm_epsilon, a.M);

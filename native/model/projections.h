@@ -12,9 +12,8 @@ namespace spark {
 enum class Projection { Q, K, V, O, Gate, Up, Down };
 constexpr int kProjections = 7;
 
-// Projections that read the same input, and so share one stacked LoRA A.
+// Projections that read the same input, and so may share one stacked LoRA A.
 enum class ProjectionGroup { Qkv, O, GateUp, Down };
-constexpr int kGroups = 4;
 
 // How many values a token has where projections read and write.
 struct BlockWidths {

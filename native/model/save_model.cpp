@@ -16,6 +16,7 @@ namespace {
 // One weight's pair.
 struct Pair {
   const NamedTensor *a = nullptr, *b = nullptr;  // (R, in), (out, R)
+  float scale = 0;
 };
 
 std::map<std::string, Pair> pairs_of(const MergeLora& lora) {
@@ -25,6 +26,7 @@ std::map<std::string, Pair> pairs_of(const MergeLora& lora) {
     Pair& pair = pairs[tensor.name.substr(0, dot)];
     (tensor.name.ends_with(".lora_a") ? pair.a : pair.b) = &tensor;
   }
+  for (const LoraWeight& weight : lora.weights) pairs[weight.name].scale = weight.scale();
   return pairs;
 }
 
@@ -42,9 +44,9 @@ void check_pair(const GgufFile& base, const std::string& name, const Pair& pair)
 constexpr int64_t kTile = 256;  // values of a row whose change is summed on the stack
 
 // row i of W += scale · (row i of B) A. The sum is made first, so that W is rounded once.
-GgufCopy::ChangeRow adding(const Pair& pair, float scale) {
+GgufCopy::ChangeRow adding(const Pair& pair) {
   const int64_t rank = pair.a->shape[0], in = pair.a->shape[1];
-  return [a = pair.a->data.data(), b = pair.b->data.data(), rank, in, scale](float* row, int64_t index) {
+  return [a = pair.a->data.data(), b = pair.b->data.data(), rank, in, scale = pair.scale](float* row, int64_t index) {
     for (int64_t first = 0; first < in; first += kTile) {
       const int64_t count = std::min(kTile, in - first);
       float delta[kTile] = {};
@@ -134,7 +136,7 @@ SavedModel save_model(const std::string& path, const GgufFile& base, const std::
     const auto pair = pairs.find(from.name);
     const bool merged = pair != pairs.end();
     to.type = written_type(from, wanted, merged);
-    if (merged) to.change = adding(pair->second, lora.scale);
+    if (merged) to.change = adding(pair->second);
     retyped = retyped || to.type != from.type;
     result.merged += merged ? 1 : 0;
     result.unpacked += merged && !wanted && to.type != from.type ? 1 : 0;

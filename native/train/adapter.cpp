@@ -25,12 +25,15 @@ LoraShapes shapes_of(const LlamaConfig& c) {
 
 std::unique_ptr<TrainedParameters> make_parameters(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
   ParameterLayout layout;
-  add_lora_parameters(layout, core->llama.config(), lora_spec(options));
+  const LlamaConfig& config = core->llama.config();
+  add_lora_parameters(layout, config, lora_spec(options, config.layers));
   return std::make_unique<TrainedParameters>(std::move(core), "adapter", options, std::move(layout));
 }
 
 LoraTensors tensors_of(TrainedParameters& trained) {
-  return {trained.options().rank, trained.options().alpha, trained.options().targets, trained.tensors(false)};
+  const LoraOptions& options = trained.options();
+  return {options.rank, options.alpha, options.targets, trained.tensors(false),
+          lora_weights(options, trained.core().llama.config().layers)};
 }
 
 void check_policy(const PolicyOptions& options) {
@@ -76,18 +79,18 @@ std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core,
   const LoraTensors file = load_lora(path, shapes_of(core->llama.config()));
   LoraOptions options;
   options.rank = file.rank, options.alpha = file.alpha, options.targets = file.targets;
+  options.weights = file.weights;
+  // Where it says no more than rank, alpha and targets do, it is the same adapter as one that was made of these.
+  LoraOptions uniform = options;
+  uniform.weights = {};
+  if (lora_weights(uniform, core->llama.config().layers) == file.weights) options = uniform;
   auto adapter = std::make_shared<LoraAdapter>(make_parameters(std::move(core), options));
   std::unordered_map<std::string, const NamedTensor*> by_name;
   for (const NamedTensor& tensor : file.tensors) by_name[tensor.name] = &tensor;
   ParameterSet& parameters = adapter->trained().parameters();
   const std::vector<Parameter>& all = parameters.layout().parameters();
   for (size_t i = 0; i < all.size(); ++i) {
-    const auto found = by_name.find(all[i].name);
-    if (found == by_name.end()) {
-      throw Error("adapter_mismatch",
-                  path + ": expected tensor " + all[i].name + ", got none; every layer needs the same targets");
-    }
-    parameters.upload(ParameterSet::Value, static_cast<int>(i), found->second->data.data());
+    parameters.upload(ParameterSet::Value, static_cast<int>(i), by_name.at(all[i].name)->data.data());
   }
   return adapter;
 }
