@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/mapped_file.h"
+#include "model/adapter_layout.h"
 #include "model/adapter_refusal.h"
 
 namespace spark {
@@ -46,7 +47,6 @@ constexpr const char* kHarmless[] = {"task_type",
                                      "megatron_core",
                                      "eva_config",
                                      "qalora_group_size",
-                                     "ensure_weight_tying",
                                      "runtime_config",
                                      "peft_type",
                                      "r",
@@ -70,6 +70,7 @@ constexpr Refusal kRefusals[] = {
     {"lora_bias", "a bias of the adapter's own"},
     {"modules_to_save", "whole weights that were trained beside the LoRA"},
     {"trainable_token_indices", "whole rows of the embedding that were trained"},
+    {"ensure_weight_tying", "one adapter of the embedding and of the output projection"},
     {"layer_replication", "layers that are used more than once"},
     {"target_parameters", "LoRA on bare parameters, as of experts"},
     {"alora_invocation_tokens", "an activated LoRA (aLoRA), which counts only after certain tokens",
@@ -212,43 +213,45 @@ bool is_whole(float alpha) { return alpha == std::floor(alpha) && std::fabs(alph
 // PEFT types lora_alpha as an integer; a fractional one is written as it is, which PEFT accepts too.
 json alpha_json(float alpha) { return is_whole(alpha) ? json(static_cast<int64_t>(alpha)) : json(alpha); }
 
-// Calls f(weight, its module in every layer, its module) for each weight.
+// The part of a module's name that all layers have in common.
+std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
+
+// Calls f(weight, its module without the model's name) for each weight.
 template <class F>
 void each_weight(const LoraTensors& lora, const LoraShapes& shapes, F&& f) {
   size_t index = 0;
-  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const ProjectionEntry& p : kProjectionTable) {
-      if (index >= lora.weights.size() || lora.weights[index].name != p.weight(layer)) continue;
-      const std::string module = p.module;
-      f(lora.weights[index++], module.substr(module.find('.') + 1), peft_module(layer, p));
-    }
+  for (const LoraPlace& place : lora_places(shapes)) {
+    if (index >= lora.weights.size() || lora.weights[index].name != place.weight) continue;
+    const std::string model = "model.";
+    f(lora.weights[index++], place.module.starts_with(model) ? place.module.substr(model.size()) : place.module);
   }
 }
 
 // The modules' names; where some layers have other weights than the rest, with their layers.
 json target_modules(const LoraTensors& lora, const LoraShapes& shapes) {
-  json everywhere = json::array(), each = json::array();
-  each_weight(lora, shapes, [&](const LoraWeight&, const std::string& name, const std::string& module) {
+  std::map<std::string, int64_t> layers;  // of a name
+  std::vector<std::string> names;
+  json each = json::array();
+  each_weight(lora, shapes, [&](const LoraWeight&, const std::string& module) {
     each.push_back(module);
-    if (std::find(everywhere.begin(), everywhere.end(), name) == everywhere.end()) everywhere.push_back(name);
+    if (layers[last_part(module)]++ == 0) names.push_back(last_part(module));
   });
-  json ordered = json::array();
-  for (const ProjectionEntry& p : kProjectionTable) {
-    const std::string module = p.module, name = module.substr(module.find('.') + 1);
-    if (std::find(everywhere.begin(), everywhere.end(), name) != everywhere.end()) ordered.push_back(name);
+  for (const auto& [name, count] : layers) {
+    if (count != shapes.layers && name != "embed_tokens" && name != "lm_head") return each;
   }
-  return each.size() == ordered.size() * static_cast<size_t>(shapes.layers) ? ordered : each;
+  return names;
 }
 
 // What differs from `common`: by a module's name where all its layers agree, else by layer and module.
 json pattern_of(const LoraTensors& lora, const LoraShapes& shapes, float common,
                 const std::function<float(const LoraWeight&)>& value) {
   std::map<std::string, std::set<float>> values;
-  each_weight(lora, shapes, [&](const LoraWeight& weight, const std::string& name, const std::string&) {
-    values[name].insert(value(weight));
+  each_weight(lora, shapes, [&](const LoraWeight& weight, const std::string& module) {
+    values[last_part(module)].insert(value(weight));
   });
   json pattern = json::object();
-  each_weight(lora, shapes, [&](const LoraWeight& weight, const std::string& name, const std::string& module) {
+  each_weight(lora, shapes, [&](const LoraWeight& weight, const std::string& module) {
+    const std::string name = last_part(module);
     if (value(weight) != common) pattern[values[name].size() == 1 ? name : module] = alpha_json(value(weight));
   });
   return pattern;

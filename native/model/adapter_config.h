@@ -50,9 +50,4 @@ class PeftConfig {
 // about.
 nlohmann::json peft_config(const LoraTensors& lora, const LoraShapes& shapes);
 
-// What a weight's module is called: layers.0.self_attn.q_proj, in front of which stands `model.`.
-inline std::string peft_module(int64_t layer, const ProjectionEntry& p) {
-  return "layers." + std::to_string(layer) + "." + p.module;
-}
-
 }  // namespace spark

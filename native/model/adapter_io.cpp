@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <map>
@@ -18,8 +17,19 @@
 
 namespace spark {
 
-std::string lora_tensor_name(int64_t layer, const ProjectionEntry& projection, bool b) {
-  return projection.weight(layer) + ".lora_" + (b ? "b" : "a");
+std::vector<LoraPlace> lora_places(const LoraShapes& shapes) {
+  std::vector<LoraPlace> places;
+  const int64_t C = shapes.width, V = shapes.vocabulary;
+  places.push_back({kEmbeddingWeight, "model.embed_tokens", {.out = C, .in = V}, false, true, nullptr});
+  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
+    for (const ProjectionEntry& p : kProjectionTable) {
+      const std::string module = "model.layers." + std::to_string(layer) + "." + p.module;
+      const bool turns = shapes.interleaved_rope && p.turns;
+      places.push_back({p.weight(layer), module, p.shape(shapes.widths()), turns, false, p.target});
+    }
+  }
+  places.push_back({kHeadWeight, "lm_head", {.out = V, .in = C}, false, false, nullptr});
+  return places;
 }
 
 namespace {
@@ -70,16 +80,26 @@ ByName by_name(const std::string& source, std::vector<NamedTensor> tensors) {
 }
 
 // The rank of a pair, whose two tensors must be there.
-int rank_of(const std::string& source, const ByName& named, const std::string& a, const std::string& b) {
-  for (const auto& [name, other] : {std::pair{a, b}, std::pair{b, a}}) {
-    if (!named.contains(name)) throw_mismatch(source, name, "expected it beside " + other + ", got none");
+int rank_of(const std::string& source, const ByName& named, const LoraPlace& place) {
+  for (const bool b : {false, true}) {
+    if (named.contains(place.tensor(b))) continue;
+    throw_mismatch(source, place.tensor(b), "expected it beside " + place.tensor(!b) + ", got none");
   }
-  const std::vector<int64_t>& shape = named.at(a).shape;
-  if (shape.size() != 2 || shape[0] < 1 || shape[0] > kMostRank) {
-    throw_mismatch(source, a,
-                   "expected a matrix of 1 to " + std::to_string(kMostRank) + " rows, got " + shape_text(shape));
+  const std::vector<int64_t>& shape = named.at(place.tensor(false)).shape;
+  const size_t at = place.embedding ? 1 : 0;
+  if (shape.size() != 2 || shape[at] < 1 || shape[at] > kMostRank) {
+    throw_mismatch(source, place.tensor(false),
+                   "expected a rank of 1 to " + std::to_string(kMostRank) + ", got shape " + shape_text(shape));
   }
-  return static_cast<int>(shape[0]);
+  return static_cast<int>(shape[at]);
+}
+
+// What is left over: rather a part of a LoRA than what lies beside it.
+std::string most_telling(const ByName& named) {
+  for (const auto& [name, tensor] : named) {
+    if (name.find("lora_") != std::string::npos) return name;
+  }
+  return named.begin()->first;
 }
 
 // rank and alpha of most weights, of the first of them where several have as many.
@@ -100,32 +120,26 @@ LoraTensors check_lora(const std::string& source, std::vector<NamedTensor> tenso
                        const AlphaOf& alpha_of) {
   LoraTensors lora;
   ByName named = by_name(source, std::move(tensors));
-  std::array<bool, kProjections> adapted{};
-  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (size_t i = 0; i < kProjections; ++i) {
-      const ProjectionEntry& p = kProjectionTable[i];
-      const std::string a = lora_tensor_name(layer, p, false), b = lora_tensor_name(layer, p, true);
-      if (!named.contains(a) && !named.contains(b)) continue;
-      const int rank = rank_of(source, named, a, b);
-      const ProjectionShape size = p.shape(shapes.widths());
-      check_tensor(source, named.at(a), {rank, size.in});
-      check_tensor(source, named.at(b), {size.out, rank});
-      const float alpha = alpha_of(layer, p, rank);
-      if (!(std::isfinite(alpha) && alpha > 0)) {
-        throw Error("unsupported_file", source + ": alpha of " + p.weight(layer) +
-                                            ": expected a positive number, got " + std::to_string(alpha) +
-                                            ", with which the adapter changes nothing or is " +
-                                            "turned round; set the alpha that it was trained with");
-      }
-      lora.weights.push_back({p.weight(layer), rank, alpha});
-      for (const std::string& name : {a, b}) lora.tensors.push_back(std::move(named.extract(name).mapped()));
-      adapted[i] = true;
+  for (const LoraPlace& place : lora_places(shapes)) {
+    if (!named.contains(place.tensor(false)) && !named.contains(place.tensor(true))) continue;
+    const int rank = rank_of(source, named, place);
+    for (const bool b : {false, true}) check_tensor(source, named.at(place.tensor(b)), place.shape(b, rank));
+    const float alpha = alpha_of(place, rank);
+    if (!(std::isfinite(alpha) && alpha > 0)) {
+      throw Error("unsupported_file", source + ": alpha of " + place.weight + ": expected a positive number, got " +
+                                          std::to_string(alpha) + ", with which the adapter changes nothing or is " +
+                                          "turned round; set the alpha that it was trained with");
     }
+    lora.weights.push_back({place.weight, rank, alpha});
+    for (const bool b : {false, true}) lora.tensors.push_back(std::move(named.extract(place.tensor(b)).mapped()));
   }
-  if (!named.empty()) refuse_tensor(source, named.begin()->first, shapes);
+  if (!named.empty()) refuse_tensor(source, most_telling(named), shapes);
   if (lora.tensors.empty()) throw Error("adapter_mismatch", source + ": expected LoRA tensors, got none");
-  for (size_t i = 0; i < kProjections; ++i) {
-    if (adapted[i]) lora.targets.push_back(kProjectionTable[i].target);
+  for (const ProjectionEntry& p : kProjectionTable) {
+    const auto is_of = [&](const LoraWeight& weight) {
+      return weight.name.starts_with("blk.") && weight.name.ends_with(std::string(".") + p.tensor + ".weight");
+    };
+    if (std::any_of(lora.weights.begin(), lora.weights.end(), is_of)) lora.targets.push_back(p.target);
   }
   fill_summary(lora);
   return lora;
@@ -134,8 +148,8 @@ LoraTensors check_lora(const std::string& source, std::vector<NamedTensor> tenso
 LoraTensors check_lora(const std::string& source, const LoraTensors& lora, const LoraShapes& shapes) {
   std::map<std::string, float> alphas;
   for (const LoraWeight& weight : lora.weights) alphas[weight.name] = weight.alpha;
-  return check_lora(source, lora.tensors, shapes, [&](int64_t layer, const ProjectionEntry& p, int) {
-    const auto own = alphas.find(p.weight(layer));
+  return check_lora(source, lora.tensors, shapes, [&](const LoraPlace& place, int) {
+    const auto own = alphas.find(place.weight);
     return own == alphas.end() ? lora.alpha : own->second;
   });
 }
@@ -149,10 +163,26 @@ float file_alpha(const LoraTensors& lora) {
   return !one_alpha && all([](const LoraWeight& weight) { return weight.scale() == 1; }) ? 0 : lora.alpha;
 }
 
+// llama.cpp looks a matrix's adapter up by its name, and a tied head has that of the embedding.
+constexpr const char* kSharedAdvice =
+    "expected LoRA on the blocks, got it on the embedding or the output of a model whose file has one matrix for both: "
+    "llama.cpp cannot apply that";
+
+// The weight, if any, that only a model with an output matrix of its own can have an adapter of.
+std::string shared_weight(const LoraTensors& lora, const LoraShapes& shapes) {
+  for (const LoraWeight& weight : lora.weights) {
+    if (shapes.tied && (weight.name == kEmbeddingWeight || weight.name == kHeadWeight)) return weight.name;
+  }
+  return "";
+}
+
 }  // namespace
 
 void save_gguf_lora(const std::string& path, const LoraTensors& lora, const LoraShapes& shapes) {
   LoraTensors checked = check_lora(path, lora, shapes);
+  if (const std::string shared = shared_weight(checked, shapes); !shared.empty()) {
+    throw Error("invalid_argument", path + ": " + shared + ": " + kSharedAdvice + "; save it as PEFT");
+  }
   const float alpha = file_alpha(checked);
   GgufWriter writer;
   writer.metadata = {{"general.type", std::string("adapter")},
@@ -211,9 +241,13 @@ LoraTensors load_gguf_lora(const std::string& path, const LoraShapes& shapes) {
     tensors.push_back(std::move(named));
   }
   // llama.cpp takes an alpha of 0, and none, as a scale of 1.
-  return check_lora(path, std::move(tensors), shapes, [&](int64_t, const ProjectionEntry&, int rank) {
+  LoraTensors lora = check_lora(path, std::move(tensors), shapes, [&](const LoraPlace&, int rank) {
     return alpha == 0 ? static_cast<float>(rank) : alpha;
   });
+  if (const std::string shared = shared_weight(lora, shapes); !shared.empty()) {
+    throw Error("unsupported_file", path + ": " + shared + ": " + kSharedAdvice);
+  }
+  return lora;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "core/safetensors.h"
 #include "model/adapter_config.h"
 #include "model/adapter_layout.h"
+#include "model/adapter_refusal.h"
 
 namespace spark {
 
@@ -22,10 +23,6 @@ namespace {
 
 constexpr const char* kConfigName = "/adapter_config.json";
 constexpr const char* kWeightsName = "/adapter_model.safetensors";
-
-std::string hf_name(int64_t layer, const ProjectionEntry& p, bool b) {
-  return "base_model.model.model." + peft_module(layer, p) + ".lora_" + (b ? "B" : "A") + ".weight";
-}
 
 // Rows of one head: interleaved (GGUF) row 2 i + h is Hugging Face's row h · D/2 + i, h the half (0, 1).
 // `data` is (heads · D, rank); the result is in the other order.
@@ -41,7 +38,26 @@ std::vector<float> permute_heads(const std::vector<float>& data, int64_t head_si
   return out;
 }
 
-bool is_permuted(const ProjectionEntry& p, const LoraShapes& shapes) { return shapes.interleaved_rope && p.turns; }
+// data (rows, columns) as (columns, rows)
+std::vector<float> transposed(const std::vector<float>& data, int64_t rows, int64_t columns) {
+  std::vector<float> out(data.size());
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      out[static_cast<size_t>(c * rows + r)] = data[static_cast<size_t>(r * columns + c)];
+    }
+  }
+  return out;
+}
+
+// A tensor of the right shape from our form into PEFT's, or back.
+NamedTensor turned(NamedTensor tensor, const LoraPlace& place, bool b, const LoraShapes& shapes, bool to_peft) {
+  if (b && place.turns) tensor.data = permute_heads(tensor.data, shapes.head_size, tensor.shape[1], to_peft);
+  if (!b && place.embedding) {
+    tensor.data = transposed(tensor.data, tensor.shape[0], tensor.shape[1]);
+    std::swap(tensor.shape[0], tensor.shape[1]);
+  }
+  return tensor;
+}
 
 // A folder under a temporary name; removed with its two files unless it was renamed into place.
 class TemporaryFolder {
@@ -82,19 +98,17 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
 
   SafetensorsWriter writer;
   writer.metadata = {{"format", "pt"}};
-  size_t index = 0;
-  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const ProjectionEntry& p : kProjectionTable) {
-      if (index >= checked.weights.size() || checked.weights[index].name != p.weight(layer)) continue;
-      NamedTensor &lora_a = checked.tensors[2 * index], &lora_b = checked.tensors[2 * index + 1];
-      if (is_permuted(p, shapes)) {
-        lora_b.data = permute_heads(lora_b.data, shapes.head_size, checked.weights[index].rank, true);
-      }
-      writer.tensors.push_back({hf_name(layer, p, false), lora_a.shape, lora_a.data});
-      writer.tensors.push_back({hf_name(layer, p, true), lora_b.shape, lora_b.data});
-      ++index;
+  std::vector<NamedTensor> tensors;  // owns what the writer's spans see
+  for (const LoraPlace& place : lora_places(shapes)) {
+    const size_t index = tensors.size();
+    if (index >= checked.tensors.size() || checked.tensors[index].name != place.tensor(false)) continue;
+    for (const bool b : {false, true}) {
+      NamedTensor tensor = turned(std::move(checked.tensors[index + (b ? 1 : 0)]), place, b, shapes, true);
+      tensor.name = place.peft_tensor(b);
+      tensors.push_back(std::move(tensor));
     }
   }
+  for (const NamedTensor& tensor : tensors) writer.tensors.push_back({tensor.name, tensor.shape, tensor.data});
 
   TemporaryFolder temporary(path);
   writer.write(temporary.name() + kWeightsName, false);
@@ -142,34 +156,44 @@ std::map<std::string, SafetensorsFile::Entry> read_tensors(const std::string& fo
   return tensors;
 }
 
+// Beside an adapted embedding or head PEFT writes the frozen matrix, too. It is the base's own; of another shape it is
+// that of a model with other tokens.
+void drop_base_layer(std::map<std::string, SafetensorsFile::Entry>& entries, const std::string& folder,
+                     const LoraPlace& place, const LoraShapes& shapes) {
+  if (place.target) return;
+  const auto node = entries.extract("base_model.model." + place.module + ".base_layer.weight");
+  if (node.empty() || node.mapped().shape == std::vector<int64_t>{shapes.vocabulary, shapes.width}) return;
+  throw Error("adapter_mismatch", folder + ": tensor " + node.key() + ": expected the base's " +
+                                      std::to_string(shapes.vocabulary) + " tokens, got another number: tokens were " +
+                                      "added; " + kMergeAdvice);
+}
+
 }  // namespace
 
 LoraTensors load_peft(const std::string& folder, const LoraShapes& shapes) {
   const PeftConfig config = PeftConfig::read(folder + kConfigName);
   auto entries = read_tensors(folder);
   std::vector<NamedTensor> tensors;
-  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const ProjectionEntry& p : kProjectionTable) {
-      for (const bool b : {false, true}) {
-        const auto node = entries.extract(hf_name(layer, p, b));
-        if (node.empty()) continue;
-        SafetensorsFile::Entry& entry = node.mapped();
-        // Permuting needs the right shape; a wrong one passes unchanged to check_lora, which names it.
-        const bool fits =
-            entry.shape.size() == 2 && entry.shape[0] == p.shape(shapes.widths()).out && entry.shape[1] > 0;
-        if (b && fits && is_permuted(p, shapes)) {
-          entry.data = permute_heads(entry.data, shapes.head_size, entry.shape[1], false);
-        }
-        tensors.push_back({lora_tensor_name(layer, p, b), std::move(entry.shape), std::move(entry.data)});
-      }
+  for (const LoraPlace& place : lora_places(shapes)) {
+    bool adapted = false;
+    for (const bool b : {false, true}) {
+      const auto node = entries.extract(place.peft_tensor(b));
+      if (node.empty()) continue;
+      adapted = true;
+      SafetensorsFile::Entry& entry = node.mapped();
+      NamedTensor tensor{place.tensor(b), std::move(entry.shape), std::move(entry.data)};
+      // Turning needs the right number of rows; with others it passes unchanged to check_lora, which names it.
+      const bool fits =
+          tensor.shape.size() == 2 && tensor.shape[1] > 0 && (!place.turns || !b || tensor.shape[0] == place.size.out);
+      tensors.push_back(fits ? turned(std::move(tensor), place, b, shapes, false) : std::move(tensor));
     }
+    if (adapted) drop_base_layer(entries, folder, place, shapes);
   }
   for (auto& [name, entry] : entries) {  // left over: check_lora refuses them by name
     tensors.push_back({name, std::move(entry.shape), std::move(entry.data)});
   }
-  return check_lora(folder, std::move(tensors), shapes, [&](int64_t layer, const ProjectionEntry& p, int rank) {
-    return config.alpha("model." + peft_module(layer, p), rank);
-  });
+  return check_lora(folder, std::move(tensors), shapes,
+                    [&](const LoraPlace& place, int rank) { return config.alpha(place.module, rank); });
 }
 
 }  // namespace spark

@@ -58,17 +58,12 @@ void refuse_tensor(const std::string& source, const std::string& tensor, const L
     }
   }
   const bool lora = has("lora_");
-  if (lora && (has("embed_tokens") || has("lm_head") || has("token_embd") || tensor.starts_with("output."))) {
-    throw Error("unsupported_file", place +
-                                        "expected LoRA on q, k, v, o, gate, up, down, got LoRA on the embedding or the "
-                                        "output matrix; train without embed_tokens and lm_head, or " +
-                                        kMergeAdvice);
-  }
   if (!lora) {
     throw Error("unsupported_file", place + "expected plain LoRA, got a whole weight; " + kMergeAdvice);
   }
   throw Error("adapter_mismatch",
-              place + "expected LoRA pairs of q, k, v, o, gate, up, down in layers 0 to " +
+              place +
+                  "expected LoRA pairs of the embedding, the output and q, k, v, o, gate, up, down in layers 0 to " +
                   std::to_string(shapes.layers - 1) +
                   "; the adapter belongs to another model, or adapts weights that this one does not have");
 }

@@ -56,7 +56,7 @@ void Llama::allocate_low_rank(BlockActivations& a, Arena& arena, ProjectionGroup
                               const LoraView* lora) const {
   if (!lora) return;
   for (size_t p = 0; p < kProjections; ++p) {
-    const int64_t S = (*lora)[static_cast<size_t>(layer)].stacks[p].rank;
+    const int64_t S = lora->layers[static_cast<size_t>(layer)].stacks[p].rank;
     if (S > 0 && kProjectionTable[p].group == group) a.u[p] = arena.activations(rows * S);
   }
 }
@@ -93,7 +93,7 @@ void Llama::allocate_feed_forward(BlockActivations& a, Arena& arena, int64_t lay
 void Llama::project(Outputs outputs, const BlockActivations& a, const Activation* x, const Activation* residual,
                     int64_t layer, int64_t N, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  const LoraLayer own = lora ? (*lora)[static_cast<size_t>(layer)] : LoraLayer{};
+  const LoraLayer own = lora ? lora->layers[static_cast<size_t>(layer)] : LoraLayer{};
   for (const auto& [projection, y] : outputs) {
     const size_t p = static_cast<size_t>(projection);
     const LoraStack& stack = own.stacks[p];
@@ -194,6 +194,18 @@ std::vector<Activation*> Llama::allocate_inputs(Arena& arena, int64_t N, int64_t
   return x;
 }
 
+// x (N, C) = the tokens' rows of the embedding, with what LoRA adds to them: u Bᵀ, u = scale · A[tokens].
+void Llama::embed(Arena& arena, Activation* x, const PackedTokens& batch, const LoraView* lora) {
+  const int64_t N = batch.packing.tokens;
+  backend_.embedding(x, weights_.embedding, batch.tokens, N);
+  if (!lora || lora->embedding.rank == 0) return;
+  const LoraFactors& own = lora->embedding;
+  const Arena::Scope scope(arena);
+  Activation* u = arena.activations(N * own.rank);  // (N, R)
+  backend_.lora_rows_forward(u, own.a, batch.tokens, own.scale, N, own.rank);
+  backend_.lora_up(x, {u, own.rank, own.rank, own.b}, N, config_.width);
+}
+
 const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                                  SavedActivations* saved, const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, layers = config_.layers;
@@ -206,7 +218,7 @@ const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const 
     recomputed.norm1 = arena.activations(N * config_.width), recomputed.norm2 = arena.activations(N * config_.width);
     recomputed.hidden = arena.activations(N * config_.feed_forward);
   }
-  backend_.embedding(x[0], weights_.embedding, batch.tokens, N);
+  embed(arena, x[0], batch, lora);
   for (int64_t layer = 0; layer < layers; ++layer) {
     check_cancel(cancel);
     const RowsRead rows = layer + 1 == layers ? read : RowsRead{};

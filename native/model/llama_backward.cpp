@@ -1,5 +1,9 @@
 // The backward pass of the trunk: input gradients and dA, dB; no gradient of a base weight exists.
+#include <algorithm>
+#include <numeric>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "model/llama.h"
@@ -11,7 +15,7 @@ namespace spark {
 void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, const BlockActivations& a,
                              const Activation* x, int64_t layer, int64_t N, const LoraView& lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  const LoraLayer& own = lora[static_cast<size_t>(layer)];
+  const LoraLayer& own = lora.layers[static_cast<size_t>(layer)];
   const auto weight = [&](Projection p) -> const Weight& { return block.projections[static_cast<size_t>(p)]; };
   const Arena::Scope scope(arena);
   Activation* du[kProjections] = {};  // (N, S) of each stack
@@ -23,8 +27,9 @@ void Llama::project_backward(Activation* dx, Outputs gradients, Arena& arena, co
     const LoraPair& pair = own.pairs[static_cast<size_t>(projection)];
     if (!pair.b) continue;
     const size_t s = static_cast<size_t>(pair.stack);
-    backend_.lora_up_backward(backend_.at(du[s], pair.column), pair.db, dy, backend_.at(a.u[s], pair.column),
-                              own.stacks[s].rank, pair.b, own.stacks[s].scale, N, weight(projection).rows, pair.rank);
+    const int64_t out = weight(projection).rows;
+    backend_.lora_up_backward(backend_.at(du[s], pair.column), pair.db, dy, out, backend_.at(a.u[s], pair.column),
+                              own.stacks[s].rank, pair.b, own.stacks[s].scale, N, out, pair.rank);
   }
   for (const auto& [projection, dy] : gradients) {
     const size_t p = static_cast<size_t>(projection);
@@ -76,9 +81,9 @@ void Llama::attention_backward(Arena& arena, BlockActivations& a, int64_t layer,
   Activation* dq = arena.activations(N * Q);                         // (N, H D)
   Activation* dk = arena.activations(N * config_.kv_width());        // (N, K D)
   Activation* dv = arena.activations(N * config_.kv_width());        // (N, K D)
-  // Nothing below the first block is trained: its input needs no gradient.
-  Activation* dnorm = layer > 0 ? a.norm1 : nullptr;     // (N, C)
-  const Activation* o_rows = rows_of(arena, a.o, a, Q);  // (M, H D)
+  // Where nothing below the first block is trained, its input needs no gradient.
+  Activation* dnorm = layer > 0 || lora.embedding.rank > 0 ? a.norm1 : nullptr;  // (N, C)
+  const Activation* o_rows = rows_of(arena, a.o, a, Q);                          // (M, H D)
   project_backward(dout_rows, {{Projection::O, dx}}, arena, a, o_rows, layer, a.M, lora);
   if (a.rows) {
     backend_.zero(dout, N * Q);
@@ -120,7 +125,7 @@ void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute 
     allocate_feed_forward(a, arena, layer, &lora);
     feed_forward_forward(a, layer, &lora);
     constexpr size_t kDown = static_cast<size_t>(Projection::Down);
-    const LoraStack& down = lora[static_cast<size_t>(layer)].stacks[kDown];
+    const LoraStack& down = lora.layers[static_cast<size_t>(layer)].stacks[kDown];
     if (down.rank > 0) {
       backend_.lora_down(a.u[kDown], a.hidden, down.a, down.scale, a.M, config_.feed_forward, down.rank);
     }
@@ -136,6 +141,39 @@ void Llama::recompute_feed_forward(Arena& arena, BlockActivations& a, Recompute 
 void Llama::fetch_ahead(const SavedActivations& saved, int64_t layer, int64_t N) {
   if (layer > 0) backend_.fetch(saved.blocks[static_cast<size_t>(layer - 1)].x, layer - 1, N * config_.width);
   if (layer + 1 < config_.layers) backend_.settle(layer);
+}
+
+namespace {
+
+// Memory for as many tokens as there are rows, whatever they are: the planner does not know them.
+RowsByToken rows_by_token(Backend& backend, Arena& arena, std::span<const int32_t> tokens) {
+  std::vector<int32_t> rows(tokens.size()), distinct, offsets;
+  std::iota(rows.begin(), rows.end(), 0);
+  const auto token = [&](int32_t row) { return tokens[static_cast<size_t>(row)]; };
+  std::stable_sort(rows.begin(), rows.end(), [&](int32_t a, int32_t b) { return token(a) < token(b); });
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!distinct.empty() && distinct.back() == token(rows[i])) continue;
+    distinct.push_back(token(rows[i])), offsets.push_back(static_cast<int32_t>(i));
+  }
+  offsets.push_back(static_cast<int32_t>(rows.size()));
+  const auto uploaded = [&](const std::vector<int32_t>& values) {
+    int32_t* to = arena.ints(static_cast<int64_t>(tokens.size()) + 1);
+    backend.upload(to, values.data(), values.size() * sizeof(int32_t));
+    return to;
+  };
+  return {static_cast<int64_t>(distinct.size()), uploaded(distinct), uploaded(offsets), uploaded(rows)};
+}
+
+}  // namespace
+
+// dA and dB of the embedding from dx (N, C).
+void Llama::embed_backward(Arena& arena, const Activation* dx, const PackedTokens& batch, const LoraFactors& lora) {
+  const int64_t N = batch.packing.tokens, C = config_.width, R = lora.rank;
+  const Arena::Scope scope(arena);
+  Activation *u = arena.activations(N * R), *du = arena.activations(N * R);  // (N, R) each
+  backend_.lora_rows_forward(u, lora.a, batch.tokens, lora.scale, N, R);
+  backend_.lora_up_backward(du, lora.db, dx, C, u, R, lora.b, lora.scale, N, C, R);
+  backend_.lora_rows_backward(lora.da, du, rows_by_token(backend_, arena, batch.on_host), R);
 }
 
 void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lora, SavedActivations& saved,
@@ -157,6 +195,7 @@ void Llama::backward(Arena& arena, const PackedTokens& batch, const LoraView& lo
     attention_backward(arena, a, layer, batch, lora, dx, dx_all);
     dx = dx_all;
   }
+  if (lora.embedding.rank > 0) embed_backward(arena, dx, batch, lora.embedding);
 }
 
 }  // namespace spark

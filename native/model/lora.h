@@ -17,8 +17,11 @@ struct LoraSize {
   float scale() const { return alpha / static_cast<float>(rank); }
 };
 
-// By layer and Projection. Every weight may have a rank and an alpha of its own.
-using LoraSpec = std::vector<std::array<LoraSize, kProjections>>;
+// Every weight may have a rank and an alpha of its own.
+struct LoraSpec {
+  std::vector<std::array<LoraSize, kProjections>> layers;  // by layer and Projection
+  LoraSize embedding, head;                                // token_embd and output
+};
 
 // Pointers into a ParameterSet: factors as products read them (refresh_factors()), gradients of the call in progress.
 struct LoraPair {
@@ -43,10 +46,23 @@ struct LoraLayer {
   std::array<LoraStack, kProjections> stacks;  // each at its first projection
 };
 
-using LoraView = std::vector<LoraLayer>;  // by layer
+// The one pair of a weight outside the blocks. The embedding's A has a row for each token, (V, R), and its B is (C, R);
+// the head's are (R, C) and (V, R).
+struct LoraFactors {
+  const Activation *a = nullptr, *b = nullptr;
+  float *da = nullptr, *db = nullptr;
+  int64_t rank = 0;  // R; 0 where there is none
+  float scale = 0;
+};
+
+struct LoraView {
+  std::vector<LoraLayer> layers;
+  LoraFactors embedding, head;
+};
 
 // Adds `blk.N.attn_q.weight.lora_a` (R, C_in), `.lora_b` (C_out, R), …: layer by layer and stack by stack, first the A
-// of a stack without gaps between them, so that they are one matrix, then its B.
+// of a stack without gaps between them, so that they are one matrix, then its B. Before them the embedding's, after
+// them the head's.
 void add_lora_parameters(ParameterLayout& layout, const LlamaConfig& config, const LoraSpec& spec);
 // A normal with deviation 1/√C_in, so that x Aᵀ starts at the size of x; B zero, so that the adapter starts as the
 // base.

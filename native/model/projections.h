@@ -57,6 +57,10 @@ inline constexpr std::array<ProjectionEntry, kProjections> kProjectionTable = []
   }};
 }();
 
+// What else an adapter may be of: the embedding and the output projection, as GGUFs call them.
+constexpr const char* kEmbeddingWeight = "token_embd.weight";
+constexpr const char* kHeadWeight = "output.weight";
+
 constexpr const ProjectionEntry& projection_entry(Projection p) { return kProjectionTable[static_cast<size_t>(p)]; }
 constexpr const char* projection_target(Projection p) { return projection_entry(p).target; }
 constexpr ProjectionGroup projection_group(Projection p) { return projection_entry(p).group; }

@@ -1,6 +1,7 @@
 #include "model/save_model.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "core/gguf_copy.h"
 #include "core/quantize.h"
 #include "core/tensor_type.h"
+#include "model/projections.h"
 
 namespace spark {
 
@@ -17,7 +19,20 @@ namespace {
 struct Pair {
   const NamedTensor *a = nullptr, *b = nullptr;  // (R, in), (out, R)
   float scale = 0;
+  std::shared_ptr<NamedTensor> turned;  // owns a of the embedding
 };
+
+// The embedding's lora_a (V, R) and lora_b (C, R) are the other way round: its rows are W += scale · A Bᵀ.
+void turn(Pair& pair) {
+  const NamedTensor &a = *pair.a, &b = *pair.b;
+  const int64_t C = b.shape[0], R = b.shape[1];
+  pair.turned = std::make_shared<NamedTensor>(NamedTensor{b.name, {R, C}, std::vector<float>(b.data.size())});
+  for (int64_t c = 0; c < C; ++c) {
+    for (int64_t r = 0; r < R; ++r)
+      pair.turned->data[static_cast<size_t>(r * C + c)] = b.data[static_cast<size_t>(c * R + r)];
+  }
+  pair.b = &a, pair.a = pair.turned.get();
+}
 
 std::map<std::string, Pair> pairs_of(const MergeLora& lora) {
   std::map<std::string, Pair> pairs;
@@ -27,6 +42,7 @@ std::map<std::string, Pair> pairs_of(const MergeLora& lora) {
     (tensor.name.ends_with(".lora_a") ? pair.a : pair.b) = &tensor;
   }
   for (const LoraWeight& weight : lora.weights) pairs[weight.name].scale = weight.scale();
+  if (const auto embedding = pairs.find(kEmbeddingWeight); embedding != pairs.end()) turn(embedding->second);
   return pairs;
 }
 
@@ -126,6 +142,11 @@ SavedModel save_model(const std::string& path, const GgufFile& base, const std::
   const std::optional<TensorType> wanted = parse_type(type);
   const std::map<std::string, Pair> pairs = pairs_of(lora);
   for (const auto& [name, pair] : pairs) check_pair(base, name, pair);
+  if (pairs.contains(kEmbeddingWeight) && !base.find(kHeadWeight)) {
+    throw Error("adapter_mismatch", std::string("tensor ") + kEmbeddingWeight +
+                                        ": expected a model with an output matrix of its own, got one whose output is "
+                                        "the embedding: merged into it, the adapter would change both");
+  }
 
   GgufCopy copy(base);
   SavedModel result;

@@ -118,36 +118,44 @@ std::string alphas_text(const LoraOptions& options) {
 
 LoraSpec lora_spec(const LoraOptions& options, int64_t layers) {
   check_size(options.rank, options.alpha);
-  LoraSpec spec(static_cast<size_t>(layers));
-  const std::array<bool, kProjections> enabled = enabled_targets(options.targets);
+  LoraSpec spec;
+  spec.layers.resize(static_cast<size_t>(layers));
+  const bool uniform = options.weights.empty();
+  const std::array<bool, kProjections> enabled =
+      uniform ? enabled_targets(options.targets) : std::array<bool, kProjections>{};
   std::map<std::string, LoraWeight> own;
   for (const LoraWeight& weight : options.weights) {
     check_size(weight.rank, weight.alpha);
     if (!own.emplace(weight.name, weight).second) refuse("weights", "each weight once", weight.name + " twice");
   }
+  const auto take = [&](LoraSize& size, const std::string& name) {
+    if (const auto found = own.extract(name)) size = {found.mapped().rank, found.mapped().alpha};
+  };
   for (int64_t layer = 0; layer < layers; ++layer) {
     for (size_t p = 0; p < kProjections; ++p) {
-      LoraSize& size = spec[static_cast<size_t>(layer)][p];
-      if (options.weights.empty()) {
-        if (enabled[p]) size = {options.rank, options.alpha};
-      } else if (const auto found = own.extract(kProjectionTable[p].weight(layer))) {
-        size = {found.mapped().rank, found.mapped().alpha};
-      }
+      LoraSize& size = spec.layers[static_cast<size_t>(layer)][p];
+      if (enabled[p]) size = {options.rank, options.alpha};
+      take(size, kProjectionTable[p].weight(layer));
     }
   }
-  if (!own.empty()) refuse("weights", "weights of q, k, v, o, gate, up, down", own.begin()->first);
+  take(spec.embedding, kEmbeddingWeight), take(spec.head, kHeadWeight);
+  if (!own.empty()) refuse("weights", "weights of q, k, v, o, gate, up, down, token_embd, output", own.begin()->first);
   return spec;
 }
 
 std::vector<LoraWeight> lora_weights(const LoraOptions& options, int64_t layers) {
   std::vector<LoraWeight> weights;
   const LoraSpec spec = lora_spec(options, layers);
+  const auto list = [&](const std::string& name, const LoraSize& size) {
+    if (size.rank > 0) weights.push_back({name, size.rank, size.alpha});
+  };
+  list(kEmbeddingWeight, spec.embedding);
   for (int64_t layer = 0; layer < layers; ++layer) {
     for (size_t p = 0; p < kProjections; ++p) {
-      const LoraSize& size = spec[static_cast<size_t>(layer)][p];
-      if (size.rank > 0) weights.push_back({kProjectionTable[p].weight(layer), size.rank, size.alpha});
+      list(kProjectionTable[p].weight(layer), spec.layers[static_cast<size_t>(layer)][p]);
     }
   }
+  list(kHeadWeight, spec.head);
   return weights;
 }
 

@@ -16,7 +16,7 @@ namespace spark {
 
 // What each weight of a model with so many layers gets. Checks rank, alpha, targets and weights (invalid_argument).
 LoraSpec lora_spec(const LoraOptions& options, int64_t layers);
-// The same as a list, layer by layer and in the order of the table of projections.
+// The same as a list: the embedding, layer by layer in the order of the table of projections, the head.
 std::vector<LoraWeight> lora_weights(const LoraOptions& options, int64_t layers);
 
 class TrainedParameters {

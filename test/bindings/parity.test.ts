@@ -90,11 +90,15 @@ describe.each([
     await train(whole);
     const own = `${folder}/${architecture}-mixed`;
     await whole.save(`${own}-whole`, 'peft');
-    makeMixed(`${own}-whole`, `${own}-peft`);
+    makeMixed(`${own}-whole`, `${own}-peft`, model.info);
     const mixed = await model.loadAdapter(`${own}-peft`);
     const sizes = new Set(mixed.weights.map(({ rank, alpha }) => `${rank} ${alpha}`));
-    expect(sizes).toEqual(new Set(['2 32', '3 12', '4 32', '4 10.5']));
-    expect(mixed.weights.length).toBe(whole.weights.length - 3);
+    expect(sizes).toEqual(new Set(['2 32', '3 32', '3 12', '4 32', '4 10.5']));
+    expect(mixed.weights.length).toBe(whole.weights.length - 3 + 2);
+    expect([mixed.weights[0], mixed.weights.at(-1)]).toEqual([
+      { name: 'token_embd.weight', rank: 2, alpha: 32 },
+      { name: 'output.weight', rank: 3, alpha: 32 },
+    ]);
     await train(mixed);
     const adapted = await ours(mixed);
     expect(largest(adapted, await ours(whole))).toBeGreaterThan(0.1);

@@ -178,7 +178,7 @@ TEST_CASE("a damaged set of tensors is refused on saving and loading alike") {
   refused(lora, "unsupported_file", "alpha of blk.0.attn_q.weight");
   lora = adapter(kAll);
   lora.tensors[0].shape = {0, 8}, lora.tensors[0].data.clear();
-  refused(lora, "adapter_mismatch", "blk.0.attn_q.weight.lora_a: expected a matrix of 1 to 1024 rows, got (0, 8)");
+  refused(lora, "adapter_mismatch", "blk.0.attn_q.weight.lora_a: expected a rank of 1 to 1024, got shape (0, 8)");
   refused({kRank, 16, {}, {}, {}}, "adapter_mismatch", "expected LoRA tensors");
   CHECK(dir.entries() == 0);
 }

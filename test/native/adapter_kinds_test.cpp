@@ -26,11 +26,15 @@ struct Kind {
   const char* model;
   int weights;    // that it adapts
   bool converts;  // convert_lora_to_gguf.py gets its scales right: it knows neither alpha_pattern nor use_rslora
+  bool served;    // llama.cpp can apply it
 };
-constexpr Kind kKinds[] = {{"patterns", "tied", 14, false},
-                           {"some-layers", "untied", 4, true},
-                           {"rslora", "qwen2", 6, false},
-                           {"rslora-ranks", "qwen3", 14, false}};
+constexpr Kind kKinds[] = {{"patterns", "tied", 14, false, true},
+                           {"some-layers", "untied", 4, true, true},
+                           {"rslora", "qwen2", 6, false, true},
+                           {"rslora-ranks", "qwen3", 14, false, true},
+                           {"embedding-and-head", "untied", 4, true, true},
+                           {"tied-embedding", "tied", 4, false, false}};
+constexpr Kind kPatterns = kKinds[0], kEmbeddingAndHead = kKinds[4];
 
 std::string folder_of(const Kind& kind) { return std::string(SPARK_FIXTURES) + "/adapters/" + kind.name; }
 
@@ -49,16 +53,28 @@ struct Fixture : ModelFixture {
     for (size_t i = 0; i < values.size(); ++i) values[i] *= batch.loss_mask[i];
     return values;
   }
-  void check_gradients(double tolerance) const {
-    adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr);
+  // Of the last accumulate call, by name: those of `sort`, grad or choice.
+  void check_gradients(const std::string& sort, double tolerance) const {
     const auto tensors = adapter->tensors(true);
-    CHECK(tensors.size() + 1 == kind.tensors.size());
+    CHECK(2 * tensors.size() + 2 == kind.tensors.size());
     for (const NamedTensor& t : tensors) {
       CAPTURE(t.name);
-      const auto& theirs = kind.tensors.at("grad." + t.name);
+      const auto& theirs = kind.tensors.at(sort + "." + t.name);
       CHECK(t.shape == theirs.shape);
       CHECK(distance(t.data, theirs.data) < tolerance);
     }
+    adapter->zero_grad();
+  }
+  void check_all(double logprobs_within, double gradients_within) const {
+    CHECK(distance(logprobs(*adapter), expected_logprobs()) < logprobs_within);
+    adapter->accumulate_sft(batch.view(), batch.loss_tokens(), nullptr);
+    check_gradients("grad", gradients_within);
+    const OwnedBatch choices = choosing();
+    const auto& expected_choices = kind.tensors.at("choice.logprobs").data;
+    CHECK(distance(model->choice_logprobs(choices.view(), adapter.get(), nullptr), expected_choices) < logprobs_within);
+    const auto metrics = adapter->accumulate_sft(choices.view(), 1, nullptr);
+    CHECK(distance(metrics.choices->logprobs, expected_choices) < logprobs_within);
+    check_gradients("choice", gradients_within);
   }
 };
 
@@ -78,6 +94,16 @@ std::map<std::string, NamedTensor> tensors_of(const GgufFile& file) {
   return named;
 }
 
+void check_merged(const Kind& kind) {
+  const Fixture f(kind);
+  const TemporaryDirectory dir;
+  f.model->save(dir.file("merged.gguf"), {.type = "F32", .adapter = f.adapter.get()}, nullptr);
+  ModelOptions options;
+  options.path = dir.file("merged.gguf"), options.backend = "cpu";
+  const auto merged = Model::open(options);
+  CHECK(distance(merged->logprobs(f.batch.view(), nullptr, nullptr), f.expected_logprobs()) < kTight);
+}
+
 json config_of(const std::string& folder) { return json::parse(std::ifstream(folder + "/adapter_config.json")); }
 
 }  // namespace
@@ -87,31 +113,34 @@ TEST_CASE("PyTorch's log-probs and gradients, with every kind of adapter") {
     CAPTURE(kind.name);
     const Fixture f(kind);
     CHECK(f.adapter->weights().size() == static_cast<size_t>(kind.weights));
-    CHECK(distance(f.logprobs(*f.adapter), f.expected_logprobs()) < kTight);
     CHECK(distance(f.model->logprobs(f.batch.view(), nullptr, nullptr), f.expected_logprobs()) > 0.05);
-    f.check_gradients(kTight);
+    f.check_all(kTight, kTight);
   }
 }
 
 TEST_CASE("the same in bf16 and on the emulated device") {
-  each_tested([](const TestedBackend& tested) {
-    const Fixture f(kKinds[0], tested.make());
-    // Else twice what PyTorch's own bf16 is off on the worst of the models (bf16_test.cpp).
-    const bool exact = f.model->info().compute == "f32";
-    CHECK(distance(f.logprobs(*f.adapter), f.expected_logprobs()) < (exact ? kTight : 2 * 0.0102));
-    f.check_gradients(exact ? kTight : 2 * 0.0655);
-  });
+  for (const Kind& kind : {kPatterns, kEmbeddingAndHead}) {
+    CAPTURE(kind.name);
+    each_tested([&](const TestedBackend& tested) {
+      const Fixture f(kind, tested.make());
+      // Else twice what PyTorch's own bf16 is off on the worst of the models (bf16_test.cpp).
+      const bool exact = f.model->info().compute == "f32";
+      f.check_all(exact ? kTight : 2 * 0.0102, exact ? kTight : 2 * 0.0699);
+    });
+  }
 }
 
 TEST_CASE("the same whatever is computed again") {
-  for (const char* recompute : {"none", "cheap", "block"}) {
-    CAPTURE(recompute);
-    const ModelFixture base(kKinds[0].model, recompute);
-    auto adapter = base.model->load_adapter(folder_of(kKinds[0]));
-    adapter->accumulate_sft(base.batch.view(), base.batch.loss_tokens(), nullptr);
-    const auto expected = SafetensorsFile::read(folder_of(kKinds[0]) + "/expected.safetensors");
-    for (const NamedTensor& t : adapter->tensors(true)) {
-      CHECK(distance(t.data, expected.tensors.at("grad." + t.name).data) < kTight);
+  for (const Kind& kind : {kPatterns, kEmbeddingAndHead}) {
+    for (const char* recompute : {"none", "cheap", "block"}) {
+      CAPTURE(recompute);
+      const ModelFixture base(kind.model, recompute);
+      auto adapter = base.model->load_adapter(folder_of(kind));
+      adapter->accumulate_sft(base.batch.view(), base.batch.loss_tokens(), nullptr);
+      const auto expected = SafetensorsFile::read(folder_of(kind) + "/expected.safetensors");
+      for (const NamedTensor& t : adapter->tensors(true)) {
+        CHECK(distance(t.data, expected.tensors.at("grad." + t.name).data) < kTight);
+      }
     }
   }
 }
@@ -130,7 +159,7 @@ TEST_CASE("a PEFT folder of it reads back as the very same adapter, with peft's 
     const json theirs = config_of(folder_of(kind)), ours = config_of(dir.file("peft"));
     CHECK(ours["use_rslora"] == theirs["use_rslora"]);
     for (const char* key : {"r", "lora_alpha"}) {
-      if (std::string(kind.name) != "patterns") CHECK(ours[key] == theirs[key]);  // there none is the most common
+      if (kind.served && std::string(kind.name) != "patterns") CHECK(ours[key] == theirs[key]);  // not the most common
     }
   }
 }
@@ -140,6 +169,12 @@ TEST_CASE("a GGUF of it computes the same, and is what llama.cpp's script makes 
     CAPTURE(kind.name);
     const Fixture f(kind);
     const TemporaryDirectory dir;
+    if (!kind.served) {
+      const Thrown e = thrown([&] { f.adapter->save_gguf(dir.file("a.gguf")); });
+      CHECK(e.code == "invalid_argument");
+      CHECK(e.says("save it as PEFT"));
+      continue;
+    }
     f.adapter->save_gguf(dir.file("a.gguf"));
     auto back = f.model->load_adapter(dir.file("a.gguf"));
     CHECK(distance(f.logprobs(*back), f.logprobs(*f.adapter)) < 1e-6);
@@ -166,7 +201,7 @@ TEST_CASE("a GGUF of it computes the same, and is what llama.cpp's script makes 
 }
 
 TEST_CASE("its training state goes on exactly, and is refused where the alphas are others") {
-  const Fixture f(kKinds[0]);
+  const Fixture f(kPatterns);
   const TemporaryDirectory dir;
   const auto step = [&](Adapter& adapter) {
     adapter.accumulate_sft(f.batch.view(), f.batch.loss_tokens(), nullptr);
@@ -175,7 +210,7 @@ TEST_CASE("its training state goes on exactly, and is refused where the alphas a
   step(*f.adapter);
   f.adapter->save_state(dir.file("state"));
   step(*f.adapter);
-  auto other = f.model->load_adapter(folder_of(kKinds[0]));
+  auto other = f.model->load_adapter(folder_of(kPatterns));
   other->load_state(dir.file("state"));
   step(*other);
   const auto was = by_name(f.adapter->tensors(false));
@@ -186,11 +221,10 @@ TEST_CASE("its training state goes on exactly, and is refused where the alphas a
 }
 
 TEST_CASE("merged into its base it computes the same") {
-  const Fixture f(kKinds[0]);
+  for (const Kind& kind : {kPatterns, kEmbeddingAndHead}) check_merged(kind);
+  const Fixture f(kKinds[5]);
   const TemporaryDirectory dir;
-  f.model->save(dir.file("merged.gguf"), {.type = "F32", .adapter = f.adapter.get()}, nullptr);
-  ModelOptions options;
-  options.path = dir.file("merged.gguf"), options.backend = "cpu";
-  const auto merged = Model::open(options);
-  CHECK(distance(merged->logprobs(f.batch.view(), nullptr, nullptr), f.expected_logprobs()) < kTight);
+  CHECK(thrown([&] {
+          f.model->save(dir.file("merged.gguf"), {.type = "F32", .adapter = f.adapter.get()}, nullptr);
+        }).code == "adapter_mismatch");
 }
