@@ -181,7 +181,8 @@ std::string shared_weight(const LoraTensors& lora, const LoraShapes& shapes) {
 void save_gguf_lora(const std::string& path, const LoraTensors& lora, const LoraShapes& shapes) {
   LoraTensors checked = check_lora(path, lora, shapes);
   if (const std::string shared = shared_weight(checked, shapes); !shared.empty()) {
-    throw Error("invalid_argument", path + ": " + shared + ": " + kSharedAdvice + "; save it as PEFT");
+    throw Error("invalid_argument", path + ": " + shared + ": " + kSharedAdvice +
+                                        "; save it as PEFT. A run needs an adapter without it, as llama.cpp serves it");
   }
   const float alpha = file_alpha(checked);
   GgufWriter writer;
