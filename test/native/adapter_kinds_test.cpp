@@ -12,6 +12,9 @@
 #include "backends.h"
 #include "model_fixture.h"
 #include "support.h"
+#include "train/adapter.h"
+#include "train/core.h"
+#include "train/plan.h"
 
 using namespace spark;
 using namespace spark_test;
@@ -141,6 +144,20 @@ TEST_CASE("the same whatever is computed again") {
       for (const NamedTensor& t : adapter->tensors(true)) {
         CHECK(distance(t.data, expected.tensors.at("grad." + t.name).data) < kTight);
       }
+    }
+  }
+}
+
+TEST_CASE("a pass takes what was planned for it, whatever the tokens are") {
+  for (const Kind& kind : kKinds) {
+    CAPTURE(kind.name);
+    const Fixture f(kind);
+    const EngineCore& core = static_cast<LoraAdapter&>(*f.adapter).trained().core();
+    for (const OwnedBatch& batch : {f.batch, f.choosing()}) {
+      const MemoryPlan plan = f.adapter->plan(shape_of(batch.view()));
+      f.adapter->accumulate_sft(batch.view(), 1, nullptr);
+      CHECK(core.arena.peak() <= static_cast<size_t>(plan.activations));
+      CHECK(2 * core.arena.peak() > static_cast<size_t>(plan.activations));
     }
   }
 }
