@@ -130,7 +130,7 @@ tested_backend() { [ "$BACKEND" = cuda ] && echo cuda || echo 'cpu f32'; }
 
 tests() {
   # Asked for by name, a backend that does not work is a failure, not a skip.
-  SPARK_TEST_BACKENDS="$(tested_backend)" timeout --foreground 300 "$BUILD/spark_tests" --source-file="$on_device,*bf16_test.cpp" \
+  SPARK_TEST_BACKENDS="$(tested_backend)" timeout --foreground 300 "$BUILD/spark_tests" --source-file="$on_device,*bf16_test.cpp,*adapter_kinds_test.cpp" \
     > "$logs/tests.log" 2>&1
   local status=$? attention
   # Hopper's attention kernels by name, because a device on which they are wrong does without them; and the others.

@@ -65,7 +65,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   // (model, batch, adapter | null, critic, cancel) → Promise<LogprobsAndValues>
   add<logprobs_and_values>(exports, "logprobsAndValues");
   add<save_model>(exports, "saveModel");          // (model, path, {type}, adapter | null, cancel) → Promise<SaveReport>
-  add<trainable_info>(exports, "trainableInfo");  // (adapter | critic) → {rank, alpha, targets, parameterCount}
+  add<trainable_info>(exports, "trainableInfo");  // (adapter | critic) → {rank, alpha, targets, weights, …}
   add<accumulate>(exports, "accumulate");         // (adapter, batch, dlp, cancel) → Promise<AccumulateMetrics>
   add<accumulate_sft>(exports, "accumulateSft");  // (adapter, batch, {normalizer}, cancel) → Promise<SftMetrics>
   add<accumulate_policy>(exports, "accumulatePolicy");  // (adapter, batch, options, cancel) → Promise<PolicyMetrics>

@@ -57,6 +57,16 @@ Napi::Value trainable_info(const Napi::CallbackInfo& info) {
   Napi::Array targets = Napi::Array::New(info.Env(), lora.targets.size());
   for (uint32_t i = 0; i < lora.targets.size(); ++i) targets.Set(i, lora.targets[i]);
   object.Set("targets", targets);
+  const std::vector<spark::LoraWeight> list = trainable->weights();
+  Napi::Array weights = Napi::Array::New(info.Env(), list.size());
+  for (uint32_t i = 0; i < list.size(); ++i) {
+    Napi::Object weight = Napi::Object::New(info.Env());
+    weight.Set("name", list[i].name);
+    set_number(weight, "rank", list[i].rank);
+    set_number(weight, "alpha", static_cast<double>(list[i].alpha));
+    weights.Set(i, weight);
+  }
+  object.Set("weights", weights);
   return object;
 }
 

@@ -188,7 +188,7 @@ void products(Bench& bench, Backend& backend, const Sizes& s) {
   bench.row("linear_backward down, LoRA", flop, bytes,
             [&] { backend.linear_backward(y, x, down, {du, S, s.R, wide}, s.N, false); });
   bench.row("lora_up_backward (gate)", 4 * n * r * F, 2 * n * F,
-            [&] { backend.lora_up_backward(du, db, y, u, S, b, 2, s.N, F, s.R); });
+            [&] { backend.lora_up_backward(du, db, y, F, u, S, b, 2, s.N, F, s.R); });
   bench.row("lora_down_backward (gate, up)", 4 * n * r * C, 2 * n * C,
             [&] { backend.lora_down_backward(da, du, x, s.N, C, S); });
 }
@@ -215,7 +215,7 @@ void losses(Bench& bench, Backend& backend) {
   float *logits = bench.floats(M * V), *lp = bench.floats(M), *lse = bench.floats(M), *dlp = bench.floats(M);
   const int32_t* targets = bench.ints(std::vector<int32_t>(static_cast<size_t>(M), 7));
   const double flop = 2 * m * C * V, weight = 2.0 * C * V;
-  bench.row("output_forward", flop, weight + 4 * m * V, [&] { backend.output_forward(logits, x, head, M); });
+  bench.row("output_forward", flop, weight + 4 * m * V, [&] { backend.output_forward(logits, x, head, {}, M); });
   bench.row("logprob_forward", 0, 4 * m * V, [&] { backend.logprob_forward(lp, lse, logits, targets, M, V); });
   bench.row("logprob_backward", 0, 6 * m * V, [&] { backend.logprob_backward(logits, dlp, lse, targets, M, V); });
   constexpr int64_t G = 256, J = 9 * G;  // as many names as there are actions
@@ -228,7 +228,7 @@ void losses(Bench& bench, Backend& backend) {
   bench.row("choice_forward", 0, moved, [&] { backend.choice_forward(choice_lp, rows, w, offsets, G, C); });
   bench.row("choice_backward", 0, moved,
             [&] { backend.choice_backward(rows, choice_lp, choice_target, w, offsets, G, C); });
-  bench.row("output_backward", flop, weight + 2 * m * V, [&] { backend.output_backward(x, logits, head, M); });
+  bench.row("output_backward", flop, weight + 2 * m * V, [&] { backend.output_backward(x, logits, head, {}, M); });
 }
 
 void run(const Options& options) {

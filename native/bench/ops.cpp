@@ -147,7 +147,7 @@ void run(const Options& options) {
     backend.linear_forward(y, x, up, {u, R, R, b}, nullptr, N);
   });
   bench.row("linear_backward with LoRA", 2 * tokens * (C * F + 2 * R * (C + F)), 0, [&] {
-    backend.lora_up_backward(du, db, y, u, R, b, 2, N, F, R);
+    backend.lora_up_backward(du, db, y, F, u, R, b, 2, N, F, R);
     backend.linear_backward(dx, y, up, {du, R, R, a}, N, false);
     backend.lora_down_backward(da, du, x, N, C, R);
   });

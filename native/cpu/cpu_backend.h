@@ -43,12 +43,12 @@ class CpuBackend : public Backend {
   const float* widened(const Activation* x, int64_t count);  // value_head.cpp
   template <class T>
   void bf16_linear_forward(T* y, const uint16_t* x, const Weight& w, int64_t M);
+  void f32_linear_forward(float* y, const float* x, const Weight& w, int64_t M);
   void f32_linear_backward(float* dx, const float* dy, const Weight& w, int64_t M, bool accumulate);
   void bf16_linear_backward(uint16_t* dx, const uint16_t* dy, int64_t stride, const Weight& w, int64_t M,
                             bool accumulate);
 
-  // lora.cpp: y (M, out) += scale · u Bᵀ, dx (M, in) += scale · u A
-  void lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out);
+  // lora.cpp: dx (M, in) += u A
   void lora_input(Activation* dx, const LowRank& lora, int64_t M, int64_t in);
   template <class F, class Add>
   void sum_over_rows(int64_t M, int64_t size, bool team, F&& f, Add&& add);  // lora.cpp

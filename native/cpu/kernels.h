@@ -54,8 +54,8 @@ struct ActivationKernels {
   void (*add_row)(T* y, const T* x, float scale, int64_t C);
   void (*add_rows)(T* y, const T* x, int64_t count);
   // du (m, R) = dy btᵀ and c (R, out) += uᵀ dy; bt (R, out) is scale · Bᵀ
-  void (*lora_up_backward)(T* du, float* c, const T* dy, const T* u, int64_t stride, const float* bt, int64_t m,
-                           int64_t out, int64_t R);
+  void (*lora_up_backward)(T* du, float* c, const T* dy, int64_t dy_stride, const T* u, int64_t stride, const float* bt,
+                           int64_t m, int64_t out, int64_t R);
 };
 
 struct Kernels {

@@ -93,19 +93,29 @@ void CpuBackend::linear_forward(Activation* y, const Activation* x, const Weight
   if (bf16_) {
     bf16_linear_forward(static_cast<Bf16Bits*>(y), static_cast<const Bf16Bits*>(x), w, M);
   } else {
-    output_forward(static_cast<float*>(y), x, w, M);
+    f32_linear_forward(static_cast<float*>(y), static_cast<const float*>(x), w, M);
   }
   if (lora.u) lora_up(y, lora, M, w.rows);
   if (residual) add_activations(y, residual, M * w.rows);
 }
 
-void CpuBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
-  if (bf16_) return bf16_linear_forward(logits, static_cast<const Bf16Bits*>(x), w, M);
+void CpuBackend::output_forward(float* logits, const Activation* x, const Weight& w, const LowRank& lora, int64_t M) {
+  if (!bf16_) {
+    f32_linear_forward(logits, static_cast<const float*>(x), w, M);
+    if (lora.u) lora_up(logits, lora, M, w.rows);
+    return;
+  }
+  bf16_linear_forward(logits, static_cast<const Bf16Bits*>(x), w, M);
+  if (!lora.u) return;
+  bf16_->run(logits, w.rows, static_cast<const Bf16Bits*>(lora.u), lora.stride,
+             static_cast<const Bf16Bits*>(lora.factor), lora.R, true, M, w.rows, lora.R, true);
+}
+
+void CpuBackend::f32_linear_forward(float* y, const float* x, const Weight& w, int64_t M) {
   const int64_t in = w.cols, out = w.rows;
   const auto fill = [&](float* to, int64_t first, int64_t rows) { unpack(to, w, first, rows); };
   each_panel<float>(w, panel_scratch(w), fill, [&](const Panel<float>& p) {
-    cpu_gemm(false, true, M, p.rows, in, 1.0f, static_cast<const float*>(x), in, p.data, in, 0.0f, logits + p.first,
-             out);
+    cpu_gemm(false, true, M, p.rows, in, 1.0f, x, in, p.data, in, 0.0f, y + p.first, out);
   });
 }
 
@@ -149,13 +159,15 @@ void CpuBackend::f32_linear_backward(float* dx, const float* dy, const Weight& w
   });
 }
 
-void CpuBackend::output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) {
+void CpuBackend::output_backward(Activation* dx, const Activation* dlogits, const Weight& w, const LowRank& lora,
+                                 int64_t M) {
   if (bf16_) {
     bf16_linear_backward(static_cast<Bf16Bits*>(dx), static_cast<const Bf16Bits*>(dlogits), dlogit_stride(w.rows), w, M,
                          false);
   } else {
     f32_linear_backward(static_cast<float*>(dx), static_cast<const float*>(dlogits), w, M, false);
   }
+  if (lora.u) lora_input(dx, lora, M, w.cols);
 }
 
 void CpuBackend::add_bias(Activation* y, const Vector& bias, int64_t M) {

@@ -74,15 +74,16 @@ void CpuBackend::lora_input(Activation* dx, const LowRank& lora, int64_t M, int6
            static_cast<float*>(dx), in);
 }
 
-void CpuBackend::lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
-                                  const Activation* b, float scale, int64_t M, int64_t out, int64_t R) {
+void CpuBackend::lora_up_backward(Activation* du, float* db, const Activation* dy, int64_t dy_stride,
+                                  const Activation* u, int64_t stride, const Activation* b, float scale, int64_t M,
+                                  int64_t out, int64_t R) {
   float* bt = shared_scratch(kPanelSlot, R * out);  // (R, out)
   with_activation_type(compute_, [&]<class T>(T) {
     for (int64_t j = 0; j < out; ++j)
       for (int64_t r = 0; r < R; ++r) bt[r * out + j] = scale * widen(static_cast<const T*>(b)[j * R + r]);
     const auto rows = [&](int64_t first, int64_t m, float* c) {
       kernels().of<T>().lora_up_backward(static_cast<T*>(du) + first * stride, c,
-                                         static_cast<const T*>(dy) + first * out,
+                                         static_cast<const T*>(dy) + first * dy_stride, dy_stride,
                                          static_cast<const T*>(u) + first * stride, stride, bt, m, out, R);
     };
     sum_over_rows(M, R * out, M * out > kParallelWork, rows, [&](const float* c) {  // (R, out)

@@ -12,10 +12,15 @@ void CudaBackend::lora_down(Activation* u, const Activation* x, const Activation
   products_->run({M, S, in, {x, in}, {a, in, true}, u, S, nullptr, scale});
 }
 
-void CudaBackend::lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
-                                   const Activation* b, float scale, int64_t M, int64_t out, int64_t R) {
-  products_->run({M, R, out, {dy, out}, {b, R}, du, stride, nullptr, scale});
-  products_->run({out, R, M, {dy, out, true}, {u, stride}, db, R, db, 1, Number::Bf16, Number::F32});
+void CudaBackend::lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out) {
+  products_->run({M, out, lora.R, {lora.u, lora.stride}, {lora.factor, lora.R, true}, y, out, y});
+}
+
+void CudaBackend::lora_up_backward(Activation* du, float* db, const Activation* dy, int64_t dy_stride,
+                                   const Activation* u, int64_t stride, const Activation* b, float scale, int64_t M,
+                                   int64_t out, int64_t R) {
+  products_->run({M, R, out, {dy, dy_stride}, {b, R}, du, stride, nullptr, scale});
+  products_->run({out, R, M, {dy, dy_stride, true}, {u, stride}, db, R, db, 1, Number::Bf16, Number::F32});
 }
 
 void CudaBackend::lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,

@@ -47,16 +47,20 @@ Factor CudaBackend::head_panel(const Weight& w, int64_t first, int64_t rows) {
   return {to, w.cols};
 }
 
-void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) {
+void CudaBackend::output_forward(float* logits, const Activation* x, const Weight& w, const LowRank& lora, int64_t M) {
   const int64_t C = w.cols, V = w.rows;
   each_panel(w, head_panel_, [&](int64_t first, int64_t rows) {
     Factor panel = head_panel(w, first, rows);
     panel.transposed = true;
     products_->run({M, rows, C, {x, C}, panel, logits + first, V, nullptr, 1, Number::Bf16, Number::F32});
   });
+  if (!lora.u) return;
+  const Factor u{lora.u, lora.stride}, b{lora.factor, lora.R, true};
+  products_->run({M, V, lora.R, u, b, logits, V, logits, 1, Number::Bf16, Number::F32});
 }
 
-void CudaBackend::output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) {
+void CudaBackend::output_backward(Activation* dx, const Activation* dlogits, const Weight& w, const LowRank& lora,
+                                  int64_t M) {
   const int64_t C = w.cols, V = w.rows, stride = dlogit_stride(V);
   float* sums = nullptr;  // (M, C), where there are several panels
   each_panel(w, head_panel_, [&](int64_t first, int64_t rows) {
@@ -67,6 +71,7 @@ void CudaBackend::output_backward(Activation* dx, const Activation* dlogits, con
     products_->run({M, C, rows, dy, head_panel(w, first, rows), sums, C, before, 1, Number::Bf16, Number::F32});
   });
   if (sums) round(dx, sums, M * C);
+  if (lora.u) products_->run({M, C, lora.R, {lora.u, lora.stride}, {lora.factor, C}, dx, C, dx});
 }
 
 }  // namespace spark::cuda

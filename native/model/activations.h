@@ -41,7 +41,7 @@ struct BlockActivations {
   Activation *mid = nullptr, *norm2 = nullptr;          // (M, C) twice
   float* rstd2 = nullptr;                               // (M)
   Activation *gate = nullptr, *up = nullptr, *hidden = nullptr;  // (M, F) each
-  Activation* u[kGroups] = {};                                   // (N or M, S): scale · x Aᵀ of each adapted group
+  Activation* u[kProjections] = {};  // (N or M, S): scale · x Aᵀ of each stack of LoRA, at its first projection
 };
 
 struct SavedActivations {

@@ -5,30 +5,24 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
-#include "core/json.h"
-#include "core/mapped_file.h"
 #include "core/safetensors.h"
+#include "model/adapter_config.h"
 #include "model/adapter_layout.h"
+#include "model/adapter_refusal.h"
 
 namespace spark {
 
 namespace {
 
-using nlohmann::json;
-
 constexpr const char* kConfigName = "/adapter_config.json";
 constexpr const char* kWeightsName = "/adapter_model.safetensors";
-
-std::string hf_name(int64_t layer, const ProjectionEntry& p, bool b) {
-  return "base_model.model.model.layers." + std::to_string(layer) + "." + p.module + ".lora_" + (b ? "B" : "A") +
-         ".weight";
-}
 
 // Rows of one head: interleaved (GGUF) row 2 i + h is Hugging Face's row h · D/2 + i, h the half (0, 1).
 // `data` is (heads · D, rank); the result is in the other order.
@@ -44,42 +38,25 @@ std::vector<float> permute_heads(const std::vector<float>& data, int64_t head_si
   return out;
 }
 
-bool is_permuted(const ProjectionEntry& p, const LoraShapes& shapes) { return shapes.interleaved_rope && p.turns; }
-
-// Calls f(layer, projection, b) for every tensor that an adapter can have, in the order of LoraTensors::tensors.
-template <class F>
-void each_tensor(const LoraShapes& shapes, F&& f) {
-  for (int64_t layer = 0; layer < shapes.layers; ++layer) {
-    for (const ProjectionEntry& p : kProjectionTable) {
-      f(layer, p, false);
-      f(layer, p, true);
+// data (rows, columns) as (columns, rows)
+std::vector<float> transposed(const std::vector<float>& data, int64_t rows, int64_t columns) {
+  std::vector<float> out(data.size());
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      out[static_cast<size_t>(c * rows + r)] = data[static_cast<size_t>(r * columns + c)];
     }
   }
+  return out;
 }
 
-json config_json(const LoraTensors& lora, const LoraShapes& shapes) {
-  json targets = json::array();
-  for (const ProjectionEntry& p : kProjectionTable) {
-    for (const std::string& target : lora.targets) {
-      const std::string module = p.module;
-      if (target == p.target) targets.push_back(module.substr(module.find('.') + 1));
-    }
+// A tensor of the right shape from our form into PEFT's, or back.
+NamedTensor turned(NamedTensor tensor, const LoraPlace& place, bool b, const LoraShapes& shapes, bool to_peft) {
+  if (b && place.turns) tensor.data = permute_heads(tensor.data, shapes.head_size, tensor.shape[1], to_peft);
+  if (!b && place.embedding) {
+    tensor.data = transposed(tensor.data, tensor.shape[0], tensor.shape[1]);
+    std::swap(tensor.shape[0], tensor.shape[1]);
   }
-  // PEFT types lora_alpha as an integer; a fractional one is written as it is, which PEFT accepts too.
-  const bool whole = lora.alpha == std::floor(lora.alpha) && std::fabs(lora.alpha) < 1e9f;
-  json config = {{"peft_type", "LORA"},
-                 {"task_type", "CAUSAL_LM"},
-                 {"base_model_name_or_path", nullptr},
-                 {"r", lora.rank},
-                 {"lora_alpha", whole ? json(static_cast<int64_t>(lora.alpha)) : json(lora.alpha)},
-                 {"lora_dropout", 0.0},
-                 {"target_modules", targets},
-                 {"bias", "none"},
-                 {"fan_in_fan_out", false},
-                 {"inference_mode", true},
-                 {"use_rslora", false}};
-  if (!shapes.base_name.empty()) config["base_model_name_or_path"] = shapes.base_name;
-  return config;
+  return tensor;
 }
 
 // A folder under a temporary name; removed with its two files unless it was renamed into place.
@@ -121,17 +98,21 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
 
   SafetensorsWriter writer;
   writer.metadata = {{"format", "pt"}};
-  size_t index = 0;
-  each_tensor(shapes, [&](int64_t layer, const ProjectionEntry& p, bool b) {
-    if (index >= checked.tensors.size() || checked.tensors[index].name != lora_tensor_name(layer, p, b)) return;
-    NamedTensor& tensor = checked.tensors[index++];
-    if (b && is_permuted(p, shapes)) tensor.data = permute_heads(tensor.data, shapes.head_size, checked.rank, true);
-    writer.tensors.push_back({hf_name(layer, p, b), tensor.shape, tensor.data});
-  });
+  std::vector<NamedTensor> tensors;  // owns what the writer's spans see
+  for (const LoraPlace& place : lora_places(shapes)) {
+    const size_t index = tensors.size();
+    if (index >= checked.tensors.size() || checked.tensors[index].name != place.tensor(false)) continue;
+    for (const bool b : {false, true}) {
+      NamedTensor tensor = turned(std::move(checked.tensors[index + (b ? 1 : 0)]), place, b, shapes, true);
+      tensor.name = place.peft_tensor(b);
+      tensors.push_back(std::move(tensor));
+    }
+  }
+  for (const NamedTensor& tensor : tensors) writer.tensors.push_back({tensor.name, tensor.shape, tensor.data});
 
   TemporaryFolder temporary(path);
   writer.write(temporary.name() + kWeightsName, false);
-  const std::string config = config_json(checked, shapes).dump(2) + "\n";
+  const std::string config = peft_config(checked, shapes).dump(2) + "\n";
   AtomicFile file(temporary.name() + kConfigName, false);
   file.write(config.data(), config.size());
   file.commit();
@@ -140,61 +121,79 @@ void save_peft(const std::string& folder, const LoraTensors& lora, const LoraSha
 
 namespace {
 
-// A setting that changes what the adapter computes and that we do not compute: refuse rather than ignore.
-void refuse_setting(const json& config, const std::string& path, const char* key, const json& harmless) {
-  if (!config.contains(key)) return;
-  const json& value = config[key];
-  if (value.is_null() || value == harmless || (value.is_structured() && value.empty())) return;
-  throw Error("unsupported_file", path + ": " + key + ": expected " + harmless.dump() + ", got " +
-                                      value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 100));
+// What some trainers put into a name beside PEFT's own: the adapter's name, and what torch.compile adds.
+std::string plain_name(std::string name) {
+  for (const char* extra : {"_orig_mod.", ".default"}) {
+    const size_t at = name.find(extra);
+    if (at != std::string::npos) name.erase(at, std::string(extra).size());
+  }
+  return name;
 }
 
-LoraTensors read_config(const std::string& path) {
-  const MappedFile map(path);
-  const json config = parse_json({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, path);
-  if (!config.is_object()) throw Error("invalid_file", path + ": expected a JSON object");
-  if (config.value("peft_type", json()) != "LORA") {
-    throw Error("unsupported_file", path + ": peft_type: expected LORA, got another kind of adapter");
+[[noreturn]] void refuse_missing_weights(const std::string& folder) {
+  struct stat info{};
+  const std::string pickled = folder + "/adapter_model.bin";
+  if (stat(pickled.c_str(), &info) == 0) {
+    throw Error("unsupported_file", pickled +
+                                        ": expected adapter_model.safetensors, got a pickled file, which may run "
+                                        "code when it is read; let PEFT write it anew: "
+                                        "save_pretrained(folder, safe_serialization=True)");
   }
-  refuse_setting(config, path, "bias", "none");
-  refuse_setting(config, path, "use_dora", false);
-  refuse_setting(config, path, "lora_bias", false);
-  refuse_setting(config, path, "fan_in_fan_out", false);
-  for (const char* key : {"rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication"}) {
-    refuse_setting(config, path, key, json());
+  throw Error("io_error", folder + kWeightsName + ": expected a PEFT folder with this file, got none");
+}
+
+// The file's tensors by PEFT's own names.
+std::map<std::string, SafetensorsFile::Entry> read_tensors(const std::string& folder) {
+  struct stat info{};
+  if (stat((folder + kWeightsName).c_str(), &info) != 0) refuse_missing_weights(folder);
+  SafetensorsFile file = SafetensorsFile::read(folder + kWeightsName);
+  std::map<std::string, SafetensorsFile::Entry> tensors;
+  for (auto& [name, entry] : file.tensors) {
+    if (!tensors.emplace(plain_name(name), std::move(entry)).second) {
+      throw Error("adapter_mismatch", folder + kWeightsName + ": tensor " + name + ": expected one adapter, got two");
+    }
   }
-  const json rank = config.value("r", json()), alpha = config.value("lora_alpha", json());
-  if (!rank.is_number_integer() || rank.get<int64_t>() < 1 || rank.get<int64_t>() > INT32_MAX || !alpha.is_number()) {
-    throw Error("invalid_file", path + ": expected r, a whole number from 1, and lora_alpha, a number");
-  }
-  LoraTensors lora;
-  lora.rank = static_cast<int>(rank.get<int64_t>());
-  lora.alpha = alpha.get<float>();
-  // Rank-stabilised LoRA scales by alpha / √r.
-  if (config.value("use_rslora", json()) == true) lora.alpha *= std::sqrt(static_cast<float>(lora.rank));
-  return lora;
+  return tensors;
+}
+
+// Beside an adapted embedding or head PEFT writes the frozen matrix, too. It is the base's own; of another shape it is
+// that of a model with other tokens.
+void drop_base_layer(std::map<std::string, SafetensorsFile::Entry>& entries, const std::string& folder,
+                     const LoraPlace& place, const LoraShapes& shapes) {
+  if (place.target) return;
+  const auto node = entries.extract("base_model.model." + place.module + ".base_layer.weight");
+  if (node.empty() || node.mapped().shape == std::vector<int64_t>{shapes.vocabulary, shapes.width}) return;
+  throw Error("adapter_mismatch", folder + ": tensor " + node.key() + ": expected the base's " +
+                                      std::to_string(shapes.vocabulary) + " tokens, got another number: tokens were " +
+                                      "added; " + kMergeAdvice);
 }
 
 }  // namespace
 
 LoraTensors load_peft(const std::string& folder, const LoraShapes& shapes) {
-  LoraTensors lora = read_config(folder + kConfigName);
-  SafetensorsFile file = SafetensorsFile::read(folder + kWeightsName);
-  each_tensor(shapes, [&](int64_t layer, const ProjectionEntry& p, bool b) {
-    const auto node = file.tensors.extract(hf_name(layer, p, b));
-    if (node.empty()) return;
-    SafetensorsFile::Entry& entry = node.mapped();
-    const ProjectionShape size = p.shape(shapes.widths());
-    // Permuting needs the right shape; a wrong one passes unchanged to check_lora, which names it.
-    if (b && is_permuted(p, shapes) && entry.shape == std::vector<int64_t>{size.out, lora.rank}) {
-      entry.data = permute_heads(entry.data, shapes.head_size, lora.rank, false);
+  const PeftConfig config = PeftConfig::read(folder + kConfigName);
+  auto entries = read_tensors(folder);
+  std::vector<NamedTensor> tensors;
+  for (const LoraPlace& place : lora_places(shapes)) {
+    bool adapted = false;
+    for (const bool b : {false, true}) {
+      const auto node = entries.extract(place.peft_tensor(b));
+      if (node.empty()) continue;
+      adapted = true;
+      SafetensorsFile::Entry& entry = node.mapped();
+      NamedTensor tensor{place.tensor(b), std::move(entry.shape), std::move(entry.data)};
+      // Turning needs the right number of rows; with others it passes unchanged to check_lora, which names it.
+      const bool fits =
+          tensor.shape.size() == 2 && tensor.shape[1] > 0 && (!place.turns || !b || tensor.shape[0] == place.size.out);
+      tensors.push_back(fits ? turned(std::move(tensor), place, b, shapes, false) : std::move(tensor));
     }
-    lora.tensors.push_back({lora_tensor_name(layer, p, b), std::move(entry.shape), std::move(entry.data)});
-  });
-  for (auto& [name, entry] : file.tensors) {  // left over: check_lora refuses them by name
-    lora.tensors.push_back({name, std::move(entry.shape), std::move(entry.data)});
+    if (adapted) drop_base_layer(entries, folder, place, shapes);
   }
-  return check_lora(folder, std::move(lora), shapes);
+  for (auto& [name, entry] : entries) {  // left over: check_lora refuses them by name
+    tensors.push_back({name, std::move(entry.shape), std::move(entry.data)});
+  }
+  return check_lora(folder, std::move(tensors), shapes,
+                    [&](const LoraPlace& place, int rank) { return config.alpha(place.module, rank); });
 }
 
 }  // namespace spark

@@ -51,12 +51,14 @@ void Llama::reserve_positions(int64_t count) {
   rope_positions_ = positions;
 }
 
-// Memory for u (rows, S), where the group has adapters.
+// Memory for u (rows, S) of each stack of the group.
 void Llama::allocate_low_rank(BlockActivations& a, Arena& arena, ProjectionGroup group, int64_t rows, int64_t layer,
                               const LoraView* lora) const {
-  const size_t g = static_cast<size_t>(group);
-  const int64_t S = lora ? lora->layers[static_cast<size_t>(layer)].groups[g].rank : 0;
-  if (S > 0) a.u[g] = arena.activations(rows * S);
+  if (!lora) return;
+  for (size_t p = 0; p < kProjections; ++p) {
+    const int64_t S = lora->layers[static_cast<size_t>(layer)].stacks[p].rank;
+    if (S > 0 && kProjectionTable[p].group == group) a.u[p] = arena.activations(rows * S);
+  }
 }
 
 // Memory for what attention leaves for its backward pass.
@@ -87,22 +89,23 @@ void Llama::allocate_feed_forward(BlockActivations& a, Arena& arena, int64_t lay
   allocate_low_rank(a, arena, ProjectionGroup::Down, a.M, layer, lora);
 }
 
-// y = x Wᵀ + u Bᵀ + residual + bias for projections of one group, with u (N, S) = scale · x Aᵀ kept.
-void Llama::project(Outputs outputs, Activation* u, const Activation* x, const Activation* residual, int64_t layer,
-                    int64_t N, const LoraView* lora) {
+// y = x Wᵀ + u Bᵀ + residual + bias for projections of one group, with u (N, S) = scale · x Aᵀ of each stack kept.
+void Llama::project(Outputs outputs, const BlockActivations& a, const Activation* x, const Activation* residual,
+                    int64_t layer, int64_t N, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
-  const LoraLayer* own = lora ? &lora->layers[static_cast<size_t>(layer)] : nullptr;
-  const size_t g = static_cast<size_t>(projection_group(outputs.begin()->first));
-  const LoraGroup group = own ? own->groups[g] : LoraGroup{};
-  if (group.rank > 0) {
-    const int64_t in = block.projections[static_cast<int>(outputs.begin()->first)].cols;
-    backend_.lora_down(u, x, group.a, lora->scale, N, in, group.rank);
+  const LoraLayer own = lora ? lora->layers[static_cast<size_t>(layer)] : LoraLayer{};
+  for (const auto& [projection, y] : outputs) {
+    const size_t p = static_cast<size_t>(projection);
+    const LoraStack& stack = own.stacks[p];
+    if (stack.rank == 0) continue;
+    backend_.lora_down(a.u[p], x, stack.a, stack.scale, N, block.projections[p].cols, stack.rank);
   }
   for (const auto& [projection, y] : outputs) {
     const size_t p = static_cast<size_t>(projection);
     LowRank up;
-    if (own && own->pairs[p].b) {
-      up = {backend_.at(u, own->pairs[p].column), group.rank, lora->rank, own->pairs[p].b};
+    if (const LoraPair& pair = own.pairs[p]; pair.b) {
+      const size_t s = static_cast<size_t>(pair.stack);
+      up = {backend_.at(a.u[s], pair.column), own.stacks[s].rank, pair.rank, pair.b};
     }
     backend_.linear_forward(y, x, block.projections[p], up, residual, N);
     if (block.biases[p].data) backend_.add_bias(y, block.biases[p], N);
@@ -119,7 +122,7 @@ void Llama::attention_forward(Arena& arena, BlockActivations& a, int64_t layer, 
   project({{Projection::Q, config_.qk_norm ? a.q_raw : a.q},
            {Projection::K, config_.qk_norm ? a.k_raw : a.k},
            {Projection::V, a.v}},
-          a.u[static_cast<int>(ProjectionGroup::Qkv)], a.norm1, nullptr, layer, N, lora);
+          a, a.norm1, nullptr, layer, N, lora);
   if (config_.qk_norm) {
     backend_.rmsnorm_forward(a.q, a.q_rstd, a.q_raw, block.q_norm, config_.norm_epsilon, N * H);
     backend_.rmsnorm_forward(a.k, a.k_rstd, a.k_raw, block.k_norm, config_.norm_epsilon, N * K);
@@ -130,7 +133,7 @@ void Llama::attention_forward(Arena& arena, BlockActivations& a, int64_t layer, 
   const Arena::Scope scope(arena);
   const Activation* x = rows_of(arena, a.x, a, C);                  // (M, C)
   const Activation* o = rows_of(arena, a.o, a, config_.q_width());  // (M, H D)
-  project({{Projection::O, a.mid}}, a.u[static_cast<int>(ProjectionGroup::O)], o, x, layer, a.M, lora);
+  project({{Projection::O, a.mid}}, a, o, x, layer, a.M, lora);
 }
 
 // The rows of x (N, width) that go on after the attention: x itself where all do, else a copy (M, width) in the arena.
@@ -145,14 +148,13 @@ const Activation* Llama::rows_of(Arena& arena, const Activation* x, const BlockA
 void Llama::feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora) {
   const BlockWeights& block = weights_.blocks[static_cast<size_t>(layer)];
   backend_.rmsnorm_forward(a.norm2, a.rstd2, a.mid, block.feed_forward_norm, config_.norm_epsilon, a.M);
-  project({{Projection::Gate, a.gate}, {Projection::Up, a.up}}, a.u[static_cast<int>(ProjectionGroup::GateUp)], a.norm2,
-          nullptr, layer, a.M, lora);
+  project({{Projection::Gate, a.gate}, {Projection::Up, a.up}}, a, a.norm2, nullptr, layer, a.M, lora);
   backend_.swiglu_forward(a.hidden, a.gate, a.up, a.M * config_.feed_forward);
 }
 
 // From mid and hidden to the block's output.
 void Llama::down_forward(Activation* out, BlockActivations& a, int64_t layer, const LoraView* lora) {
-  project({{Projection::Down, out}}, a.u[static_cast<int>(ProjectionGroup::Down)], a.hidden, a.mid, layer, a.M, lora);
+  project({{Projection::Down, out}}, a, a.hidden, a.mid, layer, a.M, lora);
 }
 
 // A block whose activations stay in the arena.
@@ -192,6 +194,18 @@ std::vector<Activation*> Llama::allocate_inputs(Arena& arena, int64_t N, int64_t
   return x;
 }
 
+// x (N, C) = the tokens' rows of the embedding, with what LoRA adds to them: u Bᵀ, u = scale · A[tokens].
+void Llama::embed(Arena& arena, Activation* x, const PackedTokens& batch, const LoraView* lora) {
+  const int64_t N = batch.packing.tokens;
+  backend_.embedding(x, weights_.embedding, batch.tokens, N);
+  if (!lora || lora->embedding.rank == 0) return;
+  const LoraFactors& own = lora->embedding;
+  const Arena::Scope scope(arena);
+  Activation* u = arena.activations(N * own.rank);  // (N, R)
+  backend_.lora_rows_forward(u, own.a, batch.tokens, own.scale, N, own.rank);
+  backend_.lora_up(x, {u, own.rank, own.rank, own.b}, N, config_.width);
+}
+
 const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const RowsRead& read, const LoraView* lora,
                                  SavedActivations* saved, const std::atomic<bool>* cancel) {
   const int64_t N = batch.packing.tokens, layers = config_.layers;
@@ -204,7 +218,7 @@ const Activation* Llama::forward(Arena& arena, const PackedTokens& batch, const 
     recomputed.norm1 = arena.activations(N * config_.width), recomputed.norm2 = arena.activations(N * config_.width);
     recomputed.hidden = arena.activations(N * config_.feed_forward);
   }
-  backend_.embedding(x[0], weights_.embedding, batch.tokens, N);
+  embed(arena, x[0], batch, lora);
   for (int64_t layer = 0; layer < layers; ++layer) {
     check_cancel(cancel);
     const RowsRead rows = layer + 1 == layers ? read : RowsRead{};

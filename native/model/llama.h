@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ namespace spark {
 struct PackedTokens {
   const int32_t* tokens = nullptr;  // (N)
   Packing packing;
+  std::span<const int32_t> on_host;  // (N) the tokens
 };
 
 class Llama {
@@ -57,6 +59,7 @@ class Llama {
   void allocate_feed_forward(BlockActivations& a, Arena& arena, int64_t layer, const LoraView* lora) const;
   std::vector<Activation*> allocate_inputs(Arena& arena, int64_t N, int64_t M, bool turns) const;
   const Activation* rows_of(Arena& arena, const Activation* x, const BlockActivations& a, int64_t width);
+  void embed(Arena& arena, Activation* x, const PackedTokens& batch, const LoraView* lora);
   void attention_forward(Arena& arena, BlockActivations& a, int64_t layer, const PackedTokens& batch,
                          const LoraView* lora);
   void feed_forward_forward(BlockActivations& a, int64_t layer, const LoraView* lora);
@@ -65,8 +68,8 @@ class Llama {
                      const LoraView* lora);
   void passing_block_forward(Arena& arena, Activation* out, BlockActivations a, int64_t layer,
                              const PackedTokens& batch, const LoraView* lora);
-  void project(Outputs outputs, Activation* u, const Activation* x, const Activation* residual, int64_t layer,
-               int64_t N, const LoraView* lora);
+  void project(Outputs outputs, const BlockActivations& a, const Activation* x, const Activation* residual,
+               int64_t layer, int64_t N, const LoraView* lora);
   Rope rope() const { return {rope_.floats(), config_.rotary, config_.rope_halves}; }
 
   // llama_backward.cpp
@@ -78,9 +81,10 @@ class Llama {
                           const LoraView& lora, Activation* dx, Activation* dx_all);
   Activation* norm_heads_backward(Arena& arena, Activation* dy, const Activation* x, const float* rstd, const Vector& w,
                                   int64_t N);
+  void embed_backward(Arena& arena, const Activation* dx, const PackedTokens& batch, const LoraFactors& lora);
   void feed_forward_backward(Arena& arena, BlockActivations& a, int64_t layer, const LoraView& lora, Activation* dx);
   // dx (N, in) is written; null when nothing below wants it.
-  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const Activation* x, const Activation* u,
+  void project_backward(Activation* dx, Outputs gradients, Arena& arena, const BlockActivations& a, const Activation* x,
                         int64_t layer, int64_t N, const LoraView& lora);
 
   Backend& backend_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/error.h"
 
@@ -37,7 +38,8 @@ int64_t chunk_end(std::span<const int32_t> offsets, int64_t first, int64_t chunk
 }  // namespace
 
 void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows,
-                     Activation* dx, const LogprobGradient& gradient, const std::atomic<bool>* cancel) {
+                     const LoraView* lora, Activation* dx, const LogprobGradient& gradient,
+                     const std::atomic<bool>* cancel) {
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width, V = model.config().vocabulary;
@@ -48,23 +50,118 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
   float* rstd = arena.floats(chunk);                  // (chunk)
   float* lse = arena.floats(chunk);                   // (chunk)
   float* scratch = arena.floats(chunk);               // (chunk)
+  const LoraFactors head = lora ? lora->head : LoraFactors{};
+  const int64_t R = head.rank;
+  Activation* u = R > 0 ? arena.activations(chunk * R) : nullptr;   // (chunk, R)
+  Activation* du = R > 0 ? arena.activations(chunk * R) : nullptr;  // (chunk, R)
   for (int64_t first = 0; first < rows.read.count; first += chunk) {
     stop_when(cancel);
     const int64_t M = std::min(chunk, rows.read.count - first);
     const Activation* own = backend.at(x, first * C);  // (M, C)
     backend.rmsnorm_forward(normed, rstd, own, weights.output_norm, model.config().norm_epsilon, M);
-    backend.output_forward(logits, normed, weights.output, M);
+    if (u) backend.lora_down(u, normed, head.a, head.scale, M, C, R);
+    backend.output_forward(logits, normed, weights.output, {u, R, R, head.b}, M);
     backend.logprob_forward(lp + first, lse, logits, rows.targets + first, M, V);
     if (!gradient) continue;
     const float* dlp = gradient(scratch, lp + first, first, M);  // (M)
     backend.logprob_backward(logits, dlp, lse, rows.targets + first, M, V);
-    backend.output_backward(normed, logits, weights.output, M);  // normed becomes its gradient
+    if (u) {
+      const int64_t stride = backend.dlogit_stride(V);
+      backend.lora_up_backward(du, head.db, logits, stride, u, R, head.b, head.scale, M, V, R);
+      backend.lora_down_backward(head.da, du, normed, M, C, R);
+    }
+    backend.output_backward(normed, logits, weights.output, {du, R, R, head.a}, M);  // normed becomes its gradient
     backend.rmsnorm_backward(backend.at(dx, first * C), normed, own, rstd, weights.output_norm, M);
   }
 }
 
+namespace {
+
+// The k-th alternative of every choice that has so many: each at most once in a choice, so that rows are distinct.
+struct Alternatives {
+  std::vector<int32_t> rows, indices, targets;  // (M) choice, place among the J, token
+  int64_t count() const { return static_cast<int64_t>(rows.size()); }
+};
+
+Alternatives alternatives(const ChoiceRows& choices, int32_t k) {
+  Alternatives all;
+  for (size_t g = 0; g + 1 < choices.offsets.size(); ++g) {
+    const int32_t index = choices.offsets[g] + k;
+    if (index >= choices.offsets[g + 1]) continue;
+    all.rows.push_back(static_cast<int32_t>(g)), all.indices.push_back(index);
+    all.targets.push_back(choices.tokens_on_host[static_cast<size_t>(index)]);
+  }
+  return all;
+}
+
+// lp (J) among all tokens become those among the alternatives of each choice; returns the slopes of −Σ target · lp by
+// what they were. Both are on the host.
+std::vector<float> among_alternatives(std::vector<float>& lp, std::span<const int32_t> offsets,
+                                      const std::vector<float>& targets) {
+  std::vector<float> slopes(lp.size());
+  for (size_t g = 0; g + 1 < offsets.size(); ++g) {
+    const auto first = static_cast<size_t>(offsets[g]), last = static_cast<size_t>(offsets[g + 1]);
+    const float most = *std::max_element(lp.begin() + offsets[g], lp.begin() + offsets[g + 1]);
+    double sum = 0, weight = 0;
+    for (size_t j = first; j < last; ++j) sum += std::exp(lp[j] - most), weight += targets.empty() ? 0 : targets[j];
+    for (size_t j = first; j < last; ++j) {
+      lp[j] = static_cast<float>(lp[j] - most - std::log(sum));
+      if (!targets.empty()) slopes[j] = static_cast<float>(weight * std::exp(lp[j]) - targets[j]);
+    }
+  }
+  return slopes;
+}
+
+// output_choices with LoRA on the output projection: log-probs among all tokens, an alternative at a time, made those
+// among the alternatives on the host.
+void whole_choices(const Llama& model, Arena& arena, float* lp, const Activation* x, const ChoiceRows& choices,
+                   const LoraView* lora, Activation* dx, const std::atomic<bool>* cancel) {
+  Backend& backend = model.backend();
+  const int64_t C = model.config().width, G = choices.count(), J = choices.offsets.back();
+  int32_t widest = 0;
+  for (size_t g = 0; g + 1 < choices.offsets.size(); ++g) {
+    widest = std::max(widest, choices.offsets[g + 1] - choices.offsets[g]);
+  }
+  const Arena::Scope scope(arena);
+  Activation *own = arena.activations(G * C), *down = arena.activations(G * C);  // (M, C) each, M ≤ G
+  int32_t *rows = arena.ints(G), *targets = arena.ints(G);                       // (M)
+  float *part = arena.floats(G), *slopes = arena.floats(G);                      // (M)
+  std::vector<float> all(static_cast<size_t>(J)), host(static_cast<size_t>(G));  // (J), (M)
+  const auto upload = [&](void* to, const auto& values) {
+    backend.upload(to, values.data(), values.size() * sizeof(values[0]));
+  };
+  const auto project = [&](const Alternatives& some, const LogprobGradient& gradient) {
+    upload(rows, some.rows), upload(targets, some.targets);
+    backend.gather_rows(own, x, rows, some.count(), C);
+    output_logprobs(model, arena, part, own, {{some.count(), rows}, targets}, lora, down, gradient, cancel);
+  };
+  for (int32_t k = 0; k < widest; ++k) {
+    const Alternatives some = alternatives(choices, k);
+    project(some, nullptr);
+    backend.download(host.data(), part, some.rows.size() * sizeof(float));
+    for (size_t m = 0; m < some.indices.size(); ++m) all[static_cast<size_t>(some.indices[m])] = host[m];
+  }
+  std::vector<float> wanted(choices.targets ? all.size() : 0);  // (J) or none
+  if (choices.targets) backend.download(wanted.data(), choices.targets, wanted.size() * sizeof(float));
+  const std::vector<float> dlp = among_alternatives(all, choices.offsets, wanted);
+  upload(lp, all);
+  for (int32_t k = 0; choices.targets && k < widest; ++k) {
+    const Alternatives some = alternatives(choices, k);
+    for (size_t m = 0; m < some.indices.size(); ++m) host[m] = dlp[static_cast<size_t>(some.indices[m])];
+    upload(slopes, host);
+    backend.zero(down, some.count() * C);
+    project(some, [&](float*, const float*, int64_t first, int64_t) { return slopes + first; });
+    backend.scatter_rows(dx, down, rows, 1, some.count(), C);
+  }
+}
+
+}  // namespace
+
 void output_choices(const Llama& model, Arena& arena, float* lp, const Activation* x, const ChoiceRows& choices,
-                    Activation* dx, const std::atomic<bool>* cancel) {
+                    const LoraView* lora, Activation* dx, const std::atomic<bool>* cancel) {
+  if (choices.count() > 0 && lora && lora->head.rank > 0) {
+    return whole_choices(model, arena, lp, x, choices, lora, dx, cancel);
+  }
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width;

@@ -22,24 +22,28 @@ struct LossRows {
 using LogprobGradient = std::function<const float*(float* scratch, const float* lp, int64_t first, int64_t count)>;
 
 // lp (M) = from x (M, C), the rows of `rows` in order. With `gradient`, also dx (M, C) += of the loss whose slopes it
-// gives.
+// gives. `lora` may be null; its head, where it has one, joins the output projection, and with `gradient` its da and db
+// are added to.
 void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activation* x, const LossRows& rows,
-                     Activation* dx, const LogprobGradient& gradient, const std::atomic<bool>* cancel);
+                     const LoraView* lora, Activation* dx, const LogprobGradient& gradient,
+                     const std::atomic<bool>* cancel);
 
 // Choices among a few tokens each, in all J of them, at rows of the trunk.
 struct ChoiceRows {
   std::span<const int32_t> offsets;    // (G + 1) on the host, from 0 to J
   const int32_t* on_device = nullptr;  // (G + 1) the same on the backend
   const int32_t* tokens = nullptr;     // (J) the alternatives
-  const float* targets = nullptr;      // (J) the weight of each in the loss; null: no loss
+  std::span<const int32_t> tokens_on_host;
+  const float* targets = nullptr;  // (J) the weight of each in the loss; null: no loss
   int64_t count() const { return offsets.empty() ? 0 : static_cast<int64_t>(offsets.size()) - 1; }
 };
 
 // lp (J) = log-softmax among the alternatives of each choice, from x (G, C), the rows of the choices in order. With
 // targets, also dx (G, C) += of −Σ target · lp. Only the alternatives' rows of the output projection are unpacked, for
-// some choices at a time.
+// some choices at a time. Where `lora`, which may be null, has a head, all of its rows are computed instead, once for
+// each alternative of the largest choice: slower, and as exact.
 void output_choices(const Llama& model, Arena& arena, float* lp, const Activation* x, const ChoiceRows& choices,
-                    Activation* dx, const std::atomic<bool>* cancel);
+                    const LoraView* lora, Activation* dx, const std::atomic<bool>* cancel);
 
 // Adds value_head.fc1.weight (E, C), .fc1.bias (E), .fc2.weight (1, E), .fc2.bias (1).
 void add_value_head_parameters(ParameterLayout& layout, int64_t width, int64_t hidden);

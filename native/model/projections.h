@@ -12,9 +12,8 @@ namespace spark {
 enum class Projection { Q, K, V, O, Gate, Up, Down };
 constexpr int kProjections = 7;
 
-// Projections that read the same input, and so share one stacked LoRA A.
+// Projections that read the same input, and so may share one stacked LoRA A.
 enum class ProjectionGroup { Qkv, O, GateUp, Down };
-constexpr int kGroups = 4;
 
 // How many values a token has where projections read and write.
 struct BlockWidths {
@@ -57,6 +56,10 @@ inline constexpr std::array<ProjectionEntry, kProjections> kProjectionTable = []
       // clang-format on
   }};
 }();
+
+// What else an adapter may be of: the embedding and the output projection, as GGUFs call them.
+constexpr const char* kEmbeddingWeight = "token_embd.weight";
+constexpr const char* kHeadWeight = "output.weight";
 
 constexpr const ProjectionEntry& projection_entry(Projection p) { return kProjectionTable[static_cast<size_t>(p)]; }
 constexpr const char* projection_target(Projection p) { return projection_entry(p).target; }

@@ -1,6 +1,7 @@
 #include "model/save_model.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "core/gguf_copy.h"
 #include "core/quantize.h"
 #include "core/tensor_type.h"
+#include "model/projections.h"
 
 namespace spark {
 
@@ -16,7 +18,21 @@ namespace {
 // One weight's pair.
 struct Pair {
   const NamedTensor *a = nullptr, *b = nullptr;  // (R, in), (out, R)
+  float scale = 0;
+  std::shared_ptr<NamedTensor> turned;  // owns a of the embedding
 };
+
+// The embedding's lora_a (V, R) and lora_b (C, R) are the other way round: its rows are W += scale · A Bᵀ.
+void turn(Pair& pair) {
+  const NamedTensor &a = *pair.a, &b = *pair.b;
+  const int64_t C = b.shape[0], R = b.shape[1];
+  pair.turned = std::make_shared<NamedTensor>(NamedTensor{b.name, {R, C}, std::vector<float>(b.data.size())});
+  for (int64_t c = 0; c < C; ++c) {
+    for (int64_t r = 0; r < R; ++r)
+      pair.turned->data[static_cast<size_t>(r * C + c)] = b.data[static_cast<size_t>(c * R + r)];
+  }
+  pair.b = &a, pair.a = pair.turned.get();
+}
 
 std::map<std::string, Pair> pairs_of(const MergeLora& lora) {
   std::map<std::string, Pair> pairs;
@@ -25,6 +41,8 @@ std::map<std::string, Pair> pairs_of(const MergeLora& lora) {
     Pair& pair = pairs[tensor.name.substr(0, dot)];
     (tensor.name.ends_with(".lora_a") ? pair.a : pair.b) = &tensor;
   }
+  for (const LoraWeight& weight : lora.weights) pairs[weight.name].scale = weight.scale();
+  if (const auto embedding = pairs.find(kEmbeddingWeight); embedding != pairs.end()) turn(embedding->second);
   return pairs;
 }
 
@@ -42,9 +60,9 @@ void check_pair(const GgufFile& base, const std::string& name, const Pair& pair)
 constexpr int64_t kTile = 256;  // values of a row whose change is summed on the stack
 
 // row i of W += scale · (row i of B) A. The sum is made first, so that W is rounded once.
-GgufCopy::ChangeRow adding(const Pair& pair, float scale) {
+GgufCopy::ChangeRow adding(const Pair& pair) {
   const int64_t rank = pair.a->shape[0], in = pair.a->shape[1];
-  return [a = pair.a->data.data(), b = pair.b->data.data(), rank, in, scale](float* row, int64_t index) {
+  return [a = pair.a->data.data(), b = pair.b->data.data(), rank, in, scale = pair.scale](float* row, int64_t index) {
     for (int64_t first = 0; first < in; first += kTile) {
       const int64_t count = std::min(kTile, in - first);
       float delta[kTile] = {};
@@ -124,6 +142,11 @@ SavedModel save_model(const std::string& path, const GgufFile& base, const std::
   const std::optional<TensorType> wanted = parse_type(type);
   const std::map<std::string, Pair> pairs = pairs_of(lora);
   for (const auto& [name, pair] : pairs) check_pair(base, name, pair);
+  if (pairs.contains(kEmbeddingWeight) && !base.find(kHeadWeight)) {
+    throw Error("adapter_mismatch", std::string("tensor ") + kEmbeddingWeight +
+                                        ": expected a model with an output matrix of its own, got one whose output is "
+                                        "the embedding: merged into it, the adapter would change both");
+  }
 
   GgufCopy copy(base);
   SavedModel result;
@@ -134,7 +157,7 @@ SavedModel save_model(const std::string& path, const GgufFile& base, const std::
     const auto pair = pairs.find(from.name);
     const bool merged = pair != pairs.end();
     to.type = written_type(from, wanted, merged);
-    if (merged) to.change = adding(pair->second, lora.scale);
+    if (merged) to.change = adding(pair->second);
     retyped = retyped || to.type != from.type;
     result.merged += merged ? 1 : 0;
     result.unpacked += merged && !wanted && to.type != from.type ? 1 : 0;

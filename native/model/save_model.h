@@ -9,15 +9,16 @@
 #include <vector>
 
 #include "core/gguf.h"
+#include "core/lora_weight.h"
 #include "core/named_tensor.h"
 
 namespace spark {
 
-// What is merged: W' = W + scale · B A for every `<weight>.lora_a` (R, in), `<weight>.lora_b` (out, R). Names and rows
-// are the GGUF's own, so nothing is permuted, whatever the architecture.
+// What is merged: W' = W + alpha / R · B A for every `<weight>.lora_a` (R, in), `<weight>.lora_b` (out, R). Names and
+// rows are the GGUF's own, so nothing is permuted, whatever the architecture.
 struct MergeLora {
   std::vector<NamedTensor> tensors;  // none: nothing is merged
-  float scale = 0;                   // alpha / R
+  std::vector<LoraWeight> weights;   // whose tensors these are
 };
 
 struct SavedModel {

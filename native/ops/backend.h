@@ -79,6 +79,14 @@ struct LowRank {
   const Activation* factor = nullptr;  // B (out, R), or A (R, in)
 };
 
+// The rows of a batch by the token that stands there, so that a token's gradient is summed in one order.
+struct RowsByToken {
+  int64_t count = 0;                 // U tokens that occur
+  const int32_t* tokens = nullptr;   // (U) distinct
+  const int32_t* offsets = nullptr;  // (U + 1) where each one's rows begin
+  const int32_t* rows = nullptr;     // (N)
+};
+
 struct AdamwCoefficients {
   float learning_rate = 0, beta1 = 0, beta2 = 0, epsilon = 0, weight_decay = 0;
   float grad_scale = 1;  // global-norm clip: multiplies every gradient
@@ -222,8 +230,10 @@ class Backend {
   // The output projection: the same products, with logits (M, V) in fp32. The gradient of the logits is in the type of
   // activations and lies in the logits' memory. Each row begins where its logits began, so that rows are
   // dlogit_stride(V) values apart
-  virtual void output_forward(float* logits, const Activation* x, const Weight& w, int64_t M) = 0;
-  virtual void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, int64_t M) = 0;  // dx =
+  virtual void output_forward(float* logits, const Activation* x, const Weight& w, const LowRank& lora, int64_t M) = 0;
+  // dx =
+  virtual void output_backward(Activation* dx, const Activation* dlogits, const Weight& w, const LowRank& lora,
+                               int64_t M) = 0;
   int64_t dlogit_stride(int64_t V) const { return V * static_cast<int64_t>(sizeof(float) / value_bytes()); }
   virtual void add_bias(Activation* y, const Vector& bias, int64_t M) = 0;  // y (M, size) += bias, row by row
 
@@ -234,12 +244,21 @@ class Backend {
   // u (M, S) = scale · x Aᵀ
   virtual void lora_down(Activation* u, const Activation* x, const Activation* a, float scale, int64_t M, int64_t in,
                          int64_t S) = 0;
-  // du (M, R) = scale · dy B: the gradient by x Aᵀ; dB (out, R) += dyᵀ u
-  virtual void lora_up_backward(Activation* du, float* db, const Activation* dy, const Activation* u, int64_t stride,
-                                const Activation* b, float scale, int64_t M, int64_t out, int64_t R) = 0;
+  // y (M, out) += u Bᵀ
+  virtual void lora_up(Activation* y, const LowRank& lora, int64_t M, int64_t out) = 0;
+  // du (M, R) = scale · dy B: the gradient by x Aᵀ; dB (out, R) += dyᵀ u; dy (M, out), `dy_stride` between its rows
+  virtual void lora_up_backward(Activation* du, float* db, const Activation* dy, int64_t dy_stride, const Activation* u,
+                                int64_t stride, const Activation* b, float scale, int64_t M, int64_t out,
+                                int64_t R) = 0;
   // dA (S, in) += duᵀ x
   virtual void lora_down_backward(float* da, const Activation* du, const Activation* x, int64_t M, int64_t in,
                                   int64_t S) = 0;
+  // LoRA on the embedding, whose A (V, R) has a row for each token.
+  // u (N, R) = scale · A[tokens]
+  virtual void lora_rows_forward(Activation* u, const Activation* a, const int32_t* tokens, float scale, int64_t N,
+                                 int64_t R) = 0;
+  // dA (V, R) += du (N, R), each row to its token's
+  virtual void lora_rows_backward(float* da, const Activation* du, const RowsByToken& rows, int64_t R) = 0;
 
   // ---- log-prob of one target per row
   // lp (M) = logits[target] − lse, lse (M) = log Σ exp logits; logits (M, V)

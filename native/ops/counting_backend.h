@@ -77,18 +77,21 @@ class CountingBackend final : public Backend {
   void linear_backward(Activation*, const Activation*, const Weight& w, const LowRank& lora, int64_t M, bool) override {
     needs_.linear.insert(product(w, lora, M));
   }
-  void output_forward(float*, const Activation*, const Weight& w, int64_t M) override {
+  void output_forward(float*, const Activation*, const Weight& w, const LowRank&, int64_t M) override {
     needs_.output.insert(product(w, {}, M));
   }
-  void output_backward(Activation*, const Activation*, const Weight& w, int64_t M) override {
+  void output_backward(Activation*, const Activation*, const Weight& w, const LowRank&, int64_t M) override {
     needs_.output.insert(product(w, {}, M));
   }
   void add_bias(Activation*, const Vector&, int64_t) override {}
   void lora_down(Activation*, const Activation*, const Activation*, float, int64_t M, int64_t in, int64_t S) override {
     needs_.lora.insert({in, M, S});
   }
-  void lora_up_backward(Activation*, float*, const Activation*, const Activation*, int64_t, const Activation*, float,
-                        int64_t M, int64_t out, int64_t R) override {
+  void lora_up(Activation*, const LowRank&, int64_t, int64_t) override {}
+  void lora_rows_forward(Activation*, const Activation*, const int32_t*, float, int64_t, int64_t) override {}
+  void lora_rows_backward(float*, const Activation*, const RowsByToken&, int64_t) override {}
+  void lora_up_backward(Activation*, float*, const Activation*, int64_t, const Activation*, int64_t, const Activation*,
+                        float, int64_t M, int64_t out, int64_t R) override {
     needs_.lora.insert({out, M, R});
   }
   void lora_down_backward(float*, const Activation*, const Activation*, int64_t M, int64_t in, int64_t S) override {

@@ -15,8 +15,10 @@ namespace spark {
 
 namespace {
 
-LoraShapes shapes_of(const LlamaConfig& c) {
+LoraShapes shapes_of(const Llama& model) {
+  const LlamaConfig& c = model.config();
   LoraShapes shapes;
+  shapes.vocabulary = c.vocabulary, shapes.tied = !model.weights().file->find(kHeadWeight);
   shapes.layers = c.layers, shapes.width = c.width, shapes.heads = c.heads, shapes.kv_heads = c.kv_heads;
   shapes.head_size = c.head_size, shapes.feed_forward = c.feed_forward;
   shapes.architecture = c.architecture, shapes.interleaved_rope = !c.rope_halves, shapes.base_name = c.name;
@@ -25,12 +27,15 @@ LoraShapes shapes_of(const LlamaConfig& c) {
 
 std::unique_ptr<TrainedParameters> make_parameters(std::shared_ptr<EngineCore> core, const LoraOptions& options) {
   ParameterLayout layout;
-  add_lora_parameters(layout, core->llama.config(), lora_spec(options));
+  const LlamaConfig& config = core->llama.config();
+  add_lora_parameters(layout, config, lora_spec(options, config.layers));
   return std::make_unique<TrainedParameters>(std::move(core), "adapter", options, std::move(layout));
 }
 
 LoraTensors tensors_of(TrainedParameters& trained) {
-  return {trained.options().rank, trained.options().alpha, trained.options().targets, trained.tensors(false)};
+  const LoraOptions& options = trained.options();
+  return {options.rank, options.alpha, options.targets, trained.tensors(false),
+          lora_weights(options, trained.core().llama.config().layers)};
 }
 
 void check_policy(const PolicyOptions& options) {
@@ -73,21 +78,22 @@ std::shared_ptr<LoraAdapter> LoraAdapter::create(std::shared_ptr<EngineCore> cor
 
 std::shared_ptr<LoraAdapter> LoraAdapter::load(std::shared_ptr<EngineCore> core, const std::string& path) {
   core->begin_call();
-  const LoraTensors file = load_lora(path, shapes_of(core->llama.config()));
+  const LoraTensors file = load_lora(path, shapes_of(core->llama));
   LoraOptions options;
   options.rank = file.rank, options.alpha = file.alpha, options.targets = file.targets;
+  options.weights = file.weights;
+  // Where it says no more than rank, alpha and targets do, it is the same adapter as one that was made of these.
+  LoraOptions uniform = options;
+  uniform.weights = {};
+  const bool plain = !uniform.targets.empty() && lora_weights(uniform, core->llama.config().layers) == file.weights;
+  if (plain) options = uniform;
   auto adapter = std::make_shared<LoraAdapter>(make_parameters(std::move(core), options));
   std::unordered_map<std::string, const NamedTensor*> by_name;
   for (const NamedTensor& tensor : file.tensors) by_name[tensor.name] = &tensor;
   ParameterSet& parameters = adapter->trained().parameters();
   const std::vector<Parameter>& all = parameters.layout().parameters();
   for (size_t i = 0; i < all.size(); ++i) {
-    const auto found = by_name.find(all[i].name);
-    if (found == by_name.end()) {
-      throw Error("adapter_mismatch",
-                  path + ": expected tensor " + all[i].name + ", got none; every layer needs the same targets");
-    }
-    parameters.upload(ParameterSet::Value, static_cast<int>(i), found->second->data.data());
+    parameters.upload(ParameterSet::Value, static_cast<int>(i), by_name.at(all[i].name)->data.data());
   }
   return adapter;
 }
@@ -96,7 +102,7 @@ void LoraAdapter::logprob_loss(float* lp, const Batch& batch, const LossPosition
                                const Slopes& slopes, const Activation* x, Activation* dx, Cancel cancel) {
   EngineCore& core = trained_->core();
   const auto project = [&](const LogprobGradient& gradient) {
-    output_logprobs(core.llama, core.arena, lp, x, rows, dx, gradient, cancel);
+    output_logprobs(core.llama, core.arena, lp, x, rows, &trained_->lora(), dx, gradient, cancel);
   };
   if (!slopes.at_once) return project(slopes.by_chunk);
   project(nullptr);
@@ -136,7 +142,7 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
     critic->value_loss(v, batch, value.normalizer, own, down);
   });
   read_rows(backend, core.arena, rows.choice, x, dx, 1, C, [&](const Activation* own, Activation* down) {
-    output_choices(core.llama, core.arena, choice_lp, own, choices, down, cancel);
+    output_choices(core.llama, core.arena, choice_lp, own, choices, &trained_->lora(), down, cancel);
   });
   core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
   // Downloads wait for the device: they come after the backward pass is issued, so that it does not idle in between.
@@ -254,11 +260,11 @@ MemoryPlan LoraAdapter::plan(const BatchShape& shape) {
 }
 
 void LoraAdapter::save_gguf(const std::string& path) {
-  save_gguf_lora(path, tensors_of(*trained_), shapes_of(trained_->core().llama.config()));
+  save_gguf_lora(path, tensors_of(*trained_), shapes_of(trained_->core().llama));
 }
 
 void LoraAdapter::save_peft(const std::string& folder) {
-  spark::save_peft(folder, tensors_of(*trained_), shapes_of(trained_->core().llama.config()));
+  spark::save_peft(folder, tensors_of(*trained_), shapes_of(trained_->core().llama));
 }
 
 }  // namespace spark

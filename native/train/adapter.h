@@ -17,7 +17,7 @@ class LoraAdapter final : public TrainableOver<Adapter> {
   // A drawn by the seed, B = 0. Throws as blank() does.
   static std::shared_ptr<LoraAdapter> create(std::shared_ptr<EngineCore> core, const LoraOptions& options);
   // From a GGUF LoRA file or a PEFT folder. Throws invalid_file, unsupported_file, not_finite, and adapter_mismatch
-  // when it is not of this model or not every layer has the same targets.
+  // when it is not of this model.
   static std::shared_ptr<LoraAdapter> load(std::shared_ptr<EngineCore> core, const std::string& path);
   using TrainableOver::TrainableOver;
 

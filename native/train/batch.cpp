@@ -241,7 +241,7 @@ PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch) {
   packing.cu_seqlens =
       upload_ints(backend, arena, batch.cu_seqlens.data(), static_cast<int64_t>(batch.cu_seqlens.size()));
   packing.positions = upload_ints(backend, arena, positions.data(), packing.tokens);
-  return {upload_ints(backend, arena, batch.tokens.data(), packing.tokens), packing};
+  return {upload_ints(backend, arena, batch.tokens.data(), packing.tokens), packing, batch.tokens};
 }
 
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses) {
@@ -252,7 +252,7 @@ LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& loss
 ChoiceRows upload_choices(Backend& backend, Arena& arena, const Batch& batch) {
   const int64_t J = static_cast<int64_t>(batch.choice_tokens.size());
   ChoiceRows choices;
-  choices.offsets = batch.choice_offsets;
+  choices.offsets = batch.choice_offsets, choices.tokens_on_host = batch.choice_tokens;
   choices.on_device =
       upload_ints(backend, arena, batch.choice_offsets.data(), static_cast<int64_t>(batch.choice_offsets.size()));
   choices.tokens = upload_ints(backend, arena, batch.choice_tokens.data(), J);

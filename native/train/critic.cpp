@@ -20,7 +20,8 @@ std::shared_ptr<LoraCritic> LoraCritic::blank(std::shared_ptr<EngineCore> core, 
   std::optional<LoraOptions> lora;
   if (!trunk) lora = options;
   ParameterLayout layout;
-  if (lora) add_lora_parameters(layout, core->llama.config(), lora_spec(*lora));
+  const LlamaConfig& config = core->llama.config();
+  if (lora) add_lora_parameters(layout, config, lora_spec(*lora, config.layers));
   const int head = static_cast<int>(layout.parameters().size());
   add_value_head_parameters(layout, width, hidden);
   auto trained = std::make_unique<TrainedParameters>(std::move(core), "critic", std::move(lora), std::move(layout));

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "core/lora_weight.h"
 #include "core/named_tensor.h"
 
 namespace spark {
@@ -46,6 +47,8 @@ struct LoraOptions {
   float alpha = 16.0f;  // the adapter's scale is alpha / R
   std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
   uint64_t seed = 0;
+  // Not empty: LoRA on just these weights, each with its own rank and alpha; those above are then a summary.
+  std::vector<LoraWeight> weights = {};
 };
 
 struct CriticOptions : LoraOptions {
@@ -175,7 +178,8 @@ struct SaveReport {
 class Trainable {
  public:
   virtual ~Trainable() = default;
-  virtual const LoraOptions& lora() const = 0;  // the LoRA of the trunk: its own, or of a critic's `trunk`
+  virtual const LoraOptions& lora() const = 0;          // the LoRA of the trunk: its own, or of a critic's `trunk`
+  virtual std::vector<LoraWeight> weights() const = 0;  // what that is of, layer by layer
   virtual int64_t parameter_count() const = 0;
   virtual OptimizerMetrics optimizer_step(const OptimizerOptions& options) = 0;
   virtual void zero_grad() = 0;

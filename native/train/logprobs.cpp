@@ -53,7 +53,7 @@ PolicyLogprobs read_policy(EngineCore& core, const Batch& batch, const LossPosit
     const Arena::Scope scope(core.arena);
     const LossRows targets = upload_losses(backend, core.arena, losses);
     float* lp = core.arena.floats(losses.count());  // (M)
-    output_logprobs(core.llama, core.arena, lp, own, targets, nullptr, nullptr, cancel);
+    output_logprobs(core.llama, core.arena, lp, own, targets, lora, nullptr, nullptr, cancel);
     const std::vector<float> host = download_logprobs(core, lp, losses, batch, lora);
     for (size_t m = 0; m < host.size(); ++m) policy.tokens[static_cast<size_t>(losses.positions[m])] = host[m];
   });
@@ -62,7 +62,7 @@ PolicyLogprobs read_policy(EngineCore& core, const Batch& batch, const LossPosit
     ChoiceRows choices = upload_choices(backend, core.arena, batch);
     choices.targets = nullptr;                                                        // nothing learns here
     float* lp = core.arena.floats(static_cast<int64_t>(batch.choice_tokens.size()));  // (J)
-    output_choices(core.llama, core.arena, lp, own, choices, nullptr, cancel);
+    output_choices(core.llama, core.arena, lp, own, choices, lora, nullptr, cancel);
     policy.choices = download_choices(core, lp, batch, lora);
   });
   return policy;

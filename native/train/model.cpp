@@ -116,7 +116,7 @@ SaveReport EngineModel::save(const std::string& path, const SaveOptions& options
   MergeLora lora;
   if (options.adapter) {
     TrainedParameters& trained = own(*options.adapter);
-    lora = {trained.tensors(false), trained.scale()};
+    lora = {trained.tensors(false), lora_weights(trained.options(), core_->llama.config().layers)};
   }
   const SavedModel saved = save_model(path, *core_->llama.weights().file, options.type, lora, cancel);
   return {static_cast<int64_t>(saved.bytes), saved.tensor_types, saved.merged, saved.unpacked};

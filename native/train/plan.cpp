@@ -105,6 +105,9 @@ void check_shape(const BatchShape& s, int64_t vocabulary) {
 std::string settings_key(const Pass& pass) {
   std::string key = std::to_string(pass.lora->rank);
   for (const std::string& target : pass.lora->targets) key += " " + target;
+  for (const LoraWeight& w : pass.lora->weights) {
+    key += " " + w.name + " " + std::to_string(w.rank) + " " + std::to_string(w.alpha);
+  }
   return key;
 }
 

@@ -1,7 +1,9 @@
 #include "train/trained.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "core/error.h"
@@ -86,25 +88,75 @@ int64_t require_step(const std::string& text, const std::string& path) {
   throw Error("invalid_file", path + ": metadata step: expected a whole number, got \"" + text + "\"");
 }
 
-}  // namespace
+void check_size(int rank, float alpha) {
+  if (rank < 1 || rank > 1024) refuse("rank", "1 to 1024", std::to_string(rank));
+  if (!(std::isfinite(alpha) && alpha > 0)) refuse("alpha", "a positive number", std::to_string(alpha));
+}
 
-LoraSpec lora_spec(const LoraOptions& options) {
-  LoraSpec spec;
-  spec.rank = options.rank;
-  spec.alpha = options.alpha;
-  if (options.rank < 1 || options.rank > 1024) refuse("rank", "1 to 1024", std::to_string(options.rank));
-  if (!(std::isfinite(options.alpha) && options.alpha > 0)) {
-    refuse("alpha", "a positive number", std::to_string(options.alpha));
-  }
-  if (options.targets.empty()) refuse("targets", "at least one of q, k, v, o, gate, up, down", "none");
-  for (const std::string& target : options.targets) {
+// By Projection.
+std::array<bool, kProjections> enabled_targets(const std::vector<std::string>& targets) {
+  std::array<bool, kProjections> enabled{};
+  if (targets.empty()) refuse("targets", "at least one of q, k, v, o, gate, up, down", "none");
+  for (const std::string& target : targets) {
     int p = 0;
     while (p < kProjections && target != projection_target(static_cast<Projection>(p))) ++p;
     if (p == kProjections) refuse("targets", "q, k, v, o, gate, up, down", target);
-    if (spec.enabled[static_cast<size_t>(p)]) refuse("targets", "each target once", target + " twice");
-    spec.enabled[static_cast<size_t>(p)] = true;
+    if (enabled[static_cast<size_t>(p)]) refuse("targets", "each target once", target + " twice");
+    enabled[static_cast<size_t>(p)] = true;
   }
+  return enabled;
+}
+
+// The alphas of an adapter whose weights have their own; ranks are in the tensors' shapes. "" where all have one.
+std::string alphas_text(const LoraOptions& options) {
+  std::string text;
+  for (const LoraWeight& weight : options.weights) text += std::to_string(weight.alpha) + " ";
+  return text;
+}
+
+}  // namespace
+
+LoraSpec lora_spec(const LoraOptions& options, int64_t layers) {
+  check_size(options.rank, options.alpha);
+  LoraSpec spec;
+  spec.layers.resize(static_cast<size_t>(layers));
+  const bool uniform = options.weights.empty();
+  const std::array<bool, kProjections> enabled =
+      uniform ? enabled_targets(options.targets) : std::array<bool, kProjections>{};
+  std::map<std::string, LoraWeight> own;
+  for (const LoraWeight& weight : options.weights) {
+    check_size(weight.rank, weight.alpha);
+    if (!own.emplace(weight.name, weight).second) refuse("weights", "each weight once", weight.name + " twice");
+  }
+  const auto take = [&](LoraSize& size, const std::string& name) {
+    if (const auto found = own.extract(name)) size = {found.mapped().rank, found.mapped().alpha};
+  };
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    for (size_t p = 0; p < kProjections; ++p) {
+      LoraSize& size = spec.layers[static_cast<size_t>(layer)][p];
+      if (enabled[p]) size = {options.rank, options.alpha};
+      take(size, kProjectionTable[p].weight(layer));
+    }
+  }
+  take(spec.embedding, kEmbeddingWeight), take(spec.head, kHeadWeight);
+  if (!own.empty()) refuse("weights", "weights of q, k, v, o, gate, up, down, token_embd, output", own.begin()->first);
   return spec;
+}
+
+std::vector<LoraWeight> lora_weights(const LoraOptions& options, int64_t layers) {
+  std::vector<LoraWeight> weights;
+  const LoraSpec spec = lora_spec(options, layers);
+  const auto list = [&](const std::string& name, const LoraSize& size) {
+    if (size.rank > 0) weights.push_back({name, size.rank, size.alpha});
+  };
+  list(kEmbeddingWeight, spec.embedding);
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    for (size_t p = 0; p < kProjections; ++p) {
+      list(kProjectionTable[p].weight(layer), spec.layers[static_cast<size_t>(layer)][p]);
+    }
+  }
+  list(kHeadWeight, spec.head);
+  return weights;
 }
 
 TrainedParameters::TrainedParameters(std::shared_ptr<EngineCore> core, std::string kind,
@@ -113,7 +165,7 @@ TrainedParameters::TrainedParameters(std::shared_ptr<EngineCore> core, std::stri
       kind_(std::move(kind)),
       options_(std::move(lora)),
       parameters_(*core_->backend, std::move(layout)) {
-  if (options_) view_ = view_lora(parameters_, core_->llama.config(), lora_spec(*options_));
+  if (options_) view_ = view_lora(parameters_, lora_spec(*options_, core_->llama.config().layers));
 }
 
 void commit_gradients(std::initializer_list<TrainedParameters*> sets) {
@@ -167,6 +219,7 @@ void TrainedParameters::save_state(const std::string& path) {
   if (options_) {
     writer.metadata["rank"] = std::to_string(options_->rank);
     writer.metadata["alpha"] = std::to_string(options_->alpha);
+    if (!options_->weights.empty()) writer.metadata["alphas"] = alphas_text(*options_);
   }
   std::vector<std::vector<NamedTensor>> parts;  // owns what the writer's spans see
   for (const auto& [prefix, kind] : kStateParts) parts.push_back(parameters_.download(kind));
@@ -185,6 +238,7 @@ void TrainedParameters::load_state(const std::string& path) {
   if (options_) {
     require_metadata(file, path, "rank", std::to_string(options_->rank));
     require_metadata(file, path, "alpha", std::to_string(options_->alpha));
+    require_metadata(file, path, "alphas", alphas_text(*options_));
   }
   const int64_t step = require_step(metadata_of(file, "step"), path);
   const std::vector<Parameter>& all = parameters_.layout().parameters();

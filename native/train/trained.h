@@ -14,8 +14,10 @@
 
 namespace spark {
 
-// Checks rank, alpha and targets (invalid_argument).
-LoraSpec lora_spec(const LoraOptions& options);
+// What each weight of a model with so many layers gets. Checks rank, alpha, targets and weights (invalid_argument).
+LoraSpec lora_spec(const LoraOptions& options, int64_t layers);
+// The same as a list: the embedding, layer by layer in the order of the table of projections, the head.
+std::vector<LoraWeight> lora_weights(const LoraOptions& options, int64_t layers);
 
 class TrainedParameters {
  public:
@@ -31,7 +33,6 @@ class TrainedParameters {
     parameters_.refresh_factors();
     return view_;
   }
-  float scale() const { return view_.scale; }
   int64_t count() const { return parameters_.layout().count(); }
 
   // To be called before a call's first gradient. They gather in Pending; commit_gradients adds them to the others.
@@ -63,6 +64,9 @@ class TrainableOver : public Interface {
  public:
   explicit TrainableOver(std::unique_ptr<TrainedParameters> trained) : trained_(std::move(trained)) {}
   const LoraOptions& lora() const override { return trained_->options(); }
+  std::vector<LoraWeight> weights() const override {
+    return lora_weights(lora(), trained_->core().llama.config().layers);
+  }
   int64_t parameter_count() const override { return trained_->count(); }
   OptimizerMetrics optimizer_step(const OptimizerOptions& options) override {
     return trained_->optimizer_step(options);

@@ -17,6 +17,7 @@ import type {
   AdapterOptions,
   CriticOptions,
   LoraTarget,
+  LoraWeight,
   MemoryPlan,
   ModelInfo,
   OpenModelOptions,
@@ -41,6 +42,7 @@ export interface TrainableInfo {
   readonly rank: number;
   readonly alpha: number;
   readonly targets: readonly LoraTarget[];
+  readonly weights: readonly LoraWeight[];
   readonly parameterCount: number;
 }
 

@@ -31,6 +31,7 @@ import type {
   Critic,
   CriticOptions,
   LoraTarget,
+  LoraWeight,
   MemoryPlan,
   Model,
   ModelInfo,
@@ -154,6 +155,7 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
   readonly rank: number;
   readonly alpha: number;
   readonly targets: readonly LoraTarget[];
+  readonly weights: readonly LoraWeight[];
   readonly parameterCount: number;
   protected readonly addon: Addon;
   protected readonly handle: H;
@@ -166,6 +168,7 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
     this.rank = info.rank;
     this.alpha = info.alpha;
     this.targets = info.targets;
+    this.weights = info.weights;
     this.parameterCount = info.parameterCount;
   }
 

@@ -9,6 +9,14 @@ import type {
   ValueMetrics,
 } from './metrics.js';
 
+/** One weight under LoRA; what is added to it is alpha / rank · B A. */
+export interface LoraWeight {
+  /** As its GGUF calls it: `blk.0.attn_q.weight` */
+  readonly name: string;
+  readonly rank: number;
+  readonly alpha: number;
+}
+
 export type LoraTarget = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
 export interface OpenModelOptions {
@@ -205,10 +213,15 @@ export interface Model {
 }
 
 export interface Trainable {
-  /** For a critic made with `trunk`, rank, alpha and targets are those of that adapter. */
+  /**
+   * Those of most weights; a loaded adapter may have other ranks and alphas, and targets that not every layer has. For a
+   * critic made with `trunk`, rank, alpha, targets and weights are those of that adapter.
+   */
   readonly rank: number;
   readonly alpha: number;
   readonly targets: readonly LoraTarget[];
+  /** What the LoRA is of, layer by layer */
+  readonly weights: readonly LoraWeight[];
   /** Number of trained values; those of a critic's `trunk` do not count */
   readonly parameterCount: number;
   optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics>;

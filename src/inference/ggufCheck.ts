@@ -5,7 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { isNodeError, SparkError } from '../errors.js';
 import { F32_TYPE, isWeightType } from './ggmlTypes.js';
-import { type GgufHeader, type GgufTensor, readGgufHeader } from './ggufHeader.js';
+import { type GgufHeader, readGgufHeader } from './ggufHeader.js';
 import { partsOf } from './ggufParts.js';
 import { vocabularyProblem } from './ggufVocabulary.js';
 
@@ -21,7 +21,7 @@ export interface ModelFileInfo {
 
 /** Throws `io_error` or `invalid_file`. Of a model in several files any one: all of them are checked. */
 export function checkModelFile(file: string): ModelFileInfo {
-  const header = join(file, read(file));
+  const header = join(file, readHeader(file));
   const architecture = text(header, 'general.architecture');
   const type = text(header, 'general.type') ?? 'model';
   if (architecture === null || type !== 'model') {
@@ -67,7 +67,7 @@ function join(file: string, header: GgufHeader): GgufHeader {
         'download what is missing into the same folder',
     );
   }
-  const parts = paths.map((part) => (part === file ? header : read(part)));
+  const parts = paths.map((part) => (part === file ? header : readHeader(part)));
   const tensors = parts.flatMap((part) => part.tensors);
   parts.forEach(({ metadata }, index) => {
     const [number, of] = [metadata.get('split.no'), metadata.get('split.count')];
@@ -221,50 +221,8 @@ function product(a: Size, b: Size): Size {
   return a === null || b === null ? null : a * b;
 }
 
-/** Throws `adapter_mismatch` when the adapter's matrices do not fit the model's. */
-export function checkAdapterFile(file: string, model: ModelFileInfo): void {
-  const header = read(file);
-  const type = text(header, 'general.type');
-  const kind = text(header, 'adapter.type');
-  if (type !== 'adapter' || kind !== 'lora') {
-    throw new SparkError(
-      'adapter_mismatch',
-      `expected a GGUF LoRA adapter, but ${file} says general.type = ${type ?? 'missing'}, ` +
-        `adapter.type = ${kind ?? 'missing'}; give the file of a LoRA adapter`,
-    );
-  }
-  const architecture = text(header, 'general.architecture');
-  if (architecture !== model.architecture) {
-    throw new SparkError(
-      'adapter_mismatch',
-      `expected an adapter of architecture ${model.architecture}, but ${file} is of ${architecture ?? 'none'}; ` +
-        "use the adapter's own base model",
-    );
-  }
-  for (const tensor of header.tensors) checkAdapterTensor(file, tensor, model);
-}
-
-function checkAdapterTensor(file: string, tensor: GgufTensor, model: ModelFileInfo): void {
-  const match = /^(.*)\.lora_([ab])$/.exec(tensor.name);
-  if (match === null) return;
-  const base = model.tensors.get(match[1]!);
-  if (base === undefined) {
-    throw new SparkError(
-      'adapter_mismatch',
-      `${file} adapts ${match[1]}, which the model does not have; use the adapter's own base model`,
-    );
-  }
-  // Innermost first: W is [C_in, C_out], A is [C_in, R], B is [R, C_out].
-  const [expected, got] = match[2] === 'a' ? [base[0], tensor.dimensions[0]] : [base[1], tensor.dimensions[1]];
-  if (expected !== got) {
-    throw new SparkError(
-      'adapter_mismatch',
-      `${file}: ${tensor.name} expected width ${expected} as in the model, got ${got}; use the adapter's own base model`,
-    );
-  }
-}
-
-function read(file: string): GgufHeader {
+/** Its header; throws `invalid_file` or `io_error` in words. */
+export function readHeader(file: string): GgufHeader {
   try {
     if (!statSync(file).isFile())
       throw new SparkError('invalid_file', `expected a GGUF file, but ${file} is not a file`);
@@ -288,7 +246,7 @@ function damaged(file: string, reason: string, cause?: unknown): SparkError {
   );
 }
 
-function text({ metadata }: GgufHeader, key: string): string | null {
+export function text({ metadata }: GgufHeader, key: string): string | null {
   const value = metadata.get(key);
   return typeof value === 'string' ? value : null;
 }

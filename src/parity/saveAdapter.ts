@@ -9,7 +9,7 @@
  */
 import { renameSync } from 'node:fs';
 import { signalOf } from '../abortable.js';
-import type { Adapter, Model } from '../engine/types.js';
+import type { Adapter, LoraWeight, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { percent } from '../units.js';
 import { compareLogprobs, difference, forEachPair, type Rows } from './compare.js';
@@ -76,15 +76,35 @@ async function sameBits({ model, adapter, file, signal }: SaveRequest): Promise<
   const back = await model.loadAdapter(file, signalOf({ signal }));
   try {
     const [expected, got] = [await adapter.tensors('value'), await back.tensors('value')];
-    const wrong = Object.keys(expected).filter((name) => !equalBits(expected[name]!.data, got[name]?.data));
-    const scale = back.alpha / back.rank;
+    const factors = factorsOf(adapter.weights, back.weights);
+    const wrong = Object.keys(expected).filter((name) => {
+      const factor = name.endsWith('.lora_b') ? (factors.get(name.slice(0, -'.lora_b'.length)) ?? 1) : 1;
+      return !equalBits(scaled(expected[name]!.data, factor), got[name]?.data);
+    });
     if (wrong.length > 0) throw refusal(`${wrong.length} tensors differ, the first is ${wrong[0]}`);
-    if (scale !== adapter.alpha / adapter.rank) {
-      throw refusal(`expected a scale of ${adapter.alpha / adapter.rank}, got ${scale}`);
-    }
   } finally {
     back.dispose();
   }
+}
+
+/**
+ * What the file's lora_b must be, times that in memory, by weight: its format has one alpha for all weights, so the
+ * others are in lora_b.
+ */
+function factorsOf(memory: readonly LoraWeight[], file: readonly LoraWeight[]): Map<string, number> {
+  const written = new Map(file.map((weight) => [weight.name, weight]));
+  return new Map(
+    memory.map(({ name, rank, alpha }) => {
+      const back = written.get(name);
+      if (back?.rank !== rank)
+        throw refusal(`${name}: expected a rank of ${rank}, got ${back?.rank ?? 'no such pair'}`);
+      return [name, alpha / back.alpha];
+    }),
+  );
+}
+
+function scaled(data: Float32Array, factor: number): Float32Array {
+  return factor === 1 ? data : data.map((value) => value * factor);
 }
 
 function equalBits(a: Float32Array, b: Float32Array | undefined): boolean {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Model, openModel } from '../../src/engine/index.js';
 import { Served } from './llamaCppLogprobs.js';
+import { makeMixed } from './mixedAdapter.js';
 import { makeBatch, randomTokens, temporaryFolder } from './support.js';
 
 const TOLERANCE = 2e-4;
@@ -75,5 +76,37 @@ describe.each([
     const back = await model.loadAdapter(`${own}-peft`);
     await back.save(`${own}-back.gguf`, 'gguf');
     expectParity(await served.logprobs(tokens, `${own}-back.gguf`), adapted);
+  });
+
+  it('an adapter whose weights have ranks and alphas of their own, trained on and saved by us', async () => {
+    const whole = await model.createAdapter({ rank: 4, alpha: 32, seed: 13 });
+    const batch = makeBatch([60, 45], 8);
+    const train = async (adapter: Adapter) => {
+      for (let step = 0; step < 4; step++) {
+        await adapter.accumulateSft(batch, { normalizer: 103 });
+        await adapter.optimizerStep({ learningRate: 0.02 });
+      }
+    };
+    await train(whole);
+    const own = `${folder}/${architecture}-mixed`;
+    await whole.save(`${own}-whole`, 'peft');
+    makeMixed(`${own}-whole`, `${own}-peft`, model.info);
+    const mixed = await model.loadAdapter(`${own}-peft`);
+    const sizes = new Set(mixed.weights.map(({ rank, alpha }) => `${rank} ${alpha}`));
+    expect(sizes).toEqual(new Set(['2 32', '3 32', '3 12', '4 32', '4 10.5']));
+    expect(mixed.weights.length).toBe(whole.weights.length - 3 + 2);
+    expect([mixed.weights[0], mixed.weights.at(-1)]).toEqual([
+      { name: 'token_embd.weight', rank: 2, alpha: 32 },
+      { name: 'output.weight', rank: 3, alpha: 32 },
+    ]);
+    await train(mixed);
+    const adapted = await ours(mixed);
+    expect(largest(adapted, await ours(whole))).toBeGreaterThan(0.1);
+    await mixed.save(`${own}.gguf`, 'gguf');
+    expectParity(await served.logprobs(tokens, `${own}.gguf`), adapted);
+    await mixed.save(`${own}-again`, 'peft');
+    const back = await model.loadAdapter(`${own}-again`);
+    expect(back.weights).toEqual(mixed.weights);
+    expect(await back.tensors('value')).toEqual(await mixed.tensors('value'));
   });
 });

@@ -45,7 +45,7 @@ const std::map<std::string, std::string> kTensors = {{"q", "attn_q"},      {"k",
                                                      {"down", "ffn_down"}};
 
 LoraTensors adapter(const std::vector<std::string>& targets) {
-  LoraTensors lora{kRank, 16.0f, targets, {}};
+  LoraTensors lora{kRank, 16.0f, targets, {}, {}};
   for (int layer = 0; layer < 2; ++layer) {
     for (const std::string& target : targets) {
       const std::string name = "blk." + std::to_string(layer) + "." + kTensors.at(target) + ".weight.lora_";
@@ -146,9 +146,6 @@ TEST_CASE("another model's adapter is refused with the tensor's name") {
   other.width = 16;
   refused(other, "blk.0.attn_q.weight.lora_a: expected shape (2, 16), got (2, 8)");
   other = shapes();
-  other.layers = 3;
-  refused(other, "blk.2.attn_q.weight.lora_a");
-  other = shapes();
   other.layers = 1;
   refused(other, "blk.1.");
   other = shapes();
@@ -177,9 +174,12 @@ TEST_CASE("a damaged set of tensors is refused on saving and loading alike") {
   lora.tensors[2].data[1] = NAN;
   refused(lora, "not_finite", "blk.0.attn_k.weight.lora_a");
   lora = adapter(kAll);
-  lora.rank = 0;
-  refused(lora, "adapter_mismatch", "rank");
-  refused({kRank, 16, {}, {}}, "adapter_mismatch", "expected LoRA tensors");
+  lora.alpha = 0;
+  refused(lora, "unsupported_file", "alpha of blk.0.attn_q.weight");
+  lora = adapter(kAll);
+  lora.tensors[0].shape = {0, 8}, lora.tensors[0].data.clear();
+  refused(lora, "adapter_mismatch", "blk.0.attn_q.weight.lora_a: expected a rank of 1 to 1024, got shape (0, 8)");
+  refused({kRank, 16, {}, {}, {}}, "adapter_mismatch", "expected LoRA tensors");
   CHECK(dir.entries() == 0);
 }
 
@@ -196,8 +196,12 @@ TEST_CASE("GGUF files that are no LoRA adapter") {
   refused({{{"general.architecture", llama}}, {}}, "adapter_mismatch", "general.type");
   refused({{{"general.type", kind}, {"general.architecture", llama}, {"adapter.type", std::string("control")}}, {}},
           "adapter_mismatch", "adapter.type");
-  refused({{{"general.type", kind}, {"general.architecture", llama}, {"adapter.type", lora}}, {}}, "invalid_file",
-          "adapter.lora.alpha");
+  refused({{{"general.type", kind},
+            {"general.architecture", llama},
+            {"adapter.type", lora},
+            {"adapter.lora.alpha", uint32_t{16}}},
+           {}},
+          "invalid_file", "adapter.lora.alpha");
   CHECK(thrown([&] { load_lora(dir.file("absent"), shapes()); }).code == "io_error");
 }
 
@@ -216,7 +220,14 @@ TEST_CASE("PEFT settings we do not compute are refused, rsLoRA's scale is kept")
   CHECK(loading("use_dora", true).code == "unsupported_file");
   CHECK(loading("bias", "all").code == "unsupported_file");
   CHECK(loading("peft_type", "IA3").code == "unsupported_file");
-  CHECK(loading("rank_pattern", {{"q_proj", 4}}).says("rank_pattern"));
+  CHECK(loading("rank_pattern", {{"q_proj", 4}}).says("r of model.layers.0.self_attn.q_proj: expected 2"));
+  CHECK(loading("rank_pattern", {{"q_proj", 2}, {"layers.0.self_attn.q_proj", 4}}).says("expected one pattern"));
+  CHECK(loading("rank_pattern", {{"(a+)+", 2}}).says("simple patterns"));
+  CHECK(loading("rank_pattern", {{"(?P<x>q_proj)", 2}}).says("simple patterns"));
+  CHECK(loading("alpha_pattern", {{"q_proj", "x"}}).code == "invalid_file");
+  CHECK(loading("alpha_pattern", {{"q_proj", 4}}).code == "nothing thrown");
+  CHECK(load_lora(dir.file("p"), shapes()).weights[0] == LoraWeight{"blk.0.attn_q.weight", kRank, 4});
+  CHECK(load_lora(dir.file("p"), shapes()).weights[1] == LoraWeight{"blk.0.ffn_down.weight", kRank, 16});
   CHECK(loading("modules_to_save", {"lm_head"}).code == "unsupported_file");
   CHECK(loading("modules_to_save", nullptr).code == "nothing thrown");
   CHECK(loading("rank_pattern", nlohmann::json::object()).code == "nothing thrown");
@@ -228,4 +239,177 @@ TEST_CASE("PEFT settings we do not compute are refused, rsLoRA's scale is kept")
   CHECK(thrown([&] { load_lora(dir.file("p"), shapes()); }).code == "invalid_file");
   std::filesystem::remove(path);
   CHECK(thrown([&] { load_lora(dir.file("p"), shapes()); }).code == "io_error");
+}
+
+namespace {
+
+// A GGUF adapter of these tensors: name, rows, columns.
+void write_gguf(const std::string& path, float alpha, const std::vector<NamedTensor>& tensors) {
+  GgufWriter writer{{{"general.type", std::string("adapter")},
+                     {"general.architecture", std::string("llama")},
+                     {"adapter.type", std::string("lora")}},
+                    {}};
+  writer.metadata["adapter.lora.alpha"] = alpha;
+  for (const NamedTensor& tensor : tensors) writer.tensors.push_back({tensor.name, tensor.shape, tensor.data});
+  writer.write(path);
+}
+
+}  // namespace
+
+TEST_CASE("a GGUF of some weights with their own ranks, and llama.cpp's reading of alpha 0") {
+  TemporaryDirectory dir;
+  const std::vector<NamedTensor> tensors = {
+      counted("blk.1.attn_v.weight.lora_a", {1, 8}), counted("blk.1.attn_v.weight.lora_b", {4, 1}),
+      counted("blk.0.ffn_up.weight.lora_a", {3, 8}), counted("blk.0.ffn_up.weight.lora_b", {12, 3})};
+  write_gguf(dir.file("a.gguf"), 6.0f, tensors);
+  const LoraTensors lora = load_lora(dir.file("a.gguf"), shapes());
+  CHECK(lora.weights == std::vector<LoraWeight>{{"blk.0.ffn_up.weight", 3, 6}, {"blk.1.attn_v.weight", 1, 6}});
+  CHECK(lora.targets == std::vector<std::string>{"v", "up"});
+  write_gguf(dir.file("0.gguf"), 0.0f, tensors);
+  const LoraTensors ones = load_lora(dir.file("0.gguf"), shapes());
+  for (const LoraWeight& weight : ones.weights) CHECK(weight.scale() == 1);
+  save_gguf_lora(dir.file("1.gguf"), ones, shapes());
+  CHECK(GgufFile::open(dir.file("1.gguf"))->get_float("adapter.lora.alpha", 9) == 0);
+  check_equal(load_lora(dir.file("1.gguf"), shapes()), ones);
+}
+
+TEST_CASE("a GGUF has one alpha: the others are in lora_b") {
+  TemporaryDirectory dir;
+  LoraTensors lora = adapter({"q", "v", "down"});
+  for (const NamedTensor& tensor : lora.tensors) {
+    if (!tensor.name.ends_with("_a")) continue;
+    const std::string weight = tensor.name.substr(0, tensor.name.size() - 7);
+    lora.weights.push_back({weight, kRank, weight.find("attn_v") == std::string::npos ? 16.0f : 4.0f});
+  }
+  save_gguf_lora(dir.file("a.gguf"), lora, shapes());
+  const LoraTensors back = load_lora(dir.file("a.gguf"), shapes());
+  for (size_t i = 0; i < lora.tensors.size(); ++i) {
+    const bool folded = lora.tensors[i].name.ends_with("attn_v.weight.lora_b");
+    for (size_t j = 0; j < lora.tensors[i].data.size(); ++j) {
+      CHECK(back.tensors[i].data[j] == (folded ? 0.25f : 1.0f) * lora.tensors[i].data[j]);
+    }
+  }
+}
+
+TEST_CASE("every other kind of adapter is refused by its name, with what to do") {
+  TemporaryDirectory dir;
+  save_peft(dir.file("p"), adapter({"q"}), shapes());
+  const std::string path = dir.file("p") + "/adapter_config.json";
+  const auto original = nlohmann::json::parse(read_bytes(path));
+  const auto refused = [&](const char* key, const nlohmann::json& value, const char* what, const char* advice) {
+    CAPTURE(key);
+    auto config = original;
+    config[key] = value;
+    write_bytes(path, config.dump());
+    const Thrown e = thrown([&] { load_lora(dir.file("p"), shapes()); });
+    CAPTURE(e.message);
+    CHECK(e.code == "unsupported_file");
+    CHECK(e.says(what));
+    CHECK(e.says(advice));
+  };
+  constexpr const char* kMerge = "merge_and_unload";
+  for (const char* kind : {"ADALORA", "IA3", "OFT", "BOFT", "LN_TUNING", "POLY", "HRA", "XLORA", "NEW"}) {
+    refused("peft_type", kind, kind, kMerge);
+  }
+  for (const char* kind : {"LOHA", "LOKR", "VERA", "RANDLORA"}) refused("peft_type", kind, kind, "save_as_lora");
+  for (const char* kind : {"PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"}) {
+    refused("peft_type", kind, kind, "train a LoRA instead");
+  }
+  refused("use_dora", true, "DoRA", kMerge);
+  refused("bias", "lora_only", "biases", kMerge);
+  refused("lora_bias", true, "bias", kMerge);
+  refused("modules_to_save", {"lm_head"}, "whole weights", kMerge);
+  refused("trainable_token_indices", {5, 7}, "rows of the embedding", kMerge);
+  refused("layer_replication", {{0, 2}}, "more than once", kMerge);
+  refused("target_parameters", {"experts.gate"}, "bare parameters", kMerge);
+  refused("alora_invocation_tokens", {1, 2}, "aLoRA", "train a LoRA");
+  refused("use_qalora", true, "QALoRA", kMerge);
+  refused("loftq_config", {{"loftq_bits", 4}}, "LoftQ", "path_initial_model_for_weight_conversion");
+  refused("init_lora_weights", "pissa_niter_4", "changing the base's weights",
+          "path_initial_model_for_weight_conversion");
+  refused("a_new_setting", 3, "does not know", "remove it");
+  // What changes nothing.
+  for (const auto& [key, value] : std::map<std::string, nlohmann::json>{{"layers_to_transform", {0, 1}},
+                                                                        {"target_modules", ".*q_proj"},
+                                                                        {"fan_in_fan_out", true},
+                                                                        {"lora_dropout", 0.1},
+                                                                        {"init_lora_weights", "gaussian"},
+                                                                        {"a_new_setting", nullptr}}) {
+    CAPTURE(key);
+    auto config = original;
+    config[key] = value;
+    write_bytes(path, config.dump());
+    CHECK(thrown([&] { load_lora(dir.file("p"), shapes()); }).code == "nothing thrown");
+  }
+}
+
+TEST_CASE("tensors of a PEFT folder: what trainers write into names, and what is no LoRA of a projection") {
+  TemporaryDirectory dir;
+  save_peft(dir.file("p"), adapter({"q", "v"}), shapes());
+  const std::string weights = dir.file("p") + "/adapter_model.safetensors";
+  const LoraTensors expected = load_lora(dir.file("p"), shapes());
+  const SafetensorsFile original = SafetensorsFile::read(weights);
+  const std::string module = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  const auto written = [&](const auto& rename, const std::vector<NamedTensor>& more) {
+    SafetensorsWriter writer;
+    std::map<std::string, SafetensorsFile::Entry> tensors;
+    for (const auto& [name, entry] : original.tensors) tensors[rename(name)] = entry;
+    for (const auto& [name, entry] : tensors) writer.tensors.push_back({name, entry.shape, entry.data});
+    for (const NamedTensor& tensor : more) writer.tensors.push_back({tensor.name, tensor.shape, tensor.data});
+    writer.write(weights, true);
+  };
+  const auto same = [](const std::string& name) { return name; };
+  written([](std::string name) { return name.replace(name.find(".weight"), 7, ".default.weight"); }, {});
+  check_equal(load_lora(dir.file("p"), shapes()), expected);
+  written([](std::string name) { return name.insert(name.find("layers."), "_orig_mod."); }, {});
+  check_equal(load_lora(dir.file("p"), shapes()), expected);
+  written(same, {counted(module + "A.default.weight", {kRank, 8})});
+  CHECK(thrown([&] { load_lora(dir.file("p"), shapes()); }).says("expected one adapter, got two"));
+
+  const auto refused = [&](const std::string& name, const char* code, const char* says) {
+    CAPTURE(name);
+    written(same, {counted(name, {kRank, 8})});
+    const Thrown e = thrown([&] { load_lora(dir.file("p"), shapes()); });
+    CAPTURE(e.message);
+    CHECK(e.code == code);
+    CHECK(e.says(name));
+    CHECK(e.says(says));
+  };
+  const std::string model = "base_model.model.model.";
+  refused(model + "layers.0.self_attn.q_proj.lora_magnitude_vector", "unsupported_file", "DoRA");
+  refused(model + "layers.0.self_attn.q_proj.lora_B.bias", "unsupported_file", "lora_bias");
+  refused(model + "layers.0.input_layernorm.weight", "unsupported_file", "norm");
+  refused(model + "layers.0.self_attn.q_proj.bias", "unsupported_file", "bias");
+  refused(model + "embed_tokens.weight", "unsupported_file", "a whole weight");
+  refused(model + "layers.7.self_attn.q_proj.lora_A.weight", "adapter_mismatch", "layers 0 to 1");
+}
+
+TEST_CASE("a PEFT adapter by the names of its files, and one whose tensors are pickled") {
+  TemporaryDirectory dir;
+  const std::string folder = dir.file("p"), weights = folder + "/adapter_model.safetensors";
+  const LoraTensors lora = adapter({"q"});
+  save_peft(folder, lora, shapes());
+  check_equal(load_lora(weights, shapes()), load_lora(folder, shapes()));
+  check_equal(load_lora(folder + "/adapter_config.json", shapes()), load_lora(folder, shapes()));
+  std::filesystem::remove(weights);
+  CHECK(thrown([&] { load_lora(folder, shapes()); }).says("adapter_model.safetensors: expected a PEFT folder"));
+  write_bytes(folder + "/adapter_model.bin", "x");
+  const Thrown e = thrown([&] { load_lora(folder, shapes()); });
+  CHECK(e.code == "unsupported_file");
+  CHECK(e.says("safe_serialization"));
+}
+
+TEST_CASE("an activated LoRA of llama.cpp is refused") {
+  TemporaryDirectory dir;
+  const std::string path = dir.file("a.gguf");
+  GgufWriter writer{{{"general.type", std::string("adapter")},
+                     {"general.architecture", std::string("llama")},
+                     {"adapter.type", std::string("lora")},
+                     {"adapter.lora.alpha", 4.0f},
+                     {"adapter.alora.invocation_tokens", std::string("1 2")}},
+                    {}};
+  writer.write(path);
+  const Thrown e = thrown([&] { load_lora(path, shapes()); });
+  CHECK(e.code == "unsupported_file");
+  CHECK(e.says("aLoRA"));
 }

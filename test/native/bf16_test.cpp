@@ -86,7 +86,7 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
           packed ? backend.load_matrix(TensorType::BF16, reinterpret_cast<const std::byte*>(bits.data()), out, in)
                  : device.weight(w, out, in);
       float* logits = device.filled(M * out, 9);
-      backend.output_forward(logits, device.activations(x), weight, M);
+      backend.output_forward(logits, device.activations(x), weight, {}, M);
       CHECK(distance(device.host(logits, M * out), product(x, w, M, out, in)) < kBf16.exact);
       auto *y = device.held(M * out, 9), *dx = device.held(M * in, 0.5);
       backend.linear_forward(y, device.activations(x), weight, {}, nullptr, M);
@@ -96,7 +96,7 @@ TEST_CASE("a product in bf16 is the exact product of the rounded factors, summed
       CHECK(distance(device.values(dx, M * in), plus(expected, 0.5)) < kRounded);
       backend.linear_backward(dx, device.activations(dy), weight, {}, M, false);
       CHECK(distance(device.values(dx, M * in), expected) < kRounded);
-      backend.output_backward(dx, device.dlogits(dy, M, out), weight, M);
+      backend.output_backward(dx, device.dlogits(dy, M, out), weight, {}, M);
       CHECK(distance(device.values(dx, M * in), expected) < kRounded);
     }
   }

@@ -83,9 +83,9 @@ TEST_CASE("a packed output projection in panels gives what it gives whole") {
       Device device(backend);
       const Weight head = backend.load_matrix(t.type, data.data(), V, C);
       float* logits = device.filled(M * V, 9);
-      backend.output_forward(logits, device.activations(random_doubles("x", M * C)), head, M);
+      backend.output_forward(logits, device.activations(random_doubles("x", M * C)), head, {}, M);
       auto* dx = device.held(M * C, 9);
-      backend.output_backward(dx, device.dlogits(random_doubles("dlogits", M * V), M, V), head, M);
+      backend.output_backward(dx, device.dlogits(random_doubles("dlogits", M * V), M, V), head, {}, M);
       return std::pair(device.host(logits, M * V), device.values(dx, M * C));
     };
     const auto whole = products(V * C), panels = products(10 * C);  // 10, 10, 10 and 7 rows

@@ -91,14 +91,6 @@ double largest_of_row(const Doubles& x, int64_t row, int64_t cols) {
   return most;
 }
 
-// c (m, n) = a (m, k) bᵀ with b (n, k)
-Doubles times_transposed(const Doubles& a, const Doubles& b, int64_t m, int64_t n, int64_t k) {
-  Doubles c(static_cast<size_t>(m * n), 0.0);
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; ++j)
-      for (int64_t p = 0; p < k; ++p) c[i * n + j] += a[i * k + p] * b[j * k + p];
-  return c;
-}
 Doubles turned(const Doubles& x, int64_t rows, int64_t cols) {  // (cols, rows)
   Doubles t(x.size());
   for (int64_t r = 0; r < rows; ++r)

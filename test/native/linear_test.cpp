@@ -2,20 +2,6 @@
 
 using namespace spark_test;
 
-namespace {
-
-// c (m, n) = a (m, k) bᵀ with b (n, k)
-Doubles times_transposed(const Doubles& a, const Doubles& b, int64_t m, int64_t n, int64_t k) {
-  Doubles c(static_cast<size_t>(m * n), 0.0);
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; ++j)
-      for (int64_t p = 0; p < k; ++p)
-        c[static_cast<size_t>(i * n + j)] += a[static_cast<size_t>(i * k + p)] * b[static_cast<size_t>(j * k + p)];
-  return c;
-}
-
-}  // namespace
-
 OP_TEST_CASE("linear, frozen weight") {
   for (const auto& [M, out, in] :
        std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 1, 1}, {5, 7, 3}, {33, 48, 20}}) {
@@ -34,9 +20,9 @@ OP_TEST_CASE("linear, frozen weight") {
     CHECK(distance(device.values(dx, M * in), expected) < tolerance.activations);
     // the output projection: fp32 outside
     float* logits = device.filled(M * out, 9);
-    backend.output_forward(logits, device.activations(x), weight, M);
+    backend.output_forward(logits, device.activations(x), weight, {}, M);
     CHECK(distance(device.host(logits, M * out), times_transposed(x, w, M, out, in)) < tolerance.exact);
-    backend.output_backward(dx, device.dlogits(dy, M, out), weight, M);
+    backend.output_backward(dx, device.dlogits(dy, M, out), weight, {}, M);
     CHECK(distance(device.values(dx, M * in), expected) < tolerance.activations);
   }
 }

@@ -1,3 +1,5 @@
+#include <tuple>
+
 #include "op_support.h"
 
 using namespace spark;
@@ -77,8 +79,8 @@ OP_TEST_CASE("projections with LoRA that share A: forward with a residual, dA, d
     float* d = device.filled(A + 2 * B, 0.5f);
     auto* dx = device.held(X, 9);
     for (int64_t p = 0; p < 2; ++p) {
-      backend.lora_up_backward(backend.at(du, p * s.R), d + A + p * B, backend.at(dys, p * Y), backend.at(u, p * s.R),
-                               S, backend.at(b, p * B), kScale, s.M, s.out, s.R);
+      backend.lora_up_backward(backend.at(du, p * s.R), d + A + p * B, backend.at(dys, p * Y), s.out,
+                               backend.at(u, p * s.R), S, backend.at(b, p * B), kScale, s.M, s.out, s.R);
       const LowRank down = p ? LowRank{du, S, S, a} : LowRank{};
       backend.linear_backward(dx, backend.at(dys, p * Y), weights[p], down, s.M, p > 0);
     }
@@ -92,5 +94,87 @@ OP_TEST_CASE("projections with LoRA that share A: forward with a residual, dA, d
     backend.linear_backward(dx, dys, weights[0], {du, S, S, a}, s.M, false);
     backend.linear_backward(dx, backend.at(dys, Y), weights[1], {}, s.M, true);
     CHECK(distance(device.values(dx, X), part(gradient, 0, X)) < tolerance.activations);
+  }
+}
+
+// logits (M, V): x Wᵀ + scale (x Aᵀ) Bᵀ of x, A (R, C) and B (V, R) concatenated
+OP_TEST_CASE("LoRA on the output projection: logits, dx, dA, dB from gradients that lie among logits") {
+  for (const Shape& s : std::vector<Shape>{{1, 1, 1, 1}, {5, 3, 7, 2}, {9, 20, 18, 8}, {7, 12, 35, 17}}) {
+    CAPTURE(s.in);
+    Device device(backend);
+    const int64_t X = s.x(), A = s.R * s.in, B = s.b(), Y = s.M * s.out;
+    const Doubles values = random_doubles("xab", X + A + B), dy = random_doubles("dy", Y),
+                  w = random_doubles("w", s.out * s.in);
+    const auto logits_of = [&](const Doubles& at) {
+      Doubles y = times_transposed(part(at, 0, X), w, s.M, s.out, s.in);
+      const Doubles u = times_transposed(part(at, 0, X), part(at, X, A), s.M, s.R, s.in);
+      const Doubles up = times_transposed(u, part(at, X + A, B), s.M, s.out, s.R);
+      for (size_t i = 0; i < y.size(); ++i) y[i] += kScale * up[i];
+      return y;
+    };
+    const Doubles gradient = numeric_gradient(logits_of, values, dy);
+    const Weight weight = device.weight(w, s.out, s.in);
+    const Activation* x = device.activations(values);
+    const Activation *a = backend.at(x, X), *b = backend.at(a, A);
+    auto *u = device.held(s.M * s.R, 9), *du = device.held(s.M * s.R, 9), *dx = device.held(X, 9);
+    float *logits = device.filled(Y, 9), *d = device.filled(A + B, 0.5f);
+    backend.lora_down(u, x, a, kScale, s.M, s.in, s.R);
+    backend.output_forward(logits, x, weight, {u, s.R, s.R, b}, s.M);
+    CHECK(distance(device.host(logits, Y), logits_of(values)) < tolerance.activations);
+    const Activation* dlogits = device.dlogits(dy, s.M, s.out);
+    backend.lora_up_backward(du, d + A, dlogits, backend.dlogit_stride(s.out), u, s.R, b, kScale, s.M, s.out, s.R);
+    backend.lora_down_backward(d, du, x, s.M, s.in, s.R);
+    backend.output_backward(dx, dlogits, weight, {du, s.R, s.R, a}, s.M);
+    const auto got = device.host(d, A + B);
+    CHECK(distance(device.values(dx, X), part(gradient, 0, X)) < tolerance.activations);
+    CHECK(distance(part(got, 0, A), plus(part(gradient, X, A), 0.5)) < tolerance.activations);
+    CHECK(distance(part(got, A, B), plus(part(gradient, X + A, B), 0.5)) < tolerance.activations);
+  }
+}
+
+// y (N, C): y += scale · A[tokens] Bᵀ of A (V, R) and B (C, R) concatenated
+OP_TEST_CASE("LoRA on the embedding: rows of A by token, a token's gradient from all its rows") {
+  constexpr int64_t V = 11;
+  for (const auto& [N, C, R] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 1, 1}, {37, 12, 5}, {64, 20, 8}}) {
+    CAPTURE(N);
+    Device device(backend);
+    std::vector<int32_t> tokens, rows, distinct, offsets;
+    for (int64_t n = 0; n < N; ++n) tokens.push_back(static_cast<int32_t>(n * n % 7 + n % 2));
+    for (int32_t token = 0; token < V; ++token) {
+      const size_t before = rows.size();
+      for (int32_t n = 0; n < N; ++n) {
+        if (tokens[static_cast<size_t>(n)] == token) rows.push_back(n);
+      }
+      if (rows.size() > before) distinct.push_back(token), offsets.push_back(static_cast<int32_t>(before));
+    }
+    offsets.push_back(static_cast<int32_t>(N));
+    const Doubles values = random_doubles("ab", V * R + C * R), dy = random_doubles("dy", N * C);
+    const auto embedded = [&, N = N, C = C, R = R](const Doubles& at) {
+      Doubles y(static_cast<size_t>(N * C), 0.0);
+      for (int64_t n = 0; n < N; ++n)
+        for (int64_t c = 0; c < C; ++c)
+          for (int64_t r = 0; r < R; ++r)
+            y[static_cast<size_t>(n * C + c)] += kScale *
+                                                 at[static_cast<size_t>(tokens[static_cast<size_t>(n)] * R + r)] *
+                                                 at[static_cast<size_t>(V * R + c * R + r)];
+      return y;
+    };
+    const Doubles gradient = numeric_gradient(embedded, values, dy);
+    const Activation* a = device.activations(values);
+    const Activation* b = backend.at(a, V * R);
+    const int32_t* on_device = device.ints(tokens);
+    auto *u = device.held(N * R, 9), *du = device.held(N * R, 9), *y = device.held(N * C, 0.25);
+    float* d = device.filled(V * R + C * R, 0.5f);
+    backend.lora_rows_forward(u, a, on_device, kScale, N, R);
+    backend.lora_up(y, {u, R, R, b}, N, C);
+    CHECK(distance(device.values(y, N * C), plus(embedded(values), 0.25)) < tolerance.activations);
+    backend.lora_up_backward(du, d + V * R, device.activations(dy), C, u, R, b, kScale, N, C, R);
+    backend.lora_rows_backward(
+        d, du, {static_cast<int64_t>(distinct.size()), device.ints(distinct), device.ints(offsets), device.ints(rows)},
+        R);
+    const auto got = device.host(d, V * R + C * R);
+    CHECK(distance(part(got, 0, V * R), plus(part(gradient, 0, V * R), 0.5)) < tolerance.activations);
+    CHECK(distance(part(got, V * R, C * R), plus(part(gradient, V * R, C * R), 0.5)) < tolerance.activations);
   }
 }

@@ -57,6 +57,16 @@ inline Doubles numeric_gradient(const std::function<Doubles(const Doubles&)>& f,
   return gradient;
 }
 
+// c (m, n) = a (m, k) bᵀ with b (n, k)
+inline Doubles times_transposed(const Doubles& a, const Doubles& b, int64_t m, int64_t n, int64_t k) {
+  Doubles c(static_cast<size_t>(m * n), 0.0);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t p = 0; p < k; ++p)
+        c[static_cast<size_t>(i * n + j)] += a[static_cast<size_t>(i * k + p)] * b[static_cast<size_t>(j * k + p)];
+  return c;
+}
+
 // Memory of a backend that copies from and to the host.
 class Device {
  public:

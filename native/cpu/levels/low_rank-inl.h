@@ -86,12 +86,12 @@ SPARK_INLINE void low_rank_outer(float* c, const T* w, int64_t ldw, const T* x, 
 
 // du (m, R) = dy btᵀ and c (R, out) += uᵀ dy; bt (R, out) is scale · Bᵀ
 template <class T>
-void lora_up_backward(T* du, float* c, const T* dy, const T* u, int64_t stride, const float* bt, int64_t m, int64_t out,
-                      int64_t R) {
+void lora_up_backward(T* du, float* c, const T* dy, int64_t dy_stride, const T* u, int64_t stride, const float* bt,
+                      int64_t m, int64_t out, int64_t R) {
   for (int64_t i = 0; i < m; i += kLowRankRows) {
     const int64_t rows = std::min(kLowRankRows, m - i);
-    low_rank_dots(du + i * stride, stride, dy + i * out, out, bt, rows, out, R);
-    low_rank_outer(c, u + i * stride, stride, dy + i * out, out, rows, out, R);
+    low_rank_dots(du + i * stride, stride, dy + i * dy_stride, dy_stride, bt, rows, out, R);
+    low_rank_outer(c, u + i * stride, stride, dy + i * dy_stride, dy_stride, rows, out, R);
   }
 }
 

@@ -67,14 +67,16 @@ function refuseUnused(args: { readonly action: string; readonly [flag: string]: 
 async function inspect(adapter: Adapter, path: string) {
   const tensors = await adapter.tensors('value');
   const rows = Object.entries(tensors).map(([name, { shape, data }]) => ({ name, shape, norm: norm(data) }));
-  const { rank, alpha, targets, parameterCount } = adapter;
+  const { rank, alpha, targets, weights, parameterCount } = adapter;
+  const others = weights.filter((weight) => weight.rank !== rank || weight.alpha !== alpha);
   const lines = [
     `${path}: rank ${rank}, alpha ${alpha}, targets ${targets.join(' ')}, ${parameterCount} parameters`,
+    ...others.map((weight) => `  ${weight.name}: rank ${weight.rank}, alpha ${weight.alpha}`),
     ...rows.map(
       (row) => `  ${row.name.padEnd(44)} ${row.shape.join(' x ').padStart(12)}   norm ${row.norm.toFixed(6)}`,
     ),
   ];
-  return { json: { path, rank, alpha, targets, parameterCount, tensors: rows }, text: lines.join('\n') };
+  return { json: { path, rank, alpha, targets, weights, parameterCount, tensors: rows }, text: lines.join('\n') };
 }
 
 async function exportTo(

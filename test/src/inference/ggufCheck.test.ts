@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { checkAdapterFile, checkModelFile } from '../../../src/inference/ggufCheck.js';
+import { checkAdapterFile } from '../../../src/inference/adapterCheck.js';
+import { checkModelFile } from '../../../src/inference/ggufCheck.js';
 import {
   type Draft,
   F32,

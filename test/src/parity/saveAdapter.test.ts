@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Model, openModel } from '../../../src/engine/index.js';
 import { checkSaved, sameEffect, saveChecked } from '../../../src/parity/saveAdapter.js';
 import { seededRandom } from '../../../src/random.js';
+import { makeMixed } from '../../bindings/mixedAdapter.js';
 import { temporaryFolder } from '../cli/runCli.js';
 
 const folder = temporaryFolder();
@@ -70,6 +71,19 @@ describe.each([
     // At most √2 of the rounding over the effect (see verify.test.ts): 2e-4 nats for fp32, 0.023 for K types.
     expect(Math.abs(saved.share - 1)).toBeLessThan((Math.SQRT2 * (name === 'F32' ? 2e-4 : 0.023)) / saved.effect);
     expect(existsSync(path.join(folder, `${name}-right.gguf`))).toBe(true);
+  });
+
+  it('passes an adapter whose weights have alphas of their own, which a GGUF has one of', async () => {
+    const folders = [path.join(folder, `${name}-whole`), path.join(folder, `${name}-mixed`)] as const;
+    await (await trained(8)).save(folders[0], 'peft');
+    makeMixed(...folders);
+    const mixed = await model.loadAdapter(folders[1]);
+    const saved = await saveChecked(request(mixed, 'mixed.gguf'));
+    expect(saved.effect).toBeGreaterThan(0.05);
+    expect(saved.mean).toBeLessThan(near);
+    const wrong = request(mixed, 'mixed-as-whole.gguf');
+    await (await model.loadAdapter(folders[0])).save(wrong.file, 'gguf');
+    await expect(checkSaved(wrong)).rejects.toMatchObject({ code: 'export_failed' });
   });
 
   it('passes an adapter that has learned nothing yet, and says that there was nothing to see', async () => {
