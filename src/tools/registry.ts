@@ -165,7 +165,7 @@ function isExample(example: unknown): boolean {
 export interface BuiltinOptions {
   /** Which of the eight, default all; the order is always the same. */
   readonly tools?: readonly string[];
-  /** Most processes for each kind of child, default 1; further calls wait. */
+  /** Most calls at once for each kind of child, a process each, default 1; further calls wait. Python has one in reserve. */
   readonly processes?: number;
   /** Folder of .jsonl articles for `encyclopedia` and `search`; default: the corpus of the package. */
   readonly corpus?: string;

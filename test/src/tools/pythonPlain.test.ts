@@ -125,6 +125,19 @@ describe('a process that has answered', { timeout: 400_000 }, () => {
     expect(await ask(own, '40 + 2')).toBe('true 42');
   });
 
+  it('that ends in the middle of a call leaves it to a new one', async () => {
+    const own = host(10_000);
+    await ask(own, '1 + 1');
+    const [pid] = own.pids();
+    const rest = () => new Promise((resolve) => setTimeout(resolve, 500));
+    await rest(); // Until it has been asked what it is like.
+    const answer = ask(own, 'sum(range(3 * 10 ** 7))');
+    await rest();
+    process.kill(pid!, 'SIGKILL');
+    expect(await answer).toBe('true 449999985000000');
+    expect(own.pids()).not.toContain(pid);
+  });
+
   it('ends when anything in it is no longer what it was', async () => {
     const changes = [
       ...[
