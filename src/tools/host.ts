@@ -1,15 +1,20 @@
 /** Runs tool calls in sandboxed children: queue, deadlines, replacement of children. */
 import { SparkError, throwIfAborted } from '../errors.js';
 import { HostProcess, type HostProcessOptions } from './hostProcess.js';
-import type { HostReply } from './hostProtocol.js';
+import type { HostAnswer } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
 import type { ToolContext, ToolResult } from './tool.js';
 
 export interface ToolHostOptions extends Omit<HostProcessOptions, 'onIdle'> {
   /** Calls that may run at once; further calls wait their turn. */
   readonly size: number;
-  /** A child is replaced after this many calls; 1 when a call could change what the next one uses. */
+  /** A child is replaced after this many calls. */
   readonly retireAfter: number;
+  /**
+   * A child that has answered calls may decline one, which is then given to one that has answered none. From the first such
+   * call on, or the first that uses its child up, one of those is kept ready.
+   */
+  readonly mayDecline?: boolean;
   /** Resident memory at which a child is killed (Linux), in MB. */
   readonly maxRssMb: number;
 }
@@ -23,6 +28,8 @@ interface Job {
   readonly detach: () => void;
   /** True once the call has been settled or aborted. */
   closed: boolean;
+  /** True once a child has declined it: it needs a child that has answered no call. */
+  unused: boolean;
 }
 
 const MAX_START_FAILURES = 2;
@@ -36,6 +43,8 @@ export class ToolHost {
   readonly #children = new Set<HostProcess>();
   readonly #queue: Job[] = [];
   readonly #running = new Map<HostProcess, Job>();
+  /** Whether an unused child is kept ready beside a used one. */
+  #keepsUnused = false;
   #startFailures = 0;
   #lastFailure = '';
   #disposed = false;
@@ -73,6 +82,7 @@ export class ToolHost {
         input,
         context,
         closed: false,
+        unused: false,
         settle: resolve,
         fail: reject,
         detach: () => context.signal?.removeEventListener('abort', onAbort),
@@ -84,9 +94,9 @@ export class ToolHost {
     });
   }
 
-  /** Process ids of the children that run now. */
+  /** Process ids of the children that run now, the oldest first; not of those that have been told to end. */
   pids(): readonly number[] {
-    return [...this.#children].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return [...this.#children].flatMap(({ pid, state }) => (pid === undefined || state === 'dying' ? [] : [pid]));
   }
 
   async dispose(): Promise<void> {
@@ -99,10 +109,14 @@ export class ToolHost {
 
   /** Hands queued jobs to idle children, and starts more children, up to `size`, when jobs are left. */
   #pump(): void {
-    for (const child of this.#children) {
-      if (this.#queue.length === 0 || this.#running.size >= this.options.size) break;
-      if (child.state === 'idle') this.#assign(child, this.#queue.shift()!);
+    for (const job of [...this.#queue]) {
+      if (this.#running.size + this.#renewing() >= this.options.size) break;
+      const child = this.#idle(job);
+      if (child === undefined) continue;
+      this.#queue.splice(this.#queue.indexOf(job), 1);
+      this.#assign(child, job);
     }
+    if (this.#queue.some(({ unused }) => unused)) this.#spare();
     let starting = [...this.#children].filter((child) => child.state === 'starting').length;
     let serving = this.#serving().length;
     while (!this.#disposed && serving < this.options.size && starting < this.#queue.length) {
@@ -110,6 +124,18 @@ export class ToolHost {
       starting += 1;
       serving += 1;
     }
+  }
+
+  /** An idle child for the job. One that has answered calls is preferred: the others are for jobs that need them. */
+  #idle(job: Job): HostProcess | undefined {
+    const idle = [...this.#children].filter(({ state }) => state === 'idle');
+    const used = job.unused ? undefined : idle.find(({ calls }) => calls > 0);
+    return used ?? idle.find(({ calls }) => calls === 0);
+  }
+
+  /** How many children have answered and are about to be ready for the next call: a job waits for them. */
+  #renewing(): number {
+    return [...this.#children].filter(({ state, calls }) => state === 'starting' && calls > 0).length;
   }
 
   /** The children that will take another call. */
@@ -135,15 +161,31 @@ export class ToolHost {
       this.#children.delete(child);
       const job = this.#running.get(child);
       this.#running.delete(child);
-      if (job !== undefined) this.#finish(job, failed(`${job.tool} stopped: ${reason}`));
+      if (job !== undefined) {
+        if (this.#mayRepeat(child, job)) this.#repeat(job);
+        else this.#finish(job, failed(`${job.tool} stopped: ${reason}`));
+      }
       if (child.calls > 0) this.#spare();
       this.#pump();
     });
   }
 
-  /** Starts a child when none would take the next call, so that this call will find one ready. */
+  /** Starts a child when none would take the next call, whatever it is, so that this call will find one ready. */
   #spare(): void {
-    if (!this.#disposed && this.#serving().length === 0) this.#spawn();
+    if (this.#disposed) return;
+    if (!this.#serving().some(({ calls }) => !this.#keepsUnused || calls === 0)) this.#spawn();
+  }
+
+  /** Whether it was for the calls before that the child has not answered. */
+  #mayRepeat(child: HostProcess, job: Job): boolean {
+    return this.options.mayDecline === true && !this.#disposed && child.calls > 1 && !job.unused && !job.closed;
+  }
+
+  /** Puts a job first in the queue again, for a child that has answered no call. */
+  #repeat(job: Job): void {
+    job.unused = true;
+    this.#keepsUnused = true;
+    this.#queue.unshift(job);
   }
 
   #startFailed(error: unknown): void {
@@ -181,8 +223,12 @@ export class ToolHost {
     void answer
       .then((reply) => {
         this.#running.delete(child);
-        if (child.calls >= this.options.retireAfter || ('retire' in reply && reply.retire === true)) child.kill();
-        this.#finish(job, toResult(reply, maxObservationChars));
+        const repeat = 'declined' in reply && this.#mayRepeat(child, job);
+        if (this.options.mayDecline === true) this.#keepsUnused ||= reply.retire === true;
+        // One that was needed unused goes at once: there are enough used ones.
+        if (child.calls >= this.options.retireAfter || reply.retire === true || job.unused) child.kill();
+        if (repeat) this.#repeat(job);
+        else this.#finish(job, toResult(reply, maxObservationChars));
         this.#pump();
       })
       // The child ended first: its `exited` handler settles the job.
@@ -239,7 +285,8 @@ export class ToolHost {
   }
 }
 
-function toResult(reply: Exclude<HostReply, { ready: true }>, maxChars: number): ToolResult {
+function toResult(reply: HostAnswer, maxChars: number): ToolResult {
+  if ('declined' in reply) return failed('a new process would not take the call');
   const text = printable(String(reply.observation));
   if (reply.ok) return { ok: true, observation: clip(text, maxChars) };
   return {

@@ -6,7 +6,9 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { harden } from './child/harden.js';
 import {
+  Declined,
   EvaluationFailure,
+  type HostAnswer,
   type HostKind,
   type HostReply,
   type HostRequest,
@@ -35,9 +37,7 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
   switch (which) {
     case 'python': {
       const { createPython } = await import('./child/python.js');
-      const tools = { python: await createPython(readFileSync(PAYLOAD_FD)) };
-      // No `intact`: the parent ends this process after one call, because Python code can change anything in it.
-      return [() => ({ tools })];
+      return [onlyOne(await createPython(readFileSync(PAYLOAD_FD)))];
     }
     case 'logic':
       return [await (await import('./child/logic.js')).logicImages()];
@@ -54,7 +54,7 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
 }
 
 async function answer(request: HostRequest): Promise<void> {
-  const { id, tool, input, maxChars } = request;
+  const { id, tool } = request;
   const slot = slots.find(({ image }) => Object.hasOwn(image.tools, tool));
   if (slot === undefined) {
     reply({ id, ok: false, code: 'tool_failed', observation: `no tool ${tool} in the ${kind} host` });
@@ -62,22 +62,40 @@ async function answer(request: HostRequest): Promise<void> {
     return;
   }
   const used = slot.image;
+  const result = await outcome(used, request);
+  reply(result);
+  // The parent ends a child that has to be replaced.
+  if (result.retire !== true) await renew(slot, used);
+}
+
+async function outcome(image: Image, { id, tool, input, maxChars }: HostRequest): Promise<HostAnswer> {
+  const retire = () => (image.spent?.() === true ? { retire: true } : {});
   try {
-    const observation = await used.tools[tool]!(input, maxChars);
+    const observation = await image.tools[tool]!(input, maxChars);
     // One character more than allowed, by which the parent sees that the text was longer.
-    reply({ id, ok: true, observation: observation.slice(0, maxChars + 1) });
+    return { id, ok: true, observation: observation.slice(0, maxChars + 1), ...retire() };
   } catch (error) {
+    if (error instanceof Declined) return { id, declined: true, ...retire() };
     const failure = error instanceof EvaluationFailure;
     const text = error instanceof Error ? error.message : 'failed';
-    reply({
+    return {
       id,
       ok: false,
       code: failure ? 'tool_failed' : 'tool_input',
       observation: text.slice(0, 2000),
-      ...(failure && error.retire ? { retire: true } : {}),
-    });
+      ...(failure && error.retire ? { retire: true } : retire()),
+    };
   }
-  await renew(slot, used);
+}
+
+/** For an image that this process can make once: when it is not intact any more, the process ends. */
+function onlyOne(image: Image): MakeImage {
+  let given = false;
+  return () => {
+    if (given) throw new Error('only another process can make another image');
+    given = true;
+    return image;
+  };
 }
 
 /** Replaces an image that is not intact; called after the answer was sent, so that no caller waits for it. */

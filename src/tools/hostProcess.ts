@@ -2,10 +2,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { type LaunchPlan, planLaunch } from './hostLaunch.js';
-import type { HostKind, HostReply, HostRequest } from './hostProtocol.js';
+import type { HostAnswer, HostKind, HostReply, HostRequest } from './hostProtocol.js';
 import { exitReason, spawnChild } from './hostSpawn.js';
-
-type Answer = Exclude<HostReply, { ready: true }>;
 
 const MEMORY_CHECK_MS = 100;
 
@@ -39,7 +37,7 @@ export class HostProcess {
   #child: ChildProcess | null = null;
   #killed = false;
   #reason = '';
-  #pending: { id: number; resolve: (reply: Answer) => void; reject: (error: Error) => void } | null = null;
+  #pending: { id: number; resolve: (reply: HostAnswer) => void; reject: (error: Error) => void } | null = null;
   #startTimer: NodeJS.Timeout | null = null;
   #markReady!: () => void;
   #markExited!: (reason: string) => void;
@@ -60,7 +58,7 @@ export class HostProcess {
     void this.#start();
   }
 
-  request(request: Omit<HostRequest, 'id'>): Promise<Answer> {
+  request(request: Omit<HostRequest, 'id'>): Promise<HostAnswer> {
     const child = this.#child;
     if (this.state !== 'idle' || child === null) throw new Error(`child is ${this.state}`);
     this.state = 'busy';
@@ -122,9 +120,10 @@ export class HostProcess {
     child.on('exit', (code, signal) => this.#end(this.#reason || exitReason(code, signal, stderr())));
   }
 
-  #receive(message: Answer): void {
+  #receive(message: HostAnswer): void {
     const pending = this.#pending;
-    if (pending === null || message.id !== pending.id || typeof message.observation !== 'string') return;
+    if (pending === null || message.id !== pending.id) return;
+    if (!('declined' in message) && typeof message.observation !== 'string') return;
     this.#pending = null;
     if (this.state === 'busy') {
       this.state = 'starting';

@@ -17,7 +17,7 @@ export interface HostRequest {
 export type HostReply =
   /** Sent after loading, and after each call when the child has an image for the next one. */
   | { readonly ready: true }
-  | { readonly id: number; readonly ok: true; readonly observation: string }
+  | { readonly id: number; readonly ok: true; readonly observation: string; readonly retire?: boolean }
   | {
       readonly id: number;
       readonly ok: false;
@@ -25,7 +25,12 @@ export type HostReply =
       readonly observation: string;
       /** The child may be broken and has to be replaced. */
       readonly retire?: boolean;
-    };
+    }
+  /** The call is for a child that has answered none. */
+  | { readonly id: number; readonly declined: true; readonly retire?: boolean };
+
+/** The reply to a request. */
+export type HostAnswer = Exclude<HostReply, { ready: true }>;
 
 /** File descriptor of a pipe for data too large for messages: what a child is given at its start, or what it makes. */
 export const PAYLOAD_FD = 4;
@@ -38,6 +43,8 @@ export interface Image {
   readonly tools: Readonly<Record<string, Evaluate>>;
   /** True when the last call has not changed the image, which is then kept. Absent: it is always dropped. */
   intact?(): boolean | Promise<boolean>;
+  /** True when the last call has used up the whole child, which cannot make another image. */
+  spent?(): boolean;
   dispose?(): void;
 }
 
@@ -55,5 +62,13 @@ export class EvaluationFailure extends Error {
   ) {
     super(message);
     this.name = 'EvaluationFailure';
+  }
+}
+
+/** Thrown by an Evaluate of a child that has answered calls: the result could depend on them. Nothing is known of the input. */
+export class Declined extends Error {
+  constructor() {
+    super('this call needs a child that has answered none');
+    this.name = 'Declined';
   }
 }

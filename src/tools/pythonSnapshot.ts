@@ -12,7 +12,7 @@ import { exitReason, spawnChild } from './hostSpawn.js';
 import { keepPicture, MAX_BYTES, readPicture } from './pictureFile.js';
 
 /** Our files that the snapshot depends on; it also depends on pyodide and Node. */
-const SOURCES = ['python.js', 'pythonDriver.js', 'realm.js'];
+export const SOURCES = ['python.js', 'pythonDriver.js', 'pythonIntact.js', 'pythonPlain.js', 'realm.js'];
 
 let snapshot: Promise<Uint8Array> | undefined;
 

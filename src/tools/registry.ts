@@ -165,7 +165,7 @@ function isExample(example: unknown): boolean {
 export interface BuiltinOptions {
   /** Which of the eight, default all; the order is always the same. */
   readonly tools?: readonly string[];
-  /** Most processes for each kind of child, default 1; further calls wait. */
+  /** Most calls at once for each kind of child, a process each, default 1; further calls wait. Python has one in reserve. */
   readonly processes?: number;
   /** Folder of .jsonl articles for `encyclopedia` and `search`; default: the corpus of the package. */
   readonly corpus?: string;
@@ -181,11 +181,12 @@ const OPTIONS = {
 } as const satisfies KeysOf<BuiltinOptions>;
 
 /**
- * Calls after which a child is replaced. Python code can change anything in its process, so a process answers one call.
- * The others make new images, and are replaced because of the memory that old images still take (z3: 24 MB each).
+ * Calls after which a child is replaced. Python's process ends at the first call that is not plain, and after this many in
+ * any case. The others make new images, and are replaced because of the memory that old images still take (z3: 24 MB
+ * each).
  */
 const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
-  python: 1,
+  python: 200,
   logic: 25,
   math: 100,
   chemistry: 100,
@@ -219,6 +220,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
         size,
         ...(payload === undefined ? {} : { payload }),
         retireAfter: RETIRE_AFTER[kind],
+        mayDecline: kind === 'python',
         startTimeoutMs: START_TIMEOUT_MS,
         maxRssMb: MAX_RSS_MB,
       });

@@ -4,28 +4,46 @@
  * file it needs from us, without evaluation of strings and without dynamic `import`. No Node module can be reached from
  * there.
  *
- * Code can change everything in the interpreter, so a process answers one call only. To start fast, it loads a snapshot
- * of the memory of an interpreter that has run nothing but our driver (0.2 s instead of 2.1 s, beside what Node itself
- * takes).
+ * Code can change everything in the interpreter, so a process answers one call only, unless every source it was given is
+ * plain (`pythonPlain.ts`). To start fast, it loads a snapshot of the memory of an interpreter that has run nothing but
+ * our driver (0.2 s instead of 2.1 s, beside what Node itself takes).
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type vm from 'node:vm';
-import { type Evaluate, EvaluationFailure } from '../hostProtocol.js';
+import { Declined, EvaluationFailure, type Image } from '../hostProtocol.js';
 import { DRIVER } from './pythonDriver.js';
 import { createRealm, importInRealm, runInRealm } from './realm.js';
 
 /** Limit of Python's heap; allocating more raises MemoryError in Python. */
 const MAX_HEAP_MB = 512;
+/**
+ * What the heap of a process that is kept may have grown by. A call that needs more is answered by a new process, so that
+ * no MemoryError depends on what earlier calls left in the heap.
+ */
+const KEPT_GROWTH_MB = 48;
+/**
+ * Words put on the native stack below a call in a kept process: 640 of its 900 KB. A frame of WebAssembly is smaller once
+ * V8 has optimised it, so depths at which a new process fails could succeed in a used one; with less than a third of the
+ * stack they fail in both, and the new process has the last word.
+ */
+const BALLAST = new Array<undefined>(40_000).fill(undefined);
 const FILES = ['pyodide.asm.wasm', 'python_stdlib.zip', 'pyodide-lock.json'];
 
 interface Pyodide {
   runPython(code: string): unknown;
   unregisterJsModule(name: string): void;
   makeMemorySnapshot(): Uint8Array;
+  readonly _module: { readonly HEAPU8: Uint8Array };
 }
-type Runner = (source: string, maxChars: number) => unknown;
+type Runner = (source: string, maxChars: number, used: boolean) => unknown;
+
+/** The limit of Python's heap, in bytes, and whether it was met since it was set. */
+interface HeapLimit {
+  set(bytes: number): void;
+  met(): boolean;
+}
 
 /** The snapshot: the memory of an interpreter that is ready for its first call. */
 export async function makePythonSnapshot(): Promise<Uint8Array> {
@@ -34,8 +52,9 @@ export async function makePythonSnapshot(): Promise<Uint8Array> {
   return pyodide.makeMemorySnapshot();
 }
 
-export async function createPython(snapshot: Uint8Array): Promise<Evaluate> {
-  const { pyodide, realm, globals } = await start({ _loadSnapshot: snapshot });
+/** The interpreter, as an image for all the calls of this process. */
+export async function createPython(snapshot: Uint8Array): Promise<Image> {
+  const { pyodide, realm, globals, heap } = await start({ _loadSnapshot: snapshot });
   // Needed only for starting; removed before any foreign code runs.
   for (const name of ['read', 'readbuffer', 'load', 'location']) {
     Reflect.deleteProperty(globals, name);
@@ -45,16 +64,60 @@ export async function createPython(snapshot: Uint8Array): Promise<Evaluate> {
   pyodide.unregisterJsModule('js');
   pyodide.unregisterJsModule('pyodide_js');
   const runner = pyodide.runPython(TAKE_DRIVER) as Runner;
-  return (input, maxChars) => evaluate(runner, input, maxChars);
+  const unchanged = pyodide.runPython('_spark_intact') as () => unknown;
+  if (unchanged() !== true) throw new Error('the interpreter could not be asked what it is like');
+  const bytes = () => pyodide._module.HEAPU8.byteLength;
+  const keptBytes = bytes() + KEPT_GROWTH_MB * 2 ** 20;
+  let used = false;
+  let spent = false;
+  const evaluate = (input: string, maxChars: number): string => {
+    // Whatever ends this without an answer uses the process up.
+    spent = true;
+    const run: Runner = used ? onLessStack(runner) : runner;
+    const reply = outcome(() => run(input, maxChars, used));
+    if (used && (reply === null || reply === '!' || heap.met())) throw new Declined();
+    if (reply === null) throw new EvaluationFailure('the interpreter failed and was restarted', true);
+    if (reply === '?') {
+      spent = false;
+      throw new Declined();
+    }
+    spent = !reply.startsWith('k') || bytes() > keptBytes;
+    used = true;
+    if (reply[1] !== '+') throw new Error(reply.slice(2));
+    return reply.slice(2);
+  };
+  const intact = (): boolean => {
+    heap.set(keptBytes);
+    return outcome(() => String(unchanged())) === 'true' && !heap.met();
+  };
+  return { tools: { python: evaluate }, spent: () => spent, intact };
+}
+
+/** What the driver returns; null when it raises something, as it catches all errors unless the interpreter is broken. */
+function outcome(run: () => unknown): string | null {
+  try {
+    const reply = run();
+    return typeof reply === 'string' ? reply : null;
+  } catch {
+    return null;
+  }
+}
+
+function onLessStack(runner: Runner): Runner {
+  return (source, maxChars, used) => {
+    const deep = (): unknown => runner(source, maxChars, used);
+    const deeper = (): unknown => Reflect.apply(deep, undefined, BALLAST);
+    return Reflect.apply(deeper, undefined, BALLAST);
+  };
 }
 
 async function start(
   options: object,
-): Promise<{ pyodide: Pyodide; realm: vm.Context; globals: Record<string, unknown> }> {
+): Promise<{ pyodide: Pyodide; realm: vm.Context; globals: Record<string, unknown>; heap: HeapLimit }> {
   const folder = `${dirname(createRequire(import.meta.url).resolve('pyodide'))}/`;
   const globals = shellGlobals(folder);
   const realm = createRealm(globals, false);
-  runInRealm(realm, HEAP_LIMIT, 'heap-limit');
+  const heap = runInRealm(realm, HEAP_LIMIT, 'heap-limit') as HeapLimit;
   let loading = true;
   const module = await importInRealm(realm, join(folder, 'pyodide.mjs'), (specifier) =>
     loading && specifier.endsWith('/pyodide.asm.mjs') ? join(folder, 'pyodide.asm.mjs') : null,
@@ -70,7 +133,7 @@ async function start(
     jsglobals: runInRealm(realm, 'Object.assign(Object.create(null), { Object })', 'jsglobals'),
   });
   loading = false;
-  return { pyodide, realm, globals };
+  return { pyodide, realm, globals, heap };
 }
 
 const TAKE_DRIVER = `
@@ -80,29 +143,21 @@ for _name in list(sys.modules):
 _spark_run
 `;
 
-/** The driver returns `+` and the output, or `-` and the error message. */
-function evaluate(runner: Runner, input: string, maxChars: number): string {
-  let reply: unknown;
-  try {
-    reply = runner(input, maxChars);
-  } catch {
-    // The driver catches everything that Python raises, so this error means that the interpreter is broken.
-  }
-  if (typeof reply !== 'string') throw new EvaluationFailure('the interpreter failed and was restarted', true);
-  if (!reply.startsWith('+')) throw new Error(reply.slice(1));
-  return reply.slice(1);
-}
-
 /** All memory growth goes through this JavaScript function; when it throws, malloc fails, and Python raises MemoryError. */
 const HEAP_LIMIT = `(() => {
   const grow = WebAssembly.Memory.prototype.grow;
-  const pages = ${MAX_HEAP_MB} * 16;
+  let bytes = ${MAX_HEAP_MB} * 2 ** 20;
+  let met = false;
   Object.defineProperty(WebAssembly.Memory.prototype, 'grow', {
     value: function (delta) {
-      if (this.buffer.byteLength / 65536 + delta > pages) throw new RangeError('heap limit');
+      if (this.buffer.byteLength + delta * 65536 > bytes) {
+        met = true;
+        throw new RangeError('heap limit');
+      }
       return grow.call(this, delta);
     },
   });
+  return { set: (limit) => { bytes = limit; met = false; }, met: () => met };
 })()`;
 
 /** The globals that pyodide's shell mode needs; none of them gives access to anything else. */

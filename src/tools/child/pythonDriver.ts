@@ -1,9 +1,13 @@
 /**
  * The Python code that runs one source: it collects stdout up to a limit and appends the repr of a last expression. It
- * serves one call and cleans nothing up. It imports modules that models often use, so that they are in the snapshot.
+ * cleans nothing up; what it says of a call decides whether the process may answer another. It imports modules that
+ * models often use, so that they are in the snapshot.
  */
-export const DRIVER = String.raw`
-def _make_driver():
+import { INTACT } from './pythonIntact.js';
+import { PLAIN } from './pythonPlain.js';
+
+export const DRIVER = String.raw`${PLAIN}
+def _make_driver(is_plain):
     import ast, asyncio, builtins, random, sys, textwrap, time, traceback
     import collections, datetime, decimal, fractions, functools, itertools, json, math, re, statistics, string
 
@@ -62,8 +66,17 @@ def _make_driver():
         if lines and lines[-1].strip() == chr(96) * 3: lines = lines[:-1]
         return textwrap.dedent('\n'.join(lines))
 
-    def execute(source, output):
-        tree = ast.parse(clean(source), '<input>')
+    # Above this many characters a source is not looked at.
+    MAX_PLAIN = 4000
+    # What a plain source raises for reasons of its own, which are the same in every process. Not how deep the stack is or
+    # how much memory there is.
+    ORDINARY = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, RuntimeError,
+        SyntaxError, TypeError, ValueError)
+
+    def ordinary(error):
+        return isinstance(error, ORDINARY) and not isinstance(error, (NotImplementedError, RecursionError))
+
+    def execute(tree, output):
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         namespace = {'__name__': '__main__', '__builtins__': builtins}
         exec(compile(tree, '<input>', 'exec'), namespace)
@@ -74,26 +87,40 @@ def _make_driver():
                 if text and not text.endswith('\n'): output.write('\n')
                 output.write(repr(value))
 
-    def run(source, limit):
-        output = Output(limit)
-        sys.stdout, sys.stderr, sys.stdin = output, Output(limit), None
+    # Returns what is to become of the process, and the result. 'k': it may be kept, 'u': it is used up; then '+' and the output
+    # or '-' and the error. '?' and '!': the process has answered calls before ('used'), and this one is for a process that
+    # has not; with '?' nothing of it has run, with '!' the process is used up.
+    def run(source, limit, used):
+        output, errors = Output(limit), Output(limit)
+        sys.stdout, sys.stderr, sys.stdin = output, errors, None
         random.seed(0)
-        ok = True
+        ok, plain = True, False
         try:
-            execute(source, output)
+            if used and len(source) > MAX_PLAIN: return '?'
+            try:
+                tree = ast.parse(clean(source), '<input>')
+                plain = len(source) <= MAX_PLAIN and is_plain(tree)
+            except SyntaxError:
+                plain = len(source) <= MAX_PLAIN # Nothing of it has run.
+                raise
+            if used and not plain: return '!' if errors.size else '?'
+            execute(tree, output)
             text = output.getvalue().rstrip() or 'no output (print the result)'
         except SystemExit as error:
             ok = error.code in (None, 0)
             text = output.getvalue().rstrip() or ('no output (print the result)' if ok else describe(error))
         except BaseException as error:
-            ok = False
+            ok, plain = False, plain and ordinary(error)
             text = describe(error)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-        return ('+' if ok else '-') + text
+        # A warning has been through the machinery of warnings; an address cannot be in the result of a plain source.
+        plain = plain and errors.size == 0 and ' at 0x' not in text
+        if used and not plain: return '!'
+        return ('k' if plain else 'u') + ('+' if ok else '-') + text
 
     return run
 
-_spark_run = _make_driver()
-del _make_driver
-`;
+_spark_run = _make_driver(_make_plain())
+del _make_driver, _make_plain
+${INTACT}`;

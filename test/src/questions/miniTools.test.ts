@@ -36,11 +36,9 @@ describe('ideal inputs', () => {
     const sample = [...families.values()].flatMap((list) => list.slice(0, full ? 3 : 1));
     expect(families.size).toBeGreaterThanOrEqual(35);
     const tried = new Set<string>();
-    const calls = sample.flatMap((question, index) => {
+    const calls = sample.flatMap((question) => {
       const rules = miniRules(question)!;
-      const inputs = Object.entries(rules.inputs).map(([tool, input]) => ({ question, rules, tool, input }));
-      // Python takes a process a call: here every third template's, all of them in the nightly run.
-      return inputs.filter(({ tool }) => full || tool !== 'python' || index % 3 === 0);
+      return Object.entries(rules.inputs).map(([tool, input]) => ({ question, rules, tool, input }));
     });
     // All at once, because every child has a queue.
     await Promise.all(
@@ -57,11 +55,9 @@ describe('ideal inputs', () => {
   it('give it for the rarest viable tool of every question of a set', async () => {
     const questions = makeMini({ seed: 12, perCategory: 20, split: 'test' });
     const rules = questions.map((question) => miniRules(question)!);
-    // Python's are above: they take most of a second each.
-    const hinted = rules.filter(({ hint }) => full || hint !== 'python');
-    expect(new Set(hinted.map(({ hint }) => hint)).size).toBe(full ? 8 : 7);
+    expect(new Set(rules.map(({ hint }) => hint)).size).toBe(8);
     await Promise.all(
-      hinted.map(async ({ hint, inputs, answer }) => {
+      rules.map(async ({ hint, inputs, answer }) => {
         const { observation } = await registry.run(hint, inputs[hint]!, CONTEXT);
         expect(mentions(observation, answer), `${hint} ${inputs[hint]}: ${observation}`).toBe(true);
       }),
@@ -75,7 +71,6 @@ describe('ideal inputs', () => {
     await Promise.all(
       problems.flatMap(({ inputs, answer }) =>
         Object.entries(inputs).map(async ([tool, input]) => {
-          if (tool === 'python') return;
           const { observation } = await registry.run(tool as MiniTool, input, CONTEXT);
           expect(mentions(observation, answer), `${tool} ${input}: ${observation}`).toBe(true);
         }),

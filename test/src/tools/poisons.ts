@@ -46,7 +46,13 @@ const PYTHON = [
     'from pyodide.ffi import to_js; o = to_js([1]).constructor.constructor.getPrototypeOf; setattr(o, "POISON", 1)',
     'from pyodide.ffi import to_js; f = to_js([1]).constructor.constructor.prototype; f.call = f.apply = None',
   ),
+  // Plain, so that their process goes on if it is as it was.
+  'print = sum = len = 3\nimport math\nmath = pi = 4\n[y := 5 for _ in range(2)]\nprint + y',
+  'x = {}\nx["x"] = [x]\nfor i in range(500): x = {i: x, "r": x}\nx = [0] * 10 ** 6',
+  "'a' * 10 ** 9",
+  'x = ()\nfor i in range(100000): x = (x,)\nlen({x: 1})',
   // Ended in the middle.
+  'x = 0\nwhile True: x += 1',
   'import json\njson.dumps = None\nwhile True: pass',
 ] as const;
 
@@ -124,9 +130,18 @@ export const POISONS: readonly { readonly tool: string; readonly input: string }
   ...of('search', ['constructor', '__proto__', 'toString valueOf', 'a'.repeat(19_999)]),
 ];
 
+const PLAIN = `
+import math
+d = {'b': 1, 'a': [2.5]}
+for k in 'xyz': d[k] = len(d) * 7
+print(math.pi, math.sqrt(2), sum(range(10)), 7 * 1, 3 + 4, sorted(d.items(), key=lambda p: str(p[1])), sep='; ')
+[f'{1 / 3:.3f}', 'a,b'.split(','), str(2 ** 100), [*range(-5, 9)], max(3, 4)]`;
+
 /** For every built-in tool a few inputs, each of which would show many changes. */
 export const FIXTURES: Readonly<Record<string, readonly string[]>> = {
+  // Plain ones, answered by a process that has answered others, between those that get a process of their own.
   python: [
+    PLAIN,
     `
 import ast, asyncio, builtins, decimal, fractions, gc, json, math, os, random, statistics, sys, textwrap
 async def five(): return 5
@@ -137,6 +152,10 @@ values = [json.dumps([1, {'a': None}]), ast.dump(ast.parse('1 + 1')), textwrap.d
   os.getcwd(), sorted(os.listdir('.')), sorted(os.listdir('/tmp')), os.environ.get('TZ'), hasattr(builtins, 'left'), asyncio.run(five()),
   json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1]]
 values`,
+    PLAIN,
+    'y + 1',
+    '(lambda: 1)() + len(str(10 ** 5000))',
+    PLAIN,
   ],
   calculator: [
     '[pi, e, tau, sqrt(2), sin(1), mean(1, 2, 4), 1/3, 2^0.5]',
