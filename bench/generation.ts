@@ -5,8 +5,9 @@
  *
  * `prompt tokens`: a rollout's prompt is `evaluated` from the first token that no sequence holds yet; the rest is
  * `reused`. Without reuse both together would be evaluated. `--instructions` writes them for a model that was trained
- * without, as the shipped one was. `--each`: questions of each of 14 categories. `--written`: most tokens of each thought, input and answer. `cpu` is processor time of
- * all threads; beside other work only it can be compared, in runs that alternate.
+ * without, as the shipped one was. `--each`: questions of each of 14 categories. `--written`: most tokens of each thought,
+ * input and answer. `cpu` is processor time of all threads; beside other work only it can be compared, in runs that
+ * alternate.
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -41,6 +41,14 @@ export interface AnsweredStep extends Pick<Step, 'action'> {
   readonly viable?: boolean | null;
 }
 
+export function answeredStep(
+  { action, scores, processOk }: Pick<Step, 'action' | 'scores' | 'processOk'>,
+  tau: number,
+): AnsweredStep {
+  const score = scores !== null && Object.hasOwn(scores, action) ? scores[action]! : null;
+  return { action, coherent: processOk, viable: score === null ? null : score >= tau };
+}
+
 /** `actionNames`: every action the model could take, taken or not; their number is what entropy is normalized by. */
 export function summarize(trajectories: readonly Answered[], actionNames: readonly string[]): StageEvaluation {
   const graded = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));

@@ -2,6 +2,7 @@
  * Failure signs that the rows of a training show, asked after every row: each returns what it sees, or null. `signs.ts` has
  * the table. "Late" are the last quarter of the optimizer steps and at least LATE: single batches are noise.
  */
+import { mean } from 'simple-statistics';
 import { percent } from '../units.js';
 import type { Thresholds } from './signLimits.js';
 import type { TrainingHistory, TrainingRow } from './trainingHistory.js';
@@ -115,8 +116,4 @@ function weightedMean(rows: readonly TrainingRow[], name: string): number {
 /** Mean of the late values; null while there are too few. */
 function late(values: readonly number[]): number | null {
   return values.length < LATE ? null : mean(values.slice(-Math.max(LATE, Math.ceil(values.length / 4))));
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }

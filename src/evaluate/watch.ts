@@ -2,7 +2,6 @@
  * Looks for failure signs in a training, row by row. The same rows give the same signs at the same steps, so a training that
  * goes on, or a report, learns from the file what was seen before.
  */
-
 import type { Thresholds } from './signLimits.js';
 import { SIGN_CODES, SIGNS, type SignCode } from './signs.js';
 import { TrainingHistory, type TrainingRow } from './trainingHistory.js';

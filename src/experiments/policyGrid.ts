@@ -44,39 +44,34 @@ export class PolicyGrid {
   /** Bits, of the mean over the states of p(a | s). */
   entropyBits = (seed: number, draw: Draw): number => {
     const total = new Float64Array(this.actions);
-    const states = this.#each(seed, draw, ({ probabilities, states }, times) => {
-      for (let a = 0; a < total.length; a++) total[a]! += times * probabilities[a]!;
-      return times * states;
+    let states = 0;
+    this.#each(seed, draw, (sums, times) => {
+      for (let a = 0; a < total.length; a++) total[a]! += times * sums.probabilities[a]!;
+      states += times * sums.states;
     });
     return entropyOf(total.map((sum) => Math.log(sum / states))) / Math.LN2;
   };
 
-  belowTau = (seed: number, draw: Draw): number => {
-    let mass = 0;
-    const states = this.#each(seed, draw, ({ belowTau, states }, times) => {
-      mass += times * belowTau;
-      return times * states;
-    });
-    return mass / states;
-  };
+  belowTau = (seed: number, draw: Draw): number => this.#mean(seed, draw, 'belowTau', 'states');
 
-  rarestViable = (seed: number, draw: Draw): number => {
-    let mass = 0;
-    const states = this.#each(seed, draw, ({ rarestViable, viable }, times) => {
-      mass += times * rarestViable;
-      return times * viable;
-    });
-    return mass / states;
-  };
+  /** Over the states in which something is viable. */
+  rarestViable = (seed: number, draw: Draw): number => this.#mean(seed, draw, 'rarestViable', 'viable');
 
-  /** Σ of what `of` returns for the questions that were drawn. */
-  #each(seed: number, draw: Draw, of: (sums: Sums, times: number) => number): number {
-    let total = 0;
+  #mean(seed: number, draw: Draw, mass: 'belowTau' | 'rarestViable', count: 'states' | 'viable'): number {
+    let [some, all] = [0, 0];
+    this.#each(seed, draw, (sums, times) => {
+      some += times * sums[mass];
+      all += times * sums[count];
+    });
+    return some / all;
+  }
+
+  /** The questions that were drawn and have a state. */
+  #each(seed: number, draw: Draw, visit: (sums: Sums, times: number) => void): void {
     this.#sums[seed]!.forEach((sums, q) => {
       const times = draw[q]!;
-      if (sums !== null && times > 0) total += of(sums, times);
+      if (sums !== null && times > 0) visit(sums, times);
     });
-    return total;
   }
 }
 

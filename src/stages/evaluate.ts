@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
-import { type Answered, type StageEvaluation, summarize } from '../evaluate/summary.js';
+import { type Answered, answeredStep, type StageEvaluation, summarize } from '../evaluate/summary.js';
 import { stageSigns } from '../evaluate/warnings.js';
 import type { Generator } from '../inference/generator.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -205,16 +205,7 @@ async function readDone(run: Run, name: string, part: EvaluatedPart): Promise<Ma
 
 /** What the summary needs of a trajectory; its tokens and texts are not kept in memory. */
 function answered({ config }: Run, { category, correct, answer, steps }: Trajectory): Answered {
-  const { tau } = config.rollout;
-  return {
-    category,
-    correct,
-    answer,
-    steps: steps.map(({ action, scores, processOk }) => {
-      const score = scores !== null && Object.hasOwn(scores, action) ? scores[action]! : null;
-      return { action, coherent: processOk, viable: score === null ? null : score >= tau };
-    }),
-  };
+  return { category, correct, answer, steps: steps.map((step) => answeredStep(step, config.rollout.tau)) };
 }
 
 /** One result for each question. A question without a trajectory (too long, for example) counts as unparsed and wrong. */

@@ -107,10 +107,9 @@ async function measure(run: Run, spec: PolicySpec): Promise<Outcome<PolicySummar
     const at = adapterPath(run, spec.adapter);
     const adapter =
       at === null ? await model.createAdapter({ ...config.lora, seed: config.seed }) : await model.loadAdapter(at);
-    const context = { model, stage: `policy ${spec.name}`, log, signal };
-    const pass = { ...context, seed: config.seed, metrics() {}, checkpointFolder: null, checkpointEvery: 1 };
+    const context = { model, stage: `policy ${spec.name}`, log, signal, metrics() {} };
     const all = samples.map(({ sample }) => sample);
-    const tokens = await fitMicroBatch([adapter], all, config.ppo.microBatchTokens, pass);
+    const tokens = await fitMicroBatch([adapter], all, config.ppo.microBatchTokens, context);
     const choices = await readChoices(all, adapter, tokens, context);
     const states = samples.flatMap(({ sample, trajectory }, index) => statesOf(sample, trajectory, choices[index]!));
     const file = folder.policyFile(spec.name);

@@ -6,6 +6,9 @@ import type { Sample } from '../trajectory/sample.js';
 import { byteText } from '../units.js';
 import type { TrainContext } from './trainer.js';
 
+/** Who is told what was decided. */
+type Told = Pick<TrainContext, 'stage' | 'log' | 'metrics'>;
+
 /**
  * Plans the memory of the largest pass over these samples, and halves the token budget until it fits, or until a pass
  * has only the longest sample; if even that does not fit, the pass itself will throw with the numbers. Logs the result.
@@ -16,7 +19,7 @@ export async function fitMicroBatch(
   trainables: readonly (Adapter | Critic)[],
   samples: readonly Sample[],
   mostTokens: number,
-  context: TrainContext,
+  context: Told,
 ): Promise<number> {
   const longest = samples.reduce((most, sample) => Math.max(most, blockLength(sample)), 0);
   for (let tokens = mostTokens; ; tokens = Math.max(longest, Math.floor(tokens / 2))) {
@@ -54,7 +57,7 @@ function largestPass(samples: readonly Sample[], longest: number, budget: number
   return choices === 0 ? shape : { ...shape, choices, alternatives: choices * widest };
 }
 
-function announce(plan: MemoryPlan, tokens: number, lowered: boolean, context: TrainContext): void {
+function announce(plan: MemoryPlan, tokens: number, lowered: boolean, context: Told): void {
   const { recompute, total, host, limit } = plan;
   context.metrics({ stage: context.stage, event: 'memory', microBatchTokens: tokens, recompute, bytes: total, limit });
   const text =

@@ -61,12 +61,7 @@ export function advance(
 }
 
 /** `told`: the outliers that the log has named before. Every one is in the metrics, and the log names each once. */
-export function record(
-  at: Position,
-  { report, farthest }: Step,
-  context: TrainContext,
-  told: Set<string> = new Set(),
-): void {
+export function record(at: Position, { report, farthest }: Step, context: TrainContext, told: Set<string>): void {
   at.steps += 1;
   at.epochKl += report.k2Bounded * report.tokens;
   at.epochTokens += report.tokens;

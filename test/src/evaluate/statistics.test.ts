@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { accuracyByCategory, accuracyOf, wilson } from '../../../src/evaluate/accuracy.js';
 import { actionEntropy, countActions } from '../../../src/evaluate/entropy.js';
-import { summarize } from '../../../src/evaluate/summary.js';
+import { answeredStep, summarize } from '../../../src/evaluate/summary.js';
 import { THINK } from '../../../src/tools/tool.js';
 import type { Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 
@@ -128,5 +128,18 @@ describe('summarize', () => {
       { category: 'math', steps: 4, entropyBits: 1.5, entropyNormalized: 1.5 / Math.log2(9) },
     ]);
     expect(JSON.parse(JSON.stringify(stage))).toEqual(stage);
+    expect(stage).toMatchObject({ coherentShare: null, belowTauShare: null }); // Nobody judged them.
+  });
+
+  it('counts coherence and scores over the steps of which they are known', () => {
+    const taken = (score: number | null, processOk: boolean | null) =>
+      answeredStep({ action: 'python', scores: { python: score, search: 9 }, processOk }, 6);
+    // At τ an action is viable.
+    expect([6, 5.99, null].map((score) => taken(score, true).viable)).toEqual([true, false, null]);
+    expect(answeredStep({ action: 'toString', scores: {}, processOk: null }, 6)).toMatchObject({ viable: null });
+    expect(answeredStep({ action: 'python', scores: null, processOk: null }, 6)).toMatchObject({ viable: null });
+    const steps = [taken(6, true), taken(3, false), taken(null, true), taken(8, null)];
+    const answered = { category: 'math', correct: true, answer: 'A', steps } as const;
+    expect(summarize([answered], ACTIONS)).toMatchObject({ coherentShare: 2 / 3, belowTauShare: 1 / 3 });
   });
 });

@@ -13,19 +13,10 @@ import { Points } from '../../../src/tracking/tracker.js';
 import { readLines, temporaryFolder } from '../cli/runCli.js';
 import { scalarsIn } from '../tracking/events.js';
 import { MlflowServer } from '../tracking/mlflowServer.js';
+import { SET, SHORT, spec } from './shortTraining.js';
 
 const name = path.join(temporaryFolder(), 'tracked');
-const SET = { selection: 'min-score', tau: 6 } as const;
-const spec = (stage: string) => ({ name: stage, method: 'ppo', ...SET, rho: 0.5, init: 'base' }) as const;
-const PATCH = {
-  name,
-  questions: { trainLimit: 14, testLimit: 14 },
-  rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24 },
-  tools: { enabled: ['calculator'] },
-  // Stopped by a rule at the first step that has moved.
-  ppo: { iterations: 1, epochs: 2, batchTrajectories: 3, learningRate: 1e-3, targetKl: 1e-9, init: 'base' },
-  parity: { check: false },
-};
+const PATCH = { name, ...SHORT };
 let server: MlflowServer;
 let warnings: string[] = [];
 

@@ -14,19 +14,10 @@ import { perform } from '../../../src/stages/stage.js';
 import { trainStage } from '../../../src/stages/train.js';
 import { StageWatch } from '../../../src/stages/watchTraining.js';
 import { readLines, temporaryFolder } from '../cli/runCli.js';
+import { SET, SHORT, spec } from './shortTraining.js';
 
 const name = path.join(temporaryFolder(), 'watched');
-const SET = { selection: 'min-score', tau: 6 } as const;
-const spec = (stage: string) => ({ name: stage, method: 'ppo', ...SET, rho: 0.5, init: 'base' }) as const;
-const PATCH = {
-  name,
-  questions: { trainLimit: 14, testLimit: 14 },
-  rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24 },
-  tools: { enabled: ['calculator'] },
-  // So little KL is reached in the first epoch, and no other sign shows in so few steps.
-  ppo: { iterations: 1, epochs: 2, batchTrajectories: 3, learningRate: 1e-3, targetKl: 1e-9, init: 'base' },
-  parity: { check: false },
-};
+const PATCH = { name, ...SHORT };
 
 let warnings: string[] = [];
 let progress: string[] = [];
