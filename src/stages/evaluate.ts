@@ -11,7 +11,6 @@ import type { Question } from '../questions/question.js';
 import { rolloutWithoutTools } from '../rollout/plain.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
-import { ActionUsage } from '../rollout/usage.js';
 import { type Facts, hashOfPath } from '../run/freshness.js';
 import type { QuestionPart } from '../run/questions.js';
 import type { StageRecord } from '../run/records.js';
@@ -257,7 +256,7 @@ async function act(
   const { temperature, minSteps } = config.eval;
   const { tau } = config.rollout;
   const settings = rolloutSettings(config, { selection: 'policy', tau, temperature, minSteps });
-  const deps = { generator, tools: parts.tools(), usage: new ActionUsage(), signal };
+  const deps = { generator, tools: parts.tools(), signal };
   if (!isJudged(config, spec)) return runRollouts(todo, { ...deps, judge: null }, settings, handle);
   const { judge, counters, warnings } = parts.judge();
   try {

@@ -6,7 +6,6 @@ import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
-import { ActionUsage } from '../rollout/usage.js';
 import { inWords } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
@@ -78,12 +77,11 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   const name = nameOfSet(set);
   const file = folder.trajectoriesFile(name);
   const questions = await run.questions.of(set.questions ?? 'train');
-  const counts = new ActionUsage();
+  const actions: Record<string, number> = {};
   const count = ({ steps }: Trajectory) => {
-    for (const { action } of steps) counts.add(action);
+    for (const { action } of steps) actions[action] = (actions[action] ?? 0) + 1;
   };
   const store = await TrajectoryStore.open(file, { log, onStored: count });
-  const usage = counts.copy();
   const todo = questions.filter((question) => !store.has(trajectoryId(question.question_id, set, 0)));
   const started = performance.now();
   let written = 0;
@@ -91,7 +89,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   let firstSkip: GenerateSummary['firstSkip'] = null;
   try {
     if (todo.length > 0) {
-      skipCodes = await rollOut(run, todo, { set, usage }, (result) => {
+      skipCodes = await rollOut(run, todo, set, (result) => {
         if (isTrajectory(result)) {
           store.append(result);
           count(result);
@@ -116,7 +114,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     skipped: Object.values(skipCodes).reduce((sum, one) => sum + one, 0),
     skipCodes,
     firstSkip,
-    actions: counts.all(),
+    actions,
     seconds: (performance.now() - started) / 1000,
   };
   if (written + result.already === 0) throw nothingCame(result, file);
@@ -162,7 +160,7 @@ type Handle = Parameters<typeof runRollouts>[3];
 async function rollOut(
   run: Run,
   todo: readonly Question[],
-  { set, usage }: { readonly set: ChosenSet; readonly usage: ActionUsage },
+  set: ChosenSet,
   handle: Handle,
 ): Promise<Readonly<Record<string, number>>> {
   const { config, parts, folder, log, signal } = run;
@@ -170,7 +168,7 @@ async function rollOut(
   let skipCodes: Readonly<Record<string, number>> = {};
   const generator = await parts.generator(null);
   try {
-    const deps = { generator, judge, tools: parts.tools(), usage, signal };
+    const deps = { generator, judge, tools: parts.tools(), signal };
     const { temperature, minSteps } = config.rollout;
     const { selection, tau } = set;
     const settings = rolloutSettings(config, { selection, tau, temperature, minSteps });

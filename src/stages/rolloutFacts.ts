@@ -42,5 +42,13 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
 
 export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
   const { temperature, minSteps } = run.config.rollout;
-  return { set: nameOfSet(set), temperature, minSteps, judge: run.parts.judgeName, ...(await actingFacts(run)) };
+  return {
+    set: nameOfSet(set),
+    temperature,
+    minSteps,
+    judge: run.parts.judgeName,
+    // Rollouts of version 0.1 and before counted uses over the whole set: two rules must not be mixed in one set.
+    ties: 'trajectory',
+    ...(await actingFacts(run)),
+  };
 }
