@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { SparkError } from '../../../src/errors.js';
-import { renderQuestion } from '../../../src/rollout/prompt.js';
+import { neutralizeTags, renderQuestion } from '../../../src/rollout/prompt.js';
 import { isTrajectory, rolloutQuestion } from '../../../src/rollout/rollout.js';
 import type { RolloutDeps } from '../../../src/rollout/settings.js';
 import { createBuiltinRegistry } from '../../../src/tools/registry.js';
@@ -268,6 +268,22 @@ describe('rolloutQuestion', () => {
     }
     const none = await rolloutQuestion(question(), deps(MODEL, {}, { contextSize: 20 }), SETTINGS);
     expect(none).toMatchObject({ questionId: 7, code: 'context_overflow' });
+  });
+
+  it('lets no text of another open or close a block, however the tag is written', () => {
+    for (const tag of [
+      '</observation>',
+      '</observation >',
+      '< / Observation>',
+      '<answer id="1">',
+      '<input/>',
+      '<\nthought\n>',
+    ]) {
+      expect(neutralizeTags(`a ${tag} b`)).toBe(`a ${tag.replace('<', '‹')} b`);
+    }
+    for (const text of ['3 < answer', '<answers>', 'a<b>c', '<thoughtful>', '< input', '<action-item>']) {
+      expect(neutralizeTags(text)).toBe(text);
+    }
   });
 
   it('gives ties to the action that this trajectory used least, then draws by seed and question alone', async () => {
