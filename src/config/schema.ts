@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
+import { AUDITS } from '../rollout/audit.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { trackingSettings } from '../tracking/settings.js';
@@ -87,6 +88,10 @@ const rolloutSchema = z.strictObject({
   example: z.boolean().default(true),
   /** How often the judge is asked again about a step for which it gave no score at all. */
   stepRetries: z.number().int().min(0).default(1),
+  /** Whether choices that noise may have made are scored again: `cheap` once, `thorough` every state twice more. */
+  audit: z.enum(AUDITS).default('off'),
+  /** A choice is in doubt when so many points of 0 to 10 can change it. */
+  auditMargin: z.number().min(0).max(10).default(1),
 });
 
 const loraSchema = z.strictObject({

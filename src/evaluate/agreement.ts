@@ -44,7 +44,13 @@ export function stateAgreement(actions: readonly string[], first: Scores, second
   };
 }
 
-function chosen(actions: readonly string[], scores: Scores, rule: SelectionRule, tau: number): string | undefined {
+/** The action that a state's scores lead to; ties go to the first of them. */
+export function chosen(
+  actions: readonly string[],
+  scores: Scores,
+  rule: SelectionRule,
+  tau: number,
+): string | undefined {
   return selectAction(actions, scores, { rule, tau, used: () => 0, random: () => 0 })?.action;
 }
 

@@ -83,16 +83,17 @@ const USUAL_QUESTION: Question = {
 };
 
 /**
- * What judging `questions` rollouts of `steps` steps each costs, with one call per step and one at the end. The prompts
+ * What judging `questions` rollouts of `steps` steps each costs, with `verdicts` calls per step and one at the end. The prompts
  * are the real ones, but question and steps are of usual length: an estimate, not a bound.
  */
 export function estimateCost(
   questions: number,
   steps: number,
-  options: { readonly actions: readonly ActionInfo[]; readonly price: Price | null },
+  options: { readonly actions: readonly ActionInfo[]; readonly price: Price | null; readonly verdicts?: number },
 ): CostEstimate {
   let input = 0;
   let output = 0;
+  const { verdicts = 1 } = options;
   for (let done = 0; done <= steps; done++) {
     const last = done === steps;
     const request = {
@@ -103,11 +104,17 @@ export function estimateCost(
       actions: options.actions,
     };
     const text = JSON.stringify([renderMessages(request), responseSchema(request)]);
-    input += Math.ceil(text.length / CHARS_PER_TOKEN);
+    const times = last ? 1 : verdicts;
+    input += times * Math.ceil(text.length / CHARS_PER_TOKEN);
     // In the reply an action's name takes about four tokens, its score, quotes and comma about four more.
-    output += last ? 10 : 15 + 8 * options.actions.length;
+    output += times * (last ? 10 : 15 + 8 * options.actions.length);
   }
   const usage = { inputTokens: input * questions, outputTokens: output * questions, cachedTokens: 0 };
   const usd = options.price === null ? null : costOf(usage, options.price);
-  return { calls: questions * (steps + 1), inputTokens: usage.inputTokens, outputTokens: usage.outputTokens, usd };
+  return {
+    calls: questions * (steps * verdicts + 1),
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    usd,
+  };
 }

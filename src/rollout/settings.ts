@@ -5,6 +5,7 @@ import type { Judge } from '../judge/judge.js';
 import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
+import type { Audit } from './audit.js';
 import { type ANSWER_FORMS, type PromptSettings, renderInstructions } from './prompt.js';
 
 /** The part of the tool registry that a rollout uses. */
@@ -37,6 +38,9 @@ export interface RolloutSettings {
   readonly maxInputTokens: number;
   readonly maxAnswerTokens: number;
   readonly stepRetries: number;
+  /** Whether choices in doubt are scored again (default `off`), and how many points of 0 to 10 make a doubt (1). */
+  readonly audit?: Audit;
+  readonly auditMargin?: number;
   readonly toolTimeoutMs: number;
   readonly maxObservationChars: number;
   /** Whether the instructions end with a worked example. A model that wants no instructions gets none either way. */
@@ -61,6 +65,8 @@ export const ROLLOUT_SETTINGS = {
   maxInputTokens: true,
   maxAnswerTokens: true,
   stepRetries: true,
+  audit: true,
+  auditMargin: true,
   toolTimeoutMs: true,
   maxObservationChars: true,
   example: true,

@@ -12,14 +12,14 @@ import { inTime } from '../tools/inTime.js';
 import { type ActionInfo, checkResult, THINK, type ToolContext } from '../tools/tool.js';
 import type { ActionTokens } from '../trajectory/choices.js';
 import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
-import { askForScores } from './ask.js';
+import { type AuditedVerdict, askAudited } from './audit.js';
 import { neutralizeTags, TAG } from './prompt.js';
 import { type Selection, selectAction } from './select.js';
 import type { RolloutDeps, RolloutSettings } from './settings.js';
 import type { Transcript } from './transcript.js';
 
 /** What random numbers are drawn for; each has its own seeded stream. */
-const DRAW = { opening: 0, thought: 1, selection: 2, action: 3, input: 4, answer: 5 } as const;
+const DRAW = { opening: 0, thought: 1, selection: 2, action: 3, input: 4, answer: 5, audit: 6 } as const;
 
 export interface RolloutState {
   readonly question: Question;
@@ -48,9 +48,9 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
   const { transcript, steps } = state;
   const index = steps.length;
   const thought = await writeBlock(state, 'thought', index, state.settings.maxThoughtTokens);
-  const scores = await judgeStep(state, thought.text);
+  const verdict = await judgeStep(state, thought.text);
   transcript.template(TAG.action, index);
-  const chosen = await chooseAction(state, index, scores);
+  const chosen = await chooseAction(state, index, verdict?.scores ?? null);
   transcript.template(TAG.input, index);
   const input = await writeBlock(state, 'input', index, state.settings.maxInputTokens);
   const { observation, toolError } = await observe(state, index, chosen.action, input.text);
@@ -58,7 +58,8 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
     index,
     stateEnd,
     thought: thought.text,
-    scores,
+    scores: verdict?.scores ?? null,
+    ...(verdict !== null && verdict.verdicts.length > 1 ? { verdicts: verdict.verdicts } : {}),
     action: chosen.action,
     choice: chosen.choice,
     input: input.text,
@@ -85,14 +86,18 @@ async function writeBlock(
 }
 
 /** The scores for the open step; the same verdict says whether the step before it was coherent, which is stored there. */
-async function judgeStep(state: RolloutState, thought: string): Promise<Readonly<Record<string, Score>> | null> {
+async function judgeStep(state: RolloutState, thought: string): Promise<AuditedVerdict | null> {
   const { deps, question, settings, steps } = state;
   if (deps.judge === null) return null;
   const request = { question, steps: judgedSteps(steps), thought, answer: null, actions: deps.tools.actions() };
-  const verdict = await askForScores(deps.judge, request, settings.stepRetries, deps.signal);
+  const { selection, tau, auditMargin: margin = 1, stepRetries: retries } = settings;
+  // Where the policy chooses, no score does.
+  const [rule, audit] = selection === 'policy' ? (['max-score', 'off'] as const) : [selection, settings.audit ?? 'off'];
+  const { seed } = sampling(state, steps.length, 'audit');
+  const verdict = await askAudited(deps.judge, request, { rule, tau, margin, audit, retries, seed }, deps.signal);
   const last = steps.pop();
   if (last !== undefined) steps.push({ ...last, processOk: verdict.processOk });
-  return verdict.scores;
+  return verdict;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
+import type { AuditSummary } from '../evaluate/audit.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { watched } from '../rollout/judgeWatch.js';
@@ -11,11 +12,12 @@ import { inWords } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
-import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
+import type { SelectionRule, Skip } from '../trajectory/trajectory.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
 import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
+import { auditRow, auditText, fallbackText, StepTally } from './stepTally.js';
 
 export interface GenerateSummary {
   /** Relative to the run folder */
@@ -36,6 +38,8 @@ export interface GenerateSummary {
   readonly actions: Readonly<Record<string, number>>;
   /** Steps of the set in which no action was viable, so that the best score was taken. */
   readonly fallbacks: number;
+  /** What `rollout.audit` found, over the whole set; null when no state was scored again. */
+  readonly audit: AuditSummary | null;
   readonly seconds: number;
 }
 
@@ -80,7 +84,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   const name = nameOfSet(set);
   const file = folder.trajectoriesFile(name);
   const questions = await run.questions.of(set.questions ?? 'train');
-  const tally = new StepTally();
+  const tally = new StepTally(set);
   const store = await TrajectoryStore.open(file, { log, onStored: (trajectory) => tally.add(trajectory) });
   const todo = questions.filter((question) => !store.has(trajectoryId(question.question_id, set, 0)));
   const started = performance.now();
@@ -116,6 +120,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     firstSkip,
     actions: tally.actions,
     fallbacks: tally.fallbacks,
+    audit: tally.audit(),
     seconds: (performance.now() - started) / 1000,
   };
   if (written + result.already === 0) throw nothingCame(result, file);
@@ -125,47 +130,17 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   return { result, files: [file], complete: false, units: written + result.skipped };
 }
 
-/** Counts the steps of a set, those of earlier commands included. */
-class StepTally {
-  /** Steps by action */
-  readonly actions: Record<string, number> = {};
-  /** Steps in which no action was viable */
-  fallbacks = 0;
-  #steps = 0;
-
-  add({ steps }: Trajectory): void {
-    for (const { action, choice } of steps) {
-      this.actions[action] = (this.actions[action] ?? 0) + 1;
-      this.#steps += 1;
-      if (choice === 'fallback') this.fallbacks += 1;
-    }
-  }
-
-  /** Null before the first step */
-  fallbackRate(): number | null {
-    return this.#steps === 0 ? null : this.fallbacks / this.#steps;
-  }
-
-  /** For the ends of lines; empty without fallbacks. */
-  text(): string {
-    return this.fallbacks === 0 ? '' : `, ${fallbackText(this.fallbacks, this.#steps)}`;
-  }
-}
-
-function fallbackText(fallbacks: number, steps: number): string {
-  return `no action viable in ${fallbacks} of ${steps} steps`;
-}
-
 /** What was written, what was there, and why questions were skipped, in words. */
 export function generateText(summary: GenerateSummary): string {
-  const { set, questions, written, already, trajectories, skipped, seconds, fallbacks, actions } = summary;
+  const { set, questions, written, already, trajectories, skipped, seconds, fallbacks, actions, audit } = summary;
   const more = trajectories === written + already ? '' : `; the set holds ${trajectories}`;
   const steps = Object.values(actions).reduce((sum, count) => sum + count, 0);
   const fell = fallbacks === 0 ? '' : `; ${fallbackText(fallbacks, steps)}`;
+  const noise = audit === null ? '' : `\n${auditText(audit)}`;
   const why = skipped === 0 ? '' : `\n${skipsText(summary)}`;
   return (
     `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
-    `in ${seconds.toFixed(1)} s${more}${fell}${why}`
+    `in ${seconds.toFixed(1)} s${more}${fell}${noise}${why}`
   );
 }
 
@@ -217,6 +192,7 @@ async function rollOut(
       event: 'generate',
       set: nameOfSet(set),
       fallback_rate: tally.fallbackRate(),
+      ...auditRow(tally.audit()),
       ...skipCodes,
       ...counters(),
     });

@@ -4,6 +4,7 @@ import type { Config } from '../config/index.js';
 import { requireMini } from '../judge/oracle.js';
 import { estimateCost, requirePrice } from '../judge/prices.js';
 import type { Question } from '../questions/question.js';
+import { MOST_VERDICTS } from '../rollout/audit.js';
 import { RunFolder, runRoot } from '../run/folder.js';
 import { actionsOf, loadParts } from '../run/parts.js';
 import { type QuestionPart, RunQuestions } from '../run/questions.js';
@@ -14,7 +15,7 @@ export interface GenerationPrice {
   readonly questions: number;
   /** How many of them have a trajectory in the run; the rest is what is priced. */
   readonly already: number;
-  /** One call for each step and one at the end. */
+  /** One call for each step, with an audit as many as it may make, and one at the end. */
   readonly calls: number;
   /** False for the oracle, which costs nothing, and for a judge of the user's own, whose cost is not known here. */
   readonly paid: boolean;
@@ -33,22 +34,27 @@ export function priceOfGeneration(config: Config, root = runRoot(config.name)): 
 /** The price of a rollout set's missing rollouts, with the most steps allowed, of usual length. */
 export async function priceOfRollouts(config: Config, set: RolloutSet, root: string): Promise<GenerationPrice> {
   const questions = await new RunQuestions(config).of(set.questions ?? 'train');
-  return priceOf(config, questions, await countStored(set, root, questions));
+  const verdicts = MOST_VERDICTS[config.rollout.audit];
+  return priceOf(config, questions, { already: await countStored(set, root, questions), verdicts });
 }
 
 /** At most what an evaluation costs whose steps are judged: answers that are there may still be valid. */
 export async function priceOfEvaluation(config: Config, part: QuestionPart): Promise<GenerationPrice> {
-  return priceOf(config, await new RunQuestions(config).of(part), 0);
+  return priceOf(config, await new RunQuestions(config).of(part), { already: 0, verdicts: 1 });
 }
 
-async function priceOf(config: Config, questions: readonly Question[], already: number): Promise<GenerationPrice> {
+async function priceOf(
+  config: Config,
+  questions: readonly Question[],
+  { already, verdicts }: { readonly already: number; readonly verdicts: number },
+): Promise<GenerationPrice> {
   const { parts } = await loadParts(config);
   const actions = actionsOf(config, parts);
   const { kind, model, price: given } = config.judge;
   if (parts.judge === undefined && kind === 'oracle') requireMini(questions);
   const paid = parts.judge === undefined && kind === 'api';
   const price = paid ? requirePrice(model, given) : null;
-  const cost = estimateCost(questions.length - already, config.rollout.maxSteps, { actions, price });
+  const cost = estimateCost(questions.length - already, config.rollout.maxSteps, { actions, price, verdicts });
   const tokens = ({ inputTokens, outputTokens }: typeof cost) => ({ inputTokens, outputTokens });
   const used = paid ? tokens(cost) : { inputTokens: 0, outputTokens: 0 };
   return { questions: questions.length, already, calls: cost.calls, paid, dollars: cost.usd ?? 0, ...used };

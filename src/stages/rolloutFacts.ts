@@ -28,7 +28,15 @@ export function isOneQuestion({ name, before, now }: Change): boolean {
 
 /** The facts that rollouts and evaluations have in common: limits, tools, model, seed. */
 export async function actingFacts({ config, parts, partsHash, signal }: Run): Promise<Facts> {
-  const { selection: _rule, tau: _threshold, temperature: _sampled, minSteps: _least, ...limits } = config.rollout;
+  const {
+    selection: _rule,
+    tau: _threshold,
+    temperature: _sampled,
+    minSteps: _least,
+    audit: _again,
+    auditMargin: _doubt,
+    ...limits
+  } = config.rollout;
   const { timeoutMs, maxObservationChars } = config.tools;
   return {
     model: await modelSha256(config.model.path, signal),
@@ -41,11 +49,13 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
 }
 
 export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
-  const { temperature, minSteps } = run.config.rollout;
+  const { temperature, minSteps, audit, auditMargin } = run.config.rollout;
   return {
     set: nameOfSet(set),
     temperature,
     minSteps,
+    audit,
+    ...(audit === 'cheap' ? { auditMargin } : {}),
     judge: run.parts.judgeName,
     // Rollouts of version 0.1 and before counted uses over the whole set: two rules must not be mixed in one set.
     ties: 'trajectory',

@@ -11,11 +11,14 @@ const segmentSchema = z.object({
   end: count,
 });
 
+const scoresSchema = z.record(z.string(), z.number().min(0).max(10).nullable());
+
 const stepSchema = z.object({
   index: count,
   stateEnd: z.number().int().positive(),
   thought: z.string(),
-  scores: z.record(z.string(), z.number().min(0).max(10).nullable()).nullable(),
+  scores: scoresSchema.nullable(),
+  verdicts: z.array(scoresSchema).min(2).optional(),
   action: z.string().min(1),
   choice: z.enum(['viable', 'fallback', 'policy']),
   input: z.string(),

@@ -30,6 +30,8 @@ export interface Step {
   readonly thought: string;
   /** The judge's scores by action name; null when no judge was asked (evaluation). */
   readonly scores: Readonly<Record<string, Score>> | null;
+  /** Where the state was scored more than once: the scores of every verdict, whose means `scores` are. */
+  readonly verdicts?: readonly Readonly<Record<string, Score>>[] | undefined;
   readonly action: string;
   /** How the action was chosen: among `viable` ones; as `fallback`, the highest score with nothing viable; by the model. */
   readonly choice: 'viable' | 'fallback' | 'policy';

@@ -140,6 +140,40 @@ describe('generate', () => {
     expect(JSON.parse(row)).toMatchObject({ event: 'generate', fallback_rate: 1 });
   });
 
+  it('audits choices in doubt, keeps all verdicts, and says what they show', async () => {
+    // In the order of the tools it likes one, in the other order the other.
+    const fickle = tableJudge(({ actions }) => ({
+      scores: actions[0]!.name === 'calculator' ? { calculator: 7, think: 8 } : { think: 6.5, calculator: 8.5 },
+      processOk: true,
+    }));
+    const set = { selection: 'min-score', tau: 6 } as const;
+    const audited = { ...mini(14), rollout: { audit: 'cheap' } };
+    const { done, lines } = generate('audited', audited, fickle, { set });
+    expect(await done).toMatchObject({
+      actions: { think: 14 },
+      audit: { states: 14, audited: 14, noise: Math.sqrt((0.75 ** 2 + 0.75 ** 2) / 1), changed: 1, luck: -1.5 },
+    });
+    expect(lines.join('\n')).toContain(
+      '14 of 14 states scored again, noise 1.06 points; the means chose another action in 100.0 %',
+    );
+    const [row] = readFileSync(path.join(folder, 'audited', 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(JSON.parse(row!)).toMatchObject({ audit_share: 1, audit_changed: 1, audit_luck: -1.5 });
+    const [trajectory] = readFileSync(
+      path.join(folder, 'audited', 'trajectories', 'min-score-tau6.jsonl'),
+      'utf8',
+    ).split('\n');
+    expect(JSON.parse(trajectory!).steps[0]).toMatchObject({
+      scores: { calculator: 7.75, think: 7.25 },
+      verdicts: [
+        { calculator: 7, think: 8 },
+        { calculator: 8.5, think: 6.5 },
+      ],
+    });
+    await expect(generate('audited', mini(14), fickle, { set }).done).rejects.toThrow(/audit "?cheap"?, now "?off/);
+  });
+
   it('counts what was there of the questions that are asked for, and says what else the set holds', async () => {
     await generate('fewer', mini(28)).done;
     const { done, lines } = generate('fewer', mini(14));
@@ -164,6 +198,8 @@ describe('the price', () => {
     expect(rest.dollars).toBeCloseTo(whole.dollars / 2);
     const elsewhere = { ...api('another', 14), rollout: { ...api('another', 14).rollout, maxSteps: 1 } };
     expect(await priceOfGeneration(elsewhere, path.join(folder, 'priced'))).toMatchObject({ already: 14, calls: 0 });
+    const thorough = { ...api('priced', 28), rollout: { ...api('priced', 28).rollout, audit: 'thorough' as const } };
+    expect(await priceOfGeneration(thorough)).toMatchObject({ calls: 14 * (3 * 3 + 1) });
     const other = { ...api('priced', 14), rollout: { ...api('priced', 14).rollout, selection: 'min-score' as const } };
     expect(await priceOfGeneration(other)).toMatchObject({ already: 0, calls: 14 * 4 });
   });
