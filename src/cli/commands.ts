@@ -27,6 +27,11 @@ export const commands = [
     'Roll out trajectories: every step judged, the rarest good action taken, tools really run',
     () => import('./commands/generate.js'),
   ),
+  lazyCommand(
+    'trajectories <action> [file..]',
+    'Import rollouts that were made elsewhere: those that the paper’s authors publish',
+    () => import('./commands/trajectories.js'),
+  ),
   lazyCommand('train <method>', 'Train a LoRA adapter on a run’s trajectories', () => import('./commands/train.js')),
   lazyCommand(
     'eval',

@@ -1,6 +1,6 @@
 /** What a rollout is made with: parts and settings, named as in the configuration. */
 import { renderChat } from '../inference/chatTemplate.js';
-import type { Generator } from '../inference/generator.js';
+import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
 import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
@@ -74,7 +74,7 @@ export const ROLLOUT_SETTINGS = {
 
 /** How the head of the prompt is rendered for this model. */
 export function promptSettings(
-  generator: Generator,
+  generator: PromptTokenizer,
   actions: readonly ActionInfo[],
   settings: Pick<RolloutSettings, 'maxSteps' | 'example'>,
 ): PromptSettings {

@@ -13,7 +13,7 @@
  * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration.
  */
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
-import { throwIfAborted, toSparkError } from '../errors.js';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { withDecisions } from '../trajectory/decision.js';
 import { judgedSample, ppoSample, type Sample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
@@ -27,6 +27,7 @@ import type { TrainContext } from './trainer.js';
 export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
   stage: (rho) => ({ name: rho === 0 ? 'ppo' : 'spark', selection: 'min-score', init: settings.init }),
   sample(trajectory, reward, judged) {
+    refuseUnscored(trajectory, settings);
     if (!wanted(trajectory, settings.filter)) return null;
     const sample = (settings.actionLoss === 'judged' ? judgedSample : ppoSample)(trajectory, reward);
     return sample && judged ? withDecisions(sample, trajectory, judged, needsDecisions(settings)) : sample;
@@ -39,6 +40,25 @@ export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
   train: ({ actor, critic }, samples, context) =>
     trainPpo({ actor: actor as Adapter, critic: critic as Critic, samples, settings, context }),
 }));
+
+/** Throws `no_data` where a loss wants the scores of all actions, and a step has those of the action taken and of the best. */
+function refuseUnscored({ id, steps }: Trajectory, settings: PpoSettings): void {
+  if (!needsDecisions(settings)) return;
+  const step = steps.find(({ pair }) => pair !== undefined);
+  if (step === undefined) return;
+  const { actionLoss, baseline, entropyBonus } = settings;
+  const asked = [
+    ...(actionLoss === 'judged' ? ['ppo.actionLoss: judged'] : []),
+    ...(baseline === 'judged' ? ['ppo.baseline: judged'] : []),
+    ...(entropyBonus > 0 ? [`ppo.entropyBonus: ${entropyBonus}`] : []),
+  ];
+  throw new SparkError(
+    'no_data',
+    `${asked.join(' and ')} learns from the judge's scores of all actions, and of step ${step.index} of ${id}, which was ` +
+      'imported, only those of the action taken and of the best are known; set ppo.actionLoss: clip, ppo.baseline: value and ' +
+      'ppo.entropyBonus: 0, or generate rollouts with a judge',
+  );
+}
 
 /** Whether the filter lets a trajectory through (docs/algorithm.md, Training sets). */
 function wanted({ steps, correct }: Trajectory, filter: PpoSettings['filter']): boolean {
