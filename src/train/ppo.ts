@@ -12,12 +12,14 @@
  *
  * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration.
  */
+import path from 'node:path';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { withDecisions } from '../trajectory/decision.js';
 import { judgedSample, ppoSample, type Sample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { Checkpoints } from './checkpoint.js';
+import { loadCritic } from './criticFiles.js';
 import { defineMethod } from './method.js';
 import { Learner } from './ppoLearner.js';
 import { advance, klPassed, record, startPosition } from './ppoPosition.js';
@@ -34,6 +36,7 @@ export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
   },
   wants: `PPO wants steps with a judge's verdict (ppo.filter: ${settings.filter})`,
   decisive: decisive(settings),
+  ...(settings.criticInit === null ? {} : { files: [settings.criticInit] }),
   async trainables(model, actor, options) {
     return { actor, critic: await createCritic(model, actor, settings, options) };
   },
@@ -66,9 +69,10 @@ function wanted({ steps, correct }: Trajectory, filter: PpoSettings['filter']): 
   return filter === 'none' || correct;
 }
 
-/** A fresh critic: a value head over a trunk with a LoRA of its own, or over the actor's trunk. */
+/** The critic of `criticInit`, or a fresh one: a value head over a trunk with a LoRA of its own, or over the actor's trunk. */
 export function createCritic(model: Model, actor: Adapter, settings: PpoSettings, options: AdapterOptions) {
-  const { criticHidden, criticTrunk } = settings;
+  const { criticHidden, criticTrunk, criticInit } = settings;
+  if (criticInit !== null) return loadCritic(model, path.resolve(criticInit));
   const hidden = criticHidden === null ? {} : { hidden: criticHidden };
   return model.createCritic({ ...options, ...hidden, trunk: criticTrunk === 'actor' ? actor : undefined });
 }
