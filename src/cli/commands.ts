@@ -39,6 +39,11 @@ export const commands = [
     () => import('./commands/eval.js'),
   ),
   lazyCommand(
+    'ask <question>',
+    'Let a trained policy, or any model, answer a question of yours with tools, step by step',
+    () => import('./commands/ask.js'),
+  ),
+  lazyCommand(
     'ladder',
     'The whole of it: base, base + tools, SFT, PPO without diversity, SPaRK, and the report; --seeds N with intervals',
     () => import('./commands/ladder.js'),

@@ -4,8 +4,8 @@ import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
 import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
-import type { Trajectory } from '../trajectory/trajectory.js';
-import { type ANSWER_FORMS, type PromptSettings, renderInstructions } from './prompt.js';
+import type { Step, Trajectory } from '../trajectory/trajectory.js';
+import { type ANSWER_FORMS, type InstructionSettings, type PromptSettings, renderInstructions } from './prompt.js';
 import type { ActionUsage } from './usage.js';
 
 /** The part of the tool registry that a rollout uses. */
@@ -24,6 +24,8 @@ export interface RolloutDeps {
   readonly tools: Tools;
   /** Shared by all rollouts of a rollout set. */
   readonly usage: ActionUsage;
+  /** Called with every step once its observation is there; its verdict is not yet. */
+  readonly onStep?: (step: Step) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,7 +78,7 @@ export const ROLLOUT_SETTINGS = {
 export function promptSettings(
   generator: PromptTokenizer,
   actions: readonly ActionInfo[],
-  settings: Pick<RolloutSettings, 'maxSteps' | 'example'>,
+  settings: InstructionSettings,
 ): PromptSettings {
   const { bosText, eosText, chatTemplate, wantsInstructions } = generator;
   return {
