@@ -69,6 +69,11 @@ export const commands = [
     () => import('./commands/adapter.js'),
   ),
   lazyCommand(
+    'models <action> [file..]',
+    'What of a GGUF is supported, which models fit this machine’s memory; fetch one, with its checksum',
+    () => import('./commands/models.js'),
+  ),
+  lazyCommand(
     'logprobs',
     'Natural-log probability of every next token, from our own engine',
     () => import('./commands/logprobs.js'),
