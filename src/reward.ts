@@ -5,7 +5,7 @@
  * The two are logged apart everywhere, because in the sum one can hide the other.
  */
 import { SparkError, shown, threw } from './errors.js';
-import type { Score, Step, Trajectory } from './trajectory/trajectory.js';
+import type { Score, ScorePair, Step, Trajectory } from './trajectory/trajectory.js';
 
 export interface Reward {
   /** ρ · (best − chosen), never negative for a viable choice */
@@ -21,14 +21,17 @@ export interface Reward {
  * its diversity term is 0 by itself.
  */
 export function stepReward(step: Step, rho: number): Reward | null {
-  const chosen = step.scores?.[step.action] ?? null;
-  if (step.scores === null || chosen === null || step.processOk === null) return null;
-  const known = Object.values(step.scores).filter((score) => score !== null);
-  const best = Math.max(...known);
+  const { chosen, best } = step.pair ?? pairOf(step);
+  if (chosen === null || best === null || step.processOk === null) return null;
   const diversity = rho * (best - chosen);
   // Written so that an exact 0 stays +0.
   const coherence = step.processOk ? 0 : -(1 - rho);
   return { diversity, coherence, reward: diversity + coherence };
+}
+
+function pairOf({ scores, action }: Step): ScorePair {
+  const known = Object.values(scores ?? {}).filter((score) => score !== null);
+  return { chosen: scores?.[action] ?? null, best: known.length === 0 ? null : Math.max(...known) };
 }
 
 /**

@@ -27,11 +27,21 @@ export const commands = [
     'Roll out trajectories: every step judged, the rarest good action taken, tools really run',
     () => import('./commands/generate.js'),
   ),
+  lazyCommand(
+    'trajectories <action> [file..]',
+    'Import rollouts that were made elsewhere: those that the paper’s authors publish',
+    () => import('./commands/trajectories.js'),
+  ),
   lazyCommand('train <method>', 'Train a LoRA adapter on a run’s trajectories', () => import('./commands/train.js')),
   lazyCommand(
     'eval',
     'Accuracy with intervals, per category, and tool entropy; or grade finished outputs',
     () => import('./commands/eval.js'),
+  ),
+  lazyCommand(
+    'ask <question>',
+    'Let a trained policy, or any model, answer a question of yours with tools, step by step',
+    () => import('./commands/ask.js'),
   ),
   lazyCommand(
     'ladder',
@@ -57,6 +67,11 @@ export const commands = [
     'adapter <action> <path>',
     'Look into a LoRA adapter, write it in another format, or merge it into its base',
     () => import('./commands/adapter.js'),
+  ),
+  lazyCommand(
+    'models <action> [file..]',
+    'What of a GGUF is supported, which models fit this machine’s memory; fetch one, with its checksum',
+    () => import('./commands/models.js'),
   ),
   lazyCommand(
     'logprobs',

@@ -72,11 +72,12 @@ type SharedArgs = Partial<
 /**
  * The configuration of a command line. Shared flags win over --set, that over `extra` (the command's own flags), that
  * over --config, that over the configuration the run folder (of `kind`) was made with, and that over the defaults.
+ * `none`: no run folder is asked.
  */
 export async function configFromArgs(
   args: SharedArgs,
   extra: ConfigPatch = {},
-  kind: 'run' | 'sweep' = 'run',
+  kind: 'run' | 'sweep' | 'none' = 'run',
 ): Promise<Config> {
   const file = args.config === undefined ? {} : await readConfigFile(args.config);
   const name = args.run ?? file.name;
@@ -93,7 +94,8 @@ export async function configFromArgs(
 }
 
 /** The configuration the run was made with. When the command names other questions, the judge is chosen anew. */
-function storedConfig(root: string, extra: ConfigPatch, kind: 'run' | 'sweep'): ConfigPatch {
+function storedConfig(root: string, extra: ConfigPatch, kind: 'run' | 'sweep' | 'none'): ConfigPatch {
+  if (kind === 'none') return {};
   if (kind === 'sweep') return SweepFolder.config(root) ?? {};
   const stored = RunFolder.peek(root);
   if (stored === null) return {};

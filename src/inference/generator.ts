@@ -3,19 +3,16 @@ import type { KeysOf } from '../options.js';
 
 /** Text to tokens and back, by a model's vocabulary. A Generator is one. */
 export interface Tokenizer {
+  /** `special`: control tokens written in the text become tokens. False for text that a model, user or tool wrote. */
   tokenize(text: string, special: boolean): number[];
   detokenize(tokens: readonly number[]): string;
   dispose(): Promise<void>;
 }
 
-/** Implementations batch the sequences that are open at the same time. */
-export interface Generator {
-  /** Names model and adapter by their content, so that a trajectory says exactly what wrote it. */
-  readonly id: string;
+/** A vocabulary with what a prompt is made by: enough to write a trajectory of texts that are there already. */
+export interface PromptTokenizer extends Tokenizer {
   /** Most tokens one sequence can hold. */
   readonly contextSize: number;
-  /** Most sequences that can be open at once. */
-  readonly sequences: number;
   /** Jinja chat template of the model, or null for a completion model. */
   readonly chatTemplate: string | null;
   /** Text of the beginning-of-sequence token when the model wants one, else ''. */
@@ -24,12 +21,16 @@ export interface Generator {
   readonly eosText: string;
   /** False when the model's metadata (`spark.instructions`) says it was trained without written instructions. */
   readonly wantsInstructions: boolean;
-  /** `special`: control tokens written in the text become tokens. False for text that a model, user or tool wrote. */
-  tokenize(text: string, special: boolean): number[];
-  detokenize(tokens: readonly number[]): string;
+}
+
+/** Implementations batch the sequences that are open at the same time. */
+export interface Generator extends PromptTokenizer {
+  /** Names model and adapter by their content, so that a trajectory says exactly what wrote it. */
+  readonly id: string;
+  /** Most sequences that can be open at once. */
+  readonly sequences: number;
   /** Waits for a free slot. */
   open(signal?: AbortSignal): Promise<GeneratorSequence>;
-  dispose(): Promise<void>;
 }
 
 export interface GenerateOptions {

@@ -9,7 +9,7 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { checkAdapterFile } from './adapterCheck.js';
 import { fileSha256 } from './fileHash.js';
-import type { Generator, GeneratorSequence, Tokenizer } from './generator.js';
+import type { Generator, GeneratorSequence, PromptTokenizer } from './generator.js';
 import { checkModelFile } from './ggufCheck.js';
 import { firstPart, modelSha256 } from './ggufParts.js';
 import type { Lanes } from './lanes.js';
@@ -81,8 +81,8 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   }
 }
 
-/** A model's vocabulary alone, without its weights. The text of a token is that of the generator's `detokenize`. */
-export async function openTokenizer(modelPath: string, signal?: AbortSignal): Promise<Tokenizer> {
+/** A model's vocabulary alone, without its weights; `contextSize` is what it was trained for. The text of a token is that of the generator's `detokenize`. */
+export async function openTokenizer(modelPath: string, signal?: AbortSignal): Promise<PromptTokenizer> {
   throwIfAborted(signal);
   const options = { modelPath, signal };
   const info = checkModelFile(modelPath);
@@ -94,6 +94,8 @@ export async function openTokenizer(modelPath: string, signal?: AbortSignal): Pr
       ...(signal === undefined ? {} : { loadSignal: signal }),
     });
     return {
+      contextSize: info.trainContextSize ?? 4096,
+      ...promptParts(model, info),
       tokenize: (text, special) => tokenizeWith(model, text, special),
       detokenize: (tokens) => detokenizeWith(model, tokens),
       dispose: () => model.dispose(),
@@ -102,6 +104,17 @@ export async function openTokenizer(modelPath: string, signal?: AbortSignal): Pr
     throwIfAborted(signal);
     throw loadFailure(error, options, false);
   }
+}
+
+/** What the metadata says of prompts. */
+interface PromptInfo {
+  readonly chatTemplate: string | null;
+  readonly wantsInstructions: boolean;
+}
+
+function promptParts({ tokens }: LlamaModel, { chatTemplate, wantsInstructions }: PromptInfo) {
+  const bosText = tokens.shouldPrependBosToken ? (tokens.bosString ?? '') : '';
+  return { chatTemplate, wantsInstructions, bosText, eosText: tokens.eosString ?? '' };
 }
 
 function tokenizeWith(model: LlamaModel, text: string, special: boolean): number[] {
@@ -139,15 +152,16 @@ class LlamaCpp implements LlamaCppGenerator {
     lanes: Lanes<LlamaPool>,
     contextSize: number,
     sequences: number,
-    info: { readonly chatTemplate: string | null; readonly wantsInstructions: boolean },
+    info: PromptInfo,
   ) {
     this.id = id;
     this.contextSize = contextSize;
     this.sequences = sequences;
-    this.chatTemplate = info.chatTemplate;
-    this.wantsInstructions = info.wantsInstructions;
-    this.bosText = model.tokens.shouldPrependBosToken ? (model.tokens.bosString ?? '') : '';
-    this.eosText = model.tokens.eosString ?? '';
+    const { chatTemplate, wantsInstructions, bosText, eosText } = promptParts(model, info);
+    this.chatTemplate = chatTemplate;
+    this.wantsInstructions = wantsInstructions;
+    this.bosText = bosText;
+    this.eosText = eosText;
     this.#model = model;
     this.#lanes = lanes;
   }

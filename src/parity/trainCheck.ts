@@ -10,6 +10,7 @@ import type { Adapter, Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { packageVersion } from '../package.js';
+import { IMPORTED } from '../rollout/imported.js';
 import { hashOf, hashOfPath } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { readSealed, writeSealed } from '../sealed.js';
@@ -65,7 +66,8 @@ export async function checkParity(run: Run, request: CheckRequest): Promise<void
 function warnOfOthers({ config, log }: Run, { stage, trajectories, others }: CheckRequest): void {
   const model = path.basename(config.model.path);
   const strangers = [...others.keys()].filter((id) => id.startsWith('sha256:'));
-  const unnamed = [...others.keys()].filter((id) => !id.startsWith('sha256:'));
+  const imported = [...others.keys()].filter((id) => id.startsWith(IMPORTED));
+  const unnamed = [...others.keys()].filter((id) => !id.startsWith('sha256:') && !id.startsWith(IMPORTED));
   const written = (ids: readonly string[]) => {
     const count = ids.reduce((sum, id) => sum + others.get(id)!, 0);
     return `${stage}: ${count} of ${trajectories} trajectories were written by`;
@@ -74,6 +76,12 @@ function warnOfOthers({ config, log }: Run, { stage, trajectories, others }: Che
     log.warn(
       `${written(strangers)} another model than ${model}; spark-rl verify parity --run says whether their prompts are ` +
         'still its own',
+    );
+  }
+  if (imported.length > 0) {
+    log.warn(
+      `${written(imported)} ${imported.join(', ')}, as texts that were tokenised when they were imported: their tokens are not ` +
+        'those that their model drew',
     );
   }
   if (unnamed.length > 0) {

@@ -1,5 +1,7 @@
-/** Reads and writes Parquet with MMLU-Pro's own columns and types, so that files can be exchanged with Hugging Face. */
-import { parquetMetadata, parquetReadObjects, type SchemaElement } from 'hyparquet';
+/**
+ * Reads Parquet, and writes it with MMLU-Pro's own columns and types, so that files can be exchanged with Hugging Face.
+ */
+import { parquetMetadata, parquetReadObjects, parquetSchema, type SchemaElement } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SparkError } from '../errors.js';
@@ -13,8 +15,22 @@ export function isParquet(bytes: Uint8Array): boolean {
   return ascii(bytes.subarray(0, 4)) === MAGIC || ascii(bytes.subarray(0, 4)) === 'PARE';
 }
 
-/** Rows as plain objects. Values of int64 columns are read as BigInt and become numbers when they fit exactly. */
-export async function parquetRows(bytes: Uint8Array, source: string): Promise<RawRow[]> {
+/** Which columns of a file are read, and which of those may be missing. */
+export interface ColumnsRead {
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+}
+
+/**
+ * Rows as plain objects, by default with a question's columns. Values of int64 columns are read as BigInt and become
+ * numbers when they fit exactly. Throws `invalid_file` for what is damaged or lacks a required column, `unsupported_file`
+ * for what is encrypted.
+ */
+export async function parquetRows(
+  bytes: Uint8Array,
+  source: string,
+  columns: ColumnsRead = { required: COLUMNS, optional: [] },
+): Promise<RawRow[]> {
   if (ascii(bytes.subarray(0, 4)) === 'PARE') {
     throw new SparkError(
       'unsupported_file',
@@ -28,23 +44,29 @@ export async function parquetRows(bytes: Uint8Array, source: string): Promise<Ra
         'truncated; fetch it again',
     );
   }
-  const rows = await decodeRows(bytes, source);
+  const rows = await decodeRows(bytes, source, columns);
   return rows.map((row, index) => ({ where: `row ${index + 1}`, value: plain(row) }));
 }
 
-async function decodeRows(bytes: Uint8Array, source: string): Promise<Record<string, unknown>[]> {
+async function decodeRows(
+  bytes: Uint8Array,
+  source: string,
+  { required, optional }: ColumnsRead,
+): Promise<Record<string, unknown>[]> {
   try {
-    const file = bytes.slice().buffer;
+    // A copy of its own: the slice of a small file's Buffer would be a view into the pool of all of them.
+    const file = new Uint8Array(bytes).buffer;
     const metadata = parquetMetadata(file);
-    const present = new Set(metadata.schema.slice(1).map((element) => element.name));
-    const missing = COLUMNS.filter((column) => !present.has(column));
+    const present = new Set(parquetSchema(metadata).children.map(({ element }) => element.name));
+    const missing = required.filter((column) => !present.has(column));
     if (missing.length > 0) {
       throw new SparkError(
         'invalid_file',
-        `${source}: expected the columns ${COLUMNS.join(', ')}, got none named ${missing.join(', ')}; rename or add them`,
+        `${source}: expected the columns ${required.join(', ')}, got none named ${missing.join(', ')}; rename or add them`,
       );
     }
-    return await parquetReadObjects({ file, metadata, columns: COLUMNS, compressors });
+    const columns = [...required, ...optional.filter((column) => present.has(column))];
+    return await parquetReadObjects({ file, metadata, columns, compressors });
   } catch (error) {
     if (error instanceof SparkError) throw error;
     throw new SparkError(

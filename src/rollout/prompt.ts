@@ -54,21 +54,29 @@ export function neutralizeTags(text: string): string {
   return text.replace(/<(?=\s{0,8}\/?\s{0,8}(?:thought|action|input|observation|answer)(?:[\s/][^<>]*)?>)/gi, '‹');
 }
 
-/** `Question:` and `Options:` as MMLU-Pro prints them. */
+/** `Question:` and `Options:` as MMLU-Pro prints them; a question without options has its first part alone. */
 export function renderQuestion(question: Question): string {
+  if (question.options.length === 0) return `Question:\n${neutralizeTags(question.question)}\n`;
   const options = letteredOptions(question).map(neutralizeTags).join('\n');
   return `Question:\n${neutralizeTags(question.question)}\nOptions:\n${options}\n`;
+}
+
+export interface InstructionSettings {
+  readonly maxSteps: number;
+  readonly example: boolean;
+  /** The question has no options: the answer is text. Default false. */
+  readonly free?: boolean;
 }
 
 /** The instructions for a general model; a model trained on the format does not get them. */
 export function renderInstructions(
   actions: readonly ActionInfo[],
-  { maxSteps, example }: { readonly maxSteps: number; readonly example: boolean },
+  { maxSteps, example, free = false }: InstructionSettings,
 ): string {
   const list = actions
     .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
     .join('\n');
-  return `You answer multiple-choice questions step by step and may use tools.
+  return `You answer ${free ? '' : 'multiple-choice '}questions step by step and may use tools.
 
 A step is written like this, with nothing around it:
 ${TAG.thought}what to find out next, in one or two sentences${TAG.thoughtEnd}${TAG.action}name of one action${TAG.actionEnd}${TAG.input}input for that action${TAG.inputEnd}
@@ -77,15 +85,18 @@ ${list}
 The input of ${THINK} is your own reasoning; it has no observation.
 
 After at most ${maxSteps} steps, or as soon as you know, finish with:
-${TAG.answer}${ANSWER_BEFORE}X).${TAG.answerEnd}
-where X is the letter of the correct option.${example ? workedExample(actions) : ''}`;
+${free ? FREE_ANSWER : LETTER_ANSWER}${example ? workedExample(actions, free) : ''}`;
 }
+
+const LETTER_ANSWER = `${TAG.answer}${ANSWER_BEFORE}X).${TAG.answerEnd}
+where X is the letter of the correct option.`;
+const FREE_ANSWER = `${TAG.answer}your answer, short and complete${TAG.answerEnd}`;
 
 /**
  * Two steps and an answer, with the examples of the first and the last tool that have one: tools stand in the order of
  * prompts, in which neighbours are alike. Empty when no tool has one.
  */
-function workedExample(actions: readonly ActionInfo[]): string {
+function workedExample(actions: readonly ActionInfo[], free: boolean): string {
   const able = actions.filter((action) => action.example !== undefined);
   const first = able[0];
   if (first === undefined) return '';
@@ -93,12 +104,14 @@ function workedExample(actions: readonly ActionInfo[]): string {
   const wanted = first === last ? first.example!.wanted : `${first.example!.wanted} and ${last.example!.wanted}`;
   const second =
     first === last
-      ? renderStep(THINK, 'Now I compare it with the options.', 'It is the value of option B.', null)
+      ? free
+        ? renderStep(THINK, 'Now I see whether that is what was asked.', 'It is.', null)
+        : renderStep(THINK, 'Now I compare it with the options.', 'It is the value of option B.', null)
       : renderExample(last.name, 'Now', last.example!);
   return `
 
 An example, for a question that asks about ${wanted}:
-${renderExample(first.name, 'First', first.example!)}${second}${TAG.answer}${ANSWER_BEFORE}B).${TAG.answerEnd}`;
+${renderExample(first.name, 'First', first.example!)}${second}${TAG.answer}${free ? neutralizeTags(last.example!.observation) : `${ANSWER_BEFORE}B).`}${TAG.answerEnd}`;
 }
 
 function renderExample(name: string, when: 'First' | 'Now', { wanted, input, observation }: ActionExample): string {

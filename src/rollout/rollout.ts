@@ -43,7 +43,8 @@ export async function rolloutQuestion(
   return withSequence(question, deps, async (sequence) => {
     const transcript = new Transcript(deps.generator, sequence);
     const state: RolloutState = { question, deps, settings, transcript, steps: [] };
-    const head = promptSettings(deps.generator, deps.tools.actions(), settings);
+    const free = question.options.length === 0;
+    const head = promptSettings(deps.generator, deps.tools.actions(), { ...settings, free });
     transcript.append('prompt', NO_STEP, headTokens(renderHead(question, head), deps.generator));
     const ending = await writeSteps(state);
     await judgeLastStep(state, ending.answerText);
@@ -101,10 +102,11 @@ async function writeSteps(state: RolloutState): Promise<Ending> {
 }
 
 async function writeAnswer(state: RolloutState, forced: boolean): Promise<Ending> {
-  const { transcript, settings, deps } = state;
+  const { transcript, settings, deps, question } = state;
   if (forced) transcript.template(TAG.answer, NO_STEP);
   const { answer: form } = settings;
-  const byLetter = form === 'letter' || (form === 'auto' && deps.generator.wantsInstructions);
+  const lettered = question.options.length > 0;
+  const byLetter = lettered && (form === 'letter' || (form === 'auto' && deps.generator.wantsInstructions));
   const text = byLetter ? await chooseLetter(state) : await writeFreely(state);
   return { end: forced ? 'forced' : 'answered', answerText: text, length: transcript.length };
 }

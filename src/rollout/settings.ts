@@ -1,12 +1,12 @@
 /** What a rollout is made with: parts and settings, named as in the configuration. */
 import { renderChat } from '../inference/chatTemplate.js';
-import type { Generator } from '../inference/generator.js';
+import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
 import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
-import type { Trajectory } from '../trajectory/trajectory.js';
+import type { Step, Trajectory } from '../trajectory/trajectory.js';
 import type { Audit } from './audit.js';
-import { type ANSWER_FORMS, type PromptSettings, renderInstructions } from './prompt.js';
+import { type ANSWER_FORMS, type InstructionSettings, type PromptSettings, renderInstructions } from './prompt.js';
 
 /** The part of the tool registry that a rollout uses. */
 export interface Tools {
@@ -22,6 +22,8 @@ export interface RolloutDeps {
   /** Null in an evaluation, where nobody scores; the selection then has to be `policy`. */
   readonly judge: Judge | null;
   readonly tools: Tools;
+  /** Called with every step once its observation is there; its verdict is not yet. */
+  readonly onStep?: (step: Step) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -77,9 +79,9 @@ export const ROLLOUT_SETTINGS = {
 
 /** How the head of the prompt is rendered for this model. */
 export function promptSettings(
-  generator: Generator,
+  generator: PromptTokenizer,
   actions: readonly ActionInfo[],
-  settings: Pick<RolloutSettings, 'maxSteps' | 'example'>,
+  settings: InstructionSettings,
 ): PromptSettings {
   const { bosText, eosText, chatTemplate, wantsInstructions } = generator;
   return {

@@ -54,7 +54,7 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
   transcript.template(TAG.input, index);
   const input = await writeBlock(state, 'input', index, state.settings.maxInputTokens);
   const { observation, toolError } = await observe(state, index, chosen.action, input.text);
-  steps.push({
+  const written: Step = {
     index,
     stateEnd,
     thought: thought.text,
@@ -67,7 +67,9 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
     toolError,
     truncated: thought.truncated || input.truncated,
     processOk: null,
-  });
+  };
+  steps.push(written);
+  state.deps.onStep?.(written);
 }
 
 /** The model writes up to the closing tag; if it does not write that in time, the template closes the block. */

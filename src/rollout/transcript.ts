@@ -2,19 +2,19 @@
  * A sequence with a record of who wrote which of its tokens. Whatever is added is recorded at once, so that every token
  * is in exactly one segment.
  */
-import type { Generated, GenerateOptions, Generator, GeneratorSequence } from '../inference/generator.js';
+import type { Generated, GenerateOptions, GeneratorSequence, Tokenizer } from '../inference/generator.js';
 import type { Segment, SegmentKind } from '../trajectory/trajectory.js';
 import { TAG } from './prompt.js';
 
 export class Transcript {
-  readonly #generator: Generator;
+  readonly #tokenizer: Tokenizer;
   readonly #sequence: GeneratorSequence;
   #segments: Segment[] = [];
   /** What the last generated token wrote beyond its stop: many vocabularies have `><`, which begins our next tag. */
   #begun = '';
 
-  constructor(generator: Generator, sequence: GeneratorSequence) {
-    this.#generator = generator;
+  constructor(tokenizer: Tokenizer, sequence: GeneratorSequence) {
+    this.#tokenizer = tokenizer;
     this.#sequence = sequence;
   }
 
@@ -40,7 +40,7 @@ export class Transcript {
 
   /** `special` only for text that no model, user or tool wrote. */
   write(kind: SegmentKind, step: number, text: string, special: boolean): void {
-    this.append(kind, step, this.#generator.tokenize(text, special));
+    this.append(kind, step, this.#tokenizer.tokenize(text, special));
   }
 
   append(kind: SegmentKind, step: number, tokens: readonly number[]): void {
@@ -63,7 +63,7 @@ export class Transcript {
     texts: readonly string[],
     sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
   ): Promise<number> {
-    const options = texts.map((text) => this.#generator.tokenize(text, true));
+    const options = texts.map((text) => this.#tokenizer.tokenize(text, true));
     const index = await this.#sequence.choose(options, sampling);
     this.#record(kind, step);
     return index;
@@ -79,7 +79,7 @@ export class Transcript {
     sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
   ): Promise<boolean> {
     const options = (mayAnswer ? [TAG.thought, TAG.answer] : [TAG.thought]).map((text) =>
-      this.#generator.tokenize(this.#restOf(text), true),
+      this.#tokenizer.tokenize(this.#restOf(text), true),
     );
     this.#begun = '';
     const answers = (await this.#sequence.choose(options, sampling)) === 1;
@@ -89,7 +89,7 @@ export class Transcript {
   }
 
   #beyond({ tokens, text }: Generated, stops: readonly string[]): string {
-    const after = this.#generator.detokenize(tokens).slice(text.length);
+    const after = this.#tokenizer.detokenize(tokens).slice(text.length);
     const stop = stops.find((one) => after.startsWith(one));
     return stop === undefined ? '' : after.slice(stop.length);
   }

@@ -10,7 +10,7 @@ import { openModel } from '../engine/index.js';
 import type { Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
-import type { Generator, Tokenizer } from '../inference/generator.js';
+import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
 import { openApiJudge } from '../judge/open.js';
@@ -70,7 +70,7 @@ export class Parts {
   }
 
   /** The vocabulary of the run's generator. The caller disposes of it. */
-  async tokenizer(): Promise<Tokenizer> {
+  async tokenizer(): Promise<PromptTokenizer> {
     this.#requireOpen('generator');
     const { config, user, signal } = this.#options;
     return user.generator?.(null, signal) ?? openTokenizer(config.model.path, signal);

@@ -113,9 +113,13 @@ function objectiveOf({ config }: Run, { name, method, settings = {} }: TrainSpec
 async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): Promise<Facts> {
   const { config, partsHash, signal } = run;
   const init = initOf(run, spec);
+  const { decisive, files = [] } = objectiveOf(run, spec);
+  const hashes: string[] = [];
+  for (const file of files) hashes.push(await hashOfPath(file, signal));
   return {
     method: spec.method,
-    ...objectiveOf(run, spec).decisive,
+    ...decisive,
+    ...(hashes.length === 0 ? {} : { files: hashes }),
     // The samples already contain what ρ, the reward, the filter and the categories did.
     samples: hashOfSamples(samples),
     init: init === null ? null : await hashOfPath(init, signal),

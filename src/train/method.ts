@@ -46,6 +46,8 @@ export interface Objective {
   readonly wants: string;
   /** The settings that the result depends on. */
   readonly decisive: object;
+  /** Files and folders that the result depends on, by their content; absent: none. */
+  readonly files?: readonly string[];
   trainables(model: Model, adapter: Adapter, options: AdapterOptions): Promise<Trainables>;
   /** Trains the trainables. An interrupted training saves a checkpoint and throws `interrupted`. */
   train(trainables: Trainables, samples: readonly Sample[], context: TrainContext): Promise<TrainResult>;

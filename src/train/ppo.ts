@@ -12,12 +12,14 @@
  *
  * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration.
  */
+import path from 'node:path';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
-import { throwIfAborted, toSparkError } from '../errors.js';
+import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { withDecisions } from '../trajectory/decision.js';
 import { judgedSample, ppoSample, type Sample } from '../trajectory/sample.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { Checkpoints } from './checkpoint.js';
+import { loadCritic } from './criticFiles.js';
 import { defineMethod } from './method.js';
 import { Learner } from './ppoLearner.js';
 import { advance, klPassed, record, startPosition } from './ppoPosition.js';
@@ -27,12 +29,14 @@ import type { TrainContext } from './trainer.js';
 export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
   stage: (rho) => ({ name: rho === 0 ? 'ppo' : 'spark', selection: 'min-score', init: settings.init }),
   sample(trajectory, reward, judged) {
+    refuseUnscored(trajectory, settings);
     if (!wanted(trajectory, settings.filter)) return null;
     const sample = (settings.actionLoss === 'judged' ? judgedSample : ppoSample)(trajectory, reward);
     return sample && judged ? withDecisions(sample, trajectory, judged, needsDecisions(settings)) : sample;
   },
   wants: `PPO wants steps with a judge's verdict (ppo.filter: ${settings.filter})`,
   decisive: decisive(settings),
+  ...(settings.criticInit === null ? {} : { files: [settings.criticInit] }),
   async trainables(model, actor, options) {
     return { actor, critic: await createCritic(model, actor, settings, options) };
   },
@@ -40,15 +44,35 @@ export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
     trainPpo({ actor: actor as Adapter, critic: critic as Critic, samples, settings, context }),
 }));
 
+/** Throws `no_data` where a loss wants the scores of all actions, and a step has those of the action taken and of the best. */
+function refuseUnscored({ id, steps }: Trajectory, settings: PpoSettings): void {
+  if (!needsDecisions(settings)) return;
+  const step = steps.find(({ pair }) => pair !== undefined);
+  if (step === undefined) return;
+  const { actionLoss, baseline, entropyBonus } = settings;
+  const asked = [
+    ...(actionLoss === 'judged' ? ['ppo.actionLoss: judged'] : []),
+    ...(baseline === 'judged' ? ['ppo.baseline: judged'] : []),
+    ...(entropyBonus > 0 ? [`ppo.entropyBonus: ${entropyBonus}`] : []),
+  ];
+  throw new SparkError(
+    'no_data',
+    `${asked.join(' and ')} learns from the judge's scores of all actions, and of step ${step.index} of ${id}, which was ` +
+      'imported, only those of the action taken and of the best are known; set ppo.actionLoss: clip, ppo.baseline: value and ' +
+      'ppo.entropyBonus: 0, or generate rollouts with a judge',
+  );
+}
+
 /** Whether the filter lets a trajectory through (docs/algorithm.md, Training sets). */
 function wanted({ steps, correct }: Trajectory, filter: PpoSettings['filter']): boolean {
   if (filter === 'ok') return steps.every((step) => step.processOk === true);
   return filter === 'none' || correct;
 }
 
-/** A fresh critic: a value head over a trunk with a LoRA of its own, or over the actor's trunk. */
+/** The critic of `criticInit`, or a fresh one: a value head over a trunk with a LoRA of its own, or over the actor's trunk. */
 export function createCritic(model: Model, actor: Adapter, settings: PpoSettings, options: AdapterOptions) {
-  const { criticHidden, criticTrunk } = settings;
+  const { criticHidden, criticTrunk, criticInit } = settings;
+  if (criticInit !== null) return loadCritic(model, path.resolve(criticInit));
   const hidden = criticHidden === null ? {} : { hidden: criticHidden };
   return model.createCritic({ ...options, ...hidden, trunk: criticTrunk === 'actor' ? actor : undefined });
 }

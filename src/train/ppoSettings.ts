@@ -39,19 +39,25 @@ const fields = z.strictObject({
   criticHidden: positive.nullable().default(null),
   /** Which trunk the value head reads: one with a LoRA of its `own`, or the `actor`'s, with one pass for both. */
   criticTrunk: z.enum(['own', 'actor']).default('own'),
+  /** A critic that others trained (docs/models.md): its PEFT folder, with value_head.safetensors; null: a fresh one. */
+  criticInit: z.string().nullable().default(null),
   /** c_v: the actor's trunk learns L_actor + c_v L_v. Used only with criticTrunk: actor. */
   valueCoefficient: z.number().min(0).default(VALUE_COEFFICIENT),
 });
 
 /** Refuses a setting that would not be used beside the others. */
 export const ppoSettings = fields.superRefine((settings, context) => {
-  const { actionLoss, actionTemperature, baseline, criticTrunk, valueCoefficient } = settings;
+  const { actionLoss, actionTemperature, baseline, criticTrunk, criticInit, criticHidden, valueCoefficient } = settings;
   const refuse = (key: keyof typeof fields.shape, message: string) =>
     context.addIssue({ code: 'custom', path: [key], message });
   if (actionLoss === 'clip' && actionTemperature !== null)
     refuse('actionTemperature', 'expected null with actionLoss: clip, which has no λ; set actionLoss: judged');
   if (actionLoss === 'judged' && baseline === 'judged')
     refuse('baseline', 'expected value with actionLoss: judged, which needs no other baseline');
+  if (criticInit !== null && criticTrunk === 'actor')
+    refuse('criticTrunk', 'expected own with criticInit, whose head was trained over a trunk of its own');
+  if (criticInit !== null && criticHidden !== null)
+    refuse('criticHidden', 'expected null with criticInit, whose head has a width of its own');
   if (criticTrunk === 'own' && valueCoefficient !== VALUE_COEFFICIENT)
     refuse(
       'valueCoefficient',
@@ -76,10 +82,12 @@ export function needsDecisions({ actionLoss, baseline, entropyBonus }: PpoSettin
 
 /** The settings that the result depends on: with two trunks not the value coefficient; of what came later, what is in use. */
 export function decisive(settings: PpoSettings): object {
-  const { criticTrunk, valueCoefficient, actionLoss, actionTemperature, baseline, entropyBonus, ...others } = settings;
+  const { criticTrunk, valueCoefficient, criticInit, ...rest } = settings;
+  const { actionLoss, actionTemperature, baseline, entropyBonus, ...others } = rest;
   return {
     ...others,
     ...(criticTrunk === 'own' ? {} : { criticTrunk, valueCoefficient }),
+    ...(criticInit === null ? {} : { criticInit }),
     ...(actionLoss === 'judged' ? { actionLoss, actionTemperature } : {}),
     ...(baseline === 'value' ? {} : { baseline }),
     ...(entropyBonus === 0 ? {} : { entropyBonus }),

@@ -17,7 +17,8 @@ export function nameOfSet({ questions, ...set }: RolloutSet): string {
   return questions === 'validation' ? `validation-${ruleOf(set)}` : ruleOf(set);
 }
 
-function ruleOf({ selection, tau }: RolloutSet): string {
+/** The name without the questions: `min-score-tau6`. */
+export function ruleOf({ selection, tau }: RolloutSet): string {
   return selection === 'max-score' || selection === 'policy' ? selection : `${selection}-tau${tau}`;
 }
 

@@ -11,7 +11,8 @@ const segmentSchema = z.object({
   end: count,
 });
 
-const scoresSchema = z.record(z.string(), z.number().min(0).max(10).nullable());
+const score = z.number().min(0).max(10).nullable();
+const scoresSchema = z.record(z.string(), score);
 
 const stepSchema = z.object({
   index: count,
@@ -19,6 +20,7 @@ const stepSchema = z.object({
   thought: z.string(),
   scores: scoresSchema.nullable(),
   verdicts: z.array(scoresSchema).min(2).optional(),
+  pair: z.object({ chosen: score, best: score }).optional(),
   action: z.string().min(1),
   choice: z.enum(['viable', 'fallback', 'policy']),
   input: z.string(),
@@ -42,7 +44,8 @@ export const trajectorySchema = z
     answerText: z.string(),
     answer: z.string().nullable(),
     correct: z.boolean(),
-    end: z.enum(['answered', 'forced', 'context_overflow']),
+    end: z.enum(['answered', 'forced', 'context_overflow', 'unanswered']),
+    tokenised: z.literal('later').optional(),
     tokens: z.array(z.number().int().min(0).max(0x7fffffff)),
     segments: z.array(segmentSchema),
   })
@@ -63,6 +66,8 @@ function inconsistencies(trajectory: Trajectory): string[] {
   }
   if (at !== tokens.length) problems.push(`segments expected to cover ${tokens.length} tokens, but they end at ${at}`);
   steps.forEach((step, index) => {
+    if (step.pair !== undefined && step.scores !== null)
+      problems.push(`step ${index} expected scores or a pair of them, got both`);
     if (step.index !== index) problems.push(`step ${index} expected index ${index}, got ${step.index}`);
     const first = segments.find((segment) => segment.step === index);
     if (first?.start !== step.stateEnd) {

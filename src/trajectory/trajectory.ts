@@ -1,7 +1,7 @@
 /**
  * A trajectory, which is what a rollout makes. It is ONE token sequence: states nest (s_t is a prefix of s_{t+1}), so
  * one pass gives every step's log-probs and every V(s_t). Token ids are stored as generated and never made again from
- * text.
+ * text; only of rollouts made elsewhere there are none, and they are marked (`tokenised`).
  */
 
 /** What a segment of tokens is. The model wrote only `thought`, `action`, `input` and `answer`. */
@@ -22,6 +22,12 @@ export type SelectionRule = (typeof SELECTION_RULES)[number];
 /** 0–10, or null when the judge gave none (refusal, timeout, unparsable). Missing is never 0. */
 export type Score = number | null;
 
+/** What the judge gave the action taken, and the highest of its scores. */
+export interface ScorePair {
+  readonly chosen: Score;
+  readonly best: Score;
+}
+
 export interface Step {
   /** Position in the trajectory, from 0. */
   readonly index: number;
@@ -32,6 +38,8 @@ export interface Step {
   readonly scores: Readonly<Record<string, Score>> | null;
   /** Where the state was scored more than once: the scores of every verdict, whose means `scores` are. */
   readonly verdicts?: readonly Readonly<Record<string, Score>>[] | undefined;
+  /** Of rollouts made elsewhere that keep no more of the scores, so that `scores` is null. */
+  readonly pair?: ScorePair | undefined;
   readonly action: string;
   /** How the action was chosen: among `viable` ones; as `fallback`, the highest score with nothing viable; by the model. */
   readonly choice: 'viable' | 'fallback' | 'policy';
@@ -65,8 +73,13 @@ export interface Trajectory {
   /** Letter read from `answerText`; null when none could be read. */
   readonly answer: string | null;
   readonly correct: boolean;
-  /** Why it ended: the model answered; we opened the answer after the last step allowed; or the context was full. */
-  readonly end: 'answered' | 'forced' | 'context_overflow';
+  /**
+   * Why it ended: the model answered; we opened the answer after the last step allowed; the context was full; or it is of
+   * rollouts made elsewhere, and has no answer that can be read.
+   */
+  readonly end: 'answered' | 'forced' | 'context_overflow' | 'unanswered';
+  /** `later`: its texts were made elsewhere and tokenised here. Absent: the tokens are those that were generated. */
+  readonly tokenised?: 'later' | undefined;
   /** (N) token ids. */
   readonly tokens: readonly number[];
   readonly segments: readonly Segment[];

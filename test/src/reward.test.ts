@@ -24,4 +24,11 @@ describe('stepReward', () => {
     expect(stepReward(step({ processOk: null }), 0.5)).toBeNull();
     expect(stepReward(step({ scores: null }), 0.5)).toBeNull();
   });
+
+  it('is the same of a pair of scores, where no others are known', () => {
+    const paired = (chosen: number | null, best: number | null) => step({ scores: null, pair: { chosen, best } });
+    expect(stepReward(paired(7, 9), 0.25)).toEqual({ diversity: 0.5, coherence: 0, reward: 0.5 });
+    expect(stepReward(paired(null, 9), 0.25)).toBeNull();
+    expect(stepReward(paired(7, null), 0.25)).toBeNull();
+  });
 });

@@ -28,4 +28,12 @@ describe('renderInstructions', () => {
     expect(render([shown('a'), shown('think')])).toBe(render([shown('a', 'this'), shown('think')], false));
     expect(render([shown('a')])).not.toContain('An example');
   });
+
+  it('asks for a text where a question has no options', () => {
+    const render = (actions: ActionInfo[]) => renderInstructions(actions, { maxSteps: 3, example: true, free: true });
+    const two = render([shown('a', 'this'), shown('b', 'that'), shown('think')]);
+    expect(two).not.toMatch(/option|letter|multiple|\(X\)/);
+    expect(two).toMatch(/<answer>‹\/observation>b<\/answer>$/);
+    expect(render([shown('a', 'this'), shown('think')])).not.toMatch(/option/);
+  });
 });

@@ -120,14 +120,17 @@ describe('trainPpo', () => {
   });
 
   it('a stage with two trunks depends on what it always did', () => {
-    const { criticTrunk, valueCoefficient, ...others } = settings().ppo;
+    const { criticTrunk, valueCoefficient, criticInit, ...others } = settings().ppo;
     // What came later and has no effect by default: a run of before is not trained again.
     const { actionLoss, actionTemperature, baseline, entropyBonus, ...before } = others;
     expect([actionLoss, actionTemperature, baseline, entropyBonus]).toEqual(['clip', null, 'value', 0]);
-    expect(criticTrunk).toBe('own');
+    expect([criticTrunk, criticInit]).toEqual(['own', null]);
     expect(JSON.stringify(method.with(settings().ppo).decisive)).toBe(JSON.stringify(before));
     const shared = settings({ ppo: { criticTrunk: 'actor', valueCoefficient: 0.25 } }).ppo;
     expect(method.with(shared).decisive).toMatchObject({ criticTrunk: 'actor', valueCoefficient: 0.25 });
+    // A critic from files is seen by name here, and by content where the stage hashes `files`.
+    const filed = method.with({ ...settings().ppo, criticInit: 'critic' });
+    expect([filed.decisive, filed.files]).toEqual([{ ...before, criticInit: 'critic' }, ['critic']]);
     expect(valueCoefficient).toBeGreaterThanOrEqual(0);
   });
 

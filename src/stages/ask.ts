@@ -1,0 +1,61 @@
+/** Lets a policy answer one question as in an evaluation: greedy, with tools, judged by nobody. Keeps nothing. */
+import type { Config } from '../config/index.js';
+import { SparkError } from '../errors.js';
+import { LETTERS, type Question } from '../questions/question.js';
+import { isTrajectory, rolloutQuestion } from '../rollout/rollout.js';
+import type { Parts } from '../run/parts.js';
+import type { Step, Trajectory } from '../trajectory/trajectory.js';
+import { rolloutSettings } from './rolloutFacts.js';
+
+export interface Asked {
+  readonly question: string;
+  /** Two to ten; empty: the answer is text. */
+  readonly options: readonly string[];
+  /** GGUF LoRA file; null: the model alone */
+  readonly adapter: string | null;
+}
+
+export interface AskContext {
+  readonly config: Config;
+  readonly parts: Parts;
+  readonly signal: AbortSignal;
+  readonly onStep?: (step: Step) => void;
+}
+
+/**
+ * Throws `invalid_argument` for an empty question and for options that are none, and what kept the policy from answering:
+ * `context_overflow`, `inference_failed`, `tool_unavailable`, `interrupted`.
+ */
+export async function askPolicy(asked: Asked, { config, parts, signal, onStep }: AskContext): Promise<Trajectory> {
+  const question = questionOf(asked);
+  const { temperature, minSteps } = config.eval;
+  const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
+  const generator = await parts.generator(asked.adapter);
+  try {
+    const deps = { generator, judge: null, tools: parts.tools(), signal };
+    const result = await rolloutQuestion(question, { ...deps, ...(onStep === undefined ? {} : { onStep }) }, settings);
+    if (!isTrajectory(result)) throw new SparkError(result.code as SparkError['code'], result.message);
+    if (result.end !== 'context_overflow') return result;
+    throw new SparkError(
+      'context_overflow',
+      `the ${generator.contextSize} tokens of the context were full after ${result.steps.length} steps, before an answer; ` +
+        'raise inference.contextSize, or lower rollout.maxSteps (--steps)',
+    );
+  } finally {
+    await generator.dispose();
+  }
+}
+
+function questionOf({ question, options }: Asked): Question {
+  if (question.trim() === '') throw new SparkError('invalid_argument', 'expected a question, got an empty text');
+  if (options.length === 1 || options.length > LETTERS.length || options.some((option) => option.trim() === '')) {
+    throw new SparkError(
+      'invalid_argument',
+      `expected two to ${LETTERS.length} options, none of them empty, or none at all, got ${options.length}: ` +
+        options.map((option) => `"${option}"`).join(', '),
+    );
+  }
+  // What is not known of it is not read: an answer to grade by, a category, a worked solution.
+  const unknown = { answer: '', answer_index: 0, cot_content: '', category: 'other', src: 'ask' };
+  return { question_id: 0, question, options: [...options], ...unknown };
+}
