@@ -42,8 +42,9 @@ export async function estimateDisk(run: Run, work: Work): Promise<DiskEstimate> 
   const [mostRolled, mostAnswered] = [Math.max(train!, validation!), Math.max(test!, validation!)];
   const each = trajectoryBytes(config);
   const values = adapterValues(config);
-  // GGUF and PEFT, both in F32.
-  const adapters = work.trainings * 2 * 4 * values;
+  // GGUF and PEFT, both in F32; the best so far and the one that is measured.
+  const files = config.eval.every === 0 ? 2 : 4;
+  const adapters = work.trainings * files * 4 * values;
   // Adapter and critic, each with two moments, and three numbers for every token of the rollouts.
   const checkpoints = 2 * (2 * 3 * 4 * values + 3 * 4 * train! * tokensOf(config));
   const rollouts = work.rolloutSets * mostRolled * each;

@@ -11,6 +11,7 @@ import { checkKeys, type KeysOf } from '../options.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
 import { actionTokens } from '../rollout/step.js';
+import type { TrainedBest } from '../run/best.js';
 import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
 import type { MetricRow } from '../run/metricsFile.js';
 import { type Run, trainName } from '../run/run.js';
@@ -23,6 +24,7 @@ import type { SelectionRule } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
 import { type Trackers, trackersOf } from './trackTraining.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
+import { removeStale, TrainingValidation, validationFacts } from './validateTraining.js';
 import { StageWatch } from './watchTraining.js';
 
 /** What a training stage consists of: method, rollout set, ρ and initial adapter (docs/algorithm.md, Training sets). */
@@ -61,6 +63,8 @@ export interface TrainSummary {
   readonly metrics: TrainResult;
   /** Failure signs that were seen (docs/metrics.md) */
   readonly signs: readonly SeenSign[];
+  /** With `eval.every`: the best adapter on validation questions, which `<stage>-best` names */
+  readonly validation?: TrainedBest;
 }
 
 const CHECKPOINT_EVERY = 20;
@@ -93,6 +97,7 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
       sets.delete(run);
       // The adapter is saved and recorded, so its checkpoints are no longer needed.
       rmSync(run.folder.checkpointFolder(spec.name), { recursive: true, force: true });
+      removeStale(run, spec.name, null);
     },
     remedyFor: (run, file) => remedyFor(run, spec, file),
   };
@@ -125,6 +130,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
     compute: config.model.compute,
     seed: config.seed,
     parts: partsHash,
+    ...(await validationFacts(run, spec)),
   };
 }
 
@@ -151,7 +157,8 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
     const watch = new StageWatch(run, spec.name);
     const write = writerOf(run, watch, trackers);
-    const context = contextOf(run, spec, { model, tokenizer, watch, trackers, write });
+    const validation = config.eval.every === 0 ? null : new TrainingValidation(run, spec, model, write);
+    const context = contextOf(run, spec, { model, tokenizer, watch, trackers, write, validation });
     let before = 0;
     const begin = async (step: number) => {
       before = step;
@@ -165,9 +172,15 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     await trackers.close('finished');
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
+    const best = validation?.result ?? null;
     return {
-      result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs },
-      files: [file],
+      result: {
+        adapter: path.relative(folder.root, file),
+        metrics,
+        signs: watch.signs,
+        ...(best === null ? {} : { validation: best }),
+      },
+      files: [file, ...(best === null ? [] : [path.join(folder.root, best.adapter)])],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,
       units: metrics.steps - before,
@@ -234,17 +247,19 @@ interface Working {
   readonly watch: StageWatch;
   readonly trackers: Trackers;
   readonly write: WriteRow;
+  readonly validation: TrainingValidation | null;
 }
 
 function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Working): TrainContext {
   const { name, method, selection, tau, rho, settings } = spec;
-  const { model, tokenizer, watch, trackers, write } = working;
+  const { model, tokenizer, watch, trackers, write, validation } = working;
   const { targetKl } = { ...config[method], ...settings } as { readonly targetKl?: number };
   return {
     model,
     stage: name,
     seed: config.seed,
-    log: watch.log,
+    log: validation?.over(watch.log) ?? watch.log,
+    ...(validation === null ? {} : { validation }),
     metrics: write,
     begin: async (step) => {
       await folder.metrics.rewind(name, step);

@@ -20,9 +20,10 @@ import type { Trajectory } from '../trajectory/trajectory.js';
 import { Checkpoints } from './checkpoint.js';
 import { defineMethod } from './method.js';
 import { Learner } from './ppoLearner.js';
-import { advance, klPassed, record, startPosition } from './ppoPosition.js';
+import { advance, klPassed, type Position, record, startPosition } from './ppoPosition.js';
 import { decisive, needsDecisions, type PpoInput, type PpoSettings, ppoSettings } from './ppoSettings.js';
 import type { TrainContext } from './trainer.js';
+import { outOfPatience, validated } from './validation.js';
 
 export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
   stage: (rho) => ({ name: rho === 0 ? 'ppo' : 'spark', selection: 'min-score', init: settings.init }),
@@ -70,12 +71,14 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   learner.keepIn(await Checkpoints.open(context, learner.samples, decisive(settings)));
   const saved = await learner.resume();
   await context.begin?.(saved?.steps ?? 0);
+  await context.validation?.resume(saved?.validation ?? null);
   const at = saved ?? startPosition(await learner.passTokens());
   if (at.steps === 0) logRewards(samples, context);
   const told = new Set<string>();
   try {
     if (at.unmeasured) await learner.measure(at);
-    while (at.iteration < settings.iterations) {
+    await validateIfDue(input, learner, at);
+    while (at.iteration < settings.iterations && !outOfPatience(context.validation, at.validation)) {
       throwIfAborted(context.signal);
       if (at.epoch === 0 && at.batch === 0) await learner.beginIteration(at);
       const report = await learner.step(at);
@@ -88,6 +91,7 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
       );
       advance(at, settings, learner.batchesPerEpoch, stop);
       if (at.unmeasured) await learner.measure(at);
+      await validateIfDue(input, learner, at);
       // Also after the last step: saving the adapter can still fail, and then the training must not be lost.
       if (at.steps % context.checkpointEvery === 0 || at.iteration === settings.iterations) await learner.save(at);
     }
@@ -98,6 +102,14 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   }
   const { steps, epochsStopped, finalKl, finalValueLoss } = at;
   return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
+}
+
+/** Keeps what was measured, which is dearer than a checkpoint. */
+async function validateIfDue({ actor, settings, context }: PpoInput, learner: Learner, at: Position): Promise<void> {
+  const { steps, validation: before } = at;
+  const last = at.iteration === settings.iterations;
+  at.validation = await validated(context.validation, actor, { steps, last }, before);
+  if (at.validation !== before && steps > 0) await learner.save(at);
 }
 
 /** Logs the mean reward of the steps that are learned from, and its two terms apart (docs/algorithm.md, Reward). */

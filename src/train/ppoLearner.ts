@@ -8,7 +8,7 @@ import { microBatches, pack, unpackChoices, unpackSteps, unpackTokens } from '..
 import type { Sample } from '../trajectory/sample.js';
 import { ActionTerm, type ChoosingSample } from './actionTerm.js';
 import { advantagesOf } from './advantages.js';
-import type { Checkpoints } from './checkpoint.js';
+import { type Checkpoints, checkpointLabel } from './checkpoint.js';
 import { Divergence } from './divergence.js';
 import { fitMicroBatch } from './microBatch.js';
 import { choosingSamples, PolicyMeasure } from './policyMeasure.js';
@@ -225,7 +225,8 @@ export class Learner {
   async save(position: Position): Promise<void> {
     const { actor, critic } = this.#input;
     const arrays = { ...(this.#buffers ?? {}) };
-    await this.#checkpoints?.save({ position, arrays, trainables: { actor, critic } }, `step-${position.steps}`);
+    const label = checkpointLabel(position.steps, position.validation);
+    await this.#checkpoints?.save({ position, arrays, trainables: { actor, critic } }, label);
   }
 
   #batch(at: Position): Row[] {

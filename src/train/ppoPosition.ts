@@ -2,6 +2,7 @@
 import { OUTLIER_NATS, type Outlier } from './divergence.js';
 import type { StepReport } from './policySums.js';
 import type { TrainContext } from './trainer.js';
+import type { ValidationState } from './validation.js';
 
 /** The batch that comes next, and what has been counted so far. */
 export interface Position {
@@ -21,6 +22,8 @@ export interface Position {
   unmeasured: boolean;
   finalKl: number;
   finalValueLoss: number;
+  /** Of measures on validation questions; null before the first */
+  validation: ValidationState | null;
   /** Most packed tokens of a pass */
   passTokens: number;
 }
@@ -41,6 +44,7 @@ export function startPosition(passTokens: number): Position {
     unmeasured: false,
     finalKl: 0,
     finalValueLoss: 0,
+    validation: null,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Model } from '../engine/types.js';
 import type { Log } from '../log.js';
 import type { ActionTokens } from '../trajectory/choices.js';
+import type { Validation } from './validation.js';
 
 export interface TrainContext {
   readonly model: Model;
@@ -21,5 +22,7 @@ export interface TrainContext {
   readonly actions?: readonly ActionTokens[];
   /** The text of some tokens, for messages; absent: they are shown by number. */
   readonly detokenize?: (tokens: readonly number[]) => string;
+  /** Measures of the adapter under training; absent: none are taken. */
+  readonly validation?: Validation;
   readonly signal?: AbortSignal;
 }
