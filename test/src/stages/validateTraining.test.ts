@@ -23,12 +23,10 @@ const rolled = path.join(base, 'rolled');
 const PATCH = {
   ...SHORT,
   questions: { ...SHORT.questions, validationLimit: 14 },
-  watch: { rules: { kl_past_target: 'off' } },
+  ppo: { ...SHORT.ppo, targetKl: 1e9 },
 };
-/** Measured after 0, 2, 4, … of 10 steps. With `belowTau` nothing is generated. */
+/** Measured after 0, 2, 4, … of 10 steps, where nothing is generated. */
 const CHEAP = { every: 2, measures: ['policy'], best: 'rarestViable' };
-/** Lower is better; with so high a rate the first steps are bad ones. */
-const EAGER = { every: 1, measures: ['policy'], best: 'entropyBits', patience: 2 };
 
 let progress: string[] = [];
 async function open(name: string, more: object, signal?: AbortSignal, said: (message: string) => void = () => {}) {
@@ -62,8 +60,10 @@ beforeAll(async () => {
 
 describe('the best adapter', () => {
   let straight: Awaited<ReturnType<typeof train>>;
+  let shown: string[];
   beforeAll(async () => {
     straight = await train(fresh('straight'), CHEAP);
+    shown = progress;
   });
 
   it('is that of the best measure, kept under a name of its own, and what the stage gives is the last', async () => {
@@ -89,24 +89,21 @@ describe('the best adapter', () => {
   });
 
   it('stands on the progress line, in the report, in TensorBoard and in the list of runs', async () => {
-    await train(fresh('shown'), CHEAP);
-    expect(progress.filter((line) => line.startsWith('spark step 3')).at(-1)).toMatch(
+    expect(shown.filter((line) => line.startsWith('spark step 3')).at(-1)).toMatch(
       / {2}validation rarestViable 0\.\d+ after 2 steps, (the best|best 0\.\d+ after 0)$/,
     );
-    await using run = await open('shown', { eval: CHEAP });
+    await using run = await open('straight', { eval: CHEAP });
     const { html } = await readReport(run);
     expect(html).toContain('measured on validation questions');
     expect(html).toContain('Rarest viable action on validation questions');
-    const curve = scalarsIn(path.join(base, 'shown', 'tensorboard', 'spark'));
+    const curve = scalarsIn(path.join(base, 'straight', 'tensorboard', 'spark'));
     expect(curve.filter((point) => point.startsWith('validation/rarestViable '))).toHaveLength(6);
-    const entry = listRuns(base).find(({ name }) => name === 'shown');
+    const entry = listRuns(base).find(({ name }) => name === 'straight');
     expect(entry!.best).toEqual([expect.stringMatching(/^spark-best: rarestViable 0\.\d+ after \d+ steps$/)]);
-    const path6 = run.adapterOf('spark-best')!;
-    expect(path6).toMatch(/spark-best.step-\d+\.gguf$/);
+    expect(run.adapterOf('spark-best')).toMatch(/spark-best.step-\d+\.gguf$/);
   });
 
   it('is the same after an interruption, after a kill in the middle of a measure, and after both', async () => {
-    // A kill leaves what was written: the checkpoint before the measure, a file that nobody names, rows past the checkpoint.
     const abort = new AbortController();
     const stop = (message: string) => {
       if (message.includes('after 4 steps')) abort.abort();
@@ -114,7 +111,8 @@ describe('the best adapter', () => {
     const stopped = await open(fresh('stopped'), { eval: CHEAP }, abort.signal, stop);
     await expect(perform(stopped, trainStage(spec('spark')))).rejects.toMatchObject({ code: 'interrupted' });
     stopped.close();
-    expect(existsSync(path.join(base, 'stopped', 'checkpoints', 'spark', 'latest.json'))).toBe(true);
+    cpSync(path.join(base, 'stopped'), path.join(base, 'damaged'), { recursive: true });
+    // A kill leaves what was written: the checkpoint before the measure, a file that nobody names, rows past the checkpoint.
     const place = path.join(base, 'stopped', 'adapters', 'spark-best');
     mkdirSync(place, { recursive: true });
     writeFileSync(path.join(place, 'step-6.gguf'), 'torn');
@@ -135,11 +133,6 @@ describe('the best adapter', () => {
   });
 
   it('that was changed meanwhile is refused by name', async () => {
-    const abort = new AbortController();
-    const stop = (message: string) => message.includes('after 4 steps') && abort.abort();
-    const stopped = await open(fresh('damaged'), { eval: CHEAP }, abort.signal, stop);
-    await expect(perform(stopped, trainStage(spec('spark')))).rejects.toMatchObject({ code: 'interrupted' });
-    stopped.close();
     for (const one of files('damaged'))
       writeFileSync(path.join(base, 'damaged', 'adapters', 'spark-best', one), 'other');
     await expect(train('damaged', CHEAP)).rejects.toMatchObject({
@@ -150,30 +143,35 @@ describe('the best adapter', () => {
 });
 
 describe('patience', () => {
-  const sft = { ...spec('spark'), method: 'sft', rho: 0 } as const;
-  const fewer = { ...EAGER, best: 'belowTau' };
+  const eager = { ...CHEAP, every: 1, best: 'entropyBits', patience: 2 };
 
   it('ends a training, which goes on from a checkpoint to the same stop', async () => {
-    const straight = await train(fresh('early'), fewer, sft);
+    const straight = await train(fresh('early'), eager);
     const rows = rowsOf('early');
     const { step } = straight.validation!;
     expect(straight.validation).toMatchObject({ stoppedEarly: true, evaluations: rows.length });
     expect(straight.metrics.steps).toBe(step + 2);
     expect(rows.at(-1)).toMatchObject({ stepsDone: step + 2, patienceLeft: 0 });
-    expect(rows.at(-1)!.belowTau).toBeGreaterThanOrEqual(straight.validation!.value);
+    expect(straight.metrics.steps).toBeLessThan(10);
     const abort = new AbortController();
     const said = (message: string) => message.includes(`after ${step + 1} steps`) && abort.abort();
-    const stopped = await open(fresh('early-stopped'), { eval: fewer }, abort.signal, said);
-    await expect(perform(stopped, trainStage(sft))).rejects.toMatchObject({ code: 'interrupted' });
+    const stopped = await open(fresh('early-stopped'), { eval: eager }, abort.signal, said);
+    await expect(perform(stopped, trainStage(spec('spark')))).rejects.toMatchObject({ code: 'interrupted' });
     stopped.close();
-    const gone = await train('early-stopped', fewer, sft);
+    const gone = await train('early-stopped', eager);
     expect(gone.validation).toEqual(straight.validation);
     expect(rowsOf('early-stopped')).toEqual(rows);
     expect(gone.last.equals(straight.last)).toBe(true);
   });
 
   it('is counted from the best, and a measure is taken once', async () => {
-    const state = (sinceBest: number): ValidationState => ({ steps: 4, count: 3, sinceBest, best: {} as never, row: {} });
+    const state = (sinceBest: number): ValidationState => ({
+      steps: 4,
+      count: 3,
+      sinceBest,
+      best: {} as never,
+      row: {},
+    });
     const measured: number[] = [];
     const validation = {
       every: 4,
@@ -194,27 +192,28 @@ describe('patience', () => {
 });
 
 it('measures the accuracy of answers, which is what an evaluation of that adapter finds', async () => {
-  const { validation } = await train(fresh('answered'), { every: 100, limit: 7 });
+  const { validation } = await train(fresh('answered'), { every: 100 });
   const rows = rowsOf('answered');
   expect(rows.map(({ stepsDone, questions }) => [stepsDone, questions])).toEqual([
-    [0, 7],
-    [10, 7],
+    [0, 14],
+    [10, 14],
   ]);
   expect(validation!.value).toBe(Math.max(...rows.map(({ accuracy }) => accuracy as number)));
-  await using run = await open('answered', { eval: { every: 100, limit: 7 } });
-  const answers = { name: 'spark-best', adapter: { stage: 'spark-best' }, tools: true, questions: 'validation' } as const;
-  await perform(run, evaluateStage(answers));
-  const all = readLines<{ questionId: number; correct: boolean }>(
-    path.join(base, 'answered', 'validation', 'spark-best.jsonl'),
-  );
-  expect(all).toHaveLength(14);
+  await using run = await open('answered', { eval: { every: 100 } });
+  const spec = { name: 'spark-best', adapter: { stage: 'spark-best' }, tools: true, questions: 'validation' } as const;
+  const evaluation = await perform(run, evaluateStage(spec));
+  const { accuracy, low, high, unparsedRate, entropyBits } = evaluation;
+  const row = rows.find(({ stepsDone }) => stepsDone === validation!.step);
+  expect(row).toMatchObject({ accuracy, low, high, unparsedRate, answerEntropyBits: entropyBits });
 });
 
 describe('settings', () => {
   const config = (patch: object) => () => resolveConfig({ questions: { validationLimit: 14 }, eval: patch });
 
   it('that measure nothing, or something that is not taken, are refused by name', () => {
-    expect(() => resolveConfig({ eval: { every: 5 } })).toThrow(/eval\.every: expected 0 without validation questions, got 5/);
+    expect(() => resolveConfig({ eval: { every: 5 } })).toThrow(
+      /eval\.every: expected 0 without validation questions, got 5/,
+    );
     expect(config({ every: 5, best: 'belowTau' })).toThrow(/eval\.best: expected a measure that is taken .*add policy/);
     expect(config({ every: 5, measures: ['policy'] })).toThrow(/eval\.best: .*add accuracy/);
     expect(config({ patience: 2 })).toThrow(/eval\.patience: expected 0 with eval\.every 0/);
@@ -222,12 +221,16 @@ describe('settings', () => {
   });
 
   it('are facts of the training, and not of an evaluation', async () => {
-    await using run = await open('rolled', { eval: CHEAP });
+    await using few = await open(fresh('few'), { eval: { every: 2, limit: 7 } });
+    await using all = await open(fresh('all'), { eval: { every: 2 } });
     await using other = await open(fresh('other'), {});
+    await using run = await open('rolled', { eval: CHEAP });
     const facts = (of: Run) => trainStage(spec('spark')).dependsOn(of);
     const { validation, ...rest } = await facts(run);
     expect(validation).toMatchObject({ every: 2, best: 'rarestViable', patience: 0, tau: 6 });
     expect(await facts(other)).toEqual(rest);
+    const questions = async (of: Run) => ((await facts(of)).validation as { questions: string }).questions;
+    expect(await questions(few)).not.toBe(await questions(all));
     const evaluation = evaluateStage({ name: 'base-tools', adapter: 'base', tools: true });
     expect(await evaluation.dependsOn(run)).toEqual(await evaluation.dependsOn(other));
   });
@@ -237,7 +240,9 @@ describe('settings', () => {
     cpSync(path.join(rolled, 'trajectories'), path.join(base, 'bare', 'trajectories'), { recursive: true });
     await expect(perform(run, trainStage(spec('spark')))).rejects.toMatchObject({
       code: 'no_data',
-      message: expect.stringMatching(/expected rollouts on validation questions .*spark-rl generate --run .* --validation/),
+      message: expect.stringMatching(
+        /expected rollouts on validation questions .*spark-rl generate --run .* --validation/,
+      ),
     });
   });
 });
