@@ -41,8 +41,8 @@ export function trainings(
   questions: EvaluatedPart = 'test',
 ): Stage<unknown>[] {
   const sets = new Map(
-    specs.map(({ selection, tau }) => {
-      const stage = generateStage({ selection, tau });
+    specs.map(({ selection, tau, by }) => {
+      const stage = generateStage({ selection, tau, ...(by === undefined ? {} : { by }) });
       return [stage.name, stage] as const;
     }),
   );

@@ -7,6 +7,7 @@
  *   judge-cache/                   the judge's verdicts
  *   adapters/<stage>-<step>.gguf   and the PEFT folder beside it; never overwritten
  *   adapters/<stage>-best/         step-<step>.gguf, the best on validation questions (`eval.every`)
+ *   states/<stage>/                adapter, critic and moments of a training that another goes on from (ablate online)
  *   checkpoints/<stage>/           where an interrupted training goes on
  *   eval/<stage>.jsonl             answers to the test questions
  *   validation/<stage>.jsonl       answers to the validation questions; beside it <stage>.policy.jsonl, what the policy would
@@ -31,7 +32,7 @@ const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'la
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 /** Made when they are first needed. */
-const LATER = ['judged', 'validation', 'tensorboard'];
+const LATER = ['judged', 'validation', 'tensorboard', 'states'];
 const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
@@ -149,6 +150,11 @@ export class RunFolder {
 
   tensorboardFolder(stage: string) {
     return path.join(this.root, 'tensorboard', stage);
+  }
+
+  /** What a later training goes on from. */
+  stateFolder(stage: string) {
+    return path.join(this.root, 'states', stage);
   }
 
   checkpointFolder(stage: string) {

@@ -14,7 +14,7 @@ import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
-import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
+import { isOneQuestion, questionFacts, rolloutAdapter, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface GenerateSummary {
@@ -43,9 +43,9 @@ export interface ChosenSet extends RolloutSet {
   readonly tau: number;
 }
 
-const SET = { selection: true, tau: true, questions: true } as const satisfies KeysOf<ChosenSet>;
+const SET = { selection: true, tau: true, questions: true, by: true } as const satisfies KeysOf<ChosenSet>;
 
-/** `set`: the selection, τ and questions of the rollouts. */
+/** `set`: the selection, τ and questions of the rollouts, and the trained stage whose adapter makes them. */
 export function generateStage(set: ChosenSet): Stage<GenerateSummary> {
   checkKeys(set, SET, 'generateStage: set');
   const part = set.questions ?? 'train';
@@ -168,7 +168,7 @@ async function rollOut(
   const { config, parts, folder, log, signal } = run;
   const { judge, counters, warnings } = parts.judge();
   let skipCodes: Readonly<Record<string, number>> = {};
-  const generator = await parts.generator(null);
+  const generator = await parts.generator(rolloutAdapter(run, set));
   try {
     const deps = { generator, judge, tools: parts.tools(), usage, signal };
     const { temperature, minSteps } = config.rollout;

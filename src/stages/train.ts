@@ -21,6 +21,15 @@ import type { Objective, TrainResult } from '../train/method.js';
 import { type MethodName, methods } from '../train/methods.js';
 import type { TrainContext } from '../train/trainer.js';
 import type { SelectionRule } from '../trajectory/trajectory.js';
+import {
+  type Continued,
+  checkContinued,
+  continuedFacts,
+  continueFrom,
+  leaveState,
+  partOf,
+  startOf,
+} from './continued.js';
 import type { Outcome, Stage } from './stage.js';
 import { type Trackers, trackersOf } from './trackTraining.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
@@ -43,6 +52,10 @@ export interface TrainSpec {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Learn only from trajectories of these categories; absent: of all. */
   readonly categories?: readonly string[];
+  /** Learn from the rollouts by this stage's adapter, which has to be the one that the training starts from; absent: the base model's. */
+  readonly by?: string;
+  /** PPO: one iteration of several, which goes on from the stage before with its critic and moments; `init` stays the reference. */
+  readonly online?: Continued;
 }
 
 const SPEC = {
@@ -54,6 +67,8 @@ const SPEC = {
   init: true,
   settings: true,
   categories: true,
+  by: true,
+  online: true,
 } as const satisfies KeysOf<TrainSpec>;
 
 /** What a finished training leaves in stages.json. */
@@ -71,6 +86,7 @@ const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
   checkKeys(spec, SPEC, 'trainStage: spec');
+  checkContinued(spec);
   // Read once, so that the stage learns from exactly the samples that are hashed in its facts. Dropped when it is done.
   const sets = new WeakMap<Run, Promise<TrainingSet>>();
   const setOf = (run: Run) => {
@@ -104,9 +120,10 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
 }
 
 /** Throws `invalid_config` for settings that the method does not have, or not with such a value. */
-function objectiveOf({ config }: Run, { name, method, settings = {} }: TrainSpec): Objective {
+function objectiveOf({ config }: Run, { name, method, settings = {}, online }: TrainSpec): Objective {
+  const iterations = online === undefined ? {} : { iterations: online.of };
   try {
-    return methods[method].with({ ...config[method], ...settings });
+    return methods[method].with({ ...config[method], ...settings, ...iterations });
   } catch (error) {
     if (!(error instanceof ZodError)) throw error;
     const lines = error.issues.map(({ path: key, message }) => [...key, message].join(': '));
@@ -130,6 +147,7 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
     compute: config.model.compute,
     seed: config.seed,
     parts: partsHash,
+    ...(await continuedFacts(run, spec, startPath(run, spec))),
     ...(await validationFacts(run, spec)),
   };
 }
@@ -141,8 +159,9 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
   let tokenizer: Tokenizer | null = null;
   try {
     const started = performance.now();
-    const init = initOf(run, spec);
-    const adapter = init === null ? await freshAdapter(model, run) : await model.loadAdapter(init);
+    const init = startPath(run, spec);
+    const fresh = () => freshAdapter(model, run);
+    const adapter = init === null ? await fresh() : await model.loadAdapter(init);
     const { probes, others, trajectories } = set;
     await checkParity(run, {
       stage: spec.name,
@@ -157,8 +176,10 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
     const watch = new StageWatch(run, spec.name);
     const write = writerOf(run, watch, trackers);
+    await continueFrom(run, spec, trainables);
+    const part = await partOf(spec, model, initOf(run, spec), fresh);
     const validation = config.eval.every === 0 ? null : new TrainingValidation(run, spec, model, write);
-    const context = contextOf(run, spec, { model, tokenizer, watch, trackers, write, validation });
+    const context = { ...contextOf(run, spec, { model, tokenizer, watch, trackers, write, validation }), ...part };
     let before = 0;
     const begin = async (step: number) => {
       before = step;
@@ -172,6 +193,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     await trackers.close('finished');
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
+    const left = await leaveState(run, spec, trainables);
     const best = validation?.result ?? null;
     return {
       result: {
@@ -180,7 +202,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
         signs: watch.signs,
         ...(best === null ? {} : { validation: best }),
       },
-      files: [file, ...(best === null ? [] : [path.join(folder.root, best.adapter)])],
+      files: [file, ...left, ...(best === null ? [] : [path.join(folder.root, best.adapter)])],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,
       units: metrics.steps - before,
@@ -207,7 +229,10 @@ function writerOf({ folder }: Run, watch: StageWatch, trackers: Trackers): Write
 }
 
 /** What a training is made with, as plain values by name. */
-function paramsOf({ config }: Run, { name: _, settings, categories, ...spec }: TrainSpec): Record<string, unknown> {
+function paramsOf(
+  { config }: Run,
+  { name: _, settings, categories, online, ...spec }: TrainSpec,
+): Record<string, unknown> {
   const { lora, seed, model } = config;
   const others = { seed, model: path.basename(model.path), loraRank: lora.rank, loraAlpha: lora.alpha };
   return {
@@ -216,6 +241,7 @@ function paramsOf({ config }: Run, { name: _, settings, categories, ...spec }: T
     ...spec,
     ...others,
     ...(categories === undefined ? {} : { categories }),
+    ...(online === undefined ? {} : { iterations: online.of, iteration: online.iteration }),
   };
 }
 
@@ -251,7 +277,7 @@ interface Working {
 }
 
 function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Working): TrainContext {
-  const { name, method, selection, tau, rho, settings } = spec;
+  const { name, method, selection, tau, rho, settings, by } = spec;
   const { model, tokenizer, watch, trackers, write, validation } = working;
   const { targetKl } = { ...config[method], ...settings } as { readonly targetKl?: number };
   return {
@@ -269,7 +295,8 @@ function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Wor
       trackers.begin(kept);
       const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
       const target = targetKl === undefined ? {} : { targetKl };
-      write({ stage: name, event: 'start', method, selection, tau, rho, ...target, ...from });
+      const writer = by === undefined ? {} : { by };
+      write({ stage: name, event: 'start', method, selection, tau, rho, ...writer, ...target, ...from });
     },
     checkpointFolder: folder.checkpointFolder(name),
     checkpointEvery: CHECKPOINT_EVERY,
@@ -280,7 +307,16 @@ function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Wor
 }
 
 /** Path of the adapter to start from, or null for a fresh one. */
+function startPath(run: Run, spec: TrainSpec): string | null {
+  return pathOf(run, startOf(spec));
+}
+
+/** Path of the reference's adapter, which is the one to start from unless a training goes on from another. */
 function initOf(run: Run, { init }: TrainSpec): string | null {
+  return pathOf(run, init);
+}
+
+function pathOf(run: Run, init: string): string | null {
   if (init === 'base') return null;
   const stage = run.adapterOf(init);
   if (stage !== null) return stage;

@@ -25,6 +25,10 @@ export default defineCommand({
         'SPaRK’s rollouts on validation questions, in whose states policies are measured (--limit: so many of them)',
     },
     category: { type: 'string', array: true, describe: 'only these categories (repeatable)' },
+    by: {
+      type: 'string',
+      describe: 'let this trained stage’s adapter write the rollouts (default: the base model)',
+    },
     'dry-run': { type: 'boolean', default: false, describe: 'price the judge’s calls for what is left, and stop' },
   },
   examples: [
@@ -40,7 +44,14 @@ export default defineCommand({
         trainCategories: args.category,
       },
     });
-    const set = args.validation ? validationRollouts(config) : chosenSet(config);
+    if (args.validation && args.by !== undefined) {
+      throw new SparkError(
+        'invalid_argument',
+        '--validation: expected no --by, as all policies are measured in the states of the base model’s rollouts',
+      );
+    }
+    const writer = args.by === undefined ? {} : { by: args.by };
+    const set = { ...(args.validation ? validationRollouts(config) : chosenSet(config)), ...writer };
     if (args['dry-run']) return priced(await priceOfRollouts(config, set, runRoot(config.name)));
     const stage = generateStage(set);
     const { summary, file } = await withRun(config, { log, signal }, async (run) => {

@@ -21,6 +21,10 @@ export default defineCommand({
       type: 'string',
       describe: 'for ppo: base, a trained stage of the run (default: sft), or the path of an adapter',
     },
+    by: {
+      type: 'string',
+      describe: 'learn from the rollouts by this stage’s adapter, from which the training then has to start (--init)',
+    },
     epochs: { type: 'number', describe: 'passes over the data (ppo: per iteration)' },
     'eval-every': {
       type: 'number',
@@ -59,6 +63,7 @@ export default defineCommand({
       tau: config.rollout.tau,
       rho,
       init: defaults.init,
+      ...(args.by === undefined ? {} : { by: args.by }),
     };
     return withRun(config, { log, signal }, async (run) => {
       const summary = await perform(run, trainStage(spec));
