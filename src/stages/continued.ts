@@ -97,9 +97,9 @@ export async function partOf(
 }
 
 /** Keeps what the next iteration goes on from; the files, none after the last. */
-export async function leaveState(run: Run, { name, online }: Spec, trainables: Trainables): Promise<string[]> {
-  if (online === undefined || online.iteration === online.of - 1) return [];
-  const folder = run.folder.stateFolder(name);
+export async function leaveState(run: Run, spec: Spec, trainables: Trainables): Promise<string[]> {
+  if (!leavesState(spec)) return [];
+  const folder = run.folder.stateFolder(spec.name);
   try {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
@@ -108,6 +108,10 @@ export async function leaveState(run: Run, { name, online }: Spec, trainables: T
     throw writeError(error, folder);
   }
   return Object.keys(trainables).map((key) => stateFile(folder, key));
+}
+
+export function leavesState({ online }: Spec): boolean {
+  return online !== undefined && online.iteration < online.of - 1;
 }
 
 function stateFile(folder: string, name: string): string {

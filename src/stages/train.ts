@@ -27,6 +27,7 @@ import {
   continuedFacts,
   continueFrom,
   leaveState,
+  leavesState,
   partOf,
   startOf,
 } from './continued.js';
@@ -96,6 +97,7 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
   };
   return {
     name: trainName(spec.name),
+    leavesState: leavesState(spec),
     async dependsOn(run) {
       return trainFacts(run, spec, await setOf(run));
     },
