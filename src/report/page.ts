@@ -10,6 +10,7 @@ import { accuracyChart, actionChart, type Chart, entropyChart, rewardChart, trai
 import { renderPage } from './frame.js';
 import type { ReportInput } from './input.js';
 import { paintWithVariables } from './style.js';
+import { notesSection, tableSection } from './tables.js';
 import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine } from './text.js';
 
 export function renderReport(run: ReportInput): string {
@@ -23,8 +24,9 @@ export function renderReport(run: ReportInput): string {
     `<header>
 <h1>${escapeHtml(oneLine(run.title))}</h1>
 <p class="soft">SPaRK · ${escapeHtml(oneLine(run.created))}</p>
-${lead(acting)}
+${run.many === undefined ? lead(acting) : ''}
 </header>
+${run.many === undefined ? '' : [...run.many.tables.map(tableSection), notesSection(run.many.notes)].join('\n')}
 ${section('Failure signs', warnings(run))}
 ${section('The ladder', run.stages.length === 0 ? nothing('No stage has been evaluated yet.') : ladder(run.stages) + grid(ladderCharts))}
 ${training.length === 0 ? '' : section('Training', validations(run.training) + grid(training))}

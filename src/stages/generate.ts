@@ -172,8 +172,8 @@ async function rollOut(
   try {
     const deps = { generator, judge, tools: parts.tools(), usage, signal };
     const { temperature, minSteps } = config.rollout;
-    const { selection, tau } = set;
-    const settings = rolloutSettings(config, { selection, tau, temperature, minSteps });
+    const { questions: _part, ...chosen } = set;
+    const settings = rolloutSettings(config, { ...chosen, temperature, minSteps });
     skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
     for (const warning of warnings()) log.warn(warning);
     return skipCodes;

@@ -10,7 +10,7 @@ import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 /** The settings of a rollout from the configuration. */
 export function rolloutSettings(
   { rollout, tools, seed }: Config,
-  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature' | 'minSteps'>,
+  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature' | 'minSteps' | 'by'>,
 ): RolloutSettings {
   const { timeoutMs, maxObservationChars } = tools;
   return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };

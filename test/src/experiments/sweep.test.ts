@@ -257,6 +257,8 @@ describe('ablations share what the ladder has made', () => {
       );
     for (const stage of ['sft', 'spark-online-1'])
       expect([...writers(stage)]).toEqual([stages[`train ${stage}`].finished.files[fileOf(stage)]]);
+    const [line] = readFileSync(by('sft'), 'utf8').split('\n');
+    expect(JSON.parse(line!).id).toMatch(/^\d+:min-score-tau6-by-sft:0$/);
     // The same data, start and schedule: the first iteration of either.
     expect([one.dependsOn.samples, one.dependsOn.init]).toEqual([offline.dependsOn.samples, offline.dependsOn.init]);
     expect(two.dependsOn.samples).not.toBe(one.dependsOn.samples);
