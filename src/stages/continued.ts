@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { Model } from '../engine/types.js';
+import type { Adapter } from '../engine/types.js';
 import { SparkError, writeError } from '../errors.js';
 import { type Facts, hashOfPath } from '../run/freshness.js';
 import { noStage, type Run } from '../run/run.js';
@@ -81,19 +81,14 @@ export async function continueFrom(run: Run, { online }: Spec, trainables: Train
   for (const [name, trainable] of Object.entries(trainables)) await trainable.loadState(stateFile(folder, name));
 }
 
-/** Which part of the training this is, with the policy that its first iteration began with; absent: all of it. */
+/** Which part of the training this is; absent: all of it. `reference` opens the policy that its first iteration began with. */
 export async function partOf(
   { online }: Spec,
-  model: Model,
-  reference: string | null,
-  fresh: () => ReturnType<Model['createAdapter']>,
+  reference: () => Promise<Adapter>,
 ): Promise<{ readonly part?: TrainedPart }> {
   if (online === undefined) return {};
   const { iteration, after } = online;
-  if (after === undefined) return { part: { iteration, reference: null } };
-  return {
-    part: { iteration, reference: reference === null ? await fresh() : await model.loadAdapter(reference) },
-  };
+  return { part: { iteration, reference: after === undefined ? null : await reference() } };
 }
 
 /** Keeps what the next iteration goes on from; the files, none after the last. */

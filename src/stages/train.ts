@@ -162,8 +162,8 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
   try {
     const started = performance.now();
     const init = startPath(run, spec);
-    const fresh = () => freshAdapter(model, run);
-    const adapter = init === null ? await fresh() : await model.loadAdapter(init);
+    const open = (file: string | null) => (file === null ? freshAdapter(model, run) : model.loadAdapter(file));
+    const adapter = await open(init);
     const { probes, others, trajectories } = set;
     await checkParity(run, {
       stage: spec.name,
@@ -179,7 +179,7 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const watch = new StageWatch(run, spec.name);
     const write = writerOf(run, watch, trackers);
     await continueFrom(run, spec, trainables);
-    const part = await partOf(spec, model, initOf(run, spec), fresh);
+    const part = await partOf(spec, () => open(initOf(run, spec)));
     const validation = config.eval.every === 0 ? null : new TrainingValidation(run, spec, model, write);
     const context = { ...contextOf(run, spec, { model, tokenizer, watch, trackers, write, validation }), ...part };
     let before = 0;
@@ -197,13 +197,9 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
     const left = await leaveState(run, spec, trainables);
     const best = validation?.result ?? null;
+    const measured = best === null ? {} : { validation: best };
     return {
-      result: {
-        adapter: path.relative(folder.root, file),
-        metrics,
-        signs: watch.signs,
-        ...(best === null ? {} : { validation: best }),
-      },
+      result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs, ...measured },
       files: [file, ...left, ...(best === null ? [] : [path.join(folder.root, best.adapter)])],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,

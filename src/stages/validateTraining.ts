@@ -39,7 +39,11 @@ export async function validationFacts(run: Run, spec: Validated): Promise<Facts>
     ? { temperature, minSteps, questions: hashOf(questions), acting: await actingFacts(run) }
     : {};
   const states = measures.includes('policy')
-    ? { states: await hashOfPath(statesFile(run), run.signal), tau: run.config.rollout.tau }
+    ? {
+        states: await hashOfPath(statesFile(run), run.signal),
+        tau: run.config.rollout.tau,
+        actions: hashOf(run.parts.actions()),
+      }
     : {};
   return { validation: { every, patience, best, ...answers, ...states } };
 }
@@ -80,12 +84,12 @@ export class TrainingValidation implements Validation {
     this.#write = write;
   }
 
-  async resume(state: ValidationState | null): Promise<void> {
+  async resume(state: ValidationState | null, steps: number): Promise<void> {
     this.#state = state;
     if (state !== null) await this.#check(state.best);
     removeStale(this.#run, this.#spec.name, state);
-    // Taken out of the file with the rows of steps that are done again.
-    if (state !== null) this.#write(state.row);
+    // The row stands before the next step, and was taken out of the file with those of the steps that are done again.
+    if (state?.steps === steps) this.#write(state.row);
   }
 
   async measure(actor: Adapter, steps: number, before: ValidationState | null): Promise<ValidationState> {

@@ -74,7 +74,7 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   learner.keepIn(await Checkpoints.open(context, learner.samples, decisive(settings)));
   const saved = await learner.resume();
   await context.begin?.(saved?.steps ?? 0);
-  await context.validation?.resume(saved?.validation ?? null);
+  await context.validation?.resume(saved?.validation ?? null, saved?.steps ?? 0);
   const { iteration: first, end } = rangeOf(input);
   const at = saved ?? startPosition(await learner.passTokens(), first, first * settings.epochs);
   if (at.steps === 0) logRewards(samples, context);

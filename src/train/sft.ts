@@ -79,7 +79,7 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
   const totalSteps = settings.epochs * stepsPerEpoch;
   const saved = (await checkpoints?.load<Position>({ actor }))?.position ?? null;
   await context.begin?.(saved?.step ?? 0);
-  await context.validation?.resume(saved?.validation ?? null);
+  await context.validation?.resume(saved?.validation ?? null, saved?.step ?? 0);
   const passTokens = saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
   let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens, measured: -1 };
   const choosing = choosingSamples(samples, context);

@@ -28,7 +28,7 @@ export interface ValidationState {
   readonly count: number;
   readonly sinceBest: number;
   readonly best: BestAdapter;
-  /** The latest row of metrics.jsonl, which a training that goes on from here writes again. */
+  /** The latest row of metrics.jsonl, which a training that goes on from right here writes again. */
   readonly row: Readonly<Record<string, number | string>>;
 }
 
@@ -37,8 +37,8 @@ export interface Validation {
   readonly every: number;
   /** Measures without a better one after which the training ends; 0: never */
   readonly patience: number;
-  /** Before the first step of this process: what the checkpoint remembers; null without any. */
-  resume(state: ValidationState | null): Promise<void>;
+  /** Before the first step of this process: what the checkpoint after `steps` steps remembers; null without any. */
+  resume(state: ValidationState | null, steps: number): Promise<void>;
   measure(actor: Adapter, steps: number, before: ValidationState | null): Promise<ValidationState>;
 }
 

@@ -31,7 +31,11 @@ const CHEAP = { every: 2, measures: ['policy'], best: 'rarestViable' };
 let progress: string[] = [];
 async function open(name: string, more: object, signal?: AbortSignal, said: (message: string) => void = () => {}) {
   progress = [];
-  const log = { ...silentLog, info: said, progress: (message: string) => void progress.push(message) };
+  const note = (message: string) => {
+    progress.push(message);
+    said(message);
+  };
+  const log = { ...silentLog, info: said, progress: note };
   return Run.open({ ...PATCH, name: path.join(base, name), ...more }, { log, ...(signal ? { signal } : {}) });
 }
 
@@ -105,10 +109,9 @@ describe('the best adapter', () => {
 
   it('is the same after an interruption, after a kill in the middle of a measure, and after both', async () => {
     const abort = new AbortController();
-    const stop = (message: string) => {
-      if (message.includes('after 4 steps')) abort.abort();
-    };
-    const stopped = await open(fresh('stopped'), { eval: CHEAP }, abort.signal, stop);
+    // Between two measures.
+    const said = (message: string) => message.startsWith('spark step 5 ') && abort.abort();
+    const stopped = await open(fresh('stopped'), { eval: CHEAP }, abort.signal, said);
     await expect(perform(stopped, trainStage(spec('spark')))).rejects.toMatchObject({ code: 'interrupted' });
     stopped.close();
     cpSync(path.join(base, 'stopped'), path.join(base, 'damaged'), { recursive: true });
@@ -154,7 +157,9 @@ describe('patience', () => {
     expect(rows.at(-1)).toMatchObject({ stepsDone: step + 2, patienceLeft: 0 });
     expect(straight.metrics.steps).toBeLessThan(10);
     const abort = new AbortController();
-    const said = (message: string) => message.includes(`after ${step + 1} steps`) && abort.abort();
+    // In a measure's last moment.
+    const said = (message: string) =>
+      message.startsWith('spark validation') && message.includes(`after ${step + 1} steps`) && abort.abort();
     const stopped = await open(fresh('early-stopped'), { eval: eager }, abort.signal, said);
     await expect(perform(stopped, trainStage(spec('spark')))).rejects.toMatchObject({ code: 'interrupted' });
     stopped.close();
