@@ -406,7 +406,11 @@ describe('a sweep as a folder', () => {
       runs: [at('seed-1'), at('seed-2')],
       settings: expect.arrayContaining([{ key: 'seed', values: [1, 2] }]),
     });
-    for (const command of [['train', 'ppo'], ['ladder'], ['report']]) {
+    const alone = await runCli(['report', '--run', name]);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringMatching(/expected --out FILE for a page of 2 runs/)]);
+    const page = await runCli(['report', '--run', name, '--out', path.join(base, 'sweep.html'), '--json']);
+    expect(page.json()).toMatchObject({ runs: [1, 2].map((seed) => `${name}/seed-${seed}`) });
+    for (const command of [['train', 'ppo'], ['ladder']]) {
       const refused = await runCli([...command, '--run', name, '--json']);
       expect([command, refused.code]).toEqual([command, 1]);
       expect(refused.json()).toMatchObject({
