@@ -16,7 +16,6 @@ import { openLlamaCpp } from '../src/inference/llamaCpp.js';
 import { makeMini } from '../src/questions/mini.js';
 import { isTrajectory } from '../src/rollout/rollout.js';
 import { runRollouts } from '../src/rollout/run.js';
-import { ActionUsage } from '../src/rollout/usage.js';
 import { ToolRegistry } from '../src/tools/registry.js';
 
 const { values: flags } = parseArgs({
@@ -70,7 +69,7 @@ const settings = {
 const began = performance.now();
 const before = process.cpuUsage();
 let tokens = 0;
-const deps = { generator, judge: null, tools: new ToolRegistry(), usage: new ActionUsage() };
+const deps = { generator, judge: null, tools: new ToolRegistry() };
 const { trajectories } = await runRollouts(questions, deps, settings, (result) => {
   if (isTrajectory(result)) tokens += result.tokens.length;
 });

@@ -16,7 +16,6 @@ import type { Judge } from '../src/judge/judge.js';
 import type { Question } from '../src/questions/question.js';
 import { isTrajectory } from '../src/rollout/rollout.js';
 import { runRollouts } from '../src/rollout/run.js';
-import { ActionUsage } from '../src/rollout/usage.js';
 import { RunQuestions } from '../src/run/questions.js';
 import { rolloutSettings } from '../src/stages/rolloutFacts.js';
 import { builtinTool } from '../src/tools/builtin.js';
@@ -134,7 +133,7 @@ async function check(): Promise<void> {
   const { tau, temperature, minSteps } = config.rollout;
   const selection = even ? 'least-used' : 'policy';
   const settings = rolloutSettings(config, { selection, tau, temperature, minSteps });
-  const deps = { generator, judge: even ? indifferent : null, tools, usage: new ActionUsage() };
+  const deps = { generator, judge: even ? indifferent : null, tools };
   const signal = AbortSignal.timeout(Number(flags.minutes) * 60_000);
   const done: Trajectory[] = [];
   try {

@@ -11,7 +11,6 @@ import { makeMini, miniRules } from '../src/questions/mini.js';
 import type { Question } from '../src/questions/question.js';
 import { rolloutWithoutTools } from '../src/rollout/plain.js';
 import { isTrajectory, rolloutQuestion } from '../src/rollout/rollout.js';
-import { ActionUsage } from '../src/rollout/usage.js';
 import { createBuiltinRegistry } from '../src/tools/registry.js';
 import type { Skip, Trajectory } from '../src/trajectory/trajectory.js';
 
@@ -36,7 +35,7 @@ const judge = createOracle();
 const questions = makeMini({ seed: Number(flags.seed), perCategory: Number(flags['per-category']), split: 'test' });
 const temperature = Number(flags.temperature);
 
-const one = (question: Question, selection: string, usage: ActionUsage): Promise<Trajectory | Skip> =>
+const one = (question: Question, selection: string): Promise<Trajectory | Skip> =>
   selection === 'plain'
     ? rolloutWithoutTools(
         question,
@@ -45,7 +44,7 @@ const one = (question: Question, selection: string, usage: ActionUsage): Promise
       )
     : rolloutQuestion(
         question,
-        { generator, judge: selection === 'policy' ? null : judge, tools, usage },
+        { generator, judge: selection === 'policy' ? null : judge, tools },
         {
           selection: selection as Trajectory['selection'],
           tau: Number(flags.tau),
@@ -66,9 +65,8 @@ const one = (question: Question, selection: string, usage: ActionUsage): Promise
       );
 
 for (const selection of flags.selections.split(',')) {
-  const usage = new ActionUsage();
   const started = Date.now();
-  const results = await Promise.all(questions.map((question) => one(question, selection, usage)));
+  const results = await Promise.all(questions.map((question) => one(question, selection)));
   const done = results.filter(isTrajectory);
   const steps = done.flatMap((trajectory) => trajectory.steps);
   const share = (count: number, of: number): string => `${((100 * count) / Math.max(1, of)).toFixed(1)} %`;

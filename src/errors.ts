@@ -58,6 +58,8 @@ export type SparkErrorCode =
   | 'judge_refused'
   | 'judge_unparsable'
   | 'judge_budget'
+  | 'judge_no_credit'
+  | 'judge_useless'
   // runs
   | 'run_exists'
   | 'run_locked'

@@ -38,7 +38,6 @@ export { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rol
 export { type Selection, type SelectionSettings, selectAction } from '../rollout/select.js';
 export type { RolloutDeps, RolloutSettings, Tools } from '../rollout/settings.js';
 export { actionTokens } from '../rollout/step.js';
-export { ActionUsage } from '../rollout/usage.js';
 export { noteSecret, redact } from '../secrets/redact.js';
 export { BUILTIN_TOOLS } from '../tools/builtin.js';
 export type { Passage } from '../tools/child/passages.js';

@@ -3,6 +3,9 @@
  * failures apart. Requests and the meaning of replies belong to src/judge.
  */
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import type { Environment } from '../secrets/sources.js';
+import { askedWaitSeconds, LONGEST_WAIT_SECONDS, saysNoCredit, withStatusOfBody } from './httpReply.js';
+import { fetchThroughProxy } from './proxy.js';
 
 export { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError };
 export type ChatClient = OpenAI;
@@ -15,23 +18,29 @@ export interface AttemptEnd {
 }
 
 export interface ChatClientOptions {
+  /** Its query, such as Azure's `?api-version=…`, goes with every request. */
   readonly baseUrl: string;
   readonly apiKey: string;
   /** Milliseconds for one HTTP request, from start to the end of the reply's body. */
   readonly timeoutMs: number;
   /** Retries after a 408, 409, 429, 5xx or a broken connection; the client waits before each. */
   readonly maxRetries: number;
+  /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are looked up. */
+  readonly env: Environment;
+  /** Whether a reply with a status that is usually tried again would come again, whatever one waits. */
+  isFinal?(status: number, body: string): boolean;
   /** Called before each HTTP request, retries included. The client treats an error thrown here as a broken connection. */
   beforeAttempt?(): Promise<void>;
   afterAttempt?(end: AttemptEnd): void;
 }
 
-/** A server that asks us to wait longer than this is reported as a failure at once. */
-const LONGEST_RETRY_AFTER_S = 120;
-
 export function createChatClient(options: ChatClientOptions): ChatClient {
+  const { origin, pathname, searchParams, hostname } = new URL(options.baseUrl);
   return new OpenAI({
-    baseURL: options.baseUrl,
+    baseURL: origin + pathname.replace(/\/+$/, ''),
+    defaultQuery: Object.fromEntries(searchParams),
+    // Azure's older addresses take a key in this header alone.
+    defaultHeaders: /\.azure\.com$/i.test(hostname) ? { 'api-key': options.apiKey } : {},
     apiKey: options.apiKey,
     timeout: options.timeoutMs,
     maxRetries: options.maxRetries,
@@ -40,7 +49,7 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
     fetch: async (url, init) => {
       await options.beforeAttempt?.();
       try {
-        const response = await fetchWhole(url, init);
+        const response = await fetchWhole(url, init, options);
         options.afterAttempt?.({ status: response.status, error: null });
         return response;
       } catch (error) {
@@ -55,21 +64,17 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
  * The client's timeout and retries cover a request only until its headers have come; it would wait forever for a server
  * that sends headers and no body. So the body is read here, inside the `fetch` that the client times.
  */
-async function fetchWhole(url: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const response = await fetch(url, init);
-  const body = await response.arrayBuffer();
+async function fetchWhole(
+  url: string | URL | Request,
+  init: RequestInit | undefined,
+  { env, isFinal }: ChatClientOptions,
+): Promise<Response> {
+  const response = await fetchThroughProxy(url, init, env);
+  const reply = withStatusOfBody(response.status, await response.text());
+  const { status, body } = reply;
   const headers = new Headers(response.headers);
-  if (!worthRetrying(response, body)) headers.set('x-should-retry', 'false');
-  return new Response(body.byteLength === 0 ? null : body, {
-    status: response.status,
-    statusText: response.statusText,
-    headers,
-  });
-}
-
-function worthRetrying(response: Response, body: ArrayBuffer): boolean {
-  const seconds = Number.parseFloat(response.headers.get('retry-after') ?? '0');
-  if (seconds > LONGEST_RETRY_AFTER_S) return false;
-  // An empty account is a 429 too, like too many requests, but waiting does not help.
-  return !(response.status === 429 && new TextDecoder().decode(body).includes('insufficient_quota'));
+  const wait = askedWaitSeconds(headers);
+  const final = (wait ?? 0) > LONGEST_WAIT_SECONDS || saysNoCredit(status, body) || isFinal?.(status, body);
+  if (final) headers.set('x-should-retry', 'false');
+  return new Response(body === '' ? null : body, { status, statusText: response.statusText, headers });
 }

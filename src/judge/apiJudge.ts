@@ -65,8 +65,10 @@ export interface ApiJudge extends Judge {
 /** Throws `judge_key_missing`, `judge_key_invalid` or `invalid_config` at once, before anything is generated. */
 export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
   checkKeys(options, OPTIONS, 'createApiJudge: options');
+  const env = options.env ?? process.env;
   const settings = {
-    endpoint: resolveEndpoint(options.baseUrl, options.apiKey, options.env ?? process.env),
+    endpoint: resolveEndpoint(options.baseUrl, options.apiKey, env),
+    env,
     model: options.model,
     temperature: options.temperature ?? 0,
     timeoutMs: options.timeoutMs ?? 60_000,

@@ -1,15 +1,15 @@
 /**
  * Asks a chat server one question, within the budget, and returns the text of the reply. The openai client retries.
- * When the server rejects a request with 400 or 422, it is sent again in a simpler form; the form that worked is
- * remembered.
+ * When the server rejects the form of a request, it is sent again in a simpler one; the form that worked is remembered.
  */
 import { Buffer } from 'node:buffer';
-import { z } from 'zod';
 import { abortable } from '../abortable.js';
-import { SparkError } from '../errors.js';
+import type { SparkError } from '../errors.js';
+import { saysNoCredit } from '../inference/httpReply.js';
 import { APIError, type AttemptEnd, type ChatParams, createChatClient } from '../inference/openai.js';
-import { redact } from '../secrets/redact.js';
+import type { Environment } from '../secrets/sources.js';
 import type { Budget, Reservation } from './budget.js';
+import { type Completion, completionSchema, readText } from './completion.js';
 import type { Endpoint } from './endpoint.js';
 import { judgeFailure, notACompletion } from './failure.js';
 import type { TokenUsage } from './prices.js';
@@ -23,6 +23,7 @@ export interface ChatSettings {
   readonly timeoutMs: number;
   readonly maxRetries: number;
   readonly maxTokens: number;
+  readonly env: Environment;
 }
 
 /** The form of a request; it starts at the strictest and becomes simpler as the server rejects things. */
@@ -37,32 +38,13 @@ interface Dialect {
 /** Tokens allowed for what a server adds around the messages (roles, special tokens). */
 const TEMPLATE_TOKENS = 64;
 
-const count = z.number().int().min(0);
-const completionSchema = z.object({
-  choices: z
-    .array(
-      z.object({
-        finish_reason: z.string().nullish(),
-        message: z.object({ content: z.string().nullish(), refusal: z.string().nullish() }),
-      }),
-    )
-    .min(1),
-  usage: z
-    .object({
-      prompt_tokens: count,
-      completion_tokens: count,
-      prompt_tokens_details: z.object({ cached_tokens: count.nullish() }).nullish().catch(null),
-    })
-    .nullish()
-    .catch(null),
-});
-type Completion = z.infer<typeof completionSchema>;
-
 export class ChatCaller {
   readonly #settings: ChatSettings;
   readonly #budget: Budget;
   readonly #stats: JudgeStats;
   #dialect: Dialect = { format: 'json_schema', limit: 'max_tokens', temperature: true };
+  /** Whether the server has ever answered in the form that is remembered. */
+  #known = false;
 
   constructor(settings: ChatSettings, budget: Budget, stats: JudgeStats) {
     this.#settings = settings;
@@ -73,15 +55,24 @@ export class ChatCaller {
   /** Throws SparkError `judge_*` or `interrupted`. */
   async ask(messages: ChatMessage[], schema: Record<string, unknown>, signal?: AbortSignal): Promise<string> {
     let dialect = this.#dialect;
+    let settings = this.#settings;
+    /** The failure of a server that gives 500 to the form or to everything; tries in simpler forms tell which. */
+    let broken: SparkError | null = null;
     for (;;) {
-      const call = new Call(this.#settings, this.#budget, this.#params(dialect, messages, schema), signal);
+      const call = new Call(settings, this.#budget, this.#params(dialect, messages, schema), signal);
       try {
         const completion = await call.run();
         this.#dialect = dialect;
-        return readText(completion, this.#settings);
+        this.#known = true;
+        return readText(completion, settings);
       } catch (error) {
-        const simpler = simplify(dialect, error);
-        if (simpler === null) throw judgeFailure(error, { ...this.#settings, attempts: call.attempts });
+        const simpler = simplify(dialect, error, this.#known);
+        const failure = judgeFailure(error, { ...settings, attempts: call.attempts });
+        if (simpler === null) throw (isServerError(error) && broken) || failure;
+        if (isServerError(error) && !namesForm(error.message)) {
+          broken ??= failure;
+          settings = { ...settings, maxRetries: 0 };
+        }
         dialect = simpler;
         this.#stats.retries++;
       } finally {
@@ -108,17 +99,34 @@ export class ChatCaller {
   }
 }
 
-/** The next simpler form after a 400 or 422; null when no simpler form would help. */
-function simplify(dialect: Dialect, error: unknown): Dialect | null {
-  if (!(error instanceof APIError) || (error.status !== 400 && error.status !== 422)) return null;
+/**
+ * The next simpler form; null when none would help. Servers reject a form with 400 or 422, with 501, or with a 500 that
+ * names it (a grammar that cannot be made of the schema); and some with a 500 that says nothing, which is believed to be
+ * about the form only while no form has worked.
+ */
+function simplify(dialect: Dialect, error: unknown, known: boolean): Dialect | null {
+  if (!(error instanceof APIError)) return null;
+  const rejected = error.status === 400 || error.status === 422;
+  if (!rejected && !(isServerError(error) && (!known || namesForm(error.message)))) return null;
   // These concern the prompt, which every form sends unchanged.
   if (error.code === 'context_length_exceeded' || error.code === 'content_filter') return null;
-  if (dialect.limit === 'max_tokens' && /max_tokens|max_completion_tokens/.test(error.message)) {
+  if (saysNoCredit(error.status, error.message)) return null;
+  if (rejected && dialect.limit === 'max_tokens' && /max_tokens|max_completion_tokens/.test(error.message)) {
     return { ...dialect, limit: 'max_completion_tokens' };
   }
-  if (dialect.temperature && /temperature/.test(error.message)) return { ...dialect, temperature: false };
+  if (rejected && dialect.temperature && /temperature/.test(error.message)) return { ...dialect, temperature: false };
   if (dialect.format === 'text') return null;
   return { ...dialect, format: dialect.format === 'json_schema' ? 'json_object' : 'text' };
+}
+
+/** 500 and 501; 502 and above come from a gateway that knows nothing of forms. */
+function isServerError(error: unknown): error is APIError & { status: 500 | 501 } {
+  return error instanceof APIError && (error.status === 500 || error.status === 501);
+}
+
+/** Whether a server's message is about the form of the reply that was asked for. */
+function namesForm(message: string): boolean {
+  return /response_format|json_?schema|json_?object|grammar|structured output|not implemented/i.test(message);
 }
 
 /** One call of the client with its retries, and the budget's reservation for it. */
@@ -169,12 +177,14 @@ class Call {
   }
 
   #create(): Promise<unknown> {
-    const { endpoint, timeoutMs, maxRetries } = this.#settings;
+    const { endpoint, timeoutMs, maxRetries, env } = this.#settings;
     const client = createChatClient({
       baseUrl: endpoint.baseUrl,
       apiKey: endpoint.apiKey,
       timeoutMs,
       maxRetries,
+      env,
+      isFinal: (status, body) => status === 501 || (status === 500 && namesForm(body)),
       beforeAttempt: () => this.#before(),
       afterAttempt: (end) => this.#after(end),
     });
@@ -212,7 +222,8 @@ class Call {
     }
     this.usage = {
       inputTokens: usage.prompt_tokens,
-      outputTokens: usage.completion_tokens,
+      // Some count thoughts in the total alone.
+      outputTokens: Math.max(usage.completion_tokens, (usage.total_tokens ?? 0) - usage.prompt_tokens),
       cachedTokens: Math.min(usage.prompt_tokens, usage.prompt_tokens_details?.cached_tokens ?? 0),
     };
     this.#reservation?.settle(this.usage);
@@ -222,25 +233,4 @@ class Call {
 function neverArrived(error: unknown): boolean {
   const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined;
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(cause?.code ?? '');
-}
-
-function readText(completion: Completion, settings: ChatSettings): string {
-  const { message, finish_reason: finish } = completion.choices[0]!;
-  if (message.refusal) {
-    throw new SparkError(
-      'judge_refused',
-      `the judge refused to answer: "${redact(message.refusal).slice(0, 160)}"; another judge.model may not`,
-    );
-  }
-  if (finish === 'content_filter') {
-    throw new SparkError(
-      'judge_refused',
-      "the judge's content filter held back the reply; another judge.model or server may not",
-    );
-  }
-  if (finish === 'length') {
-    const message = `the judge's reply was cut off after ${settings.maxTokens} tokens: expected a whole JSON object; raise judge.maxTokens`;
-    throw new SparkError('judge_unparsable', message);
-  }
-  return message.content ?? '';
 }

@@ -1,6 +1,7 @@
 /** The judge's URL and key: from the arguments, else from OPENAI_BASE_URL and OPENAI_API_KEY. */
 import { isIP } from 'node:net';
 import { SparkError } from '../errors.js';
+import { mayUseProxy } from '../inference/proxy.js';
 import { type Environment, holdsCredentials } from '../secrets/sources.js';
 import { KEY_VARIABLE, readKey } from './key.js';
 
@@ -12,6 +13,8 @@ export interface Endpoint {
   readonly apiKey: string;
   /** The server is on this machine or in this network, and so needs no key. */
   readonly local: boolean;
+  /** HTTPS_PROXY or HTTP_PROXY may stand between it and us. */
+  readonly proxied: boolean;
 }
 
 /**
@@ -35,7 +38,9 @@ export function resolveEndpoint(
     );
   }
   // The client insists on a key; a local server ignores it.
-  return { baseUrl: url.href.replace(/\/+$/, ''), apiKey: key ?? 'none', local };
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  const address = url.href.replace(/\/+$/, '');
+  return { baseUrl: address, apiKey: key ?? 'none', local, proxied: mayUseProxy(url, env) };
 }
 
 function parseUrl(text: string): URL {

@@ -1,5 +1,6 @@
 /** Turns errors of the openai client into SparkErrors `judge_…` that name the URL, what the server said and what to do. */
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
+import { askedWaitSeconds, saysNoCredit } from '../inference/httpReply.js';
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
 import type { Endpoint } from './endpoint.js';
@@ -25,7 +26,8 @@ export function judgeFailure(error: unknown, context: FailureContext): SparkErro
     return new SparkError('judge_unreachable', message, { cause: error });
   }
   if (error instanceof APIConnectionError) {
-    const message = `cannot reach the judge at ${endpoint.baseUrl} (${tries}): ${rootCause(error)}. Start the server, or correct judge.baseUrl`;
+    const proxy = endpoint.proxied ? ', or see whether the proxy of HTTPS_PROXY or HTTP_PROXY lets it through' : '';
+    const message = `cannot reach the judge at ${endpoint.baseUrl} (${tries}): ${rootCause(error)}. Start the server, or correct judge.baseUrl${proxy}`;
     return new SparkError('judge_unreachable', message, { cause: error });
   }
   if (error instanceof APIError) return statusFailure(error, context, tries);
@@ -44,6 +46,10 @@ function statusFailure(error: APIError, context: FailureContext, tries: string):
   const status = error.status as number | undefined;
   // Redacted on its own, because the server may have cut a key short at the end of its message.
   const said = redact(error.message);
+  if (saysNoCredit(status ?? 0, `${error.code} ${error.type} ${error.message}`)) {
+    const message = `the account at ${endpoint.baseUrl} has no credit (${said}): add some, or use another key or server, and run again; every verdict so far is kept`;
+    return new SparkError('judge_no_credit', message, { cause: error });
+  }
   if (status === 401 || status === 403) {
     const [code, given] =
       endpoint.apiKey === 'none'
@@ -57,8 +63,8 @@ function statusFailure(error: APIError, context: FailureContext, tries: string):
     return new SparkError('invalid_config', message, { cause: error });
   }
   if (status === undefined || status === 408 || status === 409 || status === 429 || status >= 500) {
-    const wait = error.headers?.get('retry-after');
-    const patience = wait ? `; it asks to wait ${wait} s` : '';
+    const wait = askedWaitSeconds(error.headers);
+    const patience = wait ? `; it asks to wait ${Math.ceil(wait)} s` : '';
     const message = `the judge at ${endpoint.baseUrl} gave no verdict (${tries}, the last one: ${said}${patience}). Run again later, lower judge.concurrency, or raise judge.maxRetries`;
     return new SparkError('judge_unreachable', message, { cause: error });
   }

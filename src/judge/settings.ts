@@ -15,6 +15,8 @@ export const judgeSettings = z.strictObject({
   concurrency: positive.default(16),
   /** Longest reply in tokens; a judge that thinks before it answers needs more. */
   maxTokens: positive.default(512),
+  /** `generate` stops when the first so many states' scores told no two actions apart, or none reached τ; 0: never. */
+  watchStates: z.number().int().min(0).default(20),
   /** Hard cap in US dollars; null: none. */
   maxCostUsd: z.number().positive().nullable().default(null),
   /** Instead of the built-in table's price of the model. Dollars per million tokens. */

@@ -28,6 +28,8 @@ export class JudgeStats {
   readonly failures = new Map<string, number>();
   readonly #scores = new Map<string, Tally>();
   readonly #process: Tally = { asked: 0, missing: 0 };
+  /** Verdicts with two scores or more, and those of them in which all are the same. */
+  readonly #told = { verdicts: 0, constant: 0 };
 
   usage(usage: TokenUsage): void {
     this.inputTokens += usage.inputTokens;
@@ -41,6 +43,11 @@ export class JudgeStats {
       tally.asked++;
       if (score === null) tally.missing++;
       this.#scores.set(action, tally);
+    }
+    const given = Object.values(verdict.scores).filter((score) => score !== null);
+    if (given.length > 1) {
+      this.#told.verdicts++;
+      if (given.every((score) => score === given[0])) this.#told.constant++;
     }
     if (!stepJudged) return;
     this.#process.asked++;
@@ -61,6 +68,12 @@ export class JudgeStats {
     return asked === 0 ? null : missing / asked;
   }
 
+  /** Share of verdicts that gave all actions the same score; null before the first one. */
+  constantRate(): number | null {
+    const { verdicts, constant } = this.#told;
+    return verdicts === 0 ? null : constant / verdicts;
+  }
+
   /** The counters as one flat row for metrics.jsonl. */
   snapshot(): Record<string, number | null> {
     const row: Record<string, number | null> = {
@@ -72,6 +85,7 @@ export class JudgeStats {
       judge_output_tokens: this.outputTokens,
       judge_cost_usd: this.costUsd,
       judge_missing_rate: this.missingRate(),
+      judge_constant_rate: this.constantRate(),
       judge_process_missing_rate: this.#process.asked === 0 ? null : this.#process.missing / this.#process.asked,
     };
     for (const action of this.#scores.keys()) row[`judge_missing_rate_${action}`] = this.missingRate(action);
@@ -91,6 +105,10 @@ export class JudgeStats {
     const { asked, missing } = this.#process;
     if (asked >= ENOUGH && missing / asked > MISSING_WARNING) {
       out.push(`the judge did not say whether the step was coherent in ${missing} of ${asked} verdicts`);
+    }
+    const { verdicts, constant } = this.#told;
+    if (verdicts >= ENOUGH && constant / verdicts > MISSING_WARNING) {
+      out.push(`the judge gave all actions the same score in ${constant} of ${verdicts} verdicts`);
     }
     const failed = [...this.failures.values()].reduce((sum, count) => sum + count, 0);
     if (this.calls >= ENOUGH && failed / this.calls > MISSING_WARNING) {

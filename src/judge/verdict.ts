@@ -1,20 +1,25 @@
 /**
- * Reads a judge's reply. A score that is absent, null, not a number, not finite or outside 0–10 becomes null. Nothing
- * is clamped, nothing is guessed, and nothing becomes 0.
+ * Reads a judge's reply. A score that is absent, null or NaN is missing: it becomes null. A reply with anything else in
+ * the place of a score or of process_ok, or with scores of another scale, is no verdict, and no part of it is kept: a
+ * judge that writes 85 for one action may have meant 0–100 for the others. Nothing is clamped, nothing is guessed, and
+ * nothing becomes 0.
  */
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { redact } from '../secrets/redact.js';
 import type { Score } from '../trajectory/trajectory.js';
 import type { JudgeRequest, JudgeVerdict } from './judge.js';
+import { findObjects } from './lenientJson.js';
 import { wantsScores } from './prompt.js';
 
-const scoreSchema = z.number().min(0).max(10);
+/** A number in quotes is a number: models that get no schema write them so. */
+const scoreSchema = z
+  .union([z.number(), z.stringFormat('decimal', /^\d{1,2}(?:\.\d+)?$/).transform(Number)])
+  .pipe(z.number().min(0).max(10));
 const objectSchema = z.record(z.string(), z.unknown());
 
 /** More text than any verdict needs; anything longer comes from a broken server and is not searched. */
 const MAX_REPLY_CHARS = 65_536;
-const MAX_OBJECTS = 200;
 
 export interface Reading {
   readonly verdict: JudgeVerdict;
@@ -24,27 +29,35 @@ export interface Reading {
 
 /** Throws `judge_unparsable` when the reply holds no verdict, or several that differ. */
 export function readVerdict(reply: string, request: JudgeRequest): Reading {
-  const text = reply.slice(0, MAX_REPLY_CHARS);
+  // First: thoughts may be longer than any verdict.
+  const text = withoutReasoning(reply).slice(0, MAX_REPLY_CHARS);
   const readings = new Map<string, Reading>();
-  for (const object of findObjects(withoutReasoning(text))) {
+  for (const object of findObjects(text)) {
     const reading = readObject(object, request);
+    if (typeof reading === 'string') throw unparsable(`is no verdict: expected ${reading}`, text);
     if (reading !== null) readings.set(JSON.stringify(reading.verdict), reading);
   }
   if (readings.size === 1) return [...readings.values()][0]!;
-  throw new SparkError(
-    'judge_unparsable',
-    readings.size === 0
-      ? `the judge's reply holds no verdict: expected one JSON object with ${expected(request)}, got ${excerpt(text)}`
-      : `the judge's reply holds ${readings.size} different verdicts: expected one, got ${excerpt(text)}`,
-  );
+  if (readings.size > 1) throw unparsable(`holds ${readings.size} different verdicts: expected one`, text);
+  if (text.trim() === '' && reply.trim() !== '') {
+    throw unparsable('holds thoughts and no verdict: raise judge.maxTokens, or turn its thinking off', reply);
+  }
+  throw unparsable(`holds no verdict: expected one JSON object with ${expected(request)}`, text);
 }
 
-function readObject(object: Record<string, unknown>, request: JudgeRequest): Reading | null {
-  const processOk = typeof object.process_ok === 'boolean' ? object.process_ok : null;
+function unparsable(what: string, text: string): SparkError {
+  return new SparkError('judge_unparsable', `the judge's reply ${what}, got ${excerpt(text)}`);
+}
+
+/** Null for an object that is about something else; a text says what was expected where it is a verdict gone wrong. */
+function readObject(object: Record<string, unknown>, request: JudgeRequest): Reading | string | null {
+  const processOk = Object.hasOwn(object, 'process_ok') ? object.process_ok : null;
+  const wrongOk = typeof processOk !== 'boolean' && processOk !== null;
   // Before the first step there is no step to judge, whatever the judge says.
-  const verdictOk = request.steps.length === 0 ? null : processOk;
+  const verdictOk = request.steps.length === 0 || wrongOk ? null : processOk;
   if (!wantsScores(request)) {
     if (!Object.hasOwn(object, 'process_ok')) return null;
+    if (wrongOk) return 'process_ok to be true, false or null';
     return { verdict: { scores: {}, processOk: verdictOk }, unknownKeys: Object.keys(object).length - 1 };
   }
   // Without a schema a judge may omit the inner object and write the scores at the top.
@@ -52,63 +65,33 @@ function readObject(object: Record<string, unknown>, request: JudgeRequest): Rea
   const given = nested.success ? nested.data : object;
   const names = request.actions.map((action) => action.name);
   const known = names.filter((name) => Object.hasOwn(given, name));
-  if (known.length === 0 && processOk === null) return null;
-  const scores = Object.fromEntries(names.map((name): [string, Score] => [name, readScore(given, name)]));
+  if (known.length === 0 && typeof processOk !== 'boolean') return null;
+  const scores: Record<string, Score> = Object.fromEntries(names.map((name) => [name, null]));
+  for (const name of known) {
+    const score = scoreSchema.nullable().safeParse(given[name]);
+    if (!score.success) return `numbers of 0 to 10 or null, for ${name} too`;
+    scores[name] = score.data;
+  }
+  if (wrongOk && request.steps.length > 0) return 'process_ok to be true, false or null';
+  if (isShareOfOne(Object.values(scores))) return 'scores of 0 to 10, not of 0 to 1';
   const unknown = Object.keys(given).filter((key) => !names.includes(key) && key !== 'process_ok' && key !== 'scores');
   return { verdict: { scores, processOk: verdictOk }, unknownKeys: unknown.length };
 }
 
-function readScore(given: Record<string, unknown>, name: string): Score {
-  const parsed = scoreSchema.safeParse(Object.hasOwn(given, name) ? given[name] : null);
-  return parsed.success ? parsed.data : null;
+/** Several scores, all of 0 to 1 and some in between: of another scale, on which 0.9 is a good one. */
+function isShareOfOne(scores: readonly Score[]): boolean {
+  const given = scores.filter((score) => score !== null);
+  return given.length > 1 && given.every((score) => score <= 1) && given.some((score) => score > 0 && score < 1);
 }
 
-/** Removes the reasoning that some models write before the answer, because it may hold drafts of the verdict. */
+/**
+ * Removes the reasoning that some models write before the answer, because it may hold drafts of the verdict. Servers
+ * often cut the opening mark off; without the closing one all of it is reasoning.
+ */
 function withoutReasoning(text: string): string {
-  return text.replace(/<think(?:ing)?>[\s\S]*?<\/think(?:ing)?>/g, '');
-}
-
-/** Every outermost JSON object in the text, in order. */
-function findObjects(text: string): Record<string, unknown>[] {
-  const found: Record<string, unknown>[] = [];
-  let at = text.indexOf('{');
-  for (let tries = 0; at >= 0 && tries < MAX_OBJECTS; tries++) {
-    const end = objectEnd(text, at);
-    const object = end < 0 ? null : parseObject(text.slice(at, end));
-    if (object !== null) found.push(object);
-    at = text.indexOf('{', object === null ? at + 1 : end);
-  }
-  return found;
-}
-
-/** Index after the brace that closes the one at `start`, or -1. Braces inside strings do not count. */
-function objectEnd(text: string, start: number): number {
-  let depth = 0;
-  let quoted = false;
-  for (let i = start; i < text.length; i++) {
-    const c = text[i];
-    if (quoted) {
-      if (c === '\\') i++;
-      else if (c === '"') quoted = false;
-    } else if (c === '"') quoted = true;
-    else if (c === '{') depth++;
-    else if (c === '}' && --depth === 0) return i + 1;
-  }
-  return -1;
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  // Servers in Python write NaN and Infinity, which are not JSON. As null they cost one score instead of the whole
-  // reply.
-  const json = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
-    token[0] === '"' ? token : 'null',
-  );
-  try {
-    const parsed = objectSchema.safeParse(JSON.parse(json));
-    return parsed.success ? parsed.data : null;
-  } catch {
-    return null;
-  }
+  const last = [...text.matchAll(/<\/(?:think|thinking|thought|reasoning)>|\[\/THINK\]/gi)].at(-1);
+  const rest = last === undefined ? text : text.slice(last.index + last[0].length);
+  return rest.replace(/(?:<(?:think|thinking|thought|reasoning)>|\[THINK\])[\s\S]*$/i, '');
 }
 
 function expected(request: JudgeRequest): string {

@@ -8,6 +8,8 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'judge_key_missing',
   'judge_key_invalid',
   'judge_budget',
+  'judge_no_credit',
+  'judge_useless',
   'interrupted',
   'disk_full',
   'io_error',

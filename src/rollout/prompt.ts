@@ -48,10 +48,10 @@ export const TAG_TEXTS = [
 
 /**
  * Changes the `<` of our tags to `‹` in text that a dataset, user or tool wrote, so that it cannot open or close a
- * block.
+ * block. A model also takes `</observation >`, `< / observation>` or `<answer id="1">` for one.
  */
 export function neutralizeTags(text: string): string {
-  return text.replace(/<(\/?(?:thought|action|input|observation|answer)>)/gi, '‹$1');
+  return text.replace(/<(?=\s{0,8}\/?\s{0,8}(?:thought|action|input|observation|answer)(?:[\s/][^<>]*)?>)/gi, '‹');
 }
 
 /** `Question:` and `Options:` as MMLU-Pro prints them. */

@@ -1,9 +1,8 @@
 /**
  * Rolls out one question to a trajectory (docs/algorithm.md, Rollouts). The trajectory depends on the seed, the
- * question's id, the attempt and the judge, and on the other questions only in two ways. Ties between equal scores, and
- * `least-used`, depend on how often actions were taken so far in the rollout set, whose rollouts end in no fixed order.
- * And the inference library's rounding depends a little on which sequences share a batch, and on whether a prompt's
- * start was evaluated with it or for an earlier one.
+ * question's id, the attempt and the judge, and on the other questions in one way only: the inference library's rounding
+ * depends a little on which sequences share a batch, and on whether a prompt's start was evaluated with it or for an
+ * earlier one.
  */
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';

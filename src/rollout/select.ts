@@ -3,9 +3,9 @@
  *   viable = { a : score_a ≥ τ }
  *   min-score    the lowest score among the viable            SPaRK
  *   max-score    the highest score                            the baseline without diversity
- *   least-used   the viable action used least in its set      frequency instead of score
+ *   least-used   the viable action used least so far          frequency instead of score
  * With nothing viable every rule takes the highest score, marked `fallback`. Ties go to the action used least so far,
- * then to a seeded draw. An action whose score is missing is no candidate; a missing score is never 0.
+ * then to a seeded draw. Uses are counted in the trajectory itself: no choice depends on which other question ended first. An action whose score is missing is no candidate; a missing score is never 0.
  */
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Score, SelectionRule, Step } from '../trajectory/trajectory.js';
@@ -14,7 +14,7 @@ export interface SelectionSettings {
   readonly rule: SelectionRule;
   /** τ */
   readonly tau: number;
-  /** Times an action was taken so far in this rollout set. */
+  /** Times an action was taken so far in this trajectory. */
   readonly used: (action: string) => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;

@@ -6,7 +6,6 @@ import type { KeysOf } from '../options.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { type ANSWER_FORMS, type PromptSettings, renderInstructions } from './prompt.js';
-import type { ActionUsage } from './usage.js';
 
 /** The part of the tool registry that a rollout uses. */
 export interface Tools {
@@ -22,8 +21,6 @@ export interface RolloutDeps {
   /** Null in an evaluation, where nobody scores; the selection then has to be `policy`. */
   readonly judge: Judge | null;
   readonly tools: Tools;
-  /** Shared by all rollouts of a rollout set. */
-  readonly usage: ActionUsage;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -45,7 +45,7 @@ export function judgedSteps(steps: readonly Step[]): JudgedStep[] {
 
 /** Writes a step whose opening tag `<thought>` is already there. */
 export async function writeStep(state: RolloutState, stateEnd: number): Promise<void> {
-  const { transcript, steps, deps } = state;
+  const { transcript, steps } = state;
   const index = steps.length;
   const thought = await writeBlock(state, 'thought', index, state.settings.maxThoughtTokens);
   const scores = await judgeStep(state, thought.text);
@@ -54,7 +54,6 @@ export async function writeStep(state: RolloutState, stateEnd: number): Promise<
   transcript.template(TAG.input, index);
   const input = await writeBlock(state, 'input', index, state.settings.maxInputTokens);
   const { observation, toolError } = await observe(state, index, chosen.action, input.text);
-  deps.usage.add(chosen.action);
   steps.push({
     index,
     stateEnd,
@@ -105,7 +104,7 @@ async function chooseAction(
   step: number,
   scores: Readonly<Record<string, Score>> | null,
 ): Promise<Selection | { action: string; choice: 'policy' }> {
-  const { deps, settings, transcript } = state;
+  const { deps, settings, steps, transcript } = state;
   const names = deps.tools.actions().map(({ name }) => name);
   const texts = names.map(nameText);
   if (scores === null || settings.selection === 'policy') {
@@ -115,7 +114,7 @@ async function chooseAction(
   const selection = selectAction(names, scores, {
     rule: settings.selection,
     tau: settings.tau,
-    used: (action) => deps.usage.count(action),
+    used: (action) => steps.filter((taken) => taken.action === action).length,
     random: seededRandom(sampling(state, step, 'selection').seed),
   });
   if (selection === null) throw new SparkError('internal', 'expected a verdict with at least one score, got none');

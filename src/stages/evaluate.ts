@@ -11,7 +11,6 @@ import type { Question } from '../questions/question.js';
 import { rolloutWithoutTools } from '../rollout/plain.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { type ResultHandler, type RunSummary, runAll, runRollouts } from '../rollout/run.js';
-import { ActionUsage } from '../rollout/usage.js';
 import { type Facts, hashOfPath } from '../run/freshness.js';
 import type { QuestionPart } from '../run/questions.js';
 import type { StageRecord } from '../run/records.js';
@@ -276,7 +275,7 @@ async function act(
 function actingWith({ config, parts, signal }: Run, generator: Generator) {
   const { temperature, minSteps } = config.eval;
   const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
-  return { deps: { generator, tools: parts.tools(), usage: new ActionUsage(), signal }, settings };
+  return { deps: { generator, tools: parts.tools(), signal }, settings };
 }
 
 /**

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { SparkError } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
+import { watched } from '../rollout/judgeWatch.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
-import { ActionUsage } from '../rollout/usage.js';
 import { inWords } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
@@ -34,6 +34,8 @@ export interface GenerateSummary {
   readonly firstSkip: Pick<Skip, 'code' | 'message'> | null;
   /** Steps by action, over all trajectories of the set. */
   readonly actions: Readonly<Record<string, number>>;
+  /** Steps of the set in which no action was viable, so that the best score was taken. */
+  readonly fallbacks: number;
   readonly seconds: number;
 }
 
@@ -78,12 +80,8 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   const name = nameOfSet(set);
   const file = folder.trajectoriesFile(name);
   const questions = await run.questions.of(set.questions ?? 'train');
-  const counts = new ActionUsage();
-  const count = ({ steps }: Trajectory) => {
-    for (const { action } of steps) counts.add(action);
-  };
-  const store = await TrajectoryStore.open(file, { log, onStored: count });
-  const usage = counts.copy();
+  const tally = new StepTally();
+  const store = await TrajectoryStore.open(file, { log, onStored: (trajectory) => tally.add(trajectory) });
   const todo = questions.filter((question) => !store.has(trajectoryId(question.question_id, set, 0)));
   const started = performance.now();
   let written = 0;
@@ -91,16 +89,16 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   let firstSkip: GenerateSummary['firstSkip'] = null;
   try {
     if (todo.length > 0) {
-      skipCodes = await rollOut(run, todo, { set, usage }, (result) => {
+      skipCodes = await rollOut(run, todo, { set, tally }, (result) => {
         if (isTrajectory(result)) {
           store.append(result);
-          count(result);
+          tally.add(result);
           written += 1;
         } else {
           store.appendSkip(result);
           firstSkip ??= { code: result.code, message: result.message };
         }
-        log.progress(`generate ${name} ${written}/${todo.length}`);
+        log.progress(`generate ${name} ${written}/${todo.length}${tally.text()}`);
       });
     }
   } finally {
@@ -116,7 +114,8 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
     skipped: Object.values(skipCodes).reduce((sum, one) => sum + one, 0),
     skipCodes,
     firstSkip,
-    actions: counts.all(),
+    actions: tally.actions,
+    fallbacks: tally.fallbacks,
     seconds: (performance.now() - started) / 1000,
   };
   if (written + result.already === 0) throw nothingCame(result, file);
@@ -126,14 +125,47 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   return { result, files: [file], complete: false, units: written + result.skipped };
 }
 
+/** Counts the steps of a set, those of earlier commands included. */
+class StepTally {
+  /** Steps by action */
+  readonly actions: Record<string, number> = {};
+  /** Steps in which no action was viable */
+  fallbacks = 0;
+  #steps = 0;
+
+  add({ steps }: Trajectory): void {
+    for (const { action, choice } of steps) {
+      this.actions[action] = (this.actions[action] ?? 0) + 1;
+      this.#steps += 1;
+      if (choice === 'fallback') this.fallbacks += 1;
+    }
+  }
+
+  /** Null before the first step */
+  fallbackRate(): number | null {
+    return this.#steps === 0 ? null : this.fallbacks / this.#steps;
+  }
+
+  /** For the ends of lines; empty without fallbacks. */
+  text(): string {
+    return this.fallbacks === 0 ? '' : `, ${fallbackText(this.fallbacks, this.#steps)}`;
+  }
+}
+
+function fallbackText(fallbacks: number, steps: number): string {
+  return `no action viable in ${fallbacks} of ${steps} steps`;
+}
+
 /** What was written, what was there, and why questions were skipped, in words. */
 export function generateText(summary: GenerateSummary): string {
-  const { set, questions, written, already, trajectories, skipped, seconds } = summary;
+  const { set, questions, written, already, trajectories, skipped, seconds, fallbacks, actions } = summary;
   const more = trajectories === written + already ? '' : `; the set holds ${trajectories}`;
+  const steps = Object.values(actions).reduce((sum, count) => sum + count, 0);
+  const fell = fallbacks === 0 ? '' : `; ${fallbackText(fallbacks, steps)}`;
   const why = skipped === 0 ? '' : `\n${skipsText(summary)}`;
   return (
     `${set}: ${written} trajectories written, ${already} were there, ${skipped} skipped, of ${questions} questions ` +
-    `in ${seconds.toFixed(1)} s${more}${why}`
+    `in ${seconds.toFixed(1)} s${more}${fell}${why}`
   );
 }
 
@@ -162,7 +194,7 @@ type Handle = Parameters<typeof runRollouts>[3];
 async function rollOut(
   run: Run,
   todo: readonly Question[],
-  { set, usage }: { readonly set: ChosenSet; readonly usage: ActionUsage },
+  { set, tally }: { readonly set: ChosenSet; readonly tally: StepTally },
   handle: Handle,
 ): Promise<Readonly<Record<string, number>>> {
   const { config, parts, folder, log, signal } = run;
@@ -170,7 +202,9 @@ async function rollOut(
   let skipCodes: Readonly<Record<string, number>> = {};
   const generator = await parts.generator(rolloutAdapter(run, set));
   try {
-    const deps = { generator, judge, tools: parts.tools(), usage, signal };
+    // The highest score is the highest, whatever τ is.
+    const watch = { states: config.judge.watchStates, tau: set.selection === 'max-score' ? null : set.tau };
+    const deps = { generator, judge: watched(judge, watch), tools: parts.tools(), signal };
     const { temperature, minSteps } = config.rollout;
     const { questions: _part, ...chosen } = set;
     const settings = rolloutSettings(config, { ...chosen, temperature, minSteps });
@@ -179,7 +213,13 @@ async function rollOut(
     return skipCodes;
   } finally {
     // After an interruption, too: what the judge did was paid for.
-    folder.metrics.append({ event: 'generate', set: nameOfSet(set), ...skipCodes, ...counters() });
+    folder.metrics.append({
+      event: 'generate',
+      set: nameOfSet(set),
+      fallback_rate: tally.fallbackRate(),
+      ...skipCodes,
+      ...counters(),
+    });
     await generator.dispose();
   }
 }

@@ -52,5 +52,14 @@ export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
   const { temperature, minSteps } = run.config.rollout;
   const adapter = rolloutAdapter(run, set);
   const by = adapter === null ? {} : { adapter: await hashOfPath(adapter, run.signal) };
-  return { ...by, set: nameOfSet(set), temperature, minSteps, judge: run.parts.judgeName, ...(await actingFacts(run)) };
+  return {
+    ...by,
+    set: nameOfSet(set),
+    temperature,
+    minSteps,
+    judge: run.parts.judgeName,
+    // Rollouts of version 0.1 and before counted uses over the whole set: two rules must not be mixed in one set.
+    ties: 'trajectory',
+    ...(await actingFacts(run)),
+  };
 }

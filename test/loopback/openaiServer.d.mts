@@ -6,6 +6,7 @@ export type Behaviour =
   | 'proseAround'
   | 'wrongKeys'
   | 'nulls'
+  | 'halfNulls'
   | 'outOfRange'
   | 'refusal'
   | 'contentFilter'
@@ -22,6 +23,21 @@ export type Behaviour =
   | 'echoProse'
   | 'echoHeader'
   | 'noModel'
+  | 'noCredit'
+  | 'retryDate'
+  | 'retryMs'
+  | 'errorIn200'
+  | 'errorInChoice'
+  | 'quotaIn200'
+  | 'pythonDict'
+  | 'halfThoughts'
+  | 'thoughtsOnly'
+  | 'parts'
+  | 'thoughtsInTotal'
+  | 'grammar500'
+  | 'notImplemented'
+  | 'silent500'
+  | 'constant'
   | 'tooLong'
   | 'notJson'
   | 'loginPage'
@@ -51,6 +67,8 @@ export interface LoopbackServer {
   /** Every chat request so far. */
   readonly requests: {
     readonly headers: IncomingHttpHeaders;
+    /** With its question mark */
+    readonly query: string;
     readonly body: {
       messages: { role: string; content: string }[];
       model: string;

@@ -29,6 +29,10 @@ export const BEHAVIOURS = {
   wrongKeys: (turn) => reply(turn, JSON.stringify({ scores: mapScores(turn.body, (_, i) => [`tool_${i}`, 7]) })),
   nulls: (turn) =>
     reply(turn, JSON.stringify({ scores: mapScores(turn.body, (name) => [name, null]), process_ok: null })),
+  halfNulls: (turn) => {
+    const scores = mapScores(turn.body, (name, i) => [name, i % 2 === 0 ? null : 7]);
+    reply(turn, JSON.stringify({ scores, process_ok: true }));
+  },
   outOfRange: (turn) => {
     const bad = [-1, 10.5, 11, '7', true, [5], 1e9, {}];
     const scores = mapScores(turn.body, (name, i) => [name, name === 'think' ? 6 : bad[i % bad.length]]);
@@ -59,6 +63,49 @@ export const BEHAVIOURS = {
   echoProse: (turn) => reply(turn, `${'well '.repeat(30)}${keyOf(turn)}`),
   echoHeader: (turn) =>
     fail(turn, 503, 'Busy', { 'retry-after': '9999', 'x-request-id': keyOf(turn), 'set-cookie': keyOf(turn) }),
+  // What servers of several makers really send.
+  /** DeepSeek, OpenRouter, Together. */
+  noCredit: (turn) => fail(turn, 402, 'Insufficient Balance', {}, 'invalid_request_error'),
+  retryDate: (turn) => fail(turn, 429, 'Too many', { 'retry-after': new Date(Date.now() + 3.6e6).toUTCString() }),
+  retryMs: (turn) => fail(turn, 503, 'Busy', { 'retry-after-ms': '3600000' }),
+  /** OpenRouter and gateways: 200 with an error, for the whole or for the one choice. */
+  errorIn200: ({ response }) =>
+    sendJson(response, 200, { error: { code: 429, message: 'Rate limited upstream' } }, { 'retry-after-ms': '20' }),
+  errorInChoice: ({ response }) => {
+    const choice = { error: { code: 502, message: 'Provider returned error' }, message: { content: '' } };
+    sendJson(response, 200, { choices: [choice] });
+  },
+  quotaIn200: ({ response }) => sendJson(response, 200, { error: 'insufficient_quota: add credit' }),
+  /** Models that write Python for JSON. */
+  pythonDict: (turn) => {
+    const { scores, process_ok } = goodVerdict(turn.body);
+    const pairs = Object.entries(scores ?? {}).map(([name, score]) => `'${name}': ${score}`);
+    reply(turn, `{'scores': {${pairs.join(', ')},}, 'process_ok': ${process_ok ? 'True' : 'False'},}`);
+  },
+  /** A server whose template opens the thoughts, so that the reply has only their end. */
+  halfThoughts: (turn) => {
+    const draft = `${'well, '.repeat(20_000)}{"scores": {"calculator": 1}} perhaps`;
+    reply(turn, `${draft}</think>${JSON.stringify(goodVerdict(turn.body))}`);
+  },
+  /** vLLM and llama-server with a parser of thoughts that takes all for one. */
+  thoughtsOnly: (turn) => reply(turn, null, { reasoning: JSON.stringify(goodVerdict(turn.body)) }),
+  parts: (turn) => reply(turn, [{ type: 'text', text: JSON.stringify(goodVerdict(turn.body)) }]),
+  /** Gemini: thoughts stand in the total alone. */
+  thoughtsInTotal: (turn) => reply(turn, JSON.stringify(goodVerdict(turn.body)), { hidden: 1000 }),
+  /** llama-server: a grammar that cannot be made of the schema. */
+  grammar500: (turn) =>
+    turn.body.response_format?.type === 'json_schema'
+      ? fail(turn, 500, 'failed to parse grammar')
+      : BEHAVIOURS.good(turn),
+  notImplemented: (turn) =>
+    turn.body.response_format === undefined ? BEHAVIOURS.good(turn) : fail(turn, 501, 'Not Implemented'),
+  silent500: (turn) =>
+    turn.body.response_format === undefined
+      ? BEHAVIOURS.good(turn)
+      : fail(turn, 500, 'Internal Server Error', { 'retry-after-ms': '20' }),
+  /** A small model behind a strict schema. */
+  constant: (turn) =>
+    reply(turn, JSON.stringify({ scores: mapScores(turn.body, (name) => [name, 0]), process_ok: true })),
   noModel: (turn) => fail(turn, 404, `The model '${turn.body.model}' does not exist`, {}, 'model_not_found'),
   tooLong: (turn) => fail(turn, 400, "This model's maximum context length is 8", {}, 'context_length_exceeded'),
   notJson: ({ response }) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"choices": [tr'),
@@ -125,13 +172,14 @@ export async function startOpenAiServer(options = {}) {
           data: [{ id: 'loopback', object: 'model', owned_by: 'test' }],
         });
       }
-      if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
+      const url = new URL(request.url ?? '', 'http://loopback');
+      if (request.method !== 'POST' || url.pathname !== '/v1/chat/completions') {
         return sendJson(response, 404, { error: { message: `nothing at ${request.url}` } });
       }
       const body = parseBody(text);
       if (body === null) return sendJson(response, 400, { error: { message: 'the body is no chat request' } });
       const behaviour = /** @type {Behaviour} */ (script.length > 1 ? script.shift() : script[0]);
-      requests.push({ headers: request.headers, body, behaviour, at: Date.now() });
+      requests.push({ headers: request.headers, query: url.search, body, behaviour, at: Date.now() });
       const act = () =>
         BEHAVIOURS[behaviour]({ body, authorization: request.headers.authorization ?? '', response, options });
       if (options.delayMs) setTimeout(act, options.delayMs);
@@ -186,10 +234,16 @@ function mapScores(body, entry) {
   return Object.fromEntries((actionNames(body) ?? []).map(entry));
 }
 
-/** @param {Turn} turn @param {string | null} content @param {{ refusal?: string, finish?: string, usage?: boolean }} [extra] */
+/**
+ * `hidden`: output tokens that only the total has.
+ * @param {Turn} turn
+ * @param {string | { type: string, text: string }[] | null} content
+ * @param {{ refusal?: string, reasoning?: string, finish?: string, usage?: boolean, hidden?: number }} [extra]
+ */
 function reply({ body, response }, content, extra = {}) {
   const input = Math.ceil(JSON.stringify(body.messages).length / 4);
   const output = Math.ceil((content ?? extra.refusal ?? '').length / 4);
+  const total = input + output + (extra.hidden ?? 0);
   sendJson(response, 200, {
     id: 'chatcmpl-loopback',
     object: 'chat.completion',
@@ -198,13 +252,16 @@ function reply({ body, response }, content, extra = {}) {
     choices: [
       {
         index: 0,
-        message: { role: 'assistant', content, refusal: extra.refusal ?? null },
+        message: {
+          ...{ role: 'assistant', content, refusal: extra.refusal ?? null },
+          ...(extra.reasoning === undefined ? {} : { reasoning_content: extra.reasoning }),
+        },
         finish_reason: extra.finish ?? 'stop',
       },
     ],
     ...(extra.usage === false
       ? {}
-      : { usage: { prompt_tokens: input, completion_tokens: output, total_tokens: input + output } }),
+      : { usage: { prompt_tokens: input, completion_tokens: output, total_tokens: total } }),
   });
 }
 

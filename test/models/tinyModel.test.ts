@@ -7,7 +7,6 @@ import { packagePath } from '../../src/package.js';
 import { makeMini, miniRules } from '../../src/questions/mini.js';
 import { renderQuestion, TAG_TEXTS } from '../../src/rollout/prompt.js';
 import { isTrajectory, rolloutQuestion } from '../../src/rollout/rollout.js';
-import { ActionUsage } from '../../src/rollout/usage.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../../src/tools/registry.js';
 import type { Trajectory } from '../../src/trajectory/trajectory.js';
 
@@ -75,7 +74,7 @@ describe('models/spark-tiny.gguf', () => {
       ...{ stepRetries: 1, toolTimeoutMs: 20_000, maxObservationChars: 280, seed: 1, attempt: 0 },
     };
     const judge = selection === 'policy' ? null : createOracle();
-    const deps = { generator, judge, tools, usage: new ActionUsage() };
+    const deps = { generator, judge, tools };
     const all = await Promise.all(
       sample.map((question) => rolloutQuestion(question, deps, { ...settings, selection })),
     );

@@ -50,7 +50,7 @@ async function roll(): Promise<rollout.Trajectory[]> {
     sequences: 2,
     contextSize: 512,
   });
-  const deps: rollout.RolloutDeps = { generator, judge: oracle, tools, usage: new rollout.ActionUsage() };
+  const deps: rollout.RolloutDeps = { generator, judge: oracle, tools };
   const one = await rollout.rolloutQuestion(question, deps, settings);
   expect(rollout.isTrajectory(one)).toBe(true);
   const plain: rollout.PlainSettings = { validation: [], temperature: 0, maxChainTokens: 8, seed: 1, attempt: 0 };
@@ -87,7 +87,6 @@ const calls: Readonly<Record<string, () => unknown>> = {
   openLlamaCpp: () => trajectories,
   isTrajectory: () => trajectories,
   createBuiltinRegistry: () => trajectories,
-  ActionUsage: () => expect(new rollout.ActionUsage([['think', 2]]).count('think')).toBe(2),
   BUILTIN_TOOLS: () => expect(rollout.BUILTIN_TOOLS).toContain('calculator'),
   CATEGORIES: () => expect(rollout.CATEGORIES).toHaveLength(14),
   PROTOCOLS: () => expect(rollout.PROTOCOLS.length).toBeGreaterThan(3),

@@ -121,7 +121,7 @@ describe('options', () => {
   });
 
   it('runRollouts refuses wrong settings of rollouts', async () => {
-    const deps = { generator, judge: null, tools: new rollout.ToolRegistry(), usage: new rollout.ActionUsage() };
+    const deps = { generator, judge: null, tools: new rollout.ToolRegistry() };
     const question = rollout.makeMini({ seed: 1, perCategory: 1, split: 'train' })[0]!;
     const error = await thrown(() => rollout.runRollouts([question], deps, any({ ...SETTINGS, tua: 3 }), () => {}));
     expect(error).toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('got tua') });

@@ -10,7 +10,6 @@ import { rolloutWithoutTools } from '../../../src/rollout/plain.js';
 import { headTokens, renderHead } from '../../../src/rollout/prompt.js';
 import { isTrajectory, rolloutQuestion } from '../../../src/rollout/rollout.js';
 import { promptSettings } from '../../../src/rollout/settings.js';
-import { ActionUsage } from '../../../src/rollout/usage.js';
 import { ToolRegistry } from '../../../src/tools/registry.js';
 import { trajectorySchema } from '../../../src/trajectory/schema.js';
 import { question, SETTINGS, tableJudge } from '../rollout/parts.js';
@@ -136,7 +135,7 @@ describe.skipIf(!here)('llama.cpp', () => {
 
   it('rolls out a model that never closes a tag: forced answer, every token accounted for', async () => {
     const judge = tableJudge(({ thought }) => ({ scores: thought === null ? {} : { think: 7 }, processOk: true }));
-    const deps = { generator, judge, tools: new ToolRegistry(), usage: new ActionUsage() };
+    const deps = { generator, judge, tools: new ToolRegistry() };
     const limits = { maxSteps: 2, maxThoughtTokens: 5, maxInputTokens: 4, maxAnswerTokens: 4, temperature: 0.7 };
     let forced = 0;
     const real = await loadQuestions(path.join(SHARED, 'data/mmlu-pro/dev-700.jsonl'));

@@ -1,5 +1,7 @@
 /** The judge through the real openai client against a real server on loopback. */
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiJudgeOptions, createApiJudge } from '../../../src/judge/apiJudge.js';
 import { type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
@@ -82,20 +84,11 @@ describe('missing is missing', () => {
     expect(judge.stats.snapshot().judge_process_missing_rate).toBe(1);
   });
 
-  it('out of range and wrong types are null, the good one among them stays', async () => {
-    server.setBehaviours('outOfRange');
-    const judge = judgeWith();
-    const verdict = await judge.judge(thoughtRequest(), {});
-    expect(Object.values(verdict.scores)).toEqual(NAMES.map((name) => (name === 'think' ? 6 : null)));
-    expect(verdict.processOk).toBeNull();
-    expect(judge.stats.missingRate()).toBeCloseTo((NAMES.length - 1) / NAMES.length);
-    expect(judge.stats.missingRate('think')).toBe(0);
-  });
-
   it.each([
     ['wrongKeys', 'judge_unparsable', /expected one JSON object with scores for calculator.*tool_0/],
     ['prose', 'judge_unparsable', /holds no verdict.*promising/],
     ['empty', 'judge_unparsable', /got nothing/],
+    ['outOfRange', 'judge_unparsable', /numbers of 0 to 10 or null, for calculator too/],
     ['cutOff', 'judge_unparsable', /cut off after 512 tokens/],
     ['notJson', 'judge_unparsable', /no chat completion/],
     ['loginPage', 'judge_unparsable', /no chat completion/],
@@ -127,14 +120,34 @@ describe('servers that understand less', () => {
   it.each([
     ['noSchema', ['json_schema', 'json_object', 'json_object']],
     ['noFormat', ['json_schema', 'json_object', undefined, undefined]],
+    ['grammar500', ['json_schema', 'json_object', 'json_object']],
+    ['notImplemented', ['json_schema', 'json_object', undefined, undefined]],
+    ['silent500', ['json_schema', 'json_schema', 'json_object', undefined, undefined]],
   ] as const)('%s: falls back, and remembers', async (behaviour, formats) => {
     server.setBehaviours(behaviour);
-    const judge = judgeWith();
+    const judge = judgeWith({ maxRetries: 1 });
     const verdict = await judge.judge(thoughtRequest(), {});
     expect(verdict.scores.calculator).toBeTypeOf('number');
     await judge.judge(thoughtRequest({ thought: 'Another one.' }), {});
     expect(server.requests.map((request) => request.body.response_format?.type)).toEqual(formats);
     expect(judge.stats.retries).toBe(formats.length - 2);
+  });
+
+  it.each(['pythonDict', 'halfThoughts', 'thoughtsOnly', 'parts'] as const)('%s: read whole', async (behaviour) => {
+    const judge = judgeWith();
+    const asked = await judge.judge(thoughtRequest(), {});
+    server.setBehaviours(behaviour);
+    expect(await judge.judge(thoughtRequest(), {})).toEqual(asked);
+  });
+
+  it('what only the total counts is paid for as output', async () => {
+    server.setBehaviours('good', 'thoughtsInTotal');
+    const judge = judgeWith({ price: { input: 0, output: 1e6 } });
+    await judge.judge(thoughtRequest(), {});
+    const usual = judge.budget.spentUsd!;
+    await judge.judge(thoughtRequest(), {});
+    expect(judge.budget.spentUsd).toBe(2 * usual + 1000);
+    expect(judge.stats.outputTokens).toBe(2 * usual + 1000);
   });
 
   it('a reasoning model: other limit, no temperature, thoughts in front of the answer', async () => {
@@ -165,18 +178,47 @@ describe('trouble on the way', () => {
       code: 'judge_unreachable',
       message: expect.stringMatching(/1 request.*asks to wait 3600 s/),
     });
-    server.setBehaviours('quota');
-    await expect(judgeWith().judge(thoughtRequest(), {})).rejects.toThrow(/exceeded your current quota/);
+    for (const behaviour of ['retryDate', 'retryMs'] as const) {
+      server.setBehaviours(behaviour);
+      await expect(judgeWith().judge(thoughtRequest(), {})).rejects.toThrow(
+        /1 request, .*asks to wait 3(?:600|59\d) s/,
+      );
+    }
+    for (const behaviour of ['quota', 'noCredit', 'quotaIn200'] as const) {
+      server.setBehaviours(behaviour);
+      await expect(judgeWith().judge(thoughtRequest(), {})).rejects.toMatchObject({
+        code: 'judge_no_credit',
+        message: expect.stringMatching(/exceeded your current quota|Insufficient Balance|insufficient_quota/),
+      });
+    }
+    expect(server.requests).toHaveLength(6);
+  });
+
+  it('tries again what is an error in a reply with status 200, and pays nothing for it', async () => {
+    server.setBehaviours('errorIn200', 'good');
+    const judge = judgeWith({ price: { input: 1, output: 1 } });
+    await judge.judge(thoughtRequest(), {});
     expect(server.requests).toHaveLength(2);
+    const { inputTokens, outputTokens } = judge.stats;
+    expect(judge.budget.spentUsd).toBeCloseTo((inputTokens + outputTokens) / 1e6, 12);
+    server.setBehaviours('errorIn200');
+    await expect(judgeWith({ maxRetries: 0 }).judge(thoughtRequest(), {})).rejects.toThrow(/Rate limited upstream/);
+    server.setBehaviours('errorInChoice');
+    await expect(judgeWith({ maxRetries: 0 }).judge(thoughtRequest(), {})).rejects.toThrow(/Provider returned error/);
   });
 
   it('gives up on a server that keeps failing, with URL and number of requests', async () => {
+    const judge = judgeWith({ maxRetries: 2 });
+    await judge.judge(thoughtRequest(), {});
     server.setBehaviours('serverError');
-    await expect(judgeWith({ maxRetries: 2 }).judge(thoughtRequest(), {})).rejects.toMatchObject({
+    await expect(judge.judge(thoughtRequest(), {})).rejects.toMatchObject({
       code: 'judge_unreachable',
       message: expect.stringContaining(`${server.baseUrl} gave no verdict (3 requests`),
     });
-    expect(server.requests).toHaveLength(3);
+    expect(server.requests).toHaveLength(4);
+    // Of a server that has never answered one cannot know: once more in each simpler form.
+    await expect(judgeWith({ maxRetries: 2 }).judge(thoughtRequest(), {})).rejects.toThrow(/\(3 requests/);
+    expect(server.requests).toHaveLength(4 + 5);
   });
 
   it('survives a broken connection', async () => {
@@ -275,6 +317,42 @@ describe('key and address', () => {
     expect(createApiJudge({ model: 'm', env, baseUrl: 'http://localhost:2/v1/' }).id).toContain(
       '@http://localhost:2/v1#',
     );
+  });
+
+  it('asks through the proxy of HTTP_PROXY, unless NO_PROXY names the server or it is on this machine', async () => {
+    const proxy = createServer().listen(0, '127.0.0.1');
+    const tunnels: string[] = [];
+    proxy.on('connect', ({ url = '' }, socket) => {
+      tunnels.push(url);
+      const { port, hostname } = new URL(server.baseUrl);
+      const onward = connect(Number(port), hostname, () => {
+        socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+        onward.pipe(socket).pipe(onward);
+      });
+      for (const end of [socket, onward]) end.on('error', () => end.destroy());
+    });
+    await once(proxy, 'listening');
+    const HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const baseUrl = 'http://name.openai.azure.com/v1?api-version=1';
+    const far = { baseUrl, apiKey: 'sk-far', maxRetries: 0 };
+    await judgeWith({ ...far, env: { HTTP_PROXY } }).judge(thoughtRequest(), {});
+    await judgeWith({ env: { HTTP_PROXY } }).judge(thoughtRequest(), {});
+    expect(tunnels).toEqual(['name.openai.azure.com:80']);
+    expect(server.requests.map(({ headers }) => headers['api-key'])).toEqual(['sk-far', undefined]);
+    const none = judgeWith({ ...far, baseUrl: 'http://judge.invalid/v1', env: { HTTP_PROXY, NO_PROXY: '.invalid' } });
+    await expect(none.judge(thoughtRequest(), {})).rejects.toMatchObject({ code: 'judge_unreachable' });
+    expect(tunnels).toHaveLength(1);
+    proxy.close();
+    const closed = judgeWith({ ...far, env: { HTTP_PROXY: 'http://127.0.0.1:2' } });
+    await expect(closed.judge(thoughtRequest(), {})).rejects.toThrow(/proxy of HTTPS_PROXY or HTTP_PROXY/);
+  });
+
+  it("sends a query with every request, and Azure's header to Azure alone", async () => {
+    const judge = judgeWith({ baseUrl: `${server.baseUrl}/?api-version=2024-10-21`, apiKey: 'sk-azure' });
+    await judge.judge(thoughtRequest(), {});
+    expect(server.requests[0]!.query).toBe('?api-version=2024-10-21');
+    expect(server.requests[0]!.headers).not.toHaveProperty('api-key');
+    expect(judge.id).toContain(`@${server.baseUrl}?api-version=2024-10-21#`);
   });
 
   it.each(['nonsense', 'ftp://127.0.0.1/v1', 'http://user:secret@127.0.0.1/v1'])('"%s" is no address', (baseUrl) => {

@@ -12,9 +12,60 @@ describe('reading a reply', () => {
     expect(scores).toEqual({ ...all(null), calculator: 0, python: 10 });
   });
 
-  it.each(['NaN', 'Infinity', '-Infinity', 'null', '"8"', '-0.01', '10.01', 'true'])('%s is no score', (value) => {
+  it.each(['NaN', 'Infinity', '-Infinity', 'null'])('%s is a missing score', (value) => {
     const { verdict } = read(`{"scores": {"calculator": ${value}, "python": 7}, "process_ok": true}`);
     expect(verdict).toEqual({ scores: { ...all(null), python: 7 }, processOk: true });
+  });
+
+  it.each(['-0.01', '10.01', 'true', '"high"', '[8]', '"-8"', '"8/10"', '85'])(
+    '%s in the place of a score: no part of the reply is kept',
+    (value) => {
+      const text = `{"scores": {"python": 7, "calculator": ${value}}, "process_ok": true}`;
+      expect(() => read(text)).toThrow(/numbers of 0 to 10 or null, for calculator too/);
+    },
+  );
+
+  it('is no verdict on a scale of 0 to 1, nor with process_ok as anything else', () => {
+    expect(() => read('{"scores": {"python": 0.9, "think": 1, "logic": 0}}')).toThrow(/not of 0 to 1/);
+    expect(read('{"scores": {"python": 1, "think": 0.5, "logic": 6}}').verdict.scores.think).toBe(0.5);
+    for (const value of ['1', '"yes"', '"true"']) {
+      expect(() => read(`{"scores": {"python": 7}, "process_ok": ${value}}`)).toThrow(/process_ok to be true, false/);
+    }
+  });
+
+  it('reads what models write for JSON, when it can mean one thing only', () => {
+    const scores = { ...all(null), calculator: 3, python: 7.5 };
+    for (const text of [
+      "{'scores': {'calculator': 3, 'python': 7.5, 'logic': None,}, 'process_ok': True,}",
+      '{"scores": {"calculator": 3, "python": 7.5,}, "process_ok": True}',
+      '{scores: {calculator: 3, python: 7.5}, process_ok: true}',
+      '{"why": "I\'d say {7}", "scores": {"calculator": "3", "python": "7.5"}, "process_ok": true}',
+    ]) {
+      expect([text, read(text).verdict]).toEqual([text, { scores, processOk: true }]);
+    }
+    const unsure = [
+      '{"calculator": 3, "calculator": 9,}',
+      '{"scores": {"calculator": 3, // or 4\n "python": 7,}}',
+      '{"scores": {"calculator": 3, "python": 7.5',
+      "{'scores': &a {'calculator': 3}, 'b': *a}",
+    ];
+    for (const text of unsure) expect(() => read(text)).toThrow(expect.objectContaining({ code: 'judge_unparsable' }));
+    expect(read('Of {calculator} and {python}: {"scores": {"python": 2}}').verdict.scores.python).toBe(2);
+  });
+
+  it('takes thoughts away before it looks, however long and however marked', () => {
+    const draft = '{"scores": {"think": 10}}';
+    const verdict = '{"scores": {"think": 2}, "process_ok": true}';
+    for (const text of [
+      `<think>${draft}</think>${verdict}`,
+      `${draft} no, lower </think> ${verdict}`,
+      `<thinking>${'on and on '.repeat(10_400)}${draft}</thinking>\n${verdict}`,
+      `[THINK]${draft}[/THINK]${verdict}`,
+      `<think>a</think>${draft}<think>b</think>${verdict}`,
+    ]) {
+      expect(read(text).verdict.scores.think).toBe(2);
+    }
+    expect(() => read(`<think>${draft} and so`)).toThrow(/holds thoughts and no verdict: raise judge\.maxTokens/);
   });
 
   it('a word NaN inside a text is left alone', () => {
@@ -56,12 +107,14 @@ describe('reading a reply', () => {
 
   it('keeps process_ok where all scores are missing, and the reverse', () => {
     expect(read('{"process_ok": false}').verdict).toEqual({ scores: all(null), processOk: false });
-    expect(read('{"scores": {"think": 1}, "process_ok": 1}').verdict.processOk).toBeNull();
+    expect(read('{"scores": {"think": 1}, "process_ok": null}').verdict.processOk).toBeNull();
+    expect(read('{"scores": {"think": 1}}').verdict.processOk).toBeNull();
   });
 
   it('at the end takes process_ok alone', () => {
     expect(readVerdict('{"process_ok": false}', endRequest()).verdict).toEqual({ scores: {}, processOk: false });
-    expect(readVerdict('{"process_ok": "no"}', endRequest()).verdict.processOk).toBeNull();
+    expect(readVerdict('{"process_ok": null}', endRequest()).verdict.processOk).toBeNull();
+    expect(() => readVerdict('{"process_ok": "no"}', endRequest())).toThrow(/process_ok to be true, false or null/);
     expect(() => readVerdict('{"ok": true}', endRequest())).toThrow(/expected one JSON object with process_ok/);
   });
 

@@ -1,9 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { SparkError } from '../../../src/errors.js';
-import { renderQuestion } from '../../../src/rollout/prompt.js';
+import { neutralizeTags, renderQuestion } from '../../../src/rollout/prompt.js';
 import { isTrajectory, rolloutQuestion } from '../../../src/rollout/rollout.js';
 import type { RolloutDeps } from '../../../src/rollout/settings.js';
-import { ActionUsage } from '../../../src/rollout/usage.js';
 import { createBuiltinRegistry } from '../../../src/tools/registry.js';
 import { trajectorySchema } from '../../../src/trajectory/schema.js';
 import type { Skip, Trajectory } from '../../../src/trajectory/trajectory.js';
@@ -32,7 +31,6 @@ const deps = (script: Script, more: Partial<RolloutDeps> = {}, options?: Scripte
   generator: new ScriptedGenerator(script, options),
   judge: judge(),
   tools,
-  usage: new ActionUsage(),
   ...more,
 });
 
@@ -272,9 +270,38 @@ describe('rolloutQuestion', () => {
     expect(none).toMatchObject({ questionId: 7, code: 'context_overflow' });
   });
 
-  it('counts actions only when their step is finished', async () => {
-    const usage = new ActionUsage([['think', 1]]);
-    await rolloutQuestion(question(), deps(MODEL, { usage }), SETTINGS);
-    expect([usage.count('think'), usage.count('calculator'), usage.count('python')]).toEqual([2, 1, 0]);
+  it('lets no text of another open or close a block, however the tag is written', () => {
+    for (const tag of [
+      '</observation>',
+      '</observation >',
+      '< / Observation>',
+      '<answer id="1">',
+      '<input/>',
+      '<\nthought\n>',
+    ]) {
+      expect(neutralizeTags(`a ${tag} b`)).toBe(`a ${tag.replace('<', '‹')} b`);
+    }
+    for (const text of ['3 < answer', '<answers>', 'a<b>c', '<thoughtful>', '< input', '<action-item>']) {
+      expect(neutralizeTags(text)).toBe(text);
+    }
+  });
+
+  it('gives ties to the action that this trajectory used least, then draws by seed and question alone', async () => {
+    const even = tableJudge(({ steps, thought }) => ({
+      scores: thought === null ? {} : { calculator: 7, think: 7 },
+      processOk: steps.length === 0 ? null : true,
+    }));
+    const given = deps(MODEL, { judge: even });
+    const first = async (id: number) => {
+      const { steps } = trajectoryOf(await rolloutQuestion({ ...question(), question_id: id }, given, SETTINGS));
+      if (steps.length === 2) expect(steps[0]!.action).not.toBe(steps[1]!.action);
+      return steps[0]!.action;
+    };
+    const ids = Array.from({ length: 12 }, (_, id) => id);
+    const actions = new Map<number, string>();
+    for (const id of ids) actions.set(id, await first(id));
+    expect(new Set(actions.values())).toEqual(new Set(['calculator', 'think']));
+    // Whichever questions were finished before.
+    for (const id of [...ids].reverse()) expect([id, await first(id)]).toEqual([id, actions.get(id)]);
   });
 });

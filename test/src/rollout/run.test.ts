@@ -4,7 +4,6 @@ import type { JudgeRequest } from '../../../src/judge/judge.js';
 import { isTrajectory } from '../../../src/rollout/rollout.js';
 import { runRollouts } from '../../../src/rollout/run.js';
 import type { RolloutDeps } from '../../../src/rollout/settings.js';
-import { ActionUsage } from '../../../src/rollout/usage.js';
 import { ToolRegistry } from '../../../src/tools/registry.js';
 import type { Skip, Trajectory } from '../../../src/trajectory/trajectory.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
@@ -22,7 +21,6 @@ const deps = (more: Partial<RolloutDeps> = {}): RolloutDeps => ({
   generator: new ScriptedGenerator(MODEL, { sequences: 4 }),
   judge: tableJudge(() => verdict),
   tools: new ToolRegistry(),
-  usage: new ActionUsage(),
   ...more,
 });
 

@@ -9,7 +9,7 @@ import type { Log } from '../../../src/log.js';
 import { exportQuestions } from '../../../src/questions/export.js';
 import { makeMini } from '../../../src/questions/mini.js';
 import { withRun } from '../../../src/run/run.js';
-import { generateStage } from '../../../src/stages/generate.js';
+import { type ChosenSet, generateStage } from '../../../src/stages/generate.js';
 import { priceOfGeneration } from '../../../src/stages/price.js';
 import { perform } from '../../../src/stages/stage.js';
 import { temporaryFolder } from '../cli/runCli.js';
@@ -39,13 +39,18 @@ await exportQuestions(
   foreign,
 );
 
-function generate(name: string, settings: object, judge: typeof always | null = always, script = MODEL) {
+function generate(
+  name: string,
+  settings: object,
+  judge: typeof always | null = always,
+  { script = MODEL, set = SET }: { script?: typeof MODEL; set?: ChosenSet } = {},
+) {
   const lines: string[] = [];
   const log: Log = { info: (line) => lines.push(line), warn: (line) => lines.push(line), progress() {} };
   const config = { name: path.join(folder, name), tools: { enabled: ['calculator'] }, ...settings };
   const writer = () => generator(script);
   const parts = judge === null ? { generator: writer } : { generator: writer, judge };
-  const done = withRun(config, { parts, log }, (run) => perform(run, generateStage(SET)));
+  const done = withRun(config, { parts, log }, (run) => perform(run, generateStage(set)));
   return { done, lines };
 }
 
@@ -55,7 +60,7 @@ describe('generate', () => {
   it('warns where no trajectory has a step, and holds minSteps to be another rule', async () => {
     const hasty = continuations([['\n', '<answer>It is C.</answer>']]);
     const steps = (minSteps: number) => ({ ...mini(14), rollout: { minSteps } });
-    const { done, lines } = generate('hasty', steps(0), always, hasty);
+    const { done, lines } = generate('hasty', steps(0), always, { script: hasty });
     expect(await done).toMatchObject({ written: 14, actions: {} });
     expect(lines.join('\n')).toContain('none of 14 trajectories has a step');
     expect(lines.join('\n')).toContain('rollout.minSteps');
@@ -98,6 +103,41 @@ describe('generate', () => {
       ),
     });
     expect(await generate('none', mini(14)).done).toMatchObject({ written: 14, skipped: 0, firstSkip: null });
+  });
+
+  it('stops before it pays for more when the judge tells no action from another, also in the next command', async () => {
+    const zero = tableJudge(() => ({ scores: { calculator: 0, think: 0 }, processOk: true }));
+    const watch = (watchStates: number) => ({ ...mini(28), judge: { watchStates } });
+    for (const more of [0, 4]) {
+      await expect(generate('zeros', watch(8), zero).done).rejects.toMatchObject({
+        code: 'judge_useless',
+        message: expect.stringMatching(
+          /the judge table gave all actions the same score in each of the first 8 states.*watchStates/,
+        ),
+      });
+      // Four rollouts are under way at a time.
+      expect(zero.requests.length).toBeLessThanOrEqual(2 * (8 + 4 + more));
+    }
+    let calls = 0;
+    const once = tableJudge(() => ({ scores: { calculator: calls++ === 3 ? 1 : 0, think: 0 }, processOk: true }));
+    expect(await generate('once', watch(8), once).done).toMatchObject({ written: 28 });
+    expect(await generate('allowed', watch(0), zero).done).toMatchObject({ written: 28 });
+  });
+
+  it('stops when no score reaches τ, where τ decides; and counts the steps in which none did', async () => {
+    const low = tableJudge(() => ({ scores: { calculator: 3, think: 5 }, processOk: true }));
+    const set = { selection: 'min-score', tau: 6 } as const;
+    const watch = (watchStates: number) => ({ ...mini(14), judge: { watchStates } });
+    await expect(generate('low', watch(8), low, { set }).done).rejects.toThrow(
+      /no action a score of τ \(6\) in the first 8/,
+    );
+    // The highest score is the highest, whatever τ is.
+    expect(await generate('high', watch(8), low).done).toMatchObject({ written: 14, fallbacks: 14 });
+    const { done, lines } = generate('fallen', watch(0), low, { set });
+    expect(await done).toMatchObject({ written: 14, fallbacks: 14 });
+    expect(lines.join('\n')).toContain('no action viable in 14 of 14 steps');
+    const row = readFileSync(path.join(folder, 'fallen', 'metrics.jsonl'), 'utf8');
+    expect(JSON.parse(row)).toMatchObject({ event: 'generate', fallback_rate: 1 });
   });
 
   it('counts what was there of the questions that are asked for, and says what else the set holds', async () => {
