@@ -65,6 +65,7 @@ export type SparkErrorCode =
   | 'run_locked'
   | 'no_data'
   | 'failure_sign'
+  | 'stale_rollouts'
   | 'interrupted'
   | 'internal';
 

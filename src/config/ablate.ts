@@ -63,6 +63,8 @@ export const ablateSettings = z.strictObject({
   judges: named(otherJudge).default([]),
   /** How many rollouts of each run they judge; 0: all. */
   judgeRollouts: z.number().int().min(0).default(50),
+  /** Iterations of `ablate online`, each from rollouts of its own; null: ppo.iterations. */
+  onlineIterations: z.number().int().min(2).nullable().default(null),
   /** The trainings of `ablate signal`, which all start where `ppo.init` says. */
   signal: named(signalCell)
     .min(1, 'expected a training or more')

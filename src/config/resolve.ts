@@ -27,6 +27,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   }
   const config = parsed.data;
   refuseTooManySteps(config);
+  refuseNoValidation(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
@@ -62,6 +63,16 @@ function refuseTooManySteps(config: Config): void {
         `${minSteps}; lower it, or raise rollout.maxSteps (--steps)`,
     );
   }
+}
+
+/** A training could not be measured on questions that there are not; said before hours of rollouts, not after. */
+function refuseNoValidation({ eval: { every }, questions }: Config): void {
+  if (every === 0 || questions.validationLimit > 0) return;
+  throw new SparkError(
+    'invalid_config',
+    `the configuration is not valid:\n  eval.every: expected 0 without validation questions, got ${every}; give some, which no ` +
+      'training sees, with --set questions.validationLimit=140',
+  );
 }
 
 function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {

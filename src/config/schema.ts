@@ -11,6 +11,7 @@ import { trackingSettings } from '../tracking/settings.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
 import { ablateSettings } from './ablate.js';
+import { evalSettings } from './evaluation.js';
 import { watchSettings } from './watch.js';
 
 const positive = z.number().int().positive();
@@ -103,16 +104,6 @@ const loraSchema = z.strictObject({
     .default(['q', 'k', 'v', 'o', 'gate', 'up', 'down']),
 });
 
-const evalSchema = z.strictObject({
-  temperature: z.number().min(0).default(0),
-  /** As `rollout.minSteps`, in an evaluation with tools. */
-  minSteps: z.number().int().min(0).max(20).default(0),
-  /** Tokens for one chain of thought when tools are off. */
-  maxChainTokens: positive.default(768),
-  /** The judge scores the steps of evaluations, too, so that their coherence is known; as dear as rollouts. */
-  judged: z.boolean().default(false),
-});
-
 const paritySchema = z.strictObject({
   /** Before a stage trains, compare our log-probs with llama.cpp's and refuse when they are too far apart. */
   check: z.preprocess((value) => (value === 'on' ? true : value === 'off' ? false : value), z.boolean()).default(true),
@@ -143,7 +134,7 @@ export const configSchema = z.strictObject({
   reward: z.strictObject({ rho: fraction.default(0.5) }).prefault({}),
   lora: loraSchema.prefault({}),
   ...methodSections,
-  eval: evalSchema.prefault({}),
+  eval: evalSettings.prefault({}),
   parity: paritySchema.prefault({}),
   watch: watchSettings.prefault({}),
   tracking: trackingSettings.prefault({}),

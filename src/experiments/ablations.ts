@@ -3,6 +3,7 @@ import type { Config } from '../config/index.js';
 import type { Experiment } from './experiment.js';
 import { heldoutExperiment } from './heldout.js';
 import { judgeExperiment } from './judge.js';
+import { onlineExperiment } from './online.js';
 import { rhoExperiment } from './rho.js';
 import { signalExperiment } from './signal.js';
 import { tauExperiment } from './tau.js';
@@ -20,6 +21,7 @@ export const ablations = {
   rho: async (config, use) => use(rhoExperiment(config)),
   heldout: async (config, use) => use(await heldoutExperiment(config)),
   judge: async (config, use) => use(judgeExperiment(config)),
+  online: async (config, use) => use(onlineExperiment(config)),
   signal: async (config, use) => use(signalExperiment(config)),
 } as const satisfies Readonly<Record<string, Ablation>>;
 

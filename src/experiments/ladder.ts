@@ -16,7 +16,7 @@ import type { TrainSpec } from '../stages/train.js';
 import { type ComparingExperiment, comparing } from './comparing.js';
 import { row } from './rows.js';
 import { workOf } from './sweep.js';
-import { policies, sftSpec, sparkSpec, trained } from './trained.js';
+import { policies, sftSpec, sparkSpec, trained, validationRollouts } from './trained.js';
 
 export interface Ladder extends Omit<RunReport, 'html'> {
   readonly seconds: number;
@@ -40,6 +40,7 @@ export function ladderStages(config: Config): Stage<unknown>[] {
   const selections = new Set([config.sft.selection, 'max-score', 'min-score'] as const);
   return [
     ...[...selections].map((selection) => generateStage({ selection, tau })),
+    ...validationRollouts(config),
     evaluateStage(BASE),
     evaluateStage(BASE_TOOLS),
     ...ladderTrainings(config).flatMap((spec) => trained(spec)),

@@ -10,6 +10,8 @@ export interface Row {
   readonly against: readonly string[];
   /** The evaluation that answers a question of this category; null: the row leaves that question out. */
   evaluation(category: string): string | null;
+  /** The trainings that its adapter took; absent: those under the names of its evaluations. */
+  readonly trainings?: readonly string[];
 }
 
 /** A row of one evaluation that bears the same name. */
@@ -26,7 +28,7 @@ export interface RowAnswers {
   readonly policy: { readonly actions: readonly string[]; readonly states: readonly PolicyState[] } | null;
   /** τ, for `policy` */
   readonly tau: number;
-  /** Seconds that the trainings of its evaluations took; null where none is known. */
+  /** Seconds that its trainings took; null where none is known. */
   readonly trainingSeconds: number | null;
 }
 
@@ -54,7 +56,13 @@ export async function collectAnswers(run: Run, rows: readonly Row[], part: Evalu
     }
     const policy = await collectPolicy(run, row);
     const { tau } = run.config.rollout;
-    collected.set(row.name, { answers, actions, policy, tau, trainingSeconds: trainingSeconds(run, [...used]) });
+    collected.set(row.name, {
+      answers,
+      actions,
+      policy,
+      tau,
+      trainingSeconds: trainingSeconds(run, row.trainings ?? [...used]),
+    });
   }
   return collected;
 }
@@ -74,9 +82,9 @@ async function collectPolicy(run: Run, row: Row): Promise<RowAnswers['policy']> 
   return actions === null ? null : { actions, states };
 }
 
-function trainingSeconds({ records }: Run, evaluations: readonly string[]): number | null {
+function trainingSeconds({ records }: Run, trainings: readonly string[]): number | null {
   const all = records.all();
-  const paces = evaluations.flatMap((name) => {
+  const paces = trainings.flatMap((name) => {
     const finished = all[trainName(name)]?.finished;
     const pace = finished?.pace;
     if (finished === null || finished === undefined || pace === undefined) return [];

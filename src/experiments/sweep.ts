@@ -140,11 +140,17 @@ export function workOf(stages: readonly Stage<unknown>[]): Work {
     rolloutSets: countOf('generate'),
     trainings: countOf('train'),
     evaluations: countOf('evaluate', 'validate'),
+    states: stages.filter(({ leavesState }) => leavesState === true).length,
   };
 }
 
-function times({ rolloutSets, trainings, evaluations }: Work, count: number): Work {
-  return { rolloutSets: count * rolloutSets, trainings: count * trainings, evaluations: count * evaluations };
+function times({ rolloutSets, trainings, evaluations, states = 0 }: Work, count: number): Work {
+  return {
+    rolloutSets: count * rolloutSets,
+    trainings: count * trainings,
+    evaluations: count * evaluations,
+    states: count * states,
+  };
 }
 
 function secondsOf({ records }: Run, stages: readonly Stage<unknown>[]): number {

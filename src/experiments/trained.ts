@@ -41,17 +41,27 @@ export function trainings(
   questions: EvaluatedPart = 'test',
 ): Stage<unknown>[] {
   const sets = new Map(
-    specs.map(({ selection, tau }) => {
-      const stage = generateStage({ selection, tau });
+    specs.map(({ selection, tau, by }) => {
+      const stage = generateStage({ selection, tau, ...(by === undefined ? {} : { by }) });
       return [stage.name, stage] as const;
     }),
   );
   return [
     ...sets.values(),
+    ...validationRollouts(config),
     evaluateStage({ ...BASE_TOOLS, questions }),
     ...specs.flatMap((spec) => trained(spec, questions)),
     ...policies(config, specs),
   ];
+}
+
+/** The rollouts in whose states trainings measure their policies (`eval.measures`), which are needed before; else none. */
+export function validationRollouts(config: Config): Stage<unknown>[] {
+  return measuresPolicies(config) ? [generateStage(validationSet(config))] : [];
+}
+
+function measuresPolicies({ eval: { every, measures } }: Config): boolean {
+  return every > 0 && measures.includes('policy');
 }
 
 /** Rollouts on the validation questions, and the policies in their states; none where there are no such questions. */
@@ -59,7 +69,7 @@ export function policies(config: Config, specs: readonly TrainSpec[]): Stage<unk
   if (config.questions.validationLimit === 0) return [];
   const { name, adapter } = BASE_TOOLS;
   return [
-    generateStage(validationSet(config)),
+    ...(measuresPolicies(config) ? [] : [generateStage(validationSet(config))]),
     policyStage({ name, adapter }),
     ...specs.map((spec) => policyStage({ name: spec.name, adapter: { stage: spec.name } })),
   ];

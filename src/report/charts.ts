@@ -190,6 +190,22 @@ const CURVES: readonly Curve[] = [
     of: (row) => row.event === 'policy',
   },
   {
+    title: 'Validation accuracy',
+    note: 'Of answers to validation questions, which no training sees, by the adapter under training.',
+    x: 'stepsDone',
+    y: 'accuracy',
+    axis: 'steps done',
+    of: (row) => row.event === 'validation',
+  },
+  {
+    title: 'Rarest viable action on validation questions',
+    note: 'Mean probability of the lowest-scored action that is still viable, in states of rollouts on them.',
+    x: 'stepsDone',
+    y: 'rarestViable',
+    axis: 'steps done',
+    of: (row) => row.event === 'validation',
+  },
+  {
     title: 'SFT loss',
     note: 'Mean negative log-probability of the tokens learned.',
     x: 'step',

@@ -1,5 +1,6 @@
 /** What a report is made of: plain data that can be read from a run's files. */
 import type { StageResult, StageTraining, Warning } from '../evaluate/warnings.js';
+import type { Table } from './tables.js';
 
 export interface ReportInput {
   readonly title: string;
@@ -16,4 +17,6 @@ export interface ReportInput {
    */
   readonly training: readonly StageTraining[];
   readonly warnings: readonly Warning[];
+  /** Of several runs: tables that compare them, and how to read these. */
+  readonly many?: { readonly tables: readonly Table[]; readonly notes: readonly string[] };
 }

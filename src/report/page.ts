@@ -3,12 +3,14 @@
  * configuration may hold anyone's text, so every value is escaped, and the page's content security policy forbids
  * scripts.
  */
-import type { StageResult } from '../evaluate/warnings.js';
+import type { StageResult, StageTraining } from '../evaluate/warnings.js';
+import { valueText } from '../run/best.js';
 import { percent } from '../units.js';
 import { accuracyChart, actionChart, type Chart, entropyChart, rewardChart, trainingCharts } from './charts.js';
 import { renderPage } from './frame.js';
 import type { ReportInput } from './input.js';
 import { paintWithVariables } from './style.js';
+import { notesSection, tableSection } from './tables.js';
 import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine } from './text.js';
 
 export function renderReport(run: ReportInput): string {
@@ -22,11 +24,12 @@ export function renderReport(run: ReportInput): string {
     `<header>
 <h1>${escapeHtml(oneLine(run.title))}</h1>
 <p class="soft">SPaRK · ${escapeHtml(oneLine(run.created))}</p>
-${lead(acting)}
+${run.many === undefined ? lead(acting) : ''}
 </header>
+${run.many === undefined ? '' : [...run.many.tables.map(tableSection), notesSection(run.many.notes)].join('\n')}
 ${section('Failure signs', warnings(run))}
 ${section('The ladder', run.stages.length === 0 ? nothing('No stage has been evaluated yet.') : ladder(run.stages) + grid(ladderCharts))}
-${training.length === 0 ? '' : section('Training', grid(training))}
+${training.length === 0 ? '' : section('Training', validations(run.training) + grid(training))}
 ${run.stages.length === 0 ? '' : section('By category', categories(run.stages, 'accuracy') + categories(acting, 'entropy'))}
 ${section('Configuration', configuration(run.config))}`,
   );
@@ -85,6 +88,27 @@ function ladder(stages: readonly StageResult[]): string {
   return `${table(head, rows)}
 <p class="soft">Interval: 95 % Wilson, in per cent. Entropy over the actions of all steps; H / max against an even use; effective
 actions are 2<sup>H</sup>. Unparsed: no answer letter could be read.</p>`;
+}
+
+/** Where trainings stood on validation questions; nothing where none was measured. */
+function validations(training: readonly StageTraining[]): string {
+  const measured = training.flatMap(({ stage, rows }) => {
+    const found = rows.filter(({ event }) => event === 'validation');
+    const last = found.at(-1);
+    return last === undefined ? [] : [{ stage, last, count: found.length }];
+  });
+  if (measured.length === 0) return '';
+  const head = ['measured on validation questions', 'by', 'best', 'after step', 'last', 'after step', 'measures', 'end']
+    .map((name) => `<th scope="col">${name}</th>`)
+    .join('');
+  const rows = measured.map(({ stage, last, count }) => {
+    const { best, bestValue, bestStep, value, stepsDone, patienceLeft } = last;
+    const of = (number: unknown) => (typeof number === 'number' ? valueText(String(best), number) : '–');
+    const cells = [best, of(bestValue), bestStep, of(value), stepsDone, count, patienceLeft === 0 ? 'early' : ''];
+    const rest = cells.map((cell) => `<td>${escapeHtml(oneLine(String(cell ?? '–')))}</td>`).join('');
+    return `<tr><th scope="row">${escapeHtml(oneLine(stage))}</th>${rest}</tr>`;
+  });
+  return table(head, rows);
 }
 
 function table(head: string, rows: readonly string[]): string {

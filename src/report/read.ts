@@ -10,6 +10,7 @@ import { redactKnown } from '../secrets/redact.js';
 import { evaluatedNames, evaluateName, partialEvaluation } from '../stages/evaluate.js';
 import { isIntact } from '../stages/stage.js';
 import { thresholdsOf } from '../stages/watchTraining.js';
+import type { ReportInput } from './input.js';
 
 export interface RunReport {
   /** The run's folder */
@@ -21,6 +22,17 @@ export interface RunReport {
 
 export async function readReport(run: Run): Promise<RunReport> {
   const { folder, config } = run;
+  const { stages, training, warnings } = await readParts(run);
+  const title = `spark-rl: ${path.basename(folder.root)}`;
+  const created = new Date().toISOString();
+  const { renderReport } = await import('./page.js'); // loads echarts: a second of which most commands draw nothing
+  const html = redactKnown(renderReport({ title, created, config, stages, training, warnings }));
+  return { run: folder.root, stages, warnings, html };
+}
+
+/** What a run's page is made of. */
+export async function readParts(run: Run): Promise<Pick<ReportInput, 'stages' | 'training' | 'warnings'>> {
+  const { folder, config } = run;
   const records = run.records.all();
   const stages: StageResult[] = [];
   for (const name of evaluatedNames(records)) {
@@ -29,11 +41,7 @@ export async function readReport(run: Run): Promise<RunReport> {
   }
   const training = trainingRows(folder.metrics.read());
   const warnings = findWarnings(stages, training, thresholdsOf(config), config.watch.rules);
-  const title = `spark-rl: ${path.basename(folder.root)}`;
-  const created = new Date().toISOString();
-  const { renderReport } = await import('./page.js'); // loads echarts: a second of which most commands draw nothing
-  const html = redactKnown(renderReport({ title, created, config, stages, training, warnings }));
-  return { run: folder.root, stages, warnings, html };
+  return { stages, training, warnings };
 }
 
 /** The stored result of a finished evaluation; of an unfinished one a summary of its trajectories so far. */

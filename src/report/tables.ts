@@ -21,10 +21,7 @@ export function renderTables({ title, tables, notes, config }: TablesPage): stri
     title,
     `<header><h1>${escapeHtml(oneLine(title))}</h1></header>
 ${tables.map(tableSection).join('\n')}
-<section>
-<h2>How to read it</h2>
-${notes.map((note) => `<p class="soft">${escapeHtml(oneLine(note))}</p>`).join('\n')}
-</section>
+${notesSection(notes)}
 <section>
 <h2>Configuration</h2>
 <details class="card"><summary>As resolved</summary><pre>${escapeHtml(JSON.stringify(config, null, 2) ?? 'none')}</pre></details>
@@ -33,7 +30,13 @@ ${notes.map((note) => `<p class="soft">${escapeHtml(oneLine(note))}</p>`).join('
   );
 }
 
-function tableSection({ title, rows: [heads = [], ...rows] }: Table): string {
+export function notesSection(notes: readonly string[]): string {
+  const lines = notes.map((note) => `<p class="soft">${escapeHtml(oneLine(note))}</p>`);
+  return `<section>\n<h2>How to read it</h2>\n${lines.join('\n')}\n</section>`;
+}
+
+/** A table with its title. */
+export function tableSection({ title, rows: [heads = [], ...rows] }: Table): string {
   const head = heads.map((cell) => `<th scope="col">${escapeHtml(cell)}</th>`).join('');
   const body = rows.map(([name = '', ...cells]) => {
     const values = cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('');

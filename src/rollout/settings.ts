@@ -55,9 +55,12 @@ export interface RolloutSettings {
   readonly seed: number;
   /** Tells several rollouts of one question apart; 0 for the first. */
   readonly attempt: number;
+  /** Of the rollout set: the stage whose adapter the generator has, for the trajectories' ids; absent: none */
+  readonly by?: string;
 }
 
 export const ROLLOUT_SETTINGS = {
+  by: true,
   selection: true,
   tau: true,
   maxSteps: true,

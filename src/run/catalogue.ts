@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
+import { bestText, type TrainedBest } from './best.js';
 import { RunFolder, runRoot } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
 import { type StageRecord, StageRecords } from './records.js';
@@ -18,6 +19,8 @@ export interface RunEntry {
   readonly finished: readonly string[];
   /** Stages that were begun and are not finished. */
   readonly unfinished: readonly string[];
+  /** Best adapters of its trainings, which `<stage>-best` names: `spark-best: accuracy 84.0 % after 40 steps` */
+  readonly best: readonly string[];
   /** Why the run cannot be read, or null. */
   readonly problem: string | null;
 }
@@ -66,6 +69,7 @@ function describeSweep(folder: string, runs: readonly RunEntry[]): RunEntry {
         .at(-1) ?? null,
     finished: SweepFolder.at(folder).results(),
     unfinished: [],
+    best: [],
     problem: problems === 0 ? null : `${problems} of its ${runs.length} runs cannot be read`,
   };
 }
@@ -80,12 +84,20 @@ function describeRun(folder: string): RunEntry {
       written: typeof written === 'string' ? written : null,
       finished: Object.keys(stages).filter((name) => stages[name]!.finished !== null),
       unfinished: Object.keys(stages).filter((name) => stages[name]!.finished === null),
+      best: bestOf(stages),
       problem: null,
     };
   } catch (error) {
     const { code, message } = toSparkError(error);
-    return { ...common, written: null, finished: [], unfinished: [], problem: `[${code}] ${message}` };
+    return { ...common, written: null, finished: [], unfinished: [], best: [], problem: `[${code}] ${message}` };
   }
+}
+
+function bestOf(stages: Readonly<Record<string, StageRecord>>): string[] {
+  return Object.entries(stages).flatMap(([name, { finished }]) => {
+    const { validation } = (finished?.result ?? {}) as { readonly validation?: TrainedBest };
+    return validation === undefined ? [] : [bestText(name.slice(name.indexOf(' ') + 1), validation)];
+  });
 }
 
 function readRun(folder: string) {

@@ -12,9 +12,11 @@ export interface Work {
   readonly rolloutSets: number;
   readonly trainings: number;
   readonly evaluations: number;
+  /** Trainings that leave weights and moments for another; absent: none */
+  readonly states?: number;
 }
 
-const WORK = { rolloutSets: true, trainings: true, evaluations: true } as const satisfies KeysOf<Work>;
+const WORK = { rolloutSets: true, trainings: true, evaluations: true, states: true } as const satisfies KeysOf<Work>;
 
 /** All numbers in bytes. */
 export interface DiskEstimate {
@@ -42,10 +44,13 @@ export async function estimateDisk(run: Run, work: Work): Promise<DiskEstimate> 
   const [mostRolled, mostAnswered] = [Math.max(train!, validation!), Math.max(test!, validation!)];
   const each = trajectoryBytes(config);
   const values = adapterValues(config);
-  // GGUF and PEFT, both in F32.
-  const adapters = work.trainings * 2 * 4 * values;
-  // Adapter and critic, each with two moments, and three numbers for every token of the rollouts.
-  const checkpoints = 2 * (2 * 3 * 4 * values + 3 * 4 * train! * tokensOf(config));
+  // GGUF and PEFT, both in F32; the best so far and the one that is measured.
+  const files = config.eval.every === 0 ? 2 : 4;
+  // Adapter and critic, each with two moments.
+  const state = 2 * 3 * 4 * values;
+  const adapters = work.trainings * files * 4 * values + (work.states ?? 0) * state;
+  // Also three numbers for every token of the rollouts.
+  const checkpoints = 2 * (state + 3 * 4 * train! * tokensOf(config));
   const rollouts = work.rolloutSets * mostRolled * each;
   const evaluations = work.evaluations * mostAnswered * each;
   return { rollouts, evaluations, adapters, checkpoints, total: rollouts + evaluations + adapters + checkpoints };

@@ -6,6 +6,8 @@
  *   trajectories/<set>.jsonl       append-only, one trajectory a line; beside it <set>.skips.jsonl
  *   judge-cache/                   the judge's verdicts
  *   adapters/<stage>-<step>.gguf   and the PEFT folder beside it; never overwritten
+ *   adapters/<stage>-best/         step-<step>.gguf, the best on validation questions (`eval.every`)
+ *   states/<stage>/                adapter, critic and moments of a training that another goes on from (ablate online)
  *   checkpoints/<stage>/           where an interrupted training goes on
  *   eval/<stage>.jsonl             answers to the test questions
  *   validation/<stage>.jsonl       answers to the validation questions; beside it <stage>.policy.jsonl, what the policy would
@@ -30,7 +32,7 @@ const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'la
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 /** Made when they are first needed. */
-const LATER = ['judged', 'validation', 'tensorboard'];
+const LATER = ['judged', 'validation', 'tensorboard', 'states'];
 const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
@@ -136,6 +138,11 @@ export class RunFolder {
     return path.join(this.root, 'adapters', `${stage}-${step}.gguf`);
   }
 
+  /** Of adapters that a training measures on validation questions. */
+  bestFolder(stage: string) {
+    return path.join(this.root, 'adapters', bestName(stage));
+  }
+
   /** `judge`: the name it has in `ablate.judges`. */
   judgedFile(judge: string) {
     return path.join(this.root, 'judged', `${judge}.jsonl`);
@@ -143,6 +150,11 @@ export class RunFolder {
 
   tensorboardFolder(stage: string) {
     return path.join(this.root, 'tensorboard', stage);
+  }
+
+  /** What a later training goes on from. */
+  stateFolder(stage: string) {
+    return path.join(this.root, 'states', stage);
   }
 
   checkpointFolder(stage: string) {
@@ -232,6 +244,18 @@ export class RunFolder {
     );
   }
 }
+
+/** The name by which a stage's best adapter is asked for: `spark-best`. */
+export function bestName(stage: string): string {
+  return `${stage}${BEST}`;
+}
+
+/** The stage whose best adapter the name asks for; null where it asks for none. */
+export function stageOfBest(name: string): string | null {
+  return name.endsWith(BEST) && name.length > BEST.length ? name.slice(0, -BEST.length) : null;
+}
+
+const BEST = '-best';
 
 /** Returns false when it was there. */
 function makeFolder(folder: string): boolean {

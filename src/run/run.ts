@@ -7,7 +7,8 @@ import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
-import { RunFolder, runRoot } from './folder.js';
+import type { TrainedBest } from './best.js';
+import { bestName, RunFolder, runRoot, stageOfBest } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
 import { checkParts, loadParts, Parts, type UserParts } from './parts.js';
 import { RunQuestions } from './questions.js';
@@ -129,13 +130,19 @@ export class Run {
     this.#stored = true;
   }
 
-  /** The adapter of a finished training, a GGUF file; null when there is none. */
+  /**
+   * The adapter of a finished training, a GGUF file, or by `<stage>-best` the best that it has measured; null when there is
+   * none.
+   */
   adapterOf(stage: string): string | null {
-    const { finished } = this.records.get(trainName(stage));
-    if (finished === null) return null;
-    const { adapter } = finished.result as { readonly adapter: string };
+    const base = stageOfBest(stage);
+    const adapter = this.#trained(stage)?.adapter ?? (base === null ? null : this.#trained(base)?.validation?.adapter);
     // Stored relative to the run, so that a run can be moved.
-    return path.join(this.folder.root, adapter);
+    return adapter == null ? null : path.join(this.folder.root, adapter);
+  }
+
+  #trained(stage: string): Trained | null {
+    return (this.records.get(trainName(stage)).finished?.result as Trained | undefined) ?? null;
   }
 
   /** Throws `disposed` after `close`, and `invalid_argument` in a run opened for reading. */
@@ -163,6 +170,12 @@ export class Run {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
+}
+
+/** Of a training's result: the adapter, relative to the run folder, and the best one where it was measured. */
+interface Trained {
+  readonly adapter: string;
+  readonly validation?: TrainedBest;
 }
 
 /** Name of the stage that trains the adapter `stage`. */
@@ -200,7 +213,9 @@ export function sourceCommit(): string | null {
 export function noStage(run: Run, stage: string): SparkError {
   const prefix = trainName('');
   const trained = Object.keys(run.records.all()).filter((name) => name.startsWith(prefix));
-  const there = trained.length === 0 ? 'no trained stage' : trained.map((name) => name.slice(prefix.length)).join(', ');
+  const names = trained.map((name) => name.slice(prefix.length));
+  const best = names.map(bestName).filter((name) => run.adapterOf(name) !== null);
+  const there = trained.length === 0 ? 'no trained stage' : [...names, ...best].join(', ');
   return new SparkError(
     'no_data',
     `${run.folder.root} has no stage "${stage}"; it has ${there}; train it first: spark-rl train`,

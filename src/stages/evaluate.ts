@@ -120,12 +120,17 @@ async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
   return {
     adapter: adapter === null ? null : await hashOfPath(adapter, signal),
     withTools: spec.tools,
-    eval: config.eval,
+    eval: answeringOf(config),
     ...(isJudged(config, spec) ? { judge: run.parts.judgeName, tau: config.rollout.tau } : {}),
     shots: config.questions.shots === null ? null : await hashOfPath(config.questions.shots, signal),
     ...(await actingFacts(run)),
     questions: questionFacts(await questions.of(spec.questions ?? 'test')),
   };
+}
+
+/** Of the section what an evaluation depends on; the rest is of trainings. */
+function answeringOf({ eval: { temperature, minSteps, maxChainTokens, judged } }: Config): Facts {
+  return { temperature, minSteps, maxChainTokens, judged };
 }
 
 async function evaluate(run: Run, spec: EvaluateSpec): Promise<Outcome<StageEvaluation>> {
@@ -252,11 +257,8 @@ async function act(
   todo: readonly Question[],
   handle: ResultHandler,
 ): Promise<RunSummary> {
-  const { config, parts, signal, folder, log } = run;
-  const { temperature, minSteps } = config.eval;
-  const { tau } = config.rollout;
-  const settings = rolloutSettings(config, { selection: 'policy', tau, temperature, minSteps });
-  const deps = { generator, tools: parts.tools(), signal };
+  const { config, parts, folder, log } = run;
+  const { deps, settings } = actingWith(run, generator);
   if (!isJudged(config, spec)) return runRollouts(todo, { ...deps, judge: null }, settings, handle);
   const { judge, counters, warnings } = parts.judge();
   try {
@@ -267,6 +269,37 @@ async function act(
     // After an interruption, too: what the judge did was paid for.
     folder.metrics.append({ event: 'evaluate', evaluation: spec.name, ...counters() });
   }
+}
+
+/** Rollouts in which the policy chooses its actions. */
+function actingWith({ config, parts, signal }: Run, generator: Generator) {
+  const { temperature, minSteps } = config.eval;
+  const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
+  return { deps: { generator, tools: parts.tools(), signal }, settings };
+}
+
+/**
+ * Answers questions with tools, as an evaluation does, unjudged, and keeps the summary alone. `adapter`: a GGUF file; `said`: is
+ * told how many are answered.
+ */
+export async function tryAnswers(
+  run: Run,
+  adapter: string,
+  questions: readonly Question[],
+  said: (done: number) => void,
+): Promise<StageEvaluation> {
+  const generator = await run.parts.generator(adapter);
+  const done = new Map<number, Answered>();
+  try {
+    const { deps, settings } = actingWith(run, generator);
+    await runRollouts(questions, { ...deps, judge: null }, settings, (result) => {
+      if (isTrajectory(result)) done.set(result.questionId, answered(run, result));
+      said(done.size);
+    });
+  } finally {
+    await generator.dispose();
+  }
+  return summarize(oneEach(questions, done), actionNames(run));
 }
 
 function actionNames({ parts }: Run): string[] {

@@ -15,7 +15,7 @@ import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip } from '../trajectory/trajectory.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
-import { isOneQuestion, questionFacts, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
+import { isOneQuestion, questionFacts, rolloutAdapter, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 import { auditRow, auditText, fallbackText, StepTally } from './stepTally.js';
 
@@ -49,9 +49,9 @@ export interface ChosenSet extends RolloutSet {
   readonly tau: number;
 }
 
-const SET = { selection: true, tau: true, questions: true } as const satisfies KeysOf<ChosenSet>;
+const SET = { selection: true, tau: true, questions: true, by: true } as const satisfies KeysOf<ChosenSet>;
 
-/** `set`: the selection, τ and questions of the rollouts. */
+/** `set`: the selection, τ and questions of the rollouts, and the trained stage whose adapter makes them. */
 export function generateStage(set: ChosenSet): Stage<GenerateSummary> {
   checkKeys(set, SET, 'generateStage: set');
   const part = set.questions ?? 'train';
@@ -175,14 +175,14 @@ async function rollOut(
   const { config, parts, folder, log, signal } = run;
   const { judge, counters, warnings } = parts.judge();
   let skipCodes: Readonly<Record<string, number>> = {};
-  const generator = await parts.generator(null);
+  const generator = await parts.generator(rolloutAdapter(run, set));
   try {
     // The highest score is the highest, whatever τ is.
     const watch = { states: config.judge.watchStates, tau: set.selection === 'max-score' ? null : set.tau };
     const deps = { generator, judge: watched(judge, watch), tools: parts.tools(), signal };
     const { temperature, minSteps } = config.rollout;
-    const { selection, tau } = set;
-    const settings = rolloutSettings(config, { selection, tau, temperature, minSteps });
+    const { questions: _part, ...chosen } = set;
+    const settings = rolloutSettings(config, { ...chosen, temperature, minSteps });
     skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
     for (const warning of warnings()) log.warn(warning);
     return skipCodes;

@@ -88,13 +88,14 @@ export function policyStage(spec: PolicySpec): Stage<PolicySummary> {
   };
 }
 
-function statesFile(run: Run): string {
+/** The file of the rollouts whose states are measured. Throws `no_data` when there is none. */
+export function statesFile(run: Run): string {
   const file = run.folder.trajectoriesFile(nameOfSet(validationSet(run.config)));
   if (existsSync(file)) return file;
   throw new SparkError(
     'no_data',
-    `expected rollouts on validation questions at ${file}, got none; set questions.validationLimit, and make them with the stage ` +
-      'generateStage(validationSet(config))',
+    `expected rollouts on validation questions at ${file}, got none; set questions.validationLimit, and make them with ` +
+      `spark-rl generate --run ${run.folder.root} --validation --tau ${run.config.rollout.tau}`,
   );
 }
 
@@ -129,7 +130,7 @@ async function measure(run: Run, spec: PolicySpec): Promise<Outcome<PolicySummar
 type Measured = Pick<Trajectory, 'questionId' | 'category'>;
 
 /** Samples with their choices. Throws `no_data` when no state has a score. */
-async function readStates(
+export async function readStates(
   run: Run,
   actions: readonly string[],
 ): Promise<{ sample: ChoosingSample; trajectory: Measured }[]> {
@@ -152,7 +153,12 @@ async function readStates(
   }
 }
 
-function statesOf({ choices, decisions }: ChoosingSample, { questionId, category }: Measured, packed: Float32Array) {
+/** A sample's judged states, from (J) log-probs of its choices. */
+export function statesOf(
+  { choices, decisions }: ChoosingSample,
+  { questionId, category }: Measured,
+  packed: Float32Array,
+) {
   const states = decisions?.states ?? [];
   const logprobs = actionLogprobs(choices, states.length, packed);
   return states.map((decision: Decision, s) => {

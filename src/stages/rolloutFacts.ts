@@ -3,14 +3,14 @@ import type { Config } from '../config/index.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import type { Question } from '../questions/question.js';
 import type { RolloutSettings } from '../rollout/settings.js';
-import { type Change, type Facts, hashOf } from '../run/freshness.js';
-import type { Run } from '../run/run.js';
+import { type Change, type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { noStage, type Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
 /** The settings of a rollout from the configuration. */
 export function rolloutSettings(
   { rollout, tools, seed }: Config,
-  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature' | 'minSteps'>,
+  chosen: Pick<RolloutSettings, 'selection' | 'tau' | 'temperature' | 'minSteps' | 'by'>,
 ): RolloutSettings {
   const { timeoutMs, maxObservationChars } = tools;
   return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };
@@ -48,9 +48,20 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
   };
 }
 
+/** The GGUF file of the adapter that rolls out; null: the base model. Throws `no_data` when the stage is not trained. */
+export function rolloutAdapter(run: Run, { by }: RolloutSet): string | null {
+  if (by === undefined) return null;
+  const adapter = run.adapterOf(by);
+  if (adapter === null) throw noStage(run, by);
+  return adapter;
+}
+
 export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
   const { temperature, minSteps, audit, auditMargin } = run.config.rollout;
+  const adapter = rolloutAdapter(run, set);
+  const by = adapter === null ? {} : { adapter: await hashOfPath(adapter, run.signal) };
   return {
+    ...by,
     set: nameOfSet(set),
     temperature,
     minSteps,

@@ -42,6 +42,8 @@ export interface Stage<Result> {
    * run's folder, which need not exist.
    */
   price?(config: Config, root: string): Promise<GenerationPrice | null>;
+  /** Keeps weights and moments beside its adapter, for a later training to go on from. */
+  readonly leavesState?: boolean;
   /** Once the result stands in stages.json: removes what was only needed to get there. */
   settle?(run: Run): void;
   /** For the message: what to do about a file that is not what was saved. Absent: the stage makes the file again. */

@@ -11,6 +11,7 @@ import { checkKeys, type KeysOf } from '../options.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
 import { actionTokens } from '../rollout/step.js';
+import type { TrainedBest } from '../run/best.js';
 import { type Facts, hashOfPath, inWords } from '../run/freshness.js';
 import type { MetricRow } from '../run/metricsFile.js';
 import { type Run, trainName } from '../run/run.js';
@@ -20,9 +21,20 @@ import type { Objective, TrainResult } from '../train/method.js';
 import { type MethodName, methods } from '../train/methods.js';
 import type { TrainContext } from '../train/trainer.js';
 import type { SelectionRule } from '../trajectory/trajectory.js';
+import {
+  type Continued,
+  checkContinued,
+  continuedFacts,
+  continueFrom,
+  leaveState,
+  leavesState,
+  partOf,
+  startOf,
+} from './continued.js';
 import type { Outcome, Stage } from './stage.js';
 import { type Trackers, trackersOf } from './trackTraining.js';
 import { readTrainingSet, type TrainingSet } from './trainingSet.js';
+import { removeStale, TrainingValidation, validationFacts } from './validateTraining.js';
 import { StageWatch } from './watchTraining.js';
 
 /** What a training stage consists of: method, rollout set, ρ and initial adapter (docs/algorithm.md, Training sets). */
@@ -41,6 +53,10 @@ export interface TrainSpec {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Learn only from trajectories of these categories; absent: of all. */
   readonly categories?: readonly string[];
+  /** Learn from the rollouts by this stage's adapter, which has to be the one that the training starts from; absent: the base model's. */
+  readonly by?: string;
+  /** PPO: one iteration of several, which goes on from the stage before with its critic and moments; `init` stays the reference. */
+  readonly online?: Continued;
 }
 
 const SPEC = {
@@ -52,6 +68,8 @@ const SPEC = {
   init: true,
   settings: true,
   categories: true,
+  by: true,
+  online: true,
 } as const satisfies KeysOf<TrainSpec>;
 
 /** What a finished training leaves in stages.json. */
@@ -61,12 +79,15 @@ export interface TrainSummary {
   readonly metrics: TrainResult;
   /** Failure signs that were seen (docs/metrics.md) */
   readonly signs: readonly SeenSign[];
+  /** With `eval.every`: the best adapter on validation questions, which `<stage>-best` names */
+  readonly validation?: TrainedBest;
 }
 
 const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
   checkKeys(spec, SPEC, 'trainStage: spec');
+  checkContinued(spec);
   // Read once, so that the stage learns from exactly the samples that are hashed in its facts. Dropped when it is done.
   const sets = new WeakMap<Run, Promise<TrainingSet>>();
   const setOf = (run: Run) => {
@@ -76,6 +97,7 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
   };
   return {
     name: trainName(spec.name),
+    leavesState: leavesState(spec),
     async dependsOn(run) {
       return trainFacts(run, spec, await setOf(run));
     },
@@ -93,15 +115,17 @@ export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
       sets.delete(run);
       // The adapter is saved and recorded, so its checkpoints are no longer needed.
       rmSync(run.folder.checkpointFolder(spec.name), { recursive: true, force: true });
+      removeStale(run, spec.name, null);
     },
     remedyFor: (run, file) => remedyFor(run, spec, file),
   };
 }
 
 /** Throws `invalid_config` for settings that the method does not have, or not with such a value. */
-function objectiveOf({ config }: Run, { name, method, settings = {} }: TrainSpec): Objective {
+function objectiveOf({ config }: Run, { name, method, settings = {}, online }: TrainSpec): Objective {
+  const iterations = online === undefined ? {} : { iterations: online.of };
   try {
-    return methods[method].with({ ...config[method], ...settings });
+    return methods[method].with({ ...config[method], ...settings, ...iterations });
   } catch (error) {
     if (!(error instanceof ZodError)) throw error;
     const lines = error.issues.map(({ path: key, message }) => [...key, message].join(': '));
@@ -129,6 +153,8 @@ async function trainFacts(run: Run, spec: TrainSpec, { samples }: TrainingSet): 
     compute: config.model.compute,
     seed: config.seed,
     parts: partsHash,
+    ...(await continuedFacts(run, spec, startPath(run, spec))),
+    ...(await validationFacts(run, spec)),
   };
 }
 
@@ -139,8 +165,9 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
   let tokenizer: Tokenizer | null = null;
   try {
     const started = performance.now();
-    const init = initOf(run, spec);
-    const adapter = init === null ? await freshAdapter(model, run) : await model.loadAdapter(init);
+    const init = startPath(run, spec);
+    const open = (file: string | null) => (file === null ? freshAdapter(model, run) : model.loadAdapter(file));
+    const adapter = await open(init);
     const { probes, others, trajectories } = set;
     await checkParity(run, {
       stage: spec.name,
@@ -155,7 +182,10 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const trainables = await objective.trainables(model, adapter, { ...config.lora, seed: config.seed });
     const watch = new StageWatch(run, spec.name);
     const write = writerOf(run, watch, trackers);
-    const context = contextOf(run, spec, { model, tokenizer, watch, trackers, write });
+    await continueFrom(run, spec, trainables);
+    const part = await partOf(spec, () => open(initOf(run, spec)));
+    const validation = config.eval.every === 0 ? null : new TrainingValidation(run, spec, model, write);
+    const context = { ...contextOf(run, spec, { model, tokenizer, watch, trackers, write, validation }), ...part };
     let before = 0;
     const begin = async (step: number) => {
       before = step;
@@ -169,9 +199,12 @@ async function train(run: Run, spec: TrainSpec, set: TrainingSet): Promise<Outco
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     await trackers.close('finished');
     log.info(`${spec.name}: ${metrics.samples} trajectories, ${metrics.steps} steps in ${seconds} s`);
+    const left = await leaveState(run, spec, trainables);
+    const best = validation?.result ?? null;
+    const measured = best === null ? {} : { validation: best };
     return {
-      result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs },
-      files: [file],
+      result: { adapter: path.relative(folder.root, file), metrics, signs: watch.signs, ...measured },
+      files: [file, ...left, ...(best === null ? [] : [path.join(folder.root, best.adapter)])],
       copies: ['adapter_model.safetensors', 'adapter_config.json'].map((name) => path.join(peft, name)),
       complete: true,
       units: metrics.steps - before,
@@ -198,7 +231,10 @@ function writerOf({ folder }: Run, watch: StageWatch, trackers: Trackers): Write
 }
 
 /** What a training is made with, as plain values by name. */
-function paramsOf({ config }: Run, { name: _, settings, categories, ...spec }: TrainSpec): Record<string, unknown> {
+function paramsOf(
+  { config }: Run,
+  { name: _, settings, categories, online, ...spec }: TrainSpec,
+): Record<string, unknown> {
   const { lora, seed, model } = config;
   const others = { seed, model: path.basename(model.path), loraRank: lora.rank, loraAlpha: lora.alpha };
   return {
@@ -207,6 +243,7 @@ function paramsOf({ config }: Run, { name: _, settings, categories, ...spec }: T
     ...spec,
     ...others,
     ...(categories === undefined ? {} : { categories }),
+    ...(online === undefined ? {} : { iterations: online.of, iteration: online.iteration }),
   };
 }
 
@@ -238,17 +275,19 @@ interface Working {
   readonly watch: StageWatch;
   readonly trackers: Trackers;
   readonly write: WriteRow;
+  readonly validation: TrainingValidation | null;
 }
 
 function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Working): TrainContext {
-  const { name, method, selection, tau, rho, settings } = spec;
-  const { model, tokenizer, watch, trackers, write } = working;
+  const { name, method, selection, tau, rho, settings, by } = spec;
+  const { model, tokenizer, watch, trackers, write, validation } = working;
   const { targetKl } = { ...config[method], ...settings } as { readonly targetKl?: number };
   return {
     model,
     stage: name,
     seed: config.seed,
-    log: watch.log,
+    log: validation?.over(watch.log) ?? watch.log,
+    ...(validation === null ? {} : { validation }),
     metrics: write,
     begin: async (step) => {
       await folder.metrics.rewind(name, step);
@@ -258,7 +297,8 @@ function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Wor
       trackers.begin(kept);
       const from = step === 0 ? { resumed: false } : { resumed: true, afterStep: step };
       const target = targetKl === undefined ? {} : { targetKl };
-      write({ stage: name, event: 'start', method, selection, tau, rho, ...target, ...from });
+      const writer = by === undefined ? {} : { by };
+      write({ stage: name, event: 'start', method, selection, tau, rho, ...writer, ...target, ...from });
     },
     checkpointFolder: folder.checkpointFolder(name),
     checkpointEvery: CHECKPOINT_EVERY,
@@ -269,7 +309,16 @@ function contextOf({ folder, config, parts }: Run, spec: TrainSpec, working: Wor
 }
 
 /** Path of the adapter to start from, or null for a fresh one. */
+function startPath(run: Run, spec: TrainSpec): string | null {
+  return pathOf(run, startOf(spec));
+}
+
+/** Path of the reference's adapter, which is the one to start from unless a training goes on from another. */
 function initOf(run: Run, { init }: TrainSpec): string | null {
+  return pathOf(run, init);
+}
+
+function pathOf(run: Run, init: string): string | null {
   if (init === 'base') return null;
   const stage = run.adapterOf(init);
   if (stage !== null) return stage;

@@ -6,10 +6,11 @@ import type { Probe } from '../parity/logprobs.js';
 import { ShortestProbes } from '../parity/sequences.js';
 import type { Run } from '../run/run.js';
 import { collectSamples, type Objective } from '../train/method.js';
-import { nameOfSet } from '../trajectory/rolloutSet.js';
+import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 import type { Sample } from '../trajectory/sample.js';
 import { readTrajectories } from '../trajectory/store.js';
 import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
+import { rolloutAdapter } from './rolloutFacts.js';
 
 export interface TrainingSet {
   readonly samples: readonly Sample[];
@@ -26,27 +27,32 @@ export interface TrainingSetSpec {
   readonly rho: number;
   /** Absent: all. */
   readonly categories?: readonly string[];
+  /** The stage whose adapter wrote them; absent: the base model. */
+  readonly by?: string;
 }
 
 export async function readTrainingSet(
   run: Run,
-  { selection, tau, rho, categories }: TrainingSetSpec,
+  { selection, tau, rho, categories, by }: TrainingSetSpec,
   objective: Objective,
 ): Promise<TrainingSet> {
   const { folder, config, log, signal, parts } = run;
-  const file = folder.trajectoriesFile(nameOfSet({ selection, tau }));
+  const set = { selection, tau, ...(by === undefined ? {} : { by }) };
+  const file = folder.trajectoriesFile(nameOfSet(set));
   if (!existsSync(file)) {
     throw new SparkError(
       'no_data',
-      `expected rollouts at ${file}, got none; make some with: spark-rl generate --run ${folder.root} --selection ${selection} --tau ${tau}`,
+      `expected rollouts at ${file}, got none; make some with: spark-rl generate --run ${folder.root} --selection ${selection} --tau ${tau}${by === undefined ? '' : ` --by ${by}`}`,
     );
   }
   const own = await generatorHash(config.model.path, undefined, signal);
   const probes = new ShortestProbes(config.parity.tokens);
   let trajectories = 0;
   const others = new Map<string, number>();
+  const writer = await writerOf(run, set);
   const look = (trajectory: Trajectory) => {
     const { generator } = trajectory;
+    if (writer !== null && generator !== writer) throw stale(file, trajectory, writer);
     trajectories += 1;
     if (!generator.startsWith(own)) others.set(generator, (others.get(generator) ?? 0) + 1);
     probes.offer(trajectory);
@@ -56,6 +62,21 @@ export async function readTrainingSet(
   const stored = chosen(readTrajectories(file, log), wanted);
   const samples = await collectSamples(objective, looking(stored, look), parts.reward(rho), judged);
   return { samples, probes: probes.take(), trajectories, others };
+}
+
+/** The `Generator.id` of the adapter that the set is by; null where the base model wrote it. */
+async function writerOf(run: Run, set: RolloutSet): Promise<string | null> {
+  const adapter = rolloutAdapter(run, set);
+  return adapter === null ? null : generatorHash(run.config.model.path, adapter, run.signal);
+}
+
+function stale(file: string, { id, generator }: Trajectory, writer: string): SparkError {
+  return new SparkError(
+    'stale_rollouts',
+    `${file}: ${id} was not written by the adapter it is to be learned by: expected generator ${writer}, got ${generator}. That ` +
+      'adapter was trained anew since, or the lines are of another run: remove the file, and generate it again (a generator of ' +
+      'your own says in its id which model and adapter it is)',
+  );
 }
 
 async function* looking<T>(source: AsyncIterable<T>, look: (item: T) => void): AsyncGenerator<T> {

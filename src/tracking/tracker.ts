@@ -33,6 +33,7 @@ const PLACES = new Set([
   'iteration',
   'epoch',
   'epochsDone',
+  'stepsDone',
   'batch',
   'position',
   'token',

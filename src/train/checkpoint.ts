@@ -14,6 +14,7 @@ import { modelSha256 } from '../inference/ggufParts.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { Sample } from '../trajectory/sample.js';
 import type { TrainContext } from './trainer.js';
+import type { ValidationState } from './validation.js';
 
 export interface Checkpoint<Position> {
   readonly position: Position;
@@ -133,6 +134,11 @@ export class Checkpoints {
       );
     }
   }
+}
+
+/** Names what a checkpoint holds: after a measure on validation questions it is another than before, at the same step. */
+export function checkpointLabel(steps: number, validation: ValidationState | null): string {
+  return validation === null ? `step-${steps}` : `step-${steps}-measured-${validation.count}`;
 }
 
 function stateFile(name: string): string {

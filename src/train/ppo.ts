@@ -10,7 +10,8 @@
  *       with actionLoss: judged   + L_act, which teaches π*; L_clip is then over thought and input alone
  *       stop the epoch when its mean KL to the reference passes the target
  *
- * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration.
+ * lp_ref is of the actor before its first update, so it equals the lp_old of the first iteration. Where each iteration is a
+ * training of its own, from rollouts of its own (`context.part`), lp_ref is of the adapter that the first of them began with.
  */
 import path from 'node:path';
 import type { Adapter, AdapterOptions, Critic, Model } from '../engine/types.js';
@@ -22,9 +23,10 @@ import { Checkpoints } from './checkpoint.js';
 import { loadCritic } from './criticFiles.js';
 import { defineMethod } from './method.js';
 import { Learner } from './ppoLearner.js';
-import { advance, klPassed, record, startPosition } from './ppoPosition.js';
+import { advance, klPassed, type Position, record, startPosition } from './ppoPosition.js';
 import { decisive, needsDecisions, type PpoInput, type PpoSettings, ppoSettings } from './ppoSettings.js';
 import type { TrainContext } from './trainer.js';
+import { outOfPatience, validated } from './validation.js';
 
 export const ppo = defineMethod('ppo', ppoSettings, (settings) => ({
   stage: (rho) => ({ name: rho === 0 ? 'ppo' : 'spark', selection: 'min-score', init: settings.init }),
@@ -80,6 +82,8 @@ export function createCritic(model: Model, actor: Adapter, settings: PpoSettings
 export interface PpoResult {
   readonly steps: number;
   readonly samples: number;
+  /** Σ N_a over the steps: tokens with a loss, each as often as it was learned from */
+  readonly tokens: number;
   /** Epochs cut short by the target KL. */
   readonly epochsStopped: number;
   /** Mean k2Bounded and L_v of the last step. */
@@ -94,12 +98,15 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
   learner.keepIn(await Checkpoints.open(context, learner.samples, decisive(settings)));
   const saved = await learner.resume();
   await context.begin?.(saved?.steps ?? 0);
-  const at = saved ?? startPosition(await learner.passTokens());
+  await context.validation?.resume(saved?.validation ?? null, saved?.steps ?? 0);
+  const { iteration: first, end } = rangeOf(input);
+  const at = saved ?? startPosition(await learner.passTokens(), first, first * settings.epochs);
   if (at.steps === 0) logRewards(samples, context);
   const told = new Set<string>();
   try {
     if (at.unmeasured) await learner.measure(at);
-    while (at.iteration < settings.iterations) {
+    await validateIfDue(input, learner, at);
+    while (at.iteration < end && !outOfPatience(context.validation, at.validation)) {
       throwIfAborted(context.signal);
       if (at.epoch === 0 && at.batch === 0) await learner.beginIteration(at);
       const report = await learner.step(at);
@@ -110,18 +117,35 @@ export async function trainPpo(input: PpoInput): Promise<PpoResult> {
         learner.batchesPerEpoch,
         context,
       );
-      advance(at, settings, learner.batchesPerEpoch, stop);
+      advance(at, { epochs: settings.epochs, iterations: end }, learner.batchesPerEpoch, stop);
       if (at.unmeasured) await learner.measure(at);
+      await validateIfDue(input, learner, at);
       // Also after the last step: saving the adapter can still fail, and then the training must not be lost.
-      if (at.steps % context.checkpointEvery === 0 || at.iteration === settings.iterations) await learner.save(at);
+      if (at.steps % context.checkpointEvery === 0 || at.iteration === end) await learner.save(at);
     }
   } catch (error) {
     const failure = toSparkError(error);
     if (failure.code === 'interrupted') await learner.save(at);
     throw failure;
   }
-  const { steps, epochsStopped, finalKl, finalValueLoss } = at;
-  return { steps, samples: samples.length, epochsStopped, finalKl, finalValueLoss };
+  const { steps, tokens, epochsStopped, finalKl, finalValueLoss } = at;
+  return { steps, samples: samples.length, tokens, epochsStopped, finalKl, finalValueLoss };
+}
+
+/** The iterations that are trained, from the first up to `end`. */
+function rangeOf({ settings, context: { part } }: PpoInput): { iteration: number; end: number } {
+  return part === undefined
+    ? { iteration: 0, end: settings.iterations }
+    : { iteration: part.iteration, end: part.iteration + 1 };
+}
+
+/** Keeps what was measured, which is dearer than a checkpoint. */
+async function validateIfDue(input: PpoInput, learner: Learner, at: Position): Promise<void> {
+  const { actor, context } = input;
+  const { steps, validation: before } = at;
+  const last = at.iteration === rangeOf(input).end;
+  at.validation = await validated(context.validation, actor, { steps, last }, before);
+  if (at.validation !== before && steps > 0) await learner.save(at);
 }
 
 /** Logs the mean reward of the steps that are learned from, and its two terms apart (docs/algorithm.md, Reward). */

@@ -8,10 +8,10 @@ import { microBatches, pack, unpackChoices, unpackSteps, unpackTokens } from '..
 import type { Sample } from '../trajectory/sample.js';
 import { ActionTerm, type ChoosingSample } from './actionTerm.js';
 import { advantagesOf } from './advantages.js';
-import type { Checkpoints } from './checkpoint.js';
+import { type Checkpoints, checkpointLabel } from './checkpoint.js';
 import { Divergence } from './divergence.js';
 import { fitMicroBatch } from './microBatch.js';
-import { choosingSamples, PolicyMeasure } from './policyMeasure.js';
+import { choosingSamples, PolicyMeasure, readChoices } from './policyMeasure.js';
 import { PolicySums } from './policySums.js';
 import { type Position, type Step, startPosition } from './ppoPosition.js';
 import { needsDecisions, type PpoInput } from './ppoSettings.js';
@@ -88,12 +88,26 @@ export class Learner {
       choices.push(...unpackChoices(run, old.choiceLogprobs));
       context.log.progress(`${context.stage} log-probs and values ${oldLogprobs.length}/${this.#samples.length}`);
     }
-    const first = this.#buffers;
+    const first = this.#buffers ?? (await this.#reference(at));
     const ofActions =
       this.#choosing === null ? {} : { oldChoices: choices, startChoices: first?.startChoices ?? choices };
     this.#keep({ oldLogprobs, values, refLogprobs: first?.refLogprobs ?? oldLogprobs, ...ofActions });
     this.#measure?.write(choices, at.epochsDone, { beforeStep: at.steps + 1 }, this.#buffers?.startChoices ?? null);
     this.#logGoal(at);
+  }
+
+  /** Of the policy that the first iteration began with, where that is not the actor; null where it is. */
+  async #reference({ passTokens }: Position): Promise<Pick<Buffers, 'refLogprobs' | 'startChoices'> | null> {
+    const { context } = this.#input;
+    const adapter = context.part?.reference ?? null;
+    if (adapter === null) return null;
+    const refLogprobs: Float32Array[] = [];
+    for (const run of microBatches(this.#samples, passTokens)) {
+      refLogprobs.push(...unpackTokens(run, await context.model.logprobs(pack(run), adapter, signalOf(context))));
+      context.log.progress(`${context.stage} log-probs of the reference ${refLogprobs.length}/${this.#samples.length}`);
+    }
+    if (this.#choosing === null) return { refLogprobs };
+    return { refLogprobs, startChoices: await readChoices(this.#choosing, adapter, passTokens, context) };
   }
 
   #keep(buffers: Buffers): void {
@@ -225,7 +239,8 @@ export class Learner {
   async save(position: Position): Promise<void> {
     const { actor, critic } = this.#input;
     const arrays = { ...(this.#buffers ?? {}) };
-    await this.#checkpoints?.save({ position, arrays, trainables: { actor, critic } }, `step-${position.steps}`);
+    const label = checkpointLabel(position.steps, position.validation);
+    await this.#checkpoints?.save({ position, arrays, trainables: { actor, critic } }, label);
   }
 
   #batch(at: Position): Row[] {

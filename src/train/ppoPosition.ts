@@ -2,6 +2,7 @@
 import { OUTLIER_NATS, type Outlier } from './divergence.js';
 import type { StepReport } from './policySums.js';
 import type { TrainContext } from './trainer.js';
+import type { ValidationState } from './validation.js';
 
 /** The batch that comes next, and what has been counted so far. */
 export interface Position {
@@ -9,6 +10,8 @@ export interface Position {
   epoch: number;
   batch: number;
   steps: number;
+  /** Σ N_a over them */
+  tokens: number;
   epochsStopped: number;
   /** Σ bounded k2 and tokens of the current epoch, for the target-KL stop */
   epochKl: number;
@@ -21,26 +24,31 @@ export interface Position {
   unmeasured: boolean;
   finalKl: number;
   finalValueLoss: number;
+  /** Of measures on validation questions; null before the first */
+  validation: ValidationState | null;
   /** Most packed tokens of a pass */
   passTokens: number;
 }
 
-export function startPosition(passTokens: number): Position {
+/** `iteration`: the first that is trained, `epochsDone` those of the iterations before it. */
+export function startPosition(passTokens: number, iteration = 0, epochsDone = 0): Position {
   return {
     passTokens,
-    iteration: 0,
+    iteration,
     epoch: 0,
     batch: 0,
     steps: 0,
+    tokens: 0,
     epochsStopped: 0,
     epochKl: 0,
     epochTokens: 0,
     epochActionKl: 0,
     epochDecisions: 0,
-    epochsDone: 0,
+    epochsDone,
     unmeasured: false,
     finalKl: 0,
     finalValueLoss: 0,
+    validation: null,
   };
 }
 
@@ -63,6 +71,7 @@ export function advance(
 /** `told`: the outliers that the log has named before. Every one is in the metrics, and the log names each once. */
 export function record(at: Position, { report, farthest }: Step, context: TrainContext, told: Set<string>): void {
   at.steps += 1;
+  at.tokens += report.tokens;
   at.epochKl += report.k2Bounded * report.tokens;
   at.epochTokens += report.tokens;
   at.epochActionKl += (report.actionKl ?? 0) * (report.decisions ?? 0);

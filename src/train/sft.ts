@@ -11,13 +11,14 @@ import { withDecisions } from '../trajectory/decision.js';
 import { microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
 import { SELECTION_RULES, type Trajectory } from '../trajectory/trajectory.js';
-import { Checkpoints } from './checkpoint.js';
+import { Checkpoints, checkpointLabel } from './checkpoint.js';
 import { defineMethod } from './method.js';
 import { fitMicroBatch } from './microBatch.js';
 import { optimizerSettings, positive } from './optimizer.js';
 import { choosingSamples, PolicyMeasure } from './policyMeasure.js';
 import { learningRateAt } from './schedule.js';
 import type { TrainContext } from './trainer.js';
+import { outOfPatience, type ValidationState, validated } from './validation.js';
 
 export const sftSettings = z.strictObject({
   ...optimizerSettings,
@@ -68,6 +69,8 @@ interface Position {
   readonly passTokens: number;
   /** Epochs after which the policy was measured last; −1 before the first measure, at the start */
   readonly measured: number;
+  /** Of measures on validation questions; null before the first, absent in a checkpoint of an older version */
+  readonly validation?: ValidationState | null;
 }
 
 export async function trainSft({ actor, samples, settings, context }: SftInput): Promise<SftResult> {
@@ -76,6 +79,7 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
   const totalSteps = settings.epochs * stepsPerEpoch;
   const saved = (await checkpoints?.load<Position>({ actor }))?.position ?? null;
   await context.begin?.(saved?.step ?? 0);
+  await context.validation?.resume(saved?.validation ?? null, saved?.step ?? 0);
   const passTokens = saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
   let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens, measured: -1 };
   const choosing = choosingSamples(samples, context);
@@ -88,11 +92,29 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
     await measure?.read(actor, passTokens, epochsDone, moment, null);
     at = { ...at, measured: epochsDone };
   };
-  const save = () => checkpoints?.save({ position: at, arrays: {}, trainables: { actor } }, `step-${at.step}`);
+  const save = () =>
+    checkpoints?.save(
+      { position: at, arrays: {}, trainables: { actor } },
+      checkpointLabel(at.step, at.validation ?? null),
+    );
+  const validateIfDue = async () => {
+    const before = at.validation ?? null;
+    const validation = await validated(
+      context.validation,
+      actor,
+      { steps: at.step, last: at.step === totalSteps },
+      before,
+    );
+    if (validation === before) return;
+    at = { ...at, validation };
+    // What was measured is dearer than a checkpoint.
+    if (at.step > 0) await save();
+  };
 
   try {
     await measureIfDue();
-    while (at.step < totalSteps) {
+    await validateIfDue();
+    while (at.step < totalSteps && !outOfPatience(context.validation, at.validation ?? null)) {
       throwIfAborted(context.signal);
       const epoch = Math.floor(at.step / stepsPerEpoch);
       const batch = batchOf(samples, at.step % stepsPerEpoch, mixSeeds(context.seed, epoch), settings);
@@ -102,6 +124,7 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
       context.metrics({ stage: context.stage, epoch, step: at.step, learningRate, ...done });
       context.log.progress(`${context.stage} step ${at.step}/${totalSteps}  loss ${done.loss.toFixed(3)}`);
       await measureIfDue();
+      await validateIfDue();
       // Also after the last step: saving the adapter can still fail, and then the training must not be lost.
       if (at.step % context.checkpointEvery === 0 || at.step === totalSteps) await save();
     }

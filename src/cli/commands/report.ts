@@ -2,26 +2,68 @@
 import path from 'node:path';
 import { isNodeError, SparkError } from '../../errors.js';
 import type { Log } from '../../log.js';
+import { type NamedRun, readReports } from '../../report/many.js';
 import { readReport } from '../../report/read.js';
 import { renderLadderTable } from '../../report/text.js';
 import { runRoot } from '../../run/folder.js';
 import { Run } from '../../run/run.js';
+import { SweepFolder } from '../../run/sweepFolder.js';
 import { writeWhole } from '../../sealed.js';
 import { defineCommand } from '../command.js';
 
 export default defineCommand({
   options: {
-    run: { type: 'string', demandOption: true, describe: 'run folder: a name under runs/, or a path' },
-    out: { type: 'string', describe: 'file to write instead of report.html in the run folder' },
+    run: {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'run folder: a name under runs/, or a path; several runs, or a sweep, come on one page',
+    },
+    out: {
+      type: 'string',
+      describe: 'file to write instead of report.html in the run folder; needed for several runs',
+    },
   },
-  examples: [['$0 report --run /archive/my --out my.html', 'of a run that may not be written to']],
+  examples: [
+    ['$0 report --run /archive/my --out my.html', 'of a run that may not be written to'],
+    ['$0 report --run a b --out both.html', 'two runs side by side, with paired differences'],
+  ],
   async run(args, { log, signal }) {
-    const run = Run.read(runRoot(args.run), { log, signal });
+    const roots = rootsOf(args.run);
+    const runs = roots.map(({ name, root }) => ({ name, run: Run.read(root, { log, signal }) }));
+    const [first] = runs;
+    if (first === undefined)
+      throw new SparkError('no_data', `${args.run.join(', ')}: expected a run or more, got none`);
+    if (runs.length > 1) return many(runs, args.out);
+    const { run } = first;
     const { html, stages } = await readReport(run);
     const report = await write(html, args.out, run.folder.reportFile, log);
     return { json: { report, stages: stages.length }, text: report ?? renderLadderTable(stages) };
   },
 });
+
+/** The runs that are named, a sweep as its runs. */
+function rootsOf(given: readonly string[]): { readonly name: string; readonly root: string }[] {
+  return given.flatMap((name) => {
+    const root = runRoot(name);
+    if (!SweepFolder.isSweep(root)) return [{ name, root }];
+    const sweep = SweepFolder.at(root);
+    return sweep.seeds().map((seed) => ({ name: `${name}/seed-${seed}`, root: sweep.runFolder(seed) }));
+  });
+}
+
+async function many(runs: readonly NamedRun[], out: string | undefined) {
+  if (out === undefined) {
+    throw new SparkError(
+      'invalid_argument',
+      `expected --out FILE for a page of ${runs.length} runs, which belongs to none of them, got none`,
+    );
+  }
+  const { html, ...report } = await readReports(runs);
+  const file = path.resolve(out);
+  await writeWhole(file, html);
+  return { json: { report: file, ...report }, text: file };
+}
 
 /** The file written; null, after a warning, when the run folder is read-only: then the table is shown instead. */
 async function write(html: string, out: string | undefined, usual: string, log: Log): Promise<string | null> {

@@ -46,14 +46,20 @@ function refuse(wrong: boolean, message: string): void {
 }
 
 function listText(runs: readonly RunEntry[]): string {
-  const rows = runs.map(({ name, folder, bytes, written, finished, unfinished, problem }) => [
+  const rows = runs.map(({ name, folder, bytes, written, finished, unfinished, best, problem }) => [
     name,
     byteText(bytes),
     written === null ? '–' : written.slice(0, 16).replace('T', ' '),
-    problem ??
-      `${SweepFolder.isSweep(folder) ? `sweep: ${finished.join(', ') || 'no result yet'}` : `${finished.length} stages`}${unfinished.length === 0 ? '' : `, not finished: ${unfinished.join(', ')}`}`,
+    problem ?? holds({ folder, finished, unfinished, best }),
   ]);
   return columns([['run', 'size', 'written (UTC)', 'holds'], ...rows]);
+}
+
+function holds({ folder, finished, unfinished, best }: Pick<RunEntry, 'folder' | 'finished' | 'unfinished' | 'best'>) {
+  const done = SweepFolder.isSweep(folder)
+    ? `sweep: ${finished.join(', ') || 'no result yet'}`
+    : `${finished.length} stages`;
+  return [done, ...(unfinished.length === 0 ? [] : [`not finished: ${unfinished.join(', ')}`]), ...best].join(', ');
 }
 
 function comparisonText({ runs, settings, results }: RunComparison): string {

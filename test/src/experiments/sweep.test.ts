@@ -8,6 +8,7 @@ import type { Experiment } from '../../../src/experiments/experiment.js';
 import { heldoutExperiment } from '../../../src/experiments/heldout.js';
 import { type JudgeComparison, judgeExperiment } from '../../../src/experiments/judge.js';
 import { ladderExperiment } from '../../../src/experiments/ladder.js';
+import { onlineExperiment } from '../../../src/experiments/online.js';
 import { planOf, planText } from '../../../src/experiments/plan.js';
 import { rhoExperiment } from '../../../src/experiments/rho.js';
 import { signalExperiment } from '../../../src/experiments/signal.js';
@@ -16,8 +17,11 @@ import { tauExperiment } from '../../../src/experiments/tau.js';
 import { type Log, silentLog } from '../../../src/log.js';
 import { listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { lockRun } from '../../../src/run/lock.js';
+import { withRun } from '../../../src/run/run.js';
 import { SweepFolder } from '../../../src/run/sweepFolder.js';
 import { readSealed } from '../../../src/sealed.js';
+import { perform } from '../../../src/stages/stage.js';
+import { trainStage } from '../../../src/stages/train.js';
 import { startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { runCli, temporaryFolder } from '../cli/runCli.js';
 
@@ -233,6 +237,71 @@ describe('ablations share what the ladder has made', () => {
     expect(stages['validate few'].finished.result.questions).toBe(14);
   });
 
+  it('online: each iteration learns from rollouts by the adapter before it, and from no others', async () => {
+    const some = resolveConfig(config, { ablate: { onlineIterations: 2 } });
+    const { summary } = await runSweep(onlineExperiment(some), some, { seeds: 1 });
+    expect(namesOf(summary)).toEqual(['base-tools', 'sft', 'spark-iterations2', 'spark-offline', 'spark-online']);
+    expect(pairsOf(summary).slice(-1)).toEqual(['spark-online − spark-offline']);
+    const { stages } = JSON.parse(readFileSync(at('seed-1', 'stages.json'), 'utf8'));
+    const [one, two, offline] = ['spark-online-1', 'spark-online-2', 'spark-offline'].map(
+      (stage) => stages[`train ${stage}`].finished,
+    );
+    const fileOf = (stage: string) => stages[`train ${stage}`].finished.result.adapter;
+    const by = (stage: string) => at('seed-1', 'trajectories', `min-score-tau6-by-${stage}.jsonl`);
+    const writers = (stage: string) =>
+      new Set(
+        readFileSync(by(stage), 'utf8')
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line).generator.split('+lora:')[1]),
+      );
+    for (const stage of ['sft', 'spark-online-1'])
+      expect([...writers(stage)]).toEqual([stages[`train ${stage}`].finished.files[fileOf(stage)]]);
+    const [line] = readFileSync(by('sft'), 'utf8').split('\n');
+    expect(JSON.parse(line!).id).toMatch(/^\d+:min-score-tau6-by-sft:0$/);
+    // The same data, start and schedule: the first iteration of either.
+    expect([one.dependsOn.samples, one.dependsOn.init]).toEqual([offline.dependsOn.samples, offline.dependsOn.init]);
+    expect(two.dependsOn.samples).not.toBe(one.dependsOn.samples);
+    expect(Object.keys(one.files)).toContain(path.join('states', 'spark-online-1', 'critic.safetensors'));
+    expect(Object.keys(two.files)).toEqual([two.result.adapter]);
+    const budget = (stage: string) => summary.budgets.find(({ row }) => row === stage)!;
+    expect(budget('spark-online')).toMatchObject({
+      optimizerSteps: one.result.metrics.steps + two.result.metrics.steps,
+      tokens: one.result.metrics.tokens + two.result.metrics.tokens,
+    });
+    expect(budget('spark-offline').optimizerSteps).toBe(budget('spark-online').optimizerSteps);
+    expect(budget('spark-iterations2').tokens).toBeGreaterThan(0);
+    const again = counting();
+    await runSweep(onlineExperiment(some), some, { seeds: 1, log: again.log });
+    expect(
+      again.did.filter((message) => /trajectories, \d+ steps|[1-9]\d* trajectories written/.test(message)),
+    ).toEqual([]);
+    expect(() => onlineExperiment(config)).toThrow(
+      /ablate\.onlineIterations: expected 2 or more.*got ppo\.iterations 1/,
+    );
+  });
+
+  it('online: rollouts that another adapter wrote are refused, whatever their file is called', async () => {
+    const spec = (name: string) =>
+      ({ name, method: 'ppo', selection: 'min-score', tau: 6, rho: 0.5, init: 'sft', by: 'sft' }) as const;
+    await withRun({ ...config, name: at('seed-1') }, {}, async (run) => {
+      const file = run.folder.trajectoriesFile('min-score-tau6-by-sft');
+      const kept = readFileSync(file, 'utf8');
+      const others = readFileSync(run.folder.trajectoriesFile('min-score-tau6-by-spark-online-1'), 'utf8');
+      writeFileSync(file, `${kept.split('\n').slice(0, -2).join('\n')}\n${others.split('\n').at(-2)!}\n`);
+      await expect(perform(run, trainStage(spec('stale')))).rejects.toMatchObject({
+        code: 'stale_rollouts',
+        message: expect.stringMatching(/not written by the adapter .* expected generator sha256:\w+\+lora:\w+, got/),
+      });
+      writeFileSync(file, kept);
+      const wrong = { ...spec('wrong'), init: 'spark' };
+      expect(() => trainStage(wrong)).toThrow(/expected rollouts by the adapter it starts from \(spark\), got by: sft/);
+      const alone = { ...spec('alone'), online: { iteration: 1, of: 2, after: 'spark-online-1' } };
+      expect(() => trainStage({ ...alone, by: 'sft' })).toThrow(/starts from \(spark-online-1\)/);
+      expect(() => trainStage({ ...alone, by: 'spark-online-1', method: 'sft' })).toThrow(/method ppo/);
+    });
+  });
+
   it('judge: the same states under other judges, asked once', async () => {
     writeFileSync(
       path.join(base, 'contrary.mjs'),
@@ -337,7 +406,11 @@ describe('a sweep as a folder', () => {
       runs: [at('seed-1'), at('seed-2')],
       settings: expect.arrayContaining([{ key: 'seed', values: [1, 2] }]),
     });
-    for (const command of [['train', 'ppo'], ['ladder'], ['report']]) {
+    const alone = await runCli(['report', '--run', name]);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringMatching(/expected --out FILE for a page of 2 runs/)]);
+    const page = await runCli(['report', '--run', name, '--out', path.join(base, 'sweep.html'), '--json']);
+    expect(page.json()).toMatchObject({ runs: [1, 2].map((seed) => `${name}/seed-${seed}`) });
+    for (const command of [['train', 'ppo'], ['ladder']]) {
       const refused = await runCli([...command, '--run', name, '--json']);
       expect([command, refused.code]).toEqual([command, 1]);
       expect(refused.json()).toMatchObject({

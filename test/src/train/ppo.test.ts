@@ -178,6 +178,39 @@ describe('trainPpo', () => {
     },
   );
 
+  it.each(['own', 'actor'] as const)(
+    'in parts, one for each iteration, is the same to the bit: state, reference, schedule and order carry on: trunk %s',
+    async (criticTrunk) => {
+      const config = settings({
+        ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10, criticTrunk },
+      });
+      const straight = await learner(criticTrunk);
+      const samples = rewarded(exampleTrajectories(12, straight.model.info.vocabulary));
+      const whole = recordingContext(straight.model);
+      const common = { samples, settings: config.ppo };
+      const { tokens, steps } = await trainPpo({ ...straight, ...common, context: whole.context });
+
+      const folder = mkdtempSync(path.join(tmpdir(), 'ppo-part-'));
+      const first = await learner(criticTrunk);
+      const before = recordingContext(first.model, { part: { iteration: 0, reference: null } });
+      const one = await trainPpo({ ...first, ...common, context: before.context });
+      for (const name of ['actor', 'critic'] as const) await first[name].saveState(path.join(folder, name));
+      const second = await learner(criticTrunk);
+      // As the actor was before its first step.
+      const reference = await second.model.createAdapter({ rank: 4, alpha: 8, seed: 3 });
+      expect(await reference.tensors('value')).toEqual(await second.actor.tensors('value'));
+      for (const name of ['actor', 'critic'] as const) await second[name].loadState(path.join(folder, name));
+      const after = recordingContext(second.model, { part: { iteration: 1, reference } });
+      const two = await trainPpo({ ...second, ...common, context: after.context });
+      expect(one.tokens + two.tokens).toBe(tokens);
+      expect(one.steps + two.steps).toBe(steps);
+      const numbered = stepsOf(after).map((row) => ({ ...row, step: (row.step as number) + one.steps }));
+      expect([...stepsOf(before), ...numbered]).toEqual(stepsOf(whole));
+      expect(await second.actor.tensors('value')).toEqual(await straight.actor.tensors('value'));
+      expect(await second.critic.tensors('value')).toEqual(await straight.critic.tensors('value'));
+    },
+  );
+
   it('keeps the last step: what is done with the adapter afterwards can fail and be tried again', async () => {
     const { ppo } = settings();
     const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
