@@ -42,5 +42,11 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
 
 export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
   const { temperature, minSteps } = run.config.rollout;
-  return { set: nameOfSet(set), temperature, minSteps, judge: run.parts.judgeName, ...(await actingFacts(run)) };
+  return {
+    set: nameOfSet(set),
+    temperature,
+    minSteps,
+    judge: await run.parts.judgeName(),
+    ...(await actingFacts(run)),
+  };
 }

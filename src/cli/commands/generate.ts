@@ -38,7 +38,7 @@ export default defineCommand({
 
 function priced(price: Awaited<ReturnType<typeof priceOfGeneration>>) {
   const { questions, already, calls, paid } = price;
-  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
+  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay';
   const there = already === 0 ? '' : `, ${already} were rolled out already; for the other ${questions - already}`;
   return { json: price, text: `${questions} questions${there}, at most ${calls} judge calls, ${dollars}` };
 }
