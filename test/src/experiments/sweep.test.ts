@@ -269,7 +269,7 @@ describe('ablations share what the ladder has made', () => {
   });
 
   it('judge: a local judge is interrupted and goes on, and is asked again when its file or settings change', async () => {
-    const local = { name: 'local', kind: 'local', model: 'policy', form: 'plain', contextSize: 1400 };
+    const local = { name: 'local', kind: 'local', model: 'policy', form: 'plain', contextSize: 2048 };
     const set = (more: object = {}) =>
       resolveConfig(config, { ablate: { judges: [{ ...local, ...more }], judgeRollouts: 3 } });
     const some = set();

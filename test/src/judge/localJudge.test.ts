@@ -20,6 +20,7 @@ import { ScriptedGenerator } from '../inference/scripted.js';
 import { endRequest, thoughtRequest } from './requests.js';
 
 const MODEL = fileURLToPath(new URL('../../../models/spark-tiny.gguf', import.meta.url));
+const OPENED = { modelPath: MODEL, contextSize: 1400, threads: 1, kvCacheType: 'F32' } as const;
 const folder = temporaryFolder();
 const some = { actions: thoughtRequest().actions.slice(0, 3) };
 const SETTINGS = { id: 'local:test', file: 'test.gguf', form: 'plain', processThreshold: 0.5 } as const;
@@ -27,7 +28,7 @@ const SETTINGS = { id: 'local:test', file: 'test.gguf', form: 'plain', processTh
 describe('on the shipped model', () => {
   let generator: LlamaCppGenerator;
   beforeAll(async () => {
-    generator = await openLlamaCpp({ modelPath: MODEL, contextSize: 1400, threads: 1, kvCacheType: 'F32' });
+    generator = await openLlamaCpp(OPENED);
   });
   afterAll(() => generator.dispose());
 
@@ -37,15 +38,14 @@ describe('on the shipped model', () => {
     const verdict = await judge.judge(request, {});
     const tokens = localTokens(generator, 'plain', MODEL);
     const prefix = statePrefix(tokens, request);
+    // Another context for each line, in which nothing can be reused.
     const weights = async (line: string, answers: readonly string[]) => {
-      const start = [...prefix, ...generator.tokenize(line, false)];
-      const logprobs = answers.map(async (answer) => {
-        const all = [...start, ...generator.tokenize(answer, false)];
-        const mask = Uint8Array.from(all, (_, at) => (at < start.length ? 0 : 1));
-        return (await generator.logprobs(all, undefined, { mask })).reduce((sum, one) => sum + one, 0);
-      });
-      const odds = (await Promise.all(logprobs)).map(Math.exp);
-      return odds.map((one) => one / odds.reduce((sum, other) => sum + other, 0));
+      const fresh = await openLlamaCpp(OPENED);
+      const sequence = await fresh.open();
+      sequence.append([...prefix, ...fresh.tokenize(line, false)]);
+      const shares = await sequence.weigh(answers.map((answer) => fresh.tokenize(answer, false)));
+      await fresh.dispose();
+      return [...shares];
     };
     // Logits after a reused start are within 0.01 of others (prefixes.test.ts), and dE = Σ p (level − E) dlogit, where the mean
     // distance of levels from E is 5 at most.
@@ -62,6 +62,22 @@ describe('on the shipped model', () => {
     const [yes] = await weights(renderProcessQuestion(request), [' Yes', ' No']);
     expect(Math.abs(verdict.processProbability! - yes!)).toBeLessThan(0.01);
     expect(verdict.processOk).toBe(verdict.processProbability! >= 0.5);
+  });
+
+  it('weighs the levels by their probabilities', async () => {
+    const start = generator.tokenize('Find 37 * 24. Rating:', false);
+    const answers = LEVELS.map((level) => generator.tokenize(level, false));
+    const odds: number[] = [];
+    for (const answer of answers) {
+      const logprobs = await generator.logprobs([...start, ...answer]);
+      odds.push(Math.exp(logprobs.subarray(start.length).reduce((sum, one) => sum + one, 0)));
+    }
+    const sequence = await generator.open();
+    sequence.append(start);
+    const weights = await sequence.weigh(answers);
+    sequence.dispose();
+    const total = odds.reduce((sum, one) => sum + one, 0);
+    for (const [level, one] of odds.entries()) expect(Math.abs(weights[level]! - one / total)).toBeLessThan(0.01);
   });
 
   it('gives a verdict once, and then from the file, with the probability and every token counted', async () => {
