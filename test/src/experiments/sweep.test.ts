@@ -16,6 +16,7 @@ import { tauExperiment } from '../../../src/experiments/tau.js';
 import { type Log, silentLog } from '../../../src/log.js';
 import { listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { lockRun } from '../../../src/run/lock.js';
+import { Run } from '../../../src/run/run.js';
 import { SweepFolder } from '../../../src/run/sweepFolder.js';
 import { readSealed } from '../../../src/sealed.js';
 import { startOpenAiServer } from '../../loopback/openaiServer.mjs';
@@ -294,10 +295,15 @@ describe('ablations share what the ladder has made', () => {
     const again = counting();
     await runSweep(judgeExperiment(some), some, { seeds: 1, log: again.log });
     expect(again.was).toContain('rejudge local');
-    const runs = (now: Config) => [{ config: now, folder: SweepFolder.at(name).runFolder(1) }];
-    const strict = set({ processThreshold: 0.9 });
-    const plan = await planOf({ runs: runs(strict), stages: judgeExperiment(strict).stages });
-    expect(plan).toMatchObject({ left: 1, paid: false });
+    const judgeFact = async (now: Config) => {
+      const run = (await Run.inspect(now, SweepFolder.at(name).runFolder(1)))!;
+      const { judge } = await judgeExperiment(now).stages[1]!.dependsOn(run);
+      run.close();
+      return judge;
+    };
+    const fact = await judgeFact(some);
+    expect(fact).toMatch(/^local:sha256:/);
+    expect(await judgeFact(set({ processThreshold: 0.9 }))).not.toBe(fact);
   });
 
   it('judge: an API judge is interrupted and goes on, and no request is sent twice', async () => {
