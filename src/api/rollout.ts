@@ -9,6 +9,8 @@ export type {
   Generator,
   GeneratorSequence,
   Tokenizer,
+  WeighingGenerator,
+  WeighingSequence,
 } from '../inference/generator.js';
 export {
   type LlamaCppGenerator,
@@ -21,6 +23,7 @@ export { type ApiJudge, type ApiJudgeOptions, createApiJudge } from '../judge/ap
 export type { Budget, Reservation } from '../judge/budget.js';
 export { type CachedJudge, withCache } from '../judge/cache.js';
 export type { Judge, JudgedStep, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
+export { type LocalJudge, type LocalJudgeOptions, openLocalJudge } from '../judge/localJudge.js';
 export { createOracle } from '../judge/oracle.js';
 export type { Price, TokenUsage } from '../judge/prices.js';
 export type { JudgeStats } from '../judge/stats.js';

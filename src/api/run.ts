@@ -79,8 +79,9 @@ export {
 export { announceDisk, type DiskEstimate, estimateDisk, type Work } from '../run/disk.js';
 export type { RunFacts, RunFolder, StoredConfig } from '../run/folder.js';
 export { type Change, changes, type Facts, hashOf, hashOfPath, inWords } from '../run/freshness.js';
+export type { OpenedJudge } from '../run/judge.js';
 export type { MetricRow, MetricsFile, MetricValue } from '../run/metricsFile.js';
-export type { OpenedJudge, Parts, UserParts } from '../run/parts.js';
+export type { Parts, UserParts } from '../run/parts.js';
 export type { QuestionPart, RunQuestions } from '../run/questions.js';
 export type { Finished, Pace, StageRecord, StageRecords } from '../run/records.js';
 export { Run, type RunOptions, withRun } from '../run/run.js';

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { InferredOptionTypes, Options } from 'yargs';
 import { type Config, type ConfigPatch, patchFromAssignment, readConfigFile, resolveConfig } from '../config/index.js';
 import { SparkError } from '../errors.js';
+import { POLICY } from '../judge/settings.js';
 import { RunFolder, runRoot } from '../run/folder.js';
 import { SweepFolder } from '../run/sweepFolder.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
@@ -37,12 +38,18 @@ export const configOptions = {
 } as const satisfies Record<string, Options>;
 
 export const judgeOptions = {
-  judge: { choices: ['auto', 'oracle', 'api'] as const, describe: 'oracle: the rules of mini; api: a judge model' },
+  judge: {
+    choices: ['auto', 'oracle', 'api', 'local'] as const,
+    describe: 'oracle: the rules of mini; api: a judge model of a server; local: a GGUF file',
+  },
   'judge-url': {
     type: 'string',
     describe: 'OpenAI-compatible base URL without a key (default: OPENAI_BASE_URL, or OpenAI)',
   },
-  'judge-model': { type: 'string', describe: 'judge model (default: gpt-4o)' },
+  'judge-model': {
+    type: 'string',
+    describe: 'judge model (default: gpt-4o); with --judge local a GGUF file, or policy: the run’s base',
+  },
   'max-cost': { type: 'number', describe: 'hard cap on judge cost, US dollars' },
 } as const satisfies Record<string, Options>;
 
@@ -90,7 +97,16 @@ export async function configFromArgs(
       `model.path: expected a GGUF model, got no file at ${config.model.path}; --model names it`,
     );
   }
+  requireJudgeFile(config);
   return config;
+}
+
+function requireJudgeFile({ judge }: Config): void {
+  if (judge.kind !== 'local' || judge.model === POLICY || existsSync(judge.model)) return;
+  throw new SparkError(
+    'invalid_config',
+    `judge.model: expected a GGUF model, got no file at ${judge.model}; --judge-model names it`,
+  );
 }
 
 /** The configuration the run was made with. When the command names other questions, the judge is chosen anew. */
@@ -102,5 +118,7 @@ function storedConfig(root: string, extra: ConfigPatch, kind: 'run' | 'sweep' | 
   const { run: _facts, ...config } = stored;
   const questions = extra.questions as Record<string, unknown> | undefined;
   const sameQuestions = (questions?.train ?? questions?.test) === undefined;
-  return sameQuestions ? config : { ...config, judge: { ...config.judge, kind: 'auto' } };
+  // A local judge judges any questions.
+  const keeps = sameQuestions || stored.judge.kind === 'local';
+  return keeps ? config : { ...config, judge: { ...config.judge, kind: 'auto' } };
 }

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import { firstPart } from '../inference/ggufParts.js';
+import { type JudgeSettings, POLICY, problemsOf } from '../judge/settings.js';
 import { packagePath } from '../package.js';
 import { isRecord } from './record.js';
 import { type Config, type ConfigPatch, configSchema } from './schema.js';
@@ -42,7 +43,28 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
     if ('parts' in judge) judge.parts = path.resolve(judge.parts);
     else if (judge.kind === 'auto') judge.kind = mini ? 'oracle' : 'api';
   }
+  settleJudges(config);
   return config;
+}
+
+/** Refuses settings that the judge's kind has no use for, and makes the path of a local judge's model absolute. */
+function settleJudges(config: Config): void {
+  const others = config.ablate.judges.flatMap((judge, at): [string, JudgeSettings][] =>
+    'parts' in judge ? [] : [[`ablate.judges.${at}`, judge]],
+  );
+  const all: readonly [string, JudgeSettings][] = [['judge', config.judge], ...others];
+  const lines = all.flatMap(([section, judge]) =>
+    problemsOf(judge).map(([key, message]) => `  ${section}.${key}: ${message}`),
+  );
+  if (config.judge.kind === 'local' && config.rollout.audit !== 'off') {
+    lines.push(
+      '  rollout.audit: asks again in another order, which changes nothing for a local judge, as it scores each action alone; set it to off',
+    );
+  }
+  if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
+  for (const [, judge] of all) {
+    if (judge.kind === 'local' && judge.model !== POLICY) judge.model = firstPart(path.resolve(judge.model));
+  }
 }
 
 /** What was given, where zod's words do not say it and it is short: `rollout.tau: Too big: …, got 12`. */

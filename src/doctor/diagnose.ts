@@ -129,7 +129,7 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
 /** Resolves endpoint and key as a run does, so that a missing or malformed one fails here with the same message. */
 async function judgeKey({ judge }: Config): Promise<Omit<Finding, 'name'>> {
   const key = process.env.OPENAI_API_KEY ? 'OPENAI_API_KEY is set' : 'OPENAI_API_KEY is not set';
-  if (judge.kind === 'oracle') return { state: 'note', detail: `${key}; the oracle judge needs none` };
+  if (judge.kind !== 'api') return { state: 'note', detail: `${key}; the ${judge.kind} judge needs none` };
   const { local } = resolveEndpoint(judge.baseUrl, null, process.env);
   return ok(local ? `${key}; the judge is in this network and may need none` : key);
 }

@@ -7,7 +7,10 @@ export type Scores = Readonly<Record<string, Score>>;
 
 /** All NaN where one of the two gave no score at all. */
 export interface StateAgreement {
-  /** Spearman's ρ over the actions that both scored, ties at their mean rank; NaN when one scored them all the same. */
+  /**
+   * Spearman's ρ over the actions that both scored, ties at their mean rank. NaN when the first judge scored them all the
+   * same, as then there is no order to find; 0 when only the second did, which has found none.
+   */
   readonly spearman: number;
   /** Mean |difference| of the scores, in points of 0 to 10. */
   readonly distance: number;
@@ -36,12 +39,18 @@ export function stateAgreement(actions: readonly string[], first: Scores, second
   const flipped = (rule: SelectionRule) =>
     chosen(actions, first, rule, tau) === chosen(actions, second, rule, tau) ? 0 : 1;
   return {
-    spearman: both.length < 2 ? Number.NaN : sampleRankCorrelation(a, b),
+    spearman: rankCorrelation(a, b),
     distance: both.reduce((sum, [x, y]) => sum + Math.abs(x - y), 0) / both.length,
     flippedMin: flipped('min-score'),
     flippedMax: flipped('max-score'),
     otherViable: both.some(([x, y]) => x >= tau !== y >= tau) ? 1 : 0,
   };
+}
+
+function rankCorrelation(first: readonly number[], second: readonly number[]): number {
+  const differ = (scores: readonly number[]) => scores.some((score) => score !== scores[0]);
+  if (!differ(first)) return Number.NaN;
+  return differ(second) ? sampleRankCorrelation([...first], [...second]) : 0;
 }
 
 /** The action that a state's scores lead to; ties go to the first of them. */

@@ -2,6 +2,7 @@
  * `ablate judge`: the states of SPaRK's rollouts, judged by other judges as well: would another have chosen otherwise? Every
  * judge of `ablate.judges` is compared with the run's own, whose verdicts are in the rollouts.
  */
+import path from 'node:path';
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { kappa, type StateAgreement, stateAgreement } from '../evaluate/agreement.js';
@@ -66,7 +67,7 @@ export function judgeExperiment(config: Config): Experiment<JudgedStates, JudgeC
   }
   const { tau } = config.rollout;
   const set = { selection: 'min-score', tau } as const;
-  const own = config.judge.kind === 'api' ? config.judge.model : config.judge.kind;
+  const own = ownName(config.judge);
   return {
     name: 'ablate-judge',
     stages: [generateStage(set), ...judges.map((judge) => rejudgeStage({ judge, ...set, rollouts }))],
@@ -84,6 +85,11 @@ export function judgeExperiment(config: Config): Experiment<JudgedStates, JudgeC
         `${seeds.length === 1 ? 'questions alone' : 'seeds and questions'}; κ: agreement on coherence beyond chance.`,
     ],
   };
+}
+
+function ownName({ kind, model }: Config['judge']): string {
+  if (kind === 'local') return path.basename(model);
+  return kind === 'api' ? model : kind;
 }
 
 async function collectStates(

@@ -73,3 +73,22 @@ export interface GeneratorSequence {
   ): Promise<number>;
   dispose(): void;
 }
+
+/** A sequence that also says what it would choose, and can go back to try something else after the same start. */
+export interface WeighingSequence extends GeneratorSequence {
+  /**
+   * The probability of each of several token strings, given that one of them comes next: at each fork of their trie the
+   * model's odds of the tokens there, and their product for a string of several tokens. They sum to 1. The sequence stays
+   * as it is. Throws `invalid_argument` for options that cannot be told apart, and before the first token.
+   */
+  weigh(options: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float64Array>; // (options)
+  /**
+   * Drops every token after the first `length`. What is evaluated of those stays evaluated, except by models whose state
+   * cannot be cut (recurrent ones, sliding windows): they read the start again.
+   */
+  rewind(length: number): void;
+}
+
+export interface WeighingGenerator extends Generator {
+  open(signal?: AbortSignal): Promise<WeighingSequence>;
+}

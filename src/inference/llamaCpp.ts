@@ -9,7 +9,7 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { checkAdapterFile } from './adapterCheck.js';
 import { fileSha256 } from './fileHash.js';
-import type { Generator, GeneratorSequence, PromptTokenizer } from './generator.js';
+import type { PromptTokenizer, WeighingGenerator, WeighingSequence } from './generator.js';
 import { checkModelFile } from './ggufCheck.js';
 import { firstPart, modelSha256 } from './ggufParts.js';
 import type { Lanes } from './lanes.js';
@@ -37,7 +37,7 @@ export interface LogprobOptions {
 
 const LOGPROB_OPTIONS = { mask: true, quick: true } as const satisfies KeysOf<LogprobOptions>;
 
-export interface LlamaCppGenerator extends Generator {
+export interface LlamaCppGenerator extends WeighingGenerator {
   /**
    * (N) natural-log probability of tokens[i] given the tokens before it; entry 0 is 0, as no token comes before the
    * first. Tokens are evaluated one by one, as in sampling.
@@ -184,7 +184,7 @@ class LlamaCpp implements LlamaCppGenerator {
     return detokenizeWith(this.#model, tokens);
   }
 
-  async open(signal?: AbortSignal): Promise<GeneratorSequence> {
+  async open(signal?: AbortSignal): Promise<WeighingSequence> {
     this.#checkUsable();
     const lane = await this.#lanes.take(signal);
     const sequence: GrowingSequence = new GrowingSequence(

@@ -123,9 +123,9 @@ export class LlamaEvaluator implements Evaluator {
     });
   }
 
-  async undo(): Promise<void> {
+  async undo(count: number): Promise<void> {
     const held = this.#held!; // something was evaluated
-    await this.#rounds.run(() => held.keep(held.native.nextTokenIndex - 1));
+    await this.#rounds.run(() => held.keep(held.native.nextTokenIndex - count));
   }
 
   async dispose(): Promise<void> {

@@ -10,11 +10,11 @@ import {
   GENERATE_OPTIONS,
   type Generated,
   type GenerateOptions,
-  type GeneratorSequence,
   SAMPLING,
+  type WeighingSequence,
 } from './generator.js';
 import { StopMatcher } from './stopMatcher.js';
-import { buildTrie } from './tokenTrie.js';
+import { buildTrie, type TrieNode } from './tokenTrie.js';
 
 /** The evaluated part of a sequence, as an inference library holds it. */
 export interface Evaluator {
@@ -22,8 +22,8 @@ export interface Evaluator {
   sampler(temperature: number, seed: number): Sampler;
   /** Adds `tokens` (at least one) and returns the logits of `candidates` after the last one, in their order. */
   logits(tokens: readonly number[], candidates: readonly number[]): Promise<number[]>;
-  /** Takes the last token out again. */
-  undo(): Promise<void>;
+  /** Takes the last `count` tokens out again. */
+  undo(count: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -41,12 +41,14 @@ export interface SequenceModel {
   isEnd(token: number): boolean;
 }
 
-export class GrowingSequence implements GeneratorSequence {
+export class GrowingSequence implements WeighingSequence {
   readonly #evaluator: Evaluator;
   readonly #model: SequenceModel;
   readonly #onDisposed: () => void;
   readonly #tokens: number[] = [];
   #evaluated = 0;
+  /** How many of the evaluated tokens are still the sequence's; the others are taken out before the next evaluation. */
+  #standing = 0;
   #busy = false;
   #inFlight: Promise<unknown> = Promise.resolve();
   #broken: unknown = null;
@@ -124,6 +126,56 @@ export class GrowingSequence implements GeneratorSequence {
     });
   }
 
+  rewind(length: number): void {
+    this.#checkUsable();
+    if (!Number.isInteger(length) || length < 0 || length > this.#tokens.length) {
+      throw new SparkError(
+        'invalid_argument',
+        `rewind: expected a length of 0 to ${this.#tokens.length} tokens, got ${length}`,
+      );
+    }
+    this.#cut(length);
+  }
+
+  #cut(length: number): void {
+    this.#tokens.length = length;
+    this.#standing = Math.min(this.#standing, length);
+  }
+
+  async weigh(options: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float64Array> {
+    return this.#exclusively(async () => {
+      const root = buildTrie(options);
+      this.#checkRoom(Math.max(...options.map((option) => option.length)));
+      const out = new Float64Array(options.length);
+      const { length } = this.#tokens;
+      try {
+        await this.#weighFrom(root, 1, out, signal);
+      } finally {
+        this.#cut(length);
+      }
+      return out;
+    });
+  }
+
+  /** Gives the options under `node` their shares of `weight`, by the odds of the model at each fork. */
+  async #weighFrom(node: TrieNode, weight: number, out: Float64Array, signal: AbortSignal | undefined): Promise<void> {
+    if (node.option !== null) {
+      out[node.option] = weight;
+      return;
+    }
+    const children = [...node.children];
+    let shares = [1];
+    if (children.length > 1) {
+      const candidates = children.map(([token]) => token);
+      shares = softmax(await this.#evaluate(signal, (pending) => this.#evaluator.logits(pending, candidates)));
+    }
+    for (const [index, [token, child]] of children.entries()) {
+      this.#tokens.push(token);
+      await this.#weighFrom(child, weight * shares[index]!, out, signal);
+      this.#cut(this.#tokens.length - 1);
+    }
+  }
+
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -150,15 +202,17 @@ export class GrowingSequence implements GeneratorSequence {
     throwIfAborted(signal);
     if (this.#disposed) throw disposedError();
     const job = this.#inFlight.then(async () => {
-      if (this.#tokens.length === this.#evaluated) {
-        // Every token is evaluated, as after an end of turn, but the logits after the last one are gone: evaluate it
-        // again.
-        await this.#evaluator.undo();
-        this.#evaluated -= 1;
+      // Where every token is evaluated, as after an end of turn, the logits after the last one are gone: evaluate it
+      // again.
+      const kept = Math.min(this.#standing, this.#tokens.length - 1);
+      if (kept < this.#evaluated) {
+        await this.#evaluator.undo(this.#evaluated - kept);
+        this.#evaluated = kept;
       }
       const pending = this.#tokens.slice(this.#evaluated);
       const result = await work(pending);
       this.#evaluated += pending.length;
+      this.#standing = this.#evaluated;
       return result;
     });
     this.#inFlight = job.catch((error: unknown) => {
@@ -210,6 +264,13 @@ export class GrowingSequence implements GeneratorSequence {
 
 function disposedError(cause?: unknown): SparkError {
   return new SparkError('disposed', 'this sequence was disposed; open another', { cause });
+}
+
+function softmax(logits: readonly number[]): number[] {
+  const max = Math.max(...logits);
+  const weights = logits.map((logit) => Math.exp(logit - max));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
 }
 
 /** Index drawn with probability softmax(logits / temperature); at temperature 0 the first of the largest logits. */

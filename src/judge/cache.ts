@@ -21,6 +21,7 @@ const lineSchema = z.object({
   verdict: z.object({
     scores: z.record(z.string(), z.number().min(0).max(10).nullable()),
     processOk: z.boolean().nullable(),
+    processProbability: z.number().min(0).max(1).optional(),
   }),
 });
 

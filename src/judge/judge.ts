@@ -30,6 +30,8 @@ export interface JudgeVerdict {
   readonly scores: Readonly<Record<string, Score>>;
   /** Whether the last of `steps` was coherent; null when there is no step yet or the judge did not say. */
   readonly processOk: boolean | null;
+  /** Of `processOk` being true, from a judge that knows it; the cache keeps it. */
+  readonly processProbability?: number | undefined;
 }
 
 /** `judge` throws SparkError `judge_*` when it has no verdict at all; any other error of a judge ends the run. */

@@ -1,9 +1,8 @@
 /** Prices of a judge's tokens, and the estimate of a run's cost before it starts. */
 import { SparkError } from '../errors.js';
-import type { Question } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
-import type { JudgedStep } from './judge.js';
 import { renderMessages, responseSchema } from './prompt.js';
+import { usualRequest } from './usual.js';
 
 /** US dollars per million tokens. */
 export interface Price {
@@ -64,24 +63,6 @@ export interface CostEstimate {
 
 /** About right for English prose and JSON in the tokenizers of judge models. */
 const CHARS_PER_TOKEN = 4;
-/** A step of usual length; at the configured limits it would be longer. */
-const USUAL: JudgedStep = {
-  thought: 'x'.repeat(300),
-  action: 'calculator',
-  input: 'x'.repeat(40),
-  observation: 'x'.repeat(120),
-};
-const USUAL_QUESTION: Question = {
-  question_id: 0,
-  question: 'x'.repeat(400),
-  options: Array.from({ length: 10 }, () => 'x'.repeat(40)),
-  answer: 'A',
-  answer_index: 0,
-  cot_content: '',
-  category: 'computer science',
-  src: '',
-};
-
 /**
  * What judging `questions` rollouts of `steps` steps each costs, with `verdicts` calls per step and one at the end. The prompts
  * are the real ones, but question and steps are of usual length: an estimate, not a bound.
@@ -96,13 +77,7 @@ export function estimateCost(
   const { verdicts = 1 } = options;
   for (let done = 0; done <= steps; done++) {
     const last = done === steps;
-    const request = {
-      question: USUAL_QUESTION,
-      steps: Array.from({ length: done }, () => USUAL),
-      thought: last ? null : USUAL.thought,
-      answer: last ? 'The answer is (A).' : null,
-      actions: options.actions,
-    };
+    const request = usualRequest(done, { last, actions: options.actions });
     const text = JSON.stringify([renderMessages(request), responseSchema(request)]);
     const times = last ? 1 : verdicts;
     input += times * Math.ceil(text.length / CHARS_PER_TOKEN);

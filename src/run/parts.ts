@@ -13,15 +13,20 @@ import { fileSha256 } from '../inference/fileHash.js';
 import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
-import { openApiJudge } from '../judge/open.js';
-import { createOracle } from '../judge/oracle.js';
 import type { Log } from '../log.js';
 import { type Reward, stepReward } from '../reward.js';
 import type { Tools } from '../rollout/settings.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Step } from '../trajectory/trajectory.js';
-import type { MetricRow } from './metricsFile.js';
+import {
+  type ClosableJudge,
+  type JudgeSurroundings,
+  judgeNameOf,
+  type OpenedJudge,
+  openJudge,
+  uncounted,
+} from './judge.js';
 
 /** The user's own parts; an absent part is made from the configuration. */
 export interface UserParts {
@@ -37,13 +42,6 @@ export interface UserParts {
   readonly reward?: (step: Step, rho: number) => Reward | null;
 }
 
-export interface OpenedJudge {
-  readonly judge: Judge;
-  /** Counters for metrics.jsonl, since this process opened the judge; empty for a judge that counts nothing. */
-  counters(): MetricRow;
-  warnings(): readonly string[];
-}
-
 interface PartsOptions {
   readonly config: Config;
   readonly judgeCacheFolder: string;
@@ -54,7 +52,7 @@ interface PartsOptions {
 
 export class Parts {
   readonly #options: PartsOptions;
-  #judge: (OpenedJudge & { close(): void }) | null = null;
+  #judge: Promise<ClosableJudge> | null = null;
   #tools: ToolRegistry | null = null;
   #closed = false;
 
@@ -84,11 +82,23 @@ export class Parts {
   }
 
   /** Opened at the first call. There is one judge, and so one budget, for all work of this process on the run. */
-  judge(): OpenedJudge {
+  async judge(): Promise<OpenedJudge> {
     this.#requireOpen('judge');
-    const { config, user, judgeCacheFolder, log } = this.#options;
-    this.#judge ??= user.judge === undefined ? openJudge(config, judgeCacheFolder, log) : uncounted(user.judge);
+    if (this.#judge === null) {
+      const opening = this.#openJudge();
+      this.#judge = opening;
+      // What failed may be mended, and is then tried again.
+      opening.catch(() => {
+        if (this.#judge === opening) this.#judge = null;
+      });
+    }
     return this.#judge;
+  }
+
+  async #openJudge(): Promise<ClosableJudge> {
+    const { config, user, judgeCacheFolder: cacheFolder, log, signal } = this.#options;
+    if (user.judge !== undefined) return uncounted(user.judge);
+    return openJudge(config.judge, config, { cacheFolder, actions: () => this.actions(), log, signal });
   }
 
   /**
@@ -113,10 +123,13 @@ export class Parts {
     return (step) => reward(step, rho);
   }
 
-  /** The judge's name as a fact of rollouts. Opens nothing, so it needs no key. */
-  get judgeName(): string {
-    const { judge } = this.#options.config;
-    return this.#options.user.judge?.id ?? (judge.kind === 'api' ? judge.model : judge.kind);
+  /**
+   * The judge's name as a fact of rollouts: of a local judge its id, and so the content of its file. Opens nothing, so it
+   * needs no key.
+   */
+  async judgeName(): Promise<string> {
+    const { config, user, signal } = this.#options;
+    return user.judge?.id ?? (await judgeNameOf(config.judge, config, signal));
   }
 
   #requireOpen(part: keyof UserParts): void {
@@ -126,7 +139,8 @@ export class Parts {
 
   close(): void {
     this.#closed = true;
-    this.#judge?.close();
+    // Nobody asks it any more; that its model is gone is not awaited either.
+    this.#judge?.then((judge) => judge.close()).catch(() => undefined);
     this.#judge = null;
     // The processes are killed at once; only their end is not awaited.
     void this.#tools?.dispose();
@@ -134,26 +148,13 @@ export class Parts {
   }
 }
 
-function uncounted(judge: Judge) {
-  return { judge, counters: () => ({}), warnings: () => [], close() {} };
-}
-
-function openJudge({ judge: settings }: Pick<Config, 'judge'>, cacheFolder: string, log: Log) {
-  if (settings.kind === 'oracle') return uncounted(createOracle());
-  const { judge, stats } = openApiJudge(settings, cacheFolder);
-  if (judge.skippedLines > 0) {
-    log.warn(`${cacheFolder}: ${judge.skippedLines} lines cannot be read; their verdicts are asked for again`);
-  }
-  return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings(), close: () => judge.close() };
-}
-
 /** A judge beside the run's own. Throws `invalid_config` for a module that exports none. The caller closes it. */
 export async function openOtherJudge(
   config: Config,
   other: OtherJudge,
-  { cacheFolder, log }: { readonly cacheFolder: string; readonly log: Log },
-): Promise<OpenedJudge & { close(): void }> {
-  if (!('parts' in other)) return openJudge({ judge: other }, cacheFolder, log);
+  surroundings: JudgeSurroundings,
+): Promise<ClosableJudge> {
+  if (!('parts' in other)) return openJudge(other, config, surroundings);
   const { parts } = await loadParts({ ...config, parts: other.parts });
   if (parts.judge !== undefined) return uncounted(parts.judge);
   throw new SparkError('invalid_config', `${other.parts}: expected a module that exports a judge, got none`);

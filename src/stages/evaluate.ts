@@ -65,7 +65,7 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
     name: evaluateName(spec.name, spec.questions),
     dependsOn: (run) => evaluateFacts(run, spec),
     async prepare(run, changed) {
-      if (isJudged(run.config, spec)) refuseStrangers(run, await run.questions.of(spec.questions ?? 'test'));
+      if (isJudged(run.config, spec)) await refuseStrangers(run, await run.questions.of(spec.questions ?? 'test'));
       // When only the set of questions has changed, the answers are still valid; else they are removed.
       if (changed?.every(isOneQuestion)) return;
       const file = run.folder.evalFile(spec.name, spec.questions);
@@ -121,7 +121,7 @@ async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
     adapter: adapter === null ? null : await hashOfPath(adapter, signal),
     withTools: spec.tools,
     eval: answeringOf(config),
-    ...(isJudged(config, spec) ? { judge: run.parts.judgeName, tau: config.rollout.tau } : {}),
+    ...(isJudged(config, spec) ? { judge: await run.parts.judgeName(), tau: config.rollout.tau } : {}),
     shots: config.questions.shots === null ? null : await hashOfPath(config.questions.shots, signal),
     ...(await actingFacts(run)),
     questions: questionFacts(await questions.of(spec.questions ?? 'test')),
@@ -260,7 +260,7 @@ async function act(
   const { config, parts, folder, log } = run;
   const { deps, settings } = actingWith(run, generator);
   if (!isJudged(config, spec)) return runRollouts(todo, { ...deps, judge: null }, settings, handle);
-  const { judge, counters, warnings } = parts.judge();
+  const { judge, counters, warnings } = await parts.judge();
   try {
     const summary = await runRollouts(todo, { ...deps, judge }, settings, handle);
     for (const warning of warnings()) log.warn(warning);

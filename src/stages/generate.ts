@@ -62,7 +62,7 @@ export function generateStage(set: ChosenSet): Stage<GenerateSummary> {
       return { ...(await rolloutFacts(run, set)), questions };
     },
     async prepare(run, changed) {
-      refuseStrangers(run, await run.questions.of(part));
+      await refuseStrangers(run, await run.questions.of(part));
       // Other questions are added to the set; after any other change it would be a mixture of different rollouts.
       const other = (changed ?? []).filter((change) => !isOneQuestion(change));
       if (other.length === 0) return;
@@ -173,7 +173,7 @@ async function rollOut(
   handle: Handle,
 ): Promise<Readonly<Record<string, number>>> {
   const { config, parts, folder, log, signal } = run;
-  const { judge, counters, warnings } = parts.judge();
+  const { judge, counters, warnings } = await parts.judge();
   let skipCodes: Readonly<Record<string, number>> = {};
   const generator = await parts.generator(rolloutAdapter(run, set));
   try {

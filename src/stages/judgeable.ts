@@ -4,8 +4,8 @@ import type { Question } from '../questions/question.js';
 import type { Run } from '../run/run.js';
 
 /** Throws `invalid_config` for questions that the oracle does not know, before a model is loaded for them. */
-export function refuseStrangers({ config, parts }: Run, questions: readonly Question[]): void {
+export async function refuseStrangers({ config, parts }: Run, questions: readonly Question[]): Promise<void> {
   // Opening another judge would ask for its key, also where nothing is left to judge.
-  if (config.judge.kind !== 'oracle' || parts.judge().judge.id !== ORACLE_ID) return;
+  if (config.judge.kind !== 'oracle' || (await parts.judge()).judge.id !== ORACLE_ID) return;
   requireMini(questions);
 }

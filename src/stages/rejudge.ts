@@ -11,6 +11,7 @@ import { linesOf, readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 import { estimateCost, requirePrice } from '../judge/prices.js';
+import { concurrencyOf } from '../judge/settings.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { filterQuestions } from '../questions/filter.js';
 import type { Question } from '../questions/question.js';
@@ -18,6 +19,7 @@ import { ask } from '../rollout/ask.js';
 import { judgedSteps } from '../rollout/step.js';
 import { RunFolder } from '../run/folder.js';
 import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { judgeNameOf } from '../run/judge.js';
 import { actionsOf, loadParts, openOtherJudge } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 import type { Run } from '../run/run.js';
@@ -127,10 +129,17 @@ async function rejudgeFacts(run: Run, spec: RejudgeSpec): Promise<Facts> {
   const { judge } = spec;
   const chosen = await chosenRollouts(run, spec);
   return {
-    judge: 'parts' in judge ? await hashOfPath(judge.parts, run.signal) : { kind: judge.kind, model: judge.model },
+    judge: await judgeFact(run, judge),
     rollouts: hashOf(chosen.map(({ trajectory }) => trajectory)),
     actions: hashOf(run.parts.actions()),
   };
+}
+
+async function judgeFact({ config, signal }: Run, judge: OtherJudge): Promise<Facts[string]> {
+  if ('parts' in judge) return hashOfPath(judge.parts, signal);
+  // A local judge's name says what is in its file.
+  if (judge.kind === 'local') return judgeNameOf(judge, config, signal);
+  return { kind: judge.kind, model: judge.model };
 }
 
 async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSummary>> {
@@ -141,12 +150,14 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
   const todo = chosen.filter(({ trajectory }) => !done.has(trajectory.id));
   const { judge, counters, warnings, close } = await openOtherJudge(config, spec.judge, {
     cacheFolder: folder.judgeCacheFolder,
+    actions: () => run.parts.actions(),
     log,
+    signal: run.signal,
   });
   const appender = new JsonlAppender(file, false);
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
-  const limit = pLimit('parts' in spec.judge ? config.judge.concurrency : spec.judge.concurrency);
+  const limit = pLimit(concurrencyOf('parts' in spec.judge ? config.judge : spec.judge));
   let failure: SparkError | null = null;
   try {
     const work = todo.map(({ trajectory, question }) =>
@@ -172,7 +183,7 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
     // After an interruption, too: what the judge did was paid for.
     folder.metrics.append({ event: 'rejudge', judge: spec.judge.name, ...counters() });
     appender.close();
-    close();
+    await close();
   }
   const steps = chosen.flatMap(({ trajectory }) => done.get(trajectory.id)!.steps);
   const refused = steps.filter(({ scores }) => Object.keys(scores).length === 0).length;

@@ -67,7 +67,7 @@ export async function rolloutFacts(run: Run, set: RolloutSet): Promise<Facts> {
     minSteps,
     audit,
     ...(audit === 'cheap' ? { auditMargin } : {}),
-    judge: run.parts.judgeName,
+    judge: await run.parts.judgeName(),
     // Rollouts of version 0.1 and before counted uses over the whole set: two rules must not be mixed in one set.
     ties: 'trajectory',
     ...(await actingFacts(run)),

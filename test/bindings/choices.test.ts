@@ -20,7 +20,7 @@ function evaluator(known: Map<string, number[]>): Evaluator {
     sampler: () => {
       throw new Error('nothing is sampled');
     },
-    undo: async () => void evaluated.pop(),
+    undo: async (count) => void evaluated.splice(-count),
     dispose: async () => undefined,
     async logits(tokens, candidates) {
       evaluated.push(...tokens);

@@ -76,7 +76,7 @@ function validationRollouts(config: Config): ChosenSet {
 
 function priced(price: GenerationPrice) {
   const { questions, already, calls, paid } = price;
-  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay: the oracle';
+  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay';
   const there = already === 0 ? '' : `, ${already} were rolled out already; for the other ${questions - already}`;
   return { json: price, text: `${questions} questions${there}, at most ${calls} judge calls, ${dollars}` };
 }

@@ -115,6 +115,11 @@ const calls: Readonly<Record<string, () => unknown>> = {
     const judge = rollout.createApiJudge({ model: 'm', baseUrl: 'http://127.0.0.1:9/v1', env: {} });
     expect(judge.id).toContain('m@');
   },
+  openLocalJudge: async () => {
+    const judge = await rollout.openLocalJudge({ modelPath: run.resolveConfig().model.path, form: 'plain' });
+    expect(judge.id).toContain('local:');
+    await judge.dispose();
+  },
   createOracle: () => expect(oracle.id).toContain('oracle'),
   withCache: () => rollout.withCache(oracle, at('cache')).close(),
   createLog: () => rollout.createLog().progress('x'),

@@ -59,6 +59,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'generator.logprobs: options': ['quick', (o) => generator.logprobs([1, 2], undefined, o)],
   'sequence.generate: options': ['maxTokens', (o) => sequence.generate(o)],
   'sequence.choose: sampling': ['temperature', (o) => sequence.choose([[1], [2]], o)],
+  'openLocalJudge: options': ['form', (o) => rollout.openLocalJudge(o)],
   'createApiJudge: options': ['maxCostUsd', (o) => rollout.createApiJudge(o)],
   'withCache: options': ['stats', (o) => rollout.withCache(rollout.createOracle(), folder, o)],
   'makeMini: options': ['perCategory', (o) => rollout.makeMini(o)],

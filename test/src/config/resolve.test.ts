@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { patchFromAssignment, readConfigFile, resolveConfig } from '../../../src/config/index.js';
 
@@ -15,6 +16,31 @@ describe('resolveConfig', () => {
     expect(resolveConfig({}).judge.kind).toBe('oracle');
     expect(resolveConfig({ questions: { train: 'x.parquet' } }).judge.kind).toBe('api');
     expect(resolveConfig({ questions: { train: 'x.parquet' }, judge: { kind: 'oracle' } }).judge.kind).toBe('oracle');
+  });
+
+  it('takes a local judge, and refuses settings that the judge’s kind has no use for, by name', () => {
+    const local = { kind: 'local', model: 'judge.gguf' };
+    expect(resolveConfig({ judge: local }).judge.model).toBe(path.resolve('judge.gguf'));
+    expect(resolveConfig({ judge: { ...local, model: 'policy' } }).judge.model).toBe('policy');
+    const settled = resolveConfig({ judge: { ...local, form: 'plain', contextSize: 2048 } });
+    expect(resolveConfig(settled).judge).toEqual(settled.judge);
+    expect(() => resolveConfig({ judge: local, rollout: { audit: 'cheap' } })).toThrow(/rollout\.audit: asks again/);
+    expect(() => resolveConfig({ judge: { kind: 'local' } })).toThrow(/judge\.model: expected a GGUF file, or policy/);
+    const foreign = { baseUrl: 'http://127.0.0.1:1/v1', timeoutMs: 1, maxRetries: 0, maxTokens: 9, maxCostUsd: 1 };
+    const price = { input: 0, output: 0 };
+    for (const [key, value] of Object.entries({ ...foreign, price })) {
+      expect(() => resolveConfig({ judge: { ...local, [key]: value } })).toThrow(
+        new RegExp(`judge\\.${key}: is a setting of judge\\.kind api`),
+      );
+    }
+    for (const [key, value] of Object.entries({ form: 'plain', contextSize: 512, processThreshold: 0.7 })) {
+      expect(() => resolveConfig({ judge: { kind: 'api', [key]: value } })).toThrow(
+        new RegExp(`judge\\.${key}: is a setting of judge\\.kind local`),
+      );
+    }
+    expect(() => resolveConfig({ ablate: { judges: [{ name: 'x', ...local, maxRetries: 0 }] } })).toThrow(
+      /ablate\.judges\.0\.maxRetries/,
+    );
   });
 
   it('lets later patches win, key by key', () => {

@@ -13,6 +13,12 @@ describe('stateAgreement', () => {
     expect(state.distance).toBeCloseTo((1 + 1 + 1 + 1 + 1 + 4) / 6, 12);
   });
 
+  it('gives a judge that scores all actions alike no agreement, and asks none where there is no order', () => {
+    expect(stateAgreement(ACTIONS, scores(8, 6, 2), scores(5, 5, 5), 6).spearman).toBe(0);
+    expect(stateAgreement(ACTIONS, scores(5, 5, 5), scores(8, 6, 2), 6).spearman).toBeNaN();
+    expect(stateAgreement(ACTIONS, scores(5), scores(8), 6).spearman).toBeNaN();
+  });
+
   it('says which choice flips, and whether what is viable does', () => {
     // min-score: b against b (7 and 7: the first of the tie is a). max-score: a and a.
     const first = scores(9, 6, 3);

@@ -17,7 +17,7 @@ import { tauExperiment } from '../../../src/experiments/tau.js';
 import { type Log, silentLog } from '../../../src/log.js';
 import { listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { lockRun } from '../../../src/run/lock.js';
-import { withRun } from '../../../src/run/run.js';
+import { Run, withRun } from '../../../src/run/run.js';
 import { SweepFolder } from '../../../src/run/sweepFolder.js';
 import { readSealed } from '../../../src/sealed.js';
 import { perform } from '../../../src/stages/stage.js';
@@ -335,6 +335,43 @@ describe('ablations share what the ladder has made', () => {
     const plan = await planOf({ runs, stages: judgeExperiment(some).stages });
     expect(plan.cells.map(({ state }) => state)).toEqual([...Array(3).fill('done'), ...Array(3).fill('to do')]);
     expect(() => judgeExperiment(config)).toThrow(/ablate\.judges: expected a judge or more/);
+  });
+
+  it('judge: a local judge is interrupted and goes on, and is asked again when its file or settings change', async () => {
+    const local = { name: 'local', kind: 'local', model: 'policy', form: 'plain', contextSize: 2048 };
+    const set = (more: object = {}) =>
+      resolveConfig(config, { ablate: { judges: [{ ...local, ...more }], judgeRollouts: 3 } });
+    const some = set();
+    const abort = new AbortController();
+    const progress = (message: string) => {
+      if (message === 'rejudge local 1/3') abort.abort();
+    };
+    const stopped = runSweep(judgeExperiment(some), some, {
+      ...{ seeds: 1, log: { ...silentLog, progress }, signal: abort.signal },
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'interrupted' });
+    const { summary } = await runSweep(judgeExperiment(some), some, { seeds: 1 });
+    const [row] = summary.judges;
+    expect(row).toMatchObject({ judge: 'local', unscored: 0 });
+    expect(Math.abs(row!.agreement.spearman!.estimate)).toBeLessThan(1);
+    const lines = readFileSync(at('seed-1', 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+    const counts = () => lines.map((line) => JSON.parse(line)).filter(({ judge }) => judge === 'local');
+    const [first, second] = counts();
+    // What was judged before the interruption came from the cache or stood in the file.
+    expect(first.judge_calls + second.judge_calls).toBeLessThanOrEqual(row!.states + 3 + 4);
+    expect(second).toMatchObject({ judge_cost_usd: 0, judge_output_tokens: 0, judge_missing_rate: 0 });
+    const again = counting();
+    await runSweep(judgeExperiment(some), some, { seeds: 1, log: again.log });
+    expect(again.was).toContain('rejudge local');
+    const judgeFact = async (now: Config) => {
+      const run = (await Run.inspect(now, SweepFolder.at(name).runFolder(1)))!;
+      const { judge } = await judgeExperiment(now).stages[1]!.dependsOn(run);
+      run.close();
+      return judge;
+    };
+    const fact = await judgeFact(some);
+    expect(fact).toMatch(/^local:sha256:/);
+    expect(await judgeFact(set({ processThreshold: 0.9 }))).not.toBe(fact);
   });
 
   it('judge: an API judge is interrupted and goes on, and no request is sent twice', async () => {

@@ -2,7 +2,7 @@
  * A generator whose evaluator writes what a script says, one character a token, with the real sequence logic. For cases
  * that a small model cannot be made to produce; llamaCpp.test.ts tests the real one.
  */
-import type { Generator, GeneratorSequence } from '../../../src/inference/generator.js';
+import type { Generator, WeighingSequence } from '../../../src/inference/generator.js';
 import { type Evaluator, GrowingSequence } from '../../../src/inference/sequence.js';
 import { Slots } from '../../../src/inference/slots.js';
 
@@ -51,7 +51,7 @@ export class ScriptedGenerator implements Generator {
     return String.fromCodePoint(...tokens);
   }
 
-  async open(signal?: AbortSignal): Promise<GeneratorSequence> {
+  async open(signal?: AbortSignal): Promise<WeighingSequence> {
     await this.#slots.take(signal);
     const model = {
       contextSize: this.contextSize,
@@ -84,9 +84,9 @@ export class ScriptedGenerator implements Generator {
         const next = nextToken(await add(tokens));
         return candidates.map((token) => (token === next ? 5 : 0));
       },
-      undo: async () => {
-        this.undone += 1;
-        held.pop();
+      undo: async (count) => {
+        this.undone += count;
+        held.length -= count;
       },
       dispose: async () => {},
     };

@@ -150,6 +150,55 @@ describe('choose', () => {
   });
 });
 
+describe('weigh and rewind', () => {
+  it('weighs strings of several tokens by the odds at each fork, and leaves the sequence as it was', async () => {
+    const generator = new ScriptedGenerator(continuations([['go:', '10;']]));
+    const sequence = await generator.open();
+    sequence.append(generator.tokenize('go:'));
+    const options = ['1;', '10;', '2;'].map((text) => generator.tokenize(text));
+    const likely = Math.exp(5) / (Math.exp(5) + 1);
+    const weights = await sequence.weigh(options);
+    expect([...weights]).toEqual([
+      expect.closeTo(likely * (1 - likely), 12),
+      expect.closeTo(likely * likely, 12),
+      expect.closeTo(1 - likely, 12),
+    ]);
+    expect(generator.detokenize(sequence.tokens)).toBe('go:');
+    // `go:`, and `1` for what comes after it.
+    expect(generator.evaluated).toBe(4);
+    expect(await sequence.weigh(options)).toEqual(weights);
+  });
+
+  it('tries another continuation after the same start, which is not evaluated again', async () => {
+    const generator = new ScriptedGenerator(
+      continuations([
+        ['a:', 'x'],
+        ['b:', 'y'],
+      ]),
+    );
+    const sequence = await generator.open();
+    const options = ['x', 'y'].map((text) => generator.tokenize(text));
+    sequence.append(generator.tokenize('a long start '));
+    const { length } = sequence.tokens;
+    for (const [line, likelier] of [
+      ['a:', 0],
+      ['b:', 1],
+      ['a:', 0],
+    ] as const) {
+      sequence.rewind(length);
+      sequence.append(generator.tokenize(line));
+      const weights = await sequence.weigh(options);
+      expect(weights[likelier]).toBeGreaterThan(0.9);
+    }
+    expect(generator.evaluated).toBe(length + 3 * 2);
+    sequence.rewind(length);
+    sequence.append(generator.tokenize('b:'));
+    // What is generated then comes after what stands there, too.
+    expect((await sequence.generate({ ...GREEDY, stop: [], maxTokens: 5 })).text).toBe('y');
+    expect(() => sequence.rewind(100)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+  });
+});
+
 describe('StopMatcher', () => {
   it('finds a stop text over any cut into tokens', () => {
     const texts = ['', 'ab</', 'tho', 'ught', '>\n', '</thought>'];
