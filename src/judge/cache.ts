@@ -67,10 +67,7 @@ export function withCache(judge: Judge, folder: string, options: { readonly stat
   };
 
   const hit = (verdict: JudgeVerdict, request: JudgeRequest): JudgeVerdict => {
-    if (options.stats) {
-      options.stats.cacheHits++;
-      options.stats.verdict(verdict, request.steps.length > 0);
-    }
+    options.stats?.hit(verdict, request.steps.length > 0);
     return verdict;
   };
 

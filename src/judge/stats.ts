@@ -36,6 +36,12 @@ export class JudgeStats {
     this.outputTokens += usage.outputTokens;
   }
 
+  /** Counts one verdict of the cache, as `verdict` does. */
+  hit(verdict: JudgeVerdict, stepJudged: boolean): void {
+    this.cacheHits++;
+    this.verdict(verdict, stepJudged);
+  }
+
   /** Counts one verdict, from the server or the cache. `stepJudged`: it should have a process_ok. */
   verdict(verdict: JudgeVerdict, stepJudged: boolean): void {
     for (const [action, score] of Object.entries(verdict.scores)) {

@@ -98,17 +98,12 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
       checkpointLabel(at.step, at.validation ?? null),
     );
   const validateIfDue = async () => {
-    const before = at.validation ?? null;
-    const validation = await validated(
-      context.validation,
-      actor,
-      { steps: at.step, last: at.step === totalSteps },
-      before,
-    );
+    const { step: steps, validation: before = null } = at;
+    const validation = await validated(context.validation, actor, { steps, last: steps === totalSteps }, before);
     if (validation === before) return;
     at = { ...at, validation };
     // What was measured is dearer than a checkpoint.
-    if (at.step > 0) await save();
+    if (steps > 0) await save();
   };
 
   try {
