@@ -18,6 +18,8 @@ import {
 } from './hostProtocol.js';
 
 const kind = process.argv[2] as HostKind | 'snapshot';
+/** Those that will be called. A realm with its libraries takes half a second, and a run may want one tool alone. */
+const wanted = process.argv[3]?.split(',');
 // Kept here, because harden() removes them from `process`.
 const send = process.send?.bind(process);
 const exit = process.exit.bind(process);
@@ -43,7 +45,7 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
       return [await (await import('./child/logic.js')).logicImages()];
     case 'math':
     case 'chemistry':
-      return (await import('./child/mathImages.js')).mathImages(which);
+      return (await import('./child/mathImages.js')).mathImages(which, wanted);
     case 'corpus': {
       const { createCorpusTools } = await import('./child/corpusIndex.js');
       const tools = createCorpusTools(JSON.parse(readFileSync(PAYLOAD_FD, 'utf8')));

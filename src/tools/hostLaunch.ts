@@ -50,8 +50,15 @@ const ORPHAN_CPU_SECONDS = 900;
 let entryFolder: Promise<string> | undefined;
 let wrapper: readonly string[] | undefined;
 
-/** `mode` is the child's argument; with `snapshot` it writes Python's snapshot instead of answering calls. */
-export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = kind): Promise<LaunchPlan> {
+/**
+ * `mode` is the child's first argument; with `snapshot` it writes Python's snapshot instead of answering calls. `tools`:
+ * those of its kind that it makes images for; absent: all.
+ */
+export async function planLaunch(
+  kind: HostKind,
+  mode: HostKind | 'snapshot' = kind,
+  tools?: readonly string[],
+): Promise<LaunchPlan> {
   const folder = await childrensFolder();
   const [command, ...args] = [
     ...launcher(),
@@ -67,6 +74,7 @@ export async function planLaunch(kind: HostKind, mode: HostKind | 'snapshot' = k
     '--random-seed=1',
     join(folder, 'hostChild.js'),
     mode,
+    ...(tools === undefined ? [] : [tools.join()]),
   ];
   return { command: command!, args };
 }

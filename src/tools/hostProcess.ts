@@ -9,6 +9,8 @@ const MEMORY_CHECK_MS = 100;
 
 export interface HostProcessOptions {
   readonly kind: HostKind;
+  /** The tools of this kind that will be called; absent: all of them. */
+  readonly tools?: readonly string[];
   /** Longest time that loading the libraries, or making an image for the next call, may take. */
   readonly startTimeoutMs: number;
   /** Bytes that the child is given at its start. */
@@ -98,10 +100,10 @@ export class HostProcess {
   }
 
   async #start(): Promise<void> {
-    const { kind, payload } = this.options;
+    const { kind, tools, payload } = this.options;
     this.#expectReady();
     try {
-      const [plan, bytes] = await Promise.all([planLaunch(kind), payload?.()]);
+      const [plan, bytes] = await Promise.all([planLaunch(kind, kind, tools), payload?.()]);
       if (!this.#killed) this.#launch(plan, bytes);
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error));

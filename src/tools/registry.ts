@@ -217,6 +217,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
       const payload = payloads[kind];
       host = new ToolHost({
         kind,
+        tools: BUILTIN_TOOLS.filter((name) => wanted.has(name) && builtinTool(name)!.host === kind),
         size,
         ...(payload === undefined ? {} : { payload }),
         retireAfter: RETIRE_AFTER[kind],

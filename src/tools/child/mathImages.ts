@@ -33,7 +33,8 @@ const CONSOLE = `{
 /** Gives mathjs' browser bundle, which is an instance, the interface of the npm package: `all` and `create`. */
 const MATHJS_AS_PACKAGE = 'globalThis.mathjs = { all: {}, create: (_all, config) => math.create(config) };';
 
-export function mathImages(kind: HostKind): readonly MakeImage[] {
+/** `wanted`: the tools to make images for; default: all of this kind. */
+export function mathImages(kind: HostKind, wanted: readonly string[] = BUILTIN_TOOLS): readonly MakeImage[] {
   const modules = new ModuleSet((specifier, referrer) => {
     if (Object.hasOwn(LIBRARIES, specifier)) return LIBRARIES[specifier]!;
     if (/^\.\.?\//.test(specifier)) return { file: join(dirname(referrer), specifier) };
@@ -57,7 +58,7 @@ export function mathImages(kind: HostKind): readonly MakeImage[] {
   return BUILTIN_TOOLS.flatMap((tool): MakeImage[] => {
     const recipe: BuiltinTool = BUILTIN[tool];
     const { host, image, example } = recipe;
-    if (image === undefined || host !== kind) return [];
+    if (image === undefined || host !== kind || !wanted.includes(tool)) return [];
     return [
       async () => {
         const loaded = await evaluator(tool, { image, example });
