@@ -14,7 +14,9 @@ const ALL = [KEY, ...Object.values(MARKS)];
 /** A secret in no environment variable: the command first sees it where it must not be. */
 const STRANGER = 'Uw4Mark8HsLp2Xe6';
 /** Server behaviours that end a run, so that each needs its own run. */
-const FATAL: readonly Behaviour[] = ['badKey', 'noModel', 'echoMasked'];
+const FATAL: readonly Behaviour[] = [
+  ...['badKey', 'noModel', 'echoMasked', 'quota', 'noCredit', 'quotaIn200'],
+] as Behaviour[];
 
 const folder = temporaryFolder();
 let server: LoopbackServer;
@@ -55,7 +57,7 @@ describe('a run with a judge that fails in every way', () => {
   it('generates, trains and reports without a mark', async () => {
     const behaviours = (Object.keys(BEHAVIOURS) as Behaviour[]).filter((behaviour) => !FATAL.includes(behaviour));
     server.setBehaviours(...behaviours, 'good');
-    const done = await generate('all', '--limit', '42');
+    const done = await generate('all', '--limit', '56');
     expect(done.stderr).not.toContain('error [');
     expect(new Set(server.requests.map((request) => request.behaviour)).size).toBe(behaviours.length);
     expect(server.requests[0]!.headers.authorization).toBe(`Bearer ${KEY}`);
@@ -78,7 +80,7 @@ describe('a run with a judge that fails in every way', () => {
     server.setBehaviours(behaviour);
     const done = await generate(behaviour, '--limit', '14', '--json');
     expect(done.code).not.toBe(0);
-    expect(done.stderr).toMatch(/error \[(judge_key_invalid|invalid_config)\]/);
+    expect(done.stderr).toMatch(/error \[(judge_key_invalid|judge_no_credit|invalid_config)\]/);
     expectNoMark(done, behaviour);
   });
 
