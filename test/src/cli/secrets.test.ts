@@ -14,9 +14,7 @@ const ALL = [KEY, ...Object.values(MARKS)];
 /** A secret in no environment variable: the command first sees it where it must not be. */
 const STRANGER = 'Uw4Mark8HsLp2Xe6';
 /** Server behaviours that end a run, so that each needs its own run. */
-const FATAL: readonly Behaviour[] = [
-  ...['badKey', 'noModel', 'echoMasked', 'quota', 'noCredit', 'quotaIn200'],
-] as Behaviour[];
+const FATAL: readonly Behaviour[] = ['badKey', 'noModel', 'echoMasked', 'quota', 'noCredit', 'quotaIn200'];
 
 const folder = temporaryFolder();
 let server: LoopbackServer;
