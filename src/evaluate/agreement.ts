@@ -1,9 +1,8 @@
 /** How far two judges agree about one state, and about coherence over many. */
 import { sampleRankCorrelation } from 'simple-statistics';
+import type { Scores } from '../rollout/audit.js';
 import { selectAction } from '../rollout/select.js';
-import type { Score, SelectionRule } from '../trajectory/trajectory.js';
-
-export type Scores = Readonly<Record<string, Score>>;
+import type { SelectionRule } from '../trajectory/trajectory.js';
 
 /** All NaN where one of the two gave no score at all. */
 export interface StateAgreement {

@@ -1,5 +1,5 @@
 /** What repeated verdicts on the same states say of a judge's noise, and of choices that noise alone made. */
-import { probit } from 'simple-statistics';
+import { probit, sumNthPowerDeviations } from 'simple-statistics';
 import { seededRandom } from '../random.js';
 import { meanScores, type Scores } from '../rollout/audit.js';
 import type { Score, SelectionRule, Trajectory } from '../trajectory/trajectory.js';
@@ -79,10 +79,9 @@ export class AuditTally {
     if (place < KEPT) this.#kept[place] = mean;
   }
 
-  #spread(given: readonly number[]): void {
+  #spread(given: number[]): void {
     if (given.length < 2) return;
-    const mean = given.reduce((sum, score) => sum + score, 0) / given.length;
-    this.#squares += given.reduce((sum, score) => sum + (score - mean) ** 2, 0);
+    this.#squares += sumNthPowerDeviations(given, 2);
     this.#degrees += given.length - 1;
   }
 

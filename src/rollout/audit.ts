@@ -4,7 +4,7 @@
  * So a state whose choice is in doubt is scored again, with the actions in another order; the mean of all its verdicts
  * chooses, and they are all kept (docs/judge.md, The rarity audit).
  */
-import type { SparkError } from '../errors.js';
+import { mean } from 'simple-statistics';
 import { toSparkError } from '../errors.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 import { mixSeeds, seededOrder } from '../random.js';
@@ -57,7 +57,7 @@ async function further(judge: Judge, request: JudgeRequest, signal: AbortSignal 
     const verdict = await ask(judge, request, signal);
     return Object.values(verdict.scores).some((score) => score !== null) ? verdict : null;
   } catch (error) {
-    const failure: SparkError = toSparkError(error);
+    const failure = toSparkError(error);
     if (endsTheRun(failure)) throw failure;
     return null;
   }
@@ -78,7 +78,7 @@ export function meanScores(verdicts: readonly Scores[]): Record<string, Score> {
   return Object.fromEntries(
     names.map((name): [string, Score] => {
       const given = verdicts.map((scores) => scores[name] ?? null).filter((score) => score !== null);
-      return [name, given.length === 0 ? null : given.reduce((sum, score) => sum + score, 0) / given.length];
+      return [name, given.length === 0 ? null : mean(given)];
     }),
   );
 }

@@ -143,17 +143,23 @@ describe('trainPpo', () => {
     expect(of({ entropyBonus: 0.3 })).toMatchObject({ entropyBonus: 0.3 });
   });
 
+  /** Two iterations without a break, which trainings with one are to equal. */
+  async function trainedAtOnce(criticTrunk: 'own' | 'actor') {
+    const config = settings({
+      ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10, criticTrunk },
+    });
+    const straight = await learner(criticTrunk);
+    const samples = rewarded(exampleTrajectories(12, straight.model.info.vocabulary));
+    const whole = recordingContext(straight.model);
+    const common = { samples, settings: config.ppo };
+    const { tokens, steps } = await trainPpo({ ...straight, ...common, context: whole.context });
+    return { straight, whole, common, tokens, steps };
+  }
+
   it.each(['own', 'actor'] as const)(
     'goes on after an interruption exactly as if there had been none: trunk %s',
     async (criticTrunk) => {
-      const config = settings({
-        ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10, criticTrunk },
-      });
-      const straight = await learner(criticTrunk);
-      const samples = rewarded(exampleTrajectories(12, straight.model.info.vocabulary));
-      const whole = recordingContext(straight.model);
-      const common = { samples, settings: config.ppo };
-      await trainPpo({ ...straight, ...common, context: whole.context });
+      const { straight, whole, common } = await trainedAtOnce(criticTrunk);
 
       for (const stopAt of [1, 4, 7]) {
         const folder = path.join(mkdtempSync(path.join(tmpdir(), 'ppo-')), 'checkpoints');
@@ -181,14 +187,7 @@ describe('trainPpo', () => {
   it.each(['own', 'actor'] as const)(
     'in parts, one for each iteration, is the same to the bit: state, reference, schedule and order carry on: trunk %s',
     async (criticTrunk) => {
-      const config = settings({
-        ppo: { batchTrajectories: 4, iterations: 2, epochs: 2, learningRate: 5e-3, targetKl: 10, criticTrunk },
-      });
-      const straight = await learner(criticTrunk);
-      const samples = rewarded(exampleTrajectories(12, straight.model.info.vocabulary));
-      const whole = recordingContext(straight.model);
-      const common = { samples, settings: config.ppo };
-      const { tokens, steps } = await trainPpo({ ...straight, ...common, context: whole.context });
+      const { straight, whole, common, tokens, steps } = await trainedAtOnce(criticTrunk);
 
       const folder = mkdtempSync(path.join(tmpdir(), 'ppo-part-'));
       const first = await learner(criticTrunk);
