@@ -19,7 +19,7 @@ import { measureActions } from '../train/actionMeasures.js';
 import { fitMicroBatch } from '../train/microBatch.js';
 import { readChoices } from '../train/policyMeasure.js';
 import type { TrainContext } from '../train/trainer.js';
-import type { BestAdapter, Validation, ValidationMeasure, ValidationState } from '../train/validation.js';
+import { type BestAdapter, isBetter, type Validation, type ValidationState } from '../train/validation.js';
 import { tryAnswers } from './evaluate.js';
 import { readStates, statesFile, statesOf } from './policy.js';
 import { actingFacts } from './rolloutFacts.js';
@@ -239,10 +239,6 @@ function rowOf({ name, steps, numbers, config, best, sinceBest, value }: Measure
   // Before the step that follows: a training that goes on from here writes the row again.
   const place = { stage: name, event: 'validation', beforeStep: steps + 1, stepsDone: steps };
   return { ...place, ...numbers, best: measure, value, bestValue: best.value, bestStep: best.step, ...left };
-}
-
-function isBetter(measure: ValidationMeasure, value: number, before: number): boolean {
-  return measure === 'belowTau' ? value < before : value > before;
 }
 
 /** A name that no file has. */

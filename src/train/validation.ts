@@ -56,6 +56,11 @@ export async function validated(
   return steps % validation.every === 0 || last ? validation.measure(actor, steps, state) : state;
 }
 
+/** Whether a measure is better than one before it. */
+export function isBetter(measure: ValidationMeasure, value: number, before: number): boolean {
+  return measure === 'belowTau' ? value < before : value > before;
+}
+
 /** Whether the training has not become better for as long as it was given. */
 export function outOfPatience(validation: Validation | undefined, state: ValidationState | null): boolean {
   const { patience = 0 } = validation ?? {};

@@ -294,7 +294,7 @@ describe('rolloutQuestion', () => {
     const given = deps(MODEL, { judge: even });
     const first = async (id: number) => {
       const { steps } = trajectoryOf(await rolloutQuestion({ ...question(), question_id: id }, given, SETTINGS));
-      if (steps.length === 2) expect(steps[0]!.action).not.toBe(steps[1]!.action);
+      if (steps.length > 1) expect(steps[0]!.action).not.toBe(steps[1]!.action);
       return steps[0]!.action;
     };
     const ids = Array.from({ length: 12 }, (_, id) => id);
