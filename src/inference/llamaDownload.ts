@@ -1,6 +1,8 @@
 /** Downloads a model with node-llama-cpp's own downloader: several connections, going on where an earlier try stopped. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted, writeError } from '../errors.js';
 import { fileSha256 } from './fileHash.js';
 import { library } from './llamaContexts.js';
@@ -22,6 +24,12 @@ export interface Downloaded {
   /** False: the whole file was there already */
   readonly fetched: boolean;
 }
+
+/**
+ * How long a stopped download may take to close its file. The downloader waits for a server that has gone silent as long
+ * as the connection lasts when it was stopped between a request and its answer.
+ */
+const CLOSING_MS = 2000;
 
 /**
  * Throws `invalid_file` for a file with another checksum, which it removes, `io_error` where nothing can be fetched,
@@ -50,7 +58,7 @@ export async function downloadModel(request: DownloadRequest): Promise<Downloade
       );
     }
     fetched = !existsSync(downloader.entrypointFilePath);
-    file = await downloader.download({ signal });
+    file = await closedSoon(downloader.download({ signal }), signal);
     // It returns when it is aborted, too.
     throwIfAborted(signal);
     bytes = downloader.totalSize;
@@ -74,4 +82,16 @@ export async function downloadModel(request: DownloadRequest): Promise<Downloade
     );
   }
   return { file, bytes, sha256: got, fetched };
+}
+
+/** Settles as `download` does, or rejects `CLOSING_MS` after the signal fired. */
+async function closedSoon<T>(download: Promise<T>, signal: AbortSignal): Promise<T> {
+  const over = new AbortController();
+  const onAbort = () => void pause(CLOSING_MS).then(() => over.abort());
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await abortable(download, over.signal);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

@@ -17,17 +17,20 @@ const sum = createHash('sha256').update(data).digest('hex');
 /** Bytes from which on nothing is sent; the connection stays open. */
 let holdAt = data.length;
 let asked: string[] = [];
+/** Told of a request before it is answered. */
+let onRequest: () => Promise<void> = async () => undefined;
 let server: Server;
 let uri: string;
 
 beforeAll(async () => {
-  server = createServer((request, response) => {
+  server = createServer(async (request, response) => {
     const [, from, to] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
     const start = Number(from ?? 0);
     const end = Math.min(to === undefined || to === '' ? data.length - 1 : Number(to), data.length - 1);
     const range = from === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${data.length}` };
     if (request.url !== '/m.gguf') return response.writeHead(404).end();
     asked.push(request.headers.range ?? 'all');
+    await onRequest();
     response.writeHead(from === undefined ? 200 : 206, {
       ...{ 'content-length': end - start + 1, 'accept-ranges': 'bytes', ...range },
     });
@@ -68,6 +71,24 @@ it('goes on where it was stopped', async () => {
   expect(again).toBeGreaterThan(0);
   expect(again).toBeLessThanOrEqual(data.length - CHUNK);
   expect(await downloadModel({ ...request, signal })).toMatchObject({ fetched: false, sha256: sum });
+});
+
+it('ends when it is stopped while a server says nothing', async () => {
+  const stop = new AbortController();
+  // Stopped between the request for the bytes and its answer, behind which no byte comes.
+  holdAt = 0;
+  asked = [];
+  onRequest = async () => {
+    if (asked.length === 1) return;
+    stop.abort();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  onTestFinished(() => {
+    holdAt = data.length;
+    onRequest = async () => undefined;
+  });
+  const held = downloadModel({ uri, folder: temporaryFolder(), sha256: null, signal: stop.signal });
+  await expect(held).rejects.toMatchObject({ code: 'interrupted' });
 });
 
 it('removes a file with another sum, and says what cannot be fetched', async () => {
