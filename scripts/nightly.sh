@@ -12,7 +12,11 @@
 #   run files cut in four places              in two
 #   TensorBoard and MLflow themselves read    loopback servers and the bytes of files; all of it where PYTHON (python3) has
 #     what a training shows them              both packages (test/requirements.txt)
-#   300 plain sources in one Python process   120
+#   chat templates and vocabularies of ten    test/src/rollout/prompt.test.ts, and the shipped model's own template
+#     families, from llama.cpp's git bundle
+#   300 plain sources in one Python process,  120, and every third
+#     and every source and change that could
+#     leave something behind
 #   mini: three questions of each template    one, and Python's inputs of every third
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -34,7 +38,7 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test test/src/questions/miniTools.test pythonPlain.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" npx vitest run test/src/tracking || failed=1

@@ -187,7 +187,9 @@ inline void export_work(const std::string& folder, const Work& work, const Recip
   actor.save_peft(folder + "/actor");
   if (critic) {
     std::filesystem::remove_all(folder + "/critic");
-    LoraTensors lora{.rank = recipe.rank, .alpha = recipe.alpha, .targets = {}, .tensors = {}};
+    LoraTensors lora;
+    lora.rank = recipe.rank;
+    lora.alpha = recipe.alpha;
     const std::vector<NamedTensor> all = critic->tensors(false);
     SafetensorsWriter head;
     for (const NamedTensor& tensor : all) {

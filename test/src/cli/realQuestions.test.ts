@@ -87,7 +87,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
 
   it('eval scores the adapter', async () => {
     const questions = ['--questions', shared(REAL_QUESTIONS), '--limit', '7'];
-    const done = await runCli(['eval', '--run', run, '--stage', 'spark', ...questions, '--json'], { env });
+    const done = await runCli(['eval', '--run', run, '--stage', 'spark', ...questions, ...SHORT, '--json'], { env });
     expect(done.stderr).not.toContain('error [');
     expect(done.json()).toMatchObject({ name: 'spark', evaluation: { questions: 7 } });
     expect(existsSync(path.join(run, 'eval', 'spark.jsonl'))).toBe(true);

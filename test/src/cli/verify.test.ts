@@ -132,7 +132,7 @@ describe('a run', () => {
   beforeAll(async () => {
     // Few tools, because others take seconds to start, and none are tested here.
     const tools = ['--set', 'tools.enabled=[calculator]'];
-    const args = ['generate', '--run', run, '--limit', '14', '--selection', 'max-score', '--quiet', ...tools];
+    const args = ['generate', '--run', run, '--limit', '7', '--selection', 'max-score', '--quiet', ...tools];
     const generated = await runCli(args);
     expect(generated.code).toBe(0);
   });
@@ -194,7 +194,7 @@ describe('a run', () => {
     expect(fine.code).toBe(0);
     const report = fine.json() as ParityReport;
     expect(report).toMatchObject({ ok: true, tokensFrom: 'run', exactSkipped: { code: 'skipped' } });
-    expect(report.prompts).toEqual({ compared: 14, different: 0, first: null });
+    expect(report.prompts).toEqual({ compared: 7, different: 0, first: null });
 
     const other = copy('other');
     const file = path.join(other, 'trajectories/max-score.jsonl');
@@ -206,8 +206,8 @@ describe('a run', () => {
     const { rows, ok, cause, prompts } = changed.json() as ParityReport;
     expect(rows.every((row) => row.ok)).toBe(true); // both engines get the stored tokens, so they agree
     expect(ok).toBe(false);
-    expect(prompts).toEqual({ compared: 14, different: 1, first: { id: first!.id, token: 5 } });
-    expect(cause).toMatch(/chat template: 1 of 14 stored prompts/);
+    expect(prompts).toEqual({ compared: 7, different: 1, first: { id: first!.id, token: 5 } });
+    expect(cause).toMatch(/chat template: 1 of 7 stored prompts/);
   });
 
   it('proves the resume on its own trajectories', async () => {

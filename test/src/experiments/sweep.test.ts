@@ -31,7 +31,7 @@ const at = (...parts: string[]) => path.join(name, ...parts);
 /** As little as makes every stage do something; what is learned does not matter here. */
 const PATCH = {
   name,
-  questions: { trainLimit: 14, testLimit: 14, validationLimit: 14 },
+  questions: { trainLimit: 7, testLimit: 7, validationLimit: 7 },
   rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24 },
   tools: { enabled: ['calculator'] },
   eval: { maxChainTokens: 24 },
@@ -103,7 +103,7 @@ describe('the ladder over seeds', () => {
         .map((line) => JSON.parse(line));
     const ids = (file: string) => new Set(lines(file).map(({ questionId }) => questionId));
     const rolled = ids('trajectories/validation-min-score-tau6.jsonl');
-    expect(rolled.size).toBe(14);
+    expect(rolled.size).toBe(7);
     for (const seen of ['trajectories/min-score-tau6.jsonl', 'trajectories/max-score.jsonl', 'eval/sft.jsonl']) {
       expect([...ids(seen)].filter((id) => rolled.has(id))).toEqual([]);
     }
@@ -162,7 +162,7 @@ describe('the ladder over seeds', () => {
     const [, difference] = swept.summary.differences;
     const rows = Object.fromEntries(swept.summary.rows.map((row) => [row.name, row.accuracy.overSeeds.estimate]));
     expect(difference!.accuracy.overSeeds.estimate).toBeCloseTo(rows.sft! - rows['base-tools']!, 12);
-    expect(sweptText(ladderExperiment(config), swept)).toMatch(/Means over 2 seeds \(1 to 2\), 14 test questions/);
+    expect(sweptText(ladderExperiment(config), swept)).toMatch(/Means over 2 seeds \(1 to 2\), 7 test questions/);
   });
 
   it('of one seed claims nothing', async () => {
@@ -213,7 +213,7 @@ describe('ablations share what the ladder has made', () => {
     const seen = [...a].filter(
       ([id, { category }]) => (categories.indexOf(category) % 2 === 0 ? a : b).get(id)?.right === true,
     );
-    expect(summary.rows[1]!.perSeed[0]).toMatchObject({ questions: 14, correct: seen.length });
+    expect(summary.rows[1]!.perSeed[0]).toMatchObject({ questions: 7, correct: seen.length });
   });
 
   it('signal: trainings with settings of their own, from one SFT adapter', async () => {
@@ -234,7 +234,7 @@ describe('ablations share what the ladder has made', () => {
     // Settings are chosen by this table, so the test questions are not asked.
     expect(summary.questions).toBe('validation');
     expect(Object.keys(stages).filter((stage) => /evaluate (few|all)/.test(stage))).toEqual([]);
-    expect(stages['validate few'].finished.result.questions).toBe(14);
+    expect(stages['validate few'].finished.result.questions).toBe(7);
   });
 
   it('online: each iteration learns from rollouts by the adapter before it, and from no others', async () => {

@@ -1,7 +1,7 @@
 /**
  * The prompts of real model families, against those of llama.cpp's own chat (test/fixtures/make_chat_prompts.cpp made
  * them). The templates and vocabularies are read where they lie, in llama.cpp's source, which node-llama-cpp brings along
- * as a git bundle.
+ * as a git bundle. Unpacking that takes longer than all the rest, so this runs at night (scripts/nightly.sh).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { renderChat } from '../../../src/inference/chatTemplate.js';
 import { openTokenizer } from '../../../src/inference/llamaCpp.js';
 import { headTokens, renderHead } from '../../../src/rollout/prompt.js';
 import { temporaryFolder } from '../cli/runCli.js';
+import { full } from '../full.js';
 import { question } from '../rollout/parts.js';
 
 interface Family {
@@ -45,7 +46,7 @@ function opened(): boolean {
     return false;
   }
 }
-const here = opened();
+const here = full && opened();
 const source = (file: string): Buffer => git('show', `FETCH_HEAD:${file}`);
 
 const asked = { ...question(), question: 'What is 37 * 24?', options: ['864', '888'] };

@@ -35,7 +35,7 @@ async function read(folder: string): Promise<void> {
 beforeAll(async () => {
   config = resolveConfig(await readConfigFile('quickstart'), {
     name: sound,
-    questions: { trainLimit: 14, testLimit: 14 },
+    questions: { trainLimit: 7, testLimit: 7 },
     rollout: { maxSteps: 2, maxThoughtTokens: 24, maxInputTokens: 24, maxAnswerTokens: 16 },
     tools: { enabled: ['calculator'] },
     eval: { maxChainTokens: 24 },
