@@ -10,7 +10,8 @@ import { mergeAdapter } from '../../../src/parity/mergeAdapter.js';
 import { checkMerged } from '../../../src/parity/mergeCheck.js';
 import { seededRandom } from '../../../src/random.js';
 import { failure } from '../../bindings/support.js';
-import { runCli, temporaryFolder } from './runCli.js';
+import { temporaryFolder } from './runCli.js';
+import { runHere } from './runHere.js';
 
 const PARITY = 'test/fixtures/parity.gguf'; // F32
 const QWEN = 'test/fixtures/parity-qwen3.gguf'; // F32, rotary pairs (i, i + D/2)
@@ -70,7 +71,7 @@ describe('adapter merge', () => {
     const adapter = await trainedFile(base, `${name}.gguf`);
     const out = path.join(folder, `${name}-merged.gguf`);
     const args = ['--model', base, '--out', out, '--type', type, '--tokens', tokensFile, '--json', '--quiet'];
-    const done = await runCli(['adapter', 'merge', adapter, ...args]);
+    const done = await runHere(['adapter', 'merge', adapter, ...args]);
     expect(done.stderr).toBe('');
     const written = done.json() as Written;
     expect(written.tensorTypes).toEqual(types);
@@ -86,7 +87,7 @@ describe('adapter merge', () => {
   it('takes a PEFT folder, samples its own tokens, and says what it found', async () => {
     const adapter = await trainedFile(TINY, 'peft', 'peft');
     const out = path.join(folder, 'from-peft.gguf');
-    const done = await runCli(['adapter', 'merge', adapter, '--model', TINY, '--out', out]);
+    const done = await runHere(['adapter', 'merge', adapter, '--model', TINY, '--out', out]);
     expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('29 F16, 9 F32; the adapter is in 28')]);
     expect(done.stdout).toMatch(/engine +mean \|Δ log-prob\| \d\.\de-\d, worst/);
     expect(done.stdout).toMatch(/llama\.cpp +mean/);
@@ -110,7 +111,7 @@ describe('adapter merge', () => {
       [['--model', TINY, '--out', path.join(place, 'a.gguf')], 1, 'adapter_mismatch'],
       [['--model', PARITY, '--out', path.join(place, 'absent/a.gguf'), '--tokens', tokensFile], 1, 'io_error'],
     ] as const) {
-      const done = await runCli(['adapter', 'merge', adapter, ...args]);
+      const done = await runHere(['adapter', 'merge', adapter, ...args]);
       expect([done.code, done.stderr]).toEqual([code, expect.stringContaining(words)]);
     }
     expect(readdirSync(place)).toEqual(['taken.gguf']);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { runCli } from './runCli.js';
+import { runHere } from './runHere.js';
 
 interface Report {
   readonly findings: { readonly name: string; readonly state: string; readonly detail: string }[];
@@ -7,7 +7,7 @@ interface Report {
 
 describe('spark-rl doctor', () => {
   it('finds every part of the embedded default in order, and says why there is no CUDA', async () => {
-    const done = await runCli(['doctor', '--json']);
+    const done = await runHere(['doctor', '--json']);
     const { findings } = done.json() as Report;
     expect(findings.filter((finding) => finding.state === 'failed')).toEqual([]);
     expect(done.code).toBe(0);
@@ -17,7 +17,7 @@ describe('spark-rl doctor', () => {
   });
 
   it('fails where a judge is asked for and no key is there', async () => {
-    const done = await runCli(['doctor', '--judge', 'api', '--json']);
+    const done = await runHere(['doctor', '--judge', 'api', '--json']);
     expect(done.code).toBe(1);
     const { findings } = done.json() as Report;
     expect(findings.find((finding) => finding.name === 'judge key')).toMatchObject({ state: 'failed' });

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/engine/index.js';
 import { openLlamaCpp } from '../../../src/inference/llamaCpp.js';
 import { seededRandom } from '../../../src/random.js';
-import { runCli, temporaryFolder } from './runCli.js';
+import { temporaryFolder } from './runCli.js';
+import { runHere } from './runHere.js';
 
 const MODEL = 'test/fixtures/parity.gguf'; // F32, grouped-query attention, rope_freqs.weight
 const TOLERANCE = 2e-4;
@@ -49,7 +50,7 @@ describe('spark-rl logprobs', () => {
     const adapter = await trainedAdapter(tokens);
     const rows: number[][] = [];
     for (const extra of [[], ['--adapter', adapter]]) {
-      const done = await runCli(['logprobs', '--model', MODEL, '--tokens', tokensFile, '--json', ...extra]);
+      const done = await runHere(['logprobs', '--model', MODEL, '--tokens', tokensFile, '--json', ...extra]);
       expect(done.stderr).toBe('');
       const [ours] = (done.json() as { logprobs: number[][] }).logprobs;
       const theirs = await served(tokens, extra[1]);
@@ -70,7 +71,7 @@ describe('spark-rl logprobs', () => {
       ['[1, 999999]', 'vocabulary'],
     ] as const) {
       writeFileSync(bad, text);
-      const done = await runCli(['logprobs', '--model', MODEL, '--tokens', bad]);
+      const done = await runHere(['logprobs', '--model', MODEL, '--tokens', bad]);
       expect(done.code).not.toBe(0);
       expect(done.stderr).toContain(words);
     }

@@ -11,7 +11,8 @@ import { THINK } from '../../../src/tools/tool.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { hasShared, REAL_OUTPUTS, REAL_QUESTIONS, REAL_TOKENIZER_MODEL, shared } from '../shared.js';
-import { readLines, runCli, temporaryFolder } from './runCli.js';
+import { readLines, temporaryFolder } from './runCli.js';
+import { runHere } from './runHere.js';
 
 // Short limits, because the random model never closes a block.
 const SHORT = ['thought', 'input', 'answer'].flatMap((kind) => [
@@ -45,7 +46,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
       '--steps',
       '2',
     ];
-    const done = await runCli([...args, ...SHORT, '--json'], { env });
+    const done = await runHere([...args, ...SHORT, '--json'], env);
     expect(done.stderr + done.stdout).not.toContain('error [');
     expect(done.code).toBe(0);
     expect(done.json()).toMatchObject({ written: 14, skipped: 0, set: 'min-score-tau6' });
@@ -57,7 +58,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
       expect(segments.at(-1)!.end).toBe(tokens.length);
       for (const step of steps) expect(Object.keys(step.scores ?? {})).toEqual([...BUILTIN_TOOLS, THINK]);
     }
-    const again = await runCli([...args, ...SHORT, '--json'], { env });
+    const again = await runHere([...args, ...SHORT, '--json'], env);
     expect(again.json()).toMatchObject({ written: 0, already: 14 });
   });
 
@@ -67,7 +68,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
       one,
     ]);
     const args = ['train', 'ppo', '--run', run, '--init', 'base', ...settings, '--json'];
-    const done = await runCli(args, { env });
+    const done = await runHere(args, env);
     expect(done.stderr).not.toContain('error [');
     const result = done.json() as { adapter: string };
     const steps = readLines<Record<string, number | string>>(path.join(run, 'metrics.jsonl')).filter(
@@ -79,7 +80,7 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
         expect(row[name], `${name} at step ${row.step}`).toSatisfy(Number.isFinite);
       }
     }
-    const inspected = await runCli(['adapter', 'inspect', result.adapter, '--model', model, '--json']);
+    const inspected = await runHere(['adapter', 'inspect', result.adapter, '--model', model, '--json']);
     const { tensors } = inspected.json() as { tensors: { name: string; norm: number }[] };
     const changed = tensors.filter((tensor) => tensor.name.endsWith('lora_b') && tensor.norm > 0);
     expect(changed).toHaveLength(14); // B starts at zero: 2 layers x 7 projections have moved
@@ -87,14 +88,14 @@ describe.skipIf(!hasShared)('real questions, real tokenizer, a judge on loopback
 
   it('eval scores the adapter', async () => {
     const questions = ['--questions', shared(REAL_QUESTIONS), '--limit', '7'];
-    const done = await runCli(['eval', '--run', run, '--stage', 'spark', ...questions, ...SHORT, '--json'], { env });
+    const done = await runHere(['eval', '--run', run, '--stage', 'spark', ...questions, ...SHORT, '--json'], env);
     expect(done.stderr).not.toContain('error [');
     expect(done.json()).toMatchObject({ name: 'spark', evaluation: { questions: 7 } });
     expect(existsSync(path.join(run, 'eval', 'spark.jsonl'))).toBe(true);
   });
 
   it('eval --replay scores 700 real outputs under every protocol', async () => {
-    const done = await runCli(['eval', '--replay', shared(REAL_OUTPUTS), '--json']);
+    const done = await runHere(['eval', '--replay', shared(REAL_OUTPUTS), '--json']);
     const { outputs, protocols } = done.json() as { outputs: number; protocols: Record<string, { accuracy: number }> };
     expect(outputs).toBe(700);
     expect(Object.keys(protocols)).toHaveLength(4);

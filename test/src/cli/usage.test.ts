@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import yargs, { type Argv } from 'yargs';
 import { commands } from '../../../src/cli/commands.js';
 import { runCli, temporaryFolder } from './runCli.js';
+import { runHere } from './runHere.js';
 
 describe('command line', () => {
   it('explains every command', async () => {
@@ -41,7 +42,7 @@ describe('command line', () => {
       [['config', 'print', '--set', 'rollout.tau=12'], '\n  rollout.tau: Too big: expected number to be <=10, got 12'],
       [['config', 'print', '--model', '/no/such.gguf'], '/no/such.gguf'],
     ] as const) {
-      const done = await runCli(args);
+      const done = await runHere(args);
       expect(done.stderr).toContain(words);
       expect(done.stderr).toMatch(/^error \[invalid_(argument|config)\]: .*(\n {2}.*)*\n$/);
       expect(done.code).toBe(2);
@@ -49,19 +50,19 @@ describe('command line', () => {
   });
 
   it('ends with 1 on failure, with the code in both outputs', async () => {
-    const done = await runCli(['report', '--run', `${temporaryFolder()}/none`, '--json']);
+    const done = await runHere(['report', '--run', `${temporaryFolder()}/none`, '--json']);
     expect(done.code).toBe(1);
     expect(done.json()).toMatchObject({ error: { code: 'no_data' } });
     expect(done.stderr).toContain('error [no_data]');
   });
 
   it('trains in a new run as far as it can: it asks for data, not for an option', async () => {
-    const done = await runCli(['train', 'sft', '--run', `${temporaryFolder()}/new`, '--learning-rate', '0.1']);
+    const done = await runHere(['train', 'sft', '--run', `${temporaryFolder()}/new`, '--learning-rate', '0.1']);
     expect(done.stderr).toContain('error [no_data]');
   });
 
   it('prints one JSON document on stdout', async () => {
-    const done = await runCli(['config', 'print', '--tau', '7', '--set', 'ppo.epochs=3', '--json']);
+    const done = await runHere(['config', 'print', '--tau', '7', '--set', 'ppo.epochs=3', '--json']);
     expect(done.json()).toMatchObject({ rollout: { tau: 7 }, ppo: { epochs: 3 } });
     expect(done.stderr).toBe('');
   });
@@ -69,15 +70,15 @@ describe('command line', () => {
   it('says what eval --replay guessed among, where questions decide it', async () => {
     const file = `${temporaryFolder()}/outputs.jsonl`;
     writeFileSync(file, JSON.stringify({ question_id: 1, answer: 'C', category: 'math', generated_text: 'no idea' }));
-    const done = await runCli(['eval', '--replay', file]);
+    const done = await runHere(['eval', '--replay', file]);
     expect(done.stdout).toMatch(/^official-api drew 1 of its letters among ten options.*--questions FILE/m);
   });
 
   it('makes and checks question files', async () => {
     const out = `${temporaryFolder()}/mini.parquet`;
-    const made = await runCli(['questions', 'make-mini', '--per-category', '3', '--out', out, '--json']);
+    const made = await runHere(['questions', 'make-mini', '--per-category', '3', '--out', out, '--json']);
     expect(made.json()).toMatchObject({ questions: 42 });
-    const read = await runCli(['questions', 'import', out, '--limit', '14', '--json']);
+    const read = await runHere(['questions', 'import', out, '--limit', '14', '--json']);
     expect(read.json()).toMatchObject({ questions: 14, perCategory: { math: 1, law: 1 } });
   });
 });

@@ -7,7 +7,8 @@ import type { ParityReport } from '../../../src/parity/verify.js';
 import { METHOD_NAMES } from '../../../src/train/methods.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { full } from '../full.js';
-import { readLines, runCli, temporaryFolder } from './runCli.js';
+import { readLines, temporaryFolder } from './runCli.js';
+import { runHere } from './runHere.js';
 
 const folder = temporaryFolder();
 const MODELS = {
@@ -28,7 +29,7 @@ const TRIED = Object.entries(MODELS).filter(([type]) => full || ['F32', 'Q4_K'].
 
 describe('spark-rl verify parity', () => {
   it.each(TRIED)('%s: exact arithmetic and as served, base and adapter', async (type, file) => {
-    const done = await runCli([
+    const done = await runHere([
       'verify',
       'parity',
       '--model',
@@ -61,7 +62,7 @@ describe('spark-rl verify parity', () => {
 
   it('past the tolerance: exit 1, the table, and the likely cause', async () => {
     const model = ['--model', 'test/fixtures/quantised/q4_k.gguf', '--set', 'parity.tokens=40', '--skip-exact'];
-    const done = await runCli(['verify', 'parity', ...model, '--tolerance', '1e-6']);
+    const done = await runHere(['verify', 'parity', ...model, '--tolerance', '1e-6']);
     expect(done.code).toBe(1);
     expect(done.stdout).toContain('TOO FAR');
     expect(done.stdout).toMatch(/likely cause: quantisation: for Q4_K/);
@@ -70,7 +71,7 @@ describe('spark-rl verify parity', () => {
 
   it('names the F16 cache where an F32 one is within the tolerance', async () => {
     const args = ['--model', 'test/fixtures/parity.gguf', '--set', 'parity.tokens=40', '--tolerance', '1e-5'];
-    const done = await runCli(['verify', 'parity', ...args, '--json']);
+    const done = await runHere(['verify', 'parity', ...args, '--json']);
     expect(done.code).toBe(1);
     const { rows, cause } = done.json() as ParityReport;
     expect(rows.filter((row) => !row.ok).map((row) => row.kvCacheType)).toEqual(['F16', 'F16']);
@@ -80,7 +81,15 @@ describe('spark-rl verify parity', () => {
   it('compares given tokens, and claims no KL for them', async () => {
     const file = path.join(folder, 'tokens.json');
     writeFileSync(file, JSON.stringify([Array.from({ length: 30 }, (_, i) => 10 + ((7 * i) % 200))]));
-    const done = await runCli(['verify', 'parity', '--model', 'test/fixtures/parity.gguf', '--tokens', file, '--json']);
+    const done = await runHere([
+      'verify',
+      'parity',
+      '--model',
+      'test/fixtures/parity.gguf',
+      '--tokens',
+      file,
+      '--json',
+    ]);
     expect(done.code).toBe(0);
     const report = done.json() as ParityReport;
     expect(report.tokensFrom).toBe('file');
@@ -90,7 +99,7 @@ describe('spark-rl verify parity', () => {
 
 describe('spark-rl verify resume', () => {
   it.each(['own', 'actor'])('changes no bit, interrupted or killed; critic’s trunk: %s', async (criticTrunk) => {
-    const done = await runCli(['verify', 'resume', '--json', '--set', `ppo.criticTrunk=${criticTrunk}`]);
+    const done = await runHere(['verify', 'resume', '--json', '--set', `ppo.criticTrunk=${criticTrunk}`]);
     expect(done.code).toBe(0);
     const { results } = done.json() as { results: ResumeResult[] };
     expect(
@@ -132,14 +141,14 @@ describe('a run', () => {
   beforeAll(async () => {
     // Few tools, because others take seconds to start, and none are tested here.
     const tools = ['--set', 'tools.enabled=[calculator]'];
-    const args = ['generate', '--run', run, '--limit', '7', '--selection', 'max-score', '--quiet', ...tools];
-    const generated = await runCli(args);
+    const args = ['generate', '--run', run, '--limit', '14', '--selection', 'max-score', '--quiet', ...tools];
+    const generated = await runHere(args);
     expect(generated.code).toBe(0);
   });
 
   it('refuses to train past the tolerance, with the numbers and the likely cause; --no-parity-check trains', async () => {
     const strict = copy('strict');
-    const refused = await runCli(sft(strict, '--set', 'parity.tolerance=0', '--json'));
+    const refused = await runHere(sft(strict, '--set', 'parity.tolerance=0', '--json'));
     expect(refused.code).toBe(1);
     const { error } = refused.json() as { error: { code: string; message: string } };
     expect(error.code).toBe('parity_failed');
@@ -149,7 +158,7 @@ describe('a run', () => {
     // The numbers of the refusal are logged, and nothing was trained.
     expect(metrics(strict).filter((row) => row.stage === 'sft')).toMatchObject([{ event: 'parity', tolerance: 0 }]);
 
-    const trained = await runCli(sft(strict, '--set', 'parity.tolerance=0', '--no-parity-check'));
+    const trained = await runHere(sft(strict, '--set', 'parity.tolerance=0', '--no-parity-check'));
     expect(trained.stderr).toBe('');
     expect(trained.code).toBe(0);
     expect(metrics(strict).filter((row) => row.event === 'parity')).toHaveLength(1);
@@ -162,7 +171,7 @@ describe('a run', () => {
     // 150 times the usual rate, so that the effect is far above rounding, whatever texts were sampled on this machine.
     for (const stage of ['first', 'second']) {
       const fast = ['--set', 'sft.learningRate=0.03'];
-      expect((await runCli(sft(twice, '--parity-check', '--stage', stage, ...fast))).code).toBe(0);
+      expect((await runHere(sft(twice, '--parity-check', '--stage', stage, ...fast))).code).toBe(0);
     }
     const rows = metrics(twice).filter((row) => row.event === 'parity');
     expect(rows).toMatchObject([
@@ -180,9 +189,9 @@ describe('a run', () => {
     // `adapter export` makes a GGUF of the trained adapter's PEFT folder, and `verify parity` accepts it.
     const adapter = path.join(twice, 'adapters', readdirSync(path.join(twice, 'adapters')).find(isPeft)!);
     const out = path.join(folder, 'exported.gguf');
-    const exported = await runCli(['adapter', 'export', adapter, '--format', 'gguf', '--out', out, '--json']);
+    const exported = await runHere(['adapter', 'export', adapter, '--format', 'gguf', '--out', out, '--json']);
     expect(exported.json()).toMatchObject({ to: out, check: { visible: true } });
-    const report = await runCli(['verify', 'parity', '--adapter', out, '--set', 'parity.tokens=64', '--json']);
+    const report = await runHere(['verify', 'parity', '--adapter', out, '--set', 'parity.tokens=64', '--json']);
     expect(report.code).toBe(0);
     expect((report.json() as ParityReport).rows.map((row) => row.adapter)).toContain('given');
     expect((report.json() as ParityReport).effect).toBeGreaterThan(1e-3);
@@ -190,28 +199,28 @@ describe('a run', () => {
 
   it('is compared on what its policy wrote, and its prompts with what the model renders today', async () => {
     const verify = ['verify', 'parity', '--skip-exact', '--set', 'parity.tokens=64', '--json', '--run'];
-    const fine = await runCli([...verify, run]);
+    const fine = await runHere([...verify, run]);
     expect(fine.code).toBe(0);
     const report = fine.json() as ParityReport;
     expect(report).toMatchObject({ ok: true, tokensFrom: 'run', exactSkipped: { code: 'skipped' } });
-    expect(report.prompts).toEqual({ compared: 7, different: 0, first: null });
+    expect(report.prompts).toEqual({ compared: 14, different: 0, first: null });
 
     const other = copy('other');
     const file = path.join(other, 'trajectories/max-score.jsonl');
     const [first, ...rest] = readLines<Trajectory>(file);
     const tokens = first!.tokens.map((token, at) => (at === 5 ? token + 1 : token));
     writeFileSync(file, [{ ...first!, tokens }, ...rest].map((one) => `${JSON.stringify(one)}\n`).join(''));
-    const changed = await runCli([...verify, other]);
+    const changed = await runHere([...verify, other]);
     expect(changed.code).toBe(1);
     const { rows, ok, cause, prompts } = changed.json() as ParityReport;
     expect(rows.every((row) => row.ok)).toBe(true); // both engines get the stored tokens, so they agree
     expect(ok).toBe(false);
-    expect(prompts).toEqual({ compared: 7, different: 1, first: { id: first!.id, token: 5 } });
-    expect(cause).toMatch(/chat template: 1 of 7 stored prompts/);
+    expect(prompts).toEqual({ compared: 14, different: 1, first: { id: first!.id, token: 5 } });
+    expect(cause).toMatch(/chat template: 1 of 14 stored prompts/);
   });
 
   it('proves the resume on its own trajectories', async () => {
-    const done = await runCli(['verify', 'resume', '--run', run, '--json']);
+    const done = await runHere(['verify', 'resume', '--run', run, '--json']);
     expect(done.code).toBe(0);
     const { results } = done.json() as { results: ResumeResult[] };
     expect(results.map(({ method, different }) => [method, different])).toEqual(

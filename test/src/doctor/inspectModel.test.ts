@@ -4,7 +4,8 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/config/index.js';
 import { fitOf, inspectModel } from '../../../src/doctor/inspectModel.js';
-import { runCli, temporaryFolder } from '../cli/runCli.js';
+import { temporaryFolder } from '../cli/runCli.js';
+import { runHere } from '../cli/runHere.js';
 
 const { signal } = new AbortController();
 const config = resolveConfig({ inference: { sequences: 2, contextSize: 512 } });
@@ -33,13 +34,13 @@ it('is a command: inspect, list, and what they refuse', async () => {
   const folder = temporaryFolder();
   copyFileSync(tiny, path.join(folder, 'a.gguf'));
   writeFileSync(path.join(folder, 'b.gguf'), 'This is no model, and long enough to be read as one.');
-  const list = await runCli(['models', 'list', folder, '--json']);
+  const list = await runHere(['models', 'list', folder, '--json']);
   expect(list.json()).toMatchObject([
     { file: path.join(folder, 'a.gguf'), training: { fits: true }, why: null },
     { file: path.join(folder, 'b.gguf'), training: null, why: expect.stringMatching(/^\[unsupported_file\]/) },
   ]);
-  const inspect = await runCli(['models', 'inspect', path.join(folder, 'b.gguf')]);
+  const inspect = await runHere(['models', 'inspect', path.join(folder, 'b.gguf')]);
   expect([inspect.code, inspect.stderr]).toEqual([1, expect.stringMatching(/^error \[invalid_file\]/)]);
-  const pull = await runCli(['models', 'pull', 'http://127.0.0.1:9/m.gguf', '--sha256', 'abc']);
+  const pull = await runHere(['models', 'pull', 'http://127.0.0.1:9/m.gguf', '--sha256', 'abc']);
   expect([pull.code, pull.stderr]).toEqual([2, expect.stringMatching(/--sha256: expected 64 hexadecimal digits/)]);
 });

@@ -23,7 +23,8 @@ import { readSealed } from '../../../src/sealed.js';
 import { perform } from '../../../src/stages/stage.js';
 import { trainStage } from '../../../src/stages/train.js';
 import { startOpenAiServer } from '../../loopback/openaiServer.mjs';
-import { runCli, temporaryFolder } from '../cli/runCli.js';
+import { temporaryFolder } from '../cli/runCli.js';
+import { runHere } from '../cli/runHere.js';
 
 const base = temporaryFolder();
 const name = path.join(base, 'sweep');
@@ -438,17 +439,17 @@ describe('a sweep as a folder', () => {
       ...[1, 2].map((seed) => path.join(name, `seed-${seed}`)),
     ]);
     expect(list[0]).toMatchObject({ problem: null, finished: expect.arrayContaining(['ladder', 'ablate-judge']) });
-    const compared = await runCli(['runs', 'compare', name, '--json']);
+    const compared = await runHere(['runs', 'compare', name, '--json']);
     expect(compared.json()).toMatchObject({
       runs: [at('seed-1'), at('seed-2')],
       settings: expect.arrayContaining([{ key: 'seed', values: [1, 2] }]),
     });
-    const alone = await runCli(['report', '--run', name]);
+    const alone = await runHere(['report', '--run', name]);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringMatching(/expected --out FILE for a page of 2 runs/)]);
-    const page = await runCli(['report', '--run', name, '--out', path.join(base, 'sweep.html'), '--json']);
+    const page = await runHere(['report', '--run', name, '--out', path.join(base, 'sweep.html'), '--json']);
     expect(page.json()).toMatchObject({ runs: [1, 2].map((seed) => `${name}/seed-${seed}`) });
     for (const command of [['train', 'ppo'], ['ladder']]) {
-      const refused = await runCli([...command, '--run', name, '--json']);
+      const refused = await runHere([...command, '--run', name, '--json']);
       expect([command, refused.code]).toEqual([command, 1]);
       expect(refused.json()).toMatchObject({
         error: { code: 'unsupported_file', message: expect.stringMatching(/is a sweep.*seed-1.*--seeds/) },
@@ -463,11 +464,11 @@ describe('a sweep as a folder', () => {
   });
 
   it('takes its settings from sweep.json, and says on the command line what is left', async () => {
-    const planned = await runCli(['ladder', '--run', name, '--seeds', '2', '--dry-run', '--json']);
+    const planned = await runHere(['ladder', '--run', name, '--seeds', '2', '--dry-run', '--json']);
     expect(planned.json()).toMatchObject({ left: 0 });
     const values = ['ablate', 'rho', '--run', name, '--set', 'ablate.rho=[0,0.5]'];
-    expect((await runCli([...values, '--dry-run'])).stdout).toMatch(/train spark-rho0 +1 done\n.*0 left/s);
-    const done = await runCli([...values, '--json']);
+    expect((await runHere([...values, '--dry-run'])).stdout).toMatch(/train spark-rho0 +1 done\n.*0 left/s);
+    const done = await runHere([...values, '--json']);
     expect(done.code).toBe(0);
     expect(done.json()).toMatchObject({
       experiment: 'ablate-rho',
@@ -499,7 +500,7 @@ describe('a sweep as a folder', () => {
       [['ablate', 'everything'], /everything/],
     ];
     for (const [args, message] of wrong) {
-      const refused = await runCli([...args, '--run', path.join(base, 'none'), '--json']);
+      const refused = await runHere([...args, '--run', path.join(base, 'none'), '--json']);
       expect([args, refused.code, refused.stderr]).toEqual([args, 2, expect.stringMatching(message)]);
     }
     expect(existsSync(path.join(base, 'none'))).toBe(false);

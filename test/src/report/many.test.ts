@@ -7,7 +7,8 @@ import { type ManyReport, readReports } from '../../../src/report/many.js';
 import { Run } from '../../../src/run/run.js';
 import { evaluateStage } from '../../../src/stages/evaluate.js';
 import { perform } from '../../../src/stages/stage.js';
-import { runCli, temporaryFolder } from '../cli/runCli.js';
+import { temporaryFolder } from '../cli/runCli.js';
+import { runHere } from '../cli/runHere.js';
 import { exampleTrajectory, TWO_STEPS } from '../trajectory/example.js';
 
 const base = temporaryFolder();
@@ -75,7 +76,7 @@ it('refuses one run, and a run twice', async () => {
 
 it('is a page beside the runs, whose own are as they were', async () => {
   const out = at('both.html');
-  const done = await runCli(['report', '--run', at('a'), at('b'), '--out', out, '--json']);
+  const done = await runHere(['report', '--run', at('a'), at('b'), '--out', out, '--json']);
   expect(done.json()).toMatchObject({ report: out, differences: [{ questions: 4 }] });
   expect(readFileSync(out, 'utf8')).toContain('Paired differences');
 });

@@ -6,7 +6,8 @@ import { silentLog } from '../../../src/log.js';
 import { compareRuns, listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { lockRun } from '../../../src/run/lock.js';
 import { Run } from '../../../src/run/run.js';
-import { runCli, temporaryFolder } from '../cli/runCli.js';
+import { temporaryFolder } from '../cli/runCli.js';
+import { runHere } from '../cli/runHere.js';
 
 const base = temporaryFolder();
 const at = (name: string) => path.join(base, name);
@@ -80,13 +81,13 @@ describe('runs', () => {
   });
 
   it('is a command that asks before it removes', async () => {
-    const refused = await runCli(['runs', 'rm', at('a'), '--json']);
+    const refused = await runHere(['runs', 'rm', at('a'), '--json']);
     expect([refused.code, existsSync(at('a'))]).toEqual([2, true]);
-    const compared = await runCli(['runs', 'compare', at('a'), at('a')]);
+    const compared = await runHere(['runs', 'compare', at('a'), at('a')]);
     expect(compared.stdout).toMatch(
       /settings that differ: none\s+results .*\s+evaluate sft\.accuracy +0\.5000 +0\.5000/,
     );
-    const removed = await runCli(['runs', 'rm', at('a'), '--yes']);
+    const removed = await runHere(['runs', 'rm', at('a'), '--yes']);
     expect([removed.code, existsSync(at('a'))]).toEqual([0, false]);
   });
 });

@@ -7,7 +7,8 @@ import { silentLog } from '../../../src/log.js';
 import { Parts } from '../../../src/run/parts.js';
 import { askPolicy } from '../../../src/stages/ask.js';
 import type { Step } from '../../../src/trajectory/trajectory.js';
-import { runCli, temporaryFolder } from '../cli/runCli.js';
+import { temporaryFolder } from '../cli/runCli.js';
+import { runHere } from '../cli/runHere.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
 
 const script = continuations([
@@ -55,12 +56,12 @@ it('refuses what is no question, and stops when it is told to', async () => {
 });
 
 it('is a command that needs no run, and prints one document', async () => {
-  const done = await runCli(['ask', 'What is 3 + 4?', '--option', '7', '--option', '8', '--json']);
+  const done = await runHere(['ask', 'What is 3 + 4?', '--option', '7', '--option', '8', '--json']);
   expect(done.json()).toMatchObject({ question: 'What is 3 + 4?', options: ['7', '8'], stage: null, adapter: null });
   const { answer, option } = done.json() as { answer: string | null; option: string | null };
   expect(option).toBe(answer === null ? null : (['7', '8']['AB'.indexOf(answer)] ?? null));
   const name = path.join(temporaryFolder(), 'none');
-  const none = await runCli(['ask', 'What?', '--run', name]);
+  const none = await runHere(['ask', 'What?', '--run', name]);
   expect([none.code, none.stderr]).toEqual([1, expect.stringMatching(/^error \[no_data\]: expected a run at/)]);
   expect(existsSync(name)).toBe(false);
 });

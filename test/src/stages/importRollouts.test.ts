@@ -9,7 +9,8 @@ import { importStage } from '../../../src/stages/importRollouts.js';
 import { perform } from '../../../src/stages/stage.js';
 import { trainStage } from '../../../src/stages/train.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
-import { readLines, runCli, temporaryFolder } from '../cli/runCli.js';
+import { readLines, temporaryFolder } from '../cli/runCli.js';
+import { runHere } from '../cli/runHere.js';
 import { rolloutRows, writeTable } from '../trajectory/sparkTable.js';
 
 const folder = temporaryFolder();
@@ -23,7 +24,7 @@ it('are imported once, marked, and train SFT and PPO', async () => {
     ...rolloutRows('q24', 3, 'B').slice(1),
   ]);
   const name = path.join(folder, 'paper');
-  const imported = await runCli(['trajectories', 'import', file, '--run', name, '--json']);
+  const imported = await runHere(['trajectories', 'import', file, '--run', name, '--json']);
   expect(imported.stderr).not.toContain('error');
   expect(imported.json()).toMatchObject({
     ...{ set: 'min-score-tau6', rows: 50, trajectories: 24, steps: 48, right: 18, wrong: 6, unanswered: 0 },
