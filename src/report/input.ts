@@ -1,6 +1,7 @@
 /** What a report is made of: plain data that can be read from a run's files. */
 import type { StageResult, StageTraining, Warning } from '../evaluate/warnings.js';
 import type { Table } from './tables.js';
+import type { Transcripts } from './transcripts.js';
 
 export interface ReportInput {
   readonly title: string;
@@ -17,6 +18,8 @@ export interface ReportInput {
    */
   readonly training: readonly StageTraining[];
   readonly warnings: readonly Warning[];
+  /** Answers to read; absent where no stage with actions has answered yet. */
+  readonly transcripts?: Transcripts;
   /** Of several runs: tables that compare them, and how to read these. */
   readonly many?: { readonly tables: readonly Table[]; readonly notes: readonly string[] };
 }

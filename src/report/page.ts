@@ -12,6 +12,7 @@ import type { ReportInput } from './input.js';
 import { paintWithVariables } from './style.js';
 import { notesSection, tableSection } from './tables.js';
 import { escapeHtml, LADDER_COLUMNS, ladderCells, oneLine } from './text.js';
+import { transcriptsSection } from './transcripts.js';
 
 export function renderReport(run: ReportInput): string {
   const acting = run.stages.filter(({ evaluation }) => evaluation.effectiveActions > 0);
@@ -31,6 +32,7 @@ ${section('Failure signs', warnings(run))}
 ${section('The ladder', run.stages.length === 0 ? nothing('No stage has been evaluated yet.') : ladder(run.stages) + grid(ladderCharts))}
 ${training.length === 0 ? '' : section('Training', validations(run.training) + grid(training))}
 ${run.stages.length === 0 ? '' : section('By category', categories(run.stages, 'accuracy') + categories(acting, 'entropy'))}
+${run.transcripts === undefined ? '' : section('Transcripts to read', transcriptsSection(run.transcripts))}
 ${section('Configuration', configuration(run.config))}`,
   );
 }

@@ -68,6 +68,15 @@ figure.wide svg{min-width:640px}
 code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 pre{overflow-x:auto;margin:0;padding:14px}
 details>summary{cursor:pointer;padding:10px 14px;color:var(--soft)}
+.transcript{margin-top:8px}
+.transcript summary{overflow-wrap:anywhere}
+.wrong{color:var(--alarm)}
+.steps{padding:0 14px 12px}
+.steps h4{font-size:13px;margin:14px 0 4px}
+.said,.did,.saw,.options li{white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0;font-size:14px}
+.did,.saw{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;border-left:3px solid var(--tint);padding:2px 10px}
+.saw{border-color:var(--think);color:var(--soft)}
+.options{margin:4px 0;padding:0;list-style:none}
 .key{display:flex;flex-wrap:wrap;gap:2px 14px;margin:4px 0 0;padding:0;list-style:none;font-size:12.5px;color:var(--soft)}
 .key i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px;vertical-align:-1px}
 @media (max-width:560px){main{padding:22px 12px 48px}h1{font-size:22px}th,td{padding:7px 9px}figure{padding:12px 8px 6px}}

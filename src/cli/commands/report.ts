@@ -1,15 +1,17 @@
-/** `spark-rl report`: writes a run's page; the run itself is only read. */
+/** `spark-rl report`: writes a run's page, or serves it while the run goes on; the run itself is only read. */
 import path from 'node:path';
 import { isNodeError, SparkError } from '../../errors.js';
-import type { Log } from '../../log.js';
+import { type Log, silentLog } from '../../log.js';
 import { type NamedRun, readReports } from '../../report/many.js';
 import { readReport } from '../../report/read.js';
+import { servePage } from '../../report/serve.js';
 import { renderLadderTable } from '../../report/text.js';
 import { runRoot } from '../../run/folder.js';
 import { Run } from '../../run/run.js';
 import { SweepFolder } from '../../run/sweepFolder.js';
 import { writeWhole } from '../../sealed.js';
 import { defineCommand } from '../command.js';
+import type { CommandContext } from '../run.js';
 
 export default defineCommand({
   options: {
@@ -23,12 +25,21 @@ export default defineCommand({
       type: 'string',
       describe: 'file to write instead of report.html in the run folder; needed for several runs',
     },
+    watch: {
+      type: 'boolean',
+      default: false,
+      describe: 'serve the page on this machine, up to date, until Ctrl-C; writes nothing',
+    },
+    port: { type: 'number', describe: 'for --watch; default a free one' },
   },
   examples: [
     ['$0 report --run /archive/my --out my.html', 'of a run that may not be written to'],
     ['$0 report --run a b --out both.html', 'two runs side by side, with paired differences'],
+    ['$0 report --run my --watch', 'a page to keep open beside a training'],
   ],
   async run(args, { log, signal }) {
+    refuseUnused(args);
+    if (args.watch) return watch(args.run, args.port ?? 0, { log, signal });
     const roots = rootsOf(args.run);
     const runs = roots.map(({ name, root }) => ({ name, run: Run.read(root, { log, signal }) }));
     const [first] = runs;
@@ -41,6 +52,42 @@ export default defineCommand({
     return { json: { report, stages: stages.length }, text: report ?? renderLadderTable(stages) };
   },
 });
+
+function refuseUnused({
+  watch,
+  out,
+  port,
+}: {
+  watch: boolean;
+  out?: string | undefined;
+  port?: number | undefined;
+}): void {
+  if (watch && out !== undefined)
+    throw new SparkError('invalid_argument', '--out: --watch writes no file; leave one out');
+  if (!watch && port !== undefined)
+    throw new SparkError('invalid_argument', '--port is for --watch; add it, or leave it out');
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_536)) {
+    throw new SparkError('invalid_argument', `--port: expected a whole number from 0 to 65535, got ${port}`);
+  }
+}
+
+/** The browser asks again after so long. */
+const WATCH_SECONDS = 15;
+
+async function watch(names: readonly string[], port: number, context: CommandContext) {
+  const { log, signal } = context;
+  // Read anew each time: a sweep gets new runs, a run new stages. What is half done is no warning here.
+  const render = async () => {
+    const runs = rootsOf(names).map(({ name, root }) => ({ name, run: Run.read(root, { log: silentLog, signal }) }));
+    const [first] = runs;
+    if (first === undefined) throw new SparkError('no_data', `${names.join(', ')}: no run yet`);
+    return (runs.length > 1 ? await readReports(runs) : await readReport(first.run)).html;
+  };
+  const { url, closed } = await servePage(render, { port, everySeconds: WATCH_SECONDS, signal });
+  log.info(`${url} shows it, new every ${WATCH_SECONDS} s; Ctrl-C ends this`);
+  await closed;
+  return { json: { url }, text: '' };
+}
 
 /** The runs that are named, a sweep as its runs. */
 function rootsOf(given: readonly string[]): { readonly name: string; readonly root: string }[] {

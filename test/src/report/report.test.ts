@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ReportInput } from '../../../src/report/input.js';
 import { renderReport } from '../../../src/report/page.js';
 import { renderLadderTable } from '../../../src/report/text.js';
-import { sampleRun } from './sample.js';
+import { sampleRun, trajectoryOf } from './sample.js';
 
 const run = sampleRun();
 const html = renderReport(run);
@@ -59,6 +59,16 @@ describe('renderReport', () => {
     // Never one without the other.
     const both = ['Entropy by epoch', 'Actions below τ by epoch'];
     expect(charts(renderReport({ ...run, stages: [], training: epochs }))).toEqual(both);
+  });
+
+  it('has transcripts to read where there are answers', () => {
+    const trajectory = trajectoryOf({ steps: [{ action: EVIL, thought: EVIL, input: EVIL, observation: EVIL }] });
+    const picked = [{ why: [EVIL], trajectory, reward: null }];
+    const page = renderReport({ ...run, transcripts: { stage: EVIL, picked, questions: new Map(), tau: 6 } });
+    expect(page).toContain('<h2>Transcripts to read</h2>');
+    expect(openTags(page)).toEqual([]);
+    expect(page).not.toMatch(/<script|<img/);
+    expect(html).not.toContain('Transcripts to read');
   });
 
   it('places curves by their values', () => {

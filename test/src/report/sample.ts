@@ -27,6 +27,19 @@ const STEP: Step = {
   processOk: null,
 };
 
+/** A trajectory of which only what matters is given. */
+export function trajectoryOf({
+  steps,
+  ...given
+}: Partial<Omit<Trajectory, 'steps'>> & { readonly steps: readonly Partial<Step>[] }): Trajectory {
+  return {
+    ...{ id: '0', questionId: 0, category: 'math', selection: 'policy', tau: null, generator: 'sample', judge: null },
+    ...{ seed: 0, answerText: '', answer: 'A', correct: true, end: 'answered', tokens: [], segments: [] },
+    ...given,
+    steps: steps.map((step, index) => ({ ...STEP, index, ...step })),
+  };
+}
+
 /** `weights`: how often each action is taken; empty for a stage without tools. */
 function stage(name: string, rate: number, weights: readonly number[], seed: number): StageResult {
   const random = seededRandom(seed);
@@ -34,27 +47,11 @@ function stage(name: string, rate: number, weights: readonly number[], seed: num
   const trajectories = Array.from({ length: 280 }, (_, id): Trajectory => {
     const count = bag.length === 0 ? 0 : 1 + Math.floor(random() * 4);
     const correct = random() < rate;
-    return {
-      id: `${id}`,
-      questionId: id,
-      category: CATEGORIES[id % 14]!,
-      selection: 'policy',
-      tau: null,
-      generator: 'sample',
-      judge: null,
-      seed,
-      steps: Array.from({ length: count }, (_, index) => ({
-        ...STEP,
-        index,
-        action: bag[Math.floor(random() * bag.length)]!,
-      })),
-      answerText: '',
+    return trajectoryOf({
+      ...{ id: `${id}`, questionId: id, category: CATEGORIES[id % 14]!, seed, correct },
+      steps: Array.from({ length: count }, () => ({ action: bag[Math.floor(random() * bag.length)]! })),
       answer: correct || random() < 0.9 ? 'A' : null,
-      correct,
-      end: 'answered',
-      tokens: [],
-      segments: [],
-    };
+    });
   });
   return { name, evaluation: summarize(trajectories, ACTIONS) };
 }
