@@ -10,7 +10,7 @@ export const MOST_CHARACTERS = 4000;
 /** Where the text stands: an answer block is nothing but the answer, a chain of thought ends with it. */
 export type AnswerPlace = 'block' | 'chain';
 
-const SENTENCE = /answer(?: is|:)[ \t]*:?/gi;
+const SENTENCE = /answer(?: is|:)(?![\w'’])[ \t]*:?/gi;
 const BOXED = '\\boxed{';
 
 /**
@@ -30,7 +30,9 @@ export function answersIn(text: string, place: AnswerPlace): string[] {
 function stated(text: string): string | null {
   let said: string | null = null;
   for (const match of text.matchAll(SENTENCE)) {
-    const rest = text.slice(match.index + match[0].length, match.index + match[0].length + MOST_CHARACTERS + 2).trimStart();
+    const rest = text
+      .slice(match.index + match[0].length, match.index + match[0].length + MOST_CHARACTERS + 2)
+      .trimStart();
     const line = rest.split('\n', 1)[0]!.trim();
     // `**Answer:**` and nothing behind it
     if (/[^*_\s]/.test(line)) said = line;
@@ -64,10 +66,11 @@ const PAIRS: readonly (readonly [string, string])[] = [
   ['"', '"'],
   ['“', '”'],
   ["'", "'"],
+  ['(', ')'],
 ];
 const COMMANDS = [BOXED, '\\text{', '\\mathrm{'];
 
-/** Without Markdown, LaTeX and quotes around all of it, and without a dot at its end. */
+/** Without Markdown, LaTeX, quotes and parentheses around all of it, and without a dot at its end. */
 export function unwrapped(text: string): string {
   let inner = text.trim();
   for (;;) {
@@ -90,5 +93,7 @@ function unwrappedOnce(text: string): string {
     if (inner !== null && inner.length === text.length - command.length - 1) return inner;
   }
   // The end of an emphasis that began before the answer: **Answer: 42**
-  return text.endsWith('**') && text.indexOf('**') === text.length - 2 ? text.slice(0, -2) : text.replace(/^\*\*(?!.*\*\*)/s, '');
+  return text.endsWith('**') && text.indexOf('**') === text.length - 2
+    ? text.slice(0, -2)
+    : text.replace(/^\*\*(?!.*\*\*)/s, '');
 }

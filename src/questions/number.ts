@@ -19,7 +19,8 @@ const GROUP = '[, \\u00a0\\u2009\\u202f]';
 const DECIMAL = `(?:\\d{1,3}(?:(?<s>${GROUP})\\d{3}(?:\\k<s>\\d{3})*)(?!\\d)|\\d+)(?:\\.\\d+)?|\\.\\d+`;
 // A space would be that of 1 1/2.
 const part = (name: string) => `(?<${name}>\\d{1,3}(?:,\\d{3})+(?!\\d)|\\d+(?:\\.\\d+)?)`;
-const POWER = '(?:[eE](?<e>[+-]?\\d{1,4})|\\s*(?:x|×|\\*|·|\\\\times|\\\\cdot)\\s*10(?:\\^|\\*\\*)[{(]?(?<p>[+-]?\\d{1,4})[)}]?)';
+const POWER =
+  '(?:[eE](?<e>[+-]?\\d{1,4})|\\s*(?:x|×|\\*|·|\\\\times|\\\\cdot)\\s*10(?:\\^|\\*\\*)[{(]?(?<p>[+-]?\\d{1,4})[)}]?)';
 
 const SIGN = '(?<sign>[+-]?)\\s*';
 const FRACTION = new RegExp(`^${SIGN}(?:(?<whole>\\d+)\\s+)?${part('top')}\\s*/\\s*${part('bottom')}`);
@@ -72,13 +73,13 @@ function startingNumber(text: string): Found | null {
   for (const form of [FRACTION, LATEX, TEN, PLAIN]) {
     const match = form.exec(text);
     if (match === null) continue;
-    const value = valueOf(match.groups!);
+    const value = numberOf(match.groups!);
     return value === null ? null : { value, rest: text.slice(match[0].length) };
   }
   return null;
 }
 
-function valueOf({ sign, whole, top, bottom, n, e, p }: Record<string, string | undefined>): Fraction | null {
+function numberOf({ sign, whole, top, bottom, n, e, p }: Record<string, string | undefined>): Fraction | null {
   const exponent = Number(e ?? p ?? 0);
   if (Math.abs(exponent) > MOST_EXPONENT) return null;
   const size = top === undefined ? digits(n ?? '1').mul(tenTo(exponent)) : ratio(whole, top, bottom!);
@@ -114,7 +115,11 @@ function withoutCurrency(text: string, unit: string | null): string {
 function isUnit(rest: string, unit: string | null): boolean {
   if (rest === '' || rest === '.') return true;
   if (unit === null) return false;
-  const plain = rest.replace(/\s+/g, ' ').replace(/^\\(?=[%$])/, '').replace(/^\\text\{(.*)\}$/, '$1').trim();
+  const plain = rest
+    .replace(/\s+/g, ' ')
+    .replace(/^\\(?=[%$])/, '')
+    .replace(/^\\text\{(.*)\}$/, '$1')
+    .trim();
   if (unit !== 'any') return plain === plainDigits(unit).replace(/\s+/g, ' ');
   return plain.length <= 60 && /^[\p{L}\p{Sc}%°µ]/u.test(plain) && !/(?:^|[\s-])\d|=/.test(plain);
 }

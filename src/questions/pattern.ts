@@ -10,7 +10,8 @@ const MOST_PATTERN = 2000;
 
 /** Compiled, to match whole texts. Throws an Error that says why not, for what is no expression or would match an empty answer. */
 export function compilePattern(pattern: string, ignoreCase: boolean): (text: string) => boolean {
-  if (pattern.length > MOST_PATTERN) throw new Error(`expected at most ${MOST_PATTERN} characters, got ${pattern.length}`);
+  if (pattern.length > MOST_PATTERN)
+    throw new Error(`expected at most ${MOST_PATTERN} characters, got ${pattern.length}`);
   const compiled = compiledPattern(pattern, ignoreCase);
   const matches = (text: string) => compiled.matcher(text).matches();
   if (matches('')) throw new Error('it matches an empty answer');
@@ -21,8 +22,11 @@ function compiledPattern(pattern: string, ignoreCase: boolean): RE2JS {
   try {
     return RE2JS.compile(pattern, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
   } catch (error) {
-    throw new Error(`${(error as Error).message}; write it in the syntax of RE2, without look-arounds and back-references`, {
-      cause: error,
-    });
+    throw new Error(
+      `${(error as Error).message}; write it in the syntax of RE2, without look-arounds and back-references`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -20,7 +20,7 @@ export const rowSchema = z.object({
   cot_content: z.string().nullish(),
   category: z.string().min(1).nullish(),
   src: z.string().nullish(),
-  verifier: z.unknown(),
+  verifier: z.unknown().optional(),
 });
 
 type Row = z.infer<typeof rowSchema>;
@@ -32,9 +32,10 @@ const NO_CATEGORY = 'other';
 export function questionOf(row: Row, verifier: VerifierSettings | null): Question {
   const options = row.options ?? [];
   const own = row.verifier == null ? null : readVerifier(row.verifier);
-  const answer = typeof row.answer === 'number' ? String(row.answer) : row.answer;
+  const answer = typeof row.answer === 'number' ? exactText(row.answer) : row.answer;
   const asked = { question: row.question, options };
-  const graded = options.length === 0 ? free({ ...row, answer }, own ?? verifier) : lettered({ ...row, options, answer }, own);
+  const graded =
+    options.length === 0 ? free({ ...row, answer }, own ?? verifier) : lettered({ ...row, options, answer }, own);
   return {
     question_id: row.question_id ?? idOf(asked),
     ...asked,
@@ -45,6 +46,14 @@ export function questionOf(row: Row, verifier: VerifierSettings | null): Questio
     src: row.src ?? '',
     ...(graded.verifier === undefined ? {} : { verifier: graded.verifier }),
   };
+}
+
+/** JSON reads 12345678901234567891 as another number. */
+function exactText(answer: number): string {
+  if (Number.isFinite(answer) && (!Number.isInteger(answer) || Number.isSafeInteger(answer))) return String(answer);
+  throw new Error(
+    `answer: expected a number of at most ${Number.MAX_SAFE_INTEGER}, or a text, got ${answer}; write it in quotes`,
+  );
 }
 
 type Graded = Pick<Question, 'answer' | 'answer_index' | 'verifier'>;
@@ -63,7 +72,9 @@ function readVerifier(given: unknown): VerifierSettings {
   const parsed = verifierSchema.safeParse(withoutNulls(typeof given === 'string' ? fromText(given) : given));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => [...path, message].join(': '));
-  throw new Error(`verifier: expected one of ${VERIFIERS.join(', ')}, or an object with its name and settings; ${problems.join('; ')}`);
+  throw new Error(
+    `verifier: expected one of ${VERIFIERS.join(', ')}, or an object with its name and settings; ${problems.join('; ')}`,
+  );
 }
 
 /** A column of structures has null where a row says nothing. */
@@ -81,12 +92,19 @@ function fromText(given: string): unknown {
   }
 }
 
-function lettered({ options, answer, answer_index: index }: Given & { options: string[] }, own: VerifierSettings | null): Graded {
+function lettered(
+  { options, answer, answer_index: index }: Given & { options: string[] },
+  own: VerifierSettings | null,
+): Graded {
   if (options.length === 1 || options.length > LETTERS.length) {
-    throw new Error(`options: expected two to ${LETTERS.length}, or none for an answer in words, got ${options.length}`);
+    throw new Error(
+      `options: expected two to ${LETTERS.length}, or none for an answer in words, got ${options.length}`,
+    );
   }
   if (own !== null && own.name !== 'letter') {
-    throw new Error(`verifier: expected letter for a question with options, got ${own.name}; leave out the options or the verifier`);
+    throw new Error(
+      `verifier: expected letter for a question with options, got ${own.name}; leave out the options or the verifier`,
+    );
   }
   const right = index == null ? indexOf(answer, options) : agreeing(answer, index, options);
   const letter = LETTERS[right]!;
@@ -98,10 +116,14 @@ function lettered({ options, answer, answer_index: index }: Given & { options: s
 
 function agreeing(answer: string, index: number, options: readonly string[]): number {
   if (index >= options.length) {
-    throw new Error(`answer_index: expected less than the ${options.length} options of this row, got ${index}; correct the row`);
+    throw new Error(
+      `answer_index: expected less than the ${options.length} options of this row, got ${index}; correct the row`,
+    );
   }
   if (answer === LETTERS[index] || (answer === options[index] && !isLetter(answer, options))) return index;
-  throw new Error(`answer: expected "${LETTERS[index]}", the letter of answer_index ${index}, got "${answer}"; correct one`);
+  throw new Error(
+    `answer: expected "${LETTERS[index]}", the letter of answer_index ${index}, got "${answer}"; correct one`,
+  );
 }
 
 const isLetter = (answer: string, options: readonly string[]): boolean =>
@@ -119,7 +141,8 @@ function indexOf(answer: string, options: readonly string[]): number {
 }
 
 function free({ answer, answer_index: index }: Given, verifier: VerifierSettings | null): Graded {
-  if (index != null) throw new Error(`answer_index: expected none without options, got ${index}; add the options, or leave it out`);
+  if (index != null)
+    throw new Error(`answer_index: expected none without options, got ${index}; add the options, or leave it out`);
   if (verifier === null) {
     throw new Error(
       'verifier: expected one for a question without options, got none; name it in the row, or for the whole file with ' +
@@ -127,7 +150,9 @@ function free({ answer, answer_index: index }: Given, verifier: VerifierSettings
     );
   }
   if (verifier.name === 'letter') {
-    throw new Error('options: expected two or more for the verifier letter, got none; add them, or name another verifier');
+    throw new Error(
+      'options: expected two or more for the verifier letter, got none; add them, or name another verifier',
+    );
   }
   checkAnswer(answer, verifier);
   return { answer, answer_index: null, verifier };
@@ -146,6 +171,8 @@ function checkAnswer(answer: string, verifier: VerifierSettings): void {
   try {
     compilePattern(answer, verifier.ignoreCase);
   } catch (error) {
-    throw new Error(`answer: expected a regular expression, got "${answer}": ${(error as Error).message}`, { cause: error });
+    throw new Error(`answer: expected a regular expression, got "${answer}": ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

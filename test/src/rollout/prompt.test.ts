@@ -30,7 +30,8 @@ describe('renderInstructions', () => {
   });
 
   it('asks for a text where a question has no options', () => {
-    const render = (actions: ActionInfo[]) => renderInstructions(actions, { maxSteps: 3, example: true, wanted: 'a number alone' });
+    const render = (actions: ActionInfo[]) =>
+      renderInstructions(actions, { maxSteps: 3, example: true, wanted: 'a number alone' });
     const two = render([shown('a', 'this'), shown('b', 'that'), shown('think')]);
     expect(two).not.toMatch(/option|letter|multiple|\(X\)/);
     expect(two).toContain('<answer>a number alone</answer>');
