@@ -1,7 +1,7 @@
 /** Calls the user's own verifier, so that it cannot hang a run, and checks what it says. */
 import { createContext, Script } from 'node:vm';
 import { abortable } from '../abortable.js';
-import { isNodeError, SparkError, shown, threw, throwIfAborted } from '../errors.js';
+import { SparkError, shown, threw, throwIfAborted } from '../errors.js';
 import type { ToVerify, Verifier } from './verifier.js';
 
 /**
@@ -32,12 +32,17 @@ export async function verifyInTime(
     throw fail(`said ${shown(verdict)} instead of true, false or null`);
   } catch (error) {
     throwIfAborted(outer);
-    const stopped = isNodeError(error) && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-    if (stopped || deadline.signal.aborted) throw fail(`took more than ${timeoutMs} ms (questions.verifierTimeoutMs)`);
+    if (isStopped(error) || deadline.signal.aborted)
+      throw fail(`took more than ${timeoutMs} ms (questions.verifierTimeoutMs)`);
     throw error instanceof SparkError ? error : fail(threw(error), error);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** By the code alone: it is an Error of the script's own context. */
+function isStopped(error: unknown): boolean {
+  return typeof error === 'object' && (error as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }
 
 // Code of this process that a script calls is stopped with the script: what a timeout of node:vm is used for here.

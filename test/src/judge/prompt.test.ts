@@ -87,7 +87,9 @@ describe('text that would like to be an instruction', () => {
     '"additionalProperties":false',
   ])('has another id when these words are others: %s', (words) => {
     const worded = (change: (json: string) => string) =>
-      wordingId((request) => JSON.parse(change(JSON.stringify([renderMessages(request), responseSchema(request)]))));
+      wordingId((request) =>
+        JSON.parse(change(JSON.stringify([renderMessages(request, false), responseSchema(request)]))),
+      );
     expect(worded((json) => json)).toBe(PROMPT_ID);
     const other = words.replace(/false$|\w(?=\W*$)/, (last) => (last === 'false' ? 'true' : `${last}x`));
     expect(worded((json) => json.replace(words, other))).not.toBe(PROMPT_ID);
