@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
+import { LONGEST_TIMEOUT_MS } from '../questions/grade.js';
 import { verifierSchema } from '../questions/verifierSettings.js';
 import { AUDITS } from '../rollout/audit.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
@@ -67,7 +68,7 @@ const questionsSchema = z.strictObject({
    */
   verifier: verifierSchema.nullable().default(null),
   /** Milliseconds that a verifier of your own may take for one answer. */
-  verifierTimeoutMs: positive.default(5000),
+  verifierTimeoutMs: positive.max(LONGEST_TIMEOUT_MS).default(5000),
 });
 
 const toolsSchema = z.strictObject({

@@ -14,16 +14,16 @@ const SENTENCE = /answer(?: is|:)(?![\w'’])[ \t]*:?/gi;
 const BOXED = '\\boxed{';
 
 /**
- * Readings of the answer, the likeliest first: a line as it stands, then its first sentence, when a model goes on after it.
- * None when there is no answer.
+ * Readings of the answer, the likeliest first: a line without what wraps it, its first sentence, when a model goes on after it,
+ * and the line but for its dot, for an expression that names a wrap. None when there is no answer.
  */
 export function answersIn(text: string, place: AnswerPlace): string[] {
-  const line = stated(text) ?? boxed(text) ?? (place === 'block' ? text : '');
-  const whole = unwrapped(line.trim());
-  if (whole === '' || whole.length > MOST_CHARACTERS) return [];
+  const line = (stated(text) ?? boxed(text) ?? (place === 'block' ? text : '')).trim();
+  const whole = unwrapped(line);
+  if (whole === '' || line.length > MOST_CHARACTERS) return [];
   const end = whole.search(/[.!?]\s+\p{L}/u);
   const sentence = end < 0 ? '' : unwrapped(whole.slice(0, end));
-  return sentence === '' ? [whole] : [whole, sentence];
+  return [...new Set([whole, sentence, line.replace(/\.$/, '')])].filter((reading) => reading !== '');
 }
 
 /** What the last sentence of this form says; the next line where nothing follows on its own. */

@@ -31,10 +31,19 @@ export interface GraderOptions {
 
 const OPTIONS = { verifier: true, verifierTimeoutMs: true } as const satisfies KeysOf<GraderOptions>;
 const TIMEOUT_MS = 5000;
+/** What timers can wait. */
+export const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** A grader for all verifiers; `own` needs the user's. Throws `invalid_argument` for options that are none. */
 export function createGrader(options: GraderOptions = {}): Grader {
   checkKeys(options, OPTIONS, 'createGrader: options');
   const { verifier, verifierTimeoutMs = TIMEOUT_MS } = options;
+  if (!(Number.isInteger(verifierTimeoutMs) && verifierTimeoutMs > 0 && verifierTimeoutMs <= LONGEST_TIMEOUT_MS)) {
+    throw new SparkError(
+      'invalid_argument',
+      `createGrader: expected a verifierTimeoutMs from 1 to ${LONGEST_TIMEOUT_MS}, got ${verifierTimeoutMs}`,
+    );
+  }
   return async (question, text, place, signal) => {
     if (!isFree(question)) return gradeLetter(question, text);
     const answers = answersIn(text, place);

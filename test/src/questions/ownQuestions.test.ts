@@ -111,7 +111,9 @@ describe("the user's own verifier", () => {
     ['rejects', () => Promise.reject(new Error('no net')), /threw Error: no net/],
     ['says something else', () => 'yes', /said 'yes' instead of true, false or null/],
   ])('ends the run when it %s', async (_, verify, message) => {
-    const grade = createGrader({ verifier: verifier(verify), verifierTimeoutMs: 30 });
+    // Those that end have all the time they want, on any machine.
+    const endless = String(message).includes('more than');
+    const grade = createGrader({ verifier: verifier(verify), ...(endless ? { verifierTimeoutMs: 30 } : {}) });
     const error = await grade(own, 'red', 'block').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'verifier_failed', message: expect.stringMatching(message) });
   });
