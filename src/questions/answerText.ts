@@ -19,8 +19,9 @@ const BOXED = '\\boxed{';
  */
 export function answersIn(text: string, place: AnswerPlace): string[] {
   const line = (stated(text) ?? boxed(text) ?? (place === 'block' ? text : '')).trim();
+  if (line.length > MOST_CHARACTERS) return [];
   const whole = unwrapped(line);
-  if (whole === '' || line.length > MOST_CHARACTERS) return [];
+  if (whole === '') return [];
   const end = whole.search(/[.!?]\s+\p{L}/u);
   const sentence = end < 0 ? '' : unwrapped(whole.slice(0, end));
   return [...new Set([whole, sentence, line.replace(/\.$/, '')])].filter((reading) => reading !== '');

@@ -29,7 +29,7 @@ const TEN = /^(?<sign>[+-]?)10(?:\^|\*\*)[{(]?(?<p>[+-]?\d{1,4})[)}]?/;
 const PLAIN = new RegExp(`^${SIGN}(?<n>${DECIMAL})${POWER}?`);
 
 const BEFORE = /^(?:[A-Za-z]\w{0,30}\s*)?(?:=|≈|~)\s*|^(?:about|approximately|roughly|exactly)\s+/i;
-const SCALES: Readonly<Record<string, number>> = { thousand: 3, million: 6, billion: 9, trillion: 12 };
+const SCALES: Readonly<Record<string, number>> = { hundred: 2, thousand: 3, million: 6, billion: 9, trillion: 12 };
 
 /** The number that all of a text says; null when it says none, or more than one. */
 export function readNumber(text: string, unit: string | null = null): Fraction | null {
@@ -37,7 +37,7 @@ export function readNumber(text: string, unit: string | null = null): Fraction |
   const plain = plainDigits(text).replace(BEFORE, '');
   const found = startingNumber(withoutCurrency(plain, unit));
   if (found === null) return null;
-  const scale = /^\s*(thousand|million|billion|trillion)\b/i.exec(found.rest);
+  const scale = /^\s*(hundred|thousand|million|billion|trillion)s?\b/i.exec(found.rest);
   const value = scale === null ? found.value : found.value.mul(tenTo(SCALES[scale[1]!.toLowerCase()]!));
   const rest = found.rest.slice(scale?.[0].length ?? 0).trim();
   return isUnit(rest, unit) ? value : null;

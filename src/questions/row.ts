@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { MOST_CHARACTERS } from './answerText.js';
 import { normalized } from './exact.js';
 import { readNumber } from './number.js';
 import { compilePattern } from './pattern.js';
@@ -160,7 +161,11 @@ function free({ answer, answer_index: index }: Given, verifier: VerifierSettings
 
 /** A right answer by which no answer could be right, or every one, is a mistake in the file. */
 function checkAnswer(answer: string, verifier: VerifierSettings): void {
-  const wrong = (expected: string, todo: string) => new Error(`answer: expected ${expected}, got "${answer}"; ${todo}`);
+  const got = answer.length > 80 ? `${answer.slice(0, 79)}…` : answer;
+  const wrong = (expected: string, todo: string) => new Error(`answer: expected ${expected}, got "${got}"; ${todo}`);
+  if (answer.length > MOST_CHARACTERS) {
+    throw wrong(`at most ${MOST_CHARACTERS} characters`, 'no longer answer is read: shorten it');
+  }
   if (verifier.name === 'exact' && normalized(answer, verifier.ignoreCase) === '') {
     throw wrong('a text that is left after the normalisation', 'correct the answer');
   }
@@ -171,7 +176,7 @@ function checkAnswer(answer: string, verifier: VerifierSettings): void {
   try {
     compilePattern(answer, verifier.ignoreCase);
   } catch (error) {
-    throw new Error(`answer: expected a regular expression, got "${answer}": ${(error as Error).message}`, {
+    throw new Error(`answer: expected a regular expression, got "${got}": ${(error as Error).message}`, {
       cause: error,
     });
   }
