@@ -103,14 +103,18 @@ it('leaves the file as it is where grading fails', async () => {
   expect([third.correct, ...graded(third)]).toEqual([0, [null, false], [null, false]]);
 });
 
-it('tells an asked policy whether it is right', async () => {
+it('tells an asked policy whether it is right, and asks for what can be graded', async () => {
+  const script = continuations([['\n', '<answer>42.5</answer>']]);
+  const writer = Object.assign(new ScriptedGenerator(script), { wantsInstructions: true });
   await using run = await Run.open(
     { name: path.join(folder, 'asked'), questions: { verifier: 'number' }, tools: { enabled: ['calculator'] } },
-    { parts: { generator: async () => new ScriptedGenerator(continuations([['\n', '<answer>42.5</answer>']])) } },
+    { parts: { generator: async () => writer } },
   );
   const context = { config: run.config, parts: run.parts, signal: run.signal };
   const ask = (answer?: string) => askPolicy({ question: 'What?', options: [], answer, adapter: null }, context);
-  expect(await ask('42.5')).toMatchObject({ answer: '42.5', correct: true });
+  const right = await ask('42.5');
+  expect(right).toMatchObject({ answer: '42.5', correct: true });
+  expect(writer.detokenize(right.tokens)).toContain('finish with:\n<answer>a number alone</answer>');
   expect(await ask('42')).toMatchObject({ correct: false });
   expect(await ask()).toMatchObject({ answer: '42.5', correct: false });
   await expect(ask('much')).rejects.toMatchObject({ code: 'invalid_argument' });
