@@ -63,9 +63,9 @@ const observation = (text: string): Piece => [`${TAG.observation}${neutralizeTag
 /** The same question with `keep` of its options, in a new order. */
 export function reorder(known: Known, random: Random, keep: number): Known {
   const { question } = known;
-  const wrong = random.shuffle(question.options.map((_, i) => i).filter((i) => i !== question.answer_index));
-  const order = random.shuffle([question.answer_index, ...wrong.slice(0, keep - 1)]);
-  const index = order.indexOf(question.answer_index);
+  const wrong = random.shuffle(question.options.map((_, i) => i).filter((i) => i !== question.answer_index!));
+  const order = random.shuffle([question.answer_index!, ...wrong.slice(0, keep - 1)]);
+  const index = order.indexOf(question.answer_index!);
   return {
     ...known,
     question: {
@@ -115,7 +115,7 @@ const concluded = (known: Known): string => `So ${known.rules.answer} is (${know
 /** Input of `think` without any observation: names an option, mostly a wrong one. */
 function recalled(known: Known, random: Random): { text: string; letter: string } {
   const { question, rules } = known;
-  const index = random.unit() < 0.1 ? question.answer_index : random.int(0, question.options.length - 1);
+  const index = random.unit() < 0.1 ? question.answer_index! : random.int(0, question.options.length - 1);
   const value = question.options[index]!;
   const fact = titled(rules.goal);
   const text =

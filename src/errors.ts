@@ -46,6 +46,7 @@ export type SparkErrorCode =
   | 'inference_failed'
   // questions
   | 'invalid_question'
+  | 'verifier_failed'
   // tools
   | 'tool_input'
   | 'tool_timeout'

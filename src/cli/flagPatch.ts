@@ -22,6 +22,7 @@ const KEYS = {
   steps: 'rollout.maxSteps',
   'min-steps': 'rollout.minSteps',
   temperature: 'rollout.temperature',
+  verifier: 'questions.verifier',
 } as const;
 
 type Args = { readonly [flag in keyof typeof KEYS]?: unknown };

@@ -4,6 +4,7 @@ import type { InferredOptionTypes, Options } from 'yargs';
 import { type Config, type ConfigPatch, patchFromAssignment, readConfigFile, resolveConfig } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { POLICY } from '../judge/settings.js';
+import { VERIFIERS } from '../questions/verifierSettings.js';
 import { RunFolder, runRoot } from '../run/folder.js';
 import { SweepFolder } from '../run/sweepFolder.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
@@ -32,8 +33,17 @@ export const modelOptions = {
   },
 } as const satisfies Record<string, Options>;
 
+/** How the answers to questions without options are graded. */
+export const verifierOption = {
+  verifier: {
+    choices: VERIFIERS.filter((name) => name !== 'letter'),
+    describe: 'grades answers to questions without options whose row names no verifier; own: of the module parts',
+  },
+} as const satisfies Record<string, Options>;
+
 export const configOptions = {
   ...modelOptions,
+  ...verifierOption,
   run: { type: 'string', describe: 'run folder: a name under runs/, or a path' },
 } as const satisfies Record<string, Options>;
 
@@ -86,11 +96,7 @@ export async function configFromArgs(
   extra: ConfigPatch = {},
   kind: 'run' | 'sweep' | 'none' = 'run',
 ): Promise<Config> {
-  const file = args.config === undefined ? {} : await readConfigFile(args.config);
-  const name = args.run ?? file.name;
-  const stored = storedConfig(runRoot(typeof name === 'string' ? name : 'run'), extra, kind);
-  const set = (args.set ?? []).map(patchFromAssignment);
-  const config = namingFlags(args, () => resolveConfig(stored, file, extra, ...set, flagPatch(args)));
+  const config = await settingsFromArgs(args, extra, kind);
   if (!existsSync(config.model.path)) {
     throw new SparkError(
       'invalid_config',
@@ -99,6 +105,19 @@ export async function configFromArgs(
   }
   requireJudgeFile(config);
   return config;
+}
+
+/** As `configFromArgs`, for work without the models that the configuration names. */
+export async function settingsFromArgs(
+  args: SharedArgs,
+  extra: ConfigPatch = {},
+  kind: 'run' | 'sweep' | 'none' = 'run',
+): Promise<Config> {
+  const file = args.config === undefined ? {} : await readConfigFile(args.config);
+  const name = args.run ?? file.name;
+  const stored = storedConfig(runRoot(typeof name === 'string' ? name : 'run'), extra, kind);
+  const set = (args.set ?? []).map(patchFromAssignment);
+  return namingFlags(args, () => resolveConfig(stored, file, extra, ...set, flagPatch(args)));
 }
 
 function requireJudgeFile({ judge }: Config): void {

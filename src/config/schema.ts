@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { judgeSettings } from '../judge/settings.js';
+import { LONGEST_TIMEOUT_MS } from '../questions/grade.js';
+import { verifierSchema } from '../questions/verifierSettings.js';
 import { AUDITS } from '../rollout/audit.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
@@ -47,7 +49,7 @@ const inferenceSchema = z.strictObject({
 });
 
 const questionsSchema = z.strictObject({
-  /** `mini`, or a Parquet / JSONL file with MMLU-Pro's columns. */
+  /** `mini`, or a Parquet / JSONL file: MMLU-Pro's columns, or `question`, `answer` and what else there is of them. */
   train: z.string().default('mini'),
   test: z.string().default('mini'),
   /** 0: all */
@@ -60,6 +62,13 @@ const questionsSchema = z.strictObject({
   testCategories: z.array(z.string()).default([]),
   /** Validation rows for the 5-shot prompt of the evaluation without tools; null: zero-shot. */
   shots: z.string().nullable().default(null),
+  /**
+   * How the answers to questions without options are graded where their row does not say: `exact`, `number`, `regex`, `own`, or
+   * one with its settings (`{ name: number, relative: 0.01 }`); null: each row has to.
+   */
+  verifier: verifierSchema.nullable().default(null),
+  /** Milliseconds that a verifier of your own may take for one answer. */
+  verifierTimeoutMs: positive.max(LONGEST_TIMEOUT_MS).default(5000),
 });
 
 const toolsSchema = z.strictObject({
@@ -139,7 +148,7 @@ export const configSchema = z.strictObject({
   watch: watchSettings.prefault({}),
   tracking: trackingSettings.prefault({}),
   ablate: ablateSettings.prefault({}),
-  /** Module whose exports replace parts of the run (run/parts.ts): generator, engine, judge, tools, reward. */
+  /** Module whose exports replace parts of the run (run/parts.ts): generator, engine, judge, tools, reward, verifier. */
   parts: z.string().nullable().default(null),
 });
 

@@ -3,7 +3,7 @@
 export interface Graded {
   readonly category: string;
   readonly correct: boolean;
-  /** False when no letter could be read; a protocol that guesses may still have made it right. */
+  /** False when no letter or other answer could be read; a protocol that guesses may still have made it right. */
   readonly parsed: boolean;
 }
 

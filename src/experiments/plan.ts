@@ -9,7 +9,7 @@ import { checkKeys, type KeysOf } from '../options.js';
 import { changes } from '../run/freshness.js';
 import type { Finished, StageRecord } from '../run/records.js';
 import { Run } from '../run/run.js';
-import { isOneQuestion } from '../stages/rolloutFacts.js';
+import { leavesAnswers } from '../stages/regrade.js';
 import { isIntact, type Stage } from '../stages/stage.js';
 
 export interface Cell {
@@ -105,7 +105,7 @@ async function stateOf(run: Run, stage: Stage<unknown>, record: StageRecord | un
       if (await isIntact(run, stage, finished)) return 'done';
     }
     const before = begun ?? finished!.dependsOn;
-    return changes(before, facts).every(isOneQuestion) ? 'begun' : 'to do';
+    return leavesAnswers(changes(before, facts)) ? 'begun' : 'to do';
   } catch (error) {
     // It depends on a stage that is still to do.
     if (error instanceof SparkError && error.code === 'no_data') return 'to do';

@@ -12,7 +12,7 @@ import { ChatCaller } from './chatCall.js';
 import { resolveEndpoint } from './endpoint.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import { type Price, priceOf, requirePrice } from './prices.js';
-import { PROMPT_ID, renderMessages, responseSchema, wantsScores } from './prompt.js';
+import { FREE_PROMPT_ID, PROMPT_ID, renderMessages, responseSchema, wantsScores } from './prompt.js';
 import { JudgeStats } from './stats.js';
 import { readVerdict } from './verdict.js';
 
@@ -99,7 +99,8 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
   };
 
   return {
-    id: judgeId(settings),
+    id: judgeId(settings, PROMPT_ID),
+    freeId: judgeId(settings, FREE_PROMPT_ID),
     stats,
     budget,
     async judge(request, { signal }) {
@@ -114,6 +115,9 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
 }
 
 /** Everything besides the request that a verdict depends on. The API key is no part of it. */
-function judgeId(s: { endpoint: { baseUrl: string }; model: string; temperature: number; maxTokens: number }): string {
-  return `api:${s.model}@${s.endpoint.baseUrl}#t=${s.temperature},max=${s.maxTokens},prompt=${PROMPT_ID}`;
+function judgeId(
+  s: { endpoint: { baseUrl: string }; model: string; temperature: number; maxTokens: number },
+  prompt: string,
+): string {
+  return `api:${s.model}@${s.endpoint.baseUrl}#t=${s.temperature},max=${s.maxTokens},prompt=${prompt}`;
 }

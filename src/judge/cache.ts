@@ -10,6 +10,7 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { linesOf } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
 import { checkKeys } from '../options.js';
+import { isFree } from '../questions/question.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import type { JudgeStats } from './stats.js';
 
@@ -80,7 +81,7 @@ export function withCache(judge: Judge, folder: string, options: { readonly stat
     close: () => store.close(),
     async judge(request, { signal }) {
       throwIfAborted(signal);
-      const key = requestKey(judge.id, request);
+      const key = requestKey(isFree(request.question) ? (judge.freeId ?? judge.id) : judge.id, request);
       const known = store.get(key);
       if (known !== undefined) return hit(known, request);
       const running = inFlight.get(key);

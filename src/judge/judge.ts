@@ -38,5 +38,7 @@ export interface JudgeVerdict {
 export interface Judge {
   /** Names judge and settings; part of the cache key and of every trajectory. */
   readonly id: string;
+  /** In place of `id` in the cache's keys of questions without options, where these are judged under other words. */
+  readonly freeId?: string;
   judge(request: JudgeRequest, options: { readonly signal?: AbortSignal }): Promise<JudgeVerdict>;
 }

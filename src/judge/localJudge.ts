@@ -12,6 +12,7 @@ import type { ActionInfo } from '../tools/tool.js';
 import type { Score } from '../trajectory/trajectory.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import {
+  FREE_LOCAL_PROMPT_ID,
   LEVEL_SCORES,
   LEVELS,
   LOCAL_PROMPT_ID,
@@ -141,6 +142,7 @@ export function createLocalJudge(generator: WeighingGenerator, settings: Setting
 
   return {
     id,
+    freeId: id.replace(LOCAL_PROMPT_ID, FREE_LOCAL_PROMPT_ID),
     stats,
     async judge(request, { signal }) {
       throwIfAborted(signal);

@@ -4,7 +4,8 @@
  * another question.
  */
 import { SparkError } from '../errors.js';
-import { letteredOptions, type Question } from './question.js';
+import { isFree, letteredOptions, type Question } from './question.js';
+import { wantedAnswer } from './verifier.js';
 
 /** Generation ends before this text. */
 export const STOP = 'Question:';
@@ -21,8 +22,10 @@ const THINK_STEP_BY_STEP = "Let's think step by step.";
 export function fewShotPrompt(question: Question, validation: readonly Question[] = [], count = SHOTS): string {
   const shots = validation
     .filter((row) => row.category === question.category && row.question_id !== question.question_id)
+    // Examples that end with a letter would ask for one.
+    .filter((row) => isFree(row) === isFree(question))
     .slice(0, count);
-  return `${header(question.category)}${shots.map(renderShot).join('')}${renderItem(question)}Answer: ${THINK_STEP_BY_STEP}`;
+  return `${isFree(question) ? freeHeader(question) : header(question.category)}${shots.map(renderShot).join('')}${renderItem(question)}Answer: ${THINK_STEP_BY_STEP}`;
 }
 
 // Four line breaks as in the official script: its instruction file ends with blank lines, and it adds one more.
@@ -33,7 +36,16 @@ function header(category: string): string {
   );
 }
 
+/** The same without options and letters, for the user's own questions. */
+function freeHeader(question: Question): string {
+  return (
+    `The following are questions (with answers) about ${question.category}. Think step by step and then finish your answer with ` +
+    `"the answer is X" where X is ${wantedAnswer(question)}.\n\n\n\n`
+  );
+}
+
 function renderItem(question: Question): string {
+  if (isFree(question)) return `Question:\n${question.question}\n`;
   const lines = letteredOptions(question).map((line) => `${line}\n`);
   return `Question:\n${question.question}\nOptions:\n${lines.join('')}`;
 }

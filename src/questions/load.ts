@@ -1,61 +1,84 @@
 /**
- * Reads questions from JSONL or Parquet in MMLU-Pro's own columns. The first bytes of a file tell its format, not its
+ * Reads questions from JSONL or Parquet, in MMLU-Pro's own columns or fewer (row.ts). The first bytes of a file tell its format, not its
  * name. Every row is checked; messages name a bad one by its number and its question_id.
  */
 import { readFile } from 'node:fs/promises';
 import { isNodeError, SparkError, toSparkError } from '../errors.js';
 import type { RawRow } from '../jsonl/foreign.js';
 import { jsonlRows } from '../jsonl/foreign.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { isParquet, parquetRows } from './parquet.js';
-import { LETTERS, type Question, questionSchema } from './question.js';
+import type { Question } from './question.js';
+import { questionOf, rowSchema } from './row.js';
+import type { VerifierSettings } from './verifierSettings.js';
+
+/** How the rows of a file are read. */
+export interface LoadOptions {
+  /** Of questions without options whose row names none; null or absent: each has to. */
+  readonly verifier?: VerifierSettings | null;
+}
+
+const OPTIONS = { verifier: true } as const satisfies KeysOf<LoadOptions>;
 
 /**
  * Every question of the file, in its order. Throws `io_error` (cannot be read), `invalid_file` or `unsupported_file`
  * (neither JSONL nor Parquet), `no_data` (no row), `invalid_question` (a wrong row).
  */
-export async function loadQuestions(path: string): Promise<Question[]> {
+export async function loadQuestions(path: string, options: LoadOptions = {}): Promise<Question[]> {
+  checkKeys(options, OPTIONS, 'loadQuestions: options');
   const bytes = await readBytes(path);
-  const rows = isParquet(bytes) ? await parquetRows(bytes, path) : jsonlRows(bytes, path);
+  const rows = isParquet(bytes) ? await parquetRows(bytes, path, COLUMNS_READ) : jsonlRows(bytes, path);
   if (rows.length === 0) {
     throw new SparkError('no_data', `${path}: expected at least one question, got an empty file`);
   }
-  return checkQuestions(rows, path);
+  return checkQuestions(rows, path, options.verifier ?? null);
 }
 
-/** Checks every row against the schema, then that letter and index agree and that no id occurs twice. */
-export function checkQuestions(rows: readonly RawRow[], source: string): Question[] {
+const REQUIRED = ['question', 'answer'];
+const COLUMNS_READ = {
+  required: REQUIRED,
+  optional: Object.keys(rowSchema.shape).filter((column) => !REQUIRED.includes(column)),
+};
+
+/** Reads every row (row.ts), and refuses an id that occurs twice. */
+export function checkQuestions(
+  rows: readonly RawRow[],
+  source: string,
+  verifier: VerifierSettings | null = null,
+): Question[] {
   const seen = new Map<number, string>();
   return rows.map(({ where, value }) => {
-    const parsed = questionSchema.safeParse(value);
-    const id = rowId(value);
-    const fail = (problem: string): never => {
-      throw new SparkError('invalid_question', `${source}: ${where} (question_id ${id}): ${problem}`);
-    };
-    if (!parsed.success) {
-      const problems = parsed.error.issues.map(
-        ({ path, message }) => `${path.join('.') || 'row'}: ${message}, got ${show(at(value, path))}`,
-      );
-      return fail(`${problems.slice(0, 4).join('; ')}; correct the row or leave it out`);
-    }
-    const question = parsed.data;
-    const { answer, answer_index: index, options } = question;
-    if (index >= options.length) {
-      return fail(
-        `answer_index: expected less than the ${options.length} options of this row, got ${index}; correct the row`,
-      );
-    }
-    if (answer !== LETTERS[index]) {
-      return fail(
-        `answer: expected "${LETTERS[index]}", the letter of answer_index ${index}, got "${answer}"; correct one`,
-      );
-    }
-    const before = seen.get(question.question_id);
+    const question = readRow(value, verifier, (problem) => {
+      throw new SparkError('invalid_question', `${source}: ${where} (question_id ${rowId(value)}): ${problem}`);
+    });
+    const { question_id: id } = question;
+    const before = seen.get(id);
     if (before !== undefined) {
-      return fail(`expected every question_id once, got ${question.question_id} again after ${before}; remove one`);
+      const named = at(value, ['question_id']) == null ? 'question' : 'question_id';
+      const got = named === 'question' ? 'the same' : id;
+      throw new SparkError(
+        'invalid_question',
+        `${source}: ${where} (question_id ${rowId(value)}): expected every ${named} once, got ${got} again after ${before}; remove one`,
+      );
     }
-    seen.set(question.question_id, where);
+    seen.set(id, where);
     return question;
   });
+}
+
+function readRow(value: unknown, verifier: VerifierSettings | null, fail: (problem: string) => never): Question {
+  const parsed = rowSchema.safeParse(value);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      ({ path, message }) => `${path.join('.') || 'row'}: ${message}, got ${show(at(value, path))}`,
+    );
+    return fail(`${problems.slice(0, 4).join('; ')}; correct the row or leave it out`);
+  }
+  try {
+    return questionOf(parsed.data, verifier);
+  } catch (error) {
+    return fail((error as Error).message);
+  }
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
@@ -73,7 +96,7 @@ function toMessage(error: unknown): string {
 
 function rowId(value: unknown): string {
   const id = at(value, ['question_id']);
-  return id === undefined ? 'missing' : show(id);
+  return id == null ? 'none' : show(id);
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -6,10 +6,11 @@ import { compressors } from 'hyparquet-compressors';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { SparkError } from '../errors.js';
 import type { RawRow } from '../jsonl/foreign.js';
-import { type Question, questionSchema } from './question.js';
+import { isFree, type Question, questionSchema } from './question.js';
 
 const MAGIC = 'PAR1';
-const COLUMNS = Object.keys(questionSchema.shape) as (keyof Question)[];
+/** MMLU-Pro's. */
+const COLUMNS = (Object.keys(questionSchema.shape) as (keyof Question)[]).filter((name) => name !== 'verifier');
 
 export function isParquet(bytes: Uint8Array): boolean {
   return ascii(bytes.subarray(0, 4)) === MAGIC || ascii(bytes.subarray(0, 4)) === 'PARE';
@@ -22,15 +23,11 @@ export interface ColumnsRead {
 }
 
 /**
- * Rows as plain objects, by default with a question's columns. Values of int64 columns are read as BigInt and become
+ * Rows as plain objects. Values of int64 columns are read as BigInt and become
  * numbers when they fit exactly. Throws `invalid_file` for what is damaged or lacks a required column, `unsupported_file`
  * for what is encrypted.
  */
-export async function parquetRows(
-  bytes: Uint8Array,
-  source: string,
-  columns: ColumnsRead = { required: COLUMNS, optional: [] },
-): Promise<RawRow[]> {
+export async function parquetRows(bytes: Uint8Array, source: string, columns: ColumnsRead): Promise<RawRow[]> {
   if (ascii(bytes.subarray(0, 4)) === 'PARE') {
     throw new SparkError(
       'unsupported_file',
@@ -91,10 +88,10 @@ function safeNumber(value: unknown): unknown {
 const required = { repetition_type: 'REQUIRED' } as const;
 const int64 = { ...required, type: 'INT64' } as const;
 const text = { ...required, type: 'BYTE_ARRAY', converted_type: 'UTF8' } as const;
+const optional = { repetition_type: 'OPTIONAL' } as const;
 
 /** Column types as TIGER-Lab publishes them: int64 for numbers, a list of strings for options. */
-const SCHEMA: SchemaElement[] = [
-  { name: 'root', num_children: COLUMNS.length },
+const SCHEMA: readonly SchemaElement[] = [
   { name: 'question_id', ...int64 },
   { name: 'question', ...text },
   { name: 'options', ...required, converted_type: 'LIST', num_children: 1 },
@@ -107,14 +104,23 @@ const SCHEMA: SchemaElement[] = [
   { name: 'src', ...text },
 ];
 
+/** With questions without options `answer_index` may be null, and there is a column more, `verifier`, as JSON. */
 export function questionsToParquet(questions: readonly Question[]): Uint8Array {
-  const columnData = COLUMNS.map((name) => ({ name, data: questions.map((question) => columnValue(question[name])) }));
-  return new Uint8Array(parquetWriteBuffer({ columnData, schema: SCHEMA }));
+  const own = questions.some(isFree);
+  const columns = own ? [...COLUMNS, 'verifier' as const] : COLUMNS;
+  const columnData = columns.map((name) => ({ name, data: questions.map((question) => columnValue(question[name])) }));
+  const elements = SCHEMA.map((element) =>
+    own && element.name === 'answer_index' ? { ...element, ...optional } : element,
+  );
+  const verifier: SchemaElement[] = own ? [{ name: 'verifier', ...text, ...optional }] : [];
+  const schema: SchemaElement[] = [{ name: 'root', num_children: columns.length }, ...elements, ...verifier];
+  return new Uint8Array(parquetWriteBuffer({ columnData, schema }));
 }
 
 /** The writer wants BigInt for int64 columns. */
 function columnValue(value: Question[keyof Question]): unknown {
-  return typeof value === 'number' ? BigInt(value) : value;
+  if (typeof value === 'number') return BigInt(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : value;
 }
 
 function ascii(bytes: Uint8Array): string {

@@ -1,5 +1,6 @@
-/** A question: one row in MMLU-Pro's columns. */
+/** A question: one row in MMLU-Pro's columns, or one without options and with a verifier. */
 import { z } from 'zod';
+import { verifierSchema } from './verifierSettings.js';
 
 /** The 14 categories of MMLU-Pro, as its `category` column spells them. */
 export const CATEGORIES = [
@@ -21,19 +22,30 @@ export const CATEGORIES = [
 
 export const LETTERS = 'ABCDEFGHIJ';
 
-/** One MMLU-Pro row, in the dataset's own columns. `answer_index` is 0-based; `answer` is its letter. */
+/**
+ * One MMLU-Pro row, in the dataset's own columns: `answer_index` is 0-based, `answer` its letter. Without options the answer
+ * is text, `answer_index` null, and `verifier` says what is right (docs/own-questions.md).
+ */
 export const questionSchema = z.object({
   question_id: z.number().int(),
   question: z.string().min(1),
-  options: z.array(z.string()).min(2).max(10),
-  answer: z.string().regex(/^[A-J]$/),
-  answer_index: z.number().int().min(0).max(9),
+  options: z.array(z.string()).max(10),
+  answer: z.string(),
+  answer_index: z.number().int().min(0).max(9).nullable(),
   cot_content: z.string(),
   category: z.string().min(1),
   src: z.string(),
+  /** Absent where there are options: their letter decides. */
+  verifier: verifierSchema.optional(),
 });
 
+/** A question as `loadQuestions` gives it, and as rollouts take it. */
 export type Question = z.infer<typeof questionSchema>;
+
+/** Whether a question has no options, so that its answer is text. */
+export function isFree({ options }: Pick<Question, 'options'>): boolean {
+  return options.length === 0;
+}
 
 /**
  * The options as prompts show them: `A. …`. An option `N/A`, which is no answer, is left out, and the others keep their

@@ -89,7 +89,7 @@ function ladder(stages: readonly StageResult[]): string {
   });
   return `${table(head, rows)}
 <p class="soft">Interval: 95 % Wilson, in per cent. Entropy over the actions of all steps; H / max against an even use; effective
-actions are 2<sup>H</sup>. Unparsed: no answer letter could be read.</p>`;
+actions are 2<sup>H</sup>. Unparsed: no answer could be read.</p>`;
 }
 
 /** Where trainings stood on validation questions; nothing where none was measured. */

@@ -17,6 +17,7 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'disposed',
   'invalid_config',
   'invalid_argument',
+  'verifier_failed',
 ]);
 
 export function endsTheRun(error: SparkError): boolean {
@@ -44,9 +45,10 @@ export async function ask(judge: Judge, request: JudgeRequest, signal: AbortSign
 
 async function answerOf(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
   try {
-    // Judges are not told the examples, and their caches go by what they are told.
+    // Judges are told neither the examples nor how answers are graded, and their caches go by what they are told.
     const actions = request.actions.map(({ example: _example, ...told }) => told);
-    return await judge.judge({ ...request, actions }, signalOf({ signal }));
+    const { verifier: _verifier, ...question } = request.question;
+    return await judge.judge({ ...request, question, actions }, signalOf({ signal }));
   } catch (error) {
     throwIfAborted(signal);
     const failure = toSparkError(error, 'invalid_argument');

@@ -3,8 +3,8 @@ import { signalOf } from '../abortable.js';
 import { SparkError } from '../errors.js';
 import type { Generator, GeneratorSequence } from '../inference/generator.js';
 import { checkKeys, type KeysOf } from '../options.js';
-import { extractAnswer } from '../questions/extraction.js';
 import { fewShotPrompt, SHOTS, STOP } from '../questions/fewShot.js';
+import { createGrader, type Grader } from '../questions/grade.js';
 import type { Question } from '../questions/question.js';
 import { mixSeeds } from '../random.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
@@ -15,6 +15,8 @@ import { Transcript } from './transcript.js';
 
 export interface PlainDeps {
   readonly generator: Generator;
+  /** Says whether an answer is right; absent: `createGrader()`. */
+  readonly grade?: Grader;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,7 +44,7 @@ export async function rolloutWithoutTools(
 ): Promise<Trajectory | Skip> {
   checkKeys(settings, SETTINGS, 'rolloutWithoutTools: settings');
   return withSequence(question, deps, async (sequence) => {
-    const { generator, signal } = deps;
+    const { generator, grade = createGrader(), signal } = deps;
     const transcript = new Transcript(generator, sequence);
     transcript.write('prompt', -1, generator.bosText, true);
     transcript.write('prompt', -1, fittingPrompt(question, generator, sequence, settings), false);
@@ -54,7 +56,7 @@ export async function rolloutWithoutTools(
       seed: mixSeeds(settings.seed, question.question_id, settings.attempt),
       ...signalOf({ signal }),
     });
-    const answer = extractAnswer(text, 'lm-eval-harness').letter;
+    const { answer, correct } = await grade(question, text, 'chain', signal);
     return {
       id: trajectoryId(question.question_id, { selection: 'policy', tau: null }, settings.attempt),
       questionId: question.question_id,
@@ -67,7 +69,7 @@ export async function rolloutWithoutTools(
       steps: [],
       answerText: text,
       answer,
-      correct: answer === question.answer,
+      correct,
       end: 'answered',
       ...transcript.finish(),
     };

@@ -10,7 +10,7 @@
  * All other tags are template, written by us.
  */
 import type { Tokenizer } from '../inference/generator.js';
-import { letteredOptions, type Question } from '../questions/question.js';
+import { isFree, letteredOptions, type Question } from '../questions/question.js';
 import { type ActionExample, type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
@@ -56,7 +56,7 @@ export function neutralizeTags(text: string): string {
 
 /** `Question:` and `Options:` as MMLU-Pro prints them; a question without options has its first part alone. */
 export function renderQuestion(question: Question): string {
-  if (question.options.length === 0) return `Question:\n${neutralizeTags(question.question)}\n`;
+  if (isFree(question)) return `Question:\n${neutralizeTags(question.question)}\n`;
   const options = letteredOptions(question).map(neutralizeTags).join('\n');
   return `Question:\n${neutralizeTags(question.question)}\nOptions:\n${options}\n`;
 }
@@ -64,15 +64,16 @@ export function renderQuestion(question: Question): string {
 export interface InstructionSettings {
   readonly maxSteps: number;
   readonly example: boolean;
-  /** The question has no options: the answer is text. Default false. */
-  readonly free?: boolean;
+  /** The question has no options, and this is asked for as its answer; absent: a letter is. */
+  readonly wanted?: string;
 }
 
 /** The instructions for a general model; a model trained on the format does not get them. */
 export function renderInstructions(
   actions: readonly ActionInfo[],
-  { maxSteps, example, free = false }: InstructionSettings,
+  { maxSteps, example, wanted }: InstructionSettings,
 ): string {
+  const free = wanted !== undefined;
   const list = actions
     .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
     .join('\n');
@@ -85,12 +86,11 @@ ${list}
 The input of ${THINK} is your own reasoning; it has no observation.
 
 After at most ${maxSteps} steps, or as soon as you know, finish with:
-${free ? FREE_ANSWER : LETTER_ANSWER}${example ? workedExample(actions, free) : ''}`;
+${free ? TAG.answer + wanted + TAG.answerEnd : LETTER_ANSWER}${example ? workedExample(actions, free) : ''}`;
 }
 
 const LETTER_ANSWER = `${TAG.answer}${ANSWER_BEFORE}X).${TAG.answerEnd}
 where X is the letter of the correct option.`;
-const FREE_ANSWER = `${TAG.answer}your answer, short and complete${TAG.answerEnd}`;
 
 /**
  * Two steps and an answer, with the examples of the first and the last tool that have one: tools stand in the order of

@@ -7,8 +7,9 @@
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';
 import { checkKeys } from '../options.js';
-import { extractAnswer } from '../questions/extraction.js';
-import { type Question, shownLetters } from '../questions/question.js';
+import { createGrader } from '../questions/grade.js';
+import { isFree, type Question, shownLetters } from '../questions/question.js';
+import { wantedAnswer } from '../questions/verifier.js';
 import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
 import { askForLastVerdict, endsTheRun } from './ask.js';
@@ -43,12 +44,13 @@ export async function rolloutQuestion(
   return withSequence(question, deps, async (sequence) => {
     const transcript = new Transcript(deps.generator, sequence);
     const state: RolloutState = { question, deps, settings, transcript, steps: [] };
-    const free = question.options.length === 0;
-    const head = promptSettings(deps.generator, deps.tools.actions(), { ...settings, free });
+    const { maxSteps, example } = settings;
+    const wanted = isFree(question) ? { wanted: wantedAnswer(question) } : {};
+    const head = promptSettings(deps.generator, deps.tools.actions(), { maxSteps, example, ...wanted });
     transcript.append('prompt', NO_STEP, headTokens(renderHead(question, head), deps.generator));
     const ending = await writeSteps(state);
     await judgeLastStep(state, ending.answerText);
-    return assemble(state, ending);
+    return await assemble(state, ending);
   });
 }
 
@@ -105,8 +107,7 @@ async function writeAnswer(state: RolloutState, forced: boolean): Promise<Ending
   const { transcript, settings, deps, question } = state;
   if (forced) transcript.template(TAG.answer, NO_STEP);
   const { answer: form } = settings;
-  const lettered = question.options.length > 0;
-  const byLetter = lettered && (form === 'letter' || (form === 'auto' && deps.generator.wantsInstructions));
+  const byLetter = !isFree(question) && (form === 'letter' || (form === 'auto' && deps.generator.wantsInstructions));
   const text = byLetter ? await chooseLetter(state) : await writeFreely(state);
   return { end: forced ? 'forced' : 'answered', answerText: text, length: transcript.length };
 }
@@ -143,9 +144,12 @@ async function judgeLastStep({ question, deps, steps }: RolloutState, answer: st
   steps.splice(-1, 1, { ...last, processOk });
 }
 
-function assemble({ question, deps, settings, transcript, steps }: RolloutState, ending: Ending): Trajectory {
-  // Reads the format's own answer sentence and does not guess: null when it is not there.
-  const answer = extractAnswer(ending.answerText, 'lm-eval-harness').letter;
+async function assemble(
+  { question, deps, settings, transcript, steps }: RolloutState,
+  ending: Ending,
+): Promise<Trajectory> {
+  const { grade = createGrader(), signal } = deps;
+  const { answer, correct } = await grade(question, ending.answerText, 'block', signal);
   return {
     id: trajectoryId(question.question_id, settings, settings.attempt),
     questionId: question.question_id,
@@ -158,7 +162,7 @@ function assemble({ question, deps, settings, transcript, steps }: RolloutState,
     steps,
     answerText: ending.answerText,
     answer,
-    correct: answer === question.answer,
+    correct,
     end: ending.end,
     ...transcript.finish(ending.length),
   };

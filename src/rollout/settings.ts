@@ -3,6 +3,7 @@ import { renderChat } from '../inference/chatTemplate.js';
 import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import type { Judge } from '../judge/judge.js';
 import type { KeysOf } from '../options.js';
+import type { Grader } from '../questions/grade.js';
 import type { ActionInfo, ToolContext, ToolResult } from '../tools/tool.js';
 import type { Step, Trajectory } from '../trajectory/trajectory.js';
 import type { Audit } from './audit.js';
@@ -22,6 +23,8 @@ export interface RolloutDeps {
   /** Null in an evaluation, where nobody scores; the selection then has to be `policy`. */
   readonly judge: Judge | null;
   readonly tools: Tools;
+  /** Says whether an answer is right; absent: `createGrader()`, which has no verifier of the user's own. */
+  readonly grade?: Grader;
   /** Called with every step once its observation is there; its verdict is not yet. */
   readonly onStep?: (step: Step) => void;
   readonly signal?: AbortSignal | undefined;

@@ -1,5 +1,5 @@
 /**
- * The parts a run works with: generator (writes), engine (trains), judge (scores), tools and reward. Each is made from
+ * The parts a run works with: generator (writes), engine (trains), judge (scores), tools, reward and verifier. Each is made from
  * the configuration, or is the user's own object.
  */
 import path from 'node:path';
@@ -14,6 +14,8 @@ import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
 import type { Log } from '../log.js';
+import { createGrader, type Grader } from '../questions/grade.js';
+import type { Verifier } from '../questions/verifier.js';
 import { type Reward, stepReward } from '../reward.js';
 import type { Tools } from '../rollout/settings.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
@@ -40,6 +42,8 @@ export interface UserParts {
   readonly tools?: Tools;
   /** The reward of a step, null when it cannot be computed. `rho` is the ρ of the stage. */
   readonly reward?: (step: Step, rho: number) => Reward | null;
+  /** Grades the answers to questions that name the verifier `own`. Its `id` is a fact of what it graded. */
+  readonly verifier?: Verifier;
 }
 
 interface PartsOptions {
@@ -123,6 +127,12 @@ export class Parts {
     return (step) => reward(step, rho);
   }
 
+  /** Says whether answers are right, by the questions' verifiers. */
+  grader(): Grader {
+    const { config, user } = this.#options;
+    return createGrader({ verifier: user.verifier, verifierTimeoutMs: config.questions.verifierTimeoutMs });
+  }
+
   /**
    * The judge's name as a fact of rollouts: of a local judge its id, and so the content of its file. Opens nothing, so it
    * needs no key.
@@ -200,6 +210,7 @@ const userPartsSchema = z.strictObject({
     .custom((value) => hasMethods(value, ['actions', 'run']), 'expected an object with actions() and run()')
     .optional(),
   reward: callable.optional(),
+  verifier: z.looseObject({ id: z.string().min(1), verify: callable }).optional(),
 });
 
 function hasMethods(value: unknown, names: readonly string[]): boolean {
@@ -215,7 +226,7 @@ export function checkParts(parts: unknown, source: string): UserParts {
   const problems = checked.error.issues.map((issue) => `${issue.path.join('.') || 'parts'}: ${issue.message}`);
   throw new SparkError(
     'invalid_argument',
-    `${source}: expected some of generator, engine, judge, tools, reward; ${problems.join('; ')}`,
+    `${source}: expected some of generator, engine, judge, tools, reward, verifier; ${problems.join('; ')}`,
   );
 }
 

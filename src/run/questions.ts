@@ -19,12 +19,18 @@ export type QuestionPart = 'train' | 'validation' | 'test';
 export class RunQuestions {
   readonly #settings: Config['questions'];
   readonly #seed: number;
+  readonly #verifier: string | null | undefined;
   readonly #files = new Map<string, Promise<Question[]>>();
   #train: Promise<Question[]> | null = null;
   #validation: Promise<Question[]> | null = null;
   #test: Promise<Question[]> | null = null;
 
-  constructor({ questions, seed }: Pick<Config, 'questions' | 'seed'>) {
+  /**
+   * `verifier`: the id of the user's own verifier, which becomes part of the questions that name it, so that what depends on
+   * these depends on it; null: there is none, and such questions are refused; absent: nothing will be graded.
+   */
+  constructor({ questions, seed }: Pick<Config, 'questions' | 'seed'>, verifier?: string | null) {
+    this.#verifier = verifier;
     this.#settings = questions;
     this.#seed = seed;
   }
@@ -80,11 +86,27 @@ export class RunQuestions {
   #load(file: string): Promise<Question[]> {
     let questions = this.#files.get(file);
     if (questions === undefined) {
-      questions = loadQuestions(file);
+      questions = this.#read(file);
       this.#files.set(file, questions);
     }
     return questions;
   }
+
+  async #read(file: string): Promise<Question[]> {
+    const questions = await loadQuestions(file, { verifier: this.#settings.verifier });
+    return questions.map((question) => withOwnVerifier(question, this.#verifier, file));
+  }
+}
+
+function withOwnVerifier(question: Question, id: string | null | undefined, file: string): Question {
+  const { verifier } = question;
+  if (verifier?.name !== 'own' || id === undefined) return question;
+  if (id !== null && (verifier.id ?? id) === id) return { ...question, verifier: { name: 'own', id } };
+  throw new SparkError(
+    'invalid_config',
+    `${file}: question ${question.question_id} expects your own verifier${verifier.id === undefined ? '' : ` "${verifier.id}"`}, got ` +
+      `${id === null ? 'none' : `"${id}"`}; export it as verifier from a module, and name that with parts`,
+  );
 }
 
 function mini(split: 'train' | 'test', limit: number): Question[] {

@@ -36,6 +36,8 @@ interface Opened {
   readonly parts: Parts;
   readonly partsHash: string | null;
   readonly lock: RunLock | null;
+  /** Id of the user's own verifier, null without one; undefined: the run is only read, and nothing is graded. */
+  readonly verifier?: string | null;
 }
 
 export class Run {
@@ -52,14 +54,14 @@ export class Run {
   #stored = false;
   #closed = false;
 
-  private constructor({ config, folder, log, signal, parts, partsHash, lock }: Opened) {
+  private constructor({ config, folder, log, signal, parts, partsHash, lock, verifier }: Opened) {
     this.config = config;
     this.folder = folder;
     this.log = log;
     this.signal = signal;
     this.parts = parts;
     this.partsHash = partsHash;
-    this.questions = new RunQuestions(config);
+    this.questions = new RunQuestions(config, verifier);
     this.records = new StageRecords(folder.stagesFile);
     this.#lock = lock;
   }
@@ -82,7 +84,8 @@ export class Run {
       if (options.fresh) folder.clear();
       const user = { ...loaded, ...own };
       const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
-      return new Run({ config, folder, log, signal, parts, partsHash: hash, lock });
+      const verifier = user.verifier?.id ?? null;
+      return new Run({ config, folder, log, signal, parts, partsHash: hash, lock, verifier });
     } catch (error) {
       lock.release();
       folder.removeUnused();
@@ -111,7 +114,8 @@ export class Run {
     const folder = RunFolder.existing(root);
     const { parts: user, hash } = await loadParts(config);
     const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
-    return new Run({ config, folder, log, signal, parts, partsHash: hash, lock: null });
+    const verifier = user.verifier?.id ?? null;
+    return new Run({ config, folder, log, signal, parts, partsHash: hash, lock: null, verifier });
   }
 
   /**

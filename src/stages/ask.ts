@@ -2,6 +2,7 @@
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { LETTERS, type Question } from '../questions/question.js';
+import { questionOf } from '../questions/row.js';
 import { isTrajectory, rolloutQuestion } from '../rollout/rollout.js';
 import type { Parts } from '../run/parts.js';
 import type { Step, Trajectory } from '../trajectory/trajectory.js';
@@ -11,6 +12,8 @@ export interface Asked {
   readonly question: string;
   /** Two to ten; empty: the answer is text. */
   readonly options: readonly string[];
+  /** The right answer, by which the policy's is graded (questions.verifier, without options); absent: nobody knows it. */
+  readonly answer?: string | undefined;
   /** GGUF LoRA file; null: the model alone */
   readonly adapter: string | null;
 }
@@ -23,16 +26,16 @@ export interface AskContext {
 }
 
 /**
- * Throws `invalid_argument` for an empty question and for options that are none, and what kept the policy from answering:
+ * Throws `invalid_argument` for an empty question, for options that are none and for an answer that cannot be graded, and what kept the policy from answering:
  * `context_overflow`, `inference_failed`, `tool_unavailable`, `interrupted`.
  */
 export async function askPolicy(asked: Asked, { config, parts, signal, onStep }: AskContext): Promise<Trajectory> {
-  const question = questionOf(asked);
+  const question = askedQuestion(asked, config);
   const { temperature, minSteps } = config.eval;
   const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
   const generator = await parts.generator(asked.adapter);
   try {
-    const deps = { generator, judge: null, tools: parts.tools(), signal };
+    const deps = { generator, judge: null, tools: parts.tools(), grade: parts.grader(), signal };
     const result = await rolloutQuestion(question, { ...deps, ...(onStep === undefined ? {} : { onStep }) }, settings);
     if (!isTrajectory(result)) throw new SparkError(result.code as SparkError['code'], result.message);
     if (result.end !== 'context_overflow') return result;
@@ -46,7 +49,7 @@ export async function askPolicy(asked: Asked, { config, parts, signal, onStep }:
   }
 }
 
-function questionOf({ question, options }: Asked): Question {
+function askedQuestion({ question, options, answer }: Asked, { questions }: Config): Question {
   if (question.trim() === '') throw new SparkError('invalid_argument', 'expected a question, got an empty text');
   if (options.length === 1 || options.length > LETTERS.length || options.some((option) => option.trim() === '')) {
     throw new SparkError(
@@ -54,6 +57,16 @@ function questionOf({ question, options }: Asked): Question {
       `expected two to ${LETTERS.length} options, none of them empty, or none at all, got ${options.length}: ` +
         options.map((option) => `"${option}"`).join(', '),
     );
+  }
+  if (answer !== undefined) {
+    try {
+      return {
+        ...questionOf({ question, options: [...options], answer, src: 'ask' }, questions.verifier),
+        question_id: 0,
+      };
+    } catch (error) {
+      throw new SparkError('invalid_argument', (error as Error).message, { cause: error });
+    }
   }
   // What is not known of it is not read: an answer to grade by, a category, a worked solution.
   const unknown = { answer: '', answer_index: 0, cot_content: '', category: 'other', src: 'ask' };

@@ -21,7 +21,8 @@ import type { Trajectory } from '../trajectory/trajectory.js';
 import { percent } from '../units.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfEvaluation } from './price.js';
-import { actingFacts, isOneQuestion, questionFacts, rolloutSettings } from './rolloutFacts.js';
+import { leavesAnswers, regrade } from './regrade.js';
+import { actingFacts, questionFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 import { thresholdsOf } from './watchTraining.js';
 
@@ -65,10 +66,13 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
     name: evaluateName(spec.name, spec.questions),
     dependsOn: (run) => evaluateFacts(run, spec),
     async prepare(run, changed) {
-      if (isJudged(run.config, spec)) await refuseStrangers(run, await run.questions.of(spec.questions ?? 'test'));
-      // When only the set of questions has changed, the answers are still valid; else they are removed.
-      if (changed?.every(isOneQuestion)) return;
+      const questions = await run.questions.of(spec.questions ?? 'test');
+      if (isJudged(run.config, spec)) await refuseStrangers(run, questions);
       const file = run.folder.evalFile(spec.name, spec.questions);
+      // When only the set of questions or their verifiers have changed, the answers are still valid; else they are removed.
+      if (changed !== null && leavesAnswers(changed)) {
+        return regrade(run, file, spec.tools ? 'block' : 'chain', { changed, questions });
+      }
       rmSync(file, { force: true });
       rmSync(skipsFile(file), { force: true });
     },
@@ -124,7 +128,7 @@ async function evaluateFacts(run: Run, spec: EvaluateSpec): Promise<Facts> {
     ...(isJudged(config, spec) ? { judge: await run.parts.judgeName(), tau: config.rollout.tau } : {}),
     shots: config.questions.shots === null ? null : await hashOfPath(config.questions.shots, signal),
     ...(await actingFacts(run)),
-    questions: questionFacts(await questions.of(spec.questions ?? 'test')),
+    ...questionFacts(await questions.of(spec.questions ?? 'test')),
   };
 }
 
@@ -242,10 +246,11 @@ async function think(
 ): Promise<RunSummary> {
   const { config, signal } = run;
   const { temperature, maxChainTokens } = config.eval;
+  const grade = run.parts.grader();
   const validation = await run.questions.shots();
   const settings = { validation, temperature, maxChainTokens, seed: config.seed, attempt: 0 };
   const chain = (question: Question, stop: AbortSignal) =>
-    rolloutWithoutTools(question, { generator, signal: stop }, settings);
+    rolloutWithoutTools(question, { generator, grade, signal: stop }, settings);
   return runAll(todo, { generator, signal }, chain, handle);
 }
 
@@ -275,7 +280,7 @@ async function act(
 function actingWith({ config, parts, signal }: Run, generator: Generator) {
   const { temperature, minSteps } = config.eval;
   const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
-  return { deps: { generator, tools: parts.tools(), signal }, settings };
+  return { deps: { generator, tools: parts.tools(), grade: parts.grader(), signal }, settings };
 }
 
 /**

@@ -15,6 +15,7 @@ import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip } from '../trajectory/trajectory.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
+import { leavesAnswers, regrade } from './regrade.js';
 import { isOneQuestion, questionFacts, rolloutAdapter, rolloutFacts, rolloutSettings } from './rolloutFacts.js';
 import type { Outcome, Stage } from './stage.js';
 import { auditRow, auditText, fallbackText, StepTally } from './stepTally.js';
@@ -58,15 +59,16 @@ export function generateStage(set: ChosenSet): Stage<GenerateSummary> {
   return {
     name: `generate ${nameOfSet(set)}`,
     async dependsOn(run) {
-      const questions = questionFacts(await run.questions.of(part));
-      return { ...(await rolloutFacts(run, set)), questions };
+      return { ...(await rolloutFacts(run, set)), ...questionFacts(await run.questions.of(part)) };
     },
     async prepare(run, changed) {
-      await refuseStrangers(run, await run.questions.of(part));
+      const questions = await run.questions.of(part);
+      await refuseStrangers(run, questions);
+      const file = run.folder.trajectoriesFile(nameOfSet(set));
+      if (changed !== null && leavesAnswers(changed)) return regrade(run, file, 'block', { changed, questions });
       // Other questions are added to the set; after any other change it would be a mixture of different rollouts.
       const other = (changed ?? []).filter((change) => !isOneQuestion(change));
       if (other.length === 0) return;
-      const file = run.folder.trajectoriesFile(nameOfSet(set));
       if (!existsSync(file) || statSync(file).size === 0) return;
       throw new SparkError(
         'run_exists',
@@ -179,7 +181,7 @@ async function rollOut(
   try {
     // The highest score is the highest, whatever τ is.
     const watch = { states: config.judge.watchStates, tau: set.selection === 'max-score' ? null : set.tau };
-    const deps = { generator, judge: watched(judge, watch), tools: parts.tools(), signal };
+    const deps = { generator, judge: watched(judge, watch), tools: parts.tools(), grade: parts.grader(), signal };
     const { temperature, minSteps } = config.rollout;
     const { questions: _part, ...chosen } = set;
     const settings = rolloutSettings(config, { ...chosen, temperature, minSteps });

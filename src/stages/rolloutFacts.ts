@@ -2,6 +2,7 @@
 import type { Config } from '../config/index.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import type { Question } from '../questions/question.js';
+import { wantedAnswer } from '../questions/verifier.js';
 import type { RolloutSettings } from '../rollout/settings.js';
 import { type Change, type Facts, hashOf, hashOfPath } from '../run/freshness.js';
 import { noStage, type Run } from '../run/run.js';
@@ -16,9 +17,25 @@ export function rolloutSettings(
   return { ...rollout, ...chosen, toolTimeoutMs: timeoutMs, maxObservationChars, seed, attempt: 0 };
 }
 
-/** The questions by content, each under its id, so that more or fewer questions are told apart from other questions. */
+/**
+ * The questions by content, each under its id, so that more or fewer questions are told apart from other questions. Their
+ * verifiers stand apart, as answers can be graded again; of a verifier belongs to a question what is asked for in its name.
+ */
 export function questionFacts(questions: readonly Question[]): Facts {
-  return Object.fromEntries(questions.map((question) => [question.question_id, hashOf(question).slice(0, 8)]));
+  const verified = questions.filter(({ verifier }) => verifier !== undefined);
+  const byId = (of: readonly Question[], content: (question: Question) => unknown): Facts =>
+    Object.fromEntries(of.map((question) => [question.question_id, hashOf(content(question)).slice(0, 8)]));
+  return {
+    questions: byId(questions, ({ verifier, ...asked }) =>
+      verifier === undefined ? asked : { ...asked, wanted: wantedAnswer({ verifier }) },
+    ),
+    ...(verified.length === 0 ? {} : { verifiers: byId(verified, ({ verifier }) => verifier) }),
+  };
+}
+
+/** Whether a change is one of how a question's answer is graded. */
+export function isVerifier({ name }: Change): boolean {
+  return name === 'verifiers' || name.startsWith('verifiers.');
 }
 
 /** Whether a change says no more than that there is a question more or less. */

@@ -70,7 +70,7 @@ export interface Trajectory {
   readonly steps: readonly Step[];
   /** Text of the answer block. */
   readonly answerText: string;
-  /** Letter read from `answerText`; null when none could be read. */
+  /** Letter read from `answerText`, or of a question without options what it answers; null when none could be read. */
   readonly answer: string | null;
   readonly correct: boolean;
   /**

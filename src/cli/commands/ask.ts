@@ -24,6 +24,10 @@ export default defineCommand({
       describe: 'a trained stage of the run (default: its last), or base-tools for the model alone',
     },
     adapter: { type: 'string', describe: 'a GGUF LoRA file instead of a stage’s own' },
+    answer: {
+      type: 'string',
+      describe: 'the right answer: says whether the policy’s is (without options: --verifier)',
+    },
     option: { type: 'string', array: true, describe: 'an answer to choose from (repeatable); without: free text' },
   },
   examples: [
@@ -33,16 +37,17 @@ export default defineCommand({
   async run(args, { log, signal }) {
     const config = oneSequence(await configFromArgs(args, {}, args.run === undefined ? 'none' : 'run'));
     const policy = await policyOf(config, args, log, signal);
-    const { question, option: options = [] } = args;
+    const { question, answer, option: options = [] } = args;
     try {
       const started = performance.now();
       const onStep = (step: Step) => log.info(stepText(step));
-      const asked = { question, options, adapter: policy.adapter };
+      const asked = { question, options, answer, adapter: policy.adapter };
       const trajectory = await askPolicy(asked, { config, parts: policy.parts, signal, onStep });
       const seconds = (performance.now() - started) / 1000;
       const { stage, adapter } = policy;
-      const json = { ...answerOf(trajectory, options), question, options, stage, adapter, seconds };
-      return { json: { ...json, model: config.model.path }, text: answerText(trajectory, options) };
+      const correct = answer === undefined ? null : trajectory.correct;
+      const json = { ...answerOf(trajectory, options), correct, question, options, stage, adapter, seconds };
+      return { json: { ...json, model: config.model.path }, text: answerText(trajectory, options) + verdict(correct) };
     } finally {
       policy.parts.close();
     }
@@ -107,10 +112,10 @@ function stepText({ index, thought, action, input, observation, toolError }: Ste
 
 /** What `--json` says of the answer. */
 function answerOf({ steps, answer, answerText: text, end, tokens }: Trajectory, options: readonly string[]) {
-  const letter = options.length === 0 ? null : answer;
+  const lettered = options.length > 0 && answer !== null;
   return {
-    answer: letter,
-    option: letter === null ? null : (options[LETTERS.indexOf(letter)] ?? null),
+    answer,
+    option: lettered ? (options[LETTERS.indexOf(answer)] ?? null) : null,
     answerText: text,
     end,
     tokens: tokens.length,
@@ -118,6 +123,10 @@ function answerOf({ steps, answer, answerText: text, end, tokens }: Trajectory, 
       ...{ index, thought, action, input, observation, toolError, truncated },
     })),
   };
+}
+
+function verdict(correct: boolean | null): string {
+  return correct === null ? '' : correct ? ' (right)' : ' (wrong)';
 }
 
 function answerText(trajectory: Trajectory, options: readonly string[]): string {

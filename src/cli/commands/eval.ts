@@ -1,15 +1,16 @@
 /** `spark-rl eval`: evaluates one stage or adapter of a run; with --replay, grades finished outputs without a model. */
 import path from 'node:path';
 import { SparkError } from '../../errors.js';
-import { type Replay, replay } from '../../evaluate/replay.js';
+import { type Replay, type ReplayOptions, replay } from '../../evaluate/replay.js';
 import { loadQuestions } from '../../questions/load.js';
 import { renderLadderTable } from '../../report/text.js';
+import { loadParts } from '../../run/parts.js';
 import { noStage, type Run, withRun } from '../../run/run.js';
 import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages/evaluate.js';
 import { perform } from '../../stages/stage.js';
 import { percent } from '../../units.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions } from '../options.js';
+import { configFromArgs, configOptions, settingsFromArgs } from '../options.js';
 
 export default defineCommand({
   options: {
@@ -17,7 +18,10 @@ export default defineCommand({
     stage: { type: 'string', describe: 'base (no tools), base-tools, or a trained stage of the run: sft, ppo, spark' },
     adapter: { type: 'string', describe: 'a GGUF LoRA file instead of a stage’s own' },
     tools: { type: 'boolean', default: true, describe: 'let the model use tools (--no-tools: chain of thought)' },
-    questions: { type: 'string', describe: 'mini, or a Parquet / JSONL file with MMLU-Pro’s columns' },
+    questions: {
+      type: 'string',
+      describe: 'mini, or a Parquet / JSONL file: MMLU-Pro’s columns, or your own questions',
+    },
     limit: { type: 'number', describe: 'so many questions, balanced over the categories; 0: all' },
     category: { type: 'string', array: true, describe: 'only these categories (repeatable)' },
     replay: { type: 'string', describe: 'JSONL of finished outputs: grade them under every published protocol' },
@@ -27,7 +31,7 @@ export default defineCommand({
     ['$0 eval --replay outputs.jsonl --json', 'no model needed'],
   ],
   async run(args, { log, signal }) {
-    if (args.replay !== undefined) return replayed(args.replay, args.questions);
+    if (args.replay !== undefined) return replayed(args.replay, args);
     const config = await configFromArgs(args, {
       questions: { test: args.questions, testLimit: args.limit, testCategories: args.category },
     });
@@ -59,14 +63,28 @@ function specFrom(
   return { name: stage, adapter: { stage }, tools };
 }
 
-async function replayed(file: string, questions: string | undefined) {
-  const result = await replay(file, questions === undefined ? {} : { questions: await loadQuestions(questions) });
+async function replayed(
+  file: string,
+  args: Parameters<typeof settingsFromArgs>[0] & { questions: string | undefined },
+) {
+  const result = await replay(file, args.questions === undefined ? {} : await gradedBy(args.questions, args));
   return { json: result, text: protocolTable(result) };
+}
+
+async function gradedBy(file: string, args: Parameters<typeof settingsFromArgs>[0]): Promise<ReplayOptions> {
+  const config = await settingsFromArgs(args, {}, args.run === undefined ? 'none' : 'run');
+  const questions = await loadQuestions(file, { verifier: config.questions.verifier });
+  const own = questions.some(({ verifier }) => verifier?.name === 'own')
+    ? (await loadParts(config)).parts.verifier
+    : undefined;
+  const { verifierTimeoutMs } = config.questions;
+  return { questions, verifierTimeoutMs, ...(own === undefined ? {} : { verifier: own }) };
 }
 
 function protocolTable(result: Replay): string {
   const cell = (share: number) => percent(share).padStart(8);
-  const rows = Object.entries(result.protocols).map(
+  const lettered = Object.entries(result.protocols).filter(([, { questions }]) => questions > 0);
+  const rows = lettered.map(
     ([name, { accuracy, low, high, unparsedRate, published }]) =>
       `${name.padEnd(18)} ${cell(accuracy)}  [${cell(low)}, ${cell(high)}]  unparsed ${cell(unparsedRate)}` +
       (published === null ? '' : `  agrees with published ${cell(published.rate)}`),
@@ -79,5 +97,13 @@ function protocolTable(result: Replay): string {
           `official-api drew ${result.guessesAmongTen} of its letters among ten options, because their questions were not ` +
             'given; --questions FILE: among those that each question has',
         ];
-  return [`${result.outputs} outputs of ${result.path}`, ...rows, ...published, ...guesses].join('\n');
+  const { verified } = result;
+  const own =
+    verified === null
+      ? []
+      : [
+          `${'their verifiers'.padEnd(18)} ${cell(verified.accuracy)}  [${cell(verified.low)}, ${cell(verified.high)}]  unparsed ` +
+            `${cell(verified.unparsedRate)}  ${verified.questions} without options`,
+        ];
+  return [`${result.outputs} outputs of ${result.path}`, ...rows, ...published, ...own, ...guesses].join('\n');
 }

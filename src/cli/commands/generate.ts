@@ -16,7 +16,10 @@ export default defineCommand({
     ...configOptions,
     ...judgeOptions,
     ...rolloutOptions,
-    questions: { type: 'string', describe: 'mini, or a Parquet / JSONL file with MMLU-Pro’s columns' },
+    questions: {
+      type: 'string',
+      describe: 'mini, or a Parquet / JSONL file: MMLU-Pro’s columns, or your own questions',
+    },
     limit: { type: 'number', describe: 'so many questions, balanced over the categories; 0: all' },
     validation: {
       type: 'boolean',

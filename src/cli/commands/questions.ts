@@ -6,14 +6,17 @@ import { loadQuestions } from '../../questions/load.js';
 import { makeMini } from '../../questions/mini.js';
 import type { Question } from '../../questions/question.js';
 import { CATEGORIES } from '../../questions/question.js';
+import { verifierSchema } from '../../questions/verifierSettings.js';
 import { defineCommand } from '../command.js';
+import { verifierOption } from '../options.js';
 
 export default defineCommand({
   positionals: {
     action: { choices: ['import', 'make-mini'], demandOption: true },
-    file: { type: 'string', describe: 'for import: a Parquet or JSONL file with the dataset’s own columns' },
+    file: { type: 'string', describe: 'for import: a Parquet or JSONL file, MMLU-Pro’s or your own' },
   },
   options: {
+    ...verifierOption,
     out: { type: 'string', describe: 'where to write (.jsonl or .parquet); without it the set is only checked' },
     category: { type: 'string', array: true, describe: 'keep these categories (repeatable)' },
     limit: { type: 'number', describe: 'keep so many, the same share of each category' },
@@ -23,12 +26,13 @@ export default defineCommand({
   },
   examples: [
     ['$0 questions import test.parquet --out mmlu-pro.jsonl --limit 2500', 'a balanced selection'],
+    ['$0 questions import mine.jsonl --verifier number', 'your own questions, checked row by row'],
     ['$0 questions make-mini --split test --out mini-test.jsonl', 'the built-in set'],
   ],
   async run(args) {
     const all =
       args.action === 'import'
-        ? await importFile(args.file)
+        ? await importFile(args.file, args.verifier)
         : makeMini({ seed: args.seed, perCategory: args['per-category'], split: args.split as 'train' | 'test' });
     const questions = filterQuestions(all, {
       ...(args.category === undefined ? {} : { categories: args.category }),
@@ -45,11 +49,11 @@ export default defineCommand({
   },
 });
 
-async function importFile(file: string | undefined): Promise<Question[]> {
+async function importFile(file: string | undefined, verifier: string | undefined): Promise<Question[]> {
   if (file === undefined) {
     throw new SparkError('invalid_argument', 'questions import expects a file: spark-rl questions import test.parquet');
   }
-  return loadQuestions(file);
+  return loadQuestions(file, verifier === undefined ? {} : { verifier: verifierSchema.parse(verifier) });
 }
 
 function countByCategory(questions: readonly Question[]): Record<string, number> {

@@ -129,6 +129,17 @@ const calls: Readonly<Record<string, () => unknown>> = {
     await rollout.exportQuestions([question], at('questions.jsonl'));
     expect(await rollout.loadQuestions(at('questions.jsonl'))).toEqual([question]);
   },
+  createGrader: async () => {
+    const grade: rollout.Grader = rollout.createGrader();
+    expect(await grade(question, 'The answer is (A).', 'block')).toMatchObject({
+      answer: 'A',
+    } satisfies Partial<rollout.Grade>);
+  },
+  VERIFIERS: () => expect(rollout.VERIFIERS).toContain('number'),
+  verifierSchema: () => {
+    const exact: rollout.VerifierSettings = rollout.verifierSchema.parse('exact');
+    expect(exact).toEqual({ name: 'exact', ignoreCase: true });
+  },
   questionSchema: () => expect(rollout.questionSchema.parse(question)).toEqual(question),
   extractAnswer: () => expect(rollout.extractAnswer('the answer is (C)', 'official-local').letter).toBe('C'),
   filterQuestions: () => expect(rollout.filterQuestions([question], { limit: 1 })).toEqual([question]),

@@ -63,6 +63,8 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'createApiJudge: options': ['maxCostUsd', (o) => rollout.createApiJudge(o)],
   'withCache: options': ['stats', (o) => rollout.withCache(rollout.createOracle(), folder, o)],
   'makeMini: options': ['perCategory', (o) => rollout.makeMini(o)],
+  'loadQuestions: options': ['verifier', (o) => rollout.loadQuestions('none.jsonl', o)],
+  'createGrader: options': ['verifierTimeoutMs', (o) => rollout.createGrader(o)],
   'filterQuestions: options': ['categories', (o) => rollout.filterQuestions([], o)],
   'rolloutQuestion: settings': ['stepRetries', (o) => rollout.rolloutQuestion(never, never, o)],
   'rolloutWithoutTools: settings': ['maxChainTokens', (o) => rollout.rolloutWithoutTools(never, never, o)],

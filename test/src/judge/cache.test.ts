@@ -51,6 +51,21 @@ describe('the cache', () => {
     expect(open().judge.size).toBe(4);
   });
 
+  it('goes by the words for questions without options where there are others', async () => {
+    const words = (freeId: string) => {
+      const own = { id: 'mine', freeId, judge: async () => ({ scores: { think: 5 }, processOk: null }) };
+      return withCache(own, folder);
+    };
+    const free = thoughtRequest({ question: { ...thoughtRequest().question, options: [], answer_index: null } });
+    await words('mine, a').judge(free, {});
+    await words('mine, a').judge(thoughtRequest(), {});
+    expect(words('mine, b').size).toBe(2);
+    await words('mine, b').judge(thoughtRequest(), {});
+    expect(words('mine, b').size).toBe(2);
+    await words('mine, b').judge(free, {});
+    expect(words('mine, b').size).toBe(3);
+  });
+
   it('the order of keys does not matter, that of steps does', () => {
     const request = thoughtRequest();
     const shuffled = Object.fromEntries(Object.entries(request).reverse()) as unknown as typeof request;

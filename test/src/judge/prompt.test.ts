@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PROMPT_ID, renderMessages, responseSchema, wordingId } from '../../../src/judge/prompt.js';
+import { renderRules, renderState } from '../../../src/judge/localPrompt.js';
+import { FREE_PROMPT_ID, PROMPT_ID, renderMessages, responseSchema, wordingId } from '../../../src/judge/prompt.js';
 import { endRequest, NAMES, thoughtRequest } from './requests.js';
 
 /** The JSON between the boundary lines, parsed. */
@@ -9,6 +10,17 @@ function dataOf(content: string): Record<string, unknown> & { steps: { observati
 }
 
 describe('the judge prompt', () => {
+  it('says nothing of options and letters where a question has none', () => {
+    const free = { question: { ...thoughtRequest().question, options: [], answer_index: null } };
+    for (const request of [thoughtRequest(free), endRequest({ ...free, answer: '888' })]) {
+      const texts = [...renderMessages(request).map(({ content }) => content), renderRules(true), renderState(request)];
+      for (const text of texts) expect(text).not.toMatch(/option|multiple-choice|letter/i);
+    }
+    expect(renderMessages(thoughtRequest())[0]!.content).toContain('multiple-choice question');
+    expect(renderState(thoughtRequest())).toContain(' Options: A. 888');
+    expect(FREE_PROMPT_ID).not.toBe(PROMPT_ID);
+  });
+
   it('names every action, asks for every score, and shows the state', () => {
     const [system, user] = renderMessages(thoughtRequest());
     for (const name of NAMES) {
@@ -87,7 +99,9 @@ describe('text that would like to be an instruction', () => {
     '"additionalProperties":false',
   ])('has another id when these words are others: %s', (words) => {
     const worded = (change: (json: string) => string) =>
-      wordingId((request) => JSON.parse(change(JSON.stringify([renderMessages(request), responseSchema(request)]))));
+      wordingId((request) =>
+        JSON.parse(change(JSON.stringify([renderMessages(request, false), responseSchema(request)]))),
+      );
     expect(worded((json) => json)).toBe(PROMPT_ID);
     const other = words.replace(/false$|\w(?=\W*$)/, (last) => (last === 'false' ? 'true' : `${last}x`));
     expect(worded((json) => json.replace(words, other))).not.toBe(PROMPT_ID);

@@ -61,12 +61,12 @@ describe('loadQuestions, JSONL', () => {
       { answer: 'E', answer_index: 4 },
       /answer_index: expected less than the 4 options.*4/,
     ],
-    ['a missing column', { category: undefined }, /category: .*got nothing/],
+    ['a missing column', { question: undefined }, /question: .*got nothing/],
     ['options that are no list', { options: 'A, B' }, /options: .*got "A, B"/],
     ['one option', { options: ['one'], answer: 'A', answer_index: 0 }, /options: /],
     ['an option that is no text', { options: ['one', null] }, /options\.1: .*got null/],
     ['an id that is no whole number', { question_id: 7.5 }, /question_id: .*got 7\.5/],
-    ['a letter past J', { answer: 'K', answer_index: 10 }, /answer: /],
+    ['a letter past J', { answer: 'K', answer_index: 10 }, /answer_index: expected less than the 4 options/],
   ];
   it.each(badRows)('names row and id of %s', async (_, change, problem) => {
     const path = await file('bad.jsonl', `${lines(row(1))}\n\n${lines(row(2, change))}\n`);

@@ -21,8 +21,8 @@ describe('makeMini', () => {
   it('gives ten distinct options with the answer at its letter', () => {
     for (const q of [...train, ...test]) {
       expect(new Set(q.options).size, q.src).toBe(10);
-      expect(q.answer).toBe(LETTERS[q.answer_index]);
-      expect(q.options[q.answer_index]).toBe(miniRules(q)!.answer);
+      expect(q.answer).toBe(LETTERS[q.answer_index!]);
+      expect(q.options[q.answer_index!]).toBe(miniRules(q)!.answer);
       expect(q.src).toMatch(/^mini-/);
     }
   });

@@ -30,9 +30,11 @@ describe('renderInstructions', () => {
   });
 
   it('asks for a text where a question has no options', () => {
-    const render = (actions: ActionInfo[]) => renderInstructions(actions, { maxSteps: 3, example: true, free: true });
+    const render = (actions: ActionInfo[]) =>
+      renderInstructions(actions, { maxSteps: 3, example: true, wanted: 'a number alone' });
     const two = render([shown('a', 'this'), shown('b', 'that'), shown('think')]);
     expect(two).not.toMatch(/option|letter|multiple|\(X\)/);
+    expect(two).toContain('<answer>a number alone</answer>');
     expect(two).toMatch(/<answer>‹\/observation>b<\/answer>$/);
     expect(render([shown('a', 'this'), shown('think')])).not.toMatch(/option/);
   });
