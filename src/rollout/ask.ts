@@ -10,6 +10,8 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'judge_budget',
   'judge_no_credit',
   'judge_useless',
+  'judge_batch_unsupported',
+  'judge_batch_failed',
   'interrupted',
   'disk_full',
   'io_error',
@@ -42,11 +44,14 @@ export async function ask(judge: Judge, request: JudgeRequest, signal: AbortSign
   return verdict;
 }
 
+/** The request as judges get it: without the examples; their caches go by what they are told. */
+export function told(request: JudgeRequest): JudgeRequest {
+  return { ...request, actions: request.actions.map(({ example: _example, ...action }) => action) };
+}
+
 async function answerOf(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
   try {
-    // Judges are not told the examples, and their caches go by what they are told.
-    const actions = request.actions.map(({ example: _example, ...told }) => told);
-    return await judge.judge({ ...request, actions }, signalOf({ signal }));
+    return await judge.judge(told(request), signalOf({ signal }));
   } catch (error) {
     throwIfAborted(signal);
     const failure = toSparkError(error, 'invalid_argument');

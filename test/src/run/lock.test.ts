@@ -5,7 +5,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Log, silentLog } from '../../../src/log.js';
 import { LOCK_FILE, lockRun } from '../../../src/run/lock.js';
-import { ownIdentity } from '../../../src/run/processIdentity.js';
+import { ownIdentity } from '../../../src/processIdentity.js';
 
 let folder: string;
 let file: string;
