@@ -100,6 +100,7 @@ export class BatchRunner {
     const final = Object.entries(ledger.failures).filter(([, { code }]) => FINAL.has(code as SparkErrorCode));
     ledger.failures = Object.fromEntries(final);
     ledger.tries = {};
+    if (ledger.open.length === 0) return;
     const open: OpenBatch[] = [];
     for (const batch of ledger.open) {
       // Before the file's id is known, no batch of it can have been made.
@@ -112,7 +113,7 @@ export class BatchRunner {
       this.#options.log.info(`batch ${batch.batchId} of ${batch.since.slice(0, 16)} is gone on with`);
     }
     ledger.open = open;
-    if (open.length > 0 || final.length > 0) await this.#save();
+    await this.#save();
   }
 
   async #submit(signal: AbortSignal | undefined): Promise<void> {
@@ -121,8 +122,9 @@ export class BatchRunner {
       const todo = [...this.#wanted].filter(([key]) => !under.has(key));
       if (todo.length === 0) return;
       if (this.#full !== null) {
-        if (this.#ledger.open.length > 0) return;
-        throw this.#full;
+        if (this.#ledger.open.length === 0) throw this.#full;
+        this.#options.log.progress('batches: the server takes no further one until one has ended');
+        return;
       }
       if (this.#ledger.dialect === null) {
         await this.#askFirst(todo[0]!, signal);
@@ -215,6 +217,7 @@ export class BatchRunner {
   /** Looks at every batch under way; true when one has ended. */
   async #look(signal: AbortSignal | undefined): Promise<boolean> {
     let ended = false;
+    let taken = false;
     let done = 0;
     let total = 0;
     for (const batch of [...this.#ledger.open]) {
@@ -223,10 +226,10 @@ export class BatchRunner {
       total += batch.requests.length;
       done += (state.request_counts?.completed ?? 0) + (state.request_counts?.failed ?? 0);
       if (!hasEnded(state)) continue;
-      await this.#collect(batch, state, signal);
+      if (await this.#collect(batch, state, signal)) taken = true;
       ended = true;
     }
-    if (ended) this.#full = null;
+    if (taken) this.#full = null;
     this.#options.log.progress(`batches: ${done}/${total} requests done`);
     return ended;
   }
@@ -244,10 +247,11 @@ export class BatchRunner {
     }
   }
 
-  async #collect(batch: OpenBatch, state: Batch, signal: AbortSignal | undefined): Promise<void> {
+  /** False for a batch that the server did not take. */
+  async #collect(batch: OpenBatch, state: Batch, signal: AbortSignal | undefined): Promise<boolean> {
     if (state.status === 'failed') {
       await this.#refused(batch, state);
-      return;
+      return false;
     }
     const files = [state.output_file_id, state.error_file_id].filter((id) => typeof id === 'string' && id !== '');
     const lines: string[] = [];
@@ -273,6 +277,7 @@ export class BatchRunner {
     await this.#drop(batch);
     log.info(`batch ${batch.batchId} is ${status}: ${verdicts} verdicts of ${batch.requests.length} requests`);
     if (fatal !== null) throw fatal;
+    return true;
   }
 
   /** Keeps a request's verdict, or says why there is none. */
@@ -334,9 +339,9 @@ export class BatchRunner {
         (full ? 'lower batchRequests of this judge, so that fewer tokens wait at a time' : 'nothing was asked; see judge.model') +
         ', and run the same command again. Every verdict so far is kept',
     );
-    if (!full || this.#ledger.open.length === 0) throw failure;
+    if (!full) throw failure;
+    // Thrown when there is no other batch whose end would make room.
     this.#full = failure;
-    this.#options.log.warn(`${failure.message}; waits until another batch has ended`);
   }
 
   async #drop(batch: OpenBatch): Promise<void> {
