@@ -44,7 +44,12 @@ export interface BusyLock {
 /** Takes the lock unless it is held, by another process or by this one. Throws `invalid_file` for a file that is no lock. */
 export function takeLock(given: string): TakenLock | BusyLock {
   const file = path.resolve(given);
-  const mine: LockHolder = { id: randomUUID(), ...ownIdentity(), since: new Date().toISOString(), command: ownCommand() };
+  const mine: LockHolder = {
+    id: randomUUID(),
+    ...ownIdentity(),
+    since: new Date().toISOString(),
+    command: ownCommand(),
+  };
   // Every pass creates the file, reads its holder, or finds that it has just been released, so this ends.
   for (;;) {
     if (create(file, mine)) return keep(file, mine, null);

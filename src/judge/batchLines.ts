@@ -49,7 +49,7 @@ export interface Answer {
 /** What became of a request. */
 export function readAnswer({ response, error }: ResultLine, request: JudgeRequest, settings: ChatSettings): Answer {
   const nothing = { usage: null, answered: false, verdict: null, unknownKeys: 0 };
-  if (!response || response.status_code !== 200) {
+  if (response?.status_code !== 200) {
     return { ...nothing, failure: lineFailure({ response, error }, settings) };
   }
   const completion = completionSchema.safeParse(response.body);

@@ -9,7 +9,15 @@ import { pause } from '../abortable.js';
 import { SparkError, type SparkErrorCode, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { MadeApiJudge } from './apiJudge.js';
-import { type BatchRequest, kindOf, type Ledger, type OpenBatch, readLedger, requestLike, writeLedger } from './batchLedger.js';
+import {
+  type BatchRequest,
+  kindOf,
+  type Ledger,
+  type OpenBatch,
+  readLedger,
+  requestLike,
+  writeLedger,
+} from './batchLedger.js';
 import { expired, lineOf, parseResult, type ResultLine, readAnswer } from './batchLines.js';
 import { type Batch, BatchServer, hasEnded } from './batchServer.js';
 import type { Reservation } from './budget.js';
@@ -65,9 +73,9 @@ export class BatchRunner {
     const stored = readLedger(ledgerFile);
     const { model, endpoint } = api.settings;
     const fresh = { judge: api.judge.id, baseUrl: endpoint.baseUrl, model, dialect: null };
-    if (stored !== null && stored.judge !== api.judge.id && stored.open.length > 0) throw otherJudge(stored, ledgerFile);
-    this.#ledger =
-      stored?.judge === api.judge.id ? stored : { ...fresh, open: [], ended: [], tries: {}, failures: {} };
+    if (stored !== null && stored.judge !== api.judge.id && stored.open.length > 0)
+      throw otherJudge(stored, ledgerFile);
+    this.#ledger = stored?.judge === api.judge.id ? stored : { ...fresh, open: [], ended: [], tries: {}, failures: {} };
   }
 
   /** Why the request has no verdict; null when that is not known. */
@@ -83,7 +91,8 @@ export class BatchRunner {
     this.#wanted = new Map();
     for (const request of requests) {
       const key = requestKey(api.judge.id, request);
-      if (this.#ledger.failures[key] === undefined && cache.known(request) === undefined) this.#wanted.set(key, request);
+      if (this.#ledger.failures[key] === undefined && cache.known(request) === undefined)
+        this.#wanted.set(key, request);
     }
     for (let wait = looks.first; ; wait = Math.min(looks.last, wait * 1.5)) {
       if (submit) await this.#submit(signal);
@@ -158,7 +167,11 @@ export class BatchRunner {
   }
 
   /** As much as one batch holds and the budget allows; nothing when a batch under way has to end first. */
-  #nextPart(todo: readonly (readonly [string, JudgeRequest])[]): { requests: BatchRequest[]; lines: string[]; actions: string[] } {
+  #nextPart(todo: readonly (readonly [string, JudgeRequest])[]): {
+    requests: BatchRequest[];
+    lines: string[];
+    actions: string[];
+  } {
     const { api, batchRequests } = this.#options;
     const { settings } = api;
     const actions = todo[0]![1].actions.map(({ name }) => name);
@@ -271,7 +284,8 @@ export class BatchRunner {
       else if (!FINAL.has(failure.code) && !PASSING.has(failure.code)) fatal ??= failure;
     }
     const { log } = this.#options;
-    if (damaged > 0) log.warn(`batch ${batch.batchId}: ${damaged} lines of its results cannot be read; asked for again`);
+    if (damaged > 0)
+      log.warn(`batch ${batch.batchId}: ${damaged} lines of its results cannot be read; asked for again`);
     const { status } = state;
     this.#ledger.ended.push({ batchId: batch.batchId!, status, requests: batch.requests.length, verdicts });
     await this.#drop(batch);
@@ -336,7 +350,9 @@ export class BatchRunner {
     const failure = new SparkError(
       'judge_batch_failed',
       `the server did not take batch ${batch.batchId} of ${batch.requests.length} requests (${said.join('; ') || 'it does not say why'}): ` +
-        (full ? 'lower batchRequests of this judge, so that fewer tokens wait at a time' : 'nothing was asked; see judge.model') +
+        (full
+          ? 'lower batchRequests of this judge, so that fewer tokens wait at a time'
+          : 'nothing was asked; see judge.model') +
         ', and run the same command again. Every verdict so far is kept',
     );
     if (!full) throw failure;
@@ -379,11 +395,17 @@ export class BatchRunner {
 /** For a request of which an ended batch says nothing. */
 function unanswered({ id, status }: Batch): SparkError {
   if (status === 'expired') return expired(`batch ${id}`);
-  return new SparkError('judge_unreachable', `batch ${id} is ${status} and has no line for this request; run again to ask it`);
+  return new SparkError(
+    'judge_unreachable',
+    `batch ${id} is ${status} and has no line for this request; run again to ask it`,
+  );
 }
 
 function nothingSaid(): SparkError {
-  return new SparkError('judge_unparsable', 'the verdict has no score and nothing on coherence; another judge.model may say more');
+  return new SparkError(
+    'judge_unparsable',
+    'the verdict has no score and nothing on coherence; another judge.model may say more',
+  );
 }
 
 function otherJudge({ judge, open }: Ledger, file: string): SparkError {

@@ -55,7 +55,10 @@ export class BatchServer {
   /** Uploads the lines of a batch; returns the file's id. */
   async upload(lines: readonly string[], name: string, signal?: AbortSignal): Promise<string> {
     const file = await this.#ask(FILE_TIMEOUT_MS, signal, 'upload', (client, options) =>
-      client.files.create({ file: new File([lines.join('')], name, { type: 'application/jsonl' }), purpose: 'batch' }, options),
+      client.files.create(
+        { file: new File([lines.join('')], name, { type: 'application/jsonl' }), purpose: 'batch' },
+        options,
+      ),
     );
     return this.#parse(z.object({ id: z.string().min(1) }), file).id;
   }

@@ -61,11 +61,9 @@ export function withCache(judge: Judge, folder: string, options: CacheOptions = 
   const call = (key: string, request: JudgeRequest): SharedCall => {
     const abort = new AbortController();
     const { signal } = abort;
-    const result = store
-      .once(key, request, { signal, ask: () => judge.judge(request, { signal }) })
-      .finally(() => {
-        if (inFlight.get(key)?.abort === abort) inFlight.delete(key);
-      });
+    const result = store.once(key, request, { signal, ask: () => judge.judge(request, { signal }) }).finally(() => {
+      if (inFlight.get(key)?.abort === abort) inFlight.delete(key);
+    });
     // Without this, a rejection after every caller was aborted would be unhandled.
     result.catch(() => {});
     const shared = { result, abort, waiting: 0 };

@@ -57,7 +57,9 @@ export async function openJudge(
   const { cacheFolder, log } = surroundings;
   const unreadable = (entries: number) => {
     if (entries <= 0) return;
-    log.warn(`${cacheFolder}: ${entries} entries of the judge's cache cannot be read; their verdicts are asked for again`);
+    log.warn(
+      `${cacheFolder}: ${entries} entries of the judge's cache cannot be read; their verdicts are asked for again`,
+    );
   };
   const before = judge.skippedLines;
   unreadable(before);

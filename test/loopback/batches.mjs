@@ -79,8 +79,13 @@ export class Batches {
   #create(response, { input_file_id, endpoint, completion_window, metadata }) {
     const text = this.files.get(input_file_id);
     if (text === undefined) return missing(response, `No such File object: ${input_file_id}`);
-    const outcome = /** @type {BatchOutcome} */ (this.#outcomes.length > 1 ? this.#outcomes.shift() : this.#outcomes[0]);
-    const lines = text.trimEnd().split('\n').map((line) => /** @type {Line} */ (JSON.parse(line)));
+    const outcome = /** @type {BatchOutcome} */ (
+      this.#outcomes.length > 1 ? this.#outcomes.shift() : this.#outcomes[0]
+    );
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => /** @type {Line} */ (JSON.parse(line)));
     const batch = {
       ...{ id: `batch_${this.made.length + 1}`, outcome, lines, left: this.#options.looks, metadata, endpoint },
       ...{ completion_window, input_file_id, status: 'validating', output_file_id: null, error_file_id: null },
@@ -99,7 +104,13 @@ export class Batches {
     const data = all.slice(from, from + Number(query.get('limit') ?? 20));
     const has_more = from + data.length < all.length;
     sendJson(response, 200, {
-      ...{ object: 'list', data: data.map(shown), first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more },
+      ...{
+        object: 'list',
+        data: data.map(shown),
+        first_id: data[0]?.id ?? null,
+        last_id: data.at(-1)?.id ?? null,
+        has_more,
+      },
     });
   }
 
@@ -156,12 +167,16 @@ export class Batches {
     });
     const second = at % 2 === 1;
     if (second && outcome === 'dropped') return null;
-    if (second && outcome === 'someFail') return answered(500, { error: { message: 'The server had an error', code: null } });
+    if (second && outcome === 'someFail')
+      return answered(500, { error: { message: 'The server had an error', code: null } });
     if (second && outcome === 'someTooLong') {
       return answered(400, { error: { message: 'maximum context length is 8', code: 'context_length_exceeded' } });
     }
     if (second && (outcome === 'expired' || outcome === 'cancelled')) {
-      const message = outcome === 'expired' ? 'This request could not be executed before the completion window expired.' : 'Cancelled.';
+      const message =
+        outcome === 'expired'
+          ? 'This request could not be executed before the completion window expired.'
+          : 'Cancelled.';
       return { ok: false, line: { error: { code: `batch_${outcome}`, message } } };
     }
     return answered(200, this.#options.answer(body));

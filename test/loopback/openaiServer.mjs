@@ -310,7 +310,9 @@ async function main(argv) {
     console.error(`unknown behaviour ${unknown.join(', ')}: expected some of ${Object.keys(BEHAVIOURS).join(', ')}`);
     process.exit(2);
   }
-  const batchOutcomes = /** @type {import('./openaiServer.d.mts').BatchOutcome[]} */ ((value('--batch') ?? 'good').split(','));
+  const batchOutcomes = /** @type {import('./openaiServer.d.mts').BatchOutcome[]} */ (
+    (value('--batch') ?? 'good').split(',')
+  );
   const batchLooks = Number(value('--batch-looks') ?? 0);
   const server = await startOpenAiServer({ port: Number(value('--port') ?? 0), behaviours, batchOutcomes, batchLooks });
   console.log(server.baseUrl);

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { resolveConfig } from '../../../src/config/index.js';
+import { type ConfigPatch, resolveConfig } from '../../../src/config/index.js';
 import type { JudgeRequest } from '../../../src/judge/judge.js';
 import { isBatched, openApiJudge, openBatchedJudge } from '../../../src/judge/open.js';
 import { silentLog } from '../../../src/log.js';
@@ -27,7 +27,9 @@ const ledger = () => JSON.parse(readFileSync(ledgerFile(), 'utf8'));
 function open(more: object = {}) {
   const settings = resolveConfig({
     ablate: {
-      judges: [{ name: 'api', kind: 'api', model: 'gpt-4o', baseUrl: server.baseUrl, batch: true, maxRetries: 2, ...more }],
+      judges: [
+        { name: 'api', kind: 'api', model: 'gpt-4o', baseUrl: server.baseUrl, batch: true, maxRetries: 2, ...more },
+      ],
     },
   }).ablate.judges[0]!;
   if ('parts' in settings) throw new Error('no module');
@@ -163,7 +165,10 @@ describe('a judge asked in batches', () => {
     const { writeLedger } = await import('../../../src/judge/batchLedger.js');
     const { sha256: _seal, ...stored } = ledger();
     const lost = { mark: 'm', since: '2026-01-01T00:00:00Z', fileId: null, batchId: null, actions: ['think'] };
-    await writeLedger(ledgerFile(), { ...stored, open: [{ ...lost, requests: [{ key: 'k', kind: 'step', bytes: 9 }] }] });
+    await writeLedger(ledgerFile(), {
+      ...stored,
+      open: [{ ...lost, requests: [{ key: 'k', kind: 'step', bytes: 9 }] }],
+    });
     await open().judge.judgeAll(REQUESTS);
     expect(ledger().open).toEqual([]);
   });
@@ -178,7 +183,10 @@ describe('a judge asked in batches', () => {
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
     expect(() => open({ model: 'gpt-4o-mini' })).toThrow(
-      expect.objectContaining({ code: 'invalid_config', message: expect.stringMatching(/sent to api:gpt-4o@.*remove/) }),
+      expect.objectContaining({
+        code: 'invalid_config',
+        message: expect.stringMatching(/sent to api:gpt-4o@.*remove/),
+      }),
     );
     for (const batch of server.batches) (batch as { left?: number }).left = 0;
     const { judge, settings } = open({ batch: false });
@@ -253,7 +261,7 @@ describe('a judge asked in batches', () => {
 });
 
 it('batches are refused where they make no sense', () => {
-  const wrong = (patch: Parameters<typeof resolveConfig>[0]) => {
+  const wrong = (patch: ConfigPatch) => {
     try {
       resolveConfig(patch);
       return '';
@@ -261,10 +269,14 @@ it('batches are refused where they make no sense', () => {
       return (error as Error).message;
     }
   };
-  expect(wrong({ judge: { kind: 'api', batch: true } })).toMatch(/judge\.batch: expected false, got true; a rollout needs/);
+  expect(wrong({ judge: { kind: 'api', batch: true } })).toMatch(
+    /judge\.batch: expected false, got true; a rollout needs/,
+  );
   const judges = (more: object) => ({ ablate: { judges: [{ name: 'a', batch: true, ...more }] } });
   expect(wrong(judges({ kind: 'oracle' }))).toMatch(/ablate\.judges\.0\.batch: expected false for judge\.kind oracle/);
   expect(wrong(judges({ kind: 'api', cache: 'off' }))).toMatch(/ablate\.judges\.0\.cache: expected shared or run/);
-  expect(wrong(judges({ kind: 'local', model: 'policy' }))).toMatch(/ablate\.judges\.0\.batch: is a setting of judge\.kind api/);
+  expect(wrong(judges({ kind: 'local', model: 'policy' }))).toMatch(
+    /ablate\.judges\.0\.batch: is a setting of judge\.kind api/,
+  );
   expect(wrong(judges({ kind: 'api', batchRequests: 50_001 }))).toMatch(/batchRequests/);
 });
