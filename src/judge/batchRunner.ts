@@ -40,6 +40,12 @@ const MOST_FIRST = 3;
 const PASSING: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_unreachable', 'judge_batch_expired']);
 const FINAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_refused', 'judge_unparsable']);
 
+/** With these the server has said that it made no batch. */
+const REFUSALS: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
+  ...(['judge_refused', 'judge_no_credit', 'judge_key_missing', 'judge_key_invalid'] as const),
+  ...(['judge_batch_unsupported', 'invalid_config'] as const),
+]);
+
 export interface BatchRunnerOptions {
   readonly api: MadeApiJudge;
   readonly cache: CachedJudge;
@@ -216,9 +222,8 @@ export class BatchRunner {
       batch.batchId = (await this.#server.create(batch.fileId, mark, signal)).id;
       await this.#save();
     } catch (error) {
-      // Whether it was made is not known: the next run looks for it.
-      const unknown = batch.fileId !== null && ['judge_unreachable', 'interrupted'].includes(toSparkError(error).code);
-      if (!unknown) await this.#drop(batch);
+      // Without a plain no of the server it may have been made: the next run looks for it.
+      if (batch.fileId === null || REFUSALS.has(toSparkError(error).code)) await this.#drop(batch);
       throw error;
     }
     log.info(
@@ -254,8 +259,13 @@ export class BatchRunner {
       this.#away = 0;
       return state;
     } catch (error) {
-      if (toSparkError(error).code !== 'judge_unreachable' || ++this.#away >= PATIENCE) throw error;
-      this.#options.log.warn(`${(error as Error).message}; looked for again`);
+      const { code, message } = toSparkError(error);
+      if (code === 'judge_batch_failed') {
+        const giveUp = `${message}; or remove ${this.#options.ledgerFile} to give it up and ask again`;
+        throw new SparkError(code, giveUp, { cause: error });
+      }
+      if (code !== 'judge_unreachable' || ++this.#away >= PATIENCE) throw error;
+      this.#options.log.warn(`${message}; looked for again`);
       return null;
     }
   }

@@ -78,7 +78,7 @@ function apiOf(settings: JudgeSettings, env: Environment): MadeApiJudge {
   });
 }
 
-/** Of all runs of this user. The number is of the format. */
+/** Of all runs of this user. The number is raised when replies are read in another way (verdict.ts): keys do not show that. */
 function sharedFolder(): string {
   return inCacheFolder('judge-verdicts', '1');
 }

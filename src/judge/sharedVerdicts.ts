@@ -84,7 +84,8 @@ export class SharedVerdicts {
       const end = bytes.indexOf('\n', at);
       const verdict = readLine(bytes.subarray(start, end < 0 ? bytes.length : end).toString(), key);
       if (verdict !== null) return verdict;
-      damaged = true;
+      // Without its end it may be under way.
+      damaged ||= end >= 0;
     }
     if (damaged) this.#skipped++;
     return undefined;
@@ -110,9 +111,6 @@ export class SharedVerdicts {
         rmSync(this.#pendingOf(key), { force: true });
       }
       return { verdict, asked: true };
-    } catch (error) {
-      // Not the judge's own errors, which it has words for.
-      throw error instanceof SparkError ? error : cacheError(writeError(error, this.#claims), this.#claims);
     } finally {
       pending?.discard();
       claim.release();
@@ -204,17 +202,21 @@ class Pending {
       writeFileSync(file, ' '.repeat(bytes));
     } catch (error) {
       this.discard();
-      throw error;
+      throw cacheError(writeError(error, file), file);
     }
   }
 
   /** Over the room that was taken, which needs no more of it. */
   write(line: string): void {
-    const descriptor = openSync(this.#file, 'r+');
     try {
-      writeSync(descriptor, line.padEnd(this.#bytes), 0);
-    } finally {
-      closeSync(descriptor);
+      const descriptor = openSync(this.#file, 'r+');
+      try {
+        writeSync(descriptor, line.padEnd(this.#bytes), 0);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (error) {
+      throw cacheError(writeError(error, this.#file), this.#file);
     }
   }
 

@@ -96,6 +96,13 @@ describe('the cache of all runs', () => {
     expect(stats).toMatchObject({ cacheHits: 1 });
   });
 
+  it('an error of the judge’s own is thrown as it is', async () => {
+    const broken: Judge = { id: 'j', judge: () => Promise.reject(new TypeError('mine')) };
+    const cache = withCache(broken, runOf('a'), { shared });
+    await expect(cache.judge(thoughtRequest(), {})).rejects.toBeInstanceOf(TypeError);
+    expect(readdirSync(path.join(shared, 'claims'))).toEqual([]);
+  });
+
   it('when the one who asks fails, the next one asks', async () => {
     let calls = 0;
     const judge: Judge = {
