@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { APIError } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
+import { expired } from './batchFailures.js';
 import { type ChatSettings, type Dialect, paramsOf, usageOf } from './chatCall.js';
 import { completionSchema, readText } from './completion.js';
 import { judgeFailure, notACompletion } from './failure.js';
@@ -73,13 +74,4 @@ function lineFailure({ response, error }: Pick<ResultLine, 'response' | 'error'>
   const said = redact(`${error?.code ?? 'no code'}: ${error?.message ?? 'no message'}`);
   if (error?.code === 'batch_expired') return expired(said);
   return new SparkError('judge_unreachable', `the batch gave no verdict (${said}); run again to ask once more`);
-}
-
-/** For a request that a batch did not come to within its day. */
-export function expired(said: string): SparkError {
-  return new SparkError(
-    'judge_batch_expired',
-    `a request was not answered within the day that a batch may take (${said}): run the same command again to ask in another ` +
-      'batch, or leave out batch: true to ask directly',
-  );
 }

@@ -4,11 +4,11 @@
  * after any end, and sends nothing twice. Requests that failed for a fault that passes go into a next batch.
  */
 import { randomUUID } from 'node:crypto';
-import path from 'node:path';
 import { pause } from '../abortable.js';
 import { SparkError, type SparkErrorCode, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { MadeApiJudge } from './apiJudge.js';
+import { nothingSaid, notTaken, otherJudge, REFUSALS, unanswered } from './batchFailures.js';
 import {
   type BatchRequest,
   kindOf,
@@ -18,7 +18,7 @@ import {
   requestLike,
   writeLedger,
 } from './batchLedger.js';
-import { expired, lineOf, parseResult, type ResultLine, readAnswer } from './batchLines.js';
+import { lineOf, parseResult, type ResultLine, readAnswer } from './batchLines.js';
 import { type Batch, BatchServer, hasEnded } from './batchServer.js';
 import type { Reservation } from './budget.js';
 import { type CachedJudge, requestKey } from './cache.js';
@@ -39,12 +39,6 @@ const MOST_FIRST = 3;
 /** Failures that another batch may not meet; a verdict that was refused or cannot be read is not asked for again. */
 const PASSING: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_unreachable', 'judge_batch_expired']);
 const FINAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_refused', 'judge_unparsable']);
-
-/** With these the server has said that it made no batch. */
-const REFUSALS: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
-  ...(['judge_refused', 'judge_no_credit', 'judge_key_missing', 'judge_key_invalid'] as const),
-  ...(['judge_batch_unsupported', 'invalid_config'] as const),
-]);
 
 export interface BatchRunnerOptions {
   readonly api: MadeApiJudge;
@@ -353,18 +347,8 @@ export class BatchRunner {
 
   /** A batch that the server did not take: its requests are free again. */
   async #refused(batch: OpenBatch, state: Batch): Promise<void> {
-    const errors = state.errors?.data ?? [];
     await this.#drop(batch);
-    const said = errors.slice(0, 3).map(({ code, message }) => `${code ?? 'no code'}: ${message ?? 'no message'}`);
-    const full = errors.some(({ code }) => code === 'token_limit_exceeded');
-    const failure = new SparkError(
-      'judge_batch_failed',
-      `the server did not take batch ${batch.batchId} of ${batch.requests.length} requests (${said.join('; ') || 'it does not say why'}): ` +
-        (full
-          ? 'lower batchRequests of this judge, so that fewer tokens wait at a time'
-          : 'nothing was asked; see judge.model') +
-        ', and run the same command again. Every verdict so far is kept',
-    );
+    const { failure, full } = notTaken(batch, state);
     if (!full) throw failure;
     // Thrown when there is no other batch whose end would make room.
     this.#full = failure;
@@ -400,28 +384,4 @@ export class BatchRunner {
   #save(): Promise<void> {
     return writeLedger(this.#options.ledgerFile, this.#ledger);
   }
-}
-
-/** For a request of which an ended batch says nothing. */
-function unanswered({ id, status }: Batch): SparkError {
-  if (status === 'expired') return expired(`batch ${id}`);
-  return new SparkError(
-    'judge_unreachable',
-    `batch ${id} is ${status} and has no line for this request; run again to ask it`,
-  );
-}
-
-function nothingSaid(): SparkError {
-  return new SparkError(
-    'judge_unparsable',
-    'the verdict has no score and nothing on coherence; another judge.model may say more',
-  );
-}
-
-function otherJudge({ judge, open }: Ledger, file: string): SparkError {
-  return new SparkError(
-    'invalid_config',
-    `${path.basename(file)}: ${open.length} batches are under way that were sent to ${judge}: run again with the settings they were ` +
-      `sent with, so that their verdicts are kept; give this judge another name; or remove ${file} to give them up`,
-  );
 }
