@@ -61,6 +61,9 @@ export type SparkErrorCode =
   | 'judge_budget'
   | 'judge_no_credit'
   | 'judge_useless'
+  | 'judge_batch_unsupported'
+  | 'judge_batch_failed'
+  | 'judge_batch_expired'
   // runs
   | 'run_exists'
   | 'run_locked'

@@ -16,6 +16,8 @@ const KEYS = {
   'judge-url': 'judge.baseUrl',
   'judge-model': 'judge.model',
   'max-cost': 'judge.maxCostUsd',
+  'max-judge-tokens': 'judge.maxTotalTokens',
+  'max-judge-requests': 'judge.maxRequests',
   'parity-check': 'parity.check',
   selection: 'rollout.selection',
   tau: 'rollout.tau',

@@ -61,6 +61,8 @@ export const judgeOptions = {
     describe: 'judge model (default: gpt-4o); with --judge local a GGUF file, or policy: the run’s base',
   },
   'max-cost': { type: 'number', describe: 'hard cap on judge cost, US dollars' },
+  'max-judge-tokens': { type: 'number', describe: 'hard cap on the judge’s tokens, read and written' },
+  'max-judge-requests': { type: 'number', describe: 'hard cap on requests to the judge' },
 } as const satisfies Record<string, Options>;
 
 export const rolloutOptions = {

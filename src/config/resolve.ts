@@ -61,6 +61,12 @@ function settleJudges(config: Config): void {
       '  rollout.audit: asks again in another order, which changes nothing for a local judge, as it scores each action alone; set it to off',
     );
   }
+  if (config.judge.batch) {
+    lines.push(
+      '  judge.batch: expected false, got true; a rollout needs each verdict before its next step, and a batch takes up to a ' +
+        'day: the judges of ablate.judges may have it',
+    );
+  }
   if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
   for (const [, judge] of all) {
     if (judge.kind === 'local' && judge.model !== POLICY) judge.model = firstPart(path.resolve(judge.model));

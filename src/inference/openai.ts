@@ -27,6 +27,8 @@ export interface ChatClientOptions {
   readonly maxRetries: number;
   /** Where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are looked up. */
   readonly env: Environment;
+  /** The bodies of replies with status 200 are files, and what they say of errors is not about the request. */
+  readonly bodiesAreFiles?: boolean;
   /** Whether a reply with a status that is usually tried again would come again, whatever one waits. */
   isFinal?(status: number, body: string): boolean;
   /** Called before each HTTP request, retries included. The client treats an error thrown here as a broken connection. */
@@ -67,11 +69,13 @@ export function createChatClient(options: ChatClientOptions): ChatClient {
 async function fetchWhole(
   url: string | URL | Request,
   init: RequestInit | undefined,
-  { env, isFinal }: ChatClientOptions,
+  { env, isFinal, bodiesAreFiles }: ChatClientOptions,
 ): Promise<Response> {
   const response = await fetchThroughProxy(url, init, env);
-  const reply = withStatusOfBody(response.status, await response.text());
-  const { status, body } = reply;
+  const text = await response.text();
+  const { status, body } = bodiesAreFiles
+    ? { status: response.status, body: text }
+    : withStatusOfBody(response.status, text);
   const headers = new Headers(response.headers);
   const wait = askedWaitSeconds(headers);
   const final = (wait ?? 0) > LONGEST_WAIT_SECONDS || saysNoCredit(status, body) || isFinal?.(status, body);

@@ -18,9 +18,18 @@ export async function fetchThroughProxy(
   const proxy = proxyOf(env);
   if (proxy === null || !mayUseProxy(address, env)) return fetch(url, init);
   const { fetch: fetchWith } = await import('undici');
-  const options = { ...init, dispatcher: await agentFor(proxy) };
+  const options = { ...(await withPlainForm(init)), dispatcher: await agentFor(proxy) };
   // The same interface, declared twice.
   return (await fetchWith(url as string, options as Parameters<typeof fetchWith>[1])) as unknown as Response;
+}
+
+/** A form of Node's own is text to the package's `fetch`, so it goes as the bytes that it is sent as. */
+async function withPlainForm(init: RequestInit | undefined): Promise<RequestInit | undefined> {
+  if (!(init?.body instanceof FormData)) return init;
+  const form = new Response(init.body);
+  const headers = new Headers(init.headers);
+  headers.set('content-type', form.headers.get('content-type')!);
+  return { ...init, headers, body: await form.arrayBuffer() };
 }
 
 /** Whether requests to the address go through a proxy, unless NO_PROXY names it. */

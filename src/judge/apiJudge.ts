@@ -8,7 +8,7 @@ import { SparkError, throwIfAborted } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Environment } from '../secrets/sources.js';
 import { Budget } from './budget.js';
-import { ChatCaller } from './chatCall.js';
+import { ChatCaller, type ChatSettings } from './chatCall.js';
 import { resolveEndpoint } from './endpoint.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
 import { type Price, priceOf, requirePrice } from './prices.js';
@@ -36,6 +36,10 @@ export interface ApiJudgeOptions {
   readonly price?: Price | null;
   /** Hard cap in US dollars over the life of this judge. Default: none. */
   readonly maxCostUsd?: number | null;
+  /** The same in tokens, read and written. */
+  readonly maxTotalTokens?: number | null;
+  /** The same in requests. */
+  readonly maxRequests?: number | null;
   /** Counters, to share with the cache so that one object counts both. */
   readonly stats?: JudgeStats;
   readonly env?: Environment;
@@ -52,6 +56,8 @@ const OPTIONS = {
   maxTokens: true,
   price: true,
   maxCostUsd: true,
+  maxTotalTokens: true,
+  maxRequests: true,
   stats: true,
   env: true,
 } as const satisfies KeysOf<ApiJudgeOptions>;
@@ -64,6 +70,18 @@ export interface ApiJudge extends Judge {
 
 /** Throws `judge_key_missing`, `judge_key_invalid` or `invalid_config` at once, before anything is generated. */
 export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
+  return makeApiJudge(options).judge;
+}
+
+/** An API judge and what it is made of, for who asks its server in another way. */
+export interface MadeApiJudge {
+  readonly judge: ApiJudge;
+  readonly settings: ChatSettings;
+  readonly caller: ChatCaller;
+}
+
+/** As `createApiJudge`. */
+export function makeApiJudge(options: ApiJudgeOptions): MadeApiJudge {
   checkKeys(options, OPTIONS, 'createApiJudge: options');
   const env = options.env ?? process.env;
   const settings = {
@@ -77,7 +95,8 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
   };
   const cap = options.maxCostUsd ?? null;
   const price = cap === null ? priceOf(settings.model, options.price) : requirePrice(settings.model, options.price);
-  const budget = new Budget({ price, maxCostUsd: cap });
+  const { maxTotalTokens = null, maxRequests = null } = options;
+  const budget = new Budget({ price, maxCostUsd: cap, maxTotalTokens, maxRequests });
   const stats = options.stats ?? new JudgeStats();
   stats.costUsd = budget.spentUsd;
   const caller = new ChatCaller(settings, budget, stats);
@@ -98,7 +117,7 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
     }
   };
 
-  return {
+  const judge: ApiJudge = {
     id: judgeId(settings, PROMPT_ID),
     freeId: judgeId(settings, FREE_PROMPT_ID),
     stats,
@@ -112,6 +131,7 @@ export function createApiJudge(options: ApiJudgeOptions): ApiJudge {
       );
     },
   };
+  return { judge, settings, caller };
 }
 
 /** Everything besides the request that a verdict depends on. The API key is no part of it. */

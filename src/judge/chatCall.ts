@@ -27,13 +27,15 @@ export interface ChatSettings {
 }
 
 /** The form of a request; it starts at the strictest and becomes simpler as the server rejects things. */
-interface Dialect {
+export interface Dialect {
   readonly format: 'json_schema' | 'json_object' | 'text';
   /** Reasoning models accept only `max_completion_tokens`. */
   readonly limit: 'max_tokens' | 'max_completion_tokens';
   /** Some models have one fixed temperature and reject the field. */
   readonly temperature: boolean;
 }
+
+const STRICTEST: Dialect = { format: 'json_schema', limit: 'max_tokens', temperature: true };
 
 /** Tokens allowed for what a server adds around the messages (roles, special tokens). */
 const TEMPLATE_TOKENS = 64;
@@ -42,7 +44,7 @@ export class ChatCaller {
   readonly #settings: ChatSettings;
   readonly #budget: Budget;
   readonly #stats: JudgeStats;
-  #dialect: Dialect = { format: 'json_schema', limit: 'max_tokens', temperature: true };
+  #dialect: Dialect = STRICTEST;
   /** Whether the server has ever answered in the form that is remembered. */
   #known = false;
 
@@ -52,6 +54,11 @@ export class ChatCaller {
     this.#stats = stats;
   }
 
+  /** The form that the server has understood; null before its first answer. */
+  get dialect(): Dialect | null {
+    return this.#known ? this.#dialect : null;
+  }
+
   /** Throws SparkError `judge_*` or `interrupted`. */
   async ask(messages: ChatMessage[], schema: Record<string, unknown>, signal?: AbortSignal): Promise<string> {
     let dialect = this.#dialect;
@@ -59,7 +66,7 @@ export class ChatCaller {
     /** The failure of a server that gives 500 to the form or to everything; tries in simpler forms tell which. */
     let broken: SparkError | null = null;
     for (;;) {
-      const call = new Call(settings, this.#budget, this.#params(dialect, messages, schema), signal);
+      const call = new Call(settings, this.#budget, paramsOf(this.#settings, dialect, { messages, schema }), signal);
       try {
         const completion = await call.run();
         this.#dialect = dialect;
@@ -82,21 +89,45 @@ export class ChatCaller {
       }
     }
   }
+}
 
-  #params(dialect: Dialect, messages: ChatMessage[], schema: Record<string, unknown>): ChatParams {
-    const { model, temperature, maxTokens } = this.#settings;
-    return {
-      model,
-      messages,
-      ...(dialect.temperature ? { temperature } : {}),
-      [dialect.limit]: maxTokens,
-      ...(dialect.format === 'json_schema'
-        ? { response_format: { type: 'json_schema', json_schema: { name: 'verdict', strict: true, schema } } }
-        : dialect.format === 'json_object'
-          ? { response_format: { type: 'json_object' } }
-          : {}),
-    };
-  }
+interface Asked {
+  readonly messages: ChatMessage[];
+  readonly schema: Record<string, unknown>;
+}
+
+/** The body of a request. */
+export function paramsOf(
+  { model, temperature, maxTokens }: Pick<ChatSettings, 'model' | 'temperature' | 'maxTokens'>,
+  dialect: Dialect,
+  { messages, schema }: Asked,
+): ChatParams {
+  return {
+    model,
+    messages,
+    ...(dialect.temperature ? { temperature } : {}),
+    [dialect.limit]: maxTokens,
+    ...(dialect.format === 'json_schema'
+      ? { response_format: { type: 'json_schema', json_schema: { name: 'verdict', strict: true, schema } } }
+      : dialect.format === 'json_object'
+        ? { response_format: { type: 'json_object' } }
+        : {}),
+  };
+}
+
+/** What a request can use at most: every token is at least one byte of it, so its size bounds its tokens. */
+export function mostOf(bytes: number, maxTokens: number): TokenUsage {
+  return { inputTokens: bytes + TEMPLATE_TOKENS, outputTokens: maxTokens, cachedTokens: 0 };
+}
+
+/** What the server says a request has used. */
+export function usageOf(usage: NonNullable<Completion['usage']>): TokenUsage {
+  return {
+    inputTokens: usage.prompt_tokens,
+    // Some count thoughts in the total alone.
+    outputTokens: Math.max(usage.completion_tokens, (usage.total_tokens ?? 0) - usage.prompt_tokens),
+    cachedTokens: Math.min(usage.prompt_tokens, usage.prompt_tokens_details?.cached_tokens ?? 0),
+  };
 }
 
 /**
@@ -150,9 +181,7 @@ class Call {
     this.#budget = budget;
     this.#params = params;
     this.#signal = signal;
-    // Every token is at least one byte of the request, so its size bounds its tokens.
-    const bytes = Buffer.byteLength(JSON.stringify(params));
-    this.#most = { inputTokens: bytes + TEMPLATE_TOKENS, outputTokens: settings.maxTokens, cachedTokens: 0 };
+    this.#most = mostOf(Buffer.byteLength(JSON.stringify(params)), settings.maxTokens);
   }
 
   async run(): Promise<Completion> {
@@ -220,12 +249,7 @@ class Call {
       this.#reservation?.lose();
       return;
     }
-    this.usage = {
-      inputTokens: usage.prompt_tokens,
-      // Some count thoughts in the total alone.
-      outputTokens: Math.max(usage.completion_tokens, (usage.total_tokens ?? 0) - usage.prompt_tokens),
-      cachedTokens: Math.min(usage.prompt_tokens, usage.prompt_tokens_details?.cached_tokens ?? 0),
-    };
+    this.usage = usageOf(usage);
     this.#reservation?.settle(this.usage);
   }
 }

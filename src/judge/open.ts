@@ -1,14 +1,22 @@
 /** Makes a judge with its cache and counters from the `judge` section of a configuration. */
+import { existsSync } from 'node:fs';
+import { inCacheFolder } from '../cacheFolder.js';
+import type { Log } from '../log.js';
 import type { Environment } from '../secrets/sources.js';
 import type { ActionInfo } from '../tools/tool.js';
-import { type ApiJudge, createApiJudge } from './apiJudge.js';
+import { type ApiJudge, type MadeApiJudge, makeApiJudge } from './apiJudge.js';
+import { type BatchedJudge, batchedJudge } from './batchedJudge.js';
 import { type CachedJudge, withCache } from './cache.js';
+import type { Judge } from './judge.js';
 import { type LocalJudgeOptions, localJudgeId, openLocalJudge } from './localJudge.js';
 import { concurrencyOf, type JudgeSettings, POLICY } from './settings.js';
 import { JudgeStats } from './stats.js';
 
+/** What a run uses of a judge with a cache, which `judge.cache: off` leaves out. */
+export type OpenCached = Judge & Pick<CachedJudge, 'skippedLines' | 'close'>;
+
 export interface OpenedApiJudge {
-  readonly judge: CachedJudge;
+  readonly judge: OpenCached;
   readonly stats: JudgeStats;
   readonly budget: ApiJudge['budget'];
 }
@@ -19,21 +27,75 @@ export function openApiJudge(
   cacheFolder: string,
   env: Environment = process.env,
 ): OpenedApiJudge {
-  const stats = new JudgeStats();
-  const { model, baseUrl, timeoutMs, maxRetries, maxTokens, price, maxCostUsd } = settings;
-  const api = createApiJudge({
-    model,
-    baseUrl,
-    timeoutMs,
-    maxRetries,
-    concurrency: concurrencyOf(settings),
-    maxTokens,
-    price,
-    maxCostUsd,
-    stats,
-    env,
+  const { judge: api, settings: made } = apiOf(settings, env);
+  const { stats, budget } = api;
+  return { judge: cached(api, cacheFolder, { stats, cache: cacheOf(settings, made.endpoint.local) }), stats, budget };
+}
+
+export interface OpenedBatchedJudge {
+  readonly judge: BatchedJudge;
+  readonly stats: JudgeStats;
+}
+
+/** Of `judge.batch`. */
+export interface BatchSurroundings {
+  /** Where it stands what was sent; batches under way are waited for even where `judge.batch` is false by now. */
+  readonly ledgerFile: string;
+  readonly log: Log;
+  readonly env?: Environment;
+  /** Milliseconds between two looks at the batches, at first and at last. */
+  readonly looks?: { readonly first: number; readonly last: number };
+}
+
+/** Whether a judge is asked in batches, or batches of it are under way. */
+export function isBatched({ kind, batch, cache }: JudgeSettings, ledgerFile: string): boolean {
+  return kind === 'api' && (batch || (cache !== 'off' && existsSync(ledgerFile)));
+}
+
+/** As `openApiJudge`, for a judge that is told all requests before it is asked for verdicts. */
+export function openBatchedJudge(
+  settings: JudgeSettings,
+  cacheFolder: string,
+  { ledgerFile, log, env = process.env, looks }: BatchSurroundings,
+): OpenedBatchedJudge {
+  const api = apiOf(settings, env);
+  const { stats } = api.judge;
+  const shared = cacheOf(settings, api.settings.endpoint.local) === 'shared' ? sharedFolder() : null;
+  const cache = withCache(api.judge, cacheFolder, { stats, shared });
+  const { batch: submit, batchRequests } = settings;
+  const judge = batchedJudge({
+    ...{ api, cache, ledgerFile, batchRequests, submit, log },
+    ...(looks === undefined ? {} : { looks }),
   });
-  return { judge: withCache(api, cacheFolder, { stats }), stats, budget: api.budget };
+  return { judge, stats };
+}
+
+function apiOf(settings: JudgeSettings, env: Environment): MadeApiJudge {
+  const { model, baseUrl, timeoutMs, maxRetries, maxTokens, price, maxCostUsd, maxTotalTokens, maxRequests } = settings;
+  return makeApiJudge({
+    ...{ model, baseUrl, timeoutMs, maxRetries, maxTokens, price, maxCostUsd, maxTotalTokens, maxRequests, env },
+    concurrency: concurrencyOf(settings),
+  });
+}
+
+/** Of all runs of this user. The number is raised when replies are read in another way (verdict.ts): keys do not show that. */
+function sharedFolder(): string {
+  return inCacheFolder('judge-verdicts', '1');
+}
+
+/** `unnamed`: neither address nor name say which model answers there, so other runs may mean another one. */
+function cacheOf({ cache }: JudgeSettings, unnamed: boolean): Exclude<JudgeSettings['cache'], 'auto'> {
+  if (cache !== 'auto') return cache;
+  return unnamed ? 'run' : 'shared';
+}
+
+function cached(
+  judge: Judge,
+  folder: string,
+  { stats, cache }: { readonly stats: JudgeStats; readonly cache: ReturnType<typeof cacheOf> },
+): OpenCached {
+  if (cache === 'off') return { id: judge.id, skippedLines: 0, judge: (...given) => judge.judge(...given), close() {} };
+  return withCache(judge, folder, { stats, shared: cache === 'shared' ? sharedFolder() : null });
 }
 
 /** What a local judge takes of a run beside its own settings. */
@@ -47,7 +109,7 @@ export interface LocalSurroundings {
 }
 
 export interface OpenedLocalJudge {
-  readonly judge: CachedJudge;
+  readonly judge: OpenCached;
   readonly stats: JudgeStats;
   /** Closes the cache and the model. */
   dispose(): Promise<void>;
@@ -69,7 +131,7 @@ export async function openCachedLocalJudge(
     ...(run.signal === undefined ? {} : { signal: run.signal }),
   });
   try {
-    const judge = withCache(local, cacheFolder, { stats });
+    const judge = cached(local, cacheFolder, { stats, cache: cacheOf(settings, false) });
     const dispose = () => {
       judge.close();
       return local.dispose();

@@ -40,6 +40,13 @@ export function requirePrice(model: string, given: Price | null | undefined): Pr
   );
 }
 
+/** OpenAI's Batch API costs half; what the server had cached is no cheaper there than other input. */
+export function batchPrice(price: Price): Price;
+export function batchPrice(price: Price | null): Price | null;
+export function batchPrice(price: Price | null): Price | null {
+  return price === null ? null : { input: price.input / 2, output: price.output / 2 };
+}
+
 export interface TokenUsage {
   readonly inputTokens: number;
   readonly outputTokens: number;

@@ -8,6 +8,9 @@ const dollars = z.number().min(0);
 export const LOCAL_FORMS = ['chat', 'plain'] as const;
 export type LocalForm = (typeof LOCAL_FORMS)[number];
 
+/** OpenAI's limit. */
+const MOST_BATCH_REQUESTS = 50_000;
+
 export const judgeSettings = z.strictObject({
   /** `auto`: `oracle` for mini questions, `api` for all others. */
   kind: z.enum(['auto', 'oracle', 'api', 'local']).default('auto'),
@@ -25,6 +28,19 @@ export const judgeSettings = z.strictObject({
   watchStates: z.number().int().min(0).default(20),
   /** Hard cap in US dollars; null: none. */
   maxCostUsd: z.number().positive().nullable().default(null),
+  /** Hard cap in tokens, read and written; null: none. */
+  maxTotalTokens: positive.nullable().default(null),
+  /** Hard cap in requests; null: none. */
+  maxRequests: positive.nullable().default(null),
+  /**
+   * Where verdicts are kept: `shared` by all runs in the cache folder, in the `run`, or nowhere (`off`). `auto`: shared,
+   * but in the run for a server of this network, whose address and model name do not say which model it serves.
+   */
+  cache: z.enum(['auto', 'shared', 'run', 'off']).default('auto'),
+  /** `ablate.judges` alone: ask by OpenAI's Batch API, at half the price and within a day. */
+  batch: z.boolean().default(false),
+  /** Requests of one batch at most; lower it when an account may not have so many tokens waiting. */
+  batchRequests: z.number().int().min(1).max(MOST_BATCH_REQUESTS).default(MOST_BATCH_REQUESTS),
   /** Instead of the built-in table's price of the model. Dollars per million tokens. */
   price: z
     .strictObject({
@@ -45,7 +61,19 @@ export const judgeSettings = z.strictObject({
 
 export type JudgeSettings = z.infer<typeof judgeSettings>;
 
-const API_ONLY = ['baseUrl', 'timeoutMs', 'maxRetries', 'maxTokens', 'maxCostUsd', 'price'] as const;
+const API_ONLY = [
+  ...([
+    'baseUrl',
+    'timeoutMs',
+    'maxRetries',
+    'maxTokens',
+    'maxCostUsd',
+    'maxTotalTokens',
+    'maxRequests',
+    'price',
+  ] as const),
+  ...(['batch', 'batchRequests'] as const),
+] as const;
 const LOCAL_ONLY = ['form', 'contextSize', 'processThreshold'] as const;
 
 /** A local judge's `model` that means the run's own base model. */
@@ -57,10 +85,10 @@ export function problemsOf(judge: JudgeSettings): readonly (readonly [key: strin
   const changed = (keys: readonly (keyof JudgeSettings)[]) =>
     keys.filter((key) => JSON.stringify(judge[key]) !== JSON.stringify(defaults[key]));
   if (judge.kind !== 'local') {
-    return changed(LOCAL_ONLY).map((key) => [
-      key,
-      `is a setting of judge.kind local, got kind ${judge.kind}; leave it out`,
-    ]);
+    const foreign = changed(LOCAL_ONLY).map(
+      (key) => [key, `is a setting of judge.kind local, got kind ${judge.kind}; leave it out`] as const,
+    );
+    return judge.batch ? [...foreign, ...batchProblems(judge)] : foreign;
   }
   const foreign = changed(API_ONLY).map(
     (key) => [key, 'is a setting of judge.kind api, which a local judge has no use for; leave it out'] as const,
@@ -70,6 +98,12 @@ export function problemsOf(judge: JudgeSettings): readonly (readonly [key: strin
     ['model', `expected a GGUF file, or ${POLICY} for the run’s own base model, got "${judge.model}"`],
     ...foreign,
   ];
+}
+
+function batchProblems({ kind, cache }: JudgeSettings): readonly (readonly [key: string, message: string])[] {
+  if (kind !== 'api') return [['batch', `expected false for judge.kind ${kind}, got true; only a server has batches`]];
+  if (cache !== 'off') return [];
+  return [['cache', 'expected shared or run with batch: true, got off; what a batch answers is kept there']];
 }
 
 /** Requests at the same time. */

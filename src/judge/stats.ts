@@ -80,6 +80,14 @@ export class JudgeStats {
     return verdicts === 0 ? null : constant / verdicts;
   }
 
+  /** What was asked, what the cache knew, and what that took, in words; null when nothing was judged. */
+  used(): string | null {
+    if (this.calls + this.cacheHits === 0) return null;
+    const tokens = this.inputTokens + this.outputTokens;
+    const cost = this.costUsd === null ? 'at a price that is not known' : `$${this.costUsd.toFixed(4)}`;
+    return `${this.calls} verdicts asked for (${tokens} tokens, ${cost}), ${this.cacheHits} from the cache`;
+  }
+
   /** The counters as one flat row for metrics.jsonl. */
   snapshot(): Record<string, number | null> {
     const row: Record<string, number | null> = {

@@ -10,6 +10,8 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'judge_budget',
   'judge_no_credit',
   'judge_useless',
+  'judge_batch_unsupported',
+  'judge_batch_failed',
   'interrupted',
   'disk_full',
   'io_error',
@@ -43,12 +45,15 @@ export async function ask(judge: Judge, request: JudgeRequest, signal: AbortSign
   return verdict;
 }
 
+/** The request as judges get it: without the examples and how answers are graded; their caches go by what they are told. */
+export function told(request: JudgeRequest): JudgeRequest {
+  const { verifier: _verifier, ...question } = request.question;
+  return { ...request, question, actions: request.actions.map(({ example: _example, ...action }) => action) };
+}
+
 async function answerOf(judge: Judge, request: JudgeRequest, signal: AbortSignal | undefined): Promise<JudgeVerdict> {
   try {
-    // Judges are told neither the examples nor how answers are graded, and their caches go by what they are told.
-    const actions = request.actions.map(({ example: _example, ...told }) => told);
-    const { verifier: _verifier, ...question } = request.question;
-    return await judge.judge({ ...request, question, actions }, signalOf({ signal }));
+    return await judge.judge(told(request), signalOf({ signal }));
   } catch (error) {
     throwIfAborted(signal);
     const failure = toSparkError(error, 'invalid_argument');

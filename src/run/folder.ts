@@ -12,7 +12,8 @@
  *   eval/<stage>.jsonl             answers to the test questions
  *   validation/<stage>.jsonl       answers to the validation questions; beside it <stage>.policy.jsonl, what the policy would
  *                                  choose in the states of rollouts on them
- *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge)
+ *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge); beside it
+ *                                  <judge>.batches.json, what was sent to it in batches
  *   tensorboard/<stage>/           the curves of metrics.jsonl in TensorBoard's format
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
@@ -148,6 +149,17 @@ export class RunFolder {
     return path.join(this.root, 'judged', `${judge}.jsonl`);
   }
 
+  batchesFile(judge: string) {
+    return path.join(this.root, 'judged', `${judge}${BATCHES}`);
+  }
+
+  /** The files of all judges to which something was sent in batches, by their names. */
+  batchesFiles(): ReadonlyMap<string, string> {
+    const folder = path.join(this.root, 'judged');
+    const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(BATCHES)) : [];
+    return new Map(names.sort().map((name) => [name.slice(0, -BATCHES.length), path.join(folder, name)]));
+  }
+
   tensorboardFolder(stage: string) {
     return path.join(this.root, 'tensorboard', stage);
   }
@@ -256,6 +268,7 @@ export function stageOfBest(name: string): string | null {
 }
 
 const BEST = '-best';
+const BATCHES = '.batches.json';
 
 /** Returns false when it was there. */
 function makeFolder(folder: string): boolean {

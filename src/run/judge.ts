@@ -1,7 +1,14 @@
 /** Opens the judge that a configuration names, with the run's cache and what else it takes of the run. */
 import type { Config } from '../config/index.js';
-import type { Judge } from '../judge/judge.js';
-import { type LocalSurroundings, localIdOf, openApiJudge, openCachedLocalJudge } from '../judge/open.js';
+import type { Judge, JudgeRequest } from '../judge/judge.js';
+import {
+  isBatched,
+  type LocalSurroundings,
+  localIdOf,
+  openApiJudge,
+  openBatchedJudge,
+  openCachedLocalJudge,
+} from '../judge/open.js';
 import { createOracle } from '../judge/oracle.js';
 import type { JudgeSettings } from '../judge/settings.js';
 import type { Log } from '../log.js';
@@ -13,15 +20,19 @@ export interface OpenedJudge {
   /** Counters for metrics.jsonl, since this process opened the judge; empty for a judge that counts nothing. */
   counters(): MetricRow;
   warnings(): readonly string[];
+  /** What it was asked, what the cache knew, and what that took, in words; null for a judge that counts nothing. */
+  used(): string | null;
 }
 
 export interface ClosableJudge extends OpenedJudge {
+  /** Of a judge that is asked in batches: to be called with every request before the first is asked. */
+  judgeAll?(requests: readonly JudgeRequest[], signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
 /** A judge that counts and holds nothing. */
 export function uncounted(judge: Judge): ClosableJudge {
-  return { judge, counters: () => ({}), warnings: () => [], async close() {} };
+  return { judge, counters: () => ({}), warnings: () => [], used: () => null, async close() {} };
 }
 
 export interface JudgeSurroundings {
@@ -31,25 +42,54 @@ export interface JudgeSurroundings {
   readonly actions: () => readonly ActionInfo[];
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Where it stands what was sent in batches; absent for a judge that is never asked so. */
+  readonly ledgerFile?: string;
 }
 
 /** `settings`: a judge section of `config`, its own or one of `ablate.judges`. */
 export async function openJudge(
   settings: JudgeSettings,
   config: Config,
-  { cacheFolder, actions, log, signal }: JudgeSurroundings,
+  surroundings: JudgeSurroundings,
 ): Promise<ClosableJudge> {
   if (settings.kind === 'oracle') return uncounted(createOracle());
-  const expect = { actions: actions(), maxSteps: config.rollout.maxSteps };
-  const { judge, stats, dispose } =
-    settings.kind === 'local'
-      ? await openCachedLocalJudge(settings, cacheFolder, { ...localSurroundings(config, signal), expect })
-      : { dispose: undefined, ...openApiJudge(settings, cacheFolder) };
-  if (judge.skippedLines > 0) {
-    log.warn(`${cacheFolder}: ${judge.skippedLines} lines cannot be read; their verdicts are asked for again`);
+  const { judge, stats, dispose, judgeAll } = await openCounted(settings, config, surroundings);
+  const { cacheFolder, log } = surroundings;
+  const unreadable = (entries: number) => {
+    if (entries <= 0) return;
+    log.warn(
+      `${cacheFolder}: ${entries} entries of the judge's cache cannot be read; their verdicts are asked for again`,
+    );
+  };
+  const before = judge.skippedLines;
+  unreadable(before);
+  const close = async () => {
+    // Of the cache of all runs, which is read as it is asked.
+    unreadable(judge.skippedLines - before);
+    await dispose();
+  };
+  return {
+    ...{ judge, counters: () => stats.snapshot(), warnings: () => stats.warnings(), used: () => stats.used(), close },
+    ...(judgeAll === undefined ? {} : { judgeAll }),
+  };
+}
+
+async function openCounted(
+  settings: JudgeSettings,
+  config: Config,
+  { cacheFolder, actions, log, signal, ledgerFile }: JudgeSurroundings,
+) {
+  if (settings.kind === 'local') {
+    const expect = { actions: actions(), maxSteps: config.rollout.maxSteps };
+    const local = await openCachedLocalJudge(settings, cacheFolder, { ...localSurroundings(config, signal), expect });
+    return { ...local, judgeAll: undefined };
   }
-  const close = dispose ?? (async () => judge.close());
-  return { judge, counters: () => stats.snapshot(), warnings: () => stats.warnings(), close };
+  if (ledgerFile === undefined || !isBatched(settings, ledgerFile)) {
+    const { judge, stats } = openApiJudge(settings, cacheFolder);
+    return { judge, stats, dispose: async () => judge.close(), judgeAll: undefined };
+  }
+  const { judge, stats } = openBatchedJudge(settings, cacheFolder, { ledgerFile, log });
+  return { judge, stats, dispose: async () => judge.close(), judgeAll: judge.judgeAll };
 }
 
 function localSurroundings({ model, inference }: Config, signal: AbortSignal): LocalSurroundings {

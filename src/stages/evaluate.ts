@@ -265,10 +265,12 @@ async function act(
   const { config, parts, folder, log } = run;
   const { deps, settings } = actingWith(run, generator);
   if (!isJudged(config, spec)) return runRollouts(todo, { ...deps, judge: null }, settings, handle);
-  const { judge, counters, warnings } = await parts.judge();
+  const { judge, counters, warnings, used } = await parts.judge();
   try {
     const summary = await runRollouts(todo, { ...deps, judge }, settings, handle);
     for (const warning of warnings()) log.warn(warning);
+    const took = used();
+    if (took !== null) log.info(`judge: ${took}`);
     return summary;
   } finally {
     // After an interruption, too: what the judge did was paid for.

@@ -175,7 +175,7 @@ async function rollOut(
   handle: Handle,
 ): Promise<Readonly<Record<string, number>>> {
   const { config, parts, folder, log, signal } = run;
-  const { judge, counters, warnings } = await parts.judge();
+  const { judge, counters, warnings, used } = await parts.judge();
   let skipCodes: Readonly<Record<string, number>> = {};
   const generator = await parts.generator(rolloutAdapter(run, set));
   try {
@@ -187,6 +187,8 @@ async function rollOut(
     const settings = rolloutSettings(config, { ...chosen, temperature, minSteps });
     skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
     for (const warning of warnings()) log.warn(warning);
+    const took = used();
+    if (took !== null) log.info(`judge: ${took}`);
     return skipCodes;
   } finally {
     // After an interruption, too: what the judge did was paid for.

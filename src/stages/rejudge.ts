@@ -10,12 +10,12 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { linesOf, readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
-import { estimateCost, requirePrice } from '../judge/prices.js';
+import { batchPrice, estimateCost, requirePrice } from '../judge/prices.js';
 import { concurrencyOf } from '../judge/settings.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { filterQuestions } from '../questions/filter.js';
 import type { Question } from '../questions/question.js';
-import { ask } from '../rollout/ask.js';
+import { ask, told } from '../rollout/ask.js';
 import { judgedSteps } from '../rollout/step.js';
 import { RunFolder } from '../run/folder.js';
 import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
@@ -81,7 +81,8 @@ export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
       const already = Math.min(rollouts, judgedSoFar(root, spec.judge.name));
       const none = { questions: rollouts, already, calls: 0, paid, dollars: 0, inputTokens: 0, outputTokens: 0 };
       if ('parts' in spec.judge || spec.judge.kind !== 'api') return none;
-      const price = requirePrice(spec.judge.model, spec.judge.price);
+      const direct = requirePrice(spec.judge.model, spec.judge.price);
+      const price = spec.judge.batch ? batchPrice(direct) : direct;
       const actions = actionsOf(config, (await loadParts(config)).parts);
       const { usd, ...cost } = estimateCost(rollouts - already, config.rollout.maxSteps, { actions, price });
       return { ...none, ...cost, dollars: usd ?? 0 };
@@ -148,8 +149,9 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
   const done = new Map(await readJudged(run, spec.judge.name));
   const chosen = await chosenRollouts(run, spec);
   const todo = chosen.filter(({ trajectory }) => !done.has(trajectory.id));
-  const { judge, counters, warnings, close } = await openOtherJudge(config, spec.judge, {
+  const { judge, counters, warnings, used, judgeAll, close } = await openOtherJudge(config, spec.judge, {
     cacheFolder: folder.judgeCacheFolder,
+    ledgerFile: folder.batchesFile(spec.judge.name),
     actions: () => run.parts.actions(),
     log,
     signal: run.signal,
@@ -160,6 +162,10 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
   const limit = pLimit(concurrencyOf('parts' in spec.judge ? config.judge : spec.judge));
   let failure: SparkError | null = null;
   try {
+    if (judgeAll !== undefined) {
+      const all = todo.flatMap((rollout) => requestsOf(run, rollout));
+      await judgeAll(all.map(told), run.signal);
+    }
     const work = todo.map(({ trajectory, question }) =>
       limit(async () => {
         if (signal.aborted) return;
@@ -188,34 +194,41 @@ async function rejudge(run: Run, spec: RejudgeSpec): Promise<Outcome<RejudgeSumm
   const steps = chosen.flatMap(({ trajectory }) => done.get(trajectory.id)!.steps);
   const refused = steps.filter(({ scores }) => Object.keys(scores).length === 0).length;
   const result = { judge: judge.id, rollouts: chosen.length, steps: steps.length, refused };
+  const took = used();
   log.info(
-    `rejudge ${spec.judge.name}: ${steps.length} states of ${chosen.length} rollouts, ${refused} without a verdict`,
+    `rejudge ${spec.judge.name}: ${steps.length} states of ${chosen.length} rollouts, ${refused} without a verdict` +
+      `${took === null ? '' : `; ${took}`}`,
   );
   return { result, files: [file], complete: true, units: todo.length };
 }
 
-/** The requests are those of the rollout (rollout/step.ts): a step's coherence comes with the request after it. */
 async function judgeRollout(
-  { parts }: Run,
+  run: Run,
   judge: Judge,
   rollout: { readonly trajectory: Trajectory; readonly question: Question; readonly signal: AbortSignal },
 ): Promise<JudgedRollout> {
-  const { trajectory, question, signal } = rollout;
-  const { steps, answerText } = trajectory;
   const verdicts: JudgeVerdict[] = [];
-  for (let at = 0; at <= steps.length; at++) {
-    const thought = steps[at]?.thought ?? null;
-    const answer = at === steps.length ? answerText : null;
-    const before = judgedSteps(steps.slice(0, at));
-    verdicts.push(
-      await verdictOf(judge, { question, steps: before, thought, answer, actions: parts.actions() }, signal),
-    );
-  }
-  const judged = steps.map((_, at) => ({
+  for (const request of requestsOf(run, rollout)) verdicts.push(await verdictOf(judge, request, rollout.signal));
+  const judged = rollout.trajectory.steps.map((_, at) => ({
     scores: { ...verdicts[at]!.scores },
     processOk: verdicts[at + 1]!.processOk,
   }));
-  return { id: trajectory.id, judge: judge.id, steps: judged };
+  return { id: rollout.trajectory.id, judge: judge.id, steps: judged };
+}
+
+/** The requests are those of the rollout (rollout/step.ts): a step's coherence comes with the request after it. */
+function requestsOf(
+  { parts }: Run,
+  { trajectory, question }: { readonly trajectory: Trajectory; readonly question: Question },
+): JudgeRequest[] {
+  const { steps, answerText } = trajectory;
+  return Array.from({ length: steps.length + 1 }, (_, at) => ({
+    question,
+    steps: judgedSteps(steps.slice(0, at)),
+    thought: steps[at]?.thought ?? null,
+    answer: at === steps.length ? answerText : null,
+    actions: parts.actions(),
+  }));
 }
 
 const NOTHING: JudgeVerdict = { scores: {}, processOk: null };

@@ -51,6 +51,40 @@ export type Behaviour =
 /** Every behaviour there is, by name. */
 export const BEHAVIOURS: Readonly<Record<Behaviour, unknown>>;
 
+/**
+ * What becomes of a batch: `someFail` (500), `someTooLong` (400), `expired` and `cancelled` have no answer for every
+ * second line, and `dropped` no line at all for it; `refused` and `tokenLimit` end as failed; `replyLost` is made without
+ * an answer. `unsupported`: there are no files and batches.
+ */
+export type BatchOutcome =
+  | 'good'
+  | 'someFail'
+  | 'someTooLong'
+  | 'dropped'
+  | 'expired'
+  | 'cancelled'
+  | 'refused'
+  | 'tokenLimit'
+  | 'replyLost'
+  | 'unsupported';
+
+export interface LoopbackBatch {
+  readonly id: string;
+  outcome: BatchOutcome;
+  readonly lines: readonly { custom_id: string; method: string; url: string; body: Record<string, unknown> }[];
+  readonly metadata: Record<string, string>;
+  readonly endpoint: string;
+  readonly completion_window: string;
+  readonly input_file_id: string;
+  readonly created_at: number;
+  status: string;
+  output_file_id: string | null;
+  error_file_id: string | null;
+  errors: unknown;
+  completed: number;
+  failed: number;
+}
+
 export interface LoopbackOptions {
   /** Default: any free one. */
   port?: number;
@@ -60,6 +94,10 @@ export interface LoopbackOptions {
   retryAfterSeconds?: number;
   /** Time before every answer. */
   delayMs?: number;
+  /** One per batch, in order; the last one stays. Default: good. */
+  batchOutcomes?: readonly BatchOutcome[];
+  /** So often a batch is looked at before it has ended. Default 0: the first look finds it ended. */
+  batchLooks?: number;
 }
 
 export interface LoopbackServer {
@@ -80,6 +118,10 @@ export interface LoopbackServer {
     readonly behaviour: Behaviour;
     readonly at: number;
   }[];
+  /** Every batch so far, in order, and every file by its id. */
+  readonly batches: readonly LoopbackBatch[];
+  readonly files: ReadonlyMap<string, string>;
+  setBatchOutcomes(...outcomes: BatchOutcome[]): void;
   setBehaviours(...behaviours: Behaviour[]): void;
   close(): Promise<void>;
 }

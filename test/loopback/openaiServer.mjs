@@ -1,13 +1,16 @@
 /**
  * An OpenAI-compatible server on 127.0.0.1 for tests and examples: /v1/chat/completions and /v1/models, with a script of
- * good and bad behaviour. Its good scores are drawn from a hash of the conversation, so every run sees the same ones.
+ * good and bad behaviour, and /v1/files and /v1/batches (batches.mjs), with one of their own. Its good scores are drawn from a hash of the conversation, so every run sees the same ones.
  *
  *   node test/loopback/openaiServer.mjs --port 8123 --behaviour good
  *   node test/loopback/openaiServer.mjs --behaviour rateLimit,good     one after the other; the last one stays
+ *   node test/loopback/openaiServer.mjs --batch expired,good --batch-looks 3
  */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
+import { Batches } from './batches.mjs';
+import { sendJson } from './http.mjs';
 
 /**
  * @typedef {import('./openaiServer.d.mts').Behaviour} Behaviour
@@ -159,13 +162,17 @@ export async function startOpenAiServer(options = {}) {
   let script = [...(options.behaviours ?? ['good'])];
   /** @type {LoopbackServer['requests']} */
   const requests = [];
+  const { batchOutcomes: outcomes = ['good'], batchLooks: looks = 0 } = options;
+  const answer = (/** @type {ChatBody} */ body) => completionOf(body, JSON.stringify(goodVerdict(body)));
+  const batches = new Batches({ outcomes, looks, answer });
   const server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8');
     request.on('data', (chunk) => {
       text += chunk;
     });
-    request.on('end', () => {
+    request.on('end', async () => {
+      if (await batches.serve(request, response, text)) return;
       if (request.method === 'GET' && request.url === '/v1/models') {
         return sendJson(response, 200, {
           object: 'list',
@@ -194,8 +201,13 @@ export async function startOpenAiServer(options = {}) {
   return {
     baseUrl: `http://127.0.0.1:${port}/v1`,
     requests,
+    batches: batches.made,
+    files: batches.files,
     setBehaviours(...behaviours) {
       script = behaviours;
+    },
+    setBatchOutcomes(...outcomes) {
+      batches.setOutcomes(...outcomes);
     },
     async close() {
       server.closeAllConnections();
@@ -241,10 +253,19 @@ function mapScores(body, entry) {
  * @param {{ refusal?: string, reasoning?: string, finish?: string, usage?: boolean, hidden?: number }} [extra]
  */
 function reply({ body, response }, content, extra = {}) {
+  sendJson(response, 200, completionOf(body, content, extra));
+}
+
+/**
+ * @param {ChatBody} body
+ * @param {string | { type: string, text: string }[] | null} content
+ * @param {{ refusal?: string, reasoning?: string, finish?: string, usage?: boolean, hidden?: number }} [extra]
+ */
+function completionOf(body, content, extra = {}) {
   const input = Math.ceil(JSON.stringify(body.messages).length / 4);
   const output = Math.ceil((content ?? extra.refusal ?? '').length / 4);
   const total = input + output + (extra.hidden ?? 0);
-  sendJson(response, 200, {
+  return {
     id: 'chatcmpl-loopback',
     object: 'chat.completion',
     created: 0,
@@ -262,17 +283,12 @@ function reply({ body, response }, content, extra = {}) {
     ...(extra.usage === false
       ? {}
       : { usage: { prompt_tokens: input, completion_tokens: output, total_tokens: total } }),
-  });
+  };
 }
 
 /** @param {Turn} turn @param {number} status @param {string} message @param {Record<string, string>} [headers] @param {string | null} [code] */
 function fail({ response }, status, message, headers = {}, code = null) {
   sendJson(response, status, { error: { message, type: 'invalid_request_error', param: null, code } }, headers);
-}
-
-/** @param {import('node:http').ServerResponse} response @param {number} status @param {unknown} value @param {Record<string, string>} [headers] */
-function sendJson(response, status, value, headers = {}) {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
 }
 
 /** @param {string} text @returns {ChatBody | null} */
@@ -294,7 +310,11 @@ async function main(argv) {
     console.error(`unknown behaviour ${unknown.join(', ')}: expected some of ${Object.keys(BEHAVIOURS).join(', ')}`);
     process.exit(2);
   }
-  const server = await startOpenAiServer({ port: Number(value('--port') ?? 0), behaviours });
+  const batchOutcomes = /** @type {import('./openaiServer.d.mts').BatchOutcome[]} */ (
+    (value('--batch') ?? 'good').split(',')
+  );
+  const batchLooks = Number(value('--batch-looks') ?? 0);
+  const server = await startOpenAiServer({ port: Number(value('--port') ?? 0), behaviours, batchOutcomes, batchLooks });
   console.log(server.baseUrl);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close());
 }

@@ -78,8 +78,9 @@ function validationRollouts(config: Config): ChosenSet {
 }
 
 function priced(price: GenerationPrice) {
-  const { questions, already, calls, paid } = price;
-  const dollars = paid ? `about $${price.dollars.toFixed(2)}` : 'nothing to pay';
+  const { questions, already, calls, paid, inputTokens, outputTokens } = price;
+  const millions = ((inputTokens + outputTokens) / 1e6).toFixed(2);
+  const dollars = paid ? `about ${millions} million tokens, $${price.dollars.toFixed(2)}` : 'nothing to pay';
   const there = already === 0 ? '' : `, ${already} were rolled out already; for the other ${questions - already}`;
   return { json: price, text: `${questions} questions${there}, at most ${calls} judge calls, ${dollars}` };
 }

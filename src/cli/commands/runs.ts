@@ -1,5 +1,6 @@
-/** `spark-rl runs`: lists runs, lays them side by side, removes them. */
+/** `spark-rl runs`: lists runs, lays them side by side, removes them; shows and cancels what was sent in batches. */
 import { SparkError } from '../../errors.js';
+import { type BatchEntry, batchesOf } from '../../run/batches.js';
 import { compareRuns, listRuns, type RunComparison, type RunEntry, removeRun } from '../../run/catalogue.js';
 import { SweepFolder } from '../../run/sweepFolder.js';
 import { byteText } from '../../units.js';
@@ -7,18 +8,27 @@ import { defineCommand } from '../command.js';
 
 export default defineCommand({
   positionals: {
-    action: { choices: ['list', 'compare', 'rm'], demandOption: true },
+    action: { choices: ['list', 'compare', 'rm', 'batches'], demandOption: true },
     run: { type: 'string', array: true, describe: 'run folders: names under runs/, or paths' },
   },
   options: {
+    cancel: { type: 'boolean', default: false, describe: 'for batches: cancel them; what they answered is kept' },
     yes: { type: 'boolean', default: false, describe: 'for rm: really remove, do not only say what' },
   },
   examples: [
     ['$0 runs list', 'what there is and what it weighs'],
     ['$0 runs compare a b', 'settings that differ, and the results side by side'],
     ['$0 runs rm a --yes', 'with all it wrote'],
+    ['$0 runs batches a --cancel', 'what a judge with batch: true has not been answered yet'],
   ],
-  async run({ action, run: given = [], yes }, { log }) {
+  async run({ action, run: given = [], yes, cancel }, { log, signal }) {
+    refuse(cancel && action !== 'batches', `--cancel belongs to runs batches, got runs ${action}`);
+    if (action === 'batches') {
+      refuse(given.length === 0, 'runs batches expects a run: spark-rl runs batches a');
+      const batches: BatchEntry[] = [];
+      for (const name of given) batches.push(...(await batchesOf(name, { cancel, log, signal })));
+      return { json: { batches }, text: batches.length === 0 ? 'no batch is under way' : batchesText(batches) };
+    }
     if (action === 'list') {
       refuse(given.length > 0, 'runs list takes no run: it lists what lies in runs/');
       const runs = listRuns();
@@ -53,6 +63,13 @@ function listText(runs: readonly RunEntry[]): string {
     problem ?? holds({ folder, finished, unfinished, best }),
   ]);
   return columns([['run', 'size', 'written (UTC)', 'holds'], ...rows]);
+}
+
+function batchesText(batches: readonly BatchEntry[]): string {
+  const rows = batches.map(({ run, judge, batch, status, requests, answered, since }) => [
+    ...[run, judge, batch ?? '–', status, `${answered}/${requests}`, since.slice(0, 16).replace('T', ' ')],
+  ]);
+  return columns([['run', 'judge', 'batch', 'status', 'answered', 'sent (UTC)'], ...rows]);
 }
 
 function holds({ folder, finished, unfinished, best }: Pick<RunEntry, 'folder' | 'finished' | 'unfinished' | 'best'>) {

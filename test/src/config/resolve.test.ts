@@ -27,8 +27,9 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig({ judge: local, rollout: { audit: 'cheap' } })).toThrow(/rollout\.audit: asks again/);
     expect(() => resolveConfig({ judge: { kind: 'local' } })).toThrow(/judge\.model: expected a GGUF file, or policy/);
     const foreign = { baseUrl: 'http://127.0.0.1:1/v1', timeoutMs: 1, maxRetries: 0, maxTokens: 9, maxCostUsd: 1 };
+    const caps = { maxTotalTokens: 1, maxRequests: 1 };
     const price = { input: 0, output: 0 };
-    for (const [key, value] of Object.entries({ ...foreign, price })) {
+    for (const [key, value] of Object.entries({ ...foreign, ...caps, price })) {
       expect(() => resolveConfig({ judge: { ...local, [key]: value } })).toThrow(
         new RegExp(`judge\\.${key}: is a setting of judge\\.kind api`),
       );

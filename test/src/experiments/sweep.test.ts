@@ -15,6 +15,7 @@ import { signalExperiment } from '../../../src/experiments/signal.js';
 import { runSweep, type SweepOptions, sweptText } from '../../../src/experiments/sweep.js';
 import { tauExperiment } from '../../../src/experiments/tau.js';
 import { type Log, silentLog } from '../../../src/log.js';
+import { batchesOf } from '../../../src/run/batches.js';
 import { listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { lockRun } from '../../../src/run/lock.js';
 import { Run, withRun } from '../../../src/run/run.js';
@@ -400,6 +401,17 @@ describe('ablations share what the ladder has made', () => {
       expect(row!.unscored).toBe(0);
       // One request for each state, and one for the end of each rollout.
       expect(server.requests).toHaveLength(row!.states + 6);
+
+      const inBatches = { ...judge, name: 'batched', model: 'loopback-2', batch: true };
+      const batched = resolveConfig(config, { ablate: { judges: [inBatches], judgeRollouts: 6 } });
+      const half = await planOf({ runs, stages: judgeExperiment(batched).stages });
+      expect(half.dollars).toBeCloseTo(begun.dollars, 12);
+      const direct = server.requests.length;
+      const result = await runSweep(judgeExperiment(batched), batched, { seeds: 1 });
+      expect(result.summary.judges[0]).toMatchObject({ states: row!.states, unscored: 0 });
+      expect([server.requests.length, server.batches.length]).toEqual([direct + 1, 1]);
+      expect(server.batches[0]!.lines).toHaveLength(row!.states + 6 - 1);
+      expect(await batchesOf(at('seed-1'), { cancel: true, log: silentLog, signal: abort.signal })).toEqual([]);
     } finally {
       await server.close();
     }

@@ -74,6 +74,25 @@ describe('a budget', () => {
     await expect(late).rejects.toMatchObject({ code: 'judge_budget' });
   });
 
+  it('tokens and requests have caps of their own, which need no price', async () => {
+    const byTokens = new Budget({ price: null, maxCostUsd: null, maxTotalTokens: 10 });
+    (await byTokens.reserve(tokens(4, 2))).settle(tokens(3, 1));
+    const second = byTokens.tryReserve(tokens(2, 2))!;
+    expect(byTokens.tryReserve(tokens(2, 1))).toBeNull();
+    second.settle(tokens(2, 2));
+    expect(() => byTokens.tryReserve(tokens(2, 1))).toThrow(
+      /8 tokens of 10 tokens spent, and the next call may take 3 tokens.*raise judge\.maxTotalTokens/,
+    );
+    const byRequests = new Budget({ price: null, maxCostUsd: null, maxRequests: 2 });
+    byRequests.tryReserve(tokens(1e9))!.release();
+    byRequests.tryReserve(tokens(1e9))!.lose();
+    byRequests.tryReserve(tokens(1))!.settle(tokens(1));
+    await expect(byRequests.reserve(tokens(1))).rejects.toMatchObject({
+      code: 'judge_budget',
+      message: expect.stringContaining('raise judge.maxRequests'),
+    });
+  });
+
   it('a cap without a price is a mistake', () => {
     expect(() => new Budget({ price: null, maxCostUsd: 1 })).toThrow(/needs a price/);
     expect(new Budget({ price: null, maxCostUsd: null }).spentUsd).toBeNull();
@@ -147,6 +166,19 @@ describe('the judge and its bill', () => {
       code: 'interrupted',
     });
     expect(left.budget.spentUsd).toBeGreaterThan(0.005);
+  });
+
+  it('caps of tokens and requests stop the judge, too', async () => {
+    const ask = (judge: ReturnType<typeof judgeWith>, count: number) =>
+      Promise.allSettled(
+        Array.from({ length: count }, (_, at) => judge.judge(thoughtRequest({ thought: `Thought ${at}` }), {})),
+      );
+    const few = await ask(judgeWith({ maxRequests: 3, model: 'of no known price' }), 5);
+    expect(few.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+    const judge = judgeWith({ maxTotalTokens: 20_000 });
+    const some = await ask(judge, 20);
+    expect(some.at(-1)).toMatchObject({ reason: { code: 'judge_budget' } });
+    expect(judge.stats.inputTokens + judge.stats.outputTokens).toBeLessThanOrEqual(20_000);
   });
 
   it('a retry that the money no longer allows is not sent, and not waited for', async () => {

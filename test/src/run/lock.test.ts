@@ -4,8 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Log, silentLog } from '../../../src/log.js';
+import { ownIdentity } from '../../../src/processIdentity.js';
 import { LOCK_FILE, lockRun } from '../../../src/run/lock.js';
-import { ownIdentity } from '../../../src/run/processIdentity.js';
 
 let folder: string;
 let file: string;

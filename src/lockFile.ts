@@ -1,0 +1,176 @@
+/**
+ * A lock is a file that names its holder. It is created by a hard link, which appears whole or fails because the name is
+ * taken, also on network file systems. When the holder is dead, by pid and start time, the lock is taken over. Whether a
+ * holder on another machine is dead cannot be known.
+ *
+ * This is our own code because the libraries that need no install script either do not say who holds the lock, or take
+ * it over when its file was not touched for some seconds, as happens when the holder is under load or stopped by
+ * Ctrl-Z.
+ */
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { isNodeError, SparkError, writeError } from './errors.js';
+import { fateOf, ownIdentity } from './processIdentity.js';
+
+const holderSchema = z.object({
+  id: z.string(),
+  host: z.string(),
+  machine: z.string().nullable(),
+  boot: z.string().nullable(),
+  pids: z.string().nullable(),
+  pid: z.number().int().positive(),
+  started: z.string().nullable(),
+  /** When the lock was taken, and by what */
+  since: z.string(),
+  command: z.string(),
+});
+
+export type LockHolder = z.infer<typeof holderSchema>;
+
+/** The lock is ours, taken from the dead holder `before` if there was one; `release` may be called more than once. */
+export interface TakenLock {
+  readonly before: LockHolder | null;
+  release(): void;
+}
+
+/** Somebody else has it. `unknown`: a process of another machine, which may be dead. */
+export interface BusyLock {
+  readonly holder: LockHolder;
+  readonly fate: 'alive' | 'unknown';
+}
+
+/** Takes the lock unless it is held, by another process or by this one. Throws `invalid_file` for a file that is no lock. */
+export function takeLock(given: string): TakenLock | BusyLock {
+  const file = path.resolve(given);
+  const mine: LockHolder = {
+    id: randomUUID(),
+    ...ownIdentity(),
+    since: new Date().toISOString(),
+    command: ownCommand(),
+  };
+  // Every pass creates the file, reads its holder, or finds that it has just been released, so this ends.
+  for (;;) {
+    if (create(file, mine)) return keep(file, mine, null);
+    const holder = read(file);
+    if (holder === null) continue; // released meanwhile
+    // A network file system may have made our link and still reported a failure.
+    if (holder.id === mine.id) return keep(file, mine, null);
+    const fate = fateOf(holder);
+    if (fate !== 'dead') return { holder, fate };
+    const claim = takeLock(`${file}.takeover`);
+    if ('holder' in claim) return claim;
+    if (replaceDead(file, { dead: holder, mine, claim })) return keep(file, mine, holder);
+  }
+}
+
+/** Locks of this process: by file, the id written into it. Released whenever the process ends, except by a kill. */
+const held = new Map<string, string>();
+let watching = false;
+
+function releaseAll(): void {
+  for (const [file, id] of held) release(file, id);
+}
+
+function keep(file: string, { id }: LockHolder, before: LockHolder | null): TakenLock {
+  held.set(file, id);
+  if (!watching) process.on('exit', releaseAll);
+  watching = true;
+  return { before, release: () => release(file, id) };
+}
+
+/** Several processes may find a dead holder, so only the one that holds a second lock, `claim`, may replace it. */
+function replaceDead(
+  file: string,
+  { dead, mine, claim }: { readonly dead: LockHolder; readonly mine: LockHolder; readonly claim: TakenLock },
+): boolean {
+  try {
+    if (read(file)?.id !== dead.id) return false;
+    renameSync(writeTemporary(file, mine), file);
+    return true;
+  } catch (error) {
+    throw writeError(error, file);
+  } finally {
+    claim.release();
+  }
+}
+
+function create(file: string, holder: LockHolder): boolean {
+  let whole: string | null = null;
+  try {
+    whole = writeTemporary(file, holder);
+    linkSync(whole, file);
+    return true;
+  } catch (error) {
+    const code = isNodeError(error) ? error.code : undefined;
+    if (code === 'EEXIST') return false;
+    if (code !== undefined && NO_LINKS.has(code)) return createWithoutLinks(file, holder);
+    throw writeError(error, file);
+  } finally {
+    if (whole !== null) rmSync(whole, { force: true });
+  }
+}
+
+/** Errors of file systems without hard links: FAT, some network mounts. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+function createWithoutLinks(file: string, holder: LockHolder): boolean {
+  try {
+    writeFileSync(file, text(holder), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (isNodeError(error) && error.code === 'EEXIST') return false;
+    throw writeError(error, file);
+  }
+}
+
+function writeTemporary(file: string, holder: LockHolder): string {
+  const temporary = `${file}.${holder.id}.tmp`;
+  writeFileSync(temporary, text(holder));
+  return temporary;
+}
+
+function text(holder: LockHolder): string {
+  return `${JSON.stringify(holder, null, 2)}\n`;
+}
+
+/** The holder; null when the file does not exist (any more). */
+function read(file: string): LockHolder | null {
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isNodeError(error) && error.code === 'ENOENT') return null;
+    throw new SparkError('io_error', `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+  try {
+    return holderSchema.parse(JSON.parse(content));
+  } catch (error) {
+    throw new SparkError(
+      'invalid_file',
+      `${file} does not say who is at work in ${path.dirname(file)}: expected a lock with host and pid, got ${content === '' ? 'an empty file' : 'something else'}; ` +
+        'when nothing else works there, remove it and run again',
+      { cause: error },
+    );
+  }
+}
+
+function release(file: string, id: string): void {
+  if (held.get(file) !== id) return;
+  held.delete(file);
+  try {
+    // Removed only when it is still ours: somebody may have deleted it, and another process may have taken the lock
+    // since.
+    if ((JSON.parse(readFileSync(file, 'utf8')) as LockHolder).id === id) rmSync(file, { force: true });
+  } catch {
+    // Missing or unreadable. If it is still there, the next process finds its holder dead and takes over.
+  }
+}
+
+/** `spark-rl generate`: the command without its arguments, which may be private. */
+function ownCommand(): string {
+  const [, script = 'node', command] = process.argv;
+  const name = path.basename(script);
+  return name === 'main.js' || name === 'spark-rl' ? `spark-rl ${command ?? ''}`.trim() : name;
+}
