@@ -1,8 +1,9 @@
 /** Writes trajectories to Parquet one after another, a row group at a time, so that memory does not grow with the file. */
-import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { ParquetWriter } from 'hyparquet-writer';
 import type { WholeFile } from '../../wholeFile.js';
 import type { Trajectory } from '../trajectory.js';
 import { COLUMN_NAMES, SCHEMA, toRow } from './columns.js';
+import { FileSink } from './sink.js';
 
 /** A row group ends with so many rows, or so many tokens and characters: what is in memory at a time. */
 const MOST_ROWS = 4096;
@@ -25,7 +26,7 @@ export class TrajectoryParquetWriter {
     this.#mostRows = mostRows;
     const kvMetadata = [{ key: SET_KEY, value: set }];
     this.#writer = new ParquetWriter({
-      writer: new Sink(file),
+      writer: new FileSink(file),
       schema: SCHEMA,
       createdBy: 'spark-rl',
       kvMetadata,
@@ -66,23 +67,4 @@ function weightOf({ tokens, steps, answerText }: Trajectory): number {
     weight += thought.length + input.length + (observation?.length ?? 0);
   }
   return weight;
-}
-
-/** Hands on what a row group has written. */
-class Sink extends ByteWriter {
-  readonly #file: WholeFile;
-
-  constructor(file: WholeFile) {
-    super(1 << 16);
-    this.#file = file;
-  }
-
-  flush(): void {
-    this.#file.write(new Uint8Array(this.buffer, 0, this.index));
-    this.index = 0;
-  }
-
-  override finish(): void {
-    this.flush();
-  }
 }
