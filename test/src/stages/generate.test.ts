@@ -46,12 +46,17 @@ function generate(
   { script = MODEL, set = SET }: { script?: typeof MODEL; set?: ChosenSet } = {},
 ) {
   const lines: string[] = [];
-  const log: Log = { info: (line) => lines.push(line), warn: (line) => lines.push(line), progress() {} };
+  const progress: string[] = [];
+  const log: Log = {
+    info: (line) => lines.push(line),
+    warn: (line) => lines.push(line),
+    progress: (line) => progress.push(line),
+  };
   const config = { name: path.join(folder, name), tools: { enabled: ['calculator'] }, ...settings };
   const writer = () => generator(script);
   const parts = judge === null ? { generator: writer } : { generator: writer, judge };
   const done = withRun(config, { parts, log }, (run) => perform(run, generateStage(set)));
-  return { done, lines };
+  return { done, lines, progress };
 }
 
 const mini = (trainLimit: number) => ({ questions: { trainLimit } });
@@ -79,13 +84,17 @@ describe('generate', () => {
       if (category === 'math') throw new SparkError('judge_unparsable', 'not about sums');
       return verdict;
     });
-    const { done, lines } = generate('some', mini(28), judge);
+    const { done, lines, progress } = generate('some', mini(28), judge);
     const summary = await done;
     expect(summary).toMatchObject({
       ...{ written: 24, already: 0, trajectories: 24, skipped: 4 },
       skipCodes: { judge_refused: 2, judge_unparsable: 2 },
       firstSkip: { code: expect.stringMatching(/^judge_/), message: expect.stringMatching(/^not about/) },
     });
+    expect(progress).toHaveLength(28);
+    expect(progress.at(-1)).toMatch(
+      /^generate max-score 24\/28 \(4 skipped\) .* tokens\/s {2}ETA 0 s {2}H 0.00 bit {2}think 100%$/,
+    );
     expect(lines.at(-1)).toMatch(
       /max-score: 24 trajectories written, 0 were there, 4 skipped, of 28 questions in .* s\n4 skipped: 2 judge_\w+, 2 judge_\w+; the first, [a-z_]+: not about/,
     );
