@@ -2,33 +2,53 @@
  * How much memory `spark-rl trajectories` takes for few and for very many trajectories: the peak resident memory of the
  * built command line (`npm run build` first), each time in a process of its own.
  *
- *   npx vite-node bench/trajectories.ts -- [--counts 10000,1000000] [--json]
+ *   npx vite-node bench/trajectories.ts -- [--counts 10000,1000000] [--only stats] [--json]
  *
  * The trajectories are small (one step, nine scores, 24 tokens), about a kilobyte each as JSONL: what grows with their
  * number shows, and not what grows with their size.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createWriteStream, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { once } from 'node:events';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((one) => one !== '--'),
-  options: { counts: { type: 'string', default: '10000,1000000' }, json: { type: 'boolean', default: false } },
+  options: {
+    counts: { type: 'string', default: '10000,1000000' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'boolean', default: false },
+  },
 });
 const counts = values.counts.split(',').map(Number);
 if (counts.some((count) => !Number.isInteger(count) || count < 1)) throw new Error(`--counts: got ${values.counts}`);
 
 const folder = mkdtempSync(path.join(tmpdir(), 'spark-bench-'));
 const QUESTIONS = 1000;
-const ACTIONS = ['calculator', 'python', 'algebra', 'logic', 'statistics', 'chemistry', 'encyclopedia', 'search', 'think'];
+const ACTIONS = [
+  'calculator',
+  'python',
+  'algebra',
+  'logic',
+  'statistics',
+  'chemistry',
+  'encyclopedia',
+  'search',
+  'think',
+];
 const CATEGORIES = ['math', 'law', 'physics'];
 
 function questions(): string {
   const rows = Array.from({ length: QUESTIONS }, (_, question_id) => ({
-    ...{ question_id, question: `What is ${question_id} + 1?`, options: ['1', '2', '3', '4'], answer: 'C', answer_index: 2 },
+    ...{
+      question_id,
+      question: `What is ${question_id} + 1?`,
+      options: ['1', '2', '3', '4'],
+      answer: 'C',
+      answer_index: 2,
+    },
     ...{ cot_content: '', category: CATEGORIES[question_id % 3], src: 'bench' },
   }));
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
@@ -46,16 +66,28 @@ function trajectory(index: number): string {
     return { kind, step: kind === 'prompt' || kind === 'answer' ? -1 : 0, start: at - length, end: at };
   });
   return `${JSON.stringify({
-    ...{ id: `${questionId}:min-score-tau6:${Math.floor(index / QUESTIONS)}`, questionId, category: CATEGORIES[questionId % 3] },
+    ...{
+      id: `${questionId}:min-score-tau6:${Math.floor(index / QUESTIONS)}`,
+      questionId,
+      category: CATEGORIES[questionId % 3],
+    },
     ...{ selection: 'min-score', tau: 6, generator: 'bench', judge: 'bench', seed: 1 },
     steps: [
       {
-        ...{ index: 0, stateEnd: 8, thought: 'I add one.', scores, action: taken, choice: 'viable', input: `${index} + 1` },
+        ...{
+          index: 0,
+          stateEnd: 8,
+          thought: 'I add one.',
+          scores,
+          action: taken,
+          choice: 'viable',
+          input: `${index} + 1`,
+        },
         ...{ observation: String(index + 1), toolError: null, truncated: false, processOk: index % 7 !== 0 },
       },
     ],
     ...{ answerText: 'The answer is (C).', answer: 'C', correct: index % 3 !== 0, end: 'answered' },
-    ...{ tokens: Array.from({ length: at }, (_, token) => token + index % 1000), segments },
+    ...{ tokens: Array.from({ length: at }, (_, token) => token + (index % 1000)), segments },
   })}\n`;
 }
 
@@ -98,12 +130,13 @@ async function measure(count: number): Promise<Record<string, number>> {
     'show --limit 0': ['show', file, '--limit', '0', ...asked],
     stats: ['stats', file],
     'export parquet': ['export', file, '--format', 'parquet', '--out', parquet],
-    'stats, of parquet': ['stats', parquet],
+    'stats of parquet': ['stats', parquet],
     'export hf-chat': ['export', file, '--format', 'hf-chat', '--out', out('chat'), ...asked],
     'export spark': ['export', file, '--format', 'spark', '--out', out('spark'), ...asked],
   };
   const megabytes: Record<string, number> = { 'file, MB': statSync(file).size / 1e6 };
   for (const [name, args] of Object.entries(commands)) {
+    if (values.only?.includes(name) === false) continue;
     megabytes[name] = await peak(args);
     process.stderr.write(`${count} ${name}: ${megabytes[name].toFixed(0)} MiB\n`);
   }

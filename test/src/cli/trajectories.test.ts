@@ -1,23 +1,30 @@
-/** `trajectories show | stats | export | import` over a run that a scripted generator made, in this process. */
+/**
+ * `trajectories show | stats | export | import` over a run that a scripted generator made, in this process; and the authors'
+ * rollouts by the command line, learned from by SFT and PPO without a judge and a key.
+ */
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportOne, type Look, show, stats } from '../../../src/cli/trajectories/look.js';
-import { silentLog } from '../../../src/log.js';
+import { resolveConfig } from '../../../src/config/index.js';
+import { type Log, silentLog } from '../../../src/log.js';
 import { exportQuestions } from '../../../src/questions/export.js';
 import { makeMini } from '../../../src/questions/mini.js';
 import type { ChatRow } from '../../../src/rollout/hfChat.js';
-import { withRun } from '../../../src/run/run.js';
+import { Run, withRun } from '../../../src/run/run.js';
 import { generateStage } from '../../../src/stages/generate.js';
 import { importStage } from '../../../src/stages/importRollouts.js';
 import { restoreStage } from '../../../src/stages/restoreTrajectories.js';
 import { perform } from '../../../src/stages/stage.js';
+import { trainStage } from '../../../src/stages/train.js';
 import { FORMAT_NAMES } from '../../../src/stages/trajectoryFormats.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import type { TrajectoryView } from '../../../src/trajectory/view.js';
+import { full } from '../full.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
 import { tableJudge } from '../rollout/parts.js';
-import { readLines, temporaryFolder } from './runCli.js';
+import { rolloutRows, writeTable } from '../trajectory/sparkTable.js';
+import { readLines, runCli, temporaryFolder } from './runCli.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => path.join(folder, name);
@@ -156,7 +163,8 @@ describe('export and import', () => {
 
   it('brings texts, answers and verdicts of chats back, and the authors’ two scores; their questions stand in the tokens', async () => {
     const before = lines('made');
-    for (const format of ['hf-chat', 'spark'] as const) {
+    // Every night the authors' form, too: it opens the vocabulary two more times.
+    for (const format of full ? (['hf-chat', 'spark'] as const) : (['hf-chat'] as const)) {
       const name = `from-${format}`;
       const stage = importStage({ files: [at(`out.${format}`)], format, ...SET });
       const done = await withRun(config(name), {}, (run) => perform(run, stage));
@@ -224,4 +232,61 @@ describe('export and import', () => {
     const wrong = importStage({ files: [at('mixed.jsonl')], format: 'hf-chat', ...SET });
     await expect(withRun(config('wrong'), {}, (run) => perform(run, wrong))).rejects.toThrow(/row 9: messages: /);
   });
+});
+
+it('the authors’ rollouts are imported once, marked, and train SFT and PPO', async () => {
+  // Every fourth answers wrongly, every third has an incoherent step; the last one lacks a step.
+  const rollouts = Array.from({ length: 24 }, (_, at) => rolloutRows(`q${at}`, 1 + (at % 3), at % 4 === 3 ? 'A' : 'B'));
+  const file = writeTable(path.join(folder, 'full.parquet'), [
+    ...rollouts.flat(),
+    ...rolloutRows('q24', 3, 'B').slice(1),
+  ]);
+  const name = path.join(folder, 'paper');
+  const imported = await runCli(['trajectories', 'import', file, '--run', name, '--json']);
+  expect(imported.stderr).not.toContain('error');
+  expect(imported.json()).toMatchObject({
+    ...{ set: 'min-score-tau6', rows: 50, trajectories: 24, steps: 48, right: 18, wrong: 6, unanswered: 0 },
+    ...{ forSft: 12, stepsWithoutReward: 0, leftOut: { missing_step: 1 } },
+  });
+  const stored = readLines<Trajectory>(path.join(name, 'trajectories', 'min-score-tau6.jsonl'));
+  expect(stored).toHaveLength(24);
+  expect(stored.every(({ tokenised }) => tokenised === 'later')).toBe(true);
+  expect(new Set(stored.map(({ questionId }) => questionId)).size).toBe(24);
+  const skips = readLines(path.join(name, 'trajectories', 'min-score-tau6.skips.jsonl'));
+  expect(skips).toMatchObject([{ code: 'missing_step' }]);
+
+  const warnings: string[] = [];
+  const log: Log = { info() {}, warn: (line) => warnings.push(line), progress() {} };
+  // The configuration of the run names the judge of real questions, of whom no key is known here.
+  const config = resolveConfig({
+    ...{ name, judge: { kind: 'api' }, sft: { selection: 'min-score', epochs: 1, batchTrajectories: 6 } },
+    ...{
+      ppo: { iterations: 1, epochs: 1, batchTrajectories: 8, init: 'base' },
+      lora: { rank: 2, alpha: 4 },
+      parity: { tokens: 16 },
+    },
+  });
+  const run = await Run.open(config, { log });
+  try {
+    const sft = await perform(run, trainStage({ name: 'sft', method: 'sft', ...SET, rho: 0.5, init: 'base' }));
+    expect(sft.metrics).toMatchObject({ samples: 12, steps: 2 });
+    const ppo = { name: 'spark', method: 'ppo', ...SET, rho: 0.5, init: 'sft' } as const;
+    expect((await perform(run, trainStage(ppo))).metrics).toMatchObject({ samples: 24, steps: 3 });
+    expect(warnings.join('\n')).toMatch(/24 of 24 trajectories were written by imported:spark, as texts/);
+    // Mean of ρ (best − chosen): 9 − 6 or 9 − 7 by turns, and of the verdicts.
+    const rewards = readLines<{ event?: string }>(run.folder.metrics.file).find(({ event }) => event === 'rewards');
+    expect(rewards).toMatchObject({ steps: 48, stepsWithoutVerdict: 0, rewardDiversity: (32 * 1.5 + 16) / 48 });
+    const judged = { ...ppo, name: 'judged', settings: { actionLoss: 'judged' } };
+    await expect(perform(run, trainStage(judged))).rejects.toThrow(/ppo.actionLoss: judged .* of step 0 of q0:/);
+    const bonus = { ...ppo, name: 'bonus', settings: { entropyBonus: 0.1, baseline: 'judged' } };
+    await expect(perform(run, trainStage(bonus))).rejects.toThrow(
+      /ppo.baseline: judged and ppo.entropyBonus: 0.1 learns/,
+    );
+    // A set has one origin.
+    await expect(perform(run, generateStage(SET))).rejects.toMatchObject({ code: 'run_exists' });
+    writeTable(file, rollouts.flat());
+    await expect(perform(run, importStage({ files: [file], ...SET }))).rejects.toMatchObject({ code: 'run_exists' });
+  } finally {
+    run.close();
+  }
 });
