@@ -42,7 +42,7 @@ module.exports = {
     {
       name: 'the-ground-imports-no-folder',
       severity: 'error',
-      from: { path: '^src/(errors|log|options|random|package|sealed|abortable|cacheFolder|units|lockFile|processIdentity)\\.ts$' },
+      from: { path: '^src/(errors|log|options|random|package|sealed|wholeFile|abortable|cacheFolder|units|lockFile|processIdentity)\\.ts$' },
       to: { path: '^src/[^/]+/', pathNot: '^src/secrets/' },
     },
     {

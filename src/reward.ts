@@ -21,7 +21,7 @@ export interface Reward {
  * its diversity term is 0 by itself.
  */
 export function stepReward(step: Step, rho: number): Reward | null {
-  const { chosen, best } = step.pair ?? pairOf(step);
+  const { chosen, best } = scorePair(step);
   if (chosen === null || best === null || step.processOk === null) return null;
   const diversity = rho * (best - chosen);
   // Written so that an exact 0 stays +0.
@@ -29,9 +29,13 @@ export function stepReward(step: Step, rho: number): Reward | null {
   return { diversity, coherence, reward: diversity + coherence };
 }
 
-function pairOf({ scores, action }: Step): ScorePair {
+/** What the judge gave the action taken, and the highest of its scores, null where they are missing. */
+export function scorePair({ pair, scores, action }: Pick<Step, 'pair' | 'scores' | 'action'>): ScorePair {
+  if (pair !== undefined) return pair;
   const known = Object.values(scores ?? {}).filter((score) => score !== null);
-  return { chosen: scores?.[action] ?? null, best: known.length === 0 ? null : Math.max(...known) };
+  // An action may be named `constructor`.
+  const chosen = scores !== null && Object.hasOwn(scores, action) ? scores[action]! : null;
+  return { chosen, best: known.length === 0 ? null : Math.max(...known) };
 }
 
 /**

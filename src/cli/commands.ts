@@ -29,7 +29,7 @@ export const commands = [
   ),
   lazyCommand(
     'trajectories <action> [file..]',
-    'Import rollouts that were made elsewhere: those that the paper’s authors publish',
+    'Look at what was rolled out, show, stats; export it and import what was made elsewhere: spark, hf-chat, parquet',
     () => import('./commands/trajectories.js'),
   ),
   lazyCommand('train <method>', 'Train a LoRA adapter on a run’s trajectories', () => import('./commands/train.js')),

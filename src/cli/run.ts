@@ -1,5 +1,5 @@
 /** What every command shares: signals, result output, failure output, exit codes. */
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { type SparkError, toSparkError } from '../errors.js';
 import { createLog, type Log, silentLog } from '../log.js';
 import { redactedJson } from '../secrets/redact.js';
@@ -18,8 +18,10 @@ export interface CommandContext {
 
 /** A command's outcome: what --json prints, and how a person reads it. */
 export interface CommandResult {
-  readonly json: unknown;
-  readonly text: string;
+  readonly json?: unknown;
+  readonly text?: string;
+  /** In place of both: what is too long to be held, piece by piece, in the form that was asked for. */
+  readonly stream?: AsyncIterable<string>;
   /** For checks that ran and found something wrong. */
   readonly failed?: boolean;
 }
@@ -49,7 +51,7 @@ export async function runCommand(
   try {
     const log = output.quiet ? silentLog : createLog();
     const result = await body({ log, signal: controller.signal });
-    process.stdout.write(output.json ? `${redactedJson(result.json)}\n` : result.text === '' ? '' : `${result.text}\n`);
+    await print(result, output.json);
     if (result.failed) process.exitCode = EXIT_FAILED;
   } catch (error) {
     reportFailure(toSparkError(error), output);
@@ -57,6 +59,16 @@ export async function runCommand(
     clearInterval(alive);
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+  }
+}
+
+async function print({ json, text = '', stream }: CommandResult, asJson: boolean): Promise<void> {
+  if (stream === undefined) {
+    process.stdout.write(asJson ? `${redactedJson(json)}\n` : text === '' ? '' : `${text}\n`);
+    return;
+  }
+  for await (const piece of stream) {
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
   }
 }
 

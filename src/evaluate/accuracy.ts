@@ -42,12 +42,24 @@ export function wilson(correct: number, count: number): { readonly low: number; 
   };
 }
 
-export function accuracyOf(answers: readonly Graded[]): Accuracy {
-  const questions = answers.length;
-  const correct = answers.filter((answer) => answer.correct).length;
-  const unparsed = answers.filter((answer) => !answer.parsed).length;
+/** How many answers there were, were right, and could not be read. */
+export interface AnswerCounts {
+  readonly questions: number;
+  readonly correct: number;
+  readonly unparsed: number;
+}
+
+export function accuracyOfCounts({ questions, correct, unparsed }: AnswerCounts): Accuracy {
   const share = (count: number) => (questions === 0 ? 0 : count / questions);
   return { questions, correct, accuracy: share(correct), ...wilson(correct, questions), unparsedRate: share(unparsed) };
+}
+
+export function accuracyOf(answers: readonly Graded[]): Accuracy {
+  return accuracyOfCounts({
+    questions: answers.length,
+    correct: answers.filter((answer) => answer.correct).length,
+    unparsed: answers.filter((answer) => !answer.parsed).length,
+  });
 }
 
 /** Categories by name. */

@@ -17,9 +17,17 @@ export interface ActionEntropy {
 /** Steps per action name; 0 for a name of `actionNames` that was never taken. Other names that were taken count too. */
 export function countActions(actions: readonly string[], actionNames: readonly string[]): Record<string, number> {
   // A Map, because names are text of a model or a user, and `__proto__` must count like any other.
-  const counts = new Map<string, number>(actionNames.map((name) => [name, 0]));
+  const counts = new Map<string, number>();
   for (const action of actions) counts.set(action, (counts.get(action) ?? 0) + 1);
-  return Object.fromEntries(counts);
+  return withUntaken(counts, actionNames);
+}
+
+/** The counts by name, those of `actionNames` first and 0 where one was never taken. */
+export function withUntaken(
+  counts: ReadonlyMap<string, number>,
+  actionNames: readonly string[],
+): Record<string, number> {
+  return Object.fromEntries([...actionNames.map((name): [string, number] => [name, 0]), ...counts]);
 }
 
 export function actionEntropy(counts: Readonly<Record<string, number>>): ActionEntropy {

@@ -1,7 +1,8 @@
 /** The numbers of an evaluation: how often the answers are right, and how evenly the actions are used. */
+import { scorePair } from '../reward.js';
 import type { Step, Trajectory } from '../trajectory/trajectory.js';
-import { accuracyByCategory, accuracyOf, type CategoryAccuracy, groupBy } from './accuracy.js';
-import { type ActionEntropy, actionEntropy, countActions } from './entropy.js';
+import { type AnswerCounts, accuracyOfCounts, type CategoryAccuracy } from './accuracy.js';
+import { type ActionEntropy, actionEntropy, withUntaken } from './entropy.js';
 
 export interface CategoryEntropy extends ActionEntropy {
   readonly category: string;
@@ -41,45 +42,92 @@ export interface AnsweredStep extends Pick<Step, 'action'> {
   readonly viable?: boolean | null;
 }
 
+/** `tau` null: nobody says from which score on an action is viable. */
 export function answeredStep(
-  { action, scores, processOk }: Pick<Step, 'action' | 'scores' | 'processOk'>,
-  tau: number,
+  step: Pick<Step, 'action' | 'scores' | 'pair' | 'processOk'>,
+  tau: number | null,
 ): AnsweredStep {
-  const score = scores !== null && Object.hasOwn(scores, action) ? scores[action]! : null;
-  return { action, coherent: processOk, viable: score === null ? null : score >= tau };
+  const { chosen } = scorePair(step);
+  const viable = chosen === null || tau === null ? null : chosen >= tau;
+  return { action: step.action, coherent: step.processOk, viable };
 }
 
 /** `actionNames`: every action the model could take, taken or not; their number is what entropy is normalized by. */
 export function summarize(trajectories: readonly Answered[], actionNames: readonly string[]): StageEvaluation {
-  const graded = trajectories.map(({ category, correct, answer }) => ({ category, correct, parsed: answer !== null }));
-  const actions = countActions(actionsOf(trajectories), actionNames);
-  const { entropyBits, entropyNormalized, effectiveActions, thinkShare } = actionEntropy(actions);
-  const steps = trajectories.flatMap((trajectory) => trajectory.steps);
-  const belowTau = steps.map(({ viable }) => (viable == null ? null : !viable));
-  const byCategory = groupBy(trajectories, (trajectory) => trajectory.category);
-  return {
-    ...accuracyOf(graded),
-    perCategory: accuracyByCategory(graded),
-    actions,
-    entropyBits,
-    entropyNormalized,
-    effectiveActions,
-    thinkShare,
-    perCategoryEntropy: [...byCategory].map(([category, group]) => ({
-      category,
-      ...actionEntropy(countActions(actionsOf(group), Object.keys(actions))),
-    })),
-    coherentShare: shareOf(steps.map(({ coherent }) => coherent)),
-    belowTauShare: shareOf(belowTau),
-  };
+  const tally = new SummaryTally();
+  for (const trajectory of trajectories) tally.add(trajectory);
+  return tally.summary(actionNames);
 }
 
-/** Share of true among those that are known; null when none is. */
-function shareOf(values: readonly (boolean | null | undefined)[]): number | null {
-  const known = values.filter((value) => typeof value === 'boolean');
-  return known.length === 0 ? null : known.filter(Boolean).length / known.length;
+/** Adds answers up one by one; what it holds does not grow with their number. */
+export class SummaryTally {
+  readonly #all = new Counts();
+  readonly #categories = new Map<string, Counts>();
+
+  add(answered: Answered): void {
+    const category = this.#categories.get(answered.category) ?? new Counts();
+    this.#categories.set(answered.category, category);
+    for (const counts of [this.#all, category]) counts.add(answered);
+  }
+
+  /** As `summarize`. */
+  summary(actionNames: readonly string[]): StageEvaluation {
+    const all = this.#all;
+    const actions = withUntaken(all.actions, actionNames);
+    const { entropyBits, entropyNormalized, effectiveActions, thinkShare } = actionEntropy(actions);
+    const byCategory = [...this.#categories].sort(([a], [b]) => (a < b ? -1 : 1));
+    return {
+      ...accuracyOfCounts(all),
+      perCategory: byCategory.map(([category, counts]) => ({ category, ...accuracyOfCounts(counts) })),
+      actions,
+      entropyBits,
+      entropyNormalized,
+      effectiveActions,
+      thinkShare,
+      perCategoryEntropy: byCategory.map(([category, counts]) => ({
+        category,
+        ...actionEntropy(withUntaken(counts.actions, Object.keys(actions))),
+      })),
+      coherentShare: all.coherent.share(),
+      belowTauShare: all.belowTau.share(),
+    };
+  }
 }
 
-function actionsOf(trajectories: readonly Answered[]): string[] {
-  return trajectories.flatMap((trajectory) => trajectory.steps.map((step) => step.action));
+class Counts implements AnswerCounts {
+  questions = 0;
+  correct = 0;
+  unparsed = 0;
+  readonly actions = new Map<string, number>();
+  readonly coherent = new Share();
+  readonly belowTau = new Share();
+
+  add({ correct, answer, steps }: Answered): void {
+    this.questions += 1;
+    if (correct) this.correct += 1;
+    if (answer === null) this.unparsed += 1;
+    for (const { action, coherent, viable } of steps) {
+      this.actions.set(action, (this.actions.get(action) ?? 0) + 1);
+      this.coherent.add(coherent);
+      this.belowTau.add(viable == null ? null : !viable);
+    }
+  }
+}
+
+/** Share of true among what is known. */
+export class Share {
+  #known = 0;
+  #true = 0;
+
+  /** Null or undefined: not known. */
+  add(value: boolean | null | undefined): void {
+    if (value == null) return;
+    this.#known += 1;
+    if (value) this.#true += 1;
+  }
+
+  /** Null when nothing is known. */
+  share(): number | null {
+    return this.#known === 0 ? null : this.#true / this.#known;
+  }
 }

@@ -10,7 +10,7 @@ import { LETTERS, type Question } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
 import { type RolloutSet, ruleOf } from '../trajectory/rolloutSet.js';
 import type { SparkRollout, SparkStep } from '../trajectory/sparkRollouts.js';
-import type { SelectionRule, Step, Trajectory } from '../trajectory/trajectory.js';
+import type { ScorePair, SelectionRule, Step, Trajectory } from '../trajectory/trajectory.js';
 import { ANSWER_BEFORE, headTokens, neutralizeTags, renderHead, TAG } from './prompt.js';
 import { promptSettings, type RolloutSettings } from './settings.js';
 import { Transcript } from './transcript.js';
@@ -66,7 +66,7 @@ export function writeImported(
   return {
     id: importedId(rollout, set),
     questionId: question.question_id,
-    category: CATEGORY,
+    category: rollout.category ?? CATEGORY,
     selection: set.selection,
     tau: set.tau,
     generator: source,
@@ -119,15 +119,20 @@ function writeStep(transcript: Transcript, given: SparkStep, index: number, tau:
     stateEnd,
     thought,
     scores: null,
-    pair,
+    ...(pair === undefined ? {} : { pair }),
     action,
-    choice: pair.chosen !== null && pair.chosen < tau ? 'fallback' : 'viable',
+    choice: choiceOf(pair, tau),
     input,
     observation,
     toolError: null,
     truncated: false,
     processOk,
   };
+}
+
+function choiceOf(pair: ScorePair | undefined, tau: number): Step['choice'] {
+  if (pair === undefined) return 'policy';
+  return pair.chosen !== null && pair.chosen < tau ? 'fallback' : 'viable';
 }
 
 /** A sequence that nobody generates: tokens are only added. */

@@ -10,7 +10,7 @@
  * All other tags are template, written by us.
  */
 import type { Tokenizer } from '../inference/generator.js';
-import { isFree, letteredOptions, type Question } from '../questions/question.js';
+import { isFree, LETTERS, letteredOptions, type Question } from '../questions/question.js';
 import { type ActionExample, type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
@@ -56,10 +56,45 @@ export function neutralizeTags(text: string): string {
 
 /** `Question:` and `Options:` as MMLU-Pro prints them; a question without options has its first part alone. */
 export function renderQuestion(question: Question): string {
-  if (isFree(question)) return `Question:\n${neutralizeTags(question.question)}\n`;
+  if (isFree(question)) return `${QUESTION}${neutralizeTags(question.question)}\n`;
   const options = letteredOptions(question).map(neutralizeTags).join('\n');
-  return `Question:\n${neutralizeTags(question.question)}\nOptions:\n${options}\n`;
+  return `${QUESTION}${neutralizeTags(question.question)}${OPTIONS}${options}\n`;
 }
+
+/**
+ * Question and options of a text that ends with what `renderQuestion` wrote; null where it holds none. The place of an option
+ * that was not shown has `N/A`.
+ */
+export function readQuestion(text: string): { readonly question: string; readonly options: readonly string[] } | null {
+  const start = text.lastIndexOf(QUESTION);
+  if (start < 0) return null;
+  const rest = text.slice(start + QUESTION.length);
+  const at = rest.lastIndexOf(OPTIONS);
+  if (at < 0) return { question: rest.trim(), options: [] };
+  const options: string[] = [];
+  // The official prompt goes on with the beginning of the answer.
+  const listed = rest.slice(at + OPTIONS.length).split('\nAnswer:')[0]!;
+  for (const line of listed.trimEnd().split('\n')) {
+    const letter = LETTERS.indexOf(line[0] ?? ' ');
+    // Another line of an option may begin like one, but not with a letter that is still to come.
+    if (letter >= options.length && line.startsWith('. ', 1)) {
+      while (options.length < letter) options.push('N/A');
+      options.push(line.slice(3));
+    } else if (options.length > 0) options.push(`${options.pop()}\n${line}`);
+  }
+  return { question: rest.slice(0, at), options };
+}
+
+const QUESTION = 'Question:\n';
+const OPTIONS = '\nOptions:\n';
+
+/** What the prompt has after the question: the end of a chat template, or nothing. */
+export function promptTail(settings: PromptSettings): string {
+  const last = renderHead(NO_QUESTION, settings).at(-1);
+  return settings.chat !== null && last?.special === true ? last.text : '';
+}
+
+const NO_QUESTION = { question: 'x', options: [] } as unknown as Question;
 
 export interface InstructionSettings {
   readonly maxSteps: number;

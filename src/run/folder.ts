@@ -120,10 +120,19 @@ export class RunFolder {
 
   /** The files of all rollout sets of the run. */
   trajectoryFiles(): string[] {
-    const folder = path.join(this.root, 'trajectories');
+    return this.#jsonlOf('trajectories');
+  }
+
+  /** The files of all evaluations on test questions. */
+  evalFiles(): string[] {
+    return this.#jsonlOf('eval');
+  }
+
+  #jsonlOf(name: string): string[] {
+    const folder = path.join(this.root, name);
     if (!existsSync(folder)) return [];
-    const names = readdirSync(folder).filter((name) => name.endsWith('.jsonl') && !name.endsWith('.skips.jsonl'));
-    return names.sort().map((name) => path.join(folder, name));
+    const names = readdirSync(folder).filter((one) => one.endsWith('.jsonl') && !one.endsWith('.skips.jsonl'));
+    return names.sort().map((one) => path.join(folder, one));
   }
 
   evalFile(stage: string, part: 'test' | 'validation' = 'test') {

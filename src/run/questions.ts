@@ -109,6 +109,11 @@ function withOwnVerifier(question: Question, id: string | null | undefined, file
   );
 }
 
+/** Every mini question that a run may have without limits, of training and test. */
+export function miniQuestions(): Question[] {
+  return [...mini('train', 0), ...mini('test', 0)];
+}
+
 function mini(split: 'train' | 'test', limit: number): Question[] {
   return makeMini({ seed: MINI_SEED, perCategory: miniPerCategory(limit), split });
 }

@@ -9,10 +9,12 @@ import { watched } from '../rollout/judgeWatch.js';
 import { isTrajectory } from '../rollout/rollout.js';
 import { runRollouts } from '../rollout/run.js';
 import { inWords } from '../run/freshness.js';
+import type { MetricRow } from '../run/metricsFile.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
-import type { SelectionRule, Skip } from '../trajectory/trajectory.js';
+import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
+import { GenerateProgress } from './generateProgress.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
 import { leavesAnswers, regrade } from './regrade.js';
@@ -95,7 +97,9 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
   let firstSkip: GenerateSummary['firstSkip'] = null;
   try {
     if (todo.length > 0) {
-      skipCodes = await rollOut(run, todo, { set, tally }, (result) => {
+      const progress = new GenerateProgress(todo.length);
+      skipCodes = await rollOut(run, todo, { set, tally }, (result, counters) => {
+        progress.add(isTrajectory(result) ? result : null);
         if (isTrajectory(result)) {
           store.append(result);
           tally.add(result);
@@ -104,7 +108,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
           store.appendSkip(result);
           firstSkip ??= { code: result.code, message: result.message };
         }
-        log.progress(`generate ${name} ${written}/${todo.length}${tally.text()}`);
+        log.progress(progress.line(name, { actions: tally.actions, text: () => tally.text() }, counters));
       });
     }
   } finally {
@@ -166,7 +170,8 @@ function nothingCame(summary: GenerateSummary, file: string): SparkError {
   );
 }
 
-type Handle = Parameters<typeof runRollouts>[3];
+/** `counters`: what the judge has counted so far. */
+type Handle = (result: Trajectory | Skip, counters: MetricRow) => void;
 
 async function rollOut(
   run: Run,
@@ -185,7 +190,7 @@ async function rollOut(
     const { temperature, minSteps } = config.rollout;
     const { questions: _part, ...chosen } = set;
     const settings = rolloutSettings(config, { ...chosen, temperature, minSteps });
-    skipCodes = (await runRollouts(todo, deps, settings, handle)).skipCodes;
+    skipCodes = (await runRollouts(todo, deps, settings, (result) => handle(result, counters()))).skipCodes;
     for (const warning of warnings()) log.warn(warning);
     const took = used();
     if (took !== null) log.info(`judge: ${took}`);

@@ -8,6 +8,7 @@ import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { checkKeys, type KeysOf } from '../options.js';
+import { readChats } from '../rollout/hfChatFile.js';
 import { IMPORTED, type ImportSettings, importedId, importedQuestionId, writeImported } from '../rollout/imported.js';
 import { type Change, type Facts, hashOf, inWords } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
@@ -20,14 +21,16 @@ import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
 
 export interface ImportSpec {
-  /** Parquet files, or folders of them. */
+  /** Files; with `spark` Parquet, or folders of it. */
   readonly files: readonly string[];
+  /** Whose rollouts: the authors' (the default), or chats with tool calls. */
+  readonly format?: 'spark' | 'hf-chat';
   /** The rule by which the rollouts took their actions: the paper's is `min-score` at τ 6. */
   readonly selection: SelectionRule;
   readonly tau: number;
 }
 
-const SPEC = { files: true, selection: true, tau: true } as const satisfies KeysOf<ImportSpec>;
+const SPEC = { files: true, format: true, selection: true, tau: true } as const satisfies KeysOf<ImportSpec>;
 
 export interface ImportSummary {
   /** Relative to the run folder */
@@ -68,10 +71,13 @@ export function importStage(spec: ImportSpec): Stage<ImportSummary> {
 
 async function importFacts({ config, signal, parts }: Run, spec: ImportSpec): Promise<Facts> {
   const hashes: string[] = [];
-  for (const file of parquetFiles(spec.files)) hashes.push(await fileSha256(file, signal));
+  const { format = 'spark' } = spec;
+  const files = format === 'spark' ? parquetFiles(spec.files) : spec.files;
+  for (const file of files) hashes.push(await fileSha256(file, signal));
   const { maxSteps, example } = config.rollout;
   return {
     set: nameOfSet(spec),
+    ...(format === 'spark' ? {} : { format }),
     // By content, so that a folder may be moved.
     imported: hashes.sort(),
     model: await modelSha256(config.model.path, signal),
@@ -81,7 +87,7 @@ async function importFacts({ config, signal, parts }: Run, spec: ImportSpec): Pr
 }
 
 /** Throws `run_exists` where the set holds trajectories of another origin; `changed` null: nothing is known of them. */
-function refuseMixture(file: string, changed: readonly Change[] | null): void {
+export function refuseMixture(file: string, changed: readonly Change[] | null): void {
   if (changed?.length === 0 || !existsSync(file) || statSync(file).size === 0) return;
   const why = changed === null ? 'nothing is recorded of how' : inWords(changed);
   throw new SparkError(
@@ -105,7 +111,7 @@ async function importAll(run: Run, spec: ImportSpec): Promise<Outcome<ImportSumm
       ...{ maxSteps: prompt.maxSteps, example: prompt.example, seed: config.seed },
       set: spec,
       contextSize: contextSize === 'auto' ? tokenizer.contextSize : contextSize,
-      source: `${IMPORTED}spark`,
+      source: `${IMPORTED}${spec.format ?? 'spark'}`,
     };
     const deps = { tokenizer, actions: sparkActions(found.actions, run.parts.actions()) };
     for (const { qid, code, message } of found.leftOut) tally.skip(store, { qid, code, message });
@@ -141,9 +147,13 @@ async function importAll(run: Run, spec: ImportSpec): Promise<Outcome<ImportSumm
 }
 
 async function readAll(
-  { files }: ImportSpec,
+  { files, format }: ImportSpec,
   signal: AbortSignal,
 ): Promise<{ readonly rows: number; readonly found: SparkRollouts }> {
+  if (format === 'hf-chat') {
+    const { rows, ...found } = readChats(files);
+    return { rows, found };
+  }
   const rows = [];
   for (const file of parquetFiles(files)) {
     throwIfAborted(signal);

@@ -6,7 +6,7 @@
 import { checkedReward, type Reward } from '../reward.js';
 import type { Choices } from './choices.js';
 import type { Decisions } from './decision.js';
-import type { SegmentKind, Step, Trajectory } from './trajectory.js';
+import { type SegmentKind, type Step, type Trajectory, WRITTEN_KINDS } from './trajectory.js';
 
 export interface Sample {
   readonly id: string;
@@ -38,7 +38,7 @@ const STEP_KINDS: ReadonlySet<SegmentKind> = new Set<SegmentKind>(['thought', 'a
 
 /** A sample in which every token that the model wrote carries a loss, the answer included. */
 export function sftSample(trajectory: Trajectory): Sample {
-  return build(trajectory, (kind) => STEP_KINDS.has(kind) || kind === 'answer', null);
+  return build(trajectory, (kind) => WRITTEN_KINDS.has(kind), null);
 }
 
 /**

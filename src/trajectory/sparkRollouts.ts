@@ -11,7 +11,8 @@ export interface SparkStep {
   readonly input: string;
   /** Null: none. */
   readonly observation: string | null;
-  readonly pair: ScorePair;
+  /** Absent: nothing is known of scores. */
+  readonly pair?: ScorePair;
   readonly processOk: boolean | null;
 }
 
@@ -24,6 +25,8 @@ export interface SparkRollout {
   readonly correctAnswer: string;
   /** Letter that the last step says, null where none can be read. */
   readonly answer: string | null;
+  /** Absent: not known. */
+  readonly category?: string | undefined;
   readonly steps: readonly SparkStep[];
 }
 
@@ -33,6 +36,7 @@ export type LeftOutCode =
   | 'duplicate_step'
   | 'inconsistent_rows'
   | 'invalid_question'
+  | 'invalid_messages'
   | 'invalid_action'
   | 'invalid_score';
 
@@ -59,7 +63,7 @@ export function sparkRollouts(rows: readonly PlacedRow[]): SparkRollouts {
   for (const one of rows) {
     const key = JSON.stringify([one.row.qid, one.row.sample_id]);
     groups.set(key, [...(groups.get(key) ?? []), one]);
-    for (const name of Object.keys(one.row.candidate_actions ?? {})) if (isName(name)) actions.add(name);
+    for (const name of Object.keys(one.row.candidate_actions ?? {})) if (isActionName(name)) actions.add(name);
   }
   // Counted from 0 or from 1, by all of them alike: a rollout that begins later than the others lacks its first step.
   const base = rows.some(({ row }) => row.step_idx === 0) ? 0 : 1;
@@ -130,7 +134,7 @@ function wrongQuestion({
 
 function wrongStep(row: SparkRow): [LeftOutCode, string] | null {
   const action = actionOf(row);
-  if (!isName(action)) return ['invalid_action', `expected the name of a tool, got "${action.slice(0, 40)}"`];
+  if (!isActionName(action)) return ['invalid_action', `expected the name of a tool, got "${action.slice(0, 40)}"`];
   const { chosen_score: chosen, best_score: best } = row;
   const outside = [chosen, best].find((one) => one !== null && !(one >= 0 && one <= 10));
   if (outside !== undefined) return ['invalid_score', `expected scores of 0 to 10, got ${outside}`];
@@ -139,7 +143,7 @@ function wrongStep(row: SparkRow): [LeftOutCode, string] | null {
 }
 
 /** A word that can stand between our tags. */
-function isName(name: string): boolean {
+export function isActionName(name: string): boolean {
   return /^[A-Za-z][\w.-]{0,63}$/.test(name);
 }
 

@@ -11,6 +11,7 @@ import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact } from '../secrets/redact.js';
 import { trajectorySchema } from './schema.js';
+import { SeenIds } from './seenIds.js';
 import type { Skip, Trajectory } from './trajectory.js';
 
 export interface StoreOptions {
@@ -31,13 +32,22 @@ const OPTIONS = { log: true, onStored: true, fsync: true } as const satisfies Ke
  * for one that is not valid or is there twice.
  */
 export async function* readTrajectories(file: string, log: Log = silentLog): AsyncGenerator<Trajectory> {
-  const lines = new Map<string, number>();
+  const seen = new SeenIds();
+  let line = 0;
   for await (const trajectory of readJsonl(file, trajectorySchema, tornIn(file, log))) {
-    const { id } = trajectory;
-    const before = lines.get(id);
-    if (before !== undefined) throw doubleLine(file, id, before, lines.size + 1);
-    lines.set(id, lines.size + 1);
+    line += 1;
+    if (!seen.add(trajectory.id)) await refuseDouble(file, trajectory.id, line);
     yield trajectory;
+  }
+}
+
+/** Throws where an earlier line has the id: the file is read again, as no reader keeps the ids. */
+async function refuseDouble(file: string, id: string, line: number): Promise<void> {
+  let before = 0;
+  for await (const earlier of readJsonl(file, trajectorySchema)) {
+    before += 1;
+    if (before === line) return;
+    if (earlier.id === id) throw doubleLine(file, id, before, line);
   }
 }
 

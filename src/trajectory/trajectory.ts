@@ -7,6 +7,9 @@
 /** What a segment of tokens is. The model wrote only `thought`, `action`, `input` and `answer`. */
 export type SegmentKind = 'prompt' | 'template' | 'thought' | 'action' | 'input' | 'observation' | 'answer';
 
+/** What the model wrote. */
+export const WRITTEN_KINDS: ReadonlySet<SegmentKind> = new Set<SegmentKind>(['thought', 'action', 'input', 'answer']);
+
 /** tokens[start, end) of the trajectory. `step` is the index of its step, or -1 for prompt and answer. */
 export interface Segment {
   readonly kind: SegmentKind;
@@ -83,6 +86,13 @@ export interface Trajectory {
   /** (N) token ids. */
   readonly tokens: readonly number[];
   readonly segments: readonly Segment[];
+}
+
+/** How many tokens of a trajectory its model wrote. */
+export function writtenTokens({ segments }: Pick<Trajectory, 'segments'>): number {
+  let count = 0;
+  for (const { kind, start, end } of segments) if (WRITTEN_KINDS.has(kind)) count += end - start;
+  return count;
 }
 
 /** A question that gave no trajectory, with the reason. */

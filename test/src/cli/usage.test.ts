@@ -36,6 +36,7 @@ describe('command line', () => {
       [['report', '--run'], '--run: expected a value, got none; see spark-rl report --help'],
       [['ladder', '--judge', '--json'], '--judge: expected a value, got none; see spark-rl ladder --help'],
       [['generate', '--limit', 'abc'], '--limit: expected a number, got "abc"'],
+      [['trajectories', 'stats', '--run', 'x', '--nth', '3'], 'trajectories stats has no use for --nth; leave it out'],
       [['runs', 'rm', ''], 'run: expected a text, got ""'],
       [['config', 'print', '--set', 'ppo.epoch=3'], 'epoch'],
       [['config', 'print', '--tau', '12'], '--tau (rollout.tau): Too big: expected number to be <=10, got 12'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { renderInstructions } from '../../../src/rollout/prompt.js';
+import type { Question } from '../../../src/questions/question.js';
+import { readQuestion, renderInstructions, renderQuestion } from '../../../src/rollout/prompt.js';
 import type { ActionInfo } from '../../../src/tools/tool.js';
 
 const shown = (name: string, wanted?: string): ActionInfo => ({
@@ -37,5 +38,24 @@ describe('renderInstructions', () => {
     expect(two).toContain('<answer>a number alone</answer>');
     expect(two).toMatch(/<answer>‹\/observation>b<\/answer>$/);
     expect(render([shown('a', 'this'), shown('think')])).not.toMatch(/option/);
+  });
+});
+
+describe('readQuestion', () => {
+  const rendered = (question: string, options: string[]) =>
+    renderQuestion({ question, options } as unknown as Question);
+
+  it('reads what renderQuestion wrote, the last question of a prompt, whatever stands in front', () => {
+    for (const [question, options] of [
+      ['What is\n1 + 1?', ['1', 'N/A', '2', 'none\nof these', 'A. Smith']],
+      ['Options:\nA. or B?', ['left', 'right']],
+      ['Say it in words.', []],
+    ] as const) {
+      const before = 'Instructions.\n\nQuestion:\nAnother?\nOptions:\nA. x\nB. y\nAnswer: A\n\n';
+      expect(readQuestion(before + rendered(question, [...options]))).toEqual({ question, options });
+    }
+    const official = `${rendered('Why?', ['x', 'y'])}Answer: Let's think step by step.`;
+    expect(readQuestion(official)).toEqual({ question: 'Why?', options: ['x', 'y'] });
+    expect(readQuestion('no such thing')).toBeNull();
   });
 });

@@ -10,11 +10,13 @@ import { exportQuestions } from '../../../src/questions/export.js';
 import { makeMini } from '../../../src/questions/mini.js';
 import { withRun } from '../../../src/run/run.js';
 import { type ChosenSet, generateStage } from '../../../src/stages/generate.js';
+import { GenerateProgress } from '../../../src/stages/generateProgress.js';
 import { priceOfGeneration } from '../../../src/stages/price.js';
 import { perform } from '../../../src/stages/stage.js';
 import { temporaryFolder } from '../cli/runCli.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
 import { question, tableJudge } from '../rollout/parts.js';
+import { exampleTrajectory, TWO_STEPS } from '../trajectory/example.js';
 
 const folder = temporaryFolder();
 const SET = { selection: 'max-score', tau: 6 } as const;
@@ -46,12 +48,17 @@ function generate(
   { script = MODEL, set = SET }: { script?: typeof MODEL; set?: ChosenSet } = {},
 ) {
   const lines: string[] = [];
-  const log: Log = { info: (line) => lines.push(line), warn: (line) => lines.push(line), progress() {} };
+  const progress: string[] = [];
+  const log: Log = {
+    info: (line) => lines.push(line),
+    warn: (line) => lines.push(line),
+    progress: (line) => progress.push(line),
+  };
   const config = { name: path.join(folder, name), tools: { enabled: ['calculator'] }, ...settings };
   const writer = () => generator(script);
   const parts = judge === null ? { generator: writer } : { generator: writer, judge };
   const done = withRun(config, { parts, log }, (run) => perform(run, generateStage(set)));
-  return { done, lines };
+  return { done, lines, progress };
 }
 
 const mini = (trainLimit: number) => ({ questions: { trainLimit } });
@@ -79,13 +86,17 @@ describe('generate', () => {
       if (category === 'math') throw new SparkError('judge_unparsable', 'not about sums');
       return verdict;
     });
-    const { done, lines } = generate('some', mini(28), judge);
+    const { done, lines, progress } = generate('some', mini(28), judge);
     const summary = await done;
     expect(summary).toMatchObject({
       ...{ written: 24, already: 0, trajectories: 24, skipped: 4 },
       skipCodes: { judge_refused: 2, judge_unparsable: 2 },
       firstSkip: { code: expect.stringMatching(/^judge_/), message: expect.stringMatching(/^not about/) },
     });
+    expect(progress).toHaveLength(28);
+    expect(progress.at(-1)).toMatch(
+      /^generate max-score 24\/28 \(4 skipped\) .* tokens\/s {2}ETA 0 s {2}H 0.00 bit {2}think 100%$/,
+    );
     expect(lines.at(-1)).toMatch(
       /max-score: 24 trajectories written, 0 were there, 4 skipped, of 28 questions in .* s\n4 skipped: 2 judge_\w+, 2 judge_\w+; the first, [a-z_]+: not about/,
     );
@@ -240,4 +251,34 @@ describe('the oracle', () => {
     );
     await expect(wrong.done).rejects.toThrow(/1 of 14 /);
   });
+});
+
+/** The model wrote 7 tokens of each step and 3 of the answer. */
+const writes17 = exampleTrajectory(TWO_STEPS, [{}, {}]);
+const actions = { calculator: 1, search: 1, think: 2, logic: 0 };
+const so = { actions, text: () => ', no action viable in 1 of 4 steps' };
+
+it('the progress line says how far, how fast, until when, at what cost and with which actions', () => {
+  let now = 1000;
+  const progress = new GenerateProgress(100, () => now);
+  expect(progress.line('s', { actions: {}, text: () => '' }, {})).toBe('generate s 0/100');
+  now += 4000;
+  progress.add(writes17);
+  progress.add(null);
+  expect(progress.line('s', so, { judge_cost_usd: 1.239, judge_missing_rate: 0.0049, judge_calls: 9 })).toBe(
+    'generate s 1/100 (1 skipped)  0.25 trajectories/s  4.3 tokens/s  ETA 3 min  $1.24  missing 0.5 %  H 1.50 bit  ' +
+      'think 50% calculator 25% search 25% logic 0%, no action viable in 1 of 4 steps',
+  );
+  // A price that is not known is not 0.
+  expect(progress.line('s', so, { judge_cost_usd: null, judge_missing_rate: null })).not.toMatch(/\$|missing/);
+});
+
+it('the progress line forgets how fast it was long ago', () => {
+  let now = 0;
+  const progress = new GenerateProgress(100_000, () => now);
+  for (let k = 0; k < 200; k++) {
+    now += k < 100 ? 1 : 2000;
+    progress.add(writes17);
+  }
+  expect(progress.line('s', so, {})).toContain('0.50 trajectories/s  8.5 tokens/s  ETA 55 h 27 min');
 });

@@ -1,0 +1,148 @@
+/**
+ * The columns of a trajectory in Parquet: every field under its own name, so that the way there and back is exact. What has
+ * names of its own, the scores by action, is a list of pairs, because Hugging Face's `datasets` reads no maps.
+ */
+import type { SchemaElement } from 'hyparquet';
+import { SparkError } from '../../errors.js';
+import type { Score, Step, Trajectory } from '../trajectory.js';
+
+type Repetition = 'REQUIRED' | 'OPTIONAL';
+type Column = readonly SchemaElement[];
+
+const leaf =
+  (type: Partial<SchemaElement>) =>
+  (name: string, repetition_type: Repetition = 'REQUIRED'): Column => [{ name, repetition_type, ...type }];
+const text = leaf({ type: 'BYTE_ARRAY', converted_type: 'UTF8' });
+const whole = leaf({ type: 'INT64' });
+const small = leaf({ type: 'INT32' });
+const real = leaf({ type: 'DOUBLE' });
+const flag = leaf({ type: 'BOOLEAN' });
+
+function group(name: string, children: readonly Column[], repetition_type: Repetition = 'REQUIRED'): Column {
+  return [{ name, repetition_type, num_children: children.length }, ...children.flat()];
+}
+
+/** `element` is the column of one item, of the name `element`. */
+function list(name: string, element: Column, repetition_type: Repetition = 'REQUIRED'): Column {
+  return [
+    { name, repetition_type, converted_type: 'LIST', num_children: 1 },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    ...element,
+  ];
+}
+
+const scores = (name: string, repetition?: Repetition) =>
+  list(name, group('element', [text('action'), real('score', 'OPTIONAL')]), repetition);
+
+const STEP = {
+  index: small('index'),
+  stateEnd: small('stateEnd'),
+  thought: text('thought'),
+  scores: scores('scores', 'OPTIONAL'),
+  verdicts: list('verdicts', scores('element'), 'OPTIONAL'),
+  pair: group('pair', [real('chosen', 'OPTIONAL'), real('best', 'OPTIONAL')], 'OPTIONAL'),
+  action: text('action'),
+  choice: text('choice'),
+  input: text('input'),
+  observation: text('observation', 'OPTIONAL'),
+  toolError: text('toolError', 'OPTIONAL'),
+  truncated: flag('truncated'),
+  processOk: flag('processOk', 'OPTIONAL'),
+} as const satisfies Record<keyof Step, Column>;
+
+const SEGMENT = [text('kind'), small('step'), small('start'), small('end')];
+
+export const COLUMNS = {
+  id: text('id'),
+  questionId: whole('questionId'),
+  category: text('category'),
+  selection: text('selection'),
+  tau: real('tau', 'OPTIONAL'),
+  generator: text('generator'),
+  judge: text('judge', 'OPTIONAL'),
+  seed: whole('seed'),
+  steps: list('steps', group('element', Object.values(STEP))),
+  answerText: text('answerText'),
+  answer: text('answer', 'OPTIONAL'),
+  correct: flag('correct'),
+  end: text('end'),
+  tokenised: text('tokenised', 'OPTIONAL'),
+  tokens: list('tokens', small('element')),
+  segments: list('segments', group('element', SEGMENT)),
+} as const satisfies Record<keyof Trajectory, Column>;
+
+export const COLUMN_NAMES = Object.keys(COLUMNS);
+
+export const SCHEMA: SchemaElement[] = [
+  { name: 'schema', num_children: COLUMN_NAMES.length },
+  ...Object.values(COLUMNS).flat(),
+];
+
+type Row = { readonly [name in keyof Trajectory]-?: unknown };
+
+/** The trajectory as the writer wants it. Throws `invalid_file` for text that UTF-8 cannot hold. */
+export function toRow(trajectory: Trajectory): Row {
+  requireUtf8(trajectory);
+  const { questionId, seed, steps, tokenised, ...same } = trajectory;
+  return {
+    ...same,
+    tokenised: tokenised ?? null,
+    questionId: BigInt(questionId),
+    seed: BigInt(seed),
+    steps: steps.map(({ scores: given, verdicts, pair, ...step }) => ({
+      ...step,
+      scores: given === null ? null : pairsOf(given),
+      verdicts: verdicts?.map(pairsOf) ?? null,
+      pair: pair ?? null,
+    })),
+  };
+}
+
+function pairsOf(given: Readonly<Record<string, Score>>) {
+  return Object.entries(given).map(([action, score]) => ({ action, score }));
+}
+
+/** A row that was read, in the shape of a trajectory; whether it is one the caller checks. */
+export function fromRow(row: Readonly<Record<string, unknown>>): unknown {
+  const { tokenised, steps, ...rest } = row;
+  return {
+    ...(numbersOf(rest) as object),
+    ...(tokenised == null ? {} : { tokenised }),
+    steps: Array.isArray(steps) ? steps.map(stepOf) : steps,
+  };
+}
+
+function stepOf(given: unknown): unknown {
+  const { scores: pairs, verdicts, pair, ...rest } = Object(given) as Record<string, unknown>;
+  return {
+    ...(numbersOf(rest) as object),
+    scores: Array.isArray(pairs) ? scoresOf(pairs) : null,
+    ...(Array.isArray(verdicts) ? { verdicts: verdicts.map(scoresOf) } : {}),
+    ...(pair == null ? {} : { pair }),
+  };
+}
+
+function scoresOf(pairs: unknown): unknown {
+  if (!Array.isArray(pairs)) return pairs;
+  return Object.fromEntries(pairs.map(({ action, score }): [string, unknown] => [action, score]));
+}
+
+/** Whole numbers come as BigInt where a column has 64 bits, which a program that rewrote the file may have made of any. */
+function numbersOf(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  // Typed arrays are what lists of numbers may come as.
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as unknown as unknown[], numbersOf);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, numbersOf(inner)]));
+}
+
+function requireUtf8({ id, category, generator, judge, answerText, steps }: Trajectory): void {
+  const texts = [id, category, generator, judge ?? '', answerText];
+  for (const { thought, input, observation, action } of steps) texts.push(thought, input, observation ?? '', action);
+  const wrong = texts.find((one) => !one.isWellFormed());
+  if (wrong === undefined) return;
+  throw new SparkError(
+    'invalid_file',
+    `${id}: expected text that UTF-8 can hold, got half of a character pair in ${JSON.stringify(wrong.slice(0, 60))}; mend the line`,
+  );
+}
