@@ -70,28 +70,40 @@ interface Miss {
   readonly observation: string;
 }
 
+interface ToolResults {
+  readonly tool: ToolName;
+  readonly right: number;
+  readonly silent: number;
+  readonly errors: number;
+  readonly misses: readonly Miss[];
+}
+
 async function run(tools: readonly ToolName[]): Promise<void> {
   const { timeoutMs, maxObservationChars } = resolveConfig().tools;
   const { tools: asked } = readToolFixture();
-  await using registry = createBuiltinRegistry({ tools });
-  const results: { tool: ToolName; right: number; silent: number; errors: number; misses: Miss[] }[] = [];
-  for (const tool of tools) {
-    const misses: Miss[] = [];
-    for (const { id, input, right } of asked[tool].questions) {
-      const { ok, observation } = await registry.run(tool, input, { timeoutMs, maxObservationChars });
-      if (ok && showsRight(observation, input, right)) continue;
-      misses.push({ id, input, kind: ok ? 'silent' : 'error', observation });
+  const registry = createBuiltinRegistry({ tools });
+  const results: ToolResults[] = [];
+  try {
+    for (const tool of tools) {
+      const misses: Miss[] = [];
+      for (const { id, input, right } of asked[tool].questions) {
+        const { ok, observation } = await registry.run(tool, input, { timeoutMs, maxObservationChars });
+        if (ok && showsRight(observation, input, right)) continue;
+        misses.push({ id, input, kind: ok ? 'silent' : 'error', observation });
+      }
+      const silent = misses.filter(({ kind }) => kind === 'silent').length;
+      const right = asked[tool].questions.length - misses.length;
+      results.push({ tool, right, silent, errors: misses.length - silent, misses });
     }
-    const silent = misses.filter(({ kind }) => kind === 'silent').length;
-    const right = asked[tool].questions.length - misses.length;
-    results.push({ tool, right, silent, errors: misses.length - silent, misses });
+  } finally {
+    await registry.dispose();
   }
   const about = { commit: commit(), node: describeMachine().node, command: `tool-questions.ts ${argv.join(' ')}` };
   if (flags.json) console.log(JSON.stringify({ ...about, timeoutMs, maxObservationChars, results }, null, 2));
   else print(results);
 }
 
-function print(results: readonly { tool: string; right: number; silent: number; errors: number; misses: Miss[] }[]) {
+function print(results: readonly ToolResults[]): void {
   for (const { tool, misses } of results) {
     for (const { id, input, kind, observation } of misses)
       console.log(
