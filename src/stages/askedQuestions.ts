@@ -67,7 +67,7 @@ export class AskedQuestions {
     if (Object.keys(hashes).length === 0) return new Map();
     try {
       const questions = await run.questions.of(made.part);
-      const facts = questionFacts(questions);
+      const facts = Object(questionFacts(questions).questions) as Record<string, unknown>;
       return byId(questions.filter(({ question_id: id }) => facts[id] === hashes[id]));
     } catch (error) {
       if (!(error instanceof SparkError)) throw error;
