@@ -1,11 +1,8 @@
 /** Reads what a run has evaluated and trained so far, and renders its page; writes nothing. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { toSparkError } from '../errors.js';
 import type { StageEvaluation } from '../evaluate/summary.js';
 import { findWarnings, type StageResult, type Warning } from '../evaluate/warnings.js';
-import type { Question } from '../questions/question.js';
-import { actionReward, stepReward } from '../reward.js';
 import type { StageRecord } from '../run/records.js';
 import type { Run } from '../run/run.js';
 import { trainingRows } from '../run/trainingRows.js';
@@ -13,10 +10,8 @@ import { redactKnown } from '../secrets/redact.js';
 import { evaluatedNames, evaluateName, partialEvaluation } from '../stages/evaluate.js';
 import { isIntact } from '../stages/stage.js';
 import { thresholdsOf } from '../stages/watchTraining.js';
-import { readTrajectories } from '../trajectory/store.js';
-import type { Step } from '../trajectory/trajectory.js';
 import type { ReportInput } from './input.js';
-import { pickTranscripts } from './pick.js';
+import { readTranscripts } from './readTranscripts.js';
 
 export interface RunReport {
   /** The run's folder */
@@ -49,41 +44,6 @@ export async function readParts(run: Run): Promise<Pick<ReportInput, 'stages' | 
   const training = trainingRows(folder.metrics.read());
   const warnings = findWarnings(stages, training, thresholdsOf(config), config.watch.rules);
   return { stages, training, warnings };
-}
-
-/** Answers to read of the last stage that acts. */
-async function readTranscripts(run: Run, stages: readonly StageResult[]): Promise<Pick<ReportInput, 'transcripts'>> {
-  const { folder, log, config } = run;
-  const acting = stages.filter(({ evaluation }) => evaluation.effectiveActions > 0);
-  const stage = acting.at(-1)?.name;
-  if (stage === undefined) return {};
-  const others = new Map<number, boolean[]>();
-  for (const { name } of stages.filter((one) => one.name !== stage)) {
-    for await (const { questionId, correct } of readTrajectories(folder.evalFile(name), log)) {
-      others.set(questionId, [...(others.get(questionId) ?? []), correct]);
-    }
-  }
-  const { tau } = config.rollout;
-  const rewardOf = (step: Step) => earned(step, { rho: config.reward.rho, tau });
-  const picked = await pickTranscripts(readTrajectories(folder.evalFile(stage), log), { rewardOf, others });
-  return { transcripts: { stage, picked, questions: await testQuestions(run), tau } };
-}
-
-/** R_t; of an action below τ, which no rollout takes and a policy may, what `actionReward` charges for it. */
-function earned(step: Step, settings: { readonly rho: number; readonly tau: number }): number | null {
-  const score = step.scores?.[step.action] ?? null;
-  if (score !== null && score < settings.tau) return actionReward(score, score, settings);
-  return stepReward(step, settings.rho)?.reward ?? null;
-}
-
-/** By id; empty, with a warning, where they cannot be read: the file may have been moved since. */
-async function testQuestions(run: Run): Promise<ReadonlyMap<number, Question>> {
-  try {
-    return new Map((await run.questions.test()).map((question) => [question.question_id, question]));
-  } catch (error) {
-    run.log.warn(`the report shows no question: ${toSparkError(error).message}`);
-    return new Map();
-  }
 }
 
 /** The stored result of a finished evaluation; of an unfinished one a summary of its trajectories so far. */

@@ -45,7 +45,8 @@ function asked(question: Question | undefined, id: number): string {
   const head = `<h4>question ${id}</h4>`;
   if (question === undefined) return `${head}<p class="soft">Its text is not where the run had it from.</p>`;
   const options = letteredOptions(question).map((option) => `<li>${block(option)}</li>`);
-  return `${head}<p class="said">${block(question.question)}</p><ul class="options">${options.join('')}</ul>`;
+  const list = options.length === 0 ? '' : `<ul class="options">${options.join('')}</ul>`;
+  return `${head}<p class="said">${block(question.question)}</p>${list}`;
 }
 
 function stepBlock(step: Step, tau: number): string {
