@@ -11,12 +11,18 @@ interface Given {
   readonly actions?: readonly string[];
   readonly reward?: number;
   readonly category?: string;
+  readonly failed?: number;
 }
 
-const answer = ({ id, correct, actions = ['think'], reward, category = 'math' }: Given): Trajectory =>
+const answer = ({ id, correct, actions = ['think'], reward, category = 'math', failed = 0 }: Given): Trajectory =>
   trajectoryOf({
     ...{ id: `${id}`, questionId: id, category, correct },
-    steps: actions.map((action): Partial<Step> => ({ action, thought: reward === undefined ? '' : `${reward}` })),
+    steps: actions.map(
+      (action, at): Partial<Step> => ({
+        ...{ action, thought: reward === undefined ? '' : `${reward}` },
+        toolError: at < failed ? 'timeout' : null,
+      }),
+    ),
   });
 /** The tests write what a step earns into its thought. */
 const rewardOf = ({ thought }: Step) => (thought === '' ? null : Number(thought));
@@ -35,10 +41,12 @@ describe('pickTranscripts', () => {
     expect(picked.find(({ trajectory }) => trajectory.questionId === 1)!.reward).toBe(5);
   });
 
-  it('without scores goes by how many actions differ', async () => {
+  it('without scores goes by how many actions differ, and how many tools failed', async () => {
     const several = ['search', 'think', 'search'];
     const answers = [['think', 'think', 'think'], several].map((actions, id) => answer({ id, correct: true, actions }));
     expect(of(await pickTranscripts(answers, none), 'best')).toEqual([1, 0]);
+    const failed = [0, 2, 1].map((failed, id) => answer({ id, correct: false, actions: several, failed }));
+    expect(of(await pickTranscripts(failed, none), 'worst')).toEqual([1, 2, 0]);
   });
 
   it('is surprised where it stands alone against every other stage', async () => {

@@ -22,7 +22,8 @@ async function runOf(
   const warnings: string[] = [];
   const log = { ...silentLog, warn: (message: string) => void warnings.push(message) };
   const options: RunOptions = { log };
-  await using run = await Run.open({ name: path.join(temporaryFolder(), 'run'), ...more }, options);
+  const config = { name: path.join(temporaryFolder(), 'run'), reward: { rho: 0.25 }, ...more };
+  await using run = await Run.open(config, options);
   const questions = await run.questions.test().catch(() => []);
   const stages = Object.entries(answers).map(([name, all]) => {
     const trajectories = all.map(([steps, correct], index): Trajectory => {
@@ -81,7 +82,7 @@ it('reads the last stage that acts, against all others, and charges for an actio
   });
   expect(transcripts).toMatchObject({ stage: 'spark', tau: 6 });
   expect(of('best')).toEqual([1, 2, 0]);
-  expect(transcripts!.picked.map(({ reward }) => reward)).toEqual([1, 1, -0.5, 1]);
+  expect(transcripts!.picked.map(({ reward }) => reward)).toEqual([0.5, 0.5, -0.75, 0.5]);
   expect(of('surprising: right where every other stage is wrong')).toEqual([0]);
   expect(of('surprising: wrong where every other stage is right')).toEqual([3]);
   expect(transcripts!.questions.get(questions[2]!.question_id)).toEqual(questions[2]);
@@ -89,7 +90,7 @@ it('reads the last stage that acts, against all others, and charges for an actio
 
 it('goes on without the questions where they are gone, and has nothing where no stage acts', async () => {
   const { transcripts, warnings } = await runOf({ spark: [[[RARE], true]] }, { questions: { test: '/gone.jsonl' } });
-  expect(transcripts).toMatchObject({ picked: [{ reward: 1 }], questions: new Map() });
+  expect(transcripts).toMatchObject({ picked: [{ reward: 0.5 }], questions: new Map() });
   expect(warnings).toEqual([expect.stringContaining('the report shows no question: ')]);
   expect((await runOf({ base: [[[], true]] })).transcripts).toBeUndefined();
 });

@@ -45,6 +45,22 @@ it('says why a page cannot be made, and goes on', async () => {
   }
 });
 
+it('ends while a page is being made', async () => {
+  let begun: () => void = () => undefined;
+  const rendering = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const { url, closed, stop } = await serve(() => {
+    begun();
+    return new Promise(() => undefined);
+  });
+  const answer = fetch(url).catch(() => 'cut off');
+  await rendering;
+  stop.abort();
+  await closed;
+  expect(await answer).toBe('cut off');
+});
+
 it('answers this machine alone, one page, and ends with its signal', async () => {
   const { url, closed, stop } = await serve(async () => 'page');
   expect(new URL(url).hostname).toBe('127.0.0.1');
