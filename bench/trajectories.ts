@@ -13,6 +13,8 @@ import { createWriteStream, mkdtempSync, rmSync, statSync, writeFileSync } from 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { BUILTIN_TOOLS } from '../src/tools/builtin.js';
+import { THINK } from '../src/tools/tool.js';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((one) => one !== '--'),
@@ -27,17 +29,7 @@ if (counts.some((count) => !Number.isInteger(count) || count < 1)) throw new Err
 
 const folder = mkdtempSync(path.join(tmpdir(), 'spark-bench-'));
 const QUESTIONS = 1000;
-const ACTIONS = [
-  'calculator',
-  'python',
-  'algebra',
-  'logic',
-  'statistics',
-  'chemistry',
-  'encyclopedia',
-  'search',
-  'think',
-];
+const ACTIONS: readonly string[] = [...BUILTIN_TOOLS, THINK];
 const CATEGORIES = ['math', 'law', 'physics'];
 
 function questions(): string {

@@ -2,14 +2,14 @@
  * Grades stored answers again when nothing but the verifiers of their questions has changed: an answer costs a generation, and
  * with tools a judge, a grade costs nothing. Stages that learn from the trajectories depend on what comes out of it.
  */
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { writeError } from '../errors.js';
-import { JsonlAppender } from '../jsonl/write.js';
+import { existsSync } from 'node:fs';
 import type { AnswerPlace } from '../questions/answerText.js';
 import type { Question } from '../questions/question.js';
 import type { Change } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
+import { redactedJson } from '../secrets/redact.js';
 import { readTrajectories } from '../trajectory/store.js';
+import { WholeFile } from '../wholeFile.js';
 import { isOneQuestion, isVerifier } from './rolloutFacts.js';
 
 /** Whether what has changed leaves the answers as they are: other questions beside them, and how they are graded. */
@@ -33,26 +33,21 @@ export async function regrade(
     questions.filter(({ question_id: id }) => names.has(`verifiers.${id}`)).map((one) => [one.question_id, one]),
   );
   const grade = run.parts.grader();
-  const copy = `${file}.regraded`;
-  rmSync(copy, { force: true });
-  const appender = new JsonlAppender(copy, false);
+  const copy = new WholeFile(file, { overwrite: true });
   let [right, before] = [0, 0];
   try {
     for await (const trajectory of readTrajectories(file, run.log)) {
       const question = asked.get(trajectory.questionId);
       const answered = question !== undefined && trajectory.end !== 'context_overflow';
       const graded = answered ? await grade(question, trajectory.answerText, place, run.signal) : {};
-      appender.append({ ...trajectory, ...graded });
+      copy.write(`${redactedJson({ ...trajectory, ...graded })}\n`);
       if (!answered) continue;
       before += trajectory.correct ? 1 : 0;
       right += 'correct' in graded && graded.correct ? 1 : 0;
     }
-    appender.close();
-    renameSync(copy, file);
-  } catch (error) {
-    appender.close();
-    rmSync(copy, { force: true });
-    throw error instanceof Error && 'syscall' in error ? writeError(error, file) : error;
+    copy.commit();
+  } finally {
+    copy.abandon();
   }
   run.log.info(`graded again under other verifiers: ${right} right of those in ${file}, ${before} before`);
 }
