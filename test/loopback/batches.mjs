@@ -82,6 +82,7 @@ export class Batches {
     const outcome = /** @type {BatchOutcome} */ (
       this.#outcomes.length > 1 ? this.#outcomes.shift() : this.#outcomes[0]
     );
+    if (outcome === 'notMade') return sendJson(response, 400, { error: { message: 'Invalid request.', code: null } });
     const lines = text
       .trimEnd()
       .split('\n')

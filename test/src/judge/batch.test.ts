@@ -241,6 +241,12 @@ describe('a judge asked in batches', () => {
     });
   });
 
+  it('a batch that the server refuses to make is forgotten, as it said so', async () => {
+    outcomes('notMade');
+    await expect(open().judge.judgeAll(REQUESTS)).rejects.toMatchObject({ code: 'judge_refused' });
+    expect([ledger().open, server.files.size]).toEqual([[], 1]);
+  });
+
   it('a server without batches is named; only one request was asked', async () => {
     outcomes('unsupported');
     await expect(open().judge.judgeAll(REQUESTS)).rejects.toMatchObject({ code: 'judge_batch_unsupported' });
