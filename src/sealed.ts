@@ -21,9 +21,25 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
 }
 
 export async function writeSealed(file: string, content: object): Promise<void> {
-  // Hashed as it will be read: without secrets and without what JSON leaves out.
+  await writeWhole(file, `${JSON.stringify(sealed(content), null, 2)}\n`);
+}
+
+/** The content as it will be read, without secrets and without what JSON leaves out, and the hash of that. */
+export function sealed(content: object): object {
   const plain = JSON.parse(redactedJson(content)) as object;
-  await writeWhole(file, `${JSON.stringify({ ...plain, sha256: hashOf(plain) }, null, 2)}\n`);
+  return { ...plain, sha256: hashOf(plain) };
+}
+
+export interface Unsealed {
+  readonly content: object;
+  /** The hash that the document has, and the one that its content should have; it is intact when they are the same. */
+  readonly sha256: unknown;
+  readonly hash: string;
+}
+
+export function unsealed(document: object): Unsealed {
+  const { sha256, ...content } = document as Record<string, unknown>;
+  return { content, sha256, hash: hashOf(content) };
 }
 
 export interface SealedOptions {
@@ -48,9 +64,8 @@ export function readSealed<T>(file: string, { remedy, editable = false }: Sealed
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw damaged('a JSON object', Array.isArray(document) ? 'an array' : `${document}`.slice(0, 40));
   }
-  const { sha256, ...content } = document as Record<string, unknown>;
+  const { content, sha256, hash } = unsealed(document);
   if (sha256 === undefined && editable) return content as T;
-  const hash = hashOf(content);
   if (sha256 !== hash) {
     throw damaged(`sha256 ${hash} for what it holds`, sha256 === undefined ? 'none' : JSON.stringify(sha256));
   }

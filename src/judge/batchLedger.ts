@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import type { JudgeRequest } from './judge.js';
+import { NO_QUESTION, NO_STEP } from './prompt.js';
 
 /** What a reply has to hold: scores at the first state, scores and coherence at a later one, coherence at the end. */
 const KINDS = ['first', 'step', 'end'] as const;
@@ -85,17 +86,11 @@ export function kindOf(request: JudgeRequest): BatchRequest['kind'] {
 
 /** As much of a request as the reading of its reply needs: it may be of a rollout that is not judged any more. */
 export function requestLike(kind: BatchRequest['kind'], actions: readonly string[]): JudgeRequest {
-  const step = { thought: '', action: '', input: '', observation: null };
   return {
     question: NO_QUESTION,
-    steps: kind === 'first' ? [] : [step],
+    steps: kind === 'first' ? [] : [NO_STEP],
     thought: kind === 'end' ? null : '',
     answer: kind === 'end' ? '' : null,
     actions: actions.map((name) => ({ name, description: '', inputHint: '' })),
   };
 }
-
-const NO_QUESTION: JudgeRequest['question'] = {
-  ...{ question_id: 0, question: '', options: [], answer: 'A', answer_index: 0 },
-  ...{ cot_content: '', category: '', src: '' },
-};

@@ -23,6 +23,7 @@ import { type Batch, BatchServer, hasEnded } from './batchServer.js';
 import type { Reservation } from './budget.js';
 import { type CachedJudge, requestKey } from './cache.js';
 import { mostOf } from './chatCall.js';
+import { NO_VERDICT } from './failure.js';
 import type { JudgeRequest } from './judge.js';
 import { batchPrice } from './prices.js';
 
@@ -36,9 +37,8 @@ const PATIENCE = 40;
 /** Requests refused in a row before the first batch. */
 const MOST_FIRST = 3;
 
-/** Failures that another batch may not meet; a verdict that was refused or cannot be read is not asked for again. */
+/** Failures that another batch may not meet. */
 const PASSING: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_unreachable', 'judge_batch_expired']);
-const FINAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_refused', 'judge_unparsable']);
 
 export interface BatchRunnerOptions {
   readonly api: MadeApiJudge;
@@ -106,16 +106,13 @@ export class BatchRunner {
   /** Failures that may have passed are forgotten, and what another process was about to send is looked for. */
   async #resume(signal: AbortSignal | undefined): Promise<void> {
     const ledger = this.#ledger;
-    const final = Object.entries(ledger.failures).filter(([, { code }]) => FINAL.has(code as SparkErrorCode));
+    const final = Object.entries(ledger.failures).filter(([, { code }]) => NO_VERDICT.has(code as SparkErrorCode));
     ledger.failures = Object.fromEntries(final);
     ledger.tries = {};
     if (ledger.open.length === 0) return;
     const open: OpenBatch[] = [];
     for (const batch of ledger.open) {
-      // Before the file's id is known, no batch of it can have been made.
-      if (batch.batchId === null && batch.fileId !== null) {
-        batch.batchId = (await this.#server.find(batch.mark, signal))?.id ?? null;
-      }
+      batch.batchId = await this.#server.idOf(batch, signal);
       if (batch.batchId === null) continue;
       open.push(batch);
       for (const { key, bytes } of batch.requests) this.#reservations.set(key, this.#commit(bytes));
@@ -158,7 +155,7 @@ export class BatchRunner {
     } catch (error) {
       const failure = toSparkError(error);
       // A server that answers nothing that is a completion will not in a batch.
-      if (!FINAL.has(failure.code) || ++this.#firstFailures > MOST_FIRST) throw failure;
+      if (!NO_VERDICT.has(failure.code) || ++this.#firstFailures > MOST_FIRST) throw failure;
       this.#fail(key, failure);
     }
     this.#wanted.delete(key);
@@ -205,9 +202,8 @@ export class BatchRunner {
   ): Promise<void> {
     const { log } = this.#options;
     const mark = randomUUID();
-    const batch: OpenBatch = {
-      ...{ mark, since: new Date().toISOString(), fileId: null, batchId: null, actions, requests },
-    };
+    const since = new Date().toISOString();
+    const batch: OpenBatch = { mark, since, fileId: null, batchId: null, actions, requests };
     this.#ledger.open.push(batch);
     await this.#save();
     try {
@@ -285,7 +281,7 @@ export class BatchRunner {
     for (const request of batch.requests) {
       const failure = this.#settle(request, { batch, state, result: results.get(request.key) });
       if (failure === null) verdicts++;
-      else if (!FINAL.has(failure.code) && !PASSING.has(failure.code)) fatal ??= failure;
+      else if (!NO_VERDICT.has(failure.code) && !PASSING.has(failure.code)) fatal ??= failure;
     }
     const { log } = this.#options;
     if (damaged > 0)
@@ -337,7 +333,7 @@ export class BatchRunner {
     const { tries } = this.#ledger;
     tries[key] = (tries[key] ?? 0) + 1;
     if (PASSING.has(failure.code) && tries[key] <= this.#options.api.settings.maxRetries) return;
-    if (FINAL.has(failure.code) || PASSING.has(failure.code)) this.#fail(key, failure);
+    if (NO_VERDICT.has(failure.code) || PASSING.has(failure.code)) this.#fail(key, failure);
     this.#wanted.delete(key);
   }
 

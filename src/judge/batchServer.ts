@@ -5,6 +5,7 @@ import { SparkError } from '../errors.js';
 import { APIError, type ChatClient, createChatClient } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
 import type { Environment } from '../secrets/sources.js';
+import type { OpenBatch } from './batchLedger.js';
 import type { Endpoint } from './endpoint.js';
 import { judgeFailure } from './failure.js';
 
@@ -102,6 +103,13 @@ export class BatchServer {
       }
       return null;
     });
+  }
+
+  /** The id of a batch of the ledger, looked for where the process ended before it knew it; null: it was not made. */
+  async idOf({ batchId, fileId, mark }: OpenBatch, signal?: AbortSignal): Promise<string | null> {
+    if (batchId !== null) return batchId;
+    // Before the file's id is known, no batch of it can have been made.
+    return fileId === null ? null : ((await this.find(mark, signal))?.id ?? null);
   }
 
   async get(id: string, signal?: AbortSignal): Promise<Batch> {

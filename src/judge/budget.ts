@@ -40,8 +40,6 @@ export interface Reservation {
 export class Budget {
   readonly price: Price | null;
   readonly maxCostUsd: number | null;
-  readonly maxTotalTokens: number | null;
-  readonly maxRequests: number | null;
   readonly #caps: Amounts;
   #spent = NOTHING;
   #reserved = NOTHING;
@@ -54,12 +52,10 @@ export class Budget {
     }
     this.price = options.price;
     this.maxCostUsd = options.maxCostUsd;
-    this.maxTotalTokens = options.maxTotalTokens ?? null;
-    this.maxRequests = options.maxRequests ?? null;
     this.#caps = {
       dollars: this.maxCostUsd ?? Number.POSITIVE_INFINITY,
-      tokens: this.maxTotalTokens ?? Number.POSITIVE_INFINITY,
-      requests: this.maxRequests ?? Number.POSITIVE_INFINITY,
+      tokens: options.maxTotalTokens ?? Number.POSITIVE_INFINITY,
+      requests: options.maxRequests ?? Number.POSITIVE_INFINITY,
     };
   }
 

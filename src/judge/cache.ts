@@ -3,6 +3,7 @@
  * `judge-cache/verdicts.jsonl` (verdictFile.ts), or in one folder for all runs (sharedVerdicts.ts).
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { abortable } from '../abortable.js';
 import { throwIfAborted } from '../errors.js';
@@ -125,7 +126,7 @@ class Verdicts {
   constructor(judge: string, file: string, shared: string | null) {
     this.#judge = judge;
     this.#shared = shared === null ? null : new SharedVerdicts(shared);
-    this.#own = shared === null || VerdictFile.exists(file) ? new VerdictFile(file) : null;
+    this.#own = shared === null || existsSync(file) ? new VerdictFile(file) : null;
   }
 
   get size(): number {

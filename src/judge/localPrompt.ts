@@ -12,7 +12,7 @@ import type { Generator } from '../inference/generator.js';
 import { isFree, letteredOptions } from '../questions/question.js';
 import { type ActionInfo, THINK } from '../tools/tool.js';
 import type { JudgedStep, JudgeRequest } from './judge.js';
-import { wantsScores, wordingId } from './prompt.js';
+import { oneLine, wantsScores, wordingId } from './prompt.js';
 import type { LocalForm } from './settings.js';
 
 /**
@@ -200,8 +200,4 @@ function cut(rendered: string, file: string): Piece[] {
 function data(text: string): string {
   const trimmed = text.trim();
   return /[\r\n\u2028\u2029]/.test(trimmed) ? JSON.stringify(trimmed) : trimmed;
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').trim();
 }

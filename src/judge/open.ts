@@ -60,8 +60,8 @@ export function openBatchedJudge(
 ): OpenedBatchedJudge {
   const api = apiOf(settings, env);
   const { stats } = api.judge;
-  const shared = cacheOf(settings, api.settings.endpoint.local) === 'shared' ? sharedFolder() : null;
-  const cache = withCache(api.judge, cacheFolder, { stats, shared });
+  const kept = cacheOf(settings, api.settings.endpoint.local);
+  const cache = withCache(api.judge, cacheFolder, { stats, shared: sharedFolder(kept) });
   const { batch: submit, batchRequests } = settings;
   const judge = batchedJudge({
     ...{ api, cache, ledgerFile, batchRequests, submit, log },
@@ -78,13 +78,19 @@ function apiOf(settings: JudgeSettings, env: Environment): MadeApiJudge {
   });
 }
 
-/** Of all runs of this user. The number is raised when replies are read in another way (verdict.ts): keys do not show that. */
-function sharedFolder(): string {
-  return inCacheFolder('judge-verdicts', '1');
+/** Where verdicts are kept. */
+type Kept = Exclude<JudgeSettings['cache'], 'auto'>;
+
+/**
+ * Of all runs of this user; null where verdicts are not kept there. The number is raised when replies are read in another way
+ * (verdict.ts): keys do not show that.
+ */
+function sharedFolder(cache: Kept): string | null {
+  return cache === 'shared' ? inCacheFolder('judge-verdicts', '1') : null;
 }
 
 /** `unnamed`: neither address nor name say which model answers there, so other runs may mean another one. */
-function cacheOf({ cache }: JudgeSettings, unnamed: boolean): Exclude<JudgeSettings['cache'], 'auto'> {
+function cacheOf({ cache }: JudgeSettings, unnamed: boolean): Kept {
   if (cache !== 'auto') return cache;
   return unnamed ? 'run' : 'shared';
 }
@@ -92,10 +98,10 @@ function cacheOf({ cache }: JudgeSettings, unnamed: boolean): Exclude<JudgeSetti
 function cached(
   judge: Judge,
   folder: string,
-  { stats, cache }: { readonly stats: JudgeStats; readonly cache: ReturnType<typeof cacheOf> },
+  { stats, cache }: { readonly stats: JudgeStats; readonly cache: Kept },
 ): OpenCached {
   if (cache === 'off') return { id: judge.id, skippedLines: 0, judge: (...given) => judge.judge(...given), close() {} };
-  return withCache(judge, folder, { stats, shared: cache === 'shared' ? sharedFolder() : null });
+  return withCache(judge, folder, { stats, shared: sharedFolder(cache) });
 }
 
 /** What a local judge takes of a run beside its own settings. */

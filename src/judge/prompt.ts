@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { SparkError } from '../errors.js';
 import { isFree, letteredOptions } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
-import type { JudgeRequest } from './judge.js';
+import type { JudgedStep, JudgeRequest } from './judge.js';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user';
@@ -97,7 +97,8 @@ function escapeControl(json: string): string {
   return json.replace(/<(?=[|\uff5c/<\p{L}])/gu, '\\u003c').replace(/\[(?=\/?[A-Z_]{2,}\])/g, '\\u005b');
 }
 
-function oneLine(text: string): string {
+/** Text of ours or of a tool's author, which may have several lines, as part of one. */
+export function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
@@ -116,23 +117,27 @@ function closedObject(properties: Record<string, unknown>): Record<string, unkno
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };
 }
 
+/** A question and a step without words, for requests of which only the form counts. */
+export const NO_QUESTION: JudgeRequest['question'] = {
+  question_id: 0,
+  question: '',
+  options: [],
+  answer: 'A',
+  answer_index: 0,
+  cot_content: '',
+  category: '',
+  src: '',
+};
+export const NO_STEP: JudgedStep = { thought: '', action: '', input: '', observation: null };
+
 /** One request of each form: rendered, they contain every fixed word of the prompts. */
 const EXAMPLES: readonly JudgeRequest[] = [
   { thought: '', answer: null },
   { thought: null, answer: '' },
 ].map((form) => ({
   ...form,
-  question: {
-    question_id: 0,
-    question: '',
-    options: [],
-    answer: 'A',
-    answer_index: 0,
-    cot_content: '',
-    category: '',
-    src: '',
-  },
-  steps: [{ thought: '', action: '', input: '', observation: null }],
+  question: NO_QUESTION,
+  steps: [NO_STEP],
   actions: [{ name: 'a', description: '', inputHint: '' }],
 }));
 

@@ -62,17 +62,16 @@ export const judgeSettings = z.strictObject({
 export type JudgeSettings = z.infer<typeof judgeSettings>;
 
 const API_ONLY = [
-  ...([
-    'baseUrl',
-    'timeoutMs',
-    'maxRetries',
-    'maxTokens',
-    'maxCostUsd',
-    'maxTotalTokens',
-    'maxRequests',
-    'price',
-  ] as const),
-  ...(['batch', 'batchRequests'] as const),
+  'baseUrl',
+  'timeoutMs',
+  'maxRetries',
+  'maxTokens',
+  'maxCostUsd',
+  'maxTotalTokens',
+  'maxRequests',
+  'price',
+  'batch',
+  'batchRequests',
 ] as const;
 const LOCAL_ONLY = ['form', 'contextSize', 'processThreshold'] as const;
 

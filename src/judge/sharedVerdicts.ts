@@ -11,7 +11,6 @@
  * and what was paid for has its place. This is our own code because SQLite and LMDB come to Node with install scripts,
  * LevelDB serves one process, and cacache takes two files for each verdict.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -28,7 +27,7 @@ import path from 'node:path';
 import { pause } from '../abortable.js';
 import { isNodeError, SparkError, writeError } from '../errors.js';
 import { type TakenLock, takeLock } from '../lockFile.js';
-import { redactedJson } from '../secrets/redact.js';
+import { sealed, unsealed } from '../sealed.js';
 import type { JudgeVerdict } from './judge.js';
 import { cacheError, entrySchema } from './verdictFile.js';
 
@@ -249,23 +248,17 @@ function isOlder(file: string, ms: number): boolean {
 }
 
 function lineOf(key: string, judge: string, verdict: JudgeVerdict): string {
-  // Hashed as it will be read: without secrets and without what JSON leaves out.
-  const entry = JSON.parse(redactedJson({ key, judge, verdict })) as object;
-  return JSON.stringify({ ...entry, sha256: hashOf(entry) });
+  return JSON.stringify(sealed({ key, judge, verdict }));
 }
 
 /** Null for a line that is not what `lineOf` wrote for this key. */
 function readLine(line: string, key: string): JudgeVerdict | null {
   try {
-    const { sha256, ...entry } = JSON.parse(line) as Record<string, unknown>;
-    if (sha256 !== hashOf(entry)) return null;
-    const parsed = entrySchema.parse(entry);
-    return parsed.key === key ? parsed.verdict : null;
+    const { content, sha256, hash } = unsealed(JSON.parse(line) as object);
+    if (sha256 !== hash) return null;
+    const entry = entrySchema.parse(content);
+    return entry.key === key ? entry.verdict : null;
   } catch {
     return null;
   }
-}
-
-function hashOf(entry: object): string {
-  return createHash('sha256').update(JSON.stringify(entry)).digest('hex');
 }

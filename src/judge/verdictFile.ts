@@ -1,16 +1,16 @@
 /** Verdicts of one run in one file, one a line; a line that a kill cut off is left out. All of them are held in memory. */
-import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { SparkError, toSparkError } from '../errors.js';
 import { linesOf } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
+import { scoresSchema } from '../trajectory/schema.js';
 import type { JudgeVerdict } from './judge.js';
 
 export const entrySchema = z.object({
   key: z.string().length(64),
   judge: z.string(),
   verdict: z.object({
-    scores: z.record(z.string(), z.number().min(0).max(10).nullable()),
+    scores: scoresSchema,
     processOk: z.boolean().nullable(),
     processProbability: z.number().min(0).max(1).optional(),
   }),
@@ -38,10 +38,6 @@ export class VerdictFile {
       throw cacheError(error, file);
     }
     this.skippedLines = skipped + (this.#appender.droppedBytes > 0 ? 1 : 0);
-  }
-
-  static exists(file: string): boolean {
-    return existsSync(file);
   }
 
   get size(): number {

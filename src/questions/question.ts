@@ -42,8 +42,12 @@ export const questionSchema = z.object({
 /** A question as `loadQuestions` gives it, and as rollouts take it. */
 export type Question = z.infer<typeof questionSchema>;
 
+export interface WithOptions {
+  readonly options: readonly string[];
+}
+
 /** Whether a question has no options, so that its answer is text. */
-export function isFree({ options }: Pick<Question, 'options'>): boolean {
+export function isFree({ options }: WithOptions): boolean {
   return options.length === 0;
 }
 
@@ -52,11 +56,11 @@ export function isFree({ options }: Pick<Question, 'options'>): boolean {
  * letters, as `answer` and the worked examples go by these. MMLU-Pro's script gives the letters out after leaving it out:
  * the same where `N/A` fills up the end of the list, while after an earlier `N/A` its letters no longer fit the answer.
  */
-export function letteredOptions({ options }: Pick<Question, 'options'>): string[] {
+export function letteredOptions({ options }: WithOptions): string[] {
   return shownLetters({ options }).map((letter) => `${letter}. ${options[LETTERS.indexOf(letter)]}`);
 }
 
 /** The letters of the options that prompts show. */
-export function shownLetters({ options }: Pick<Question, 'options'>): string[] {
+export function shownLetters({ options }: WithOptions): string[] {
   return options.flatMap((option, index) => (option === 'N/A' ? [] : [LETTERS[index]!]));
 }

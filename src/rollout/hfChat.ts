@@ -6,7 +6,7 @@
  * Beside them stand the columns by which the line can be imported again: id, question, right letter, verdicts.
  */
 import { extractAnswer } from '../questions/extraction.js';
-import { LETTERS, type Question } from '../questions/question.js';
+import { LETTERS } from '../questions/question.js';
 import { sparkActions } from '../tools/sparkActions.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
@@ -58,9 +58,7 @@ export function chatRow(trajectory: Trajectory, asked: AskedQuestion, actions: r
 }
 
 function messagesOf({ steps, answerText }: Trajectory, { question, options }: AskedQuestion): ChatMessage[] {
-  const messages: ChatMessage[] = [
-    { role: 'user', content: renderQuestion({ question, options: [...options] } as Question).trimEnd() },
-  ];
+  const messages: ChatMessage[] = [{ role: 'user', content: renderQuestion({ question, options }).trimEnd() }];
   for (const { thought, action, input, observation } of steps) {
     const call: ChatToolCall = { type: 'function', function: { name: action, arguments: { input } } };
     messages.push({ role: 'assistant', content: thought, tool_calls: [call] });

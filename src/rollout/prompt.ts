@@ -10,7 +10,7 @@
  * All other tags are template, written by us.
  */
 import type { Tokenizer } from '../inference/generator.js';
-import { isFree, LETTERS, letteredOptions, type Question } from '../questions/question.js';
+import { isFree, LETTERS, letteredOptions, type Question, type WithOptions } from '../questions/question.js';
 import { type ActionExample, type ActionInfo, THINK } from '../tools/tool.js';
 
 export const TAG = {
@@ -54,8 +54,11 @@ export function neutralizeTags(text: string): string {
   return text.replace(/<(?=\s{0,8}\/?\s{0,8}(?:thought|action|input|observation|answer)(?:[\s/][^<>]*)?>)/gi, '‹');
 }
 
+/** What prompts show of a question. */
+type AskedWords = Pick<Question, 'question'> & WithOptions;
+
 /** `Question:` and `Options:` as MMLU-Pro prints them; a question without options has its first part alone. */
-export function renderQuestion(question: Question): string {
+export function renderQuestion(question: AskedWords): string {
   if (isFree(question)) return `${QUESTION}${neutralizeTags(question.question)}\n`;
   const options = letteredOptions(question).map(neutralizeTags).join('\n');
   return `${QUESTION}${neutralizeTags(question.question)}${OPTIONS}${options}\n`;
@@ -94,7 +97,7 @@ export function promptTail(settings: PromptSettings): string {
   return settings.chat !== null && last?.special === true ? last.text : '';
 }
 
-const NO_QUESTION = { question: 'x', options: [] } as unknown as Question;
+const NO_QUESTION: AskedWords = { question: 'x', options: [] };
 
 export interface InstructionSettings {
   readonly maxSteps: number;
@@ -178,7 +181,7 @@ const SYSTEM_MARK = 'SPARKSYSTEMTEXT';
 const USER_MARK = 'SPARKUSERTEXT';
 
 /** The prompt s_0 as pieces; `headTokens` makes tokens of them. */
-export function renderHead(question: Question, settings: PromptSettings): PromptPiece[] {
+export function renderHead(question: AskedWords, settings: PromptSettings): PromptPiece[] {
   // Many templates trim what a message says; trimmed already, it is the same in all of them.
   const user = settings.chat === null ? renderQuestion(question) : renderQuestion(question).trim();
   if (settings.chat === null) {

@@ -59,13 +59,13 @@ export async function batchesOf(name: string, options: BatchesOptions): Promise<
 
 async function stateOf(
   { baseUrl, model }: Ledger,
-  { batchId, mark, fileId, since, requests }: OpenBatch,
+  batch: OpenBatch,
   { cancel, signal, env = process.env }: BatchesOptions,
 ): Promise<Omit<BatchEntry, 'run' | 'judge'>> {
   const endpoint = resolveEndpoint(baseUrl, null, env);
   const server = new BatchServer({ endpoint, env, model, timeoutMs: 60_000, maxRetries: 4 });
-  const id = batchId ?? (fileId === null ? null : ((await server.find(mark, signal))?.id ?? null));
-  const common = { since, requests: requests.length };
+  const id = await server.idOf(batch, signal);
+  const common = { since: batch.since, requests: batch.requests.length };
   if (id === null) return { ...common, batch: null, status: 'not made', answered: 0 };
   const state = await server.get(id, signal);
   const { status, request_counts: counts } = cancel && !hasEnded(state) ? await server.cancel(id, signal) : state;

@@ -9,6 +9,7 @@ import type { OtherJudge } from '../config/index.js';
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import { linesOf, readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
+import { NO_VERDICT } from '../judge/failure.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from '../judge/judge.js';
 import { batchPrice, estimateCost, requirePrice } from '../judge/prices.js';
 import { concurrencyOf } from '../judge/settings.js';
@@ -24,6 +25,7 @@ import { actionsOf, loadParts, openOtherJudge } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, trajectoryId } from '../trajectory/rolloutSet.js';
+import { scoresSchema } from '../trajectory/schema.js';
 import { readTrajectories } from '../trajectory/store.js';
 import type { SelectionRule, Trajectory } from '../trajectory/trajectory.js';
 import type { Outcome, Stage } from './stage.js';
@@ -45,13 +47,12 @@ const SPEC = {
   rollouts: true,
 } as const satisfies KeysOf<RejudgeSpec>;
 
-const score = z.number().min(0).max(10).nullable();
 const lineSchema = z.object({
   /** Of the trajectory */
   id: z.string(),
   /** Id of the judge */
   judge: z.string(),
-  steps: z.array(z.object({ scores: z.record(z.string(), score), processOk: z.boolean().nullable() })),
+  steps: z.array(z.object({ scores: scoresSchema, processOk: z.boolean().nullable() })),
 });
 
 /** What a judge says of a rollout: for each step nine scores, none where it refused, and whether the step was coherent. */
@@ -77,12 +78,13 @@ export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
     async price(config, root) {
       const all = (await new RunQuestions(config).train()).length;
       const rollouts = spec.rollouts === 0 ? all : Math.min(all, spec.rollouts);
-      const paid = !('parts' in spec.judge) && spec.judge.kind === 'api';
-      const already = Math.min(rollouts, judgedSoFar(root, spec.judge.name));
+      const { judge } = spec;
+      const paid = !('parts' in judge) && judge.kind === 'api';
+      const already = Math.min(rollouts, judgedSoFar(root, judge.name));
       const none = { questions: rollouts, already, calls: 0, paid, dollars: 0, inputTokens: 0, outputTokens: 0 };
-      if ('parts' in spec.judge || spec.judge.kind !== 'api') return none;
-      const direct = requirePrice(spec.judge.model, spec.judge.price);
-      const price = spec.judge.batch ? batchPrice(direct) : direct;
+      if (!paid) return none;
+      const direct = requirePrice(judge.model, judge.price);
+      const price = judge.batch ? batchPrice(direct) : direct;
       const actions = actionsOf(config, (await loadParts(config)).parts);
       const { usd, ...cost } = estimateCost(rollouts - already, config.rollout.maxSteps, { actions, price });
       return { ...none, ...cost, dollars: usd ?? 0 };
@@ -239,7 +241,7 @@ async function verdictOf(judge: Judge, request: JudgeRequest, signal: AbortSigna
   try {
     return await ask(judge, request, signal);
   } catch (error) {
-    if (error instanceof SparkError && ['judge_refused', 'judge_unparsable'].includes(error.code)) return NOTHING;
+    if (error instanceof SparkError && NO_VERDICT.has(error.code)) return NOTHING;
     throw error;
   }
 }

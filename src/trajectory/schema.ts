@@ -12,7 +12,7 @@ const segmentSchema = z.object({
 });
 
 const score = z.number().min(0).max(10).nullable();
-const scoresSchema = z.record(z.string(), score);
+export const scoresSchema = z.record(z.string(), score);
 
 const stepSchema = z.object({
   index: count,

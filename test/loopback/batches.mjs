@@ -82,6 +82,7 @@ export class Batches {
     const outcome = /** @type {BatchOutcome} */ (
       this.#outcomes.length > 1 ? this.#outcomes.shift() : this.#outcomes[0]
     );
+    if (outcome === 'notMade') return sendJson(response, 400, { error: { message: 'Invalid request.', code: null } });
     const lines = text
       .trimEnd()
       .split('\n')
@@ -118,6 +119,10 @@ export class Batches {
   #look(response, id, cancel) {
     const batch = this.made.find((one) => one.id === id);
     if (batch === undefined) return missing(response, `No batch found with id '${id}'.`);
+    if (batch.outcome === 'lookLost') {
+      batch.outcome = 'good';
+      return response.socket?.resetAndDestroy();
+    }
     if (cancel) {
       batch.outcome = 'cancelled';
       batch.status = 'cancelling';
@@ -149,7 +154,7 @@ export class Batches {
       const one = this.#result(outcome, at, body);
       if (one === null) continue;
       const line = `${JSON.stringify({ id: `batch_req_${batch.id}_${at}`, custom_id, response: null, error: null, ...one.line })}\n`;
-      (one.ok ? output : errors).push(line);
+      (one.ok ? output : errors).push(outcome === 'damaged' && at % 2 === 1 ? `${line.slice(0, 60)}\n` : line);
     }
     // Results come in any order.
     if (output.length > 0) batch.output_file_id = this.#file(output.reverse().join(''));
@@ -179,7 +184,8 @@ export class Batches {
           : 'Cancelled.';
       return { ok: false, line: { error: { code: `batch_${outcome}`, message } } };
     }
-    return answered(200, this.#options.answer(body));
+    const completion = this.#options.answer(body);
+    return answered(200, outcome === 'noUsage' ? { ...Object(completion), usage: undefined } : completion);
   }
 }
 

@@ -53,11 +53,16 @@ export const BEHAVIOURS: Readonly<Record<Behaviour, unknown>>;
 
 /**
  * What becomes of a batch: `someFail` (500), `someTooLong` (400), `expired` and `cancelled` have no answer for every
- * second line, and `dropped` no line at all for it; `refused` and `tokenLimit` end as failed; `replyLost` is made without
- * an answer. `unsupported`: there are no files and batches.
+ * second line, `dropped` no line at all for it, and `damaged` half of one; `noUsage` does not say what was used; the first
+ * look at `lookLost` gets no answer; `refused` and `tokenLimit` end as failed; `replyLost` is made without
+ * an answer. `notMade`: it is
+ * refused with 400. `unsupported`: there are no files and batches.
  */
 export type BatchOutcome =
   | 'good'
+  | 'damaged'
+  | 'noUsage'
+  | 'lookLost'
   | 'someFail'
   | 'someTooLong'
   | 'dropped'
@@ -66,6 +71,7 @@ export type BatchOutcome =
   | 'refused'
   | 'tokenLimit'
   | 'replyLost'
+  | 'notMade'
   | 'unsupported';
 
 export interface LoopbackBatch {

@@ -3,12 +3,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ConfigPatch, resolveConfig } from '../../../src/config/index.js';
+import { readLedger, writeLedger } from '../../../src/judge/batchLedger.js';
 import type { JudgeRequest } from '../../../src/judge/judge.js';
 import { isBatched, openApiJudge, openBatchedJudge } from '../../../src/judge/open.js';
 import { silentLog } from '../../../src/log.js';
 import { type BatchOutcome, type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { full } from '../full.js';
-import { endRequest, thoughtRequest } from './requests.js';
+import { ACTIONS, endRequest, thoughtRequest } from './requests.js';
 
 let folder: string;
 let server: LoopbackServer;
@@ -22,7 +23,7 @@ afterEach(async () => {
 });
 
 const ledgerFile = () => path.join(folder, 'judged', 'api.batches.json');
-const ledger = () => JSON.parse(readFileSync(ledgerFile(), 'utf8'));
+const ledger = () => readLedger(ledgerFile())!;
 
 /** The judge as `ablate judge` opens it, in a process of its own as far as it knows. */
 function open(more: object = {}) {
@@ -94,19 +95,42 @@ describe('a judge asked in batches', () => {
     expect([server.requests.length, server.batches.length]).toEqual([1, 1]);
   });
 
-  it.each(full ? (['someFail', 'dropped', 'expired', 'cancelled'] as const) : (['someFail', 'expired'] as const))(
-    'what a batch left out (%s) is asked in the next one, and nothing else',
-    async (outcome) => {
-      const expected = await direct();
-      outcomes(outcome, 'good');
-      const { judge, stats } = open();
-      await judge.judgeAll(REQUESTS);
-      expect(await verdictsOf(judge)).toEqual(expected);
-      expect(server.batches.map(({ lines }) => lines.length)).toEqual([6, 3]);
-      const answers = stats.calls - [...stats.failures.values()].reduce((sum, count) => sum + count, 0);
-      expect(answers).toBe(7);
-    },
-  );
+  const leaving = ['someFail', 'expired', 'damaged', ...(full ? (['dropped', 'cancelled'] as const) : [])] as const;
+  it.each(leaving)('what a batch left out (%s) is asked in the next one, and nothing else', async (outcome) => {
+    const expected = await direct();
+    outcomes(outcome, 'good');
+    const { judge, stats } = open();
+    await judge.judgeAll(REQUESTS);
+    expect(await verdictsOf(judge)).toEqual(expected);
+    expect(server.batches.map(({ lines }) => lines.length)).toEqual([6, 3]);
+    const answers = stats.calls - [...stats.failures.values()].reduce((sum, count) => sum + count, 0);
+    expect(answers).toBe(7);
+  });
+
+  it('an answer that does not say what it used counts at its most; a look that is lost is repeated', async () => {
+    outcomes('noUsage');
+    const first = open();
+    await first.judge.judgeAll(REQUESTS);
+    const [batch] = server.batches;
+    const bytes = batch!.lines.reduce((sum, line) => sum + Buffer.byteLength(JSON.stringify(line)), 0);
+    expect(first.stats.costUsd).toBeGreaterThan((2.5 * bytes + 10 * 512 * batch!.lines.length) / 2e6);
+
+    outcomes('lookLost');
+    const later = open({ maxRetries: 0 });
+    await later.judge.judgeAll([thoughtRequest({ thought: 'New.' })]);
+    await expect(later.judge.judge(thoughtRequest({ thought: 'New.' }), {})).resolves.toHaveProperty('scores');
+    expect(later.said).toContainEqual(expect.stringContaining('looked for again'));
+  });
+
+  it('requests with other actions go in a batch of their own, whose answers are read by those', async () => {
+    const actions = ACTIONS.slice(0, 4);
+    const few = REQUESTS.slice(1, 3).map((request) => ({ ...request, actions }));
+    const { judge } = open();
+    await judge.judgeAll([...REQUESTS, ...few]);
+    expect(server.batches.map(({ lines }) => lines.length)).toEqual([6, 2]);
+    const { scores } = await judge.judge(few[0]!, {});
+    expect(Object.keys(scores)).toEqual(actions.map(({ name }) => name));
+  });
 
   it('what is refused is reported and not asked again; what stays expired ends the stage with its code', async () => {
     outcomes('someTooLong');
@@ -145,12 +169,12 @@ describe('a judge asked in batches', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
     expect(before.open).toMatchObject([{ batchId: 'batch_1', fileId: 'file-1' }]);
     for (const batch of server.batches) (batch as { left?: number }).left = 0;
-    const { sha256: _seal, ...unsealed } = before;
-    const { writeLedger } = await import('../../../src/judge/batchLedger.js');
-    await writeLedger(ledgerFile(), { ...unsealed, open: [{ ...before.open[0], batchId: null }] });
+    await writeLedger(ledgerFile(), { ...before, open: [{ ...before.open[0]!, batchId: null }] });
 
-    const { judge, said } = open();
+    const { judge, said, stats } = open();
     await judge.judgeAll(REQUESTS);
+    expect(stats.costUsd).toBeCloseTo((2.5 * stats.inputTokens + 10 * stats.outputTokens) / 2e6, 12);
+    expect(stats.costUsd).toBeGreaterThan(0);
     expect(said[0]).toMatch(/batch batch_1 of .* is gone on with/);
     expect((await verdictsOf(judge)).every(({ processOk, scores }) => processOk !== undefined && scores)).toBe(true);
     expect([server.requests.length, server.batches.length]).toEqual([1, 1]);
@@ -163,11 +187,9 @@ describe('a judge asked in batches', () => {
     expect(server.batches).toHaveLength(1);
     await expect(verdictsOf(judge)).resolves.toHaveLength(7);
 
-    const { writeLedger } = await import('../../../src/judge/batchLedger.js');
-    const { sha256: _seal, ...stored } = ledger();
     const lost = { mark: 'm', since: '2026-01-01T00:00:00Z', fileId: null, batchId: null, actions: ['think'] };
     await writeLedger(ledgerFile(), {
-      ...stored,
+      ...ledger(),
       open: [{ ...lost, requests: [{ key: 'k', kind: 'step', bytes: 9 }] }],
     });
     await open().judge.judgeAll(REQUESTS);
@@ -208,7 +230,8 @@ describe('a judge asked in batches', () => {
     });
     expect(ledger().open).toEqual([]);
     outcomes('good', 'tokenLimit', 'good');
-    const { judge } = open({ batchRequests: 4 });
+    // As many as are asked: those of the batch that was not taken are free again.
+    const { judge } = open({ batchRequests: 4, maxRequests: 6 });
     await judge.judgeAll(REQUESTS);
     expect(server.batches.map(({ lines }) => lines.length)).toEqual([6, 4, 2, 2]);
     await expect(verdictsOf(judge)).resolves.toHaveLength(7);
@@ -216,6 +239,12 @@ describe('a judge asked in batches', () => {
     await expect(open().judge.judgeAll([thoughtRequest({ thought: 'New.' })])).rejects.toMatchObject({
       message: expect.stringContaining('lower batchRequests'),
     });
+  });
+
+  it('a batch that the server refuses to make is forgotten, as it said so', async () => {
+    outcomes('notMade');
+    await expect(open().judge.judgeAll(REQUESTS)).rejects.toMatchObject({ code: 'judge_refused' });
+    expect([ledger().open, server.files.size]).toEqual([[], 1]);
   });
 
   it('a server without batches is named; only one request was asked', async () => {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
@@ -137,6 +138,38 @@ describe('the cache of all runs', () => {
     expect(calls).toEqual([]);
     await cache.judge(thoughtRequest({ thought: 'Else.' }), {});
     expect(calls).toEqual(['Else.']);
+  });
+
+  it('a verdict that another process had and could not write is not asked for again', async () => {
+    const { judge, calls } = counting();
+    const key = requestKey({ id: 'j' }, thoughtRequest());
+    new SharedVerdicts(path.join(base, 'other')).add(key, 'j', VERDICT);
+    const cache = withCache(judge, runOf('a'), { shared });
+    writeFileSync(claim(key, 'pending'), readFileSync(fileOf(key).replace(shared, path.join(base, 'other'))));
+    expect(await cache.judge(thoughtRequest(), {})).toEqual(VERDICT);
+    expect([calls, readdirSync(path.join(shared, 'claims'))]).toEqual([[], []]);
+    expect(existsSync(fileOf(key))).toBe(true);
+  });
+
+  it.each([
+    ['of another machine', () => holder({ host: 'elsewhere' }), 15 * 60],
+    ['of which half is there', () => holder().slice(0, 20), 2],
+  ])('waits for a claim %s, and takes it when it is old', async (_, content, seconds) => {
+    const { judge, calls, go } = counting();
+    go();
+    const key = requestKey({ id: 'j' }, thoughtRequest());
+    const cache = withCache(judge, runOf('a'), { shared });
+    writeFileSync(claim(key, 'lock'), content());
+    const stop = new AbortController();
+    const waiting = cache.judge(thoughtRequest(), { signal: stop.signal });
+    await new Promise((next) => setTimeout(next, 50));
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
+    expect([calls, existsSync(claim(key, 'lock'))]).toEqual([[], true]);
+    const old = Date.now() / 1000 - seconds - 1;
+    utimesSync(claim(key, 'lock'), old, old);
+    expect(await cache.judge(thoughtRequest(), {})).toEqual(VERDICT);
+    expect(readdirSync(path.join(shared, 'claims'))).toEqual([]);
   });
 
   it('a damaged entry is no verdict: it is counted, asked again, and spoils no other', async () => {
