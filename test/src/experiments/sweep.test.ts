@@ -340,7 +340,8 @@ describe('ablations share what the ladder has made', () => {
   });
 
   it('judge: a local judge is interrupted and goes on, and is asked again when its file or settings change', async () => {
-    const local = { name: 'local', kind: 'local', model: 'policy', form: 'plain', contextSize: 2048 };
+    // A cache of its own: that of all runs would know everything when the tests run a second time.
+    const local = { name: 'local', kind: 'local', model: 'policy', form: 'plain', contextSize: 2048, cache: 'run' };
     const set = (more: object = {}) =>
       resolveConfig(config, { ablate: { judges: [{ ...local, ...more }], judgeRollouts: 3 } });
     const some = set();
