@@ -2,36 +2,11 @@
  * The columns of a trajectory in Parquet: every field under its own name, so that the way there and back is exact. What has
  * names of its own, the scores by action, is a list of pairs, because Hugging Face's `datasets` reads no maps.
  */
-import type { SchemaElement } from 'hyparquet';
 import { SparkError } from '../../errors.js';
 import type { Score, Step, Trajectory } from '../trajectory.js';
+import { type Column, flag, group, list, real, small, text, whole } from './elements.js';
 
-type Repetition = 'REQUIRED' | 'OPTIONAL';
-type Column = readonly SchemaElement[];
-
-const leaf =
-  (type: Partial<SchemaElement>) =>
-  (name: string, repetition_type: Repetition = 'REQUIRED'): Column => [{ name, repetition_type, ...type }];
-const text = leaf({ type: 'BYTE_ARRAY', converted_type: 'UTF8' });
-const whole = leaf({ type: 'INT64' });
-const small = leaf({ type: 'INT32' });
-const real = leaf({ type: 'DOUBLE' });
-const flag = leaf({ type: 'BOOLEAN' });
-
-function group(name: string, children: readonly Column[], repetition_type: Repetition = 'REQUIRED'): Column {
-  return [{ name, repetition_type, num_children: children.length }, ...children.flat()];
-}
-
-/** `element` is the column of one item, of the name `element`. */
-function list(name: string, element: Column, repetition_type: Repetition = 'REQUIRED'): Column {
-  return [
-    { name, repetition_type, converted_type: 'LIST', num_children: 1 },
-    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-    ...element,
-  ];
-}
-
-const scores = (name: string, repetition?: Repetition) =>
+const scores = (name: string, repetition?: 'OPTIONAL') =>
   list(name, group('element', [text('action'), real('score', 'OPTIONAL')]), repetition);
 
 const STEP = {
@@ -72,11 +47,6 @@ export const COLUMNS = {
 } as const satisfies Record<keyof Trajectory, Column>;
 
 export const COLUMN_NAMES = Object.keys(COLUMNS);
-
-export const SCHEMA: SchemaElement[] = [
-  { name: 'schema', num_children: COLUMN_NAMES.length },
-  ...Object.values(COLUMNS).flat(),
-];
 
 type Row = { readonly [name in keyof Trajectory]-?: unknown };
 
