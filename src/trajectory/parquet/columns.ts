@@ -106,13 +106,24 @@ function numbersOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, numbersOf(inner)]));
 }
 
-function requireUtf8({ id, category, generator, judge, answerText, steps }: Trajectory): void {
-  const texts = [id, category, generator, judge ?? '', answerText];
-  for (const { thought, input, observation, action } of steps) texts.push(thought, input, observation ?? '', action);
-  const wrong = texts.find((one) => !one.isWellFormed());
+function requireUtf8({ tokens: _ids, segments: _spans, ...rest }: Trajectory): void {
+  const wrong = illFormedIn(rest);
   if (wrong === undefined) return;
   throw new SparkError(
     'invalid_file',
-    `${id}: expected text that UTF-8 can hold, got half of a character pair in ${JSON.stringify(wrong.slice(0, 60))}; mend the line`,
+    `${rest.id}: expected text that UTF-8 can hold, got half of a character pair in ${JSON.stringify(wrong.slice(0, 60))}; mend the line`,
   );
+}
+
+/** The first text, name or value, that is not well-formed. */
+function illFormedIn(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : value;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const pair of Object.entries(value)) {
+    for (const one of pair) {
+      const wrong = illFormedIn(one);
+      if (wrong !== undefined) return wrong;
+    }
+  }
+  return undefined;
 }

@@ -95,8 +95,16 @@ describe('trajectories in Parquet', () => {
     expect(await code(twice)).toMatch(/^invalid_file .*in row 1 and again in row 3/);
     const wrong = write('wrong.parquet', [CASES[0]!, { ...CASES[1]!, tau: 11 }]);
     expect(await code(wrong)).toMatch(/^invalid_file .*row 2 is no trajectory \(tau: /);
-    const half = { ...CASES[0]!, answerText: '\ud800' };
-    expect(() => write('half.parquet', [half])).toThrow(/UTF-8/);
+    const [first] = CASES;
+    const [step] = first!.steps;
+    for (const half of [
+      { ...first!, answerText: '\ud800' },
+      { ...first!, answer: '\ud800' },
+      { ...first!, steps: [{ ...step!, toolError: '\ud800' }] },
+      { ...first!, steps: [{ ...step!, scores: { '\ud800': 1 } }] },
+    ]) {
+      expect(() => write('half.parquet', [half])).toThrow(/UTF-8/);
+    }
   });
 });
 
