@@ -17,7 +17,7 @@
 #   300 plain sources in one Python process,  120, and every third
 #     and every source and change that could
 #     leave something behind
-#   trajectories exported in the authors'      Hugging Face's chats and Parquet
+#   trajectories exported in the authors'     Hugging Face's chats and Parquet
 #     form and imported again
 #   mini: three questions of each template    one, and Python's inputs of every third
 #   the cache of all runs: eight processes    two in one process, and what a killed one leaves; a few hundred

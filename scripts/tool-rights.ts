@@ -56,9 +56,7 @@ export function showsRight(observation: string, input: string, { shows, toleranc
     group.some((one) =>
       typeof one === 'string'
         ? new RegExp(one, 'is').test(said)
-        : numbers.some(
-            (number) => Math.abs(number - one) <= Math.max(1e-9 * Number(one === 0), Math.abs(one) * tolerance),
-          ),
+        : numbers.some((number) => Math.abs(number - one) <= (one === 0 ? 1e-9 : Math.abs(one) * tolerance)),
     ),
   );
 }

@@ -2,7 +2,7 @@
  * A file that is written piece by piece, for what does not fit into memory, and gets its name only when all of it is on the
  * disk (sealed.ts does the same for what does).
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError, writeError } from './errors.js';
 
@@ -38,10 +38,7 @@ export class WholeFile {
   }
 
   write(content: string | Uint8Array): void {
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    this.#guarded((descriptor) => {
-      for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
-    });
+    this.#guarded((descriptor) => writeFileSync(descriptor, content));
   }
 
   /** Gives the file its name. */

@@ -26,8 +26,8 @@ export interface AskContext {
 }
 
 /**
- * Throws `invalid_argument` for an empty question, for options that are none and for an answer that cannot be graded, and what kept the policy from answering:
- * `context_overflow`, `inference_failed`, `tool_unavailable`, `interrupted`.
+ * Throws `invalid_argument` for an empty question, for options that are none and for an answer that cannot be graded, and
+ * what kept the policy from answering: `context_overflow`, `inference_failed`, `tool_unavailable`, `interrupted`.
  */
 export async function askPolicy(asked: Asked, { config, parts, signal, onStep }: AskContext): Promise<Trajectory> {
   const question = askedQuestion(asked, config);

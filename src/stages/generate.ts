@@ -108,7 +108,7 @@ async function generate(run: Run, set: ChosenSet): Promise<Outcome<GenerateSumma
           store.appendSkip(result);
           firstSkip ??= { code: result.code, message: result.message };
         }
-        log.progress(progress.line(name, { actions: tally.actions, text: () => tally.text() }, counters));
+        log.progress(progress.line(name, tally, counters));
       });
     }
   } finally {

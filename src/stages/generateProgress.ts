@@ -51,15 +51,15 @@ export class GenerateProgress {
     if (this.#recent.length > WINDOW + 1) this.#recent = this.#recent.slice(1);
   }
 
-  line(name: string, { actions, text }: SetSoFar, counters: JudgeCounters): string {
+  line(name: string, set: SetSoFar, counters: JudgeCounters): string {
     const skipped = this.#skipped === 0 ? '' : ` (${this.#skipped} skipped)`;
     return (
       [
         `generate ${name} ${this.#written}/${this.#todo}${skipped}`,
         ...this.#pace(),
         ...judgeParts(counters),
-        ...actionParts(actions),
-      ].join('  ') + text()
+        ...actionParts(set.actions),
+      ].join('  ') + set.text()
     );
   }
 

@@ -7,7 +7,7 @@ import { SparkError, throwIfAborted } from '../errors.js';
 import { fileSha256 } from '../inference/fileHash.js';
 import type { Run } from '../run/run.js';
 import { readTrajectoryParquet, setOfParquet } from '../trajectory/parquet/read.js';
-import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
+import { nameOfSet, partOf, type RolloutSet, ruleOf } from '../trajectory/rolloutSet.js';
 import { SeenIds } from '../trajectory/seenIds.js';
 import { parquetFiles } from '../trajectory/sparkFile.js';
 import { TrajectoryStore } from '../trajectory/store.js';
@@ -49,8 +49,7 @@ export async function restoreStage(given: readonly string[]): Promise<Stage<Rest
 async function setOf(files: readonly string[]): Promise<RolloutSet> {
   for (const file of files) {
     for await (const trajectory of readTrajectoryParquet(file)) {
-      const isValidation = (await setOfParquet(file))?.startsWith('validation-') === true;
-      return { ...ruleIn(trajectory), ...(isValidation ? { questions: 'validation' as const } : {}) };
+      return { ...ruleIn(trajectory), questions: partOf((await setOfParquet(file)) ?? '') };
     }
   }
   throw new SparkError('no_data', `${files.join(', ')}: expected trajectories, got none`);
@@ -66,7 +65,6 @@ async function restore(run: Run, files: readonly string[], set: RolloutSet): Pro
   const { folder, log, signal } = run;
   const name = nameOfSet(set);
   const file = folder.trajectoriesFile(name);
-  const { questions: _part, ...rule } = set;
   let steps = 0;
   const count = (trajectory: Trajectory) => {
     steps += trajectory.steps.length;
@@ -77,10 +75,11 @@ async function restore(run: Run, files: readonly string[], set: RolloutSet): Pro
     for (const source of files) {
       for await (const trajectory of readTrajectoryParquet(source)) {
         throwIfAborted(signal);
-        if (nameOfSet(ruleIn(trajectory)) !== nameOfSet(rule)) throw otherSet(source, trajectory, name);
-        if (!seen.add(trajectory.id)) throw inTwoFiles(source, trajectory);
+        if (ruleOf(ruleIn(trajectory)) !== ruleOf(set)) throw otherSet(source, trajectory, name);
+        const isStored = store.has(trajectory.id);
+        if (!seen.add(trajectory.id) && isStored) throw inTwoFiles(source, trajectory);
         // Of a try before this one.
-        if (store.has(trajectory.id)) continue;
+        if (isStored) continue;
         store.append(trajectory);
         count(trajectory);
         if (store.size % 100 === 0) log.progress(`import ${name} ${store.size}`);

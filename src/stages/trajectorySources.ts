@@ -3,9 +3,11 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import type { Log } from '../log.js';
+import { isParquet } from '../questions/parquet.js';
 import type { QuestionPart } from '../run/questions.js';
 import { Run } from '../run/run.js';
 import { readTrajectoryParquet, setOfParquet } from '../trajectory/parquet/read.js';
+import { partOf } from '../trajectory/rolloutSet.js';
 import { readTrajectories } from '../trajectory/store.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 import { evaluateName } from './evaluate.js';
@@ -72,7 +74,15 @@ function sourcesOf(
 ): TrajectorySource[] {
   const { folder, config, parts } = run;
   const actionNames = parts.actions().map(({ name }) => name);
-  const common = { tau: config.rollout.tau, actionNames };
+  const source = (
+    kind: 'set' | 'evaluation',
+    name: string,
+    file: string,
+    made: TrajectorySource['made'],
+  ): TrajectorySource => {
+    const read = () => readTrajectories(file, log);
+    return { name, kind, file, made, tau: config.rollout.tau, actionNames, read };
+  };
   const there = namesOf(folder.trajectoryFiles());
   const evaluated = namesOf(folder.evalFiles());
   for (const [what, wanted, names] of [
@@ -85,17 +95,12 @@ function sourcesOf(
   const wanted = sets ?? (stages === undefined ? there : []);
   if (wanted.length + (stages ?? []).length === 0) throw notThere(folder.root, 'rollout set', null, evaluated);
   return [
-    ...wanted.map((name): TrajectorySource => {
-      const part = name.startsWith('validation-') ? 'validation' : 'train';
-      const file = folder.trajectoriesFile(name);
-      const made = { stage: `generate ${name}`, part } as const;
-      return { name, kind: 'set', file, made, ...common, read: () => readTrajectories(file, log) };
-    }),
-    ...(stages ?? []).map((name): TrajectorySource => {
-      const file = folder.evalFile(name);
-      const made = { stage: evaluateName(name), part: 'test' } as const;
-      return { name, kind: 'evaluation', file, made, ...common, read: () => readTrajectories(file, log) };
-    }),
+    ...wanted.map((name) =>
+      source('set', name, folder.trajectoriesFile(name), { stage: `generate ${name}`, part: partOf(name) }),
+    ),
+    ...(stages ?? []).map((name) =>
+      source('evaluation', name, folder.evalFile(name), { stage: evaluateName(name), part: 'test' }),
+    ),
   ];
 }
 
@@ -121,7 +126,7 @@ function fileSource(given: string, log: Log): TrajectorySource {
 }
 
 /** By its first bytes. Throws `io_error` for what cannot be read. */
-export function isParquetFile(file: string): boolean {
+function isParquetFile(file: string): boolean {
   const bytes = Buffer.alloc(4);
   try {
     const descriptor = openSync(file, 'r');
@@ -135,7 +140,7 @@ export function isParquetFile(file: string): boolean {
       cause: error,
     });
   }
-  return bytes.toString('latin1') === 'PAR1';
+  return isParquet(bytes);
 }
 
 /** The name of the set that a source holds; a Parquet file says which, another file has its own name. */

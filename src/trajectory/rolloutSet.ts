@@ -16,7 +16,14 @@ export type RolloutSet = Pick<Trajectory, 'selection' | 'tau'> & {
  * model chose its actions. `max-score` names no τ, because the highest score does not depend on it.
  */
 export function nameOfSet({ questions, ...set }: RolloutSet): string {
-  return questions === 'validation' ? `validation-${ruleOf(set)}` : ruleOf(set);
+  return questions === 'validation' ? VALIDATION + ruleOf(set) : ruleOf(set);
+}
+
+const VALIDATION = 'validation-';
+
+/** Which questions the set of this name is about. */
+export function partOf(name: string): 'train' | 'validation' {
+  return name.startsWith(VALIDATION) ? 'validation' : 'train';
 }
 
 /** The name without the questions: `min-score-tau6`, `min-score-tau6-by-sft`. */

@@ -30,6 +30,30 @@ export class SeenIds {
   }
 }
 
+/**
+ * What `read` reads, without the repeated: where an id is there twice it throws what `doubled` makes of the two places,
+ * counted from 1. The file is read again then, as no reader keeps the ids.
+ */
+export async function* eachOnce<T extends { readonly id: string }>(
+  read: (pass: 'first' | 'again') => AsyncIterable<T>,
+  doubled: (id: string, first: number, second: number) => Error,
+): AsyncGenerator<T> {
+  const seen = new SeenIds();
+  let place = 0;
+  for await (const one of read('first')) {
+    place += 1;
+    if (!seen.add(one.id)) {
+      let before = 0;
+      for await (const { id } of read('again')) {
+        before += 1;
+        if (before === place) break;
+        if (id === one.id) throw doubled(id, before, place);
+      }
+    }
+    yield one;
+  }
+}
+
 /** Linear probing in a table whose size is a power of two. */
 function put(slots: Uint32Array, high: number, low: number): boolean {
   const mask = slots.length - 1;

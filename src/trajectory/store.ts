@@ -11,7 +11,7 @@ import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact } from '../secrets/redact.js';
 import { trajectorySchema } from './schema.js';
-import { SeenIds } from './seenIds.js';
+import { eachOnce } from './seenIds.js';
 import type { Skip, Trajectory } from './trajectory.js';
 
 export interface StoreOptions {
@@ -32,27 +32,11 @@ const OPTIONS = { log: true, onStored: true, fsync: true } as const satisfies Ke
  * for one that is not valid or is there twice.
  */
 export async function* readTrajectories(file: string, log: Log = silentLog): AsyncGenerator<Trajectory> {
-  const seen = new SeenIds();
-  let line = 0;
-  for await (const trajectory of readJsonl(file, trajectorySchema, tornIn(file, log))) {
-    line += 1;
-    if (!seen.add(trajectory.id)) await refuseDouble(file, trajectory.id, line);
-    yield trajectory;
-  }
-}
-
-/** Throws where an earlier line has the id: the file is read again, as no reader keeps the ids. */
-async function refuseDouble(file: string, id: string, line: number): Promise<void> {
-  let before = 0;
-  for await (const earlier of readJsonl(file, trajectorySchema)) {
-    before += 1;
-    if (before === line) return;
-    if (earlier.id === id) throw doubleLine(file, id, before, line);
-  }
-}
-
-function tornIn(file: string, log: Log): () => void {
-  return () => log.warn(`${file}: the last line was never finished and is left out`);
+  const onTorn = () => log.warn(`${file}: the last line was never finished and is left out`);
+  yield* eachOnce(
+    (pass) => readJsonl(file, trajectorySchema, pass === 'first' ? onTorn : undefined),
+    (id, first, second) => doubleLine(file, id, first, second),
+  );
 }
 
 /** The error for a trajectory that is there twice, which would count twice in a loss. */

@@ -66,6 +66,7 @@ function ranked({ scores, action: taken }: Step): RankedScore[] | null {
     const rank = score === null ? null : 1 + known.filter((other) => other > score).length;
     return { action, score, rank, taken: action === taken };
   });
+  const last = all.length + 1;
   // Sorting keeps the order of what is equal.
-  return rows.sort((a, b) => (a.rank ?? Number.POSITIVE_INFINITY) - (b.rank ?? Number.POSITIVE_INFINITY) || 0);
+  return rows.sort((a, b) => (a.rank ?? last) - (b.rank ?? last));
 }

@@ -6,7 +6,7 @@ import { importStage, importText } from '../../stages/importRollouts.js';
 import { restoreStage, restoreText } from '../../stages/restoreTrajectories.js';
 import { perform } from '../../stages/stage.js';
 import { FORMAT_NAMES, FORMATS, type FormatName } from '../../stages/trajectoryFormats.js';
-import { SELECTION_RULES } from '../../trajectory/trajectory.js';
+import { SELECTION_RULES, type SelectionRule } from '../../trajectory/trajectory.js';
 import { defineCommand } from '../command.js';
 import { type ConfigArgs, configFromArgs, configOptions } from '../options.js';
 import type { CommandContext, CommandResult } from '../run.js';
@@ -125,7 +125,7 @@ async function importFiles(
     throw new SparkError('invalid_argument', 'trajectories import expects a file or folder: … import full_rollouts/');
   }
   if (format === 'parquet') return importOwn(files, args, context);
-  const selection = (args.selection ?? 'min-score') as (typeof SELECTION_RULES)[number];
+  const selection = (args.selection ?? 'min-score') as SelectionRule;
   // So that a plain `train sft` of this run learns from what it has.
   const config = await configFromArgs(
     { ...args, selection: undefined, tau: undefined },

@@ -2,36 +2,11 @@
  * The columns of a trajectory in Parquet: every field under its own name, so that the way there and back is exact. What has
  * names of its own, the scores by action, is a list of pairs, because Hugging Face's `datasets` reads no maps.
  */
-import type { SchemaElement } from 'hyparquet';
 import { SparkError } from '../../errors.js';
 import type { Score, Step, Trajectory } from '../trajectory.js';
+import { type Column, flag, group, list, real, small, text, whole } from './elements.js';
 
-type Repetition = 'REQUIRED' | 'OPTIONAL';
-type Column = readonly SchemaElement[];
-
-const leaf =
-  (type: Partial<SchemaElement>) =>
-  (name: string, repetition_type: Repetition = 'REQUIRED'): Column => [{ name, repetition_type, ...type }];
-const text = leaf({ type: 'BYTE_ARRAY', converted_type: 'UTF8' });
-const whole = leaf({ type: 'INT64' });
-const small = leaf({ type: 'INT32' });
-const real = leaf({ type: 'DOUBLE' });
-const flag = leaf({ type: 'BOOLEAN' });
-
-function group(name: string, children: readonly Column[], repetition_type: Repetition = 'REQUIRED'): Column {
-  return [{ name, repetition_type, num_children: children.length }, ...children.flat()];
-}
-
-/** `element` is the column of one item, of the name `element`. */
-function list(name: string, element: Column, repetition_type: Repetition = 'REQUIRED'): Column {
-  return [
-    { name, repetition_type, converted_type: 'LIST', num_children: 1 },
-    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-    ...element,
-  ];
-}
-
-const scores = (name: string, repetition?: Repetition) =>
+const scores = (name: string, repetition?: 'OPTIONAL') =>
   list(name, group('element', [text('action'), real('score', 'OPTIONAL')]), repetition);
 
 const STEP = {
@@ -72,11 +47,6 @@ export const COLUMNS = {
 } as const satisfies Record<keyof Trajectory, Column>;
 
 export const COLUMN_NAMES = Object.keys(COLUMNS);
-
-export const SCHEMA: SchemaElement[] = [
-  { name: 'schema', num_children: COLUMN_NAMES.length },
-  ...Object.values(COLUMNS).flat(),
-];
 
 type Row = { readonly [name in keyof Trajectory]-?: unknown };
 
@@ -136,13 +106,24 @@ function numbersOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, numbersOf(inner)]));
 }
 
-function requireUtf8({ id, category, generator, judge, answerText, steps }: Trajectory): void {
-  const texts = [id, category, generator, judge ?? '', answerText];
-  for (const { thought, input, observation, action } of steps) texts.push(thought, input, observation ?? '', action);
-  const wrong = texts.find((one) => !one.isWellFormed());
+function requireUtf8({ tokens: _ids, segments: _spans, ...rest }: Trajectory): void {
+  const wrong = illFormedIn(rest);
   if (wrong === undefined) return;
   throw new SparkError(
     'invalid_file',
-    `${id}: expected text that UTF-8 can hold, got half of a character pair in ${JSON.stringify(wrong.slice(0, 60))}; mend the line`,
+    `${rest.id}: expected text that UTF-8 can hold, got half of a character pair in ${JSON.stringify(wrong.slice(0, 60))}; mend the line`,
   );
+}
+
+/** The first text, name or value, that is not well-formed. */
+function illFormedIn(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : value;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const pair of Object.entries(value)) {
+    for (const one of pair) {
+      const wrong = illFormedIn(one);
+      if (wrong !== undefined) return wrong;
+    }
+  }
+  return undefined;
 }

@@ -11,7 +11,7 @@ import {
 import { compressors } from 'hyparquet-compressors';
 import { SparkError } from '../../errors.js';
 import { trajectorySchema } from '../schema.js';
-import { SeenIds } from '../seenIds.js';
+import { eachOnce } from '../seenIds.js';
 import type { Trajectory } from '../trajectory.js';
 import { COLUMN_NAMES, fromRow } from './columns.js';
 import { SET_KEY } from './write.js';
@@ -24,13 +24,14 @@ const MAY_LACK: readonly string[] = ['tokenised'];
  * damaged, or has a trajectory twice.
  */
 export async function* readTrajectoryParquet(file: string): AsyncGenerator<Trajectory> {
-  const seen = new SeenIds();
-  let row = 0;
-  for await (const trajectory of rowsOf(file)) {
-    row += 1;
-    if (!seen.add(trajectory.id)) await refuseDouble(file, trajectory.id, row);
-    yield trajectory;
-  }
+  yield* eachOnce(
+    () => rowsOf(file),
+    (id, first, second) =>
+      new SparkError(
+        'invalid_file',
+        `${file}: expected every trajectory once, got ${id} in row ${first} and again in row ${second}`,
+      ),
+  );
 }
 
 /** Name of the set or evaluation that the file says it holds; null where it does not say. */
@@ -39,19 +40,6 @@ export async function setOfParquet(file: string): Promise<string | null> {
     const { key_value_metadata: pairs = [] } = await metadataOf(buffer, file);
     return pairs.find(({ key }) => key === SET_KEY)?.value ?? null;
   });
-}
-
-async function refuseDouble(file: string, id: string, row: number): Promise<void> {
-  let before = 0;
-  for await (const earlier of rowsOf(file)) {
-    before += 1;
-    if (before === row) return;
-    if (earlier.id !== id) continue;
-    throw new SparkError(
-      'invalid_file',
-      `${file}: expected every trajectory once, got ${id} in row ${before} and again in row ${row}`,
-    );
-  }
 }
 
 async function* rowsOf(file: string): AsyncGenerator<Trajectory> {

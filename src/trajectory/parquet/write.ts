@@ -1,70 +1,36 @@
-/** Writes trajectories to Parquet one after another, a row group at a time, so that memory does not grow with the file. */
-import { ParquetWriter } from 'hyparquet-writer';
+/** Writes trajectories to Parquet, every field of them. */
 import type { WholeFile } from '../../wholeFile.js';
-import type { Trajectory } from '../trajectory.js';
-import { COLUMN_NAMES, SCHEMA, toRow } from './columns.js';
-import { FileSink } from './sink.js';
-
-/** A row group ends with so many rows, or so many tokens and characters: what is in memory at a time. */
-const MOST_ROWS = 4096;
-const MOST_WEIGHT = 1 << 24;
+import type { Step, Trajectory } from '../trajectory.js';
+import { COLUMNS, toRow } from './columns.js';
+import { RowGroupWriter } from './rowGroups.js';
 
 /** Under this key the file says which set it holds. */
 export const SET_KEY = 'spark-rl.set';
 
-type Row = ReturnType<typeof toRow>;
-
 export class TrajectoryParquetWriter {
-  readonly #writer: ParquetWriter;
-  #rows: Row[] = [];
-  #weight = 0;
-
-  readonly #mostRows: number;
+  readonly #writer: RowGroupWriter<ReturnType<typeof toRow>>;
 
   /** `set`: name of the rollout set or evaluation; `mostRows` of a row group. */
-  constructor(file: WholeFile, set: string, mostRows = MOST_ROWS) {
-    this.#mostRows = mostRows;
+  constructor(file: WholeFile, set: string, mostRows?: number) {
     const kvMetadata = [{ key: SET_KEY, value: set }];
-    this.#writer = new ParquetWriter({
-      writer: new FileSink(file),
-      schema: SCHEMA,
-      createdBy: 'spark-rl',
-      kvMetadata,
-      // Of use to who looks for single values, and all of them would be kept in memory until the end.
-      statistics: false,
-    });
+    this.#writer = new RowGroupWriter(file, Object.values(COLUMNS), { kvMetadata, mostRows });
   }
 
   add(trajectory: Trajectory): void {
-    this.#rows.push(toRow(trajectory));
-    this.#weight += weightOf(trajectory);
-    if (this.#rows.length >= this.#mostRows || this.#weight >= MOST_WEIGHT) this.#flush();
+    this.#writer.add(toRow(trajectory), weightOf(trajectory));
   }
 
-  /** Writes what is left, and the file's end. */
   finish(): void {
-    if (this.#rows.length > 0) this.#flush();
     this.#writer.finish();
-  }
-
-  #flush(): void {
-    const rows = this.#rows;
-    this.#rows = [];
-    this.#weight = 0;
-    const columnData = COLUMN_NAMES.map((name) => ({
-      name,
-      data: rows.map((row) => row[name as keyof Row]),
-      offsetIndex: false,
-    }));
-    this.#writer.write({ columnData, rowGroupSize: rows.length });
   }
 }
 
 /** What a row holds in memory grows with its tokens and texts. */
 function weightOf({ tokens, steps, answerText }: Trajectory): number {
-  let weight = tokens.length + answerText.length;
-  for (const { thought, input, observation } of steps) {
-    weight += thought.length + input.length + (observation?.length ?? 0);
-  }
-  return weight;
+  return steps.reduce((sum, step) => sum + textLength(step), tokens.length + answerText.length);
+}
+
+/** Characters of a step. */
+export function textLength({ thought, input, observation }: Step): number {
+  return thought.length + input.length + (observation?.length ?? 0);
 }

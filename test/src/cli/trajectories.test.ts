@@ -18,11 +18,14 @@ import { restoreStage } from '../../../src/stages/restoreTrajectories.js';
 import { perform } from '../../../src/stages/stage.js';
 import { trainStage } from '../../../src/stages/train.js';
 import { FORMAT_NAMES } from '../../../src/stages/trajectoryFormats.js';
+import { TrajectoryParquetWriter } from '../../../src/trajectory/parquet/write.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import type { TrajectoryView } from '../../../src/trajectory/view.js';
+import { WholeFile } from '../../../src/wholeFile.js';
 import { full } from '../full.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
 import { tableJudge } from '../rollout/parts.js';
+import { exampleTrajectory, TWO_STEPS } from '../trajectory/example.js';
 import { rolloutRows, writeTable } from '../trajectory/sparkTable.js';
 import { readLines, temporaryFolder } from './runCli.js';
 import { runHere } from './runHere.js';
@@ -50,11 +53,13 @@ function look(more: Partial<Look>): Look {
   return { run: at('made'), files: [], filter: {}, json: true, ...none, ...more };
 }
 
-async function views(more: Partial<Look> = {}, nth?: number, limit = 0): Promise<TrajectoryView[]> {
+const views = async (...args: Parameters<typeof shown>) => (await shown(...args)).trajectories;
+
+async function shown(more: Partial<Look> = {}, nth?: number, limit = 0) {
   const { stream } = await show(look(more), { nth, limit, rho: 0.25 }, context);
   let text = '';
   for await (const piece of stream!) text += piece;
-  return (JSON.parse(text) as { trajectories: TrajectoryView[] }).trajectories;
+  return JSON.parse(text) as { trajectories: TrajectoryView[]; more: boolean };
 }
 
 describe('show', () => {
@@ -66,7 +71,8 @@ describe('show', () => {
       expect(question).toEqual({ question: asked.question, options: asked.options, answer: asked.answer });
       expect(steps[0]).toMatchObject({ chosen: 8, best: 9, reward: { reward: 0.25 } });
     }
-    expect(await views({}, undefined, 3)).toEqual(all.slice(0, 3));
+    expect(await shown({}, undefined, 3)).toEqual({ trajectories: all.slice(0, 3), more: true });
+    expect(await shown({}, undefined, 14)).toEqual({ trajectories: all, more: false });
     expect(await views({}, 5)).toEqual([all[4]]);
     const law = await views({ filter: { categories: ['law'] }, sets: ['min-score-tau6'] });
     expect(law.map(({ category }) => category)).toEqual(['law']);
@@ -140,6 +146,41 @@ describe('export and import', () => {
     await twice;
     const both = await restoreStage([at('out.parquet'), at('again.parquet')]);
     await expect(withRun(config('both'), {}, (run) => perform(run, both))).rejects.toThrow(/which another file has/);
+  });
+
+  it('restores the set that a file says, goes on after a failure, and mixes no sets', async () => {
+    const write = (name: string, set: string, ids: readonly string[]) => {
+      const whole = new WholeFile(at(name), { overwrite: false });
+      const writer = new TrajectoryParquetWriter(whole, set);
+      for (const id of ids) writer.add(exampleTrajectory(TWO_STEPS, [{}, {}], { id }));
+      writer.finish();
+      whole.commit();
+      return whole.file;
+    };
+    const one = write('one.parquet', 'validation-min-score-tau6-by-sft', ['1:min-score-tau6-by-sft:0']);
+    const two = write('two.parquet', 'validation-min-score-tau6-by-sft', ['2:min-score-tau6-by-sft:0']);
+    const plain = write('plain.parquet', 'min-score-tau6', ['3:min-score-tau6:0']);
+    const good = await restoreStage([one, two]);
+    expect(good.name).toBe('generate validation-min-score-tau6-by-sft');
+    const done = await withRun(config('of-sft'), {}, (run) => perform(run, good));
+    expect(done).toMatchObject({ set: 'validation-min-score-tau6-by-sft', trajectories: 2, steps: 4 });
+    const mixed = await restoreStage([one, plain]);
+    for (const _try of [1, 2]) {
+      await expect(withRun(config('two-sets'), {}, (run) => perform(run, mixed))).rejects.toThrow(
+        /expected trajectories of validation-min-score-tau6-by-sft alone, got 3:min-score-tau6:0 of min-score-tau6;/,
+      );
+    }
+  });
+
+  it('counts what a format has no place for', async () => {
+    const [first] = lines('made');
+    const bare = exampleTrajectory([['prompt', -1, 2]], [], { id: 'bare', questionId: first!.questionId });
+    writeFileSync(at('bare.jsonl'), [first, bare].map((one) => `${JSON.stringify(one)}\n`).join(''));
+    const given = look({ run: undefined, files: [at('bare.jsonl')], questions: 'mini' });
+    const out = { format: 'spark', out: at('bare.parquet'), overwrite: false } as const;
+    const { json, text } = await exportOne(given, out, context);
+    expect(json).toMatchObject({ set: 'bare', trajectories: 1, leftOut: 1 });
+    expect(text).toContain('bare: 1 trajectories written; 1 have no place in this format\n');
   });
 
   it('writes chats that take turns, with a call for each action and its function’s schema', () => {

@@ -6,6 +6,9 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { readTrajectoryParquet, setOfParquet } from '../../../src/trajectory/parquet/read.js';
 import { TrajectoryParquetWriter } from '../../../src/trajectory/parquet/write.js';
+import { SparkWriter } from '../../../src/trajectory/sparkExport.js';
+import { readSparkRows } from '../../../src/trajectory/sparkFile.js';
+import { sparkRollouts } from '../../../src/trajectory/sparkRollouts.js';
 import type { Trajectory } from '../../../src/trajectory/trajectory.js';
 import { WholeFile } from '../../../src/wholeFile.js';
 import { temporaryFolder } from '../cli/runCli.js';
@@ -92,8 +95,54 @@ describe('trajectories in Parquet', () => {
     expect(await code(twice)).toMatch(/^invalid_file .*in row 1 and again in row 3/);
     const wrong = write('wrong.parquet', [CASES[0]!, { ...CASES[1]!, tau: 11 }]);
     expect(await code(wrong)).toMatch(/^invalid_file .*row 2 is no trajectory \(tau: /);
-    const half = { ...CASES[0]!, answerText: '\ud800' };
-    expect(() => write('half.parquet', [half])).toThrow(/UTF-8/);
+    const [first] = CASES;
+    const [step] = first!.steps;
+    for (const half of [
+      { ...first!, answerText: '\ud800' },
+      { ...first!, answer: '\ud800' },
+      { ...first!, steps: [{ ...step!, toolError: '\ud800' }] },
+      { ...first!, steps: [{ ...step!, scores: { '\ud800': 1 } }] },
+    ]) {
+      expect(() => write('half.parquet', [half])).toThrow(/UTF-8/);
+    }
+  });
+});
+
+it('the authors’ form has of every step all that its reader knows, and the two scores', async () => {
+  const file = new WholeFile(at('spark.parquet'), { overwrite: false });
+  const writer = new SparkWriter(file, ['python', 'think', 'search']);
+  const question = { question: 'What is 1+1?', options: ['1', 'N/A', '2'], answer: 'C' };
+  const given = exampleTrajectory(
+    TWO_STEPS,
+    [
+      { thought: 'first', input: '1 + 1', observation: '2.0', processOk: false },
+      { thought: 'last', action: 'think', input: 'so', observation: null, scores: null, processOk: null },
+    ],
+    { id: '7:min-score-tau6-by-sft:3' },
+  );
+  writer.add(given, question);
+  writer.add({ ...given, id: '7:min-score-tau6-by-sft:4', steps: given.steps.slice(0, 1) }, question);
+  writer.finish();
+  file.commit();
+  const rows = await readSparkRows(file.file);
+  expect(rows.map(({ row }) => row.raw_llama_output)).toEqual(['', given.answerText, given.answerText]);
+  expect(rows.map(({ row }) => row.tool_name)).toEqual(['python', '', 'python']);
+  expect(rows[0]!.row.candidate_actions).toEqual({ python: '1 + 1', think: null, search: null });
+  const rollout = { qid: '7', question: 'What is 1+1?', options: ['1', 'N/A', '2'], correctAnswer: 'C', answer: 'C' };
+  const first = {
+    ...{ thought: 'first', action: 'python', input: '1 + 1', observation: '2.0' },
+    ...{ pair: { chosen: 7, best: 9 }, processOk: false },
+  };
+  const last = {
+    ...{ thought: 'last', action: 'think', input: 'so', observation: null },
+    ...{ pair: { chosen: null, best: null }, processOk: null },
+  };
+  expect(sparkRollouts(rows)).toEqual({
+    rollouts: [
+      { ...rollout, sample: 3, steps: [first, last] },
+      { ...rollout, sample: 4, steps: [first] },
+    ],
+    ...{ leftOut: [], repeatedRows: 0, actions: ['python', 'search', 'think'] },
   });
 });
 
