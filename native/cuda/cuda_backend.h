@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "cuda/device.h"
+#include "cuda/fp8_rows.h"
 #include "cuda/offload.h"
 #include "cuda/products.h"
 #include "cuda/uploader.h"
@@ -25,6 +26,10 @@ inline int64_t stored_stride(int64_t rows, int64_t cols) { return rows > cols ? 
 inline int64_t stored_values(int64_t rows, int64_t cols) {
   return rows * stored_stride(rows, cols) + (rows > cols ? 0 : kMargin * cols);
 }
+
+// Room in bytes behind a row of a projection in e4m3, for LoRA's columns there (fp8_rows.cu): up to rank 32 behind W's,
+// and up to 64 behind those of its transpose, where q, k and v add theirs at once.
+constexpr int64_t kFp8Margin = 128, kFp8TransposedMargin = 256;
 
 // Whether load_matrix makes bf16 of it; a matrix of another type stays packed on the device.
 inline bool loads_as_bf16(TensorType type) {
@@ -81,12 +86,9 @@ class CudaBackend final : public Backend {
   bool takes_fp8(int64_t rows, int64_t cols) const {
     return compute_ == Compute::Fp8 && rows % 16 == 0 && cols % 16 == 0;
   }
-  struct Quantised {
-    const uint8_t* values;  // e4m3
-    const float* scales;    // one a row
-  };
-  Quantised quantised(const Activation* x, int64_t M, int64_t cols);  // x (M, cols), in kRows
-  void quantise_to(uint8_t* to, float* scales, const Bf16* x, int64_t rows, int64_t cols, int64_t stride);
+  void quantise_frozen(const Fp8Rows& to, const Bf16* x, int64_t rows, int64_t cols, int64_t stride);
+  void fp8_product(Activation* c, const Activation* x, const Fp8Rows& w, int64_t margin, const LowRank& lora,
+                   bool by_rows, const Activation* addend, int64_t M, int64_t n, int64_t k);
   void fp8_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora, const Activation* residual,
                    int64_t M);
   void fp8_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,

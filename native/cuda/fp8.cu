@@ -6,23 +6,21 @@
 // dx = dy W, where k runs over W's rows, a copy of Wᵀ has scales for its own. Two copies of a byte take bf16's memory,
 // and cuBLASLt multiplies e4m3 only where both factors have k along their rows, which asks for two copies anyway.
 //
-// LoRA's part stays bf16 and so has a product of its own. It comes first, with the residual or what dx holds as its
-// addend, and writes y; the product of e4m3 then adds y as it writes it: y is written twice and read once. The other
-// way round the second product would have to be LoRA's, which has nothing to do while it waits for y: 194 ms instead of
-// 190 for a step of the 8B shape at 4,096 tokens on an H200.
+// LoRA's part is more columns of the same product (fp8_rows.cu), or where they do not fit behind W's rows a product of
+// bf16 that comes first: it writes y, with the residual or what dx holds as its addend, and the product of e4m3 adds y
+// as it writes it. The other way round the second product would have to be LoRA's, which has nothing to do while it
+// waits for y: 4 ms more in a step of the 8B shape at 4,096 tokens on an H200.
 //
 // Rounding to e4m3 is off by 2^-5 of a value at most on average over its binade and 2^-4 at worst, below max / 28672 by
 // as much as half a step: max / 458752. A row of zeros has the scale of kLeast and stays zeros; NaN stays NaN, and ∞
 // makes NaN of its row: its scale is ∞.
-#include "core/fp8.h"
+#include <cstdlib>
+
 #include "cuda/cuda_backend.h"
+#include "cuda/fp8_rows.h"
 #include "cuda/memory.h"
 #include "cuda/runtime.h"
 #include "cuda/vectors.h"
-
-#ifndef SPARK_CUDA_EMULATED
-#include <cuda_fp8.h>
-#endif
 
 namespace spark::cuda {
 
@@ -30,51 +28,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kTile = 32;
-constexpr float kLeast = 0x1p-100f;  // as the largest of a row: 448 / kLeast is finite
-
-// Four values in e4m3, the first in the lowest byte.
-__device__ uint32_t narrow_four(const float* x) {
-#ifdef SPARK_CUDA_EMULATED
-  uint32_t word = 0;
-  for (int i = 3; i >= 0; --i) word = word << 8 | float_to_e4m3(x[i]);
-  return word;
-#else
-  const auto pair = [&](int i) {
-    return static_cast<uint32_t>(__nv_cvt_float2_to_fp8x2({x[i], x[i + 1]}, __NV_SATFINITE, __NV_E4M3));
-  };
-  return pair(0) | pair(2) << 16;
-#endif
-}
-
-// One block per row: to (rows, cols) = x / scale, scales (rows) = max |x| / 448; x has `stride` values from row to row.
-// The row is kept in shared memory between finding its largest value and dividing: each thread reads back what it put
-// there itself.
-__global__ void quantise_rows(uint8_t* to, float* scales, const Bf16* x, int64_t cols, int64_t stride) {
-  SPARK_DYNAMIC_SHARED(Bf16, kept);  // (cols)
-  __shared__ float shared[kThreads / kWarp];
-  const int64_t row = blockIdx.x;
-  x += row * stride, to += row * cols;
-  float most = kLeast;
-  for (int64_t c = int64_t{threadIdx.x} * kVector; c < cols; c += kThreads * kVector) {
-    const auto values = Values<kVector>::load(x + c);
-    values.store(kept + c);
-    SPARK_UNROLL
-    for (int i = 0; i < kVector; ++i) most = fmaxf(most, fabsf(values.at[i]));  // NaN is passed over
-  }
-  most = warp_max(most);
-  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = most;
-  __syncthreads();
-  SPARK_UNROLL
-  for (int i = 0; i < kThreads / kWarp; ++i) most = fmaxf(most, shared[i]);
-  const float inverse = kLargestE4m3 / most;
-  for (int64_t c = int64_t{threadIdx.x} * kVector; c < cols; c += kThreads * kVector) {
-    auto values = Values<kVector>::load(kept + c);
-    SPARK_UNROLL
-    for (int i = 0; i < kVector; ++i) values.at[i] *= inverse;
-    *reinterpret_cast<uint2*>(to + c) = {narrow_four(values.at), narrow_four(values.at + 4)};
-  }
-  if (threadIdx.x == 0) scales[row] = most / kLargestE4m3;
-}
 
 // to (cols, rows) = from (rows, cols), which has `stride` values from row to row
 __global__ void transpose(Bf16* to, const Bf16* from, int64_t rows, int64_t cols, int64_t stride) {
@@ -90,18 +43,20 @@ __global__ void transpose(Bf16* to, const Bf16* from, int64_t rows, int64_t cols
   }
 }
 
-// Where the parts of a projection in e4m3 lie: both copies, then the scales of their rows.
+// Where the parts of a projection in e4m3 lie: both copies, with room for LoRA's columns behind their rows, then the
+// scales of the rows.
 struct Copies {
-  uint8_t *w, *transposed;            // (rows, cols), (cols, rows)
-  float *scales, *transposed_scales;  // (rows), (cols)
+  Fp8Rows w, transposed;  // (rows, cols + kFp8Margin), (cols, rows + kFp8TransposedMargin)
 
-  Copies(void* memory, int64_t rows, int64_t cols)
-      : w(static_cast<uint8_t*>(memory)),
-        transposed(w + rows * cols),
-        scales(reinterpret_cast<float*>(transposed + rows * cols)),
-        transposed_scales(scales + rows) {}
+  Copies(void* memory, int64_t rows, int64_t cols) {
+    w = {static_cast<uint8_t*>(memory), cols + kFp8Margin, nullptr};
+    transposed = {w.values + rows * w.stride, rows + kFp8TransposedMargin, nullptr};
+    w.scales = reinterpret_cast<float*>(transposed.values + cols * transposed.stride);
+    transposed.scales = w.scales + rows;
+  }
   static size_t bytes(int64_t rows, int64_t cols) {
-    return static_cast<size_t>(2 * rows * cols) + static_cast<size_t>(rows + cols) * sizeof(float);
+    return static_cast<size_t>(rows * (cols + kFp8Margin) + cols * (rows + kFp8TransposedMargin)) +
+           static_cast<size_t>(rows + cols) * sizeof(float);
   }
 };
 
@@ -109,17 +64,12 @@ Copies copies_of(const Weight& w) { return {w.owned.get(), w.rows, w.cols}; }
 
 }  // namespace
 
-void CudaBackend::quantise_to(uint8_t* to, float* scales, const Bf16* x, int64_t rows, int64_t cols, int64_t stride) {
-  launch(quantise_rows, dim3(static_cast<unsigned>(rows)), kThreads, static_cast<size_t>(cols) * sizeof(Bf16), stream_,
-         to, scales, x, cols, stride);
-}
-
-CudaBackend::Quantised CudaBackend::quantised(const Activation* x, int64_t M, int64_t cols) {
-  const auto values = static_cast<size_t>(M * cols);
-  auto* to = static_cast<uint8_t*>(scratch(kRows, values + static_cast<size_t>(M) * sizeof(float)));
-  auto* scales = reinterpret_cast<float*>(to + values);
-  quantise_to(to, scales, bf16(x), M, cols, cols);
-  return {to, scales};
+// to = x (rows, cols) of a frozen matrix, which has `stride` values from row to row
+void CudaBackend::quantise_frozen(const Fp8Rows& to, const Bf16* x, int64_t rows, int64_t cols, int64_t stride) {
+  auto* least = static_cast<float*>(scratch(kSums, sizeof(float)));
+  quantise_rows(to, x, rows, cols, stride, nullptr, {}, stream_);
+  find_least(least, to.scales, rows, stream_);
+  quantise_rows(to, x, rows, cols, stride, least, {}, stream_);
 }
 
 // In bf16 first, however it is packed, in scratch that goes with the first call; then both copies of it.
@@ -131,56 +81,60 @@ Weight CudaBackend::load_projection(TensorType type, const std::byte* data, int6
   const int64_t stride = stored_stride(rows, cols);
   Weight weight{nullptr, TensorType::BF16, rows, cols, {device_allocate(bytes), device_release}, true};
   const Copies to = copies_of(weight);
-  quantise_to(to.w, to.scales, from, rows, cols, stride);
+  quantise_frozen(to.w, from, rows, cols, stride);
   auto* turned = bf16(scratch(kRows, static_cast<size_t>(rows * cols) * sizeof(Bf16)));  // (cols, rows)
   launch(transpose, dim3(blocks_for(cols, kTile), blocks_for(rows, kTile)), kThreads, 0, stream_, turned, from, rows,
          cols, stride);
-  quantise_to(to.transposed, to.transposed_scales, turned, cols, rows, rows);
+  quantise_frozen(to.transposed, turned, cols, rows, rows);
   weight_bytes_ = held + bytes;
   return weight;
 }
 
-void CudaBackend::fp8_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
-                              const Activation* residual, int64_t M) {
-  const int64_t in = w.cols, out = w.rows;
-  const Copies copies = copies_of(w);
-  if (lora.u) products_->run({M, out, lora.R, {lora.u, lora.stride}, {lora.factor, lora.R, true}, y, out, residual});
-  const Quantised rows = quantised(x, M, in);
+// c (M, n) = x (M, k) times the k columns of w's rows (n) + what LoRA adds + addend; value r of LoRA's factor for row n
+// is at n · row + r · rank.
+void CudaBackend::fp8_product(Activation* c, const Activation* x, const Fp8Rows& w, int64_t margin, const LowRank& lora,
+                              bool by_rows, const Activation* addend, int64_t M, int64_t n, int64_t k) {
+  const int64_t row = by_rows ? lora.R : 1, rank = by_rows ? 1 : n;
+  const int64_t width = Fp8Columns::width(lora.R);
+  static const bool trial = !std::getenv("SPARK_TRIAL_FP8_COLUMNS") || *std::getenv("SPARK_TRIAL_FP8_COLUMNS") != '0';
+  const bool joins = lora.u && width <= margin && trial;
+  if (lora.u && !joins) {
+    products_->run({M, n, lora.R, {lora.u, lora.stride}, {lora.factor, by_rows ? lora.R : n, by_rows}, c, n, addend});
+    addend = c;
+  }
+  const int64_t stride = k + (joins ? margin : 0);
+  const auto values = static_cast<size_t>(M * stride), floats = static_cast<size_t>(M + 2 * Fp8Columns::kRatios);
+  auto* memory = static_cast<uint8_t*>(scratch(kRows, values + floats * sizeof(float)));
+  const Fp8Rows rows{memory, stride, reinterpret_cast<float*>(memory + values)};
+  Fp8Columns columns;
+  if (joins) {
+    columns = {bf16(lora.u), lora.stride, lora.R, bf16(lora.factor), row, rank, w, n, k, rows.scales + M};
+  }
+  quantise_rows(rows, bf16(x), M, k, k, nullptr, columns, stream_);
   products_->run({M,
-                  out,
-                  in,
-                  {rows.values, in},
-                  {copies.w, in, true},
-                  y,
-                  out,
-                  lora.u ? y : residual,
+                  n,
+                  k + (joins ? width : 0),
+                  {rows.values, rows.stride},
+                  {w.values, w.stride, true},
+                  c,
+                  n,
+                  addend,
                   1,
                   Number::E4m3,
                   Number::Bf16,
                   rows.scales,
-                  copies.scales});
+                  w.scales});
+}
+
+void CudaBackend::fp8_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
+                              const Activation* residual, int64_t M) {
+  fp8_product(y, x, copies_of(w).w, kFp8Margin, lora, true, residual, M, w.rows, w.cols);
 }
 
 void CudaBackend::fp8_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                bool accumulate) {
-  const int64_t in = w.cols, out = w.rows;
-  const Copies copies = copies_of(w);
-  const Activation* held = accumulate ? dx : nullptr;
-  if (lora.u) products_->run({M, in, lora.R, {lora.u, lora.stride}, {lora.factor, in}, dx, in, held});
-  const Quantised rows = quantised(dy, M, out);
-  products_->run({M,
-                  in,
-                  out,
-                  {rows.values, out},
-                  {copies.transposed, out, true},
-                  dx,
-                  in,
-                  lora.u ? dx : held,
-                  1,
-                  Number::E4m3,
-                  Number::Bf16,
-                  rows.scales,
-                  copies.transposed_scales});
+  fp8_product(dx, dy, copies_of(w).transposed, kFp8TransposedMargin, lora, false, accumulate ? dx : nullptr, M, w.cols,
+              w.rows);
 }
 
 }  // namespace spark::cuda

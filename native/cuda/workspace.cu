@@ -20,7 +20,10 @@ size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
   int64_t eighth = 0;    // bytes of x or dy in e4m3 with their scales, in the same place
   for (const auto& p : sizes.linear) {
     if (takes_fp8(p.rows, p.cols)) {
-      eighth = std::max(eighth, p.M * (std::max(p.rows, p.cols) + static_cast<int64_t>(sizeof(float))));
+      // x with room for LoRA's columns, or dy; a scale a row; and what LoRA's factor is measured by
+      const auto room = [&p](int64_t margin) { return p.R > 0 && Fp8Columns::width(p.R) <= margin ? margin : 0; };
+      const int64_t longest = std::max(p.rows + room(kFp8TransposedMargin), p.cols + room(kFp8Margin));
+      eighth = std::max(eighth, p.M * longest + (p.M + 2 * Fp8Columns::kRatios) * static_cast<int64_t>(sizeof(float)));
       continue;
     }
     widest = std::max({widest, p.rows, p.cols});

@@ -68,11 +68,16 @@ double nearest_e4m3(double x) {
   return std::copysign(static_cast<double>(e4m3_to_float(static_cast<uint8_t>(best))), x);
 }
 
-// x (rows, cols) as products see it.
-Doubles rounded(const Doubles& x, int64_t rows, int64_t cols) {
+// x (rows, cols) as products see it; of a frozen matrix the largest of a row counts as 2^-8 of the largest of all at
+// least, and of x beside LoRA as what `least_of` (rows) says.
+Doubles rounded(const Doubles& x, int64_t rows, int64_t cols, bool frozen = false, const Doubles& least_of = {}) {
   Doubles all;
+  float least = 0x1p-100f;
+  for (const double value : x) {
+    if (frozen) least = std::max({least, static_cast<float>(std::abs(value)) * 0x1p-8f, 0x1p-40f});
+  }
   for (int64_t r = 0; r < rows; ++r) {
-    float most = 0x1p-100f;
+    float most = least_of.empty() ? least : std::max(least, static_cast<float>(least_of[r]));
     for (int64_t c = 0; c < cols; ++c) most = std::max(most, static_cast<float>(std::abs(x[r * cols + c])));
     const float inverse = 448 / most, scale = most / 448;
     for (int64_t c = 0; c < cols; ++c) {
@@ -183,11 +188,11 @@ TEST_CASE("fp8: products of what rounding by rows leaves, forward and backward")
         if (forward) {
           auto* y = device.held(M * out, 9);
           backend.linear_forward(y, device.activations(x), weight, {}, nullptr, M);
-          const Doubles expected = times_transposed(rounded(x, M, in), rounded(w, out, in), M, out, in);
+          const Doubles expected = times_transposed(rounded(x, M, in), rounded(w, out, in, true), M, out, in);
           CHECK(even_distance(device.values(y, M * out), expected, M, out, true) < 1.0 / 256);
         } else {
           const Doubles expected =
-              times_transposed(rounded(dy, M, out), rounded(turned(w, out, in), in, out), M, in, out);
+              times_transposed(rounded(dy, M, out), rounded(turned(w, out, in), in, out, true), M, in, out);
           auto* dx = device.held(M * in, 0.5);
           backend.linear_backward(dx, device.activations(dy), weight, {}, M, false);
           CHECK(even_distance(device.values(dx, M * in), expected, M, in, true) < 1.0 / 256);
@@ -233,37 +238,154 @@ TEST_CASE("fp8: what rounding costs is what its error analysis says") {
   });
 }
 
-TEST_CASE("fp8: LoRA's part, the residual and what dx holds are added in bf16") {
+namespace {
+
+// u (M, R) as it lies among others, S = R + 3 values from row to row, from the second on; and LoRA's factor.
+struct LowRankInputs {
+  int64_t R, S;
+  Doubles u, factor;  // (M, R); (n, R)
+  Doubles among;      // (M, S)
+  LowRankInputs(int64_t M, int64_t n, int64_t rank, double size = 1)
+      : R(rank), S(rank + 3), u(random_doubles("u", M * R)), factor(random_doubles("factor", n * R)) {
+    for (double& value : factor) value *= size;
+    const Doubles others = random_doubles("others", M * S);
+    for (int64_t m = 0; m < M; ++m) {
+      for (int64_t s = 0; s < S; ++s) {
+        among.push_back(s < 1 || s > R ? others[m * S + s] : u[m * R + s - 1]);
+      }
+    }
+  }
+  // What the row of x must hold at least, beside w (n, k): |u c|, where c balances u and the factor (fp8_rows.cu)
+  Doubles least_of(const Doubles& w, int64_t k) const {
+    const auto n = static_cast<int64_t>(factor.size()) / R;
+    double sum = 0, most = 0;
+    for (int64_t i = 0; i < n * R; ++i) {
+      const double ratio = std::abs(factor[i]) / (std::max(largest_of_row(w, i / R, k), largest(w) / 256) / 448);
+      sum += ratio, most = std::max(most, ratio);
+    }
+    const double c = std::max(std::sqrt(sum / static_cast<double>(n * R)), most / 448);
+    Doubles least;
+    for (int64_t m = 0; m < static_cast<int64_t>(u.size()) / R; ++m) least.push_back(c * largest_of_row(u, m, R));
+    return least;
+  }
+  bool joins(bool by_rows) const { return R <= (by_rows ? 32 : 64); }
+  // `by_rows`: the factor is B (n, R), else A (R, n)
+  LowRank on(Device& device, Backend& backend, bool by_rows) const {
+    const auto n = static_cast<int64_t>(factor.size()) / R;
+    return {backend.at(device.activations(among), 1), S, R,
+            device.activations(by_rows ? factor : turned(factor, n, R))};
+  }
+};
+
+// Ranks on either side of what fits behind the rows of W (32) and of its transpose (64), and whose columns are no
+// whole 16 bytes.
+constexpr int64_t kRanks[] = {4, 7, 32, 33, 64, 65};
+
+}  // namespace
+
+TEST_CASE("fp8: LoRA's part, the residual and what dx holds are added as bf16 would") {
   each_fp8([](Backend& backend) {
     for (const auto& [M, out, in] : kSizes) {
       CAPTURE(out);
       CAPTURE(in);
-      constexpr int64_t R = 4, S = 7;  // u is one of several that stand side by side
-      Device device(backend);
-      const Doubles x = random_doubles("x", M * in), w = random_doubles("w", out * in),
-                    dy = random_doubles("dy", M * out);
-      const Doubles u = random_doubles("u", M * S), a = random_doubles("a", R * in), b = random_doubles("b", out * R),
-                    residual = random_doubles("residual", M * out);
-      const std::vector<float> floats(w.begin(), w.end());
-      const Weight weight = projection(backend, floats, out, in);
-      Doubles own;  // the R columns of u from the second on
-      for (int64_t m = 0; m < M; ++m) own.insert(own.end(), u.begin() + m * S + 1, u.begin() + m * S + 1 + R);
-      const Activation* at = backend.at(device.activations(u), 1);
-      Doubles expected = times_transposed(rounded(x, M, in), rounded(w, out, in), M, out, in);
-      const Doubles added = times_transposed(own, b, M, out, R);
-      for (size_t i = 0; i < expected.size(); ++i) expected[i] += added[i] + residual[i];
-      auto* y = device.held(M * out, 9);
-      backend.linear_forward(y, device.activations(x), weight, {at, S, R, device.activations(b)},
-                             device.activations(residual), M);
-      CHECK(distance(device.values(y, M * out), expected) < 2.0 / 256);  // rounded twice
-      expected = times_transposed(rounded(dy, M, out), rounded(turned(w, out, in), in, out), M, in, out);
-      const Doubles back = times_transposed(own, turned(a, R, in), M, in, R);
-      for (size_t i = 0; i < expected.size(); ++i) expected[i] += back[i];
-      for (const bool accumulate : {true, false}) {
-        auto* dx = device.held(M * in, 0.5);
-        backend.linear_backward(dx, device.activations(dy), weight, {at, S, R, device.activations(a)}, M, accumulate);
-        CHECK(distance(device.values(dx, M * in), accumulate ? plus(expected, 0.5) : expected) < 2.0 / 256);
+      for (const int64_t R : kRanks) {
+        if (R > 7 && out != 48) continue;
+        CAPTURE(R);
+        Device device(backend);
+        const Doubles x = random_doubles("x", M * in), w = random_doubles("w", out * in),
+                      dy = random_doubles("dy", M * out), residual = random_doubles("residual", M * out);
+        const std::vector<float> floats(w.begin(), w.end());
+        const Weight weight = projection(backend, floats, out, in);
+        const LowRankInputs up(M, out, R), down(M, in, R);
+        const auto least = [](const LowRankInputs& lora, bool by_rows, const Doubles& rows, int64_t k) {
+          return lora.joins(by_rows) ? lora.least_of(rows, k) : Doubles();
+        };
+        const Doubles wt = turned(w, out, in);
+        Doubles expected =
+            times_transposed(rounded(x, M, in, false, least(up, true, w, in)), rounded(w, out, in, true), M, out, in);
+        const Doubles added = times_transposed(up.u, up.factor, M, out, R);
+        for (size_t i = 0; i < expected.size(); ++i) expected[i] += added[i] + residual[i];
+        auto* y = device.held(M * out, 9);
+        backend.linear_forward(y, device.activations(x), weight, up.on(device, backend, true),
+                               device.activations(residual), M);
+        CHECK(distance(device.values(y, M * out), expected) < 2.0 / 256);  // rounded twice
+        expected = times_transposed(rounded(dy, M, out, false, least(down, false, wt, out)), rounded(wt, in, out, true),
+                                    M, in, out);
+        const Doubles back = times_transposed(down.u, down.factor, M, in, R);
+        for (size_t i = 0; i < expected.size(); ++i) expected[i] += back[i];
+        for (const bool accumulate : {true, false}) {
+          auto* dx = device.held(M * in, 0.5);
+          backend.linear_backward(dx, device.activations(dy), weight, down.on(device, backend, false), M, accumulate);
+          CHECK(distance(device.values(dx, M * in), accumulate ? plus(expected, 0.5) : expected) < 2.0 / 256);
+        }
       }
+    }
+  });
+}
+
+// With W of zeros all of y is LoRA's part. u and B are each off by 2^-9 as two digits and y by 2^-9 as bf16; below 2^-6
+// of the mean, where a large digit has fewer bits and a small one none, by 2^-10 of it. bf16 itself, which u and B are
+// read from, is not seen by the reference either: 2^-9 each.
+TEST_CASE("fp8: LoRA's part alone is as exact as bf16, whatever the size of its factors") {
+  each_fp8([](Backend& backend) {
+    constexpr int64_t M = 19, out = 48, in = 32;
+    const std::vector<float> zeros(out * in, 0.0f);
+    const Weight weight = projection(backend, zeros, out, in);
+    for (const double size : {1e-12, 1e-4, 1.0, 1e4}) {
+      CAPTURE(size);
+      Device device(backend);
+      const LowRankInputs up(M, out, 16, size), down(M, in, 16, size);
+      const Doubles x = random_doubles("x", M * in), dy = random_doubles("dy", M * out);
+      auto *y = device.held(M * out, 9), *dx = device.held(M * in, 9);
+      backend.linear_forward(y, device.activations(x), weight, up.on(device, backend, true), nullptr, M);
+      CHECK(distance(device.values(y, M * out), times_transposed(up.u, up.factor, M, out, 16)) < 1.0 / 128);
+      backend.linear_backward(dx, device.activations(dy), weight, down.on(device, backend, false), M, false);
+      CHECK(distance(device.values(dx, M * in), times_transposed(down.u, down.factor, M, in, 16)) < 1.0 / 128);
+    }
+  });
+}
+
+TEST_CASE("fp8: LoRA's part beside rows of W of all sizes, beside none, and not finite") {
+  each_fp8([](Backend& backend) {
+    constexpr int64_t M = 6, out = 64, in = 48, R = 8;
+    Device device(backend);
+    const Doubles x = random_doubles("x", M * in);
+    Doubles w = random_doubles("w", out * in);
+    for (int64_t i = 0; i < out * in; ++i) w[i] *= std::ldexp(1.0, -static_cast<int>(i / in % 16));
+    std::fill_n(w.begin() + 5 * in, in, 0.0);
+    const std::vector<float> floats(w.begin(), w.end());
+    const Weight weight = projection(backend, floats, out, in);
+    const auto product = [&](const LowRank& lora) {
+      auto* y = device.held(M * out, 9);
+      backend.linear_forward(y, device.activations(x), weight, lora, nullptr, M);
+      return device.values(y, M * out);
+    };
+    const std::vector<float> without = product({});
+    LowRankInputs up(M, out, R);
+    const std::vector<float> with = product(up.on(device, backend, true));
+    const Doubles added = times_transposed(up.u, up.factor, M, out, R);
+    // Rows smaller than the largest by more than 2^8 share one scale, so B's digits span 2^8 more than B does.
+    Doubles sizes_x = x, sizes_w = w;
+    for (double& value : sizes_x) value = std::abs(value);
+    for (double& value : sizes_w) value = std::abs(value);
+    const Doubles base = times_transposed(sizes_x, sizes_w, M, out, in);
+    for (int64_t i = 0; i < M * out; ++i) {
+      CHECK(std::abs(static_cast<double>(with[i]) - static_cast<double>(without[i]) - added[i]) <
+            largest(added) / 64 + base[i] / 16);
+    }
+    // B of zeros, where an adapter begins
+    LowRankInputs none(M, out, R, 0);
+    CHECK(product(none.on(device, backend, true)) == without);
+    // what is not finite stays in its row of u, or of B
+    for (const double bad : {static_cast<double>(NAN), static_cast<double>(INFINITY)}) {
+      LowRankInputs spoiled = up;
+      spoiled.among[2 * spoiled.S + 3] = bad;
+      std::vector<float> got = product(spoiled.on(device, backend, true));
+      for (int64_t i = 0; i < M * out; ++i) CHECK(std::isfinite(got[i]) == (i / out != 2));
+      spoiled = up;
+      spoiled.factor[7 * R + 2] = bad;
+      got = product(spoiled.on(device, backend, true));
+      for (int64_t m = 0; m < M; ++m) CHECK(!std::isfinite(got[m * out + 7]));
     }
   });
 }
@@ -282,7 +404,7 @@ TEST_CASE("fp8: rows of zeros, of the smallest values, of NaN and infinity, and 
     backend.linear_forward(y, device.activations(x), projection(backend, floats, out, in), {}, nullptr, M);
     const std::vector<float> got = device.values(y, M * out);
     const Doubles last(x.begin() + 4 * in, x.end());
-    const Doubles expected = times_transposed(rounded(last, 1, in), rounded(w, out, in), 1, out, in);
+    const Doubles expected = times_transposed(rounded(last, 1, in), rounded(w, out, in, true), 1, out, in);
     for (int64_t o = 0; o < out; ++o) {
       CHECK(got[o] == 0.0f);
       CHECK(std::abs(got[out + o]) < 1e-30f);
@@ -412,10 +534,12 @@ TEST_CASE("fp8: what weights and passes take from the device is what was planned
     const MemoryPlan plan = actor->plan({32, 2, 20, static_cast<int64_t>(batch.loss_tokens()), 0});
     const int64_t before = counted.peak = counted.held;
     CHECK(before - nothing == plan.weights + plan.parameters);
-    // both copies and their scales of each projection
+    // both copies of each projection, with room behind their rows, and their scales
     int64_t copies = 0;
     for (const bench::ShapeTensor& t : bench::tensors_of(shape)) {
-      if (t.name.starts_with("blk.") && t.rows > 0) copies += 2 * t.rows * t.cols + 4 * (t.rows + t.cols);
+      if (!t.name.starts_with("blk.") || t.rows == 0) continue;
+      copies +=
+          t.rows * (t.cols + cuda::kFp8Margin) + t.cols * (t.rows + cuda::kFp8TransposedMargin) + 4 * (t.rows + t.cols);
     }
     CHECK(plan.weights > copies);
     CHECK(plan.weights < copies + 4 * (shape.V + 80) * shape.C);  // the embedding, which has a margin, and norms
