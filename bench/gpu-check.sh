@@ -16,7 +16,8 @@
 #   train      SFT, critic and PPO steps of the 8B shape, random weights             a quarter of a minute each
 #   peers      the same steps in PyTorch, eager and compiled                         about 5 minutes
 #   ladder     spark-rl ladder on the embedded default, GPU beside CPU; needs Node and the built package, else skipped
-#   profile    the kernels of one step by their time (ncu)
+#   profile    the kernels of one step by their time (ncu), each alone
+#   trace      the kernels of a whole step as they ran, and the gaps between them (CUPTI)
 #   probe      what cuBLASLt offers for the products of a block: its first algorithm and its best, and FP8
 #   table      runs at the end of every call
 #
@@ -57,7 +58,7 @@ RUNS="${RUNS:-*}"
 measured="$BUILD/measured"
 logs="$measured/logs"
 mkdir -p "$OUT" "$logs"
-known=(build tests device suite sanitize soak stalls ops train peers ladder profile probe memcheck first second table)
+known=(build tests device suite sanitize soak stalls ops train peers ladder profile trace probe memcheck first second table)
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(build tests suite sanitize ops train peers ladder)
 export COMMIT="${COMMIT:-$(git describe --always --dirty 2> /dev/null || echo unknown)}"
@@ -274,17 +275,24 @@ peers() {
   return $status
 }
 
+# Side by side, each with its part of the cores: most of a ladder is inference on them.
 ladder() {
   local app
   app="$(package_folder)" || { echo "no Node or no built package (npm start, or DEPS with --node): skipped"; return 77; }
-  local status=0 backend where node=node
+  local status=0 way ways=(cpu-f32) node=node where threads waiting=()
   [ ! -x "$app/node" ] || node="$app/node"
   where="$(cd "$BUILD" && pwd)"
-  for backend in cpu $([ "$BACKEND" = cpu ] || echo "$BACKEND"); do
-    rm -rf "$where/ladder-$backend"
-    SPARK_RL_CUDA="$where/libspark_cuda.so" measure "ladder-$backend" "${LADDER_SECONDS:-280}" "$node" "$app/dist/cli/main.js" ladder \
-      --config quickstart --backend "$backend" --run "$where/ladder-$backend" --json || status=1
+  [ "$BACKEND" = cpu ] || ways+=("$BACKEND-bf16")
+  has_fp8 && ways+=("$BACKEND-fp8")
+  threads=$(($(nproc) / ${#ways[@]}))
+  for way in "${ways[@]}"; do
+    rm -rf "$where/ladder-$way"
+    SPARK_RL_CUDA="$where/libspark_cuda.so" measure "ladder-$way" "${LADDER_SECONDS:-280}" "$node" "$app/dist/cli/main.js" ladder \
+      --config quickstart --backend "${way%-*}" --compute "${way#*-}" --threads $((threads > 0 ? threads : 1)) \
+      --run "$where/ladder-$way" --json &
+    waiting+=($!)
   done
+  for way in "${waiting[@]}"; do wait "$way" || status=1; done
   return $status
 }
 
@@ -303,6 +311,33 @@ profile() {
     python3 bench/gpu-kernels.py "$measured/$name.csv" > "$measured/$name.json" && rm "$measured/$name.csv"
   done
   return $status
+}
+
+# Whole steps, one kernel behind the other at the clock that the power of all of them leaves.
+trace() {
+  [ -f "$BUILD/libgpu_trace.so" ] || { echo "no libgpu_trace.so, which the part build makes where there is CUPTI: skipped"; return 77; }
+  local compute name status=0
+  for compute in bf16 fp8; do
+    name=trace-$compute
+    [ $compute = bf16 ] || has_fp8 || continue
+    wanted $name || continue
+    LD_LIBRARY_PATH="$(cupti_folder):${LD_LIBRARY_PATH:-}" CUDA_INJECTION64_PATH="$(cd "$BUILD" && pwd)/libgpu_trace.so" \
+      SPARK_TRACE="$measured/$name.csv" timeout --foreground 90 "$BUILD/bench_train" --shape "$SHAPE" --layers "$LAYERS" --type bf16 sft \
+      --backend cuda --compute $compute --rank "$RANK" --tokens 4096 --length 4096 --loss all --repeats 5 --warmup 2 \
+      > "$logs/$name.log" 2>&1 || { tail -n 5 "$logs/$name.log"; status=1; continue; }
+    python3 bench/gpu-gaps.py "$measured/$name.csv" > "$measured/$name.json" || { rm -f "$measured/$name.json"; status=1; }
+    rm "$measured/$name.csv"
+  done
+  return $status
+}
+
+# Where the toolkit or a Python package has it.
+cupti_folder() {
+  local found
+  found="$(ls -d /usr/local/cuda*/targets/*/lib/libcupti.so.* /usr/local/cuda*/extras/CUPTI/lib64/libcupti.so.* 2> /dev/null | head -n 1)"
+  [ -n "$found" ] || found="$(python3 -c 'import glob, site
+print((glob.glob(site.getsitepackages()[0] + "/nvidia/*/lib/libcupti.so.*") or [""])[0])')"
+  dirname "$found"
 }
 
 # ncu's own account of one launch of each backward kernel of attention.

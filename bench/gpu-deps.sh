@@ -58,7 +58,7 @@ library() {
   cp -L "$found" "$stage/native/lib/$name"
   ln -s "$name" "$stage/native/lib/lib$1.so"
   ldd "$found" | awk '$2 == "=>" { print $3 }' |
-    grep -vE '/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|libgomp)\.so' |
+    { grep -vE '/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|libgomp)\.so' || true; } |  # none is fine
     while read -r need; do cp -L "$need" "$stage/native/lib/$(soname "$need")"; done
 }
 
@@ -78,9 +78,9 @@ built() {
   cmake -S native -B $build -DCMAKE_BUILD_TYPE=Release -DSPARK_NATIVE_ARCH=OFF -DSPARK_CUDA=ON \
     -DSPARK_CUDA_ARCHITECTURES="${CAPABILITY:-90a}-real" -DSPARK_FIXTURES_DIR=test/fixtures \
     -DCMAKE_BUILD_RPATH_USE_ORIGIN=ON ${cublas:+-DSPARK_CUBLAS_ROOT="$cublas"} > "$stage/built.log" 2>&1 &&
-    cmake --build $build -j "$(nproc)" --target spark_tests bench_train bench_gpu bench_soak spark_cuda spark_cuda_racecheck gpu_probe \
+    cmake --build $build -j "$(nproc)" --target spark_tests bench_train bench_gpu bench_soak spark_cuda spark_cuda_racecheck gpu_probe gpu_trace \
       >> "$stage/built.log" 2>&1 || { tail -20 "$stage/built.log" >&2; return 1; }
-  tar -C $build -czf "$folder/built.tar.gz" spark_tests bench_train bench_gpu bench_soak libspark_cuda.so libspark_cuda_racecheck.so gpu_probe
+  tar -C $build -czf "$folder/built.tar.gz" spark_tests bench_train bench_gpu bench_soak libspark_cuda.so libspark_cuda_racecheck.so gpu_probe libgpu_trace.so
 }
 
 # What running the ladder needs of node_modules, without what is for reading, for browsers or for other machines; of

@@ -4,8 +4,8 @@
 //
 // For every token of a text (a JSON list of ids, or a list of such lists) the whole distribution of the next one, by
 // BASE in fp32 (p) and by the other (q): the mean of KL(p ‖ q), and of the difference of the text's own log-probs. The
-// other is BASE with its projections rounded as cuda/fp8.cu rounds them, and OTHER.gguf, computed in fp32 as BASE is:
-// each figure is that of the rounding alone.
+// other is BASE with its projections rounded as cuda/fp8_rows.cu rounds them, and OTHER.gguf, computed in fp32 as BASE
+// is: each figure is that of the rounding alone.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -29,10 +29,11 @@ using nlohmann::json;
 
 namespace {
 
-// x (rows, cols) as products in e4m3 see it: each row divided by max |row| / 448, rounded, and multiplied again.
-void round_rows(float* to, const float* x, int64_t rows, int64_t cols) {
+// x (rows, cols) as products in e4m3 see it: each row divided by max |row| / 448, rounded, and multiplied again;
+// `least` is what counts as the largest of a row where that is less.
+void round_rows(float* to, const float* x, int64_t rows, int64_t cols, float least) {
   for (int64_t r = 0; r < rows; ++r, x += cols, to += cols) {
-    float most = 0x1p-100f;
+    float most = least;
     for (int64_t c = 0; c < cols; ++c) most = std::max(most, std::abs(bf16_to_float(float_to_bf16(x[c]))));
     const float inverse = kLargestE4m3 / most, scale = most / kLargestE4m3;
     for (int64_t c = 0; c < cols; ++c) {
@@ -49,13 +50,15 @@ class RoundingCpu final : public CpuBackend {
     std::vector<float> wide(static_cast<size_t>(rows * cols));
     dequantize(type, data, wide.data(), rows * cols);
     const std::shared_ptr<float[]> own(new float[wide.size()]);
-    round_rows(own.get(), wide.data(), rows, cols);
+    float most = 0;
+    for (const float value : wide) most = std::max(most, std::abs(value));
+    round_rows(own.get(), wide.data(), rows, cols, std::max(most * 0x1p-8f, 0x1p-40f));
     return {reinterpret_cast<const std::byte*>(own.get()), TensorType::F32, rows, cols, own};
   }
   void linear_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
                       const Activation* residual, int64_t M) override {
     rows_.resize(static_cast<size_t>(M * w.cols));
-    round_rows(rows_.data(), static_cast<const float*>(x), M, w.cols);
+    round_rows(rows_.data(), static_cast<const float*>(x), M, w.cols, 0x1p-100f);
     CpuBackend::linear_forward(y, rows_.data(), w, lora, residual, M);
   }
 

@@ -85,4 +85,8 @@ if(SPARK_BUILD_TESTS)  # not part of the backend: what the device's cuBLASLt has
     CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
   target_include_directories(gpu_probe SYSTEM PRIVATE ${SPARK_CUBLAS_INCLUDE})
   target_link_libraries(gpu_probe PRIVATE ${SPARK_CUBLAS_LIBRARY})
+  if(TARGET CUDA::cupti)  # when each kernel ran
+    add_library(gpu_trace SHARED ${SPARK_NATIVE_DIR}/bench/cupti/trace.cpp)
+    target_link_libraries(gpu_trace PRIVATE CUDA::cupti)
+  endif()
 endif()

@@ -323,6 +323,29 @@ TEST_CASE("fp8: LoRA's part, the residual and what dx holds are added as bf16 wo
   });
 }
 
+// What is saved: a product of LoRA's own, which would write all of y.
+TEST_CASE("fp8: LoRA has no product of its own while its columns fit") {
+  if (!is_tested("cuda fp8 emulated")) return;
+  const auto backend = emulated_fp8(false);
+  backend->enter();
+  constexpr int64_t M = 3, out = 48, in = 32;
+  const Weight weight = projection(*backend, std::vector<float>(out * in, 0.5f), out, in);
+  Device device(*backend);
+  const Doubles x = random_doubles("x", M * in), dy = random_doubles("dy", M * out);
+  auto *y = device.held(M * out, 9), *dx = device.held(M * in, 9);
+  for (const int64_t R : kRanks) {
+    CAPTURE(R);
+    const LowRankInputs up(M, out, R), down(M, in, R);
+    int64_t& products = cuda::emulated::counted().products;
+    products = 0;
+    backend->linear_forward(y, device.activations(x), weight, up.on(device, *backend, true), nullptr, M);
+    CHECK(products == (R <= 32 ? 1 : 2));
+    products = 0;
+    backend->linear_backward(dx, device.activations(dy), weight, down.on(device, *backend, false), M, false);
+    CHECK(products == (R <= 64 ? 1 : 2));
+  }
+}
+
 // With W of zeros all of y is LoRA's part. u and B are each off by 2^-9 as two digits and y by 2^-9 as bf16; below 2^-6
 // of the mean, where a large digit has fewer bits and a small one none, by 2^-10 of it. bf16 itself, which u and B are
 // read from, is not seen by the reference either: 2^-9 each.
