@@ -189,6 +189,10 @@ void products(Bench& bench, Backend& backend, const Sizes& s) {
             [&] { backend.linear_backward(y, x, down, {du, S, s.R, wide}, s.N, false); });
   bench.row("lora_up_backward (gate)", 4 * n * r * F, 2 * n * F,
             [&] { backend.lora_up_backward(du, db, y, F, u, S, b, 2, s.N, F, s.R); });
+  bench.row("lora_up_backward (q)", 4 * n * r * C, 2 * n * C,
+            [&] { backend.lora_up_backward(du, db, y, C, u, S, b, 2, s.N, C, s.R); });
+  bench.row("lora_up_backward (k)", 4 * n * r * (K * D), 2 * n * (K * D),
+            [&] { backend.lora_up_backward(du, db, y, K * D, u, S, b, 2, s.N, K * D, s.R); });
   bench.row("lora_down_backward (gate, up)", 4 * n * r * C, 2 * n * C,
             [&] { backend.lora_down_backward(da, du, x, s.N, C, S); });
 }

@@ -63,6 +63,7 @@ CudaBackend::CudaBackend(int device, const CudaOptions& options)
       stream_(open_device(device)),
       products_(std::make_unique<Products>(stream_)) {
   try {
+    lora_blocks_ = blocks_of_lora_pass();
     choose_attention(options);
     if (compute_ == Compute::Fp8) require_fp8();
   } catch (...) {

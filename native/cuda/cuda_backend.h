@@ -100,12 +100,19 @@ class CudaBackend final : public Backend {
   void choose_attention(const CudaOptions& options);  // attention_choice.cu
   bool has_hopper_code();
   double attention_difference(int64_t D);
+  // ---- lora_pass.cu: du and dB from one pass over dy
+  static int64_t blocks_of_lora_pass();                             // that the current device runs at a time
+  size_t lora_pass_bytes(int64_t M, int64_t out, int64_t R) const;  // in kRows; 0: two products are better
+  // False, and nothing done, where these sizes and addresses are not for it.
+  bool lora_pass(Activation* du, float* db, const Activation* dy, int64_t dy_stride, const Activation* u,
+                 int64_t stride, const Activation* b, float scale, int64_t M, int64_t out, int64_t R);
   void gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C, int64_t stride);
 
   int device_;
   Compute compute_;
   int64_t head_panel_;
   Stream stream_{};
+  int64_t lora_blocks_ = 0;  // blocks_of_lora_pass; 0: its blocks need more shared memory than the device has
   AttentionKernels attention_ = AttentionKernels::Ampere;
   std::string attention_text_;  // which, and why not the other
   size_t allocated_ = 0, weight_bytes_ = 0;

@@ -19,6 +19,7 @@ void enter_device(int device);
 std::string describe_device(int device);  // name, memory, compute capability, CUDA of the driver and of this build
 bool has_warpgroup_products(int device);  // Hopper's wgmma, which no other generation has
 int multiprocessors();                    // of the current one
+size_t shared_bytes();                    // of its shared memory that a block may have
 
 size_t free_bytes();
 void* device_allocate(size_t bytes);  // throws out_of_memory; aligned to 256 bytes

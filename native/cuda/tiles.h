@@ -164,6 +164,11 @@ struct Tile {
     const int lane = threadIdx.x % kWarp;
     return load_matrices<false>(eight(row + lane % 16, col + lane / 16 * 8));
   }
+  // a of the tile's transpose: its rows are the tile's columns from `col`, its columns the tile's rows from `row`
+  __device__ Fragment a_transposed(int row, int col) const {
+    const int lane = threadIdx.x % kWarp;
+    return load_matrices<true>(eight(row + lane % 8 + lane / 16 * 8, col + lane / 8 % 2 * 8));
+  }
   // b for rows k and columns n of the product, where the tile holds n as rows: words 0, 1 for n to n + 7, words 2, 3
   // for the next eight
   __device__ Fragment b_by_columns(int n, int k) const {

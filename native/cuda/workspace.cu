@@ -30,6 +30,8 @@ size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
     if (!loads_as_bf16(p.type)) unpacked = std::max(unpacked, p.rows * p.cols);
     if (p.R > 0) joined = std::max(joined, p.M * (std::min(p.rows, p.cols) + p.R));
   }
+  size_t pass = 0;  // bytes of LoRA's sums over parts of dy, in that place too
+  for (const auto& l : sizes.lora_up_backward) pass = std::max(pass, lora_pass_bytes(l.M, l.width, l.R));
   int64_t head = 0, head_gradient = 0;  // values of a packed output projection, and M · in of it
   for (const auto& p : sizes.output) {
     widest = std::max({widest, p.rows, p.cols});
@@ -42,7 +44,7 @@ size_t CudaBackend::workspace_bytes(const OpSizes& sizes) const {
   const int64_t panel = std::min(head, std::max(head_panel_, widest));
   if (panel < head) sums = std::max(sums, head_gradient);  // the panels' sum
   const int64_t weights = std::max(unpacked + margin, panel);
-  const size_t rows = std::max(static_cast<size_t>(joined) * sizeof(Bf16), static_cast<size_t>(eighth));
+  const size_t rows = std::max({static_cast<size_t>(joined) * sizeof(Bf16), static_cast<size_t>(eighth), pass});
   return static_cast<size_t>(weights) * sizeof(Bf16) + rows + static_cast<size_t>(sums) * sizeof(float) +
          Products::kWorkspace;
 }

@@ -120,7 +120,7 @@ struct OpSizes {
   };
   std::set<Attention> attention;
   std::set<Product> linear, output;
-  std::set<LowRank> lora;
+  std::set<LowRank> lora, lora_up_backward;  // all of them, and this one's alone
 };
 
 class Backend {

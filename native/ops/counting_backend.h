@@ -92,7 +92,7 @@ class CountingBackend final : public Backend {
   void lora_rows_backward(float*, const Activation*, const RowsByToken&, int64_t) override {}
   void lora_up_backward(Activation*, float*, const Activation*, int64_t, const Activation*, int64_t, const Activation*,
                         float, int64_t M, int64_t out, int64_t R) override {
-    needs_.lora.insert({out, M, R});
+    needs_.lora.insert({out, M, R}), needs_.lora_up_backward.insert({out, M, R});
   }
   void lora_down_backward(float*, const Activation*, const Activation*, int64_t M, int64_t in, int64_t S) override {
     needs_.lora.insert({in, M, S});

@@ -36,6 +36,62 @@ Doubles reference(const Shape& s, const Doubles& w, const Doubles& xabb) {
   return y;
 }
 
+// dy (M, out) as lora_up_backward reads it, and u and du (M, R) as columns of stacks (M, S).
+struct UpShape {
+  int64_t M, out, R, S, column, dy_stride;
+  bool once = true;  // whether the device reads dy once (native/cuda/lora_pass.cu)
+};
+
+// What one call of lora_up_backward is given on a backend, and gives.
+struct Up {
+  UpShape s;
+  Doubles dy, u, b;  // (M, dy_stride), (M, S), (out, R)
+
+  explicit Up(const UpShape& shape) : s(shape), u(random_doubles("u", s.M * s.S)), b(random_doubles("b", s.out * s.R)) {
+    constexpr int64_t kDistinct = 100003;
+    const Doubles some = random_doubles("dy", kDistinct);
+    for (int64_t i = 0; i < s.M * s.dy_stride; ++i) dy.push_back(some[static_cast<size_t>(i % kDistinct)]);
+  }
+
+  struct Result {
+    Doubles du, db;  // (M, S) that held 9, and (out, R) that held 0.5
+  };
+  // `offset` values behind an aligned address, where u lies
+  Result run(Backend& backend, int64_t offset = 0) const {
+    Device device(backend);
+    Doubles moved(static_cast<size_t>(offset), 0.0);
+    moved.insert(moved.end(), u.begin(), u.end());
+    auto* du = device.held(s.M * s.S, 9);
+    float* db = device.filled(s.out * s.R, 0.5f);
+    const Activation *dys = device.activations(dy), *us = device.activations(moved), *bs = device.activations(b);
+    backend.lora_up_backward(backend.at(du, s.column), db, dys, s.dy_stride, backend.at(us, offset + s.column), s.S, bs,
+                             kScale, s.M, s.out, s.R);
+    const auto got = device.values(du, s.M * s.S), sums = device.host(db, s.out * s.R);
+    return {{got.begin(), got.end()}, {sums.begin(), sums.end()}};
+  }
+  Result expected() const {
+    Result r{Doubles(static_cast<size_t>(s.M * s.S), 9.0), Doubles(static_cast<size_t>(s.out * s.R), 0.5)};
+    for (int64_t m = 0; m < s.M; ++m) {
+      double* du = r.du.data() + m * s.S + s.column;
+      std::fill_n(du, s.R, 0.0);
+      for (int64_t o = 0; o < s.out; ++o) {
+        const double own = dy[static_cast<size_t>(m * s.dy_stride + o)];
+        for (int64_t k = 0; k < s.R; ++k) {
+          du[k] += kScale * own * b[static_cast<size_t>(o * s.R + k)];
+          r.db[static_cast<size_t>(o * s.R + k)] += own * u[static_cast<size_t>(m * s.S + s.column + k)];
+        }
+      }
+    }
+    return r;
+  }
+};
+
+// Of one strip of columns or several, of one run of rows or several, that end anywhere; then what is not for that pass.
+const UpShape kUpShapes[] = {
+    {300, 264, 8, 48, 40, 264},        {257, 1040, 16, 48, 16, 1040},     {777, 520, 32, 96, 32, 520},
+    {256, 256, 24, 24, 0, 264},        {300, 264, 64, 64, 0, 264, false}, {300, 264, 8, 20, 8, 264, false},
+    {300, 264, 12, 24, 0, 264, false}, {300, 264, 8, 16, 8, 268, false},  {255, 256, 8, 8, 0, 256, false}};
+
 template <class T>
 Doubles part(const std::vector<T>& v, int64_t from, int64_t n) {
   return {v.begin() + from, v.begin() + from + n};
@@ -177,4 +233,53 @@ OP_TEST_CASE("LoRA on the embedding: rows of A by token, a token's gradient from
     CHECK(distance(part(got, 0, V * R), plus(part(gradient, 0, V * R), 0.5)) < tolerance.activations);
     CHECK(distance(part(got, V * R, C * R), plus(part(gradient, V * R, C * R), 0.5)) < tolerance.activations);
   }
+}
+
+TEST_CASE("LoRA's backward pass over large dy: du among the columns of its stack, dB") {
+  each_tested([](const TestedBackend& tested) {
+    const auto backend = tested.make();
+    backend->enter();
+    tested_compute() = backend->compute();
+    std::vector<UpShape> shapes(std::begin(kUpShapes), std::end(kUpShapes));
+    if (tested.name == "cuda") {  // so many rows for a block that it uses every stage of its ring several times
+      shapes.insert(shapes.end(), {{4095, 4104, 16, 48, 16, 4104}, {4095, 4104, 32, 32, 0, 4104}});
+    }
+    const cuda::emulated::Counted& counted = cuda::emulated::counted();
+    for (const UpShape& s : shapes) {
+      CAPTURE(s.M);
+      CAPTURE(s.out);
+      CAPTURE(s.R);
+      const Up up(s);
+      const int64_t products = counted.products;
+      const Up::Result got = up.run(*backend), expected = up.expected();
+      if (tested.slow) CHECK(counted.products - products == (s.once ? 0 : 2));
+      CHECK(distance(got.du, expected.du) < tested.tolerance.activations);
+      CHECK(distance(got.db, expected.db) < tested.tolerance.exact);
+    }
+  });
+  tested_compute() = Compute::F32;
+}
+
+TEST_CASE("LoRA's pass over dy: the same bits twice, those of two products but for rounding, the scratch as planned") {
+  tested_compute() = Compute::Bf16;
+  const auto backend = emulated_cuda(false);
+  backend->enter();
+  const cuda::emulated::Counted& counted = cuda::emulated::counted();
+  const Up up({400, 520, 16, 16, 0, 520});
+  const int64_t held = counted.held, products = counted.products;
+  const Up::Result once = up.run(*backend), again = up.run(*backend);
+  CHECK(counted.products == products);
+  CHECK(once.du == again.du);
+  CHECK(once.db == again.db);
+  OpSizes sizes;
+  sizes.lora_up_backward.insert({up.s.out, up.s.M, up.s.R});
+  CHECK(counted.held - held ==
+        static_cast<int64_t>(backend->workspace_bytes(sizes)) - int64_t{cuda::Products::kWorkspace});
+  CHECK(counted.held > held);
+
+  const Up::Result apart = up.run(*backend, 1);  // u at an address that is not a vector's
+  CHECK(counted.products == products + 2);
+  CHECK(distance(once.du, apart.du) < 0x1p-8);
+  CHECK(distance(once.db, apart.db) < kCuda.exact);
+  tested_compute() = Compute::F32;
 }

@@ -23,6 +23,7 @@ void enter_device(int) { require_device(); }
 std::string describe_device(int) { return "none: every thread runs on the host"; }
 bool has_warpgroup_products(int) { return emulated::hopper(); }
 int multiprocessors() { return 3; }  // few: a block gets several tiles
+size_t shared_bytes() { return size_t{227} << 10; }
 
 size_t free_bytes() { return size_t{1} << 32; }
 
