@@ -101,7 +101,7 @@ node_and_package() {
   npx cmake-js build --out build-travel --CDSPARK_NATIVE_ARCH=OFF --CDSPARK_CUDA=OFF > "$stage/addon.log" 2>&1 ||
     { tail -20 "$stage/addon.log" >&2; return 1; }
   cp build-travel/Release/*.node "$app/build/Release/"
-  cp -r configs data package.json "$app/"
+  cp -r configs data src scripts package.json "$app/"
   cp -L "$(command -v node)" "$app/node"
   strip "$app/node"
   packages | tar -xf - -C "$app"
