@@ -16,6 +16,7 @@
 #include <algorithm>
 
 #include "core/fp8.h"
+#include "cuda/row_part.h"
 #include "cuda/vectors.h"
 
 #ifndef SPARK_CUDA_EMULATED
@@ -61,26 +62,50 @@ struct Digits {
   }
 };
 
-// c, for every thread of a whole warp
-__device__ float balance(const Fp8Columns& lora) {
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const bool has = lane < lora.parts;
-  const float largest = warp_max(has ? lora.ratios[lane] : 0);
-  const float sum = warp_sum(has ? lora.ratios[Fp8Columns::kRatios + lane] : 0);
-  return fmaxf(fmaxf(sqrtf(sum / static_cast<float>(lora.n * lora.R)), largest / kLargestE4m3), kLeastBalance);
-}
+// What measure_factor left, one part a lane of a whole warp, and c from it. Two steps, because what is loaded first is
+// there when it is needed.
+struct Ratios {
+  float largest, sum;
+  __device__ static Ratios load(const Fp8Columns& lora) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    if (lane >= lora.parts) return {0, 0};
+    return {lora.ratios[lane], lora.ratios[Fp8Columns::kRatios + lane]};
+  }
+  __device__ float balance(const Fp8Columns& lora) const {
+    const float mean = warp_sum(sum) / static_cast<float>(lora.n * lora.R);
+    return fmaxf(fmaxf(sqrtf(mean), warp_max(largest) / kLargestE4m3), kLeastBalance);
+  }
+};
 
-// One block per part: ratios = largest and sum of |factor| / scale over the values that fall to it
+// One block per part: ratios = largest and sum of |factor| / scale over the rows that fall to it, a thread a row
 __global__ void measure_factor(Fp8Columns lora) {
   __shared__ float shared[kThreads / kWarp];
   float largest = 0, sum = 0;
-  const bool by_rows = lora.rank == 1;  // neighbours in memory are ranks of a row
-  const int64_t count = lora.n * lora.R;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) {
-    const int64_t row = by_rows ? i / lora.R : i % lora.n, r = by_rows ? i % lora.R : i / lora.n;
-    const float ratio = fabsf(widen(lora.factor[row * lora.row + r * lora.rank])) / lora.w.scales[row];
-    largest = fmaxf(largest, ratio);  // NaN is passed over, here
-    sum += ratio;
+  for (int64_t row = int64_t{blockIdx.x} * kThreads + threadIdx.x; row < lora.n; row += int64_t{gridDim.x} * kThreads) {
+    float most = 0, all = 0;
+    const Bf16* from = lora.factor + row * lora.row;
+    const auto take = [&](float value) {
+      most = fmaxf(most, fabsf(value));  // NaN is passed over, here
+      all += fabsf(value);
+    };
+    if (lora.rank == 1 && lora.R % kVector == 0) {
+      for (int64_t r = 0; r < lora.R; r += kVector) {
+        const auto values = Values<kVector>::load(from + r);
+        SPARK_UNROLL
+        for (int i = 0; i < kVector; ++i) take(values.at[i]);
+      }
+    } else {
+      constexpr int kAtOnce = 8;  // loads
+      for (int64_t r = 0; r < lora.R; r += kAtOnce) {
+        float values[kAtOnce];
+        SPARK_UNROLL
+        for (int i = 0; i < kAtOnce; ++i) values[i] = r + i < lora.R ? widen(from[(r + i) * lora.rank]) : 0.0f;
+        SPARK_UNROLL
+        for (int i = 0; i < kAtOnce; ++i) take(values[i]);
+      }
+    }
+    const float inverse = 1 / lora.w.scales[row];
+    largest = fmaxf(largest, most * inverse), sum += all * inverse;
   }
   sum = block_sum<kThreads>(sum, shared);
   largest = warp_max(largest);
@@ -94,58 +119,61 @@ __global__ void measure_factor(Fp8Columns lora) {
 
 // A thread a value of the factor: its four columns of w
 __device__ void put_factor(const Fp8Columns& lora, int64_t at) {
-  const float c = balance(lora);
-  const int64_t width = Fp8Columns::width(lora.R), padding = width - Fp8Columns::kDigits * lora.R;
-  if (at >= lora.n * lora.R) return;
-  const int64_t row = at / lora.R, r = at % lora.R;
-  const Digits digits(widen(lora.factor[row * lora.row + r * lora.rank]) / lora.w.scales[row] / c);
+  const auto ratios = Ratios::load(lora);
+  const bool exists = at < lora.n * lora.R;
+  const int64_t row = exists ? at / lora.R : 0, r = exists ? at % lora.R : 0;
+  const float value = widen(lora.factor[row * lora.row + r * lora.rank]) / lora.w.scales[row];
+  const Digits digits(value / ratios.balance(lora));
+  if (!exists) return;
   uint8_t* to = lora.w.values + row * lora.w.stride + lora.first;
   to[r] = digits.high, to[lora.R + r] = digits.high;
   to[2 * lora.R + r] = digits.low, to[3 * lora.R + r] = digits.low;
-  for (int64_t i = r; i < padding; i += lora.R) to[Fp8Columns::kDigits * lora.R + i] = 0;
+  const int64_t own = Fp8Columns::kDigits * lora.R, padding = Fp8Columns::width(lora.R) - own;
+  for (int64_t i = r; i < padding; i += lora.R) to[own + i] = 0;
 }
 
-// One block per row, which is kept in shared memory between finding its largest value and dividing: each thread reads
-// back what it put there itself. Blocks past the last row put the factor.
-__global__ void quantise(Fp8Rows to, const Bf16* x, int64_t rows, int64_t cols, int64_t stride, const float* least,
+// The first blocks put the factor; then one block per row.
+template <int HELD>
+__global__ void quantise(Fp8Rows to, const Bf16* x, unsigned putting, int64_t cols, int64_t stride, const float* least,
                          Fp8Columns lora) {
-  SPARK_DYNAMIC_SHARED(Bf16, kept);  // (cols)
   __shared__ float shared[kThreads / kWarp];
-  const int64_t row = blockIdx.x;
-  if (row >= rows) return put_factor(lora, (row - rows) * kThreads + threadIdx.x);
+  if (blockIdx.x < putting) return put_factor(lora, int64_t{blockIdx.x} * kThreads + threadIdx.x);
+  const int64_t row = blockIdx.x - putting;
   x += row * stride;
   uint8_t* own = to.values + row * to.stride;
-  const float c = lora.R > 0 ? balance(lora) : 0;
+  RowPart<kVector, kThreads, HELD> part;
+  part.ask(x, cols);
+  const auto ratios = Ratios::load(lora);
+  const int r = static_cast<int>(threadIdx.x);  // of LoRA's: there are more threads than ranks that fit
+  const float u = r < lora.R ? widen(lora.u[row * lora.stride + r]) : 0.0f;
   float most = least ? fmaxf(*least, kLeastScaled) : kLeastScaled;
-  for (int64_t i = int64_t{threadIdx.x} * kVector; i < cols; i += kThreads * kVector) {
-    const auto values = Values<kVector>::load(x + i);
-    values.store(kept + i);
+  each_part<kVector, kThreads, HELD>(cols, [&](int k, int64_t col) {
+    const auto values = part.at(x, k, col);
     SPARK_UNROLL
-    for (int j = 0; j < kVector; ++j) most = fmaxf(most, fabsf(values.at[j]));  // NaN is passed over
-  }
-  for (int64_t r = threadIdx.x; r < lora.R; r += kThreads)
-    most = fmaxf(most, fabsf(widen(lora.u[row * lora.stride + r]) * c));
-  most = warp_max(most);
+    for (int i = 0; i < kVector; ++i) most = fmaxf(most, fabsf(values.at[i]));  // NaN is passed over
+  });
+  const float scaled = lora.R > 0 ? u * ratios.balance(lora) : 0;
+  most = warp_max(fmaxf(most, fabsf(scaled)));
   if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = most;
   __syncthreads();
   SPARK_UNROLL
   for (int i = 0; i < kThreads / kWarp; ++i) most = fmaxf(most, shared[i]);
   const float inverse = kLargestE4m3 / most;
-  for (int64_t i = int64_t{threadIdx.x} * kVector; i < cols; i += kThreads * kVector) {
-    auto values = Values<kVector>::load(kept + i);
+  each_part<kVector, kThreads, HELD>(cols, [&](int k, int64_t col) {
+    auto values = part.at(x, k, col);
     SPARK_UNROLL
-    for (int j = 0; j < kVector; ++j) values.at[j] *= inverse;
-    *reinterpret_cast<uint2*>(own + i) = {narrow_four(values.at), narrow_four(values.at + 4)};
-  }
+    for (int i = 0; i < kVector; ++i) values.at[i] *= inverse;
+    *reinterpret_cast<uint2*>(own + col) = {narrow_four(values.at), narrow_four(values.at + 4)};
+  });
+  if (r == 0) to.scales[row] = most / kLargestE4m3;
   own += cols;
-  for (int64_t r = threadIdx.x; r < lora.R; r += kThreads) {
-    const Digits digits(widen(lora.u[row * lora.stride + r]) * c * inverse);
+  if (r < lora.R) {
+    const Digits digits(scaled * inverse);
     own[r] = digits.high, own[2 * lora.R + r] = digits.high;
     own[lora.R + r] = digits.low, own[3 * lora.R + r] = digits.low;
   }
-  const int64_t width = lora.R > 0 ? Fp8Columns::width(lora.R) : 0;
-  for (int64_t i = Fp8Columns::kDigits * lora.R + threadIdx.x; i < width; i += kThreads) own[i] = 0;
-  if (threadIdx.x == 0) to.scales[row] = most / kLargestE4m3;
+  if (lora.R == 0) return;
+  for (int64_t i = Fp8Columns::kDigits * lora.R + r; i < Fp8Columns::width(lora.R); i += kThreads) own[i] = 0;
 }
 
 __global__ void largest_scale(float* least, const float* scales, int64_t rows) {
@@ -164,11 +192,15 @@ __global__ void largest_scale(float* least, const float* scales, int64_t rows) {
 
 void quantise_rows(Fp8Rows to, const Bf16* x, int64_t rows, int64_t cols, int64_t stride, const float* least,
                    Fp8Columns lora, Stream stream) {
-  const unsigned more = blocks_for(lora.n * lora.R, kThreads);
-  lora.parts = static_cast<int>(std::min(more, static_cast<unsigned>(Fp8Columns::kRatios)));
-  if (more > 0) launch(measure_factor, dim3(static_cast<unsigned>(lora.parts)), kThreads, 0, stream, lora);
-  launch(quantise, dim3(static_cast<unsigned>(rows) + more), kThreads, static_cast<size_t>(cols) * sizeof(Bf16), stream,
-         to, x, rows, cols, stride, least, lora);
+  const unsigned putting = blocks_for(lora.n * lora.R, kThreads);
+  if (putting > 0) {
+    lora.parts = static_cast<int>(std::min(blocks_for(lora.n, kThreads), static_cast<unsigned>(Fp8Columns::kRatios)));
+    launch(measure_factor, dim3(static_cast<unsigned>(lora.parts)), kThreads, 0, stream, lora);
+  }
+  with_held<kVector, kThreads>(cols, [&](auto held) {
+    launch(quantise<held()>, dim3(static_cast<unsigned>(rows) + putting), kThreads, 0, stream, to, x, putting, cols,
+           stride, least, lora);
+  });
 }
 
 void find_least(float* least, const float* scales, int64_t rows, Stream stream) {

@@ -135,8 +135,10 @@ Weight projection(Backend& backend, const std::vector<float>& w, int64_t out, in
 struct Sizes {
   int64_t M, out, in;
 };
-// The last two have rows for more than one turn of a block, either way round.
-constexpr Sizes kSizes[] = {{1, 16, 16}, {5, 32, 48}, {33, 48, 16}, {2, 16, 2064}, {2, 2064, 16}};
+// The last have rows for more than one turn of a block, either way round, and of each length that registers hold or
+// not.
+constexpr Sizes kSizes[] = {{1, 16, 16},   {5, 32, 48},   {33, 48, 16},  {2, 2064, 16},
+                            {2, 16, 4112}, {1, 16, 8208}, {1, 16, 16400}};
 
 }  // namespace
 

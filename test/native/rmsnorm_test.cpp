@@ -42,3 +42,31 @@ OP_TEST_CASE("rmsnorm") {
     CHECK(distance(device.values(dx, M * C), plus(expected, 0.5)) < tolerance.activations);
   }
 }
+
+// Rows for more than a warp, of each length that a block's registers hold or not. Their gradient by its equation
+// (cuda/rmsnorm.cu); the test above holds that to differences.
+OP_TEST_CASE("rmsnorm of long rows") {
+  for (const auto& [M, C] :
+       std::vector<std::pair<int64_t, int64_t>>{{3, 1032}, {2, 1033}, {2, 4104}, {1, 8200}, {1, 16392}}) {
+    CAPTURE(C);
+    Device device(backend);
+    const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
+    auto *dx = device.held(M * C, 0.5), *y = device.held(M * C, 9);
+    float* rstd = device.filled(M, 0);
+    const auto weight = device.vector(w);
+    backend.rmsnorm_forward(y, rstd, device.activations(x), weight, static_cast<float>(kEpsilon), M);
+    CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance.activations);
+    backend.rmsnorm_backward(dx, device.activations(dy), device.activations(x), rstd, weight, M);
+    const Doubles scales = reference_rstd(x, M, C);
+    Doubles expected;
+    for (int64_t m = 0; m < M; ++m) {
+      double dot = 0;
+      for (int64_t c = 0; c < C; ++c) dot += dy[m * C + c] * w[c] * x[m * C + c];
+      const double back = scales[m] * scales[m] * dot / static_cast<double>(C);
+      for (int64_t c = 0; c < C; ++c) {
+        expected.push_back(0.5 + scales[m] * (dy[m * C + c] * w[c] - x[m * C + c] * back));
+      }
+    }
+    CHECK(distance(device.values(dx, M * C), expected) < tolerance.activations);
+  }
+}
