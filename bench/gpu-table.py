@@ -252,6 +252,18 @@ def main():
         print(f"\nkernels of two steps of four blocks{', fp8' if name.endswith('fp8') else ''}")
         for kernel in measurements[name]["kernels"][:12]:
             print(f"  {kernel['ms']:9.3f} ms {100 * kernel['share']:5.1f} % {kernel['calls']:6d} x  {kernel['name']}")
+    for name in ("trace-bf16", "trace-fp8"):
+        if name in measurements:
+            print_trace(name.removeprefix("trace-"), measurements[name])
+
+
+def print_trace(compute, trace):
+    print(
+        f"\na step of {trace['span_ms']:.1f} ms as it ran, {compute}: {trace['launches']} kernels of {trace['kernels_ms']:.1f} ms, "
+        f"gaps {trace['gaps_ms']:.1f} ms ({trace['gap_us_median']:.1f} µs at the median)"
+    )
+    for kernel in trace["kernels"][:16]:
+        print(f"  {kernel['ms']:9.3f} ms {100 * kernel['share']:5.1f} % {kernel['calls']:6d} x  {kernel['name']}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@
 // Rounding to e4m3 is off by 2^-5 of a value at most on average over its binade and 2^-4 at worst, below max / 28672 by
 // as much as half a step: max / 458752. A row of zeros has the scale of kLeast and stays zeros; NaN stays NaN, and ∞
 // makes NaN of its row: its scale is ∞.
-#include <cstdlib>
-
 #include "cuda/cuda_backend.h"
 #include "cuda/fp8_rows.h"
 #include "cuda/memory.h"
@@ -96,8 +94,7 @@ void CudaBackend::fp8_product(Activation* c, const Activation* x, const Fp8Rows&
                               bool by_rows, const Activation* addend, int64_t M, int64_t n, int64_t k) {
   const int64_t row = by_rows ? lora.R : 1, rank = by_rows ? 1 : n;
   const int64_t width = Fp8Columns::width(lora.R);
-  static const bool trial = !std::getenv("SPARK_TRIAL_FP8_COLUMNS") || *std::getenv("SPARK_TRIAL_FP8_COLUMNS") != '0';
-  const bool joins = lora.u && width <= margin && trial;
+  const bool joins = lora.u && width <= margin;
   if (lora.u && !joins) {
     products_->run({M, n, lora.R, {lora.u, lora.stride}, {lora.factor, by_rows ? lora.R : n, by_rows}, c, n, addend});
     addend = c;

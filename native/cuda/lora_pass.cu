@@ -10,8 +10,6 @@
 // Scratch in fp32 is written and read once: 4 R / kStrip and 4 R / (rows of a run) of dy's bytes, 12 % and 6 % for R =
 // 16 at (4096, 14336) on 132 multiprocessors. With R above kMostRank that and the registers are too much.
 #include <algorithm>
-#include <cstdlib>
-#include <string_view>
 
 #include "cuda/cuda_backend.h"
 #include "cuda/memory.h"
@@ -237,11 +235,7 @@ __global__ void add_blocks(Bf16* du, int64_t stride, float* db, float scale, Pas
 
 }  // namespace
 
-int64_t CudaBackend::blocks_of_lora_pass() {
-  const char* trial = std::getenv("SPARK_TRIAL_LORA_PASS");  // TRIAL: 0 keeps the two products
-  if (trial && std::string_view(trial) == "0") return 0;     // TRIAL
-  return shared_bytes() >= kMostShared ? multiprocessors() : 0;
-}
+int64_t CudaBackend::blocks_of_lora_pass() { return shared_bytes() >= kMostShared ? multiprocessors() : 0; }
 
 size_t CudaBackend::lora_pass_bytes(int64_t M, int64_t out, int64_t R) const {
   if (lora_blocks_ == 0 || M < kLeastRows || out < kLeastOut || out % kVector || R % kVector || R > kMostRank) return 0;

@@ -81,7 +81,8 @@ Doubles rounded(const Doubles& x, int64_t rows, int64_t cols, bool frozen = fals
     for (int64_t c = 0; c < cols; ++c) most = std::max(most, static_cast<float>(std::abs(x[r * cols + c])));
     const float inverse = 448 / most, scale = most / 448;
     for (int64_t c = 0; c < cols; ++c) {
-      all.push_back(nearest_e4m3(static_cast<double>(static_cast<float>(x[r * cols + c]) * inverse)) * scale);
+      const uint8_t code = float_to_e4m3(static_cast<float>(x[r * cols + c]) * inverse);  // the nearest: tested above
+      all.push_back(static_cast<double>(e4m3_to_float(code)) * static_cast<double>(scale));
     }
   }
   return all;
