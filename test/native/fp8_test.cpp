@@ -136,10 +136,8 @@ Weight projection(Backend& backend, const std::vector<float>& w, int64_t out, in
 struct Sizes {
   int64_t M, out, in;
 };
-// The last have rows for more than one turn of a block, either way round, and of each length that registers hold or
-// not.
-constexpr Sizes kSizes[] = {{1, 16, 16},   {5, 32, 48},   {33, 48, 16},  {2, 2064, 16},
-                            {2, 16, 4112}, {1, 16, 8208}, {1, 16, 16400}};
+// The last two have rows for more than one turn of a block, either way round.
+constexpr Sizes kSizes[] = {{1, 16, 16}, {5, 32, 48}, {33, 48, 16}, {2, 16, 2064}, {2, 2064, 16}};
 
 }  // namespace
 
@@ -169,6 +167,30 @@ TEST_CASE("fp32 to e4m3 and back") {
     CAPTURE(x);
     CHECK(static_cast<double>(e4m3_to_float(float_to_e4m3(x))) == nearest_e4m3(static_cast<double>(x)));
     CHECK(e4m3_to_float(float_to_e4m3(-x)) == -e4m3_to_float(float_to_e4m3(x)));
+  }
+}
+
+// The kernel by itself: one row of each length that a block's registers hold or not, to the bit.
+TEST_CASE("fp8: rows of any length are quantised") {
+  cuda::emulated::descending_order(false);
+  for (const int64_t cols : {1024, 4112, 8208, 16400}) {
+    CAPTURE(cols);
+    const Doubles values = random_doubles("x", cols);
+    std::vector<cuda::Bf16> x;
+    float most = 0;
+    std::vector<float> kept;
+    for (const double value : values) {
+      x.push_back({float_to_bf16(static_cast<float>(value))});
+      kept.push_back(bf16_to_float(x.back().bits));
+      most = std::max(most, std::abs(kept.back()));
+    }
+    std::vector<uint8_t> codes(cols);
+    float scale = 0;
+    cuda::quantise_rows({codes.data(), cols, &scale}, x.data(), 1, cols, cols, nullptr, {}, {});
+    CHECK(scale == most / 448);
+    int64_t wrong = 0;
+    for (int64_t c = 0; c < cols; ++c) wrong += codes[c] != float_to_e4m3(kept[c] * (448 / most));
+    CHECK(wrong == 0);
   }
 }
 
@@ -293,6 +315,7 @@ TEST_CASE("fp8: LoRA's part, the residual and what dx holds are added as bf16 wo
       CAPTURE(in);
       for (const int64_t R : kRanks) {
         if (R > 7 && out != 48) continue;
+        if (R == 7 && M == 2) continue;  // emulating long rows takes long
         CAPTURE(R);
         Device device(backend);
         const Doubles x = random_doubles("x", M * in), w = random_doubles("w", out * in),
