@@ -17,9 +17,7 @@ export function readAmounts(plain: string): Amounts {
     .replace(/×|·/g, ' * ')
     .replace(/°\s*([CFRK])\b/g, (_, scale: string) => (scale === 'K' ? ' K' : ` deg${scale}`))
     .replace(/°/g, ' deg');
-  const done = percentages(signs)
-    .replace(/ {2,}/g, ' ')
-    .trim();
+  const done = percentages(signs).replace(/ {2,}/g, ' ').trim();
   return money === undefined ? { text: done } : { text: done, money };
 }
 
@@ -83,7 +81,9 @@ function scientific(text: string): string {
     if (sign === '*' && !divided) return all;
     const usual = Number(digits) >= 1 && Number(digits) < 10;
     if (divided && (sign === '*' || !usual)) {
-      throw new Error(`/ ${all.trim()} can be read in two ways; write / (${all.trim()}) or brackets around what is divided`);
+      throw new Error(
+        `/ ${all.trim()} can be read in two ways; write / (${all.trim()}) or brackets around what is divided`,
+      );
     }
     return `${digits.endsWith('.') ? digits.slice(0, -1) : digits}e${exponent}`;
   });

@@ -100,7 +100,10 @@ export class Calculator {
       if (!(error instanceof Inexact)) throw error;
     }
     const scope = new Map<string, unknown>([...literals].map(([name, digits]) => [name, Number(digits)]));
-    const value = lastEntry(this.math, readable(() => tree.compile().evaluate(scope as unknown as object) as unknown));
+    const value = lastEntry(
+      this.math,
+      readable(() => tree.compile().evaluate(scope as unknown as object) as unknown),
+    );
     if (value === undefined || value === null) throw new Error('the expression has no value');
     if (typeof value === 'function') {
       throw new Error('the expression defines a function; write an expression with a value');
@@ -123,17 +126,22 @@ function readable<T>(work: () => T): T {
   }
 }
 
+interface Parts {
+  units: { unit: { name: string }; prefix: { name: string }; power: number }[];
+}
+
 /** mathjs shows (J K) / (mol K), and calls kg m/s^2 a kgf. */
 function tidyUnit(value: Unit): Unit {
-  const left = value.clone() as Unit & { units: { unit: { name: string }; prefix: { name: string }; power: number }[] };
+  const left = value.clone() as unknown as Parts;
   const powers = new Map<string, number>();
-  const name = (one: (typeof left.units)[number]) => `${one.prefix.name} ${one.unit.name}`;
+  const name = (one: Parts['units'][number]) => `${one.prefix.name} ${one.unit.name}`;
   for (const one of left.units) powers.set(name(one), (powers.get(name(one)) ?? 0) + one.power);
   const seen = new Set<string>();
   left.units = left.units.filter((one) => !seen.has(name(one)) && seen.add(name(one)));
   for (const one of left.units) one.power = powers.get(name(one))!;
   left.units = left.units.filter(({ power }) => power !== 0);
-  return left.units.length === 1 && left.units[0]!.unit.name === 'kgf' ? left.to('N') : left;
+  const tidied = left as unknown as Unit;
+  return left.units.length === 1 && left.units[0]!.unit.name === 'kgf' ? tidied.to('N') : tidied;
 }
 
 function inDegrees(name: string, shown: string): string {
@@ -155,7 +163,9 @@ function showExact(math: MathJsInstance, exact: ExactArithmetic, value: Value, m
     if (digits.length <= 15 || (digits.length <= 40 && (!measured || significant > 12))) return sign + digits;
     const rounded = math.format(decimal, FORMAT);
     if (measured) return rounded;
-    return digits.length <= MOST_DIGITS ? `${sign}${digits} (about ${rounded})` : `${rounded} (an integer of ${digits.length} digits)`;
+    return digits.length <= MOST_DIGITS
+      ? `${sign}${digits} (about ${rounded})`
+      : `${rounded} (an integer of ${digits.length} digits)`;
   }
   // A decimal of up to 15 digits that ends is written whole.
   const whole = math.format(decimal, { ...FORMAT, precision: 15 });

@@ -85,12 +85,11 @@ export class ExactArithmetic {
     const [, sign, whole, part = '', exponent] = /^([-+]?)(\d*)\.?(\d*)e([-+]?\d+)$/i.exec(text) ?? [];
     if (exponent === undefined) throw new Inexact();
     const shift = Number(exponent) - part.length;
-    if (Math.abs(shift) > 5000) throw new Error('a number is too large or too small; powers of ten reach from -5000 to 5000');
+    if (Math.abs(shift) > 5000)
+      throw new Error('a number is too large or too small; powers of ten reach from -5000 to 5000');
     const power = 10n ** BigInt(Math.abs(shift));
     const digits = BigInt(`${whole}${part}`);
-    return this.#math.fraction(
-      `${sign}${shift > 0 ? digits * power : digits}/${shift < 0 ? power : 1n}`,
-    ) as Rational;
+    return this.#math.fraction(`${sign}${shift > 0 ? digits * power : digits}/${shift < 0 ? power : 1n}`) as Rational;
   }
 
   isFraction(value: unknown): value is Rational {
@@ -142,7 +141,8 @@ export class ExactArithmetic {
   call(name: string, args: readonly Value[]): Value {
     const numbers = () => args.flatMap((one) => this.#flat(one));
     const [a, b] = args as [Value, Value];
-    if (Object.hasOwn(BINARY, name) && args.length === 2) return this.#arithmetic(name, this.#number(a), this.#number(b));
+    if (Object.hasOwn(BINARY, name) && args.length === 2)
+      return this.#arithmetic(name, this.#number(a), this.#number(b));
     if (Object.hasOwn(COMPARED, name) && args.length === 2) {
       return COMPARED[name]!(this.#order(this.#number(a), this.#number(b)));
     }
@@ -159,7 +159,9 @@ export class ExactArithmetic {
       case 'mod':
         return this.#mod(this.#number(a), this.#number(b));
       case 'abs':
-        return this.#isNegative(this.#number(a)) ? this.#arithmetic('multiply', this.fraction('-1'), this.#number(a)) : a;
+        return this.#isNegative(this.#number(a))
+          ? this.#arithmetic('multiply', this.fraction('-1'), this.#number(a))
+          : a;
       case 'min':
       case 'max':
         return numbers().reduce((x, y) => (this.#order(x, y) < 0 === (name === 'min') ? x : y));
@@ -183,7 +185,10 @@ export class ExactArithmetic {
   #whole(name: string, args: readonly Value[]): Value {
     if (name === 'round' && args.length === 2) {
       const scale = this.#power(this.fraction('10'), this.#number(args[1]));
-      return this.#divide(this.call('round', [this.#arithmetic('multiply', this.#number(args[0]), scale)]) as Fraction, scale);
+      return this.#divide(
+        this.call('round', [this.#arithmetic('multiply', this.#number(args[0]), scale)]) as Fraction,
+        scale,
+      );
     }
     if (['floor', 'ceil', 'round', 'fix'].includes(name) && args.length === 1) {
       return this.fraction(rounded(name, this.#snapped(this.#number(args[0]))));
@@ -201,8 +206,7 @@ export class ExactArithmetic {
         return this.fraction(numbers.length === 1 ? falling(n, n) : k > n ? 0n : falling(n, k));
       case 'combinations': {
         if (numbers.length !== 2) throw new Inexact();
-        const fewer = k < n - k ? k : n - k;
-        return this.fraction(k > n ? 0n : falling(n, fewer) / falling(fewer, fewer));
+        return this.fraction(chosen(n, k));
       }
       default:
         throw new Inexact();
@@ -220,7 +224,10 @@ export class ExactArithmetic {
     if (this.#constants.size === 0) {
       const pi = this.#math.acos(this.#math.bignumber(-1)) as unknown as BigNumber;
       const five = this.#math.sqrt(this.#math.bignumber(5)) as unknown as BigNumber;
-      this.#constants.set('pi', pi).set('PI', pi).set('tau', this.#arithmetic('multiply', this.fraction('2'), pi));
+      this.#constants
+        .set('pi', pi)
+        .set('PI', pi)
+        .set('tau', this.#arithmetic('multiply', this.fraction('2'), pi));
       const e = this.#math.exp(this.#math.bignumber(1));
       this.#constants.set('e', e).set('E', e);
       this.#constants.set('phi', this.#divide(this.#arithmetic('add', this.fraction('1'), five), this.fraction('2')));
@@ -265,7 +272,9 @@ export class ExactArithmetic {
       return this.#kept((a as unknown as Record<string, (x: Fraction) => Rational>)[BINARY[name]!]!(b));
     }
     const [x, y] = [this.#big(a), this.#big(b)];
-    const result = this.#finite((this.#math as unknown as Record<string, (x: Big, y: Big) => unknown>)[name]!(x, y)) as Big;
+    const result = this.#finite(
+      (this.#math as unknown as Record<string, (x: Big, y: Big) => unknown>)[name]!(x, y),
+    ) as Big;
     if (name === 'multiply' || result.isZero()) return result;
     const size = x.abs().gt(y.abs()) ? x.abs() : y.abs();
     return result.abs().lt(size.times(NOISE)) ? this.fraction('0') : result;
@@ -334,7 +343,9 @@ export class ExactArithmetic {
     }
     const bigs = args.map((one) => this.#big(this.#number(one)));
     if (/^log/.test(name) && (args.length !== 1 || !bigs[0]!.gt(0))) throw new Inexact();
-    const value = this.#finite((this.#math as unknown as Record<string, (...x: Big[]) => unknown>)[name]!(...bigs)) as Big;
+    const value = this.#finite(
+      (this.#math as unknown as Record<string, (...x: Big[]) => unknown>)[name]!(...bigs),
+    ) as Big;
     // The argument is right to 64 digits, so sin(pi) is 1e-64.
     const noise = /^(?:sin|cos)$/.test(name) && value.abs().lt(NOISE) && bigs[0]!.abs().gt('1e-9');
     return noise ? this.fraction('0') : value;
@@ -425,6 +436,12 @@ function falling(n: bigint, k: bigint): bigint {
     }
   }
   return result;
+}
+
+function chosen(n: bigint, k: bigint): bigint {
+  if (k > n) return 0n;
+  if (k > n - k) return chosen(n, n - k);
+  return falling(n, k) / falling(k, k);
 }
 
 function rounded(name: string, { s, n, d }: Rational): bigint {

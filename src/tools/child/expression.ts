@@ -23,7 +23,12 @@ export function readExpression(input: string, tool: string): Expression {
 /** The same for text that is plain already (normalize.ts). */
 export function expressionOf(plain: string): Omit<Expression, 'changed'> {
   const { text, money }: Amounts = readAmounts(plain);
-  const called = units(congruence(absolute(readFunctions(text))));
+  return { ...withLiterals(readFunctions(text)), ...(money !== undefined && { money }) };
+}
+
+/** The last step, for text whose amounts and functions have been read. */
+export function withLiterals(read: string): Omit<Expression, 'changed' | 'money'> {
+  const called = units(congruence(absolute(read)));
   const literals = new Map<string, string>();
   // More digits, or a larger exponent, than a double holds.
   const named = called.replace(/(?<![\w.])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])/gi, (digits) => {
@@ -34,7 +39,7 @@ export function expressionOf(plain: string): Omit<Expression, 'changed'> {
     return name;
   });
   const shown = called.replace(/percent\(([\d.e]+)\)/g, '($1/100)').replace(/\bpercent\(/g, '1/100*(');
-  return { text: named, literals, shown, ...(money !== undefined && { money }) };
+  return { text: named, literals, shown };
 }
 
 export function isChanged(input: string, shown: string): boolean {
@@ -46,7 +51,10 @@ export function isChanged(input: string, shown: string): boolean {
 export function single(plain: string): string {
   if (/[\n;]/.test(plain)) return plain;
   const bare = plain
-    .replace(/^(?:what(?:'s| is| are)|how much is|calculate|compute|evaluate|find|determine|simplify|work out)\b[:\s]+/i, '')
+    .replace(
+      /^(?:what(?:'s| is| are)|how much is|calculate|compute|evaluate|find|determine|simplify|work out)\b[:\s]+/i,
+      '',
+    )
     .replace(/^the (?:value|result|product|sum) of\s+(?=[\d($])/i, '')
     .replace(/\s*(?:[=≈]\s*)?\?*\s*$/, '')
     .replace(/(?<=[\d)])\s*\.$/, '')

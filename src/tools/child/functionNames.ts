@@ -2,7 +2,19 @@
 import { closing } from './normalize.js';
 
 const TRIG = ['sin', 'cos', 'tan', 'sec', 'csc', 'cot'];
-const PLAIN_CALL = new Set([...TRIG, 'arcsin', 'arccos', 'arctan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'ln']);
+const PLAIN_CALL = new Set([
+  ...TRIG,
+  'arcsin',
+  'arccos',
+  'arctan',
+  'asin',
+  'acos',
+  'atan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'ln',
+]);
 for (const name of ['log', 'log10', 'log2', 'lg', 'exp', 'sqrt', 'cbrt', 'abs']) PLAIN_CALL.add(name);
 
 const ALIASES: Readonly<Record<string, string>> = {
@@ -38,9 +50,9 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /**
  * Names of libraries go (`math.sqrt`, `np.exp`), other names become ours, and functions get their brackets: `sqrt 2`,
- * `sin^2 x`, `ln 2`. Their `log` is natural; of a bare `log` of one argument nobody can know: it becomes `log_`.
+ * `sin^2 x`, `ln 2`. Their `log` is natural; a bare `log` stays. `distributions`: `binom(…)` is one, and no count.
  */
-export function readFunctions(text: string): string {
+export function readFunctions(text: string, distributions = false): string {
   let out = text
     .replace(/\b(?:math|numpy|np|cmath|sympy|sp)\s*\.\s*log\b/g, 'ln')
     .replace(/\bMath\s*\.\s*log\b/g, 'ln')
@@ -57,7 +69,9 @@ export function readFunctions(text: string): string {
     .replace(/\bC\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)/g, 'combinations($1, $2)')
     .replace(/\bP\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)/g, 'permutations($1, $2)');
   out = withBrackets(out);
-  return out.replace(/\b([A-Za-z]\w*)(?=\s*\()/g, (name) => (Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name));
+  return out.replace(/\b([A-Za-z]\w*)(?=\s*\()/g, (name) =>
+    Object.hasOwn(ALIASES, name) && !(distributions && /^binom/.test(name)) ? ALIASES[name]! : name,
+  );
 }
 
 /** Gives `ln 2`, `sqrt 5`, `sin^2(x)`, `sin^-1(0.5)` their brackets. */
@@ -82,7 +96,8 @@ function written(name: string, power: string | undefined, argument: string): str
   const exponent = power?.replace(/[\s^()]/g, '');
   if (exponent === undefined) return `${name}(${argument})`;
   if (exponent === '-1' && TRIG.includes(name)) return `a${name}(${argument})`;
-  if (exponent === '-1') throw new Error(`${name}^-1 can be read in two ways; write 1/${name}(…) or the inverse by its name`);
+  if (exponent === '-1')
+    throw new Error(`${name}^-1 can be read in two ways; write 1/${name}(…) or the inverse by its name`);
   return `(${name}(${argument}))^${exponent.startsWith('-') ? `(${exponent})` : exponent}`;
 }
 
@@ -109,6 +124,7 @@ function argumentAt(text: string, start: number, name: string): Argument | null 
   if (/^\s*[\w(]/.test(next) && !/^\s+(?:to|in|mod)\b/.test(next) && (name !== 'sqrt' || /^\s*[(\d]/.test(next))) {
     throw new Error(`${name} ${atom}${next.slice(0, 10)}… can be read in two ways; write ${name}(…) with brackets`);
   }
-  if (/^\s*[\^!]/.test(next)) throw new Error(`${name} ${atom}${next.slice(0, 5)} can be read in two ways; write ${name}(…)`);
+  if (/^\s*[\^!]/.test(next))
+    throw new Error(`${name} ${atom}${next.slice(0, 5)} can be read in two ways; write ${name}(…)`);
   return { text: atom, end: start + atom.length };
 }

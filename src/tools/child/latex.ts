@@ -60,7 +60,18 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /** Commands whose argument is text or a name. */
-const WORDS = new Set(['text', 'mathrm', 'operatorname', 'mathbf', 'mathit', 'textbf', 'textit', 'rm', 'mbox', 'boxed']);
+const WORDS = new Set([
+  'text',
+  'mathrm',
+  'operatorname',
+  'mathbf',
+  'mathit',
+  'textbf',
+  'textit',
+  'rm',
+  'mbox',
+  'boxed',
+]);
 
 /** Functions and Greek letters: the command's name is the name. */
 const NAMES = new Set(

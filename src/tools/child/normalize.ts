@@ -92,7 +92,7 @@ export function unwrapped(input: string, tool: string): string {
 
 /** `calculator("6 * 7")` and `calculator(6 * 7)`, when the bracket spans the whole text. */
 function fromCall(text: string, tool: string): string {
-  const call = new RegExp(`^(?:tools?\\.)?${tool}(?:\\.\\w+)?\\s*\\(`, 'i').exec(text);
+  const call = new RegExp(`^(?:tools?\\.)?${tool}\\s*\\(`, 'i').exec(text);
   if (call === null || closing(text, call[0].length - 1) !== text.length - 1) return text;
   const inner = text.slice(call[0].length, -1).trim();
   const named = /^(?:expression|expr|input|query)\s*=\s*(["'])([\s\S]*)\1$/.exec(inner);

@@ -21,7 +21,8 @@ export function refuseTwoReadings(math: MathJsInstance, tree: MathNode): void {
     const [left, right] = node.args;
     if (left === undefined || right === undefined) return;
     if (node.op === '/' && isProduct(right) && !allUnits(math, right)) throw product(node);
-    if (isProduct(node) && left.type === 'OperatorNode' && left.op === '/' && !allUnits(math, node)) throw product(node);
+    if (isProduct(node) && left.type === 'OperatorNode' && left.op === '/' && !allUnits(math, node))
+      throw product(node);
     if ((node.op === '+' || node.op === '-') && isPercent(right) && !isShare(left)) throw percentOf(node);
     if (node.op === '+' || node.op === '-') {
       const inner = [left, right].find((part) => part.type === 'OperatorNode' && part.op === 'mod');
@@ -76,10 +77,12 @@ function isShare(node: Node): boolean {
 }
 
 function hasInverse(node: Node): boolean {
-  return node.filter((one) => {
-    const { type, op, args } = one as Node;
-    return type === 'OperatorNode' && op === '^' && /^\(?-\d+\)?$/.test(String(args[1]));
-  }).length > 0;
+  return (
+    node.filter((one) => {
+      const { type, op, args } = one as Node;
+      return type === 'OperatorNode' && op === '^' && /^\(?-\d+\)?$/.test(String(args[1]));
+    }).length > 0
+  );
 }
 
 /** Letters for physical constants. A letter that is a unit too (h: hours) is one only as a factor of its own. */
@@ -127,7 +130,9 @@ export function withConstants({ math, parse }: Arithmetic, tree: MathNode): Cons
     if (node.type !== 'SymbolNode' || !Object.hasOwn(LETTERS, node.name) || assigned.has(node.name)) return one;
     if (isUnit(math, node) && !isOwnFactor(path, parent as Node | null)) return one;
     const name = LETTERS[node.name]!;
-    notes.add(`${node.name} = ${name} (${math.format(new math.SymbolNode(name).evaluate() as MathType, { precision: 7 })})`);
+    notes.add(
+      `${node.name} = ${name} (${math.format(new math.SymbolNode(name).evaluate() as MathType, { precision: 7 })})`,
+    );
     return new math.SymbolNode(name);
   });
   return { tree: replaced, notes: [...notes] };
@@ -161,12 +166,15 @@ const TRIG = new Set(['sin', 'cos', 'tan', 'sec', 'csc', 'cot']);
 
 /** True when a trigonometric function has a plain number, which is radians. */
 export function usesRadians(tree: MathNode): boolean {
-  return tree.filter((one) => {
-    const node = one as Node;
-    if (node.type !== 'FunctionNode' || !TRIG.has(node.fn.name)) return false;
-    const symbols = node.args[0]?.filter((inner) => inner.type === 'SymbolNode' || inner.type === 'FunctionNode') ?? [];
-    return symbols.length === 0;
-  }).length > 0;
+  return (
+    tree.filter((one) => {
+      const node = one as Node;
+      if (node.type !== 'FunctionNode' || !TRIG.has(node.fn.name)) return false;
+      const symbols =
+        node.args[0]?.filter((inner) => inner.type === 'SymbolNode' || inner.type === 'FunctionNode') ?? [];
+      return symbols.length === 0;
+    }).length > 0
+  );
 }
 
 /** The name of the function the whole expression is. */

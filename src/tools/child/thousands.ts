@@ -62,7 +62,8 @@ function readList(text: string): string {
   // `000` and `050` are no numbers as people write them, so the comma before is inside a number.
   const zeros = grouped.some((digits) => /,0\d\d/.test(digits));
   if (!spaced) {
-    if (zeros && grouped.length === 1 && grouped[0] === text.trim() && text.split(',').length === 2) return joined(text);
+    if (zeros && grouped.length === 1 && grouped[0] === text.trim() && text.split(',').length === 2)
+      return joined(text);
     if (zeros || /,\d{3}\.\d/.test(text)) throw unclear(text);
     return text;
   }
