@@ -27,7 +27,7 @@ const N = String.raw`(?:\d+(?:\.\d*)?|\.\d+)`;
 function wordsToSigns(text: string): string {
   const after = String.raw`(?=\s*[-\d.($])`;
   return text
-    .replace(/\s*\bper\s?cent\b/gi, '%')
+    .replace(/\s*\bper\s?cent\b(?!\()/gi, '%')
     .replace(/%\s+of\s+/gi, '% * ')
     .replace(new RegExp(String.raw`(?<=[\d)%])\s+plus\b${after}`, 'gi'), ' +')
     .replace(new RegExp(String.raw`(?<=[\d)%])\s+minus\b${after}`, 'gi'), ' -')
@@ -92,10 +92,12 @@ function scientific(text: string): string {
 /** `1.2 million` is 1.2e6. */
 function scales(text: string): string {
   const powers: Readonly<Record<string, number>> = { hundred: 2, thousand: 3, million: 6, billion: 9, trillion: 12 };
-  return text.replace(
-    new RegExp(String.raw`(?<![\w.])(${N})\s+(hundred|thousand|million|billion|trillion)\b`, 'gi'),
-    (_, digits: string, word: string) => `${digits}e${powers[word.toLowerCase()]}`,
-  );
+  return text
+    .replace(
+      new RegExp(String.raw`(?<![\w.])(${N})\s+(hundred|thousand|million|billion|trillion)\b`, 'gi'),
+      (_, digits: string, word: string) => `${digits}e${powers[word.toLowerCase()]}`,
+    )
+    .replace(new RegExp(String.raw`(?<![\w.])(${N})\s+dozen\b`, 'gi'), '($1*12)');
 }
 
 /** `3 x 4`: a sign, unless `x` is a variable of the text. `0x1F` is a number. */

@@ -85,6 +85,8 @@ export function createArithmetic(): Arithmetic {
     ln: (x: number, base?: number) => (base === undefined ? math.log(x) : math.log(x, base)),
     percent: (x: number) => math.divide(x, 100),
   });
+  // mathjs has CODATA's value of 2010.
+  math.createUnit('eV', { definition: '1.602176634e-19 J', prefixes: 'short' }, { override: true });
   const deny = (name: string) => () => {
     throw new Error(`${name} is not available`);
   };

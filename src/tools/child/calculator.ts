@@ -8,7 +8,7 @@ import { clip } from '../observation.js';
 import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
 import { ExactArithmetic, Inexact, type Value } from './exact.js';
 import { type Expression, readExpression } from './expression.js';
-import { logReadings, outermost, refuseTwoReadings, usesRadians, withConstants } from './readings.js';
+import { logReadings, outermost, refuseTwoReadings, usesRadians, usesSample, withConstants } from './readings.js';
 
 /** Twelve digits are enough for any answer, and show 0.1 + 0.2 as 0.3. */
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
@@ -82,13 +82,15 @@ export class Calculator {
   evaluate(read: Omit<Expression, 'changed'>): Result {
     const parsed = this.#arithmetic.parse(read.text);
     refuseTwoReadings(this.math, parsed);
-    const { tree, notes } = withConstants(this.#arithmetic, parsed);
+    const { tree, notes: letters } = withConstants(this.#arithmetic, parsed);
+    const notes = [...letters];
     const logs = logReadings(this.math, tree);
-    const radians = usesRadians(tree) ? ['angles in radians; sin(30 deg) for degrees'] : [];
-    if (logs === null) return { text: this.#show(tree, read), notes: [...notes, ...radians] };
+    if (usesRadians(tree)) notes.push('angles in radians; sin(30 deg) for degrees');
+    if (usesSample(tree)) notes.push('of a sample, n - 1');
+    if (logs === null) return { text: this.#show(tree, read), notes };
     const [natural, decimal] = [this.#show(logs.natural, read), this.#show(logs.decimal, read)];
-    if (natural === decimal) return { text: natural, notes: [...notes, ...radians] };
-    return { text: `${natural} with log = ln; ${decimal} with log = log10`, notes: [...notes, ...radians] };
+    if (natural === decimal) return { text: natural, notes };
+    return { text: `${natural} with log = ln; ${decimal} with log = log10`, notes };
   }
 
   #show(tree: MathNode, { text, literals }: Omit<Expression, 'changed'>): string {
@@ -109,6 +111,9 @@ export class Calculator {
       throw new Error('the expression defines a function; write an expression with a value');
     }
     requireValue(this.math, value);
+    if (this.math.isUnit(value) && (value as unknown as { value: unknown }).value === null) {
+      throw new Error('the expression has units and no number; write e.g. 3 km / 2 h');
+    }
     return formatValue(this.math, this.math.isUnit(value) ? tidyUnit(value) : value);
   }
 }

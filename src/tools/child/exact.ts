@@ -151,6 +151,10 @@ export class ExactArithmetic {
         return this.#divide(this.#number(a), this.#number(b));
       case 'percent':
         return this.#divide(this.#number(a), this.fraction('100'));
+      case 'degrees':
+        return this.#divide(this.#arithmetic('multiply', this.#number(a), this.fraction('180')), this.#pi());
+      case 'radians':
+        return this.#divide(this.#arithmetic('multiply', this.#number(a), this.#pi()), this.fraction('180'));
       case 'pow':
         if (args.length === 2) return this.#power(this.#number(a), this.#number(b));
         throw new Inexact();
@@ -234,6 +238,10 @@ export class ExactArithmetic {
       this.#constants.set('true', true).set('false', false);
     }
     return this.#constants.get(name) ?? refuse();
+  }
+
+  #pi(): BigNumber {
+    return this.#constant('pi') as BigNumber;
   }
 
   #number(value: Value | undefined): Fraction | BigNumber {

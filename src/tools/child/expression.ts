@@ -52,9 +52,10 @@ export function single(plain: string): string {
   if (/[\n;]/.test(plain)) return plain;
   const bare = plain
     .replace(
-      /^(?:what(?:'s| is| are)|how much is|calculate|compute|evaluate|find|determine|simplify|work out)\b[:\s]+/i,
+      /^(?:what(?:'s| is| are)|how much is|calculate|compute|evaluate|find|determine|simplify|work out|convert)\b[:\s]+/i,
       '',
     )
+    .replace(/^[=≈]\s*/, '')
     .replace(/^the (?:value|result|product|sum) of\s+(?=[\d($])/i, '')
     .replace(/\s*(?:[=≈]\s*)?\?*\s*$/, '')
     .replace(/(?<=[\d)])\s*\.$/, '')
@@ -106,10 +107,38 @@ function congruence(text: string): string {
   return found ? `(${found[1]}) mod ${found[2]}` : text;
 }
 
-/** `min` and `sec` are functions for mathjs; after a number or `/` they are units. */
+const NUMBER = String.raw`\d+(?:\.\d+)?`;
+
+/** Quantities of two units are sums: `6 ft 2 in`, `3 hours 20 minutes`. */
+const COMPOUNDS: readonly (readonly [RegExp, string])[] = [
+  [/'|feet|foot|ft/, /"|inch(?:es)?|in/, 'ft', 'inch'],
+  [/hours?|hrs?|h/, /minutes?|mins?/, 'hour', 'minute'],
+  [/minutes?|mins?/, /seconds?|secs?|s/, 'minute', 's'],
+  [/lbs?|pounds?/, /oz|ounces?/, 'lb', 'oz'],
+].map(([large, small, one, two]) => [
+  new RegExp(
+    String.raw`(${NUMBER})\s*(?:${(large as RegExp).source})(?:\s+|(?<='))(?:and\s+)?(${NUMBER})\s*(?:${(small as RegExp).source})(?![\w])`,
+    'g',
+  ),
+  `($1 ${one} + $2 ${two})`,
+]);
+
+/** `min` and `sec` are functions for mathjs; after a number or `/` they are units. A plain angle is in radians. */
 function units(text: string): string {
-  return text
+  let out = text;
+  for (const [pattern, sum] of COMPOUNDS) out = out.replace(pattern, sum);
+  out = out
     .replace(/(?<=\d|\/\s?|\bto |\bin )\s?\bsecs?\b(?!\s*\()/g, ' s')
     .replace(/(?<=\d|\/\s?|\bto |\bin )\s?\bmins?\b(?!\s*\()/g, ' minute')
-    .replace(/(?<=[A-Za-z])\s+per\s+(?=[A-Za-z])/g, ' / ');
+    .replace(/(?<=[A-Za-z\d])\s+per\s+(?=[A-Za-z])/g, ' / ')
+    .replace(/(?<=\d)\s*(?:degrees?\s+)?(Celsius|Fahrenheit)\b|\b(?:degrees?\s+)?(Celsius|Fahrenheit)$/gi, (_, a, b) =>
+      /^c/i.test(a ?? b) ? ' degC' : ' degF',
+    )
+    .replace(/(?<=\d)\s*([CF])\s+(to|in)\s+([CF])$/, ' deg$1 $2 deg$3')
+    .replace(/\b(pi|tau)\s*\((?!\s*\))/g, '$1 * (')
+    .replace(new RegExp(String.raw`^(${NUMBER})\s*//\s*(${NUMBER})$`), 'floor($1 / $2)');
+  const angle = /^(.+?)\s+(?:to|in)\s+(deg|degrees?)$/.exec(out);
+  return angle && !/\b(?:deg|degrees?|rad|radians?|arcmin|arcsec|grad|cycle)\b/.test(angle[1]!)
+    ? `(${angle[1]}) rad to ${angle[2]}`
+    : out;
 }

@@ -20,6 +20,9 @@ export function refuseTwoReadings(math: MathJsInstance, tree: MathNode): void {
     if (node.type !== 'OperatorNode') return;
     const [left, right] = node.args;
     if (left === undefined || right === undefined) return;
+    if (isProduct(node) && right.type === 'ConstantNode') {
+      throw new Error(`a sign is missing before ${right}; write e.g. 3 m + 20 cm or 3 * 20`);
+    }
     if (node.op === '/' && isProduct(right) && !allUnits(math, right)) throw product(node);
     if (isProduct(node) && left.type === 'OperatorNode' && left.op === '/' && !allUnits(math, node))
       throw product(node);
@@ -127,6 +130,14 @@ export function withConstants({ math, parse }: Arithmetic, tree: MathNode): Cons
     if (node.type === 'SymbolNode' && Object.hasOwn(QUOTIENTS, node.name) && !assigned.has(node.name)) {
       return new math.ParenthesisNode(parse(QUOTIENTS[node.name]!));
     }
+    if (
+      node.type === 'SymbolNode' &&
+      node.name === 'g' &&
+      !assigned.has('g') &&
+      isOwnFactor(path, parent as Node | null)
+    ) {
+      throw new Error('g may be a gram or the acceleration of gravity; write 1 g or 9.80665 m/s^2');
+    }
     if (node.type !== 'SymbolNode' || !Object.hasOwn(LETTERS, node.name) || assigned.has(node.name)) return one;
     if (isUnit(math, node) && !isOwnFactor(path, parent as Node | null)) return one;
     const name = LETTERS[node.name]!;
@@ -174,6 +185,14 @@ export function usesRadians(tree: MathNode): boolean {
         node.args[0]?.filter((inner) => inner.type === 'SymbolNode' || inner.type === 'FunctionNode') ?? [];
       return symbols.length === 0;
     }).length > 0
+  );
+}
+
+/** True where mathjs takes the numbers for a sample. */
+export function usesSample(tree: MathNode): boolean {
+  return (
+    tree.filter((one) => one.type === 'FunctionNode' && /^(?:std|variance)$/.test(String((one as Node).fn.name)))
+      .length > 0
   );
 }
 
