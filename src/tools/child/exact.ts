@@ -11,7 +11,7 @@ export type Value = Fraction | BigNumber | boolean | readonly Value[];
 export class Inexact extends Error {}
 
 /** Bits of an integer, and of a fraction's denominator, up to which exact arithmetic is quick. */
-const [INTEGER_BITS, DENOMINATOR_BITS] = [1 << 20, 1 << 14];
+const [INTEGER_BITS, DENOMINATOR_BITS] = [1 << 18, 1 << 14];
 
 /** Of 64 digits computed so many are right after cancellation; a smaller difference is taken for 0. */
 const NOISE = '1e-50';
@@ -440,7 +440,7 @@ function falling(n: bigint, k: bigint): bigint {
   for (let i = 0n; i < k; i++) {
     result *= n - i;
     if (i % 64n === 0n && bitsOf(result) > INTEGER_BITS) {
-      throw new Error('the result is not a finite number that can be shown: it has more than 300,000 digits');
+      throw new Error('the result is not a finite number that can be shown: it has more than 78,000 digits');
     }
   }
   return result;

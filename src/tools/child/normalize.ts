@@ -51,7 +51,7 @@ const SUBSCRIPTS = '₀₁₂₃₄₅₆₇₈₉';
  */
 export function plainText(input: string, tool: string): string {
   let text = unwrapped(input, tool);
-  if (/\\|\^\s*\{|_\s*\{/.test(text)) text = plainFromLatex(text);
+  if (/\\|[\^_]\s*\{|\{,\}/.test(text)) text = plainFromLatex(text);
   // ½ after a digit is a mixed number: 2½.
   text = text.replace(/(\d)(?=[¼½¾⅓⅔⅛])/g, '$1+');
   if (/\d\+[¼½¾⅓⅔⅛]/.test(text)) text = text.replace(/(\d+)\+([¼½¾⅓⅔⅛])/g, '($1+$2)');

@@ -58,7 +58,11 @@ function joined(text: string): string {
 function readList(text: string): string {
   const spaced = /,\s/.test(text);
   const grouped = text.match(GROUPED) ?? [];
-  if (grouped.length === 0) return text;
+  const broken = /(?<=\d),0\d\d(?![\d])/.test(text);
+  if (grouped.length === 0) {
+    if (broken) throw unclear(text);
+    return text;
+  }
   // `000` and `050` are no numbers as people write them, so the comma before is inside a number.
   const zeros = grouped.some((digits) => /,0\d\d/.test(digits));
   if (!spaced) {
