@@ -146,6 +146,8 @@ function tidyUnit(value: Unit): Unit {
   for (const one of left.units) one.power = powers.get(name(one))!;
   left.units = left.units.filter(({ power }) => power !== 0);
   const tidied = left as unknown as Unit;
+  // Of a root of units, eV^0.5 / kg^0.5, the SI form is a unit.
+  if (left.units.some(({ power }) => !Number.isInteger(power))) return tidied.toSI();
   return left.units.length === 1 && left.units[0]!.unit.name === 'kgf' ? tidied.to('N') : tidied;
 }
 

@@ -118,7 +118,11 @@ const quantile =
   (name: string, scale: number): StatFunction =>
   (args) => {
     const { q, p } = onlyNamed(args, name, 'q', 'p');
-    const share = real(q ?? p ?? args.list[1], name) / scale;
+    const place = real(q ?? p ?? args.list[1], name);
+    if (scale === 100 && place > 0 && place < 1) {
+      throw new Error(`${name} ${place} may be a share; write percentile(x, ${place * 100}) or quantile(x, ${place})`);
+    }
+    const share = place / scale;
     if (!(share >= 0 && share <= 1))
       throw new Error(`${name} needs a share between 0 and ${scale}, got ${share * scale}`);
     return quantileAnswer(sample([args.list[0]], name, 1), share);
@@ -132,6 +136,19 @@ function weightedMean(args: Args): number {
   if (by.some((one) => one < 0) || total === 0)
     throw new Error('weighted_mean needs weights of at least 0 that are not all 0');
   return ss.sum(data.map((value, i) => value * by[i]!)) / total;
+}
+
+/** Of values with their probabilities, which must sum to 1. */
+function expectedValue(args: Args): number {
+  onlyNamed(args, 'expected_value');
+  const [values, shares] = pairs(args.list[0], args.list[1], 'expected_value');
+  const total = ss.sum(shares);
+  if (shares.some((one) => one < 0) || Math.abs(total - 1) > 1e-6) {
+    throw new Error(
+      `expected_value needs probabilities that sum to 1, got ${show(total)}; weighted_mean takes any weights`,
+    );
+  }
+  return ss.sum(values.map((value, i) => value * shares[i]!));
 }
 
 const two =
@@ -230,6 +247,8 @@ export const DESCRIPTIVE: Readonly<Record<string, StatFunction>> = {
   quantile: quantile('quantile', 1),
   percentile: quantile('percentile', 100),
   weighted_mean: weightedMean,
+  expected_value: expectedValue,
+  dot: two('dot', (x, y) => ss.sum(x.map((value, i) => value * y[i]!))),
   average: (args) => (args.named.weights === undefined ? DESCRIPTIVE.mean!(args) : weightedMean(args)),
   covariance: two('covariance', (x, y) => new Answer(ss.sampleCovariance(x, y), 'sample, n - 1')),
   correlation: two('correlation', ss.sampleCorrelation),

@@ -4,14 +4,16 @@
  * functions) throws Inexact, and mathjs computes it with doubles.
  */
 import type { BigNumber, Fraction, MathJsInstance, MathNode } from 'mathjs';
+import { bitsOf, chosen, falling, gcd, INTEGER_BITS, isqrt, magnitude, rounded } from './integers.js';
+import type { TreeNode as Node } from './tree.js';
 
 export type Value = Fraction | BigNumber | boolean | readonly Value[];
 
 /** Thrown for what this file does not compute. */
 export class Inexact extends Error {}
 
-/** Bits of an integer, and of a fraction's denominator, up to which exact arithmetic is quick. */
-const [INTEGER_BITS, DENOMINATOR_BITS] = [1 << 18, 1 << 14];
+/** Bits of a fraction's denominator up to which exact arithmetic is quick. */
+const DENOMINATOR_BITS = 1 << 14;
 
 /** Of 64 digits computed so many are right after cancellation; a smaller difference is taken for 0. */
 const NOISE = '1e-50';
@@ -46,24 +48,6 @@ type Big = BigNumber & {
   toFixed(): string;
 };
 type Rational = Fraction & { n: bigint; d: bigint; s: bigint };
-
-/** What a node of mathjs' tree holds, by its type. */
-type Node = MathNode & {
-  name: string;
-  value: unknown;
-  fn: string & Node;
-  op: string;
-  args: Node[];
-  content: Node;
-  items: Node[];
-  blocks: { node: Node }[];
-  object: Node;
-  index: unknown;
-};
-
-export function bitsOf(n: bigint): number {
-  return n === 0n ? 0 : (n < 0n ? -n : n).toString(16).length * 4;
-}
 
 export class ExactArithmetic {
   readonly #math: MathJsInstance;
@@ -412,50 +396,4 @@ export class ExactArithmetic {
 
 function refuse(): never {
   throw new Inexact();
-}
-
-function magnitude(n: bigint): bigint {
-  return n < 0n ? -n : n;
-}
-
-function gcd(a: bigint, b: bigint): bigint {
-  let [x, y] = [magnitude(a), magnitude(b)];
-  while (y > 0n) [x, y] = [y, x % y];
-  return x;
-}
-
-function isqrt(n: bigint): bigint {
-  if (n < 2n) return n;
-  let x = 1n << BigInt(Math.ceil(bitsOf(n) / 2));
-  for (;;) {
-    const next = (x + n / x) >> 1n;
-    if (next >= x) return x;
-    x = next;
-  }
-}
-
-/** n (n − 1) … over k factors. */
-function falling(n: bigint, k: bigint): bigint {
-  let result = 1n;
-  for (let i = 0n; i < k; i++) {
-    result *= n - i;
-    if (i % 64n === 0n && bitsOf(result) > INTEGER_BITS) {
-      throw new Error('the result is not a finite number that can be shown: it has more than 78,000 digits');
-    }
-  }
-  return result;
-}
-
-function chosen(n: bigint, k: bigint): bigint {
-  if (k > n) return 0n;
-  if (k > n - k) return chosen(n, n - k);
-  return falling(n, k) / falling(k, k);
-}
-
-function rounded(name: string, { s, n, d }: Rational): bigint {
-  const [whole, rest] = [n / d, n % d];
-  // mathjs and people round halves away from zero.
-  if (name === 'round') return s * (rest * 2n >= d ? whole + 1n : whole);
-  const up = name === 'ceil' ? s > 0n : name === 'floor' ? s < 0n : false;
-  return s * (up && rest > 0n ? whole + 1n : whole);
 }

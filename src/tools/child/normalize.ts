@@ -50,6 +50,7 @@ const SUBSCRIPTS = '₀₁₂₃₄₅₆₇₈₉';
  * (`calculator("6 * 7")`). Throws for LaTeX that has no plain form.
  */
 export function plainText(input: string, tool: string): string {
+  refuseDeep(input);
   let text = unwrapped(input, tool);
   if (/\\|[\^_]\s*\{|\{,\}/.test(text)) text = plainFromLatex(text);
   // ½ after a digit is a mixed number: 2½.
@@ -65,6 +66,16 @@ export function plainText(input: string, tool: string): string {
     .replace(/\*\*/g, '^')
     .replace(/[ \t]{2,}/g, ' ')
     .trim();
+}
+
+/** Brackets within brackets that nobody writes, but for which every reading here would take too long. */
+function refuseDeep(input: string): void {
+  let depth = 0;
+  for (const c of input) {
+    if ('([{'.includes(c)) depth++;
+    else if (')]}'.includes(c)) depth--;
+    if (depth > 100) throw new Error('more than 100 brackets within brackets; close them, or write less at once');
+  }
 }
 
 /** Takes off code fences, quotes, math delimiters, JSON, and the call of the tool itself. */

@@ -1,23 +1,16 @@
 /** Expressions that can be read in two ways, found in the tree; and letters that stand for physical constants. */
 import type { MathJsInstance, MathNode, MathType } from 'mathjs';
 import { type Arithmetic, QUOTIENTS } from './arithmetic.js';
-
-type Node = MathNode & {
-  name: string;
-  value: unknown;
-  fn: string & Node;
-  op: string;
-  args: Node[];
-  content: Node;
-  implicit?: boolean;
-  object: Node;
-};
+import type { TreeNode as Node } from './tree.js';
 
 /** Throws where people read the expression in two ways that give two values, and says what to write. */
 export function refuseTwoReadings(math: MathJsInstance, tree: MathNode): void {
   tree.traverse((one) => {
     const node = one as Node;
     if (node.type !== 'OperatorNode') return;
+    if (/^(?:and|or|xor|not)$/.test(node.op)) {
+      throw new Error(`one expression expected, e.g. 3 * 4; "${node.op}" is for the tool logic`);
+    }
     const [left, right] = node.args;
     if (left === undefined || right === undefined) return;
     if (isProduct(node) && right.type === 'ConstantNode') {

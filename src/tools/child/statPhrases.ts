@@ -12,7 +12,15 @@ export function readPhrases(line: string): string {
   const bare = text
     .replace(/^(?:what(?:'s| is| are)|calculate|compute|find|determine|evaluate)\s*:?\s+/i, '')
     .replace(/[?.]\s*$/, '');
-  return measures(bare) ?? weighted(bare) ?? twoLists(bare) ?? standardScore(bare) ?? family(bare) ?? probability(text);
+  return (
+    measures(bare) ??
+    weighted(bare) ??
+    expected(bare) ??
+    twoLists(bare) ??
+    standardScore(bare) ??
+    family(bare) ??
+    probability(text)
+  );
 }
 
 const MEASURES: Readonly<Record<string, string>> = {
@@ -71,6 +79,13 @@ function weighted(text: string): string | null {
     /^(?:the\s+)?weighted (?:mean|average) of\s+(.+?)\s*,?\s+(?:with|using)\s+weights\s*(?:of\s+)?(.+)$/i.exec(text);
   const [values, weights] = [listOf(found?.[1] ?? ''), listOf(found?.[2] ?? '')];
   return values === null || weights === null ? null : `weighted_mean(${values}, ${weights})`;
+}
+
+function expected(text: string): string | null {
+  const found =
+    /^(?:the\s+)?(?:expected value|expectation) of\s+(.+?)\s*,?\s+with\s+probabilities\s*(?:of\s+)?(.+)$/i.exec(text);
+  const [values, shares] = [listOf(found?.[1] ?? ''), listOf(found?.[2] ?? '')];
+  return values === null || shares === null ? null : `expected_value(${values}, ${shares})`;
 }
 
 /** `correlation between [1, 2] and [3, 5]`. */
@@ -173,7 +188,7 @@ function lawText(name: string, rest: string): string | null {
   return out.length === 0 ? null : `${own}(${out.join(', ')})`;
 }
 
-const VARIABLE = String.raw`(?:[A-Z]|chi2|t|x|z)`;
+const VARIABLE = '(?:[A-Z]|chi2|t|x|z)';
 const SIGN: Readonly<Record<string, string>> = { '>': 'gt', '>=': 'ge', '<': 'lt', '<=': 'le', '=': 'eq', '==': 'eq' };
 const FLIPPED: Readonly<Record<string, string>> = { '>': '<', '>=': '<=', '<': '>', '<=': '>=' };
 
@@ -221,7 +236,7 @@ interface Relation {
 }
 
 function relationOf(inner: string): Relation | null {
-  const [first = '', ...more] = splitOutside(inner, ',');
+  const [first = '', ...more] = splitOutside(inner.replace(/\|\s*(?=\w+\s*=)/, ', '), ',');
   const parameters = more.join(',');
   const text = first.trim();
   const make = (name: string, variable: string, ...bounds: string[]): Relation => ({

@@ -6,6 +6,7 @@
 import type { MathJsInstance, MathNode } from 'mathjs';
 import { type Arg, type Args, familyOf, lawOf, methodOf } from './lawNames.js';
 import type { Law } from './laws.js';
+import type { TreeNode as Node } from './tree.js';
 
 /** What a function answers when a number alone would not say enough. */
 export class Answer {
@@ -32,22 +33,6 @@ export interface Environment {
   /** What must be said once beside the result. */
   note(text: string): void;
 }
-
-type Node = MathNode & {
-  name: string;
-  value: unknown;
-  fn: string & Node;
-  op: string;
-  args: Node[];
-  content: Node;
-  items: Node[];
-  blocks: { node: Node }[];
-  object: Node;
-  index: (Node & { dimensions: Node[] }) | null;
-  start: Node;
-  end: Node;
-  step: Node | null;
-};
 
 const MODULES = new Set([
   'scipy',

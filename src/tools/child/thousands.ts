@@ -58,7 +58,8 @@ function joined(text: string): string {
 function readList(text: string): string {
   const spaced = /,\s/.test(text);
   const grouped = text.match(GROUPED) ?? [];
-  const broken = /(?<=\d),0\d\d(?![\d])/.test(text);
+  // `mean(1,000,2,000)` and `mean(1,200,3,400)`.
+  const broken = /(?<=\d),0\d\d(?!\d)/.test(text) || /^\d{1,2},\d{3}(?:,\d{1,2},\d{3})+$/.test(text.trim());
   if (grouped.length === 0) {
     if (broken) throw unclear(text);
     return text;

@@ -55,6 +55,8 @@ describe('calls and phrases', () => {
     ['P(A or B) = 13/52 + 40/52 - 10/52', /^0\.826923076923 /],
     ['\\frac{\\binom{13}{2}}{\\binom{52}{2}}', /^0\.0588235294118 /],
     ['15% of 200', /^30 /],
+    ['expected value of [1, 2, 3] with probabilities [0.2, 0.3, 0.5]', /^2\.3 /],
+    ['P(X > 3 | n=10, p=0.5)', /^0\.828125 /],
   ])('%s', (call, want) => {
     expect(answer(call)).toEqual(typeof want === 'string' ? want : expect.stringMatching(want));
   });
@@ -82,6 +84,9 @@ describe('what can be meant in two ways, or not at all, is refused', () => {
   it.each([
     ['mean(950, 1,250)', /comma may group digits/],
     ['mean(1,000,2,000)', /comma may group digits/],
+    ['mean(1,200,3,400)', /comma may group digits/],
+    ['percentile([1, 2, 3, 4], 0.25)', /may be a share/],
+    ['expected_value([1, 2], [0.5, 0.6])', /sum to 1/],
     ['[1, 2, 3] * 2', /repeat it or multiply/],
     ['mean([1, 2] + [3, 4])', /join them or add/],
     ['geometric_pmf(0.3, 0)', /from 1; for failures/],
