@@ -1,112 +1,184 @@
-/** The tool `calculator` on mathjs, and the restricted mathjs that `statistics` uses too. */
-import { all, create, type FactoryFunctionMap, type MathJsInstance, type MathNode, type MathType } from 'mathjs';
+/**
+ * The tool `calculator`: reads what models write (expression.ts), computes exactly where that is possible (exact.ts) and
+ * with mathjs where units, matrices or complex numbers need it.
+ */
+import type { BigNumber, MathJsInstance, MathNode, MathType, Unit } from 'mathjs';
 import type { Evaluate } from '../hostProtocol.js';
-import { refusePrototypeNames } from './names.js';
+import { clip } from '../observation.js';
+import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
+import { ExactArithmetic, Inexact, type Value } from './exact.js';
+import { type Expression, readExpression } from './expression.js';
+import { logReadings, outermost, refuseTwoReadings, usesRadians, usesSample, withConstants } from './readings.js';
 
 /** Twelve digits are enough for any answer, and show 0.1 + 0.2 as 0.3. */
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
 
-/**
- * Functions that can change the parser, parse text themselves, or read properties by a name from the text. mathjs
- * itself advises to disable most of them.
- */
-const DENIED = [
-  'print',
-  'import',
-  'createUnit',
-  'config',
-  'evaluate',
-  'parse',
-  'compile',
-  'parser',
-  'simplify',
-  'reviver',
-];
-const ALSO_DENIED = [
-  'derivative',
-  'rationalize',
-  'resolve',
-  'symbolicEqual',
-  'simplifyCore',
-  'simplifyConstant',
-  'leafCount',
-  'help',
-  'chain',
-];
-
-export interface Arithmetic {
-  readonly math: MathJsInstance;
-  evaluate(expression: string, scope: Map<string, unknown>): unknown;
-  /** True when evaluating the expression cannot change anything but its own scope. */
-  isPlain(expression: string): boolean;
-}
-
-/** A tool on mathjs. `plain` returns 'true' for an input that cannot change the library. */
-export type ArithmeticTool = Evaluate & { plain(input: string): string };
-
-/** A mathjs of our own whose expressions cannot reach its configuration. */
-export function createArithmetic(): Arithmetic {
-  const math = create(all as FactoryFunctionMap, { randomSeed: 'spark' });
-  const evaluate = math.evaluate.bind(math);
-  const parse = math.parse.bind(math);
-  const deny = (name: string) => () => {
-    throw new Error(`${name} is not available`);
-  };
-  const names = [...DENIED, ...ALSO_DENIED];
-  math.import(Object.fromEntries(names.map((name) => [name, deny(name)])), { override: true });
-  return {
-    math,
-    evaluate: (expression, scope) => {
-      refusePrototypeNames(expression);
-      return evaluate(expression, scope as unknown as object) as unknown;
-    },
-    isPlain: (expression) => {
-      let tree: MathNode;
-      try {
-        tree = parse(expression) as MathNode;
-      } catch {
-        // Text that does not parse is not evaluated either.
-        return true;
-      }
-      return tree.filter((node) => !isPlainNode(node)).length === 0;
-    },
-  };
-}
-
-/** Operators and functions that only return a value; not members of objects, nor functions that draw random numbers. */
-const PLAIN_NODES = new Set([
-  'ConstantNode',
-  'SymbolNode',
-  'OperatorNode',
-  'ParenthesisNode',
-  'ArrayNode',
-  'RangeNode',
-  'ConditionalNode',
-  'RelationalNode',
-  'BlockNode',
-  'AssignmentNode',
-  'FunctionNode',
-]);
-const DRAWING = new Set(['random', 'randomInt', 'pickRandom', 'distribution']);
-
-function isPlainNode(node: MathNode): boolean {
-  const { type, name } = node as MathNode & { name?: string };
-  if (!PLAIN_NODES.has(type)) return false;
-  return !((type === 'SymbolNode' || type === 'FunctionNode') && DRAWING.has(name ?? ''));
-}
+/** Integers are written out up to so many digits. */
+const MOST_DIGITS = 200;
 
 export function createCalculator(): ArithmeticTool {
-  const { math, evaluate, isPlain } = createArithmetic();
-  const calculate: Evaluate = (input) => {
-    const expression = normalise(input);
-    const value = lastEntry(math, evaluate(expression, new Map()));
-    if (value === undefined || value === null) throw new Error('the expression has no value');
-    if (typeof value === 'function')
-      throw new Error('the expression defines a function; write an expression with a value');
-    requireValue(math, value);
-    return formatValue(math, trigNoise(expression, value));
+  const calculator = new Calculator(createArithmetic());
+  const calculate: Evaluate = (input, maxChars) => {
+    const read = readExpression(input, 'calculator');
+    const { text, notes } = explained(read, () => calculator.evaluate(read));
+    return withReading(text, read, notes, maxChars);
   };
-  return Object.assign(calculate, { plain: (input: string) => String(isPlain(normalise(input))) });
+  return Object.assign(calculate, {
+    plain: (input: string) => {
+      try {
+        return String(calculator.isPlain(readExpression(input, 'calculator')));
+      } catch {
+        // What cannot be read is not evaluated either.
+        return 'true';
+      }
+    },
+  });
+}
+
+/** Errors say what was understood, when that is not what was written. */
+function explained<T>(read: Expression, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!read.changed) throw error;
+    throw new Error(`${(error as Error).message} (understood as ${clip(read.shown, 120)})`);
+  }
+}
+
+/** `742.97 (understood as 500 * (1 + 0.08/4)^(4*5), in $)`; the reading is cut where the observation ends. */
+export function withReading(text: string, read: Expression, notes: readonly string[], maxChars: number): string {
+  const said = [
+    ...(read.changed ? [`understood as ${clip(read.shown.replace(/\s*\n\s*/g, '; '), 160)}`] : []),
+    ...(read.money === undefined ? [] : [`in ${read.money}`]),
+    ...notes,
+  ].join('; ');
+  const room = maxChars - text.length - 3;
+  return said === '' || room < 20 ? text : `${text} (${clip(said, room)})`;
+}
+
+export interface Result {
+  readonly text: string;
+  readonly notes: readonly string[];
+}
+
+export class Calculator {
+  readonly math: MathJsInstance;
+
+  readonly #arithmetic: Arithmetic;
+
+  readonly #exact: ExactArithmetic;
+
+  constructor(arithmetic: Arithmetic) {
+    this.#arithmetic = arithmetic;
+    this.math = arithmetic.math;
+    this.#exact = new ExactArithmetic(arithmetic.math);
+  }
+
+  isPlain({ text }: Expression): boolean {
+    return this.#arithmetic.isPlain(this.#arithmetic.parse(text));
+  }
+
+  /** Throws for what has no finite value, and for what can be read in two ways. */
+  evaluate(read: Omit<Expression, 'changed'>): Result {
+    const parsed = this.#arithmetic.parse(read.text);
+    refuseTwoReadings(this.math, parsed);
+    const { tree, notes: letters } = withConstants(this.#arithmetic, parsed);
+    const notes = [...letters];
+    const logs = logReadings(this.math, tree);
+    if (usesRadians(tree)) notes.push('angles in radians; sin(30 deg) for degrees');
+    if (usesSample(tree)) notes.push('of a sample, n - 1');
+    if (logs === null) return { text: this.#show(tree, read), notes };
+    const [natural, decimal] = [this.#show(logs.natural, read), this.#show(logs.decimal, read)];
+    if (natural === decimal) return { text: natural, notes };
+    return { text: `${natural} with log = ln; ${decimal} with log = log10`, notes };
+  }
+
+  #show(tree: MathNode, { text, literals }: Omit<Expression, 'changed'>): string {
+    try {
+      const scope = new Map<string, Value>([...literals].map(([name, digits]) => [name, this.#exact.fraction(digits)]));
+      const shown = showExact(this.math, this.#exact, this.#exact.evaluate(tree, scope), /\.|\de/.test(text));
+      return inDegrees(outermost(tree), shown);
+    } catch (error) {
+      if (!(error instanceof Inexact)) throw error;
+    }
+    const scope = new Map<string, unknown>([...literals].map(([name, digits]) => [name, Number(digits)]));
+    const value = lastEntry(
+      this.math,
+      readable(() => tree.compile().evaluate(scope as unknown as object) as unknown),
+    );
+    if (value === undefined || value === null) throw new Error('the expression has no value');
+    if (typeof value === 'function') {
+      throw new Error('the expression defines a function; write an expression with a value');
+    }
+    requireValue(this.math, value);
+    if (this.math.isUnit(value) && (value as unknown as { value: unknown }).value === null) {
+      throw new Error('the expression has units and no number; write e.g. 3 km / 2 h');
+    }
+    return formatValue(this.math, this.math.isUnit(value) ? tidyUnit(value) : value);
+  }
+}
+
+/** mathjs' messages about types, in the words of units. */
+function readable<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const message = (error as Error).message;
+    if (/^Unexpected type of argument.*(?:expected: Unit|actual: Unit)/.test(message)) {
+      throw new Error('a quantity with a unit and a plain number do not go together here; give both units');
+    }
+    throw error;
+  }
+}
+
+interface Parts {
+  units: { unit: { name: string }; prefix: { name: string }; power: number }[];
+}
+
+/** mathjs shows (J K) / (mol K), and calls kg m/s^2 a kgf. */
+function tidyUnit(value: Unit): Unit {
+  const left = value.clone() as unknown as Parts;
+  const powers = new Map<string, number>();
+  const name = (one: Parts['units'][number]) => `${one.prefix.name} ${one.unit.name}`;
+  for (const one of left.units) powers.set(name(one), (powers.get(name(one)) ?? 0) + one.power);
+  const seen = new Set<string>();
+  left.units = left.units.filter((one) => !seen.has(name(one)) && seen.add(name(one)));
+  for (const one of left.units) one.power = powers.get(name(one))!;
+  left.units = left.units.filter(({ power }) => power !== 0);
+  const tidied = left as unknown as Unit;
+  // Of a root of units, eV^0.5 / kg^0.5, the SI form is a unit.
+  if (left.units.some(({ power }) => !Number.isInteger(power))) return tidied.toSI();
+  return left.units.length === 1 && left.units[0]!.unit.name === 'kgf' ? tidied.to('N') : tidied;
+}
+
+function inDegrees(name: string, shown: string): string {
+  if (!/^a(?:sin|cos|tan|tan2|sec|csc|cot)$/.test(name) || !Number.isFinite(Number(shown))) return shown;
+  return `${shown} rad = ${Number(((Number(shown) * 180) / Math.PI).toPrecision(11))} deg`;
+}
+
+/** `measured`: the input has decimals, whose long results are no exact integers. */
+function showExact(math: MathJsInstance, exact: ExactArithmetic, value: Value, measured: boolean): string {
+  if (typeof value === 'boolean') return String(value);
+  if (Array.isArray(value)) return `[${value.map((one: Value) => showExact(math, exact, one, measured)).join(', ')}]`;
+  if (!exact.isFraction(value)) return math.format(value as BigNumber, FORMAT);
+  const { s, n, d } = value;
+  const sign = s < 0n && n !== 0n ? '-' : '';
+  const decimal = math.divide(math.bignumber(String(s * n)), math.bignumber(String(d))) as unknown as BigNumber;
+  if (d === 1n) {
+    const digits = n.toString();
+    const significant = digits.replace(/0+$/, '').length;
+    if (digits.length <= 15 || (digits.length <= 40 && (!measured || significant > 12))) return sign + digits;
+    const rounded = math.format(decimal, FORMAT);
+    if (measured) return rounded;
+    return digits.length <= MOST_DIGITS
+      ? `${sign}${digits} (about ${rounded})`
+      : `${rounded} (an integer of ${digits.length} digits)`;
+  }
+  // A decimal of up to 15 digits that ends is written whole.
+  const whole = math.format(decimal, { ...FORMAT, precision: 15 });
+  if (exact.fraction(whole).equals(value)) return whole;
+  const short = n.toString().length + d.toString().length <= 12 && !measured;
+  return `${math.format(decimal, FORMAT)}${short ? ` (exactly ${sign}${n}/${d})` : ''}`;
 }
 
 /** Throws unless every number in the value is finite, also those inside lists and units. */
@@ -140,25 +212,6 @@ function isSingle(math: MathJsInstance, part: unknown): boolean {
   );
 }
 
-/** Replaces what people and models write by what mathjs understands. */
-export function normalise(input: string): string {
-  // 1,000 is a thousand, unless there are brackets, in which commas separate arguments.
-  const text = /[([]/.test(input)
-    ? input
-    : input.replace(/\b\d{1,3}(?:,\d{3})+\b/g, (digits) => digits.replaceAll(',', ''));
-  return text
-    .replace(/%\s+of\s+/gi, '% * ')
-    .replace(/[×·∙⋅]/g, '*')
-    .replace(/÷/g, '/')
-    .replace(/[−–]/g, '-')
-    .replace(/\*\*/g, '^')
-    .replace(/π/g, 'pi')
-    .replace(/√\s*\(/g, 'sqrt(')
-    .replace(/°\s*([CF])\b/g, ' deg$1')
-    .replace(/°/g, ' deg')
-    .replace(/\s*=\s*\??\s*$/, '');
-}
-
 /** For several lines, or `;`, mathjs returns a ResultSet, whose last value is the answer. */
 export function lastEntry(math: MathJsInstance, value: unknown): unknown {
   if (!math.isResultSet(value)) return value;
@@ -169,10 +222,4 @@ export function formatValue(math: MathJsInstance, value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' && Object.is(value, -0)) return '0';
   return math.format(value as MathType, FORMAT);
-}
-
-/** Rounds noise of trigonometric functions to 0: sin(pi) is 1.2e-16 in floating point. Other tiny values are real. */
-function trigNoise(expression: string, value: unknown): unknown {
-  const noisy = typeof value === 'number' && Math.abs(value) < 1e-15 && /\b(sin|cos|tan)\b/.test(expression);
-  return noisy ? 0 : value;
 }

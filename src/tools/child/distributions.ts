@@ -103,6 +103,43 @@ export function poissonCdf(rate: number, k: number): number {
   return gammaUpper(k + 1, rate);
 }
 
+/** P(X > k). */
+export function binomialUpper(n: number, p: number, k: number): number {
+  return k >= n ? 0 : k < 0 ? 1 : incompleteBeta(k + 1, n - k, p);
+}
+
+/** P(X > k). */
+export function poissonUpper(rate: number, k: number): number {
+  return k < 0 ? 1 : gammaLower(k + 1, rate);
+}
+
+export function fQuantile(p: number, df1: number, df2: number): number {
+  return solve((x) => (p < 0.5 ? fCdf(x, df1, df2) - p : 1 - p - fUpper(x, df1, df2)));
+}
+
+/** Of the gamma distribution with rate 1. */
+export function gammaCdf(x: number, shape: number): number {
+  return gammaLower(shape, x);
+}
+
+export function gammaTail(x: number, shape: number): number {
+  return gammaUpper(shape, x);
+}
+
+export function gammaQuantile(p: number, shape: number): number {
+  return solve((x) => (p < 0.5 ? gammaCdf(x, shape) - p : 1 - p - gammaTail(x, shape)));
+}
+
+export function betaCdf(x: number, a: number, b: number): number {
+  return x <= 0 ? 0 : x >= 1 ? 1 : incompleteBeta(a, b, x);
+}
+
+export function betaQuantile(p: number, a: number, b: number): number {
+  // x / (1 − x) is b / a times a quantile of F.
+  const odds = (a / b) * fQuantile(p, 2 * a, 2 * b);
+  return odds / (1 + odds);
+}
+
 /** The x > 0 at which an increasing function is 0. In ln x the same tolerance serves 1e-40 and 1e40. */
 function solve(difference: (x: number) => number): number {
   return Math.exp(bisect((log) => difference(Math.exp(log)), LOWEST, HIGHEST, 100, TOLERANCE));

@@ -10,7 +10,8 @@ const reference = JSON.parse(readFileSync(new URL('./fixtures/distributions.json
 ][];
 const names = [...new Set(reference.map(([call]) => call.replace(/\(.*/, '')))];
 const statistics = createStatistics();
-const answer = (call: string): string => String(statistics(call, 1000));
+/** Without the words that say which law it was. */
+const answer = (call: string): string => String(statistics(call, 1000)).replace(/ \(.*/, '');
 /** Behind t_test, chi_square_test and anova, which write six digits. */
 const tails: Readonly<Record<string, (...args: number[]) => number>> = { tTwoSided, chiSquareUpper, fUpper };
 const value = (name: string, call: string): number =>

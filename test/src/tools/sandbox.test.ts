@@ -106,7 +106,7 @@ describe('at the deadline', () => {
     const run = (input: string, timeoutMs: number) => registry.run('calculator', input, { ...context, timeoutMs });
     const huge = await run('zeros(100000, 100000)', 400);
     expect(huge).toMatchObject({ ok: false, code: expect.stringMatching(/tool_timeout|tool_failed/) });
-    expect((await run('10000!', 20_000)).ok).toBe(false);
+    expect((await run('1000000!', 20_000)).ok).toBe(false);
     expect((await run('1 + 1', 20_000)).observation).toBe('2');
   });
 });

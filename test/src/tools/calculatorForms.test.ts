@@ -1,0 +1,307 @@
+/**
+ * The calculator on expressions as people and language models write them. Generated ones are compared with fractions of
+ * big integers that are computed here; for the others the value was computed by hand or is that of the question.
+ */
+import { describe, expect, it } from 'vitest';
+import { createCalculator } from '../../../src/tools/child/calculator.js';
+import { full } from '../full.js';
+
+const calculator = createCalculator();
+const answer = (input: string): string => {
+  try {
+    return String(calculator(input, 400));
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+};
+const numberOf = (text: string): string => /^-?[\d.]+(?:e[-+]?\d+)?(?=$|[ \n])/.exec(text)?.[0] ?? text;
+
+type Rational = readonly [n: bigint, d: bigint];
+/** How an expression is written, with its value: `plain`, `latex`, `unicode`. */
+interface Made {
+  readonly value: Rational;
+  readonly texts: readonly [plain: string, latex: string, unicode: string];
+  /** 3: a number or bracket, 2: a product, 1: a sum. */
+  readonly binds: number;
+}
+
+/** A small generator of numbers (Lehmer), so that a failure can be repeated. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state * 48271) % 2147483647;
+    return state % below;
+  };
+}
+
+const SUPER = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+function leaf(draw: (below: number) => number): Made {
+  const kind = draw(4);
+  const whole = BigInt(1 + draw(9999));
+  if (kind === 0) {
+    const text = `${whole / 100n}.${String(whole % 100n).padStart(2, '0')}`;
+    return { value: [whole, 100n], texts: [text, text, text], binds: 3 };
+  }
+  if (kind === 1) {
+    const large = whole * 1009n + 1000n;
+    const grouped = String(large).replace(/\B(?=(\d{3})+$)/g, ',');
+    return { value: [large, 1n], texts: [String(large), grouped.replaceAll(',', '{,}'), grouped], binds: 3 };
+  }
+  if (kind === 2) {
+    const power = 2 + draw(6);
+    const digits = `${1n + (whole % 9n)}.${draw(10)}`;
+    const value: Rational = [BigInt(digits.replace('.', '')), 10n * 10n ** BigInt(power)];
+    return {
+      value,
+      texts: [`${digits}e-${power}`, `${digits} \\times 10^{-${power}}`, `${digits} × 10⁻${SUPER[power]}`],
+      binds: 2,
+    };
+  }
+  return { value: [whole, 1n], texts: [String(whole), String(whole), String(whole)], binds: 3 };
+}
+
+const inBrackets = (made: Made, least: number): Made['texts'] =>
+  made.binds >= least ? made.texts : [`(${made.texts[0]})`, `\\left(${made.texts[1]}\\right)`, `(${made.texts[2]})`];
+
+function tree(draw: (below: number) => number, depth: number): Made {
+  if (depth === 0) return leaf(draw);
+  const [a, b] = [tree(draw, depth - 1), tree(draw, draw(depth))];
+  const [[an, ad], [bn, bd]] = [a.value, b.value];
+  switch (draw(5)) {
+    case 0: {
+      const [x, y] = [a.texts, inBrackets(b, 1)];
+      return {
+        value: [an * bd + bn * ad, ad * bd],
+        texts: [`${x[0]} + ${y[0]}`, `${x[1]} + ${y[1]}`, `${x[2]} + ${y[2]}`],
+        binds: 1,
+      };
+    }
+    case 1: {
+      const [x, y] = [a.texts, inBrackets(b, 2)];
+      return {
+        value: [an * bd - bn * ad, ad * bd],
+        texts: [`${x[0]} - ${y[0]}`, `${x[1]} - ${y[1]}`, `${x[2]} − ${y[2]}`],
+        binds: 1,
+      };
+    }
+    case 2: {
+      const [x, y] = [inBrackets(a, 2), inBrackets(b, 3)];
+      return {
+        value: [an * bn, ad * bd],
+        texts: [`${x[0]}*${y[0]}`, `${x[1]} \\cdot ${y[1]}`, `${x[2]} × ${y[2]}`],
+        binds: 2,
+      };
+    }
+    case 3: {
+      if (bn === 0n) return a;
+      const [x, y] = [inBrackets(a, 2), inBrackets(b, 3)];
+      const value: Rational = bn < 0n ? [-an * bd, -ad * bn] : [an * bd, ad * bn];
+      return {
+        value,
+        texts: [`${x[0]} / ${y[0]}`, `\\frac{${a.texts[1]}}{${b.texts[1]}}`, `${x[2]} ÷ ${y[2]}`],
+        binds: 2,
+      };
+    }
+    default: {
+      const power = 2 + draw(3);
+      const x = inBrackets(a, 4);
+      return {
+        value: [an ** BigInt(power), ad ** BigInt(power)],
+        texts: [`${x[0]}**${power}`, `${x[1]}^{${power}}`, `${x[2]}${SUPER[power]}`],
+        binds: 2,
+      };
+    }
+  }
+}
+
+/** Relative difference of a shown number to a fraction, computed without doubles. */
+function isShown(text: string, [n, d]: Rational): boolean {
+  const [, sign, digits = '', part = '', power = '0'] = /^(-?)(\d+)\.?(\d*)(?:e([-+]?\d+))?$/.exec(text) ?? [];
+  if (digits === '') return false;
+  const shift = Number(power) - part.length;
+  const [up, down] = [10n ** BigInt(Math.max(0, shift)), 10n ** BigInt(Math.max(0, -shift))];
+  const shown = (sign === '-' ? -1n : 1n) * BigInt(digits + part) * up * d;
+  const wanted = n * down;
+  const size = (x: bigint) => (x < 0n ? -x : x);
+  return size(shown - wanted) * 10n ** 11n <= size(wanted) * 6n;
+}
+
+describe('generated expressions', () => {
+  it('are worth the fraction of big integers that they are, however they are written', () => {
+    const draw = random(20261127);
+    const off: unknown[] = [];
+    let asked = 0;
+    for (let at = 0; at < (full ? 1500 : 80); at++) {
+      const { value, texts } = tree(draw, 1 + (at % 4));
+      if (value[0] === 0n || String(value[0]).length > 200) continue;
+      for (const text of texts) {
+        asked++;
+        const got = answer(text);
+        // A division by a number in scientific notation may be refused, never wrong.
+        if (/two ways/.test(got) && /[/÷]/.test(text)) continue;
+        if (!isShown(numberOf(got), value)) off.push({ text, got, want: value.join('/') });
+      }
+    }
+    expect(off).toEqual([]);
+    expect(asked).toBeGreaterThan(full ? 4000 : 200);
+  });
+
+  it('powers, factorials, remainders and binomials of big integers have every digit', () => {
+    const draw = random(7);
+    for (let at = 0; at < 25; at++) {
+      const [a, e, m] = [BigInt(2 + draw(97)), BigInt(1 + draw(60)), BigInt(2 + draw(9999))];
+      expect(answer(`${a}^${e} mod ${m}`)).toBe(String(a ** e % m));
+      expect(answer(`(${a}^${e}) % ${m}`)).toBe(String(a ** e % m));
+      const power = String(a ** e);
+      expect(answer(`${a}^${e}`).replace(/ \(about .*/, '')).toBe(power);
+      expect(answer(`${a}**${e} + ${m}`).replace(/ \(about .*/, '')).toBe(String(a ** e + m));
+    }
+    let row = [1n];
+    for (let n = 1; n <= 60; n++) {
+      row = [1n, ...row.slice(1).map((one, i) => one + row[i]!), 1n];
+      const k = draw(n + 1);
+      expect(numberOf(answer(`C(${n}, ${k})`))).toBe(String(row[k]));
+    }
+  });
+});
+
+describe('forms', () => {
+  it.each([
+    // Of FAULTS and of real questions: silently wrong or refused before.
+    ['2^100 mod 10', 6],
+    ['(7^23) mod 47', 1],
+    ['7^23 (mod 47)', 1],
+    ['2^40', 1099511627776],
+    ['1e12 + 1', 1000000000001],
+    ['sqrt(10^20 + 1) - 10^10', 5e-11],
+    ['floor(log(1000, 10))', 3],
+    ['60% * 10% + 40% * 5% * (1 - 21%)', 0.0758],
+    ['8% + 2%', 0.1],
+    ['(1 + 12%/12)^12', 1.12682503013],
+    ['20% * 50', 10],
+    ['17 % 5', 2],
+    ['$384.75 * 2', 769.5],
+    ['$1.2 million / 4', 300000],
+    ['$1 + 25 cents', 1.25],
+    ['13,000,000 - 4,500,000', 8500000],
+    ['\\$1{,}200 \\times 1.05^{3}', 1389.15],
+    ['1\\,000\\,000 / 4', 250000],
+    ['max(1,200,3)', 200],
+    ['min(1,000, 2,000)', 1000],
+    ['sqrt(1,000,000)', 1000],
+    ['1.8 x 10^-10 * 2', 3.6e-10],
+    ['1.2×10^-3 / 2.4×10^-5', 50],
+    ['(6.626 x 10^-34)(3.0 x 10^8)/(500 x 10^-9)', 3.9756e-19],
+    ['\\frac{9 \\times 10^9 \\cdot (1.6 \\times 10^{-19})^2}{(5.3 \\times 10^{-11})^2}', 8.20220719117e-8],
+    ['√25', 5],
+    ['4√16', 16],
+    ['∛27', 3],
+    ['2½ + 1/2', 3],
+    ['5²', 25],
+    ['ln(2)', Math.LN2],
+    ['\\ln 2 / 5730', 0.000120968094339],
+    ['\\log_2 8', 3],
+    ['math.log(10)/np.log(10)', 1],
+    ['log(1000)/log(10)', 3],
+    ['sin 30°', 0.5],
+    ['\\sin^2(30^\\circ) + \\cos^2(30^\\circ)', 1],
+    ['sin^-1(0.5)', 0.523598775598],
+    ['cos(pi/2)', 0],
+    ['10 choose 3', 120],
+    ['10C3 * 0.5^10', 0.1171875],
+    ['{5 \\choose 2}', 10],
+    ['math.comb(10, 3)', 120],
+    ['5P2', 20],
+    ['what is 15% of 240?', 36],
+    ['calculate: 2 + 2 = ?', 4],
+    ['```\n6 * 7\n```', 42],
+    ['calculator("6 * 7")', 42],
+    ['{"expression": "6 * 7"}', 42],
+    ['$\\sqrt{16}$', 4],
+    ['\\[ \\frac{1}{4} \\]', 0.25],
+    ['x = 3*4 = 12', 12],
+    ['P(A or B) = 13/52 + 40/52 - 10/52', 0.826923076923],
+    ['Total: $1,500 + $2,500 × 3', 9000],
+    ['the square root of 144', 12],
+    ['3 dozen', 36],
+    ['17 // 5', 3],
+    ['|−3| + 2', 5],
+    ['degrees(pi)', 180],
+    ['170! / 168!', 28730],
+    ['12345678901234567891 mod 97', 4],
+    ['1 - 0.9999999999999999999', 1e-19],
+  ] as const)('%s', (input, want) => {
+    const got = Number(numberOf(answer(input)));
+    expect(Math.abs(got - want), answer(input)).toBeLessThanOrEqual(2e-12 * Math.abs(want));
+  });
+
+  it.each([
+    ['60 mph * 2 hours', '120 mi'],
+    ['6 ft 2 in to cm', /^187\.96 cm/],
+    ['3 hours 20 minutes to minutes', /^200 minutes/],
+    ['25 C to F', /^77 degF/],
+    ['h / sqrt(2 * 9.11e-31 kg * 100 eV) in angstrom', /^1\.226384\d* angstrom \(h = planckConstant/],
+    ['1 kg * c^2 to J', /^8\.98755178737e\+16 J \(c = speedOfLight/],
+    ['60 km / 2 h', '30 km / h'],
+    ['8.314 J/(mol K) * 300 K', '2494.2 J / mol'],
+    ['5 kg * 3 m/s^2', '15 N'],
+    ['5 kcal to kJ', '20.92 kJ'],
+    ['sqrt(2 * 3 eV / (4 kg))', /^4\.90\d*e-10 m \/ s$/],
+    ['asin(0.5) in degrees', /^30 degrees/],
+    ['(45 + 41) × 80 cents', /^6880 .*in cents/],
+    ['1/3', '0.333333333333 (exactly 1/3)'],
+    ['log(1,024)', /^6\.9314718056 with log = ln; .*log\(1024\)/],
+    ['log(100)', '4.60517018599 with log = ln; 2 with log = log10'],
+    ['sin(30)', /^-0\.988031624093 \(angles in radians/],
+    ['100!', /^9332621544394415\d+ \(about 9\.33262154439e\+157\)$/],
+    ['10000!', '2.84625968092e+35659 (an integer of 35660 digits)'],
+    ['std([1, 2, 3, 4])', '1.29099444874 (of a sample, n - 1)'],
+    ['2^100 == 2^100 + 1', 'false'],
+    ['[2^100 mod 10, 1/4]', '[6, 0.25]'],
+    ['500 * (1 + 0.08/4)^(4*5)', '742.973697989'],
+    ['$500 * (1 + 0.08/4)^(4*5)', '742.973697989 (understood as 500 * (1 + 0.08/4)^(4*5); in $)'],
+  ])('%s: %s', (input, want) => {
+    expect(answer(input)).toEqual(typeof want === 'string' ? want : expect.stringMatching(want));
+  });
+
+  it('cuts the reading, not the value, where the observation ends', () => {
+    const long = `\\frac{${Array.from({ length: 60 }, (_, i) => i).join(' + ')}}{2}`;
+    const got = String(calculator(long, 80));
+    expect(got).toMatch(/^885 \(understood as .*…\)$/);
+    expect(got.length).toBeLessThanOrEqual(80);
+  });
+});
+
+describe('what can be read in two ways, or not at all, is refused', () => {
+  it.each([
+    ['6/2(1+2)', /two ways/],
+    ['1/2π', /two ways/],
+    ['100 + 10%', /as a factor, .* or as a number/],
+    ['17 % -5', /percentage or a remainder/],
+    ['50%(200)', /percentage or a remainder/],
+    ['3 + 5 mod 7', /two ways/],
+    ['7^-1 mod 26', /invmod/],
+    ['1.2*10^-3 / 2.4*10^-5', /two ways/],
+    ['1.8 x 10-10 * 3', /10 to the power/],
+    ['mean(950, 1,250)', /comma may group digits/],
+    ['round(1,234.567, 2)', /comma may group digits/],
+    ['€100 + $5', /two currencies/],
+    ['sin 2x', /two ways/],
+    ['tan(pi/2)', /not a finite number/],
+    ['1/(1/0)', /division by zero/],
+    ['3 m + 2', /give both units/],
+    ['3 m 20 s', /sign is missing/],
+    ['PV/(RT)', /units and no number/],
+    ['g * 10', /gram or the acceleration/],
+    ['50 = 4*x', /for the tool algebra/],
+    ['1/10 and E', /one expression/],
+    ['\\oint x', /not understood/],
+    ['\\frac{1}{2', /not closed/],
+    ['1000000!', /not a finite number/],
+    ['('.repeat(19_999), /brackets within brackets/],
+  ])('%s', (input, message) => {
+    expect(answer(input)).toMatch(/^refused: /);
+    expect(answer(input)).toMatch(message);
+  });
+});

@@ -1,0 +1,114 @@
+/** The tool `statistics` on calls as people write them, against scipy and numpy; and what it must refuse. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createStatistics } from '../../../src/tools/child/statistics.js';
+import { full } from '../full.js';
+
+/** [call, value]; made by fixtures/statistics_reference.py. */
+const reference = JSON.parse(readFileSync(new URL('./fixtures/statistics.json', import.meta.url), 'utf8')) as [
+  string,
+  number,
+][];
+const statistics = createStatistics();
+const answer = (call: string): string => {
+  try {
+    return String(statistics(call, 400));
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+};
+/** The number that an answer begins with. */
+const value = (text: string): number => Number(/^-?[\d.]+(?:e[-+]?\d+)?(?=$|[ \n])/.exec(text)?.[0] ?? Number.NaN);
+
+describe('calls and phrases', () => {
+  it('are worth what scipy and numpy say', () => {
+    const asked = reference.filter((_, index) => full || index % 4 === 0);
+    expect(asked.length).toBeGreaterThan(190);
+    const off = asked
+      .map(([call, want]) => ({ call, want, got: answer(call) }))
+      .filter(({ want, got }) => !(Math.abs(value(got) - want) <= 1e-9 * Math.abs(want)));
+    expect(off).toEqual([]);
+  });
+
+  it.each([
+    ['mean(1,000, 2,000)', '1500 (understood as mean(1000, 2000))'],
+    ['mode([1, 2, 2, 3, 3])', '2 and 3 (each 2 times)'],
+    ['mode([60]*22 + [1000]*6)', '60'],
+    ['mean, median of [3, 5, 6, 6]', /^mean = 5\nmedian = 5\.5 /],
+    ['sqrt(variance([1, 2, 3, 4]))', '1.29099444874 (sample, n - 1; population, n: 1.25)'],
+    ['x = [1, 2, 3]; y = [2, 4, 7]; correlation(x, y)', '0.993399267799'],
+    ['x <- c(1, 2, 3, 4)\nsd(x)', /^1\.29099444874 \(sample, n - 1; /],
+    ['import numpy as np\nprint(np.mean([1, 2]))', /^1\.5 /],
+    ['```python\nfrom scipy.stats import norm\nprint(1 - norm.cdf(1.5))\n```', /^0\.0668072012689 /],
+    ['statistics("mean(1, 2)")', '1.5 (understood as mean(1, 2))'],
+    ['mean(10%, 20%)', '0.15 (understood as mean((10/100), (20/100)))'],
+    ['mean($1,200, $1,400)', /^1300 /],
+    ['quartiles([1, 2, 3, 4, 5, 6, 7])', /^Q1 = 2, median = 4, Q3 = 6 \(medians of the halves\); Q1 = 2\.5, .*linear/],
+    ['confidence_interval(mean=50, sigma=4, n=25)', '[48.432, 51.568] (95%, z, sigma known)'],
+    ['z_test(52, 50, 4, 25)', /^z = 2\.5, p = 0\.0124193 \(two-sided; one-sided 0\.00620967\)/],
+    [
+      'chi2_contingency([[10, 20], [30, 40]])',
+      /^chi2 = 0\.793651, .*\(no correction\); with Yates' correction chi2 = 0\.446429/,
+    ],
+    ['exponential distribution with mean 4: median', /^2\.77258872224 /],
+    ['combinations(100, 50)', '100891344545564193334812497256'],
+    ['P(A or B) = 13/52 + 40/52 - 10/52', /^0\.826923076923 /],
+    ['\\frac{\\binom{13}{2}}{\\binom{52}{2}}', /^0\.0588235294118 /],
+    ['15% of 200', /^30 /],
+    ['expected value of [1, 2, 3] with probabilities [0.2, 0.3, 0.5]', /^2\.3 /],
+    ['P(X > 3 | n=10, p=0.5)', /^0\.828125 /],
+  ])('%s', (call, want) => {
+    expect(answer(call)).toEqual(typeof want === 'string' ? want : expect.stringMatching(want));
+  });
+
+  it.each([
+    'std([1, 2, 3, 4])',
+    'variance(1, 2, 3, 4)',
+    'np.std([1, 2, 3, 4])',
+    'standard deviation of 1, 2, 3, 4',
+    'covariance([1, 2, 3], [2, 4, 7])',
+    '3 * var(c(1, 2, 3, 4))',
+  ])('%s says whether it is of a sample or a population', (call) => {
+    expect(answer(call)).toMatch(/sample, n - 1|population, n/);
+  });
+
+  it('says which law and which parameters a name meant', () => {
+    expect(answer('expon.cdf(3, 2)')).toMatch(/exponential, rate 1, mean 1, from 2/);
+    expect(answer('dgeom(0, 0.3)')).toMatch(/failures from 0/);
+    expect(answer('geom.pmf(1, 0.3)')).toMatch(/trials from 1/);
+    expect(answer('1 - binom.cdf(6, 8, 0.7)')).toBe('0.25529833 (binomial, n 8, p 0.7; P(X <= 6))');
+  });
+});
+
+describe('what can be meant in two ways, or not at all, is refused', () => {
+  it.each([
+    ['mean(950, 1,250)', /comma may group digits/],
+    ['mean(1,000,2,000)', /comma may group digits/],
+    ['mean(1,200,3,400)', /comma may group digits/],
+    ['percentile([1, 2, 3, 4], 0.25)', /may be a share/],
+    ['expected_value([1, 2], [0.5, 0.6])', /sum to 1/],
+    ['[1, 2, 3] * 2', /repeat it or multiply/],
+    ['mean([1, 2] + [3, 4])', /join them or add/],
+    ['geometric_pmf(0.3, 0)', /from 1; for failures/],
+    ['binomial_pmf(1, 1, 1)', /by name/],
+    ['normalcdf(1.96)', /lower and an upper bound/],
+    ['P(X > 110), X ~ N(100, 225)', /variance or sd 225/],
+    ['P(X <= 3), X ~ Exp(2)', /rate 2 or mean 2/],
+    ['P(X < 3)', /needs a distribution/],
+    ['P(X = 3), X ~ N(0, 1)', /continuous/],
+    ['norm.cdf(1, loc=0, scal=2)', /no parameter scal/],
+    ['norm.pmf(1)', /continuous/],
+    ['binomial(10, 0.5)', /a distribution/],
+    ['hypergeom.pmf(1, 5, 20, 8)', /M \(all\) before/],
+    ['chi_square_test([10, 20], [0.5, 0.5])', /counts, not shares/],
+    ['mode(1, 2, 3)', /every value occurs once/],
+    ['mean([1, 2]) + log([3])', /ln\(x\) or log10|log may be/],
+    ['random()', /not drawn/],
+    ['np.random.normal(0, 1)', /Undefined function/],
+    ['x.constructor', /unknown name constructor/],
+    ['stats.norm.cdf', /Undefined symbol norm/],
+  ])('%s', (call, message) => {
+    expect(answer(call)).toMatch(/^refused: /);
+    expect(answer(call)).toMatch(message);
+  });
+});
