@@ -16,14 +16,18 @@ interface Species {
 const ARROW = /\s*(?:<?[-=]+>|→|⟶|⇌|⇄|⇋|↔|⟷|➔|\\(?:long)?rightarrow|\\to\b|\\rightleftharpoons|\\longrightarrow)\s*/;
 const ELECTRON = /^e(?:lectrons?)?(?:\^?-|⁻|−)?$/;
 
-export const isReaction = (text: string): boolean => ARROW.test(text) || (/\bbalanc/i.test(text) && / = /.test(text));
+export const isReaction = (text: string): boolean =>
+  ARROW.test(text) || (/ = /.test(text) && (/\bbalanc/i.test(text) || /^[^=]*[A-Z][^=]*\s\+\s/.test(text)));
 
 /** Answers "balance A + B -> C". */
 export function balanceReaction(input: string): string {
-  const acid =
-    /\b(?:in\s+)?(?:an?\s+)?acid(?:ic)?\s*(?:aqueous\s*)?(?:solution|medium|media|conditions?)?\b(?!\s*[+\d])/i;
-  const base =
-    /\b(?:in\s+)?(?:an?\s+)?(?:basic|alkaline|base)\s*(?:aqueous\s*)?(?:solution|medium|media|conditions?)?\b/i;
+  const where = String.raw`(?:\s+(?:aqueous\s+)?(?:solution|medium|media|conditions?))?`;
+  const medium = (kind: string): RegExp =>
+    new RegExp(
+      String.raw`\b(?:in|under)\s+(?:an?\s+)?(?:aqueous\s+)?${kind}\b${where}|\b${kind}\s+(?:solution|medium|media|conditions?)\b`,
+      'i',
+    );
+  const [acid, base] = [medium('acid(?:ic)?'), medium('(?:basic|alkaline|base)')];
   let text = input
     .replace(
       /\bbalanc(?:e|ed|ing)\b(?:\s+(?:the|this))?(?:\s+following)?(?:\s+(?:chemical|redox|half))?(?:[- ]?(?:equation|reaction))?(?:\s+(?:for|of))?\s*:?/gi,

@@ -59,7 +59,7 @@ const RULES: readonly Rule[] = [
     (from, to) => substances.convert(from, to),
   ],
   [
-    /^(?:number of\s+)?(moles?|mol|grams?|molecules|mass)\s+(?:in|of)\s+(\d.*|\.\d.*)$/is,
+    /^(?:number of\s+)?(moles?|mol|grams?|molecules|mass)\s+(?:in|of)\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol)\b.+)$/is,
     (to, from) => substances.convert(from, to),
   ],
   [

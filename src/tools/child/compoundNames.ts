@@ -54,12 +54,17 @@ export function nameOfFormula(text: string): string {
   const formula = text.replace(/[₀-₉]/g, (d) => String(d.charCodeAt(0) - 0x2080)).replace(/\s+/g, '');
   parseFormula(formula, isElement);
   const [body, water] = hydrate(formula);
-  const known = COMMON.find(([, one]) => one === body)?.[0];
-  const name = acidName(body) ?? known ?? ionName(body) ?? saltName(body) ?? binaryName(body) ?? elementName(body);
+  const byRule = acidName(body) ?? ionName(body) ?? saltName(body) ?? binaryName(body) ?? elementName(body);
+  const common = AMBIGUOUS.test(body) ? undefined : COMMON.find(([, one]) => one === body)?.[0];
+  const also = byRule !== undefined && common !== undefined && common !== byRule ? ` (${common})` : '';
+  const name = byRule === undefined ? common : byRule + also;
   if (name === undefined)
     throw new Error(`no rule here names ${text}; this tool names salts, acids and compounds of two nonmetals`);
   return water === 0 ? name : `${name} ${prefixed(water, 'hydrate')}`;
 }
+
+/** Formulas of organic compounds, which several share. */
+const AMBIGUOUS = /^(?!C3H8$|C6H6$)C(?:[3-9]|\d\d)H\d+(?:[NO]\d*)*$/;
 
 function hydrate(formula: string): readonly [body: string, water: number] {
   const match = /^(.+?)[·•*.⋅](\d*)H2O$/.exec(formula);
@@ -95,26 +100,30 @@ function acidName(formula: string): string | undefined {
 
 /** A single ion, which has a charge. */
 function ionName(formula: string): string | undefined {
-  const { charge } = parseFormula(formula, isElement);
+  const { atoms, charge } = parseFormula(formula, isElement);
   if (charge === 0) return undefined;
-  const body = formula.replace(/\^?\(?\d*[+\-⁺⁻]+\d*\)?$/, '').replace(/[⁰¹²³⁴-⁹]+$/, '');
-  if (body === 'NH4' && charge === 1) return 'ammonium ion';
-  if (body === 'H3O' && charge === 1) return 'hydronium ion';
-  const symbol = /^[A-Z][a-z]?$/.test(body) ? body : undefined;
-  if (symbol !== undefined && charge > 0 && (isMetal(symbol) || symbol === 'H')) {
-    return symbol === 'H' || FIXED_CHARGE[symbol] === charge
-      ? `${nameOf(symbol).toLowerCase()} ion`
-      : `${nameOf(symbol).toLowerCase()}(${ROMAN[charge]}) ion`;
+  const written = atomsOf(formula);
+  if (written === 'H4 N1' && charge === 1) return 'ammonium ion';
+  if (written === 'H3 O1' && charge === 1) return 'hydronium ion';
+  const symbol = atoms.size === 1 ? [...atoms.keys()][0]! : '';
+  if (atoms.get(symbol) === 1 && charge > 0 && (isMetal(symbol) || symbol === 'H')) {
+    const metal = nameOf(symbol).toLowerCase();
+    return symbol === 'H' || FIXED_CHARGE[symbol] === charge ? `${metal} ion` : `${metal}(${ROMAN[charge]}) ion`;
   }
-  const polyatomic = /^(.*?)(\d)$/.exec(body);
-  const anion = ANIONS.find(
-    (one) => one.charge === charge && (one.formula === body || one.formula === polyatomic?.[0]),
-  );
+  const anion = ANIONS.find((one) => one.charge === charge && atomsOf(one.formula) === written);
   return anion === undefined ? undefined : `${anion.name} ion`;
 }
 
+const atomsOf = (formula: string): string =>
+  [...parseFormula(formula, isElement).atoms]
+    .map(([symbol, count]) => symbol + count)
+    .sort()
+    .join(' ');
+
 function saltName(formula: string): string | undefined {
   for (const { anion, anions, cation, cations } of salts(formula)) {
+    // PbO2 and MnO2 are oxides; carbides seldom hold C4-.
+    if (anion.name === 'carbide' || (anion.name === 'peroxide' && !Object.hasOwn(FIXED_CHARGE, cation))) continue;
     const negative = anions * -anion.charge;
     if (cation === 'NH4') {
       if (cations === negative) return `ammonium ${anion.name}`;
@@ -212,15 +221,14 @@ function saltFormula(name: string): string | undefined {
   if (match === null) return undefined;
   const anion = ANIONS.find((one) => one.name === match[3]);
   const cation = anion === undefined ? undefined : cationNamed(match[1]!, match[2]);
-  if (anion === undefined || cation === undefined) return undefined;
+  if (anion === undefined || cation === undefined || anion.name === 'carbide') return undefined;
   const [symbol, charge] = cation;
   const common = gcd(charge, -anion.charge);
   const [many, others] = [-anion.charge / common, charge / common];
-  // Mercury(I) is Hg2 with two charges, peroxide O2.
+  // Mercury(I) is Hg2 with two charges.
   const pair = symbol === 'Hg' && charge === 1;
-  const head = pair
-    ? `Hg${2 * Math.max(1, many / 2)}`
-    : unit(symbol, anion.name === 'peroxide' && charge === 1 ? 2 : many);
+  if (pair && anion.charge < -2) return undefined;
+  const head = pair ? `Hg${2 * Math.max(1, many / 2)}` : unit(symbol, many);
   return head + unit(anion.formula, pair ? (anion.charge === -1 ? 2 : 1) : others);
 }
 

@@ -26,7 +26,8 @@ export async function answerFormulas(input: string, run: Run): Promise<string> {
   }
   const answer = await answerOf(kindOf(command, parsed), parsed, sorts, run);
   const where = sorts.divides ? ' (divisors not 0)' : '';
-  if (!parsed.assumed) return `${answer}${where}`;
+  // A table shows the formulas as they were read.
+  if (!parsed.assumed || command === 'table') return `${answer}${where}`;
   const between = relation === 'equivalent' ? ' ⊣⊢ ' : ' ⊢ ';
   const reading =
     premises.map(shown).join(', ') + (relation === null ? '' : between + conclusions.map(shown).join(', '));

@@ -44,8 +44,18 @@ export function shown(formula: Formula): string {
       return isBinary(formula.body) ? `${head}(${body})` : `${head} ${body}`;
     }
     default:
-      return `${inside(formula.left)} ${SIGNS[formula.op]} ${inside(formula.right)}`;
+      return `${within(formula.left, formula.op, false)} ${SIGNS[formula.op]} ${within(formula.right, formula.op, true)}`;
   }
+}
+
+/** Arithmetic binds as in school, and stands without brackets in comparisons. */
+const STRENGTH: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, mod: 2, '^': 3 };
+
+function within(part: Formula, op: string, right: boolean): string {
+  const [inner, outer] = [STRENGTH[part.op], STRENGTH[op] ?? 0];
+  if (part.op === 'negative') return outer === 0 ? shown(part) : `(${shown(part)})`;
+  if (inner === undefined) return inside(part);
+  return inner > outer || (inner === 1 && outer === 1 && !right) ? shown(part) : `(${shown(part)})`;
 }
 
 function inside(formula: Formula): string {

@@ -250,6 +250,12 @@ class Parser extends TermParser {
     return formula;
   }
 
+  /** Whether a bracket here opens the arguments of a name; the `v` of typewriters has none. */
+  #follows(at: number): boolean {
+    const before = this.tokens[at - 1];
+    return before?.kind === 'name' && !/^v$/i.test(before.text);
+  }
+
   /** Copi's `(x)` and `(Ex)` before what can begin a formula. */
   #bareQuantifier(at: number): { quantifier: Quantifier; variable: string } | undefined {
     const name = this.tokens[at + 1];
@@ -261,7 +267,7 @@ class Parser extends TermParser {
         : next.kind === 'sign'
           ? this.#quantifierSign(at + 3) !== undefined || next.text === 'not'
           : '([{'.includes(next.text);
-    if (!opens || this.arithmetic || (at > 0 && this.tokens[at - 1]!.kind === 'name')) return undefined;
+    if (!opens || this.arithmetic || this.#follows(at)) return undefined;
     const match = /^([AE]?)([u-z])$/.exec(name.text);
     return match === null ? undefined : { quantifier: match[1] === 'E' ? 'exists' : 'forall', variable: match[2]! };
   }

@@ -68,30 +68,35 @@ export abstract class TermParser extends Cursor {
 
   #product(): Formula {
     let left = this.#signed();
+    let last = left;
     let divided = false;
     for (;;) {
-      const times = this.takeSign('*') || (this.arithmetic && this.takeSign('dot'));
-      if (times) left = { op: '*', left, right: this.#signed() };
-      else if (this.arithmetic && this.takeSign('/')) {
-        left = { op: '/', left, right: this.#signed() };
+      if (this.takeSign('*') || (this.arithmetic && this.takeSign('dot'))) {
+        last = this.#signed();
+        left = { op: '*', left, right: last };
+      } else if (this.arithmetic && this.takeSign('/')) {
+        last = this.#signed();
+        left = { op: '/', left, right: last };
         divided = true;
       } else if (this.isSign('mod') && !this.is('(', this.at - 1)) {
         this.at += 1;
         this.assumed ||= left.op !== 'name' && left.op !== 'number' && !BRACKETS.has(left);
-        left = { op: 'mod', left, right: this.#signed() };
-      } else if (this.arithmetic && this.#juxtaposed(left)) {
+        last = this.#signed();
+        left = { op: 'mod', left, right: last };
+      } else if (this.arithmetic && this.#juxtaposed(last)) {
         if (divided) throw new Error('"1/2x" can mean (1/2)*x or 1/(2*x); write * and brackets');
-        left = { op: '*', left, right: this.#power() };
+        last = this.#power();
+        left = { op: '*', left, right: last };
         this.assumed = true;
       } else return left;
     }
   }
 
   /** `6x`, `3(x + 1)`, `(x + 1)(x - 1)`. */
-  #juxtaposed(left: Formula): boolean {
+  #juxtaposed(last: Formula): boolean {
     const next = this.peek();
-    const factor = left.op === 'negative' ? left.of : left;
-    if (factor.op !== 'number' && !BRACKETS.has(left)) return false;
+    const factor = last.op === 'negative' ? last.of : last;
+    if (factor.op !== 'number' && !BRACKETS.has(last)) return false;
     if (this.is('(') && !this.isSign('mod', this.at + 1)) return true;
     return next.kind === 'name' && !(next.text === 'v' && next.spaced) && !domainNamed(next.text);
   }

@@ -71,23 +71,28 @@ export function readAsked(input: string): Asked {
 
 function plain(text: string): string {
   if (/\d%(?=\s|$|[*+),;])/.test(text)) throw new Error('"%" can mean hundredths or a remainder; write 0.05 or mod');
-  return text
-    .replace(/\\begin\{\w+\*?\}|\\end\{\w+\*?\}/g, '')
-    .replace(/\\\\(?=\s|$)/g, '\n')
-    .replace(/\\pmod\s*\{?(\w+)\}?/g, '(mod $1)')
-    .replace(/\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, '(($1)/($2))')
-    .replace(/\\([A-Za-z]+)/g, (all, name: string) => {
-      const value = Object.hasOwn(LATEX, name) ? LATEX[name] : undefined;
-      if (value === undefined) throw new Error(`cannot read ${all}; write e.g. p -> q, p |- q`);
-      return /^[ ]?mod|^$/.test(value) ? value : ` ${value} `;
-    })
-    .replace(/\\[()[\],;! ]/g, ' ')
-    .replace(/\$/g, ' ')
-    .replace(/\{R\}|ℝ/g, 'ℝ')
-    .replace(/\{Z\}|ℤ/g, 'ℤ')
-    .replace(/[−–—](?!>)/g, '-')
-    .replace(/[“”‘’]/g, ' ')
-    .replace(/\u00a0/g, ' ');
+  return (
+    text
+      .replace(/\\begin\{\w+\*?\}|\\end\{\w+\*?\}/g, '')
+      .replace(/\\\\(?=\s|$)/g, '\n')
+      .replace(/\\pmod\s*\{?(\w+)\}?/g, '(mod $1)')
+      .replace(/\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, '(($1)/($2))')
+      .replace(/\\([A-Za-z]+)/g, (all, name: string) => {
+        const value = Object.hasOwn(LATEX, name) ? LATEX[name] : undefined;
+        if (value === undefined) throw new Error(`cannot read ${all}; write e.g. p -> q, p |- q`);
+        return /^[ ]?mod|^$/.test(value) ? value : ` ${value} `;
+      })
+      // Not the beginning of `/\ `, which is ∧.
+      .replace(/(?<!\/)\\[()[\],;! ]/g, ' ')
+      .replace(/\$/g, ' ')
+      .replace(/\{R\}|ℝ/g, 'ℝ')
+      .replace(/\{Z\}|ℤ/g, 'ℤ')
+      .replace(/[−–—](?!>)/g, '-')
+      .replace(/[“”‘’]/g, ' ')
+      .replace(/[^\S\n]+/g, ' ')
+      .replace(/\s*\n\s*/g, '\n')
+      .replace(/\u00a0/g, ' ')
+  );
 }
 
 /**
@@ -97,7 +102,7 @@ function plain(text: string): string {
 function premiseLines(text: string): string {
   const labelled = text
     .replace(/^[ \t]*(?:[-_=─—]{3,}|_{3,})[ \t]*$/gm, '∴')
-    .replace(/^[ \t]*(?:given|premises?)(?:\s*\(?\d+\)?)?\s*:/gim, '')
+    .replace(/(?:^|[\n.;,])[ \t]*(?:given|premises?)(?:\s*\(?\d+\)?)?\s*:/gi, '\n')
     .replace(/(?:^|[\n.;,])[ \t]*conclusion(?:\s*\d+)?\s*:/gi, '\n∴ ')
     .replace(/^[ \t]*\(?(?:P|Pr)?(\d{1,2})[.):](?!\d)[ \t]+/gm, '');
   return labelled

@@ -11,6 +11,31 @@ const LIGANDS: Readonly<Record<string, number>> = { CO: 0, NH3: 0, H2O: 0, NO: N
 /** Their chains or mixed bonds give numbers that no rule here finds. */
 const REFUSED = ['S4O6', 'CrO5', 'C3O2', 'Fe3O4', 'Pb3O4', 'S2O8', 'N2H4O3'];
 
+const HIGHEST: Readonly<Record<string, number>> = {
+  ...{
+    B: 3,
+    C: 4,
+    N: 5,
+    Si: 4,
+    P: 5,
+    S: 6,
+    Cl: 7,
+    Ti: 4,
+    V: 5,
+    Cr: 6,
+    Mn: 7,
+    Fe: 6,
+    Cu: 3,
+    As: 5,
+    Se: 6,
+    Br: 7,
+    Sn: 4,
+    Sb: 5,
+    I: 7,
+    Pb: 4,
+  },
+};
+
 export interface Oxidation {
   readonly symbol: string;
   readonly number: number;
@@ -87,13 +112,19 @@ function simple(text: string, atoms: ReadonlyMap<string, number>, charge: number
   const several = (symbol: string) =>
     atoms.get(symbol)! > 1 && (symbol === 'C' || !Number.isInteger(known.get(symbol)!));
   for (const [symbol, number] of known) {
-    if (number > 9 || number < -4) throw new Error(`${symbol} would be ${number} in ${text}; is its charge right?`);
+    if (number > highest(symbol) || number < -4)
+      throw new Error(`${symbol} would be ${number} in ${text}; is its charge right?`);
   }
   return symbols.map((symbol) => ({
     symbol,
     number: known.get(symbol)!,
     mean: several(symbol) || (symbol === 'S' && text.includes('S2O3')),
   }));
+}
+
+/** No atom loses more than its outer electrons; in peroxy acids it would. */
+function highest(symbol: string): number {
+  return HIGHEST[symbol] ?? 8;
 }
 
 /** What a rule says of an element in this company; undefined where it follows from the others. */

@@ -1,7 +1,7 @@
 /** Numbers as people write them, units, and how results are rounded. */
 
 /** `5.0 × 10^-4`, `1.8e-5`, `10^{-11}`, `1,200`. */
-export const NUMBER = String.raw`[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=[\d])(?:\s*(?:×|x|\*|·)\s*10\s*(?:\^\s*\{?\(?[-−+]?|[-−])\d+\)?\}?|[eE][-−+]?\d+|(?<=(?<![\d.,])10)\s*\^\s*\{?\(?[-−+]?\d+\)?\}?)?(?!\d|[.,]\d|\s*[×*·^]|\s*x\s*10|[eE][-+−]?\d)`;
+export const NUMBER = String.raw`[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|\.(?=\s))?(?<=\d\.?)(?:\s*(?:×|x|\*|·)\s*10\s*(?:\^\s*\{?\(?[-−+]?|[-−])\d+\)?\}?|[eE][-−+]?\d+|(?<=(?<![\d.,])10)\s*\^\s*\{?\(?[-−+]?\d+\)?\}?)?(?!\d|[.,]\d|\s*[×*·^]|\s*x\s*10|[eE][-+−]?\d)`;
 
 export function numberFrom(text: string): number {
   const plain = text

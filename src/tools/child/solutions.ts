@@ -116,9 +116,7 @@ function ofSolution(
   if (doses.some(({ concentration }) => !(concentration > 0))) throw new Error('a concentration must be above 0');
   if (second !== undefined) return buffer(first, second, acid);
   const { concentration, formula } = first;
-  if (acid !== undefined && base === undefined)
-    return concentrations(weak(concentration, acid), `weak acid ${formula}, `);
-  if (base !== undefined) return concentrations(KW / weak(concentration, base), `weak base ${formula}, `);
+  if (acid !== undefined || base !== undefined) return ofWeak(concentration, formula, acid, base);
   const protons = STRONG_ACIDS.includes(formula)
     ? 1
     : -(Object.hasOwn(STRONG_BASES, formula) ? STRONG_BASES[formula]! : 0);
@@ -135,6 +133,19 @@ function ofSolution(
   const excess = protons * concentration;
   const larger = (Math.abs(excess) + Math.sqrt(excess * excess + 4 * KW)) / 2;
   return concentrations(excess > 0 ? larger : KW / larger, `strong ${excess > 0 ? 'acid' : 'base'} ${formula}, `);
+}
+
+/** A base given by the Ka of its acid, or an acid by the Kb of its base, is what its formula says. */
+function ofWeak(concentration: number, formula: string, acid: number | undefined, base: number | undefined): string {
+  const isBase =
+    acid === undefined
+      ? !/^NH4|\+$|NH3Cl$/.test(formula)
+      : /-$|^(?:Na|K|Li)(?![a-z])|(?:Na|[^A-Z]K)$|NH[23]$/.test(formula);
+  const strength = isBase ? (base ?? KW / acid!) : (acid ?? KW / base!);
+  const other = (base !== undefined) !== isBase ? `, K${isBase ? 'b' : 'a'} = ${significant(strength)}` : '';
+  const step = !isBase && /^H[23]/.test(formula) ? ', its first step alone' : '';
+  const ions = weak(concentration, strength);
+  return concentrations(isBase ? KW / ions : ions, `weak ${isBase ? 'base' : 'acid'} ${formula}${other}${step}, `);
 }
 
 /** Concentration of the ion that a weak acid or base of one step gives, with water's own: by bisection of the charge balance. */
@@ -157,6 +168,11 @@ function buffer(
   acid: number | undefined,
 ): string {
   if (acid === undefined) throw new Error('a buffer needs the pKa or Ka of its acid');
+  const strong = [first, second].find(
+    ({ formula }) => STRONG_ACIDS.includes(formula) || Object.hasOwn(STRONG_BASES, formula),
+  );
+  if (strong !== undefined)
+    throw new Error(`${strong.formula} is no part of a buffer; give the amounts after it has reacted`);
   const base = /-$|^(?:Na|K|Li)(?![a-z])/;
   const salts = [base.test(first.formula), base.test(second.formula)];
   if (salts[0] === salts[1])

@@ -49,9 +49,13 @@ function sameAtoms(one: Formula, other: Formula): boolean {
 }
 
 function read(text: string): Formula {
-  // Words run together with their spaces removed, `Co Ba`, would be read as other elements.
-  if (/[A-Za-z)\d]\s+[A-Za-z]/.test(text.trim()) && /[a-z]{3}/.test(text))
-    throw new Error(`cannot read "${text.slice(0, 40)}"`);
+  // Run together, two formulas or words would be read as one.
+  const spaced = text
+    .trim()
+    .replace(/\s*[·•*⋅]\s*/g, '')
+    .replace(/\s+(?=\^?\d*[+-]+$)/, '')
+    .replace(/^\d+\s+/, '');
+  if (/\s/.test(spaced)) throw new Error(`cannot read "${text.slice(0, 40)}"`);
   const formula = parseFormula(text, isElement);
   const electrons = [...formula.atoms].reduce((sum, [symbol, number]) => sum + number * numberOf(symbol)!, 0);
   if (Math.abs(formula.charge) > electrons)
@@ -79,6 +83,12 @@ export function molarMass(text: string): string {
   const mass = massOfAtoms(atoms);
   const coefficient = /^(\d+)([A-Z([].*)$/.exec(formula);
   if (coefficient !== null && !/[·•*.⋅]/.test(formula)) {
+    if (isElement(coefficient[2]!) && Number(coefficient[1]) >= numberOf(coefficient[2]!)!) {
+      const nuclide = `${coefficient[2]}-${coefficient[1]}`;
+      throw new Error(
+        `${formula} can mean the nuclide ${nuclide} or ${coefficient[1]} atoms; write ${nuclide}, or ${coefficient[2]}`,
+      );
+    }
     const one = mass / Number(coefficient[1]);
     return `${coefficient[2]}: ${one.toFixed(3)} g/mol; ${coefficient[1]} mol of it: ${mass.toFixed(3)} g`;
   }
