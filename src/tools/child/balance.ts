@@ -17,14 +17,15 @@ const ARROW = /\s*(?:<?[-=]+>|→|⟶|⇌|⇄|⇋|↔|⟷|➔|\\(?:long)?rightar
 const ELECTRON = /^e(?:lectrons?)?(?:\^?-|⁻|−)?$/;
 
 export const isReaction = (text: string): boolean =>
-  ARROW.test(text) || (/ = /.test(text) && (/\bbalanc/i.test(text) || /^[^=]*[A-Z][^=]*\s\+\s/.test(text)));
+  ARROW.test(text) ||
+  (/ = /.test(text) && (/\bbalanc/i.test(text) || (/\s\+\s/.test(text) && !/[a-z]{4}|\bp[HK]/.test(text))));
 
 /** Answers "balance A + B -> C". */
 export function balanceReaction(input: string): string {
   const where = String.raw`(?:\s+(?:aqueous\s+)?(?:solution|medium|media|conditions?))?`;
   const medium = (kind: string): RegExp =>
     new RegExp(
-      String.raw`\b(?:in|under)\s+(?:an?\s+)?(?:aqueous\s+)?${kind}\b${where}|\b${kind}\s+(?:solution|medium|media|conditions?)\b`,
+      String.raw`\b(?:in|under)\s+(?:an?\s+)?(?:aqueous\s+)?${kind}\b${where}|\b${kind}\s+(?:solution|medium|media|conditions?)\b|\(${kind}\)`,
       'i',
     );
   const [acid, base] = [medium('acid(?:ic)?'), medium('(?:basic|alkaline|base)')];

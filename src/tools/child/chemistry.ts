@@ -118,6 +118,7 @@ function plainText(input: string): string {
   } else text = question;
   return text
     .replace(/\s*[?!]+$/, '')
+    .replace(/\s+in\s+(?:g\s*\/\s*mol|grams per mole|amu|u)\.?$/i, '')
     .replace(/\.$/, '')
     .trim();
 }

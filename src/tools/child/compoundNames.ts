@@ -193,8 +193,16 @@ export function formulaOfName(text: string): string | undefined {
     const count = PREFIXES.indexOf(water[2]!);
     return body === undefined ? undefined : `${body}·${count === 1 ? '' : count}H2O`;
   }
+  const ion = /^(.+?) ions?$/.exec(name)?.[1];
+  if (ion !== undefined) return ionFormula(ion);
   const common = COMMON.find(([one]) => one === name)?.[1];
   return common ?? acidFormula(name) ?? saltFormula(name) ?? binaryFormula(name) ?? diatomicFormula(name);
+}
+
+function ionFormula(name: string): string | undefined {
+  if (name === 'ammonium') return 'NH4^+';
+  const anion = ANIONS.find((one) => one.name === name);
+  return anion === undefined ? undefined : `${anion.formula}^${anion.charge === -1 ? '' : -anion.charge}-`;
 }
 
 function diatomicFormula(name: string): string | undefined {

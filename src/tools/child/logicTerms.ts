@@ -49,11 +49,14 @@ export abstract class TermParser extends Cursor {
   #congruence(left: Formula): Formula {
     this.at += 1;
     const right = this.#sum();
+    this.assumed = true;
+    if (right.op === 'mod' && !BRACKETS.has(right)) {
+      return { op: '=', left: { op: 'mod', left, right: right.right }, right };
+    }
     const open = this.takeMark('(');
     if (!this.takeSign('mod')) throw new Error('"≡" between numbers needs a modulus; write n ≡ 5 (mod 8)');
     const by = this.#sum();
     if (open && !this.takeMark(')')) throw this.unexpected();
-    this.assumed = true;
     return { op: '=', left: { op: 'mod', left, right: by }, right: { op: 'mod', left: right, right: by } };
   }
 

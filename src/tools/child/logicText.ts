@@ -63,7 +63,9 @@ export function readAsked(input: string): Asked {
   take(new RegExp(`^([\\s\\S]+?)${tail}(?:tautology|contingent|contradiction)\\s*\\?*$`, 'i'), 'tautology');
   take(new RegExp(`^([\\s\\S]+?)${tail}(?:consistent|satisfiable)\\s*\\?*$`, 'i'), 'consistent');
   take(new RegExp(`^([\\s\\S]+?)${tail}valid\\s*\\?*$`, 'i'), 'valid');
-  if (command !== 'any') text = text.replace(/^(?:is|are|argument|formulas?|statements?|set)\s*:?\s+/i, '');
+  text = text.replace(/^solve\s*(?:for\s+\w+\s*)?:?\s+/i, '');
+  if (command !== 'any')
+    text = text.replace(/^(?:(?:is|are|the|this|following|arguments?|formulas?|statements?|set)\s*:?\s+)+/i, '');
   if ((command as Command) === 'equivalent')
     text = text.replace(/\s+(?:and|to|with)\s+(?=\S)/gi, (all) => (/to|with/i.test(all) ? ' ; ' : all));
   return { command, text: premiseLines(text) };
@@ -107,6 +109,6 @@ function premiseLines(text: string): string {
     .replace(/^[ \t]*\(?(?:P|Pr)?(\d{1,2})[.):](?!\d)[ \t]+/gm, '');
   return labelled
     .replace(/\/\s*∴/g, '∴')
-    .replace(/[,;\s]*(?:∴|\bso,)(?=[\s\S])/g, ' ∴ ')
+    .replace(/[,;\s]*∴(?=[\s\S])/g, ' ∴ ')
     .replace(/[.?\s]+$/, '');
 }

@@ -58,6 +58,10 @@ const WORDS: Readonly<Record<string, string>> = {
     true: 'true',
     false: 'false',
   },
+  so: 'entails',
+  thus: 'entails',
+  ergo: 'entails',
+  consequently: 'entails',
   if: 'if',
   // As an entry of the object literal it would make the object look like a promise.
   ['then' as string]: 'then',
@@ -76,7 +80,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/\bonly\s+if\b/gi, '→'],
   [/\bfor\s+(?:all|every|each|any)\b/gi, '∀'],
   [/\bthere\s+(?:exists?|is)\s+(?:a|an|some)?\b/gi, '∃'],
-  [/\bfollows\s+from\b/gi, ' follows_from '],
+  [/\b(?:is\s+)?(?:logically\s+)?equivalent\s+to\b/gi, '⊣⊢'],
 ];
 
 export function tokenise(source: string): Tokens {

@@ -56,6 +56,10 @@ function read(text: string): Formula {
     .replace(/\s+(?=\^?\d*[+-]+$)/, '')
     .replace(/^\d+\s+/, '');
   if (/\s/.test(spaced)) throw new Error(`cannot read "${text.slice(0, 40)}"`);
+  // Carbon beside carbon and no hydrogen: `CCO` is ethanol to a chemist's program.
+  if (/^(?:Cl|Br|[BCNOPSFI]|\d)+$/.test(spaced) && /(?:C\d*C|N\d*N|O\d*O)(?![a-z])/.test(spaced)) {
+    throw new Error(`${text} looks like SMILES; write smiles ${text}, or each element once with its number`);
+  }
   const formula = parseFormula(text, isElement);
   const electrons = [...formula.atoms].reduce((sum, [symbol, number]) => sum + number * numberOf(symbol)!, 0);
   if (Math.abs(formula.charge) > electrons)
@@ -216,7 +220,10 @@ export function particles(what: string, text: string): string {
 }
 
 export function oxidation(text: string, element?: string): string {
-  const { formula, charge, understood } = substance(text.replace(/\s+ion$/i, ''));
+  const plain = text.replace(/^the\s+/i, '');
+  const { formula, charge, understood } = substance(
+    formulaOfName(plain) === undefined ? plain.replace(/\s+ion$/i, '') : plain,
+  );
   const numbers = oxidationNumbers(formula);
   const symbol = element === undefined ? undefined : findElement(element);
   if (element !== undefined && !numbers.some((one) => one.symbol === symbol))
