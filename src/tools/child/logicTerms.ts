@@ -28,6 +28,7 @@ export abstract class TermParser extends Cursor {
 
   /** One comparison, or a chain: `0 < x < 10`. */
   protected comparison(): Formula {
+    const before = this.tokens[this.at - 1];
     const first = this.#sum();
     if (this.arithmetic && this.isSign('congruent')) return this.#congruence(first);
     let left = first;
@@ -42,6 +43,14 @@ export abstract class TermParser extends Cursor {
       chain = chain === undefined ? one : { op: 'and', left: chain, right: one };
       left = right;
     }
+    // `P & Q = R`: between propositions books differ on how far = reaches.
+    if (
+      chain !== undefined &&
+      !this.arithmetic &&
+      !this.quantified &&
+      (isConnective(before) || isConnective(this.peek()))
+    )
+      this.assumed = true;
     return chain ?? first;
   }
 
@@ -191,6 +200,10 @@ export abstract class TermParser extends Cursor {
       throw new Error(`${name} is not bound by a quantifier; bind it, or name a thing by a letter from a to t`);
     return { op: 'name', name, args: [] };
   }
+}
+
+function isConnective(token: Token | undefined): boolean {
+  return token?.kind === 'sign' && /^(?:and|or|xor|implies|iff|dot)$/.test(token.text);
 }
 
 /** Brackets in the text, so that no reading is assumed of what is in them. */

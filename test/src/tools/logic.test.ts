@@ -137,6 +137,7 @@ describe('what a model writes', () => {
     });
   answers([
     ['PvQ, ~P / Q', 'valid; read as P ∨ Q, ¬P ⊢ Q'],
+    ['P & Q = R, P, Q ⊢ R', /^valid; read as P ∧ \(Q = R\)/],
     ['A | B & C', /; read as A ∨ \(B ∧ C\)$/],
     ['1. P ⊃ Q\n2. Q ⊃ R\n3. P\n-----\nR', 'valid'],
     ['Premise 1: P -> Q. Premise 2: ~Q. Conclusion: ~P', 'valid'],
