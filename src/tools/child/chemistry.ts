@@ -1,141 +1,134 @@
-/** The tool `chemistry`: formulas, masses, elements and structures, with OpenChemLib's masses and structure properties. */
-import * as OCL from 'openchemlib';
+/**
+ * The tool `chemistry`: finds what is asked in a short text and gives it to the parts that know: masses and amounts
+ * (substances.ts), reactions, names, oxidation numbers, shapes, electrons, pH, gases, structures. A text in which
+ * something is left over that no part understands is refused.
+ */
 import type { Evaluate } from '../hostProtocol.js';
-import { ELEMENT_NAMES } from './elements.js';
-import { parseFormula } from './formula.js';
+import { balanceReaction, isReaction } from './balance.js';
+import { answerGas, isAboutGas } from './gases.js';
+import { answerPh, isAboutPh } from './solutions.js';
+import { structure } from './structures.js';
+import * as substances from './substances.js';
 
-const HELP = 'write e.g. mass H2O, formula C6H12O6, smiles CCO, or element Fe';
-const COMMAND =
-  /^(molar\s*mass|molecular\s*weight|mass|weight|formula|composition|smiles|element)\b\s*(?:of\s+)?[:=]?\s*(.*)$/is;
-/** Skips computing coordinates for a drawing: it takes 1 s the first time, and nothing we print depends on it. */
-const WITHOUT_DRAWING = { noCoordinates: true };
+export const CHEMISTRY_HELP =
+  'write e.g. mass H2O, balance H2 + O2 -> H2O, pH of 0.01 M HCl, name AlBr3, smiles CCO, or element Fe';
+
+type Rule = readonly [pattern: RegExp, answer: (...groups: string[]) => string];
+
+const OF = String.raw`\s*(?:\bof\b|\bfor\b|:|=)?\s*(?:the\s+)?`;
+const ofWhat = (words: string, end = ''): RegExp => new RegExp(`^(?:${words})\\b${OF}(.+?)${end}$`, 'is');
+const MASS = String.raw`molar\s*mass|molecular\s*(?:weight|mass)|formula\s*(?:weight|mass)|molecular\s*wt|mass|weight|MW`;
+
+/** In this order; the first that fits answers. */
+const RULES: readonly Rule[] = [
+  [/^smiles\b\s*(?:of\s+)?[:=]?\s*(.*)$/is, (text) => structure(unwrapped(text))],
+  [
+    /^(?:number of )?(protons|neutrons|electrons)\s+(?:in|of)\s+(.+)$/is,
+    (what, text) => substances.particles(what.toLowerCase(), text),
+  ],
+  [ofWhat('(?:ground[- ]state\\s+)?electron(?:ic)?\\s+config(?:uration)?'), (text) => substances.electrons(text)],
+  [/^(.+?)\s+(?:electron(?:ic)?\s+configuration)$/is, (text) => substances.electrons(text)],
+  [ofWhat('(?:1st|first)?\\s*ioni[sz]ation\\s+(?:energy|potential)'), (text) => substances.ionization(text)],
+  [ofWhat('(?:pauling\\s+)?electronegativity'), (text) => substances.electronegativity(text)],
+  [ofWhat('half[- ]?life'), (text) => substances.halfLife(text)],
+  [ofWhat('(?:standard\\s+)?atomic\\s*(?:mass|weight)'), (text) => substances.atomicMass(text)],
+  [ofWhat('atomic\\s*number|(?:chemical\\s+)?symbol|element'), (text) => substances.element(text)],
+  [
+    /^oxidation\s*(?:numbers?|states?)\b\s*(?:of|for|:)?\s*(?:the\s+)?(?:element\s+)?([A-Za-z]+)\s+(?:in|of)\s+(.+)$/is,
+    (symbol, text) => substances.oxidation(text, symbol),
+  ],
+  [
+    /^([A-Z][a-z]?)\s+oxidation\s*(?:number|state)s?\s+(?:in|of)\s+(.+)$/s,
+    (symbol, text) => substances.oxidation(text, symbol),
+  ],
+  [ofWhat('oxidation\\s*(?:numbers?|states?)(?:\\s*(?:in))?'), (text) => substances.oxidation(text)],
+  [
+    ofWhat('(?:molecular|electron|vsepr)?\\s*(?:geometry|shape)|hybridi[sz]ation|vsepr'),
+    (text) => substances.shape(text),
+  ],
+  [/^(.+?)\s+(?:molecular\s+)?(?:geometry|shape)$/is, (text) => substances.shape(text)],
+  [
+    /^(?:percent(?:age)?|mass percent|%)\s*(?:by mass\s*)?(?:composition\s*)?(?:of\s+)?([A-Za-z]+)\s+(?:by mass\s+)?in\s+(.+)$/is,
+    (symbol, text) => substances.percent(symbol, text),
+  ],
+  [ofWhat('(?:percent(?:age)?\\s+|mass\\s+)?composition(?:\\s+by\\s+mass)?'), (text) => substances.composition(text)],
+  [ofWhat('(?:iupac\\s+|chemical\\s+|systematic\\s+)*name'), (text) => substances.name(text)],
+  [ofWhat('(?:chemical\\s+|molecular\\s+)?formula'), (text) => substances.formulaFor(text)],
+  [
+    /^(?:convert\s+)?(.+?\s(?:g|grams?|kg|mg|moles?|mol|mmol)\s+(?:of\s+)?.+?)\s+(?:to|into|in)\s+(g|grams?|kg|mg|moles?|mol|mmol|molecules|atoms)$/is,
+    (from, to) => substances.convert(from, to),
+  ],
+  [
+    /^(?:number of\s+)?(moles?|mol|grams?|molecules|mass)\s+(?:in|of)\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol)\b.+)$/is,
+    (to, from) => substances.convert(from, to),
+  ],
+  [
+    /^(?:number of\s+)?(moles?|mol|grams?|molecules|mass)\s+of\s+(\S+)\s+in\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol))$/is,
+    (to, text, amount) => substances.convert(`${amount} ${text}`, to),
+  ],
+  [ofWhat(MASS), (text) => substances.molarMass(text)],
+  [new RegExp(`^(.+?)\\s+(?:${MASS})$`, 'is'), (text) => substances.molarMass(text)],
+];
+
+const QUESTION =
+  /^(?:please\s+)?(?:what\s+(?:is|are)|what's|calculate|compute|find|determine|give|state|get|look\s*up|tell me|how many)\b\s*(?:me\s+)?(?:the\s+)?/i;
 
 export function createChemistry(): Evaluate {
-  const masses = new Map<string, number>();
-  const mass = (symbol: string): number => {
-    const known = masses.get(symbol);
-    if (known !== undefined) return known;
-    // Not from the SMILES string `[Al]`, to which OpenChemLib adds three hydrogens. Without bonds there are none.
-    const atom = new OCL.Molecule(1, 0);
-    atom.setAtomAbnormalValence(atom.addAtom(SYMBOLS.get(symbol)!), 0);
-    const value = atom.getMolecularFormula().relativeWeight;
-    masses.set(symbol, value);
-    return value;
-  };
   return (input) => {
-    const match = COMMAND.exec(input.trim().replace(/^["'`]|["'`]$/g, ''));
-    const [verb, argument] = match === null ? ['mass', input.trim()] : [match[1]!.toLowerCase(), unwrap(match[2]!)];
-    if (argument === '') throw new Error(HELP);
-    switch (verb) {
-      case 'formula':
-      case 'composition':
-        return composition(argument, mass);
-      case 'smiles':
-        return structure(argument);
-      case 'element':
-        return element(argument, mass);
-      default:
-        return molarMass(argument, mass);
+    const text = plainText(input);
+    if (text === '') throw new Error(CHEMISTRY_HELP);
+    if (!/^smiles\b/i.test(text)) {
+      if (isReaction(text)) return balanceReaction(text);
+      if (isAboutPh(text)) return answerPh(text);
+      if (isAboutGas(text)) return answerGas(text);
+    }
+    try {
+      for (const [pattern, answer] of RULES) {
+        const match = pattern.exec(text);
+        if (match !== null) return answer(...match.slice(1).map((group) => unwrapped(group ?? '')));
+      }
+      if (/^(?:mass|formula|element|name|smiles|weight)$/i.test(text)) throw new Error('of what?');
+      return substances.molarMass(text);
+    } catch (error) {
+      const { message } = error as Error;
+      throw /\b(?:write|ask|give)\b/.test(message) ? error : new Error(`${message}; ${CHEMISTRY_HELP}`);
     }
   };
 }
 
-function unwrap(text: string): string {
+/** Without fences, quotes, LaTeX around numbers, and the words of a question. SMILES stay as they are. */
+function plainText(input: string): string {
+  const fenced = /^\s*```\w*\s*\n?([\s\S]*?)\n?```\s*$/.exec(input)?.[1] ?? input;
+  let text = fenced
+    .trim()
+    .replace(/^(["'`])([\s\S]*)\1$/, '$2')
+    .trim();
+  const question = text.replace(QUESTION, '');
+  if (!/^smiles\b/i.test(question)) {
+    text = question
+      .replace(/\\times/g, '×')
+      .replace(/[−–]/g, '-')
+      .replace(/\\(?:longrightarrow|rightarrow|to|rightleftharpoons)\b/g, '->')
+      .replace(/\$/g, ' ')
+      .replace(/\\(?:mathrm|text|ce|mathbf|rm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}/g, '$1')
+      .replace(/_\{(\w+)\}/g, '$1')
+      .replace(/\^\{([^{}]*)\}/g, '^$1')
+      .replace(/\s+/g, ' ')
+      .trim();
+  } else text = question;
+  return text
+    .replace(/\s*[?!]+$/, '')
+    .replace(/\s+in\s+(?:g\s*\/\s*mol|grams per mole|amu|u)\.?$/i, '')
+    .replace(/\.$/, '')
+    .trim();
+}
+
+/** `mass(H2O)`: brackets and quotes around the whole; not in `(NH4)2SO4` or `Ca(OH)2`. */
+function unwrapped(text: string): string {
   const inner = /^\((.*)\)$/s.exec(text.trim())?.[1];
-  // Brackets are removed only when the first one is closed by the last character; not in `(NH4)2SO4` or `Ca(OH)2`.
+  // Brackets are removed only when the first one is closed by the last character.
   const balanced =
     inner !== undefined &&
     [...inner].reduce((depth, c) => (depth < 0 ? depth : depth + Number(c === '(') - Number(c === ')')), 0) === 0;
   return (balanced ? inner : text).trim().replace(/^["'`]|["'`]$/g, '');
-}
-
-const isElement = (symbol: string): boolean => SYMBOLS.has(symbol);
-const SYMBOLS: ReadonlyMap<string, number> = new Map(ELEMENT_NAMES.map(([symbol], index) => [symbol, index + 1]));
-
-function molarMass(text: string, mass: (symbol: string) => number): string {
-  const { atoms } = read(text);
-  const total = [...atoms].reduce((sum, [symbol, number]) => sum + number * mass(symbol), 0);
-  return `${text.replace(/\s+/g, '')}: ${total.toFixed(3)} g/mol`;
-}
-
-function composition(text: string, mass: (symbol: string) => number): string {
-  const { atoms, charge } = read(text);
-  const total = [...atoms].reduce((sum, [symbol, number]) => sum + number * mass(symbol), 0);
-  const parts = [...atoms].map(([symbol, n]) => `${symbol} ${n} (${((100 * n * mass(symbol)) / total).toFixed(2)}%)`);
-  const sign = charge === 0 ? '' : `, charge ${charge > 0 ? '+' : ''}${charge}`;
-  return `${text.replace(/\s+/g, '')}: ${parts.join(', ')}${sign}; ${total.toFixed(3)} g/mol`;
-}
-
-function read(text: string): ReturnType<typeof parseFormula> {
-  try {
-    const formula = parseFormula(text, isElement);
-    const electrons = [...formula.atoms].reduce((sum, [symbol, number]) => sum + number * SYMBOLS.get(symbol)!, 0);
-    if (Math.abs(formula.charge) > electrons) {
-      throw new Error(`a charge of ${formula.charge} is more than its ${electrons} electrons`);
-    }
-    return formula;
-  } catch (error) {
-    throw new Error(`${(error as Error).message}; ${HELP}`);
-  }
-}
-
-function element(text: string, mass: (symbol: string) => number): string {
-  const key = text.toLowerCase();
-  const index = ELEMENT_NAMES.findIndex(
-    ([symbol, name], i) => symbol.toLowerCase() === key || name.toLowerCase() === key || String(i + 1) === key,
-  );
-  if (index < 0) throw new Error(`no element ${text}; ${HELP}`);
-  const [symbol, name] = ELEMENT_NAMES[index]!;
-  return `${symbol}: ${name}, atomic number ${index + 1}, atomic mass ${Number(mass(symbol).toFixed(4))} g/mol`;
-}
-
-/**
- * Refuses wildcards and impossible isotopes, for which OpenChemLib gives masses of 0 or NaN. Every known nucleus has
- * Z ≤ A ≤ 3 Z + 4 (H-1 to H-7, C-8 to C-22, U-215 to U-243).
- */
-function checkAtoms(smiles: string): void {
-  if (/[*?]/.test(smiles)) throw new Error(`a SMILES string with wildcards (* or ?) has no mass; ${HELP}`);
-  for (const [, isotope, symbol = ''] of smiles.matchAll(/\[(\d+)([A-Za-z][a-z]?)/g)) {
-    const number = numberOf(symbol) ?? numberOf(symbol[0]!);
-    if (number === undefined || (Number(isotope) >= number && Number(isotope) <= 3 * number + 4)) continue;
-    throw new Error(`no isotope ${isotope} of ${ELEMENT_NAMES[number - 1]![1]}; write e.g. smiles [2H]O[2H]`);
-  }
-}
-
-/** Atomic number of a symbol in SMILES, where aromatic atoms are in lower case. */
-function numberOf(symbol: string): number | undefined {
-  return SYMBOLS.get(symbol[0]!.toUpperCase() + symbol.slice(1));
-}
-
-function structure(smiles: string): string {
-  checkAtoms(smiles);
-  let molecule: OCL.Molecule;
-  try {
-    molecule = OCL.Molecule.fromSmiles(smiles, WITHOUT_DRAWING);
-  } catch (error) {
-    throw new Error(
-      `not a SMILES string: ${String((error as Error).message).replace(/^.*SmilesParser:\s*/, '')}; ${HELP}`,
-    );
-  }
-  if (molecule.getAllAtoms() === 0) throw new Error(`not a SMILES string: ${smiles}; ${HELP}`);
-  const formula = molecule.getMolecularFormula();
-  if (!(formula.relativeWeight > 0 && Number.isFinite(formula.relativeWeight))) {
-    throw new Error(`${smiles} has an atom without a known mass; ${HELP}`);
-  }
-  const properties = new OCL.MoleculeProperties(molecule);
-  const rings = molecule.getRingSet();
-  const aromatic = Array.from({ length: rings.getSize() }, (_, i) => rings.isAromatic(i)).filter(Boolean).length;
-  const facts = [
-    `formula ${formula.formula}`,
-    `mass ${formula.relativeWeight.toFixed(3)} g/mol`,
-    `rings ${rings.getSize()} (${aromatic} aromatic)`,
-    `H-bond donors ${properties.donorCount}`,
-    `H-bond acceptors ${properties.acceptorCount}`,
-    // logP is -999 when OpenChemLib has no increments for the molecule, as for salts.
-    ...(properties.logP > -900 ? [`logP ${properties.logP.toFixed(2)}`] : []),
-    `polar surface ${properties.polarSurfaceArea.toFixed(1)} A^2`,
-    `rotatable bonds ${properties.rotatableBondCount}`,
-    `stereo centres ${properties.stereoCenterCount}`,
-  ];
-  return `${smiles}: ${facts.join(', ')}`;
 }

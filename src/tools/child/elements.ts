@@ -1,7 +1,7 @@
 /**
- * Symbol and IUPAC name of every element, in the order of atomic numbers: index 0 is hydrogen. The masses come from
- * OpenChemLib, which has no names. Tried: chemical-elements (1 package, 0.9 MB, CommonJS in many files, which a realm
- * cannot load): the same names, but no masses of elements without stable isotopes, such as Tc and Ra.
+ * Symbol and IUPAC name of every element, in the order of atomic numbers: index 0 is hydrogen; elementData.ts has their
+ * numbers. Tried: chemical-elements (1 package, 0.9 MB, CommonJS in many files, which a realm cannot load): the same names,
+ * but no masses of elements without stable isotopes, such as Tc and Ra.
  */
 export const ELEMENT_NAMES: readonly (readonly [symbol: string, name: string])[] = [
   ['H', 'Hydrogen'],

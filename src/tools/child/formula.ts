@@ -25,6 +25,21 @@ export function parseFormula(text: string, isElement: (symbol: string) => boolea
   return { atoms, charge };
 }
 
+/** A formula without what is written around it: LaTeX, `_` before subscripts, `(aq)`. */
+export function plainFormula(text: string): string {
+  return text
+    .replace(/\\(?:mathrm|text|ce|mathbf|rm|mathsf)\b\s*/g, '')
+    .replace(/\$/g, '')
+    .replace(/\\cdot/g, '·')
+    .replace(/\\[,;! ]/g, '')
+    .replace(/_\{([^{}]*)\}/g, '$1')
+    .replace(/\^\{([^{}]*)\}/g, '^$1')
+    .replace(/^\{(.*)\}$/s, '$1')
+    .replace(/_/g, '')
+    .replace(/\s*\((?:aq|s|l|g|cr)\)\s*$/i, '')
+    .trim();
+}
+
 /** Rewrites H₂O and SO₄²⁻ in plain characters; superscripts become `^…`. */
 function toPlainDigits(text: string): string {
   return text

@@ -7,7 +7,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { EvaluationFailure, type MakeImage } from '../hostProtocol.js';
-import { entailment, isInfix } from './propositional.js';
+import { answerFormulas } from './logicAnswer.js';
+import { plainNumber, type Run } from './logicModels.js';
+import { withoutFence } from './logicText.js';
 
 interface Z3 {
   mk_config(): unknown;
@@ -51,7 +53,7 @@ export async function logicImages(): Promise<MakeImage> {
   return async () => {
     const { Z3, em } = await init({ instantiateWasm });
     Z3.global_param_set('memory_max_size', String(MEMORY_MB));
-    const session = async (work: (run: (script: string) => Promise<string>) => Promise<string>): Promise<string> => {
+    const session = async (work: (run: Run) => Promise<string>): Promise<string> => {
       const config = Z3.mk_config();
       const context = Z3.mk_context(config);
       Z3.del_config(config);
@@ -63,7 +65,10 @@ export async function logicImages(): Promise<MakeImage> {
     };
     // The first query starts z3's worker threads; done here, before the child reports that it is ready.
     await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
-    const logic = (input: string) => session((run) => (isInfix(input) ? proposition(input, run) : script(input, run)));
+    const logic = (input: string) => {
+      const text = withoutFence(input);
+      return session((run) => (isScript(text) ? script(text, run) : answerFormulas(input, run)));
+    };
     // One after another, because z3 answers one query at a time.
     const look = async () => [await logic(CONTROLS[0]), await logic(CONTROLS[1])].join('\n');
     const asNew = await look();
@@ -71,14 +76,21 @@ export async function logicImages(): Promise<MakeImage> {
     return {
       tools: {
         logic: (input) => {
-          last = input;
+          last = withoutFence(input);
           return logic(input);
         },
       },
-      intact: async () => !SETS_OPTIONS.test(last) && (await look()) === asNew,
+      intact: async () => !(isScript(last) && SETS_OPTIONS.test(last)) && (await look()) === asNew,
       dispose: () => em.PThread.terminateAllThreads(),
     };
   };
+}
+
+/** An SMT-LIB script starts with a list whose head is a command. */
+function isScript(input: string): boolean {
+  return /^\s*(;|\(\s*(declare|define|assert|check|set|get|push|pop|reset|echo|minimize|maximize|eval|simplify|exit|help|display|include|labels|model|query|rule|apply|block)[\w-]*[\s)])/.test(
+    input,
+  );
 }
 
 /** Matches scripts that may set options or reset z3, by words that plain formulas and assertions do not need. */
@@ -103,27 +115,13 @@ async function evalString(em: Emscripten, context: unknown, script: string): Pro
   }
 }
 
-async function script(input: string, run: (script: string) => Promise<string>): Promise<string> {
+async function script(input: string, run: Run): Promise<string> {
   if (input.includes('(check-sat')) return tidy(await run(input)) || 'no output';
   const printed = tidy(await run(input));
   const verdict = tidy(await run('(check-sat)'));
   const model = verdict === 'sat' ? readModel(await run('(get-model)')) : '';
   const answer = withModel(verdict, model);
   return printed === '' ? answer : `${printed}\n${answer}`;
-}
-
-async function proposition(input: string, run: (script: string) => Promise<string>): Promise<string> {
-  const { declarations, premises, conclusion } = entailment(input);
-  const given = premises.map((premise) => `(assert ${premise})`).join('');
-  if (conclusion === null) {
-    const verdict = tidy(await run(`${declarations}${given}(check-sat)`));
-    if (verdict !== 'sat') return verdict === 'unsat' ? 'unsatisfiable' : verdict;
-    return withModel('satisfiable', readModel(await run('(get-model)'), '='));
-  }
-  const verdict = tidy(await run(`${declarations}${given}(assert (not ${conclusion}))(check-sat)`));
-  if (verdict === 'unsat') return 'valid';
-  if (verdict !== 'sat') return verdict;
-  return withModel('not valid', readModel(await run('(get-model)'), '='));
 }
 
 function withModel(verdict: string, model: string): string {
@@ -142,7 +140,7 @@ function tidy(output: string): string {
 }
 
 /** `(define-fun x () Int (- 3))` → `x = -3`; functions and arrays stay as z3 prints them. */
-export function readModel(output: string, equals = ' = '): string {
+function readModel(output: string): string {
   const body = tidy(output);
   if (/^\(\s*\)$/.test(body)) return '';
   const simple = [
@@ -150,16 +148,8 @@ export function readModel(output: string, equals = ' = '): string {
   ];
   if (simple.length === 0 || simple.length !== (body.match(/\(define-fun /g) ?? []).length) return body;
   return simple
-    .map((match) => [match[1]!.replaceAll('|', ''), plainNumber(match[3]!)] as const)
+    .map((match) => [match[1]!.replaceAll('|', ''), plainNumber(match[3]!) ?? match[3]!] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}${equals}${value}`)
+    .map(([name, value]) => `${name} = ${value}`)
     .join(', ');
-}
-
-function plainNumber(value: string): string {
-  return value
-    .replace(/(\d)\.0\b/g, '$1')
-    .replace(/\(\/ (\d+) (\d+)\)/g, '$1/$2')
-    .replace(/\(- ([\d./]+)\)/g, '-$1')
-    .replace(/\(\/ (-\d+) (\d+)\)/g, '$1/$2');
 }

@@ -110,11 +110,15 @@ const LOGIC = [
   '(set-logic QF_BV)(declare-const x Bool)(define-fun p () Bool false)(push 5)',
   '(exit)',
   '(reset)(declare-sort Int)',
+  '∀x∃y Rxy, ∀x ~Rxx, ∀x∀y∀z(Rxy & Ryz -> Rxz) ∴ ∃x Rxx',
+  'x^2 = 2, p',
+  'constructor -> __proto__, toString = valueOf',
 ] as const;
 
 const CHEMISTRY = [
   ...['smiles [999999999999H]', 'smiles C1CC(', `smiles ${'C1'.repeat(300)}`, `smiles ${'C'.repeat(300)}`],
   ...['smiles C1CC1C1CC1C1CC1', 'formula H99999999', 'element constructor', 'smiles [Na+].[Cl-]'],
+  ...['name constructor', 'pH of 0.1 M constructor', 'balance toString -> valueOf', 'formula of constructor oxide'],
 ] as const;
 
 const of = (tool: string, inputs: readonly string[]) => inputs.map((input) => ({ tool, input }));
@@ -166,8 +170,11 @@ values`,
   ],
   statistics: ['mean(1, 2, 4)\nstdev(1, 2, 4)\nnormal_cdf(1.5)\npi\ncombinations(10, 3)', 'random()'],
   algebra: ['solve(2*x+3=11, x)', 'diff(sin(x)*x^2, x)', 'x+1+pi', 'x + y = 3, x - y = 1'],
-  logic: ['(declare-const x Real)(assert (= (* 3 x) 1))', 'p & ~q', 'p -> q, p |- q'],
-  chemistry: ['smiles C[C@H](N)C(=O)O', 'mass Ca(OH)2', 'element Fe', 'smiles C1CC('],
+  logic: ['(declare-const x Real)(assert (= (* 3 x) 1))', 'p & ~q', 'p -> q, p |- q', '∀x Fx |- ∃x Gx', 'x^2 = 2'],
+  chemistry: [
+    ...['smiles C[C@H](N)C(=O)O', 'mass Ca(OH)2', 'element Fe', 'smiles C1CC('],
+    ...['balance NH3 + O2 -> NO + H2O', 'name Fe2O3', 'pH of 0.1 M HCl'],
+  ],
   encyclopedia: ['Magna Carta', 'magna cart'],
   search: ['year the Magna Carta was sealed', 'photosynthesis'],
 } satisfies Record<keyof typeof BUILTIN, readonly string[]>;

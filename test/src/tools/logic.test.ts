@@ -1,0 +1,196 @@
+/** The tool `logic` in this process, against solvers of its own: truth tables, and all models of formulas of one place. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomOf } from '../../../src/questions/mini/random.js';
+import { logicImages } from '../../../src/tools/child/logic.js';
+import type { Image } from '../../../src/tools/hostProtocol.js';
+import { full } from '../full.js';
+
+let image: Image;
+const ask = async (input: string): Promise<string> => image.tools.logic!(input, 400);
+
+beforeAll(async () => {
+  image = await (await logicImages())();
+});
+afterAll(() => image.dispose?.());
+
+type Tree = string | readonly ['¬', Tree] | readonly [string, Tree, Tree] | readonly ['∀' | '∃', 'x', Tree];
+
+/** One reading of random signs for each connective, so that all spellings are read. */
+const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
+  '∧': ['∧', '&', '•', '·', 'and', '/\\', '\\land'],
+  '∨': ['∨', '|', 'or', '\\/', ' v ', '\\lor', '||'],
+  '→': ['→', '->', '⊃', '=>', 'implies', '\\supset', '\\to'],
+  '↔': ['↔', '<->', '≡', 'iff', '\\leftrightarrow', 'if and only if'],
+};
+const CONNECTIVES = Object.keys(SPELLINGS);
+const NOT = ['~', '¬', 'not ', '!', '\\neg '];
+const pick = randomOf('logic');
+
+function grow(depth: number, leaf: () => Tree): Tree {
+  if (depth === 0 || pick.unit() < 0.2) return leaf();
+  if (pick.unit() < 0.25) return ['¬', grow(depth - 1, leaf)];
+  return [pick.pick(CONNECTIVES), grow(depth - 1, leaf), grow(depth - 1, leaf)];
+}
+
+function written(tree: Tree): string {
+  if (typeof tree === 'string') return tree;
+  if (tree.length === 2) return `${pick.pick(NOT)}(${written(tree[1])})`;
+  if (tree[0] === '∀' || tree[0] === '∃') {
+    const copi =
+      tree[0] === '∀' ? ['∀x', '(∀x)', '(x)', 'forall x ', '\\forall x '] : ['∃x', '(∃x)', 'exists x ', '(Ex)'];
+    return `${pick.pick(copi)}(${written(tree[2])})`;
+  }
+  return `(${written(tree[1] as Tree)} ${pick.pick(SPELLINGS[tree[0]]!)} ${written(tree[2])})`;
+}
+
+function holds(
+  tree: Tree,
+  atom: (name: string) => boolean,
+  things: readonly ((name: string) => boolean)[] = [],
+): boolean {
+  if (typeof tree === 'string') return atom(tree);
+  if (tree.length === 2) return !holds(tree[1], atom, things);
+  const [op, left, right] = tree;
+  if (op === '∀') return things.every((one) => holds(right, one, things));
+  if (op === '∃') return things.some((one) => holds(right, one, things));
+  const [a, b] = [holds(left as Tree, atom, things), holds(right, atom, things)];
+  return op === '∧' ? a && b : op === '∨' ? a || b : op === '→' ? !a || b : a === b;
+}
+
+const LETTERS = ['P', 'Q', 'R'];
+const VALUATIONS = Array.from(
+  { length: 8 },
+  (_, bits) => (name: string) => ((bits >> LETTERS.indexOf(name)) & 1) === 1,
+);
+/** `P=true, Q=false`: the letters that are not named may be either. */
+const valuation = (text: string) => (name: string) => new RegExp(`\\b${name}=true`).test(text);
+
+describe('against truth tables', () => {
+  it('arguments are valid or refuted by the valuation shown', async () => {
+    let valid = 0;
+    for (let i = 0; i < (full ? 300 : 8); i++) {
+      const [first, second, conclusion] = [0, 1, 2].map(() => grow(2, () => pick.pick(LETTERS))) as [Tree, Tree, Tree];
+      const input = `${written(first)}, ${written(second)} ${pick.pick(['∴', '|-', '⊢', '/', '\n∴', 'therefore'])} ${written(conclusion)}`;
+      const answer = await ask(input);
+      const refutes = (atom: (name: string) => boolean) =>
+        holds(first, atom) && holds(second, atom) && !holds(conclusion, atom);
+      const expected = !VALUATIONS.some(refutes);
+      valid += Number(expected);
+      expect(/^valid\b/.test(answer), `${input}: ${answer}`).toBe(expected);
+      if (!expected)
+        expect(refutes(valuation(/^not valid: ([^;]*)/.exec(answer)![1]!)), `${input}: ${answer}`).toBe(true);
+    }
+    expect(valid).toBeGreaterThan(0);
+  });
+
+  it('formulas are tautologies, contradictions or contingent; pairs are equivalent or told apart', async () => {
+    for (let i = 0; i < (full ? 300 : 4); i++) {
+      const [one, other] = [grow(2, () => pick.pick(LETTERS)), grow(2, () => pick.pick(LETTERS))];
+      const count = VALUATIONS.filter((atom) => holds(one, atom)).length;
+      const kind =
+        count === 8
+          ? /^tautology/
+          : count === 0
+            ? /^unsatisfiable: a contradiction/
+            : /^satisfiable: .*contingent: false/;
+      expect(await ask(written(one))).toMatch(kind);
+      const same = VALUATIONS.every((atom) => holds(one, atom) === holds(other, atom));
+      expect(await ask(`${written(one)} ⊣⊢ ${written(other)}`)).toMatch(same ? /^equivalent/ : /^not equivalent/);
+      const table = (await ask(`truth table: ${written(one)}`)).split('\n');
+      expect(table.slice(2).filter((row) => row.endsWith('T')).length * 8).toBe(count * (table.length - 2));
+    }
+  });
+});
+
+describe('against all models of two predicates of one place', () => {
+  /** Without identity and names, such formulas cannot tell things of the same kind apart: 4 kinds, 15 sets of them. */
+  const models = Array.from({ length: 15 }, (_, set) =>
+    [0, 1, 2, 3]
+      .filter((kind) => (((set + 1) >> kind) & 1) === 1)
+      .map((kind) => (name: string) => ((kind >> (name === 'Fx' ? 0 : 1)) & 1) === 1),
+  );
+  const sentence = (): Tree => {
+    const body = (): Tree => [pick.pick(['∀', '∃'] as const), 'x', grow(2, () => pick.pick(['Fx', 'Gx']))];
+    return pick.unit() < 0.3 ? [pick.pick(CONNECTIVES), body(), body()] : pick.unit() < 0.3 ? ['¬', body()] : body();
+  };
+
+  it('arguments are valid or not', async () => {
+    const never = () => false;
+    let valid = 0;
+    for (let i = 0; i < (full ? 200 : 6); i++) {
+      const [premise, conclusion] = [sentence(), sentence()];
+      const expected = models.every((things) => !holds(premise, never, things) || holds(conclusion, never, things));
+      const input = `${written(premise)} ⊢ ${written(conclusion)}`;
+      expect(/^valid\b/.test(await ask(input)), input).toBe(expected);
+      valid += Number(expected);
+    }
+    expect(valid).toBeGreaterThan(0);
+  });
+});
+
+describe('what a model writes', () => {
+  const answers = (cases: readonly (readonly [string, string | RegExp])[]) =>
+    it.each(cases)('%j', async (input, expected) => {
+      expect(await ask(input)).toMatch(
+        typeof expected === 'string' ? new RegExp(`^${expected.replace(/[()[\]{}^*+?.|\\]/g, '\\$&')}$`) : expected,
+      );
+    });
+  answers([
+    ['PvQ, ~P / Q', 'valid; read as P ∨ Q, ¬P ⊢ Q'],
+    ['P & Q = R, P, Q ⊢ R', /^valid; read as P ∧ \(Q = R\)/],
+    ['A | B & C', /; read as A ∨ \(B ∧ C\)$/],
+    ['1. P ⊃ Q\n2. Q ⊃ R\n3. P\n-----\nR', 'valid'],
+    ['Premise 1: P -> Q. Premise 2: ~Q. Conclusion: ~P', 'valid'],
+    ['```\nP → Q\nP\n∴ Q\n```', 'valid'],
+    ['If P then Q. P. So, Q.', 'valid'],
+    ['Is the argument P → Q, Q ⊢ P valid?', 'not valid: P=false, Q=true'],
+    ['p -> q is equivalent to ~p | q', 'equivalent'],
+    ['P, ~P ⊢ Q', 'valid, as the premises contradict each other'],
+    ['if rain then wet, rain |- wet', 'valid'],
+    ['∀x (Man(x) → Mortal(x)), Man(socrates) ⊢ Mortal(socrates)', 'valid'],
+    ['(x)(Px ⊃ Qx), Pa / Qa', 'valid'],
+    ['∀x. P(x) → Q(x), ∃x. P(x) ⊢ ∃x. Q(x)', /^valid; read as ∀x\(/],
+    ['∀y∃x Rxy ⊢ ∃x∀y Rxy', 'not valid: domain {1, 2}, R = {(1,1), (2,2)}'],
+    ['∃x∀y Rxy ⊢ ∀y∃x Rxy', 'valid'],
+    ['a = b, b = c ⊢ a = c', 'valid'],
+    ['∃!x Fx ⊢ ∀x∀y(Fx ∧ Fy → x = y)', 'valid'],
+    ['consistent: A ≡ B, B ≡ ~A', 'inconsistent (unsatisfiable)'],
+    ['x^2 = 4', /^satisfiable over the reals: x = -?2 or x = -?2 \(no other solutions\)$/],
+    ['x^2 = 2', /^satisfiable over the reals: x ≈ -?1\.414214 or x ≈ -?1\.414214 \(no other solutions\)$/],
+    ['x^5 - x - 1 = 0', 'satisfiable over the reals: x ≈ 1.167304 (the only solution)'],
+    ['x + y = 10', /^satisfiable over the reals, with other solutions too: /],
+    ['2x + 3 = 11', 'satisfiable over the reals: x = 4 (the only solution); read as 2 * x + 3 = 11'],
+    [
+      'n ≡ 5 (mod 8), 0 < n < 20',
+      /^satisfiable over the integers: n = (?:5 or n = 13|13 or n = 5) \(no other solutions\)/,
+    ],
+    ['1/x = 0', 'inconsistent (unsatisfiable) over the reals (divisors not 0)'],
+    ['x > 1,200 ⊢ x > 1,000', 'valid over the reals'],
+    ['∀x∈ℝ x^2 ≥ 0', 'true'],
+    ['2 + 2 = 5', 'false'],
+  ]);
+
+  it.each([
+    ['P ^ Q -> R', /can mean "and" .* or "exclusive or"/],
+    ['∀x Fx → Gx', /does ∀x cover Fx alone, \(∀x Fx\) → Gx, or ∀x\(Fx → Gx\)/],
+    ['∀x(Fx → Gy)', /y is not bound/],
+    ['P . Q', /"\." can mean "and"/],
+    ['xy = 6, x + y = 5', /xy can be a name or x and y/],
+    ['n = 1 mod 4', /can mean a = \(b mod n\) or/],
+    ['1/2x = 3', /can mean \(1\/2\)\*x or/],
+    ['20% * x = 5', /hundredths or a remainder/],
+    ['∀x (x^2 >= 0)', /what does x range over/],
+    ['T -> F', /propositions or truth values/],
+    ['P > Q, P |- Q', /P is a number in one place and true or false in another/],
+    ['Fa, Fab, ∀x Fx', /argument\(s\) in one place/],
+    ['All men are mortal', /unexpected "men"/],
+    ['from z3 import *', /no Python/],
+  ])('refuses %j', async (input, message) => {
+    await expect(ask(input)).rejects.toThrow(message);
+  });
+
+  // Its models are infinite; z3 tries for all its time.
+  it.runIf(full)('says what it could not decide in time', async () => {
+    await expect(ask('∀x ~Rxx, ∀x∀y∀z(Rxy & Ryz -> Rxz), ∀x∃y Rxy')).rejects.toThrow(/^undecided within 3 s/);
+  });
+});
