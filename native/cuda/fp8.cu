@@ -12,7 +12,7 @@
 // waits for y: 4 ms more in a step of the 8B shape at 4,096 tokens on an H200.
 //
 // Rounding to e4m3 is off by 2^-5 of a value at most on average over its binade and 2^-4 at worst, below max / 28672 by
-// as much as half a step: max / 458752. A row of zeros has the scale of kLeast and stays zeros; NaN stays NaN, and ∞
+// as much as half a step: max / 458752. A row of zeros has the least scale and stays zeros; NaN stays NaN, and ∞
 // makes NaN of its row: its scale is ∞.
 #include "cuda/cuda_backend.h"
 #include "cuda/fp8_rows.h"

@@ -358,19 +358,54 @@ const fp8 = {
   'core/fp8.h': {
     float_to_e4m3: [['e4m3: ties away from even', '+ (($magnitude >> 20) & 1u)', '+ 1u']],
   },
-  'cuda/fp8.cu': {
-    quantise_rows: [
+  'cuda/fp8_rows.cu': {
+    quantise: [
       ["the largest of a warp for a row's", '__syncthreads(); SPARK_UNROLL', 'if (false) SPARK_UNROLL'],
       ["another row's scale", 'scales[$row] =', 'scales[0] ='],
-      ['rows one after the other, whatever their stride', '+= row * stride, to', '+= row * cols, to'],
-      ['a row of zeros divided by zero', '$most = kLeast;', '$most = 0;'],
+      ['rows one after the other, whatever their stride', '$x += $row * $stride', '$x += $row * cols'],
+      ['a row of zeros divided by zero', 'kLeastScaled) : kLeastScaled', '0) : 0'],
+      ["LoRA's part is not seen by the row's scale", 'warp_max(fmaxf($most, fabsf($scaled)))', 'warp_max($most)'],
+      [
+        "u's small digits dropped",
+        'own[$lora + $r] = $low, own[3 * $lora + $r] = $low',
+        'own[$lora + $r] = 0, own[3 * $lora + $r] = 0',
+      ],
+      [
+        "u's rows one after the other, whatever their stride",
+        'lora.u[$row * $stride + $r]',
+        'lora.u[$row * lora.R + $r]',
+      ],
+      ['what stands behind the digits is kept', '$own[$i] = 0;', ';'],
     ],
+    put_factor: [
+      ['large digits beside large ones alone', '$to[2 * $rank + $r] =', '$to[$rank + $r] ='],
+      ['the factor of another row', '$row * lora.row +', 'lora.row +'],
+      ['c forgotten', '$value / ratios.balance(lora)', '$value'],
+    ],
+    balance: [
+      ['the largest of the factor may not fit', 'warp_max($largest) / kLargestE4m3', '0.0f'],
+      ['zeros divided by zero', '), kLeastBalance)', '), 0.0f)'],
+    ],
+    largest_scale: [['a small row shares the scale of the largest', '0x1p-8f', '1.0f']],
+  },
+  'cuda/fp8.cu': {
     transpose: [['no barrier behind the tile', '__syncthreads();', '']],
-    fp8_forward: [['residual dropped', '$y, $out, $residual}); const', '$y, $out, nullptr}); const']],
+    fp8_forward: [['residual dropped', 'true, $residual, $m', 'true, nullptr, $m']],
     fp8_backward: [
-      ["W's scales for those of its transpose", 'copies.transposed_scales', 'copies.scales'],
-      ['what dx holds dropped', '$dx, $in, $held}); const', '$dx, $in, nullptr}); const'],
+      ["W's scales for those of its transpose", 'copies_of($w).transposed', 'copies_of($w).w'],
+      ['what dx holds dropped', '$accumulate ? $dx : nullptr', 'nullptr'],
     ],
+    fp8_product: [['the columns behind W and not behind x', '$n, $k + (joins ? $width : 0)', '$n, $k']],
+  },
+  'cuda/row_part.h': {
+    at: [['the first part for every part', 'held[$k].values()', 'held[0].values()']],
+  },
+  'cuda/lora_pass.cu': {
+    both_products: [
+      ['a step before its copies', 'wait_for_copies<Own::kStages - 2>()', 'wait_for_copies<Own::kStages - 1>()'],
+      ["the other rows' half of dB dropped", 'c.at[0] += more.x, c.at[1] += more.y', 'c.at[0] += 0, c.at[1] += 0'],
+    ],
+    add_blocks: [['scale forgotten', 'narrow($scale *', 'narrow(']],
   },
   'cuda/fp8_choice.cu': {
     require_fp8: [['another error passes for what the device lacks', 'if (e.code() !=', 'if (e.code() ==']],
