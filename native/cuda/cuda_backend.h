@@ -87,8 +87,8 @@ class CudaBackend final : public Backend {
     return compute_ == Compute::Fp8 && rows % 16 == 0 && cols % 16 == 0;
   }
   void quantise_frozen(const Fp8Rows& to, const Bf16* x, int64_t rows, int64_t cols, int64_t stride);
-  void fp8_product(Activation* c, const Activation* x, const Fp8Rows& w, int64_t margin, const LowRank& lora,
-                   bool by_rows, const Activation* addend, int64_t M, int64_t n, int64_t k);
+  void fp8_product(Activation* c, const Activation* x, const Fp8Rows& w, const LowRank& lora, bool turned,
+                   const Activation* addend, int64_t M, int64_t n, int64_t k);
   void fp8_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora, const Activation* residual,
                    int64_t M);
   void fp8_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,

@@ -124,6 +124,19 @@ __device__ float block_sum(float x, float* shared) {
   return sum;
 }
 
+// Likewise the largest over a block; NaN is passed over.
+template <int THREADS>
+__device__ float block_max(float x, float* shared) {
+  x = warp_max(x);
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  if (lane == 0) shared[warp] = x;
+  __syncthreads();
+  SPARK_UNROLL
+  for (int i = 0; i < THREADS / kWarp; ++i) x = fmaxf(x, shared[i]);
+  __syncthreads();
+  return x;
+}
+
 // Log-sum-exps and the policy's ratio use the accurate log and exp. The exponentials of softmax and silu are the fast
 // ones: their error of 2 ulp disappears in bf16.
 __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }

@@ -88,15 +88,14 @@ Weight CudaBackend::load_projection(TensorType type, const std::byte* data, int6
   return weight;
 }
 
-// c (M, n) = x (M, k) times the k columns of w's rows (n) + what LoRA adds + addend; value r of LoRA's factor for row n
-// is at n · row + r · rank.
-void CudaBackend::fp8_product(Activation* c, const Activation* x, const Fp8Rows& w, int64_t margin, const LowRank& lora,
-                              bool by_rows, const Activation* addend, int64_t M, int64_t n, int64_t k) {
-  const int64_t row = by_rows ? lora.R : 1, rank = by_rows ? 1 : n;
-  const int64_t width = Fp8Columns::width(lora.R);
+// c (M, n) = x (M, k) times the k columns of w's rows (n) + what LoRA adds + addend. LoRA's factor has a row for each
+// of w's (B), or with `turned` a column (A).
+void CudaBackend::fp8_product(Activation* c, const Activation* x, const Fp8Rows& w, const LowRank& lora, bool turned,
+                              const Activation* addend, int64_t M, int64_t n, int64_t k) {
+  const int64_t width = Fp8Columns::width(lora.R), margin = w.stride - k;
   const bool joins = lora.u && width <= margin;
   if (lora.u && !joins) {
-    products_->run({M, n, lora.R, {lora.u, lora.stride}, {lora.factor, by_rows ? lora.R : n, by_rows}, c, n, addend});
+    products_->run({M, n, lora.R, {lora.u, lora.stride}, {lora.factor, turned ? n : lora.R, !turned}, c, n, addend});
     addend = c;
   }
   const int64_t stride = k + (joins ? margin : 0);
@@ -105,6 +104,7 @@ void CudaBackend::fp8_product(Activation* c, const Activation* x, const Fp8Rows&
   const Fp8Rows rows{memory, stride, reinterpret_cast<float*>(memory + values)};
   Fp8Columns columns;
   if (joins) {
+    const int64_t row = turned ? 1 : lora.R, rank = turned ? n : 1;
     columns = {bf16(lora.u), lora.stride, lora.R, bf16(lora.factor), row, rank, w, n, k, rows.scales + M};
   }
   quantise_rows(rows, bf16(x), M, k, k, nullptr, columns, stream_);
@@ -125,13 +125,12 @@ void CudaBackend::fp8_product(Activation* c, const Activation* x, const Fp8Rows&
 
 void CudaBackend::fp8_forward(Activation* y, const Activation* x, const Weight& w, const LowRank& lora,
                               const Activation* residual, int64_t M) {
-  fp8_product(y, x, copies_of(w).w, kFp8Margin, lora, true, residual, M, w.rows, w.cols);
+  fp8_product(y, x, copies_of(w).w, lora, false, residual, M, w.rows, w.cols);
 }
 
 void CudaBackend::fp8_backward(Activation* dx, const Activation* dy, const Weight& w, const LowRank& lora, int64_t M,
                                bool accumulate) {
-  fp8_product(dx, dy, copies_of(w).transposed, kFp8TransposedMargin, lora, false, accumulate ? dx : nullptr, M, w.cols,
-              w.rows);
+  fp8_product(dx, dy, copies_of(w).transposed, lora, true, accumulate ? dx : nullptr, M, w.cols, w.rows);
 }
 
 }  // namespace spark::cuda

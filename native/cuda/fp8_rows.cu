@@ -9,8 +9,8 @@
 //   c = √(mean |B / scale|), or largest / 448 where that is more: B's digits always fit. u's are some tens without c,
 //   as x's are, so that neither ends below 2^-6 before LoRA's part is a millionth of the projection's. A row of x has
 //   the scale that u c needs where that is more than x needs: u's digits always fit, too.
-// Columns cost 4 R / k of a product, 1.6 % at k = 4,096 and R = 16. A product of LoRA's own would write y, and that of
-// e4m3 would read it again: 0.046 of 0.40 ms for gate at 4,096 tokens on an H200 (run 4).
+// Columns cost 4 R / k of a product, 1.6 % at k = 4,096 and R = 16. A product of LoRA's own would write y first: 0.403
+// instead of 0.366 ms for gate at 4,096 tokens on an H200 (run 5).
 #include "cuda/fp8_rows.h"
 
 #include <algorithm>
@@ -84,35 +84,20 @@ __global__ void measure_factor(Fp8Columns lora) {
   for (int64_t row = int64_t{blockIdx.x} * kThreads + threadIdx.x; row < lora.n; row += int64_t{gridDim.x} * kThreads) {
     float most = 0, all = 0;
     const Bf16* from = lora.factor + row * lora.row;
-    const auto take = [&](float value) {
-      most = fmaxf(most, fabsf(value));  // NaN is passed over, here
-      all += fabsf(value);
-    };
-    if (lora.rank == 1 && lora.R % kVector == 0) {
-      for (int64_t r = 0; r < lora.R; r += kVector) {
-        const auto values = Values<kVector>::load(from + r);
-        SPARK_UNROLL
-        for (int i = 0; i < kVector; ++i) take(values.at[i]);
-      }
-    } else {
-      constexpr int kAtOnce = 8;  // loads
-      for (int64_t r = 0; r < lora.R; r += kAtOnce) {
-        float values[kAtOnce];
-        SPARK_UNROLL
-        for (int i = 0; i < kAtOnce; ++i) values[i] = r + i < lora.R ? widen(from[(r + i) * lora.rank]) : 0.0f;
-        SPARK_UNROLL
-        for (int i = 0; i < kAtOnce; ++i) take(values[i]);
-      }
+    constexpr int kAtOnce = 8;  // loads that wait together
+    for (int64_t r = 0; r < lora.R; r += kAtOnce) {
+      float values[kAtOnce];
+      SPARK_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) values[i] = r + i < lora.R ? widen(from[(r + i) * lora.rank]) : 0.0f;
+      SPARK_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) most = fmaxf(most, fabsf(values[i])), all += fabsf(values[i]);
     }
     const float inverse = 1 / lora.w.scales[row];
     largest = fmaxf(largest, most * inverse), sum += all * inverse;
   }
   sum = block_sum<kThreads>(sum, shared);
-  largest = warp_max(largest);
-  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = largest;
-  __syncthreads();
+  largest = block_max<kThreads>(largest, shared);
   if (threadIdx.x > 0) return;
-  for (int i = 1; i < kThreads / kWarp; ++i) largest = fmaxf(largest, shared[i]);
   lora.ratios[blockIdx.x] = largest;
   lora.ratios[Fp8Columns::kRatios + blockIdx.x] = sum;
 }
@@ -153,11 +138,7 @@ __global__ void quantise(Fp8Rows to, const Bf16* x, unsigned putting, int64_t co
     for (int i = 0; i < kVector; ++i) most = fmaxf(most, fabsf(values.at[i]));  // NaN is passed over
   });
   const float scaled = lora.R > 0 ? u * ratios.balance(lora) : 0;
-  most = warp_max(fmaxf(most, fabsf(scaled)));
-  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = most;
-  __syncthreads();
-  SPARK_UNROLL
-  for (int i = 0; i < kThreads / kWarp; ++i) most = fmaxf(most, shared[i]);
+  most = block_max<kThreads>(fmaxf(most, fabsf(scaled)), shared);
   const float inverse = kLargestE4m3 / most;
   each_part<kVector, kThreads, HELD>(cols, [&](int k, int64_t col) {
     auto values = part.at(x, k, col);
@@ -180,12 +161,8 @@ __global__ void largest_scale(float* least, const float* scales, int64_t rows) {
   __shared__ float shared[kThreads / kWarp];
   float most = 0;
   for (int64_t i = threadIdx.x; i < rows; i += kThreads) most = fmaxf(most, scales[i]);
-  most = warp_max(most);
-  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = most;
-  __syncthreads();
-  if (threadIdx.x > 0) return;
-  for (int i = 1; i < kThreads / kWarp; ++i) most = fmaxf(most, shared[i]);
-  *least = fmaxf(most * kLargestE4m3 * 0x1p-8f, kLeastFrozen);
+  most = block_max<kThreads>(most, shared);
+  if (threadIdx.x == 0) *least = fmaxf(most * kLargestE4m3 * 0x1p-8f, kLeastFrozen);
 }
 
 }  // namespace

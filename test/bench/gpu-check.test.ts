@@ -160,6 +160,42 @@ describe.skipIf(missing.length > 0)('bench/gpu-kernels.py', () => {
   });
 });
 
+describe.skipIf(missing.length > 0)('bench/gpu-gaps.py', () => {
+  const trace = (steps: number, name = '_ZN5spark4cuda12_GLOBAL__N_16updateEPfS2_') => {
+    // Nanoseconds: two kernels of 3 and 1 µs with 2 µs between them, then the optimizer's; the last step takes longer.
+    const rows = Array.from({ length: steps }, (_, step) => {
+      const at = step * 100_000;
+      const end = step === steps - 1 ? 40_000 : 9_000;
+      return [
+        `${at + 5_000},${at + 6_000},nvjet_sm90,odd`,
+        `${at},${at + 3_000},_ZN5spark4cuda12_GLOBAL__N_113keys_backwardILi128ELi1EEEvNS0_15AttentionInputsE`,
+        `${at + 8_000},${at + end},${name}`,
+      ].join('\n');
+    });
+    const file = path.join(folder, 'trace.csv');
+    writeFileSync(file, `${rows.join('\n')}\n`);
+    return spawnSync('python3', [path.join(root, 'bench/gpu-gaps.py'), file], { encoding: 'utf8' });
+  };
+
+  it('takes the step in the middle of those after two, by its kernels and the gaps between them', () => {
+    const { kernels, ...step } = JSON.parse(trace(5).stdout);
+    expect(step).toMatchObject({ steps: 3, launches: 3, gap_us_median: 2, gaps_over_10_us_ms: 0 });
+    expect([step.span_ms, step.kernels_ms, step.gaps_ms]).toEqual([0.009, 0.005, 0.004]);
+    expect(kernels.map(({ name, ms }: { name: string; ms: number }) => [name, ms])).toEqual([
+      ['spark::cuda::keys_backward<128, 1>', 0.003],
+      ['nvjet_sm90,odd', 0.001],
+      ['spark::cuda::update', 0.001],
+    ]);
+  });
+
+  it('refuses a trace without whole steps', () => {
+    for (const run of [trace(2), trace(5, 'other')]) {
+      expect(run.status).toBe(1);
+      expect(run.stderr).toContain('expected a trace of at least three training steps');
+    }
+  });
+});
+
 describe.skipIf(missing.length > 0)('bench/gpu-check.sh', () => {
   const build = () => path.join(folder, 'build');
   // Not spawnSync: it takes seconds, and the test runner wants to hear from this process.

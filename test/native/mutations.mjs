@@ -358,13 +358,19 @@ const fp8 = {
   'core/fp8.h': {
     float_to_e4m3: [['e4m3: ties away from even', '+ (($magnitude >> 20) & 1u)', '+ 1u']],
   },
+  'cuda/device.h': {
+    block_max: [["the largest of a warp for a block's", 'x = fmaxf(x, shared[$i])', 'x = x']],
+  },
   'cuda/fp8_rows.cu': {
     quantise: [
-      ["the largest of a warp for a row's", '__syncthreads(); SPARK_UNROLL', 'if (false) SPARK_UNROLL'],
       ["another row's scale", 'scales[$row] =', 'scales[0] ='],
       ['rows one after the other, whatever their stride', '$x += $row * $stride', '$x += $row * cols'],
       ['a row of zeros divided by zero', 'kLeastScaled) : kLeastScaled', '0) : 0'],
-      ["LoRA's part is not seen by the row's scale", 'warp_max(fmaxf($most, fabsf($scaled)))', 'warp_max($most)'],
+      [
+        "LoRA's part is not seen by the row's scale",
+        'block_max<kThreads>(fmaxf($most, fabsf($scaled))',
+        'block_max<kThreads>($most',
+      ],
       [
         "u's small digits dropped",
         'own[$lora + $r] = $low, own[3 * $lora + $r] = $low',
@@ -390,7 +396,7 @@ const fp8 = {
   },
   'cuda/fp8.cu': {
     transpose: [['no barrier behind the tile', '__syncthreads();', '']],
-    fp8_forward: [['residual dropped', 'true, $residual, $m', 'true, nullptr, $m']],
+    fp8_forward: [['residual dropped', 'false, $residual, $m', 'false, nullptr, $m']],
     fp8_backward: [
       ["W's scales for those of its transpose", 'copies_of($w).transposed', 'copies_of($w).w'],
       ['what dx holds dropped', '$accumulate ? $dx : nullptr', 'nullptr'],

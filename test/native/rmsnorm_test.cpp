@@ -24,10 +24,34 @@ Doubles reference(const Doubles& x, const Doubles& w, int64_t M, int64_t C) {
   return y;
 }
 
+// dx by its equation (cuda/rmsnorm.cu)
+Doubles reference_gradient(const Doubles& x, const Doubles& w, const Doubles& dy, int64_t M, int64_t C) {
+  const Doubles rstd = reference_rstd(x, M, C);
+  Doubles dx;
+  for (int64_t m = 0; m < M; ++m) {
+    double dot = 0;
+    for (int64_t c = 0; c < C; ++c) dot += dy[m * C + c] * w[c] * x[m * C + c];
+    const double scale = rstd[static_cast<size_t>(m)], back = scale * scale * dot / static_cast<double>(C);
+    for (int64_t c = 0; c < C; ++c) dx.push_back(scale * (dy[m * C + c] * w[c] - x[m * C + c] * back));
+  }
+  return dx;
+}
+
 }  // namespace
 
+TEST_CASE("rmsnorm: its gradient's equation is what differences say") {
+  for (const auto& [M, C] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {3, 7}, {2, 100}}) {
+    CAPTURE(C);
+    const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
+    const Doubles expected = numeric_gradient([&](const Doubles& at) { return reference(at, w, M, C); }, x, dy);
+    CHECK(distance(reference_gradient(x, w, dy, M, C), expected) < 1e-6);
+  }
+}
+
+// Rows for a warp, and those for a block of each length that its registers hold or not.
 OP_TEST_CASE("rmsnorm") {
-  for (const auto& [M, C] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {3, 7}, {5, 64}, {2, 100}}) {
+  for (const auto& [M, C] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 1}, {3, 7}, {5, 64}, {2, 100}, {3, 1032}, {2, 1033}, {2, 4104}, {1, 8200}, {1, 16392}}) {
     CAPTURE(C);
     Device device(backend);
     const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
@@ -38,35 +62,6 @@ OP_TEST_CASE("rmsnorm") {
     CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance.activations);
     CHECK(distance(device.host(rstd, M), reference_rstd(x, M, C)) < tolerance.exact);
     backend.rmsnorm_backward(dx, device.activations(dy), device.activations(x), rstd, weight, M);
-    const Doubles expected = numeric_gradient([&](const Doubles& at) { return reference(at, w, M, C); }, x, dy);
-    CHECK(distance(device.values(dx, M * C), plus(expected, 0.5)) < tolerance.activations);
-  }
-}
-
-// Rows for more than a warp, of each length that a block's registers hold or not. Their gradient by its equation
-// (cuda/rmsnorm.cu); the test above holds that to differences.
-OP_TEST_CASE("rmsnorm of long rows") {
-  for (const auto& [M, C] :
-       std::vector<std::pair<int64_t, int64_t>>{{3, 1032}, {2, 1033}, {2, 4104}, {1, 8200}, {1, 16392}}) {
-    CAPTURE(C);
-    Device device(backend);
-    const Doubles x = random_doubles("x", M * C), w = random_doubles("w", C), dy = random_doubles("dy", M * C);
-    auto *dx = device.held(M * C, 0.5), *y = device.held(M * C, 9);
-    float* rstd = device.filled(M, 0);
-    const auto weight = device.vector(w);
-    backend.rmsnorm_forward(y, rstd, device.activations(x), weight, static_cast<float>(kEpsilon), M);
-    CHECK(distance(device.values(y, M * C), reference(x, w, M, C)) < tolerance.activations);
-    backend.rmsnorm_backward(dx, device.activations(dy), device.activations(x), rstd, weight, M);
-    const Doubles scales = reference_rstd(x, M, C);
-    Doubles expected;
-    for (int64_t m = 0; m < M; ++m) {
-      double dot = 0;
-      for (int64_t c = 0; c < C; ++c) dot += dy[m * C + c] * w[c] * x[m * C + c];
-      const double back = scales[m] * scales[m] * dot / static_cast<double>(C);
-      for (int64_t c = 0; c < C; ++c) {
-        expected.push_back(0.5 + scales[m] * (dy[m * C + c] * w[c] - x[m * C + c] * back));
-      }
-    }
-    CHECK(distance(device.values(dx, M * C), expected) < tolerance.activations);
+    CHECK(distance(device.values(dx, M * C), plus(reference_gradient(x, w, dy, M, C), 0.5)) < tolerance.activations);
   }
 }

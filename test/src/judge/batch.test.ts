@@ -63,6 +63,20 @@ async function direct() {
   return verdicts;
 }
 
+/** A judge that is stopped after it has sent a batch, whose answers never come. The ledger from before the stop. */
+async function stoppedWhileItWaits() {
+  await server.close();
+  server = await startOpenAiServer({ batchLooks: 1_000_000 });
+  const stop = new AbortController();
+  const { judge, said } = open();
+  const waiting = judge.judgeAll(REQUESTS, stop.signal);
+  while (!said.some((line) => line.includes('requests sent'))) await new Promise((next) => setTimeout(next, 1));
+  const before = ledger();
+  stop.abort();
+  await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
+  return before;
+}
+
 describe('a judge asked in batches', () => {
   it('says the same as one asked directly, for half the price, and a second time asks nothing', async () => {
     const expected = await direct();
@@ -157,18 +171,10 @@ describe('a judge asked in batches', () => {
   });
 
   it('goes on with a batch of a process that ended, and with one whose making it never heard of', async () => {
-    await server.close();
-    server = await startOpenAiServer({ batchLooks: 1_000_000 });
-    const stop = new AbortController();
-    const first = open();
-    const waiting = first.judge.judgeAll(REQUESTS, stop.signal);
-    while (!first.said.some((line) => line.includes('requests sent'))) await new Promise((next) => setTimeout(next, 1));
-    // As after kill -9 between the server's making it and our writing its id down.
-    const before = ledger();
-    stop.abort();
-    await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
+    const before = await stoppedWhileItWaits();
     expect(before.open).toMatchObject([{ batchId: 'batch_1', fileId: 'file-1' }]);
     for (const batch of server.batches) (batch as { left?: number }).left = 0;
+    // As after kill -9 between the server's making it and our writing its id down.
     await writeLedger(ledgerFile(), { ...before, open: [{ ...before.open[0]!, batchId: null }] });
 
     const { judge, said, stats } = open();
@@ -197,14 +203,7 @@ describe('a judge asked in batches', () => {
   });
 
   it('keeps verdicts of states that are judged no more, and is waited for where batches are turned off', async () => {
-    await server.close();
-    server = await startOpenAiServer({ batchLooks: 1_000_000 });
-    const stop = new AbortController();
-    const first = open();
-    const waiting = first.judge.judgeAll(REQUESTS, stop.signal);
-    while (!first.said.some((line) => line.includes('requests sent'))) await new Promise((next) => setTimeout(next, 1));
-    stop.abort();
-    await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
+    await stoppedWhileItWaits();
     expect(() => open({ model: 'gpt-4o-mini' })).toThrow(
       expect.objectContaining({
         code: 'invalid_config',
