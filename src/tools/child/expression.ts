@@ -17,11 +17,12 @@ export interface Expression {
 /** Throws where the input can be read in two ways. */
 export function readExpression(input: string, tool: string): Expression {
   const plain = single(plainText(input, tool));
-  return { ...expressionOf(plain), changed: isChanged(input, expressionOf(plain).shown) };
+  const read = expressionOf(plain);
+  return { ...read, changed: isChanged(input, read.shown) };
 }
 
 /** The same for text that is plain already (normalize.ts). */
-export function expressionOf(plain: string): Omit<Expression, 'changed'> {
+function expressionOf(plain: string): Omit<Expression, 'changed'> {
   const { text, money }: Amounts = readAmounts(plain);
   return { ...withLiterals(readFunctions(text)), ...(money !== undefined && { money }) };
 }

@@ -248,8 +248,12 @@ function relationOf(inner: string): Relation | null {
   const absolute = new RegExp(
     String.raw`^(?:\|\s*(${VARIABLE})\s*\||abs\(\s*(${VARIABLE})\s*\))\s*([<>]=?)\s*(.+)$`,
   ).exec(text);
-  if (absolute)
-    return make(absolute[3]!.startsWith('>') ? 'outside' : 'within', absolute[1] ?? absolute[2]!, absolute[4]!);
+  if (absolute) {
+    const [, bare, called, sign, bound] = absolute;
+    const variable = bare ?? called!;
+    if (sign!.startsWith('>')) return make(sign === '>' ? 'beyond' : 'beyond_or_at', variable, bound!);
+    return make(sign === '<' ? 'oo' : 'cc', variable, `-(${bound})`, bound!);
+  }
   const double = new RegExp(String.raw`^(.+?)\s*(<=?)\s*(${VARIABLE})\s*(<=?)\s*(.+)$`).exec(text);
   if (double) {
     const kind = `${double[2] === '<' ? 'o' : 'c'}${double[4] === '<' ? 'o' : 'c'}`;

@@ -8,8 +8,8 @@ import { isChanged, single, withLiterals } from './expression.js';
 import { readFunctions } from './functionNames.js';
 import { callLaw, houseFunction, lawFunctions } from './houseLaws.js';
 import { TESTS } from './hypothesis.js';
-import { type Args, count, familyOf, rCall, real } from './lawNames.js';
-import { choose } from './laws.js';
+import { chosen, falling } from './integers.js';
+import { type Args, count, familyOf, isR, rCall, real } from './lawNames.js';
 import { closing, plainText, splitOutside } from './normalize.js';
 import { readPhrases } from './statPhrases.js';
 import {
@@ -162,14 +162,15 @@ class Statistics {
     if (Object.hasOwn(this.#table, name)) return this.#table[name];
     const own = houseFunction(name);
     if (own !== undefined) return own;
-    if (!/^[dpq][a-z]+$/.test(name) || !isR(name)) return undefined;
-    return (args) => {
-      const call = rCall(name, args)!;
-      const method = { density: call.law.discrete ? 'pmf' : 'pdf', cdf: 'cdf', sf: 'sf', quantile: 'ppf', isf: 'isf' }[
-        call.method as 'cdf'
-      ];
-      return callLaw(call.law, method, { list: [call.x], named: {} });
-    };
+    if (isR(name)) {
+      return (args) => {
+        const { law, method, x } = rCall(name, args);
+        return callLaw(law, method, { list: [x], named: {} });
+      };
+    }
+    // AVERAGE, IQR: spreadsheets write in capitals.
+    const lower = name.toLowerCase();
+    return name.length > 2 && Object.hasOwn(this.#table, lower) ? this.#table[lower] : undefined;
   }
 
   #write(value: StatValue): string {
@@ -184,10 +185,6 @@ class Statistics {
       throw new Error(`the result is not a finite number (${value})`);
     return formatValue(this.#arithmetic.math, value);
   }
-}
-
-function isR(name: string): boolean {
-  return /^[dpq](?:norm|t|chisq|f|binom|pois|exp|geom|nbinom|hyper|unif|gamma|beta)$/.test(name);
 }
 
 /** One statement a line; an open bracket continues the statement on the next line. `#` starts a comment. */
@@ -240,26 +237,20 @@ function tuples(text: string): string {
 
 function counting(): Record<string, StatFunction> {
   const of =
-    (name: string, f: (n: number, k: number) => bigint): StatFunction =>
+    (name: string, f: (n: bigint, k: bigint) => bigint): StatFunction =>
     ({ list }: Args) => {
       const [n, k] = [count(real(list[0], name), name), count(real(list[1] ?? list[0], name), name)];
       if (Math.min(k, n) > 20_000)
         throw new Error(`the result is not a finite number that can be shown: ${name} of so many`);
-      return k > n ? 0 : narrow(f(n, k));
+      return k > n ? 0 : narrow(f(BigInt(n), BigInt(k)));
     };
   const table: Record<string, StatFunction> = {
-    combinations: of('combinations', choose),
+    combinations: of('combinations', chosen),
     permutations: of('permutations', falling),
   };
   for (const name of ['nCr', 'choose', 'comb']) table[name] = table.combinations!;
   for (const name of ['nPr', 'perm']) table[name] = table.permutations!;
   return table;
-}
-
-function falling(n: number, k: number): bigint {
-  let result = 1n;
-  for (let i = 0; i < k; i++) result *= BigInt(n - i);
-  return result;
 }
 
 function narrow(n: bigint): number | bigint {
