@@ -107,6 +107,10 @@ function quartiles(x: Numbers): Answer {
   return new Answer(undefined, `${text(low, high)} (medians of the halves); ${text(q1, q3)} (linear interpolation)`);
 }
 
+function fiveNumbers(x: Numbers): Answer {
+  return new Answer(undefined, `min = ${twelve(ss.min(x))}, max = ${twelve(ss.max(x))}; ${quartiles(x).note}`);
+}
+
 function iqr(x: Numbers): number | Answer {
   const [low, high] = halves(x);
   const linear = linearQuantile(x, 0.75) - linearQuantile(x, 0.25);
@@ -228,6 +232,7 @@ export const DESCRIPTIVE: Readonly<Record<string, StatFunction>> = {
   ),
   iqr: over('iqr', 2, iqr),
   quartiles: over('quartiles', 2, quartiles),
+  five_number_summary: over('five_number_summary', 2, fiveNumbers),
   mad: over(
     'mad',
     1,

@@ -102,6 +102,9 @@ function house(family: string, method: string, args: Args, name: string): StatVa
   if (positional && family === 'uniform' && numbers.length === 3) {
     return callLaw(uniformBetween(numbers[1]!, numbers[2]!), method, { list: [numbers[0]], named: {} });
   }
+  if (positional && family === 'norm' && numbers.length === 2) {
+    throw new Error(`${name} of two numbers can be read in two ways; write the mean and the sd, or normalcdf(a, b)`);
+  }
   const { x, k, q, ...named } = args.named;
   const given = [x, k, q].find((one) => one !== undefined);
   const list = [...args.list];

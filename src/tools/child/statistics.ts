@@ -1,6 +1,6 @@
 /** The tool `statistics`: reads calls and phrases, and says of every result what kind it is. */
 import type { Evaluate } from '../hostProtocol.js';
-import { readAmounts } from './amounts.js';
+import { readAmounts, shownPercents } from './amounts.js';
 import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
 import { Calculator, formatValue, type Result, withReading } from './calculator.js';
 import { DESCRIPTIVE, sample } from './descriptive.js';
@@ -11,6 +11,7 @@ import { TESTS } from './hypothesis.js';
 import { chosen, falling } from './integers.js';
 import { type Args, count, familyOf, isR, rCall, real } from './lawNames.js';
 import { closing, plainText, splitOutside } from './normalize.js';
+import { refuseTwoReadings } from './readings.js';
 import { readPhrases } from './statPhrases.js';
 import {
   Answer,
@@ -81,6 +82,10 @@ const ALIASES: Readonly<Record<string, string>> = {
   f_oneway: 'anova',
   weighted_average: 'weighted_mean',
   ci: 'confidence_interval',
+  standard_error: 'sem',
+  coefficient_of_variation: 'cv',
+  proportions_ztest: 'two_proportion_test',
+  two_proportion_z_test: 'two_proportion_test',
 };
 
 class Statistics {
@@ -105,7 +110,7 @@ class Statistics {
   }
 
   answer(input: string, maxChars: number): string {
-    const lines = statements(plainText(input, 'statistics')).map((line) => readPhrases(line).split('\n'));
+    const lines = statements(plainText(input, 'statistics')).map((line) => calls(readPhrases(line)));
     if (lines.length === 0) throw new Error('a call expected, e.g. mean(1, 2, 3)');
     const scope = new Map<string, StatValue>();
     const shown: string[] = [];
@@ -114,12 +119,12 @@ class Statistics {
     for (const parts of lines) {
       for (const part of parts) {
         const text = readLine(part);
-        shown.push(text.replace(/percent\(([\d.e]+)\)/g, '($1/100)'));
+        shown.push(shownPercents(text));
         const result = this.#line(text, scope, notes);
         // Of several results that came of one phrase each says which it is.
-        if (parts.length > 1) values.push(`${text.slice(0, text.indexOf('('))} = ${result}`);
+        if (parts.length > 1) values.push(`${text.slice(0, text.indexOf('('))} = ${this.#write(result)}`);
         // The value of an assignment is not shown, unless it is the only line.
-        else if (lines.length === 1 || !/^[a-zA-Z_]\w*\s*=[^=]/.test(text)) values.push(result);
+        else if (lines.length === 1 || !/^[a-zA-Z_]\w*\s*=[^=]/.test(text)) values.push(this.#write(result));
       }
     }
     const understood = shown.join('; ');
@@ -132,7 +137,7 @@ class Statistics {
     return withReading(values.join('\n') || 'no output', read, [...notes], maxChars);
   }
 
-  #line(text: string, scope: Map<string, StatValue>, notes: Set<string>): string {
+  #line(text: string, scope: Map<string, StatValue>, notes: Set<string>): StatValue {
     const tree = this.#arithmetic.parse(text);
     const plain = tree.filter((node) => {
       const { type, fn, name } = node as unknown as { type: string; fn?: { name?: string }; name?: string };
@@ -149,13 +154,14 @@ class Statistics {
       for (const note of result.notes) notes.add(note);
       return result.text;
     }
+    refuseTwoReadings(this.#arithmetic.math, tree);
     const env: Environment = {
       math: this.#arithmetic.math,
       find: (name) => this.#find(name),
       callLaw,
       note: (note) => notes.add(note),
     };
-    return this.#write(evaluateStatistics(tree, scope, env));
+    return evaluateStatistics(tree, scope, env);
   }
 
   #find(name: string): StatFunction | undefined {
@@ -206,6 +212,15 @@ function statements(input: string): string[] {
         ? line.replace(/^print\s*\(/, '').slice(0, -1)
         : line,
     );
+}
+
+/** The calls of a line: those that a phrase became, or several with commas between, `mean(x), median(x)`. */
+function calls(text: string): string[] {
+  const parts = splitOutside(text, ',').map((part) => part.trim());
+  const each = parts.every(
+    (part) => /^[a-zA-Z_][\w.]*\(/.test(part) && closing(part, part.indexOf('(')) === part.length - 1,
+  );
+  return each ? parts : text.split('\n');
 }
 
 /** A statement for mathjs' parser. */
