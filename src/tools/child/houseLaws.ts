@@ -64,7 +64,7 @@ function at(
   return answer(law[method](x), `; P(X ${method === 'density' ? '=' : method === 'cdf' ? '<=' : '>'} ${x})`);
 }
 
-/** For a law that is symmetric or has an exact tail; small p keep their digits. */
+/** From the quantile of 1 - p, which has no digits of a small p left. */
 function upperQuantile(law: Law, p: number): number {
   const near = law.quantile(1 - p);
   if (law.discrete || p > 1e-6) return near;

@@ -18,6 +18,7 @@ import {
   Distribution,
   type Environment,
   evaluateStatistics,
+  row,
   type StatFunction,
   type StatValue,
 } from './statTree.js';
@@ -276,10 +277,8 @@ function narrow(n: bigint): number | bigint {
 function lists(): Record<string, StatFunction> {
   const list: StatFunction = ({ list: args }) => args.flat(1) as StatValue[];
   const series: StatFunction = ({ list: args }) => {
-    const [from, to, step = 1] = args.map((one) => real(one, 'seq')) as [number, number, number?];
-    const size = Math.floor((to - from) / step + 1e-9) + 1;
-    if (!(size >= 1 && size <= 100_000)) throw new Error('seq of 1 to 100000 numbers expected, e.g. seq(1, 10)');
-    return Array.from({ length: size }, (_, i) => from + i * step);
+    const [from, to, step] = args.map((one) => real(one, 'seq')) as [number, number, number?];
+    return row(from, to, step);
   };
   const repeated: StatFunction = ({ list: [what, times], named }) => {
     const size = count(real(named.times ?? times, 'rep'), 'rep');
