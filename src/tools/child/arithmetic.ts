@@ -89,8 +89,9 @@ export function createArithmetic(): Arithmetic {
     ln: (x: number, base?: number) => (base === undefined ? math.log(x) : math.log(x, base)),
     percent: (x: number) => math.divide(x, 100),
   });
-  // mathjs has CODATA's value of 2010.
+  // mathjs has CODATA's values of 2010 and of 1998.
   math.createUnit('eV', { definition: '1.602176634e-19 J', prefixes: 'short' }, { override: true });
+  math.import({ neutronMass: math.unit(1.67492749804e-27, 'kg') }, { override: true });
   const deny = (name: string) => () => {
     throw new Error(`${name} is not available`);
   };
