@@ -99,7 +99,7 @@ function isLabel(text: string): boolean {
 
 /** `q v B`, `1.22 (lambda / D)`: a name that is no function stands where a factor or a term begins, as no unit does. */
 function isFormula(text: string): boolean {
-  return /(?:^|[-+*^()×·]|\bpi\b)\s*(?!(?:pi|tau|e)\b)[A-Za-z]\w*(?!\w|\s*[\d(])/.test(text);
+  return /(?:^|[-+*^(×·]|(?<!\^\(-?\d+)\)|\bpi\b)\s*(?!(?:pi|tau|e)\b)[A-Za-z]\w*(?!\w|\s*[\d(])/.test(text);
 }
 
 /** `|-3|`: only where there are exactly two bars with a number or an operator beside them. */

@@ -265,6 +265,7 @@ describe('forms', () => {
     ['1 minute 30 seconds to s', /^90 s/],
     ['2 <= 2', 'true'],
     ['d = 5 m/s * 2 s = 12 m', /^10 m /],
+    ['F = qvB = (2 \\times 10^{-17} C)(1 \\times 10^2 m/s)(2 T)', /^4 fN/],
     ['300 rev/min to rad/s', /^31\.4159265359 rad/],
     ['30 / (1/4)%', '12000 (understood as 30 / ((1/4)/100))'],
     ['h / sqrt(2 * 9.11e-31 kg * 100 eV) in angstrom', /^1\.226384\d* angstrom \(h = planckConstant/],
