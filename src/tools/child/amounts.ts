@@ -130,11 +130,37 @@ function percentages(text: string): string {
     const start = operandStart(before);
     if (start === null) throw new Error('% needs a number before it, e.g. 15% * 240 or 17 mod 5');
     const operand = before.slice(start);
-    const put = `percent(${/^\(.*\)$/s.test(operand) ? operand.slice(1, -1) : operand})`;
-    out = before.slice(0, start) + put + after;
-    at = start + put.length - 1;
+    const mixed = MIXED.exec(before);
+    if (mixed === null) refuseFraction(before.slice(0, start), operand);
+    const from = mixed?.index ?? start;
+    const inner = mixed ? `${mixed[1]}+${mixed[2]}` : operand.replace(/^\((.*)\)$/s, '$1');
+    const put = `percent(${inner})`;
+    out = before.slice(0, from) + put + after;
+    at = from + put.length - 1;
   }
   return out;
+}
+
+/** How a percentage is shown: `percent(5)` as `(5/100)`. */
+export function shownPercents(text: string): string {
+  const at = text.search(/\bpercent\(/);
+  const end = at < 0 ? -1 : closing(text, at + 7);
+  if (end < 0) return text;
+  const inner = shownPercents(text.slice(at + 8, end));
+  const number = /^[\d.e]+$/.test(inner) ? inner : `(${inner})`;
+  return `${text.slice(0, at)}(${number}/100)${shownPercents(text.slice(end + 1))}`;
+}
+
+/** `33 1/3%`. */
+const MIXED = /(?<=(?:^|[-+*/(,=])\s*)(\d+)\s+(\d+\/\d+)$/;
+
+/** `1/4%` is a quarter of a percent for some, 1/(4%) by the order of signs; `100/5%` and `1.90 / 9%` are divisions. */
+function refuseFraction(before: string, operand: string): void {
+  const above = /(?<![\w.])(\d+)\/$/.exec(before)?.[1];
+  if (above === undefined || !/^\d+$/.test(operand) || Number(above) >= Number(operand)) return;
+  throw new Error(
+    `${above}/${operand}% can be read in two ways; write (${above}/${operand})% or ${above} / (${operand}/100)`,
+  );
 }
 
 function twoWays(): Error {

@@ -41,6 +41,10 @@ const UNITS: Readonly<Record<string, string | { definition: string; prefixes: 's
   therm: '105505585.262 J',
   yr: '1 year',
   yrs: '1 year',
+  rev: '1 cycle',
+  revs: '1 cycle',
+  revolution: '1 cycle',
+  revolutions: '1 cycle',
   psia: '1 psi',
   amu: '1.66053906660e-27 kg',
   dalton: '1.66053906660e-27 kg',
@@ -85,8 +89,9 @@ export function createArithmetic(): Arithmetic {
     ln: (x: number, base?: number) => (base === undefined ? math.log(x) : math.log(x, base)),
     percent: (x: number) => math.divide(x, 100),
   });
-  // mathjs has CODATA's value of 2010.
+  // mathjs has CODATA's values of 2010 and of 1998.
   math.createUnit('eV', { definition: '1.602176634e-19 J', prefixes: 'short' }, { override: true });
+  math.import({ neutronMass: math.unit(1.67492749804e-27, 'kg') }, { override: true });
   const deny = (name: string) => () => {
     throw new Error(`${name} is not available`);
   };

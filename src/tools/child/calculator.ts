@@ -182,7 +182,7 @@ function showExact(math: MathJsInstance, exact: ExactArithmetic, value: Value, m
 }
 
 /** Throws unless every number in the value is finite, also those inside lists and units. */
-export function requireValue(math: MathJsInstance, value: unknown): void {
+function requireValue(math: MathJsInstance, value: unknown): void {
   const parts: unknown[] = [value];
   while (parts.length > 0) {
     const part = parts.pop();
@@ -213,7 +213,7 @@ function isSingle(math: MathJsInstance, part: unknown): boolean {
 }
 
 /** For several lines, or `;`, mathjs returns a ResultSet, whose last value is the answer. */
-export function lastEntry(math: MathJsInstance, value: unknown): unknown {
+function lastEntry(math: MathJsInstance, value: unknown): unknown {
   if (!math.isResultSet(value)) return value;
   return (value as unknown as { entries: unknown[] }).entries.at(-1);
 }

@@ -77,7 +77,7 @@ function mode(x: Numbers): number | Answer {
 }
 
 /** As numpy and Excel: linear between the order statistics. */
-export function linearQuantile(x: Numbers, p: number): number {
+function linearQuantile(x: Numbers, p: number): number {
   const sorted = [...x].sort((a, b) => a - b);
   const at = (sorted.length - 1) * p;
   const low = Math.floor(at);
@@ -105,6 +105,10 @@ function quartiles(x: Numbers): Answer {
   const text = (a: number, b: number) => `Q1 = ${twelve(a)}, median = ${twelve(ss.median(x))}, Q3 = ${twelve(b)}`;
   if (low === q1 && high === q3) return new Answer(undefined, text(low, high));
   return new Answer(undefined, `${text(low, high)} (medians of the halves); ${text(q1, q3)} (linear interpolation)`);
+}
+
+function fiveNumbers(x: Numbers): Answer {
+  return new Answer(undefined, `min = ${twelve(ss.min(x))}, max = ${twelve(ss.max(x))}; ${quartiles(x).note}`);
 }
 
 function iqr(x: Numbers): number | Answer {
@@ -158,11 +162,6 @@ const two =
     const rest = [...args.list];
     return f(...pairs(x ?? rest.shift(), y ?? rest.shift(), name));
   };
-
-function ranks(x: Numbers): Numbers {
-  const sorted = [...x].sort((a, b) => a - b);
-  return x.map((value) => (sorted.indexOf(value) + sorted.lastIndexOf(value)) / 2 + 1);
-}
 
 function regression(args: Args): Answer {
   const { x, y } = onlyNamed(args, 'linear_regression', 'x', 'y');
@@ -233,6 +232,7 @@ export const DESCRIPTIVE: Readonly<Record<string, StatFunction>> = {
   ),
   iqr: over('iqr', 2, iqr),
   quartiles: over('quartiles', 2, quartiles),
+  five_number_summary: over('five_number_summary', 2, fiveNumbers),
   mad: over(
     'mad',
     1,
@@ -252,7 +252,7 @@ export const DESCRIPTIVE: Readonly<Record<string, StatFunction>> = {
   average: (args) => (args.named.weights === undefined ? DESCRIPTIVE.mean!(args) : weightedMean(args)),
   covariance: two('covariance', (x, y) => new Answer(ss.sampleCovariance(x, y), 'sample, n - 1')),
   correlation: two('correlation', ss.sampleCorrelation),
-  spearman: two('spearman', (x, y) => ss.sampleCorrelation(ranks(x), ranks(y))),
+  spearman: two('spearman', ss.sampleRankCorrelation),
   linear_regression: regression,
   z_score: zScore,
 };

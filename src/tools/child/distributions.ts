@@ -117,19 +117,6 @@ export function fQuantile(p: number, df1: number, df2: number): number {
   return solve((x) => (p < 0.5 ? fCdf(x, df1, df2) - p : 1 - p - fUpper(x, df1, df2)));
 }
 
-/** Of the gamma distribution with rate 1. */
-export function gammaCdf(x: number, shape: number): number {
-  return gammaLower(shape, x);
-}
-
-export function gammaTail(x: number, shape: number): number {
-  return gammaUpper(shape, x);
-}
-
-export function gammaQuantile(p: number, shape: number): number {
-  return solve((x) => (p < 0.5 ? gammaCdf(x, shape) - p : 1 - p - gammaTail(x, shape)));
-}
-
 export function betaCdf(x: number, a: number, b: number): number {
   return x <= 0 ? 0 : x >= 1 ? 1 : incompleteBeta(a, b, x);
 }

@@ -1,5 +1,5 @@
 /** From what a model wrote to one expression: labels, questions and claimed results go, and what was read is kept. */
-import { type Amounts, readAmounts } from './amounts.js';
+import { type Amounts, readAmounts, shownPercents } from './amounts.js';
 import { readFunctions } from './functionNames.js';
 import { plainText, splitOutside } from './normalize.js';
 
@@ -17,11 +17,12 @@ export interface Expression {
 /** Throws where the input can be read in two ways. */
 export function readExpression(input: string, tool: string): Expression {
   const plain = single(plainText(input, tool));
-  return { ...expressionOf(plain), changed: isChanged(input, expressionOf(plain).shown) };
+  const read = expressionOf(plain);
+  return { ...read, changed: isChanged(input, read.shown) };
 }
 
 /** The same for text that is plain already (normalize.ts). */
-export function expressionOf(plain: string): Omit<Expression, 'changed'> {
+function expressionOf(plain: string): Omit<Expression, 'changed'> {
   const { text, money }: Amounts = readAmounts(plain);
   return { ...withLiterals(readFunctions(text)), ...(money !== undefined && { money }) };
 }
@@ -38,8 +39,7 @@ export function withLiterals(read: string): Omit<Expression, 'changed' | 'money'
     literals.set(name, digits);
     return name;
   });
-  const shown = called.replace(/percent\(([\d.e]+)\)/g, '($1/100)').replace(/\bpercent\(/g, '1/100*(');
-  return { text: named, literals, shown };
+  return { text: named, literals, shown: shownPercents(called) };
 }
 
 export function isChanged(input: string, shown: string): boolean {
@@ -83,7 +83,9 @@ function withoutSides(text: string): string {
   const parameters = /^[A-Za-z]\w*\s*\(([A-Za-z\s,]*)\)$/.exec(first)?.[1]?.match(/[A-Za-z]\w*/g) ?? [];
   if (rest.length === 1 && parameters.some((name) => new RegExp(`\\b${name}\\b`).test(rest[0]!))) return text;
   const label = isName || isLabel(first);
-  const [expression, ...claims] = label ? rest : parts;
+  // `F = q v B = 2 * 3 * 4`: what is computed stands behind the formula.
+  const computed = rest.findIndex((part) => !isFormula(part) && !LITERAL.test(part));
+  const [expression, ...claims] = label ? rest.slice(Math.max(0, computed)) : parts;
   if (expression === undefined || !claims.every((claim) => LITERAL.test(claim))) {
     throw new Error('one expression expected, e.g. 3 * 4; equations are for the tool algebra');
   }
@@ -93,6 +95,11 @@ function withoutSides(text: string): string {
 /** `P(A or B)`, `FV (in dollars)`, `E[X]`: words that name what is computed. */
 function isLabel(text: string): boolean {
   return /^(?:P|Pr|E|Var|SD|Cov)\s*[([].*[)\]]$/.test(text) || (/[A-Za-z]/.test(text) && !/\d/.test(text));
+}
+
+/** `q v B`, `1.22 (lambda / D)`: a name that is no function stands where a factor or a term begins, as no unit does. */
+function isFormula(text: string): boolean {
+  return /(?:^|[-+*^(×·]|(?<!\^\(-?\d+)\)|\bpi\b)\s*(?!(?:pi|tau|e)\b)[A-Za-z]\w*(?!\w|\s*[\d(])/.test(text);
 }
 
 /** `|-3|`: only where there are exactly two bars with a number or an operator beside them. */

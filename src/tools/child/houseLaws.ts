@@ -64,7 +64,7 @@ function at(
   return answer(law[method](x), `; P(X ${method === 'density' ? '=' : method === 'cdf' ? '<=' : '>'} ${x})`);
 }
 
-/** For a law that is symmetric or has an exact tail; small p keep their digits. */
+/** From the quantile of 1 - p, which has no digits of a small p left. */
 function upperQuantile(law: Law, p: number): number {
   const near = law.quantile(1 - p);
   if (law.discrete || p > 1e-6) return near;
@@ -101,6 +101,9 @@ function house(family: string, method: string, args: Args, name: string): StatVa
   if (positional && family === 'expon' && numbers.length === 2) return exponentialOf(numbers, method, name);
   if (positional && family === 'uniform' && numbers.length === 3) {
     return callLaw(uniformBetween(numbers[1]!, numbers[2]!), method, { list: [numbers[0]], named: {} });
+  }
+  if (positional && family === 'norm' && numbers.length === 2) {
+    throw new Error(`${name} of two numbers can be read in two ways; write the mean and the sd, or normalcdf(a, b)`);
   }
   const { x, k, q, ...named } = args.named;
   const given = [x, k, q].find((one) => one !== undefined);
@@ -165,9 +168,13 @@ function exponentialOf([rate, x]: readonly number[], method: string, name: strin
   return callLaw(laws.exponential(positive(rate, name)), method, { list: [x], named: {} });
 }
 
-/** P(a < X < b) of a continuous law, in the tail where it is exact. */
+/** P(a < X ≤ b), from the tail where it is exact. */
 function between(law: Law, a: number, b: number): number {
   return a > law.quantile(0.5) ? law.sf(a) - law.sf(b) : law.cdf(b) - law.cdf(a);
+}
+
+function inOrder(a: number, b: number): void {
+  if (a > b) throw new Error(`the lower bound comes first; ${a} is more than ${b}`);
 }
 
 const numbersOf = (args: Args, name: string): number[] => {
@@ -182,18 +189,30 @@ const numeric =
   (args) =>
     f(name, numbersOf(args, name));
 
-/** Graphing calculators: normalcdf has two bounds, binompdf(n, p, k). */
+/** Graphing calculators' names, scipy's of their families, and how many parameters those have at most. */
+const BOUNDED: Readonly<Record<string, readonly [family: string, parameters: number]>> = {
+  normalcdf: ['norm', 2],
+  tcdf: ['t', 1],
+  chi2cdf: ['chi2', 1],
+  Fcdf: ['f', 2],
+};
+
 const CALCULATORS: Readonly<Record<string, Numeric>> = {
-  normalcdf: (name, [a, b, mean = 0, sd = 1]) => {
-    if (b === undefined)
-      throw new Error(`${name} needs a lower and an upper bound; normal_cdf(1.96) is the lower tail`);
-    const law = laws.normal(mean, positive(sd, name));
-    return new Answer(between(law, a!, b), `${law.label}; between ${a} and ${b}`);
-  },
+  ...Object.fromEntries(
+    Object.entries(BOUNDED).map(([own, [family, parameters]]): [string, Numeric] => [
+      own,
+      (name, [a, b, ...rest]) => {
+        if (b === undefined)
+          throw new Error(`${name} needs a lower and an upper bound; ${family}.cdf(…) is the lower tail`);
+        if (rest.length > parameters) throw new Error(`${name}: too many arguments`);
+        const law = lawOf(family, { list: rest, named: {} });
+        inOrder(a!, b);
+        return new Answer(between(law, a!, b), `${law.label}; between ${a} and ${b}`);
+      },
+    ]),
+  ),
   invNorm: (name, [p, mean = 0, sd = 1]) =>
     callLaw(laws.normal(mean, positive(sd, name)), 'ppf', { list: [p], named: {} }),
-  tcdf: (name, [a, b, df]) =>
-    new Answer(between(laws.studentT(positive(df, name)), a!, b!), `t, df ${df}; between ${a} and ${b}`),
   invT: (name, [p, df]) => callLaw(laws.studentT(positive(df, name)), 'ppf', { list: [p], named: {} }),
   binompdf: (name, [n, p, k]) =>
     callLaw(laws.binomial(count(n, name), probability(p, name)), 'pmf', { list: [k], named: {} }),
@@ -205,35 +224,67 @@ const CALCULATORS: Readonly<Record<string, Numeric>> = {
   geometcdf: (name, [p, k]) => callLaw(laws.geometric(inside(p, name), true), 'cdf', { list: [k], named: {} }),
 };
 
-/** Spreadsheets; the last argument of `DIST` is whether it is cumulative. */
-const SHEETS: Readonly<Record<string, Numeric>> = {
-  NORM_DIST: (name, [x, mean, sd, all]) =>
-    callLaw(laws.normal(mean, positive(sd, name)), all ? 'cdf' : 'pdf', { list: [x], named: {} }),
-  NORM_S_DIST: (_, [z, all]) => callLaw(laws.normal(), all ? 'cdf' : 'pdf', { list: [z], named: {} }),
-  NORM_INV: (name, [p, mean, sd]) => callLaw(laws.normal(mean, positive(sd, name)), 'ppf', { list: [p], named: {} }),
-  NORM_S_INV: (_, [p]) => callLaw(laws.normal(), 'ppf', { list: [p], named: {} }),
-  T_INV: (name, [p, df]) => callLaw(laws.studentT(positive(df, name)), 'ppf', { list: [p], named: {} }),
-  T_INV_2T: (name, [p, df]) => callLaw(laws.studentT(positive(df, name)), 'ppf', { list: [1 - p! / 2], named: {} }),
-  T_DIST_RT: (name, [t, df]) => callLaw(laws.studentT(positive(df, name)), 'sf', { list: [t], named: {} }),
-  T_DIST_2T: (name, [t, df]) =>
-    new Answer(2 * laws.studentT(positive(df, name)).sf(Math.abs(t!)), `t, df ${df}; two-sided`),
-  CHISQ_INV: (name, [p, df]) => callLaw(laws.chiSquare(positive(df, name)), 'ppf', { list: [p], named: {} }),
-  CHISQ_DIST_RT: (name, [x, df]) => callLaw(laws.chiSquare(positive(df, name)), 'sf', { list: [x], named: {} }),
-  F_INV: (name, [p, a, b]) =>
-    callLaw(laws.fisher(positive(a, name), positive(b, name)), 'ppf', { list: [p], named: {} }),
-  F_DIST_RT: (name, [x, a, b]) =>
-    callLaw(laws.fisher(positive(a, name), positive(b, name)), 'sf', { list: [x], named: {} }),
-  BINOM_DIST: (name, [k, n, p, all]) =>
-    callLaw(laws.binomial(count(n, name), probability(p, name)), all ? 'cdf' : 'pmf', { list: [k], named: {} }),
-  POISSON_DIST: (name, [k, mu, all]) =>
-    callLaw(laws.poisson(positive(mu, name)), all ? 'cdf' : 'pmf', { list: [k], named: {} }),
+/** Spreadsheets' names of continuous families, scipy's, and how many parameters stand behind the first argument. */
+const SHEET_FAMILIES: Readonly<Record<string, readonly [family: string, parameters: number]>> = {
+  NORM: ['norm', 2],
+  NORM_S: ['norm', 0],
+  T: ['t', 1],
+  CHISQ: ['chi2', 1],
+  F: ['f', 2],
 };
+
+/** `cumulative`: a last argument says whether the distribution function or the density is meant. */
+function sheet(family: string, parameters: number, method: string, cumulative = false): Numeric {
+  return (name, [x, ...rest]) => {
+    const expected = parameters + Number(cumulative);
+    if (rest.length !== expected) {
+      const last = cumulative ? '; the last says whether it is cumulative, TRUE or FALSE' : '';
+      throw new Error(`${name} needs ${expected + 1} arguments, got ${rest.length + 1}${last}`);
+    }
+    const law = lawOf(family, { list: rest.slice(0, parameters), named: {} });
+    return callLaw(law, cumulative && rest.at(-1) === 0 ? 'density' : method, { list: [x], named: {} });
+  };
+}
+
+function sheets(): Record<string, Numeric> {
+  const table: Record<string, Numeric> = {};
+  for (const [name, [family, parameters]] of Object.entries(SHEET_FAMILIES)) {
+    table[`${name}_DIST`] = sheet(family, parameters, 'cdf', true);
+    table[`${name}_DIST_RT`] = sheet(family, parameters, 'sf');
+    table[`${name}_INV`] = sheet(family, parameters, 'ppf');
+    table[`${name}_INV_RT`] = sheet(family, parameters, 'isf');
+  }
+  table.BINOM_DIST = sheet('binom', 2, 'cdf', true);
+  table.POISSON_DIST = sheet('poisson', 1, 'cdf', true);
+  table.T_INV_2T = (name, [p, ...df]) => table.T_INV!(name, [1 - p! / 2, ...df]);
+  table.T_DIST_2T = (name, [t, df]) =>
+    new Answer(2 * laws.studentT(positive(df, name)).sf(Math.abs(t!)), `t, df ${df}; two-sided`);
+  table.NORMSDIST = sheet('norm', 0, 'cdf');
+  for (const [old, own] of Object.entries(OLD_SHEETS)) table[old] = table[own]!;
+  return table;
+}
+
+/** Names of before 2010. */
+const OLD_SHEETS: Readonly<Record<string, string>> = {
+  NORMDIST: 'NORM_DIST',
+  NORMINV: 'NORM_INV',
+  NORMSINV: 'NORM_S_INV',
+  BINOMDIST: 'BINOM_DIST',
+  CHIDIST: 'CHISQ_DIST_RT',
+  CHIINV: 'CHISQ_INV_RT',
+  FDIST: 'F_DIST_RT',
+  FINV: 'F_INV_RT',
+  TINV: 'T_INV_2T',
+};
+
+/** The bound b for which P(X < x) is P(X ≤ b). */
+const below = (law: Law, x: number): number => (law.discrete ? Math.ceil(x) - 1 : x);
 
 /** What statPhrases.ts makes of `P(X > 3)`: the law, and bounds. */
 const PROBABILITIES: Readonly<Record<string, (law: Law, a: number, b: number) => number>> = {
   prob_gt: (law, a) => law.sf(a),
-  prob_ge: (law, a) => (law.discrete ? law.sf(Math.ceil(a) - 1) : law.sf(a)),
-  prob_lt: (law, a) => (law.discrete ? law.cdf(Math.ceil(a) - 1) : law.cdf(a)),
+  prob_ge: (law, a) => law.sf(below(law, a)),
+  prob_lt: (law, a) => law.cdf(below(law, a)),
   prob_le: (law, a) => law.cdf(a),
   prob_eq: (law, a) => {
     if (!law.discrete)
@@ -242,23 +293,26 @@ const PROBABILITIES: Readonly<Record<string, (law: Law, a: number, b: number) =>
       );
     return law.density(a);
   },
-  prob_oo: (law, a, b) => (law.discrete ? law.cdf(Math.ceil(b) - 1) - law.cdf(a) : between(law, a, b)),
-  prob_oc: (law, a, b) => (law.discrete ? law.cdf(b) - law.cdf(a) : between(law, a, b)),
-  prob_co: (law, a, b) => law.cdf(law.discrete ? Math.ceil(b) - 1 : b) - law.cdf(law.discrete ? Math.ceil(a) - 1 : a),
-  prob_cc: (law, a, b) => (law.discrete ? law.cdf(b) - law.cdf(Math.ceil(a) - 1) : between(law, a, b)),
-  prob_outside: (law, a) => law.cdf(-a) + law.sf(a),
-  prob_within: (law, a) => between(law, -a, a),
+  prob_oo: (law, a, b) => (a === b ? 0 : between(law, a, below(law, b))),
+  prob_oc: (law, a, b) => between(law, a, b),
+  prob_co: (law, a, b) => between(law, below(law, a), below(law, b)),
+  prob_cc: (law, a, b) => between(law, below(law, a), b),
+  prob_beyond: (law, a) => law.cdf(below(law, -a)) + law.sf(a),
+  prob_beyond_or_at: (law, a) => Math.min(1, law.cdf(-a) + law.sf(below(law, a))),
 };
 
 export function lawFunctions(): Record<string, StatFunction> {
   const table: Record<string, StatFunction> = {};
-  for (const [name, f] of Object.entries({ ...CALCULATORS, ...SHEETS })) table[name] = numeric(name, f);
+  for (const [name, f] of Object.entries({ ...CALCULATORS, ...sheets() })) table[name] = numeric(name, f);
   for (const [name, f] of Object.entries(PROBABILITIES)) {
     table[name] = ({ list }) => {
       const [of, a, b] = list;
       if (!(of instanceof Distribution))
         throw new Error('P(…) needs a distribution, e.g. P(X > 3), X ~ Binomial(10, 0.5)');
-      return new Answer(f(of.law, real(a, 'P'), b === undefined ? 0 : real(b, 'P')), of.law.label);
+      const [from, to] = [real(a, 'P'), b === undefined ? undefined : real(b, 'P')];
+      if (to !== undefined) inOrder(from, to);
+      else if (/beyond/.test(name)) inOrder(-from, from);
+      return new Answer(f(of.law, from, to ?? 0), of.law.label);
     };
   }
   table.uniform_between = ({ list }) =>

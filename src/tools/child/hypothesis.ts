@@ -171,6 +171,40 @@ function proportionTest(args: Args): Answer {
   return zResult((share - p) / Math.sqrt((p * (1 - p)) / n));
 }
 
+/** statsmodels' z test that two shares are equal: `two_proportion_test(45, 100, 30, 100)`, or two lists. */
+function twoProportions(args: Args): Answer {
+  const name = 'two_proportion_test';
+  onlyNamed(args, name);
+  const lists = Array.isArray(args.list[0]);
+  const [k, n, l, m] = sample(args.list, name, 4) as [number, number, number, number];
+  if (args.list.length !== (lists ? 2 : 4)) throw new Error(`${name} needs successes and n of both samples`);
+  const [k1, n1, k2, n2] = lists ? [k, l, n, m] : [k, n, l, m];
+  for (const [hits, size] of [
+    [k1, n1],
+    [k2, n2],
+  ] as const) {
+    if (count(hits, 'successes') > count(size, 'n')) throw new Error(`${name}: ${hits} successes of ${size}`);
+  }
+  const share = (k1 + k2) / (n1 + n2);
+  return zResult((k1 / n1 - k2 / n2) / Math.sqrt(share * (1 - share) * (1 / n1 + 1 / n2)));
+}
+
+/** How many are needed for a margin of error: of a share (`p`, 0.5 when it is not known), or of a mean (`sigma`). */
+function sampleSize(args: Args): Answer {
+  const name = 'sample_size';
+  const given = onlyNamed(args, name, 'margin', 'E', 'margin_of_error', 'p', 'sigma', 'sd', 'confidence', 'level');
+  if (args.list.length > 0) throw new Error(`${name}: write sample_size(margin=0.03, p=0.5, confidence=0.95)`);
+  const margin = positive(real(given.margin ?? given.E ?? given.margin_of_error, name), 'margin');
+  const level = inside(real(given.confidence ?? given.level ?? 0.95, name), 'confidence');
+  const spread = given.sigma ?? given.sd;
+  if (spread !== undefined && given.p !== undefined) throw new Error(`${name} takes p or sigma, not both`);
+  const share = inside(real(given.p ?? 0.5, name));
+  const variance = spread === undefined ? share * (1 - share) : positive(real(spread, name), 'sigma') ** 2;
+  const size = (d.normalQuantile((1 + level) / 2) ** 2 * variance) / margin ** 2;
+  const of = spread === undefined ? `a share of ${share}` : `a mean, sigma ${spread}`;
+  return new Answer(Math.ceil(size - 1e-9), `${show(size)} rounded up; ${of}, ${show(level * 100)}%, z`);
+}
+
 /** Of data (t), or of `mean=, sd=, n=`: t with the sample's sd, z with `sigma=`. */
 function confidenceInterval(args: Args): Answer {
   const names = ['level', 'confidence', 'mean', 'sd', 's', 'sigma', 'n'];
@@ -234,6 +268,8 @@ export const TESTS: Readonly<Record<string, StatFunction>> = {
   ttest_rel: paired,
   z_test: zTest,
   proportion_test: proportionTest,
+  two_proportion_test: twoProportions,
+  sample_size: sampleSize,
   chi_square_test: chiSquareTest,
   anova,
   confidence_interval: confidenceInterval,

@@ -30,11 +30,14 @@ export function isqrt(n: bigint): bigint {
 /** n (n − 1) … over k factors. */
 export function falling(n: bigint, k: bigint): bigint {
   let result = 1n;
-  for (let i = 0n; i < k; i++) {
-    result *= n - i;
-    if (i % 64n === 0n && bitsOf(result) > INTEGER_BITS) {
-      throw new Error('the result is not a finite number that can be shown: it has more than 78,000 digits');
-    }
+  for (let i = 0n; i < k; i++) result = shown(result * (n - i), i);
+  return result;
+}
+
+/** Throws for a product that has become too long; looks at every 64th factor. */
+function shown(result: bigint, factor: bigint): bigint {
+  if (factor % 64n === 0n && bitsOf(result) > INTEGER_BITS) {
+    throw new Error('the result is not a finite number that can be shown: it has more than 78,000 digits');
   }
   return result;
 }
@@ -42,7 +45,9 @@ export function falling(n: bigint, k: bigint): bigint {
 export function chosen(n: bigint, k: bigint): bigint {
   if (k > n) return 0n;
   if (k > n - k) return chosen(n, n - k);
-  return falling(n, k) / falling(k, k);
+  let result = 1n;
+  for (let i = 1n; i <= k; i++) result = shown((result * (n - k + i)) / i, i);
+  return result;
 }
 
 /** s · n / d by mathjs' name of the rounding. */

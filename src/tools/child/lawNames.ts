@@ -208,17 +208,21 @@ export function uniformBetween(a: number, b: number): Law {
   return laws.uniform(a, b);
 }
 
-export interface LawCall {
+interface LawCall {
   readonly law: Law;
   readonly method: Method;
   readonly x: number;
 }
 
-/** `pnorm(1.96)`, `qt(0.975, 12)`, `pbinom(3, 10, 0.5, lower_tail = false)`; null for any other name. */
-export function rCall(name: string, args: Args): LawCall | null {
-  const [, letter, family] = /^([dpq])(\w+)$/.exec(name) ?? [];
-  if (family === undefined || !Object.hasOwn(R, family)) return null;
-  const { names, defaults, law } = R[family]!;
+/** Whether R has a density (d), distribution function (p) or quantile (q) of this name: `pnorm`. */
+export function isR(name: string): boolean {
+  return /^[dpq]/.test(name) && Object.hasOwn(R, name.slice(1));
+}
+
+/** `pnorm(1.96)`, `qt(0.975, 12)`, `pbinom(3, 10, 0.5, lower_tail = false)`: a name that isR, with its arguments. */
+export function rCall(name: string, args: Args): LawCall {
+  const letter = name[0];
+  const { names, defaults, law } = R[name.slice(1)]!;
   const { lower_tail: lower, x, q, p: prob, ...rest } = args.named;
   const list = [...args.list];
   const first = real([x, q, prob].find((one) => one !== undefined) ?? list.shift(), name);

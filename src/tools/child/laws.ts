@@ -1,5 +1,6 @@
 /** Probability distributions as values: density, both tails, quantile, moments. */
 import * as d from './distributions.js';
+import { chosen } from './integers.js';
 
 export interface Law {
   /** `normal, mean 100, sd 15`: part of the observation, because names and orders of parameters differ. */
@@ -79,9 +80,9 @@ export function gamma(shape: number, rate = 1): Law {
     label: '',
     discrete: false,
     density: (x) => (x < 0 ? 0 : Math.exp((shape - 1) * Math.log(x) - x - d.logGamma(shape))),
-    cdf: (x) => d.gammaCdf(x, shape),
-    sf: (x) => d.gammaTail(x, shape),
-    quantile: (p) => d.gammaQuantile(p, shape),
+    cdf: (x) => d.chiSquareCdf(2 * x, 2 * shape),
+    sf: (x) => d.chiSquareUpper(2 * x, 2 * shape),
+    quantile: (p) => d.chiSquareQuantile(p, 2 * shape) / 2,
     mean: shape,
     variance: shape,
   };
@@ -89,13 +90,7 @@ export function gamma(shape: number, rate = 1): Law {
 }
 
 export function chiSquare(df: number): Law {
-  return {
-    ...gamma(df / 2, 0.5),
-    label: named('chi-squared, df', df),
-    cdf: (x) => d.chiSquareCdf(x, df),
-    sf: (x) => d.chiSquareUpper(x, df),
-    quantile: (p) => d.chiSquareQuantile(p, df),
-  };
+  return { ...gamma(df / 2, 0.5), label: named('chi-squared, df', df) };
 }
 
 export function fisher(df1: number, df2: number): Law {
@@ -256,7 +251,7 @@ export function hypergeometric(total: number, marked: number, draws: number): La
   const log = (n: number, k: number) => d.logGamma(n + 1) - d.logGamma(k + 1) - d.logGamma(n - k + 1);
   const mass = (k: number) =>
     total <= 1000
-      ? ratio(choose(marked, k) * choose(total - marked, draws - k), choose(total, draws))
+      ? ratio(ways(marked, k) * ways(total - marked, draws - k), ways(total, draws))
       : Math.exp(log(marked, k) + log(total - marked, draws - k) - log(total, draws));
   const add = (from: number, to: number) => {
     let sum = 0;
@@ -276,22 +271,16 @@ export function hypergeometric(total: number, marked: number, draws: number): La
   });
 }
 
-export function binomialMass(n: number, p: number, k: number): number {
+function binomialMass(n: number, p: number, k: number): number {
   if (k > n) return 0;
   if (p === 0 || p === 1) return Number(k === n * p);
-  if (n <= 60) return Number(choose(n, k)) * p ** k * (1 - p) ** (n - k);
+  if (n <= 60) return Number(ways(n, k)) * p ** k * (1 - p) ** (n - k);
   const log =
     d.logGamma(n + 1) - d.logGamma(k + 1) - d.logGamma(n - k + 1) + k * Math.log(p) + (n - k) * Math.log1p(-p);
   return Math.exp(log);
 }
 
-export function choose(n: number, k: number): bigint {
-  if (k < 0 || k > n) return 0n;
-  let result = 1n;
-  const fewer = BigInt(Math.min(k, n - k));
-  for (let i = 1n; i <= fewer; i++) result = (result * (BigInt(n) - fewer + i)) / i;
-  return result;
-}
+const ways = (n: number, k: number): bigint => chosen(BigInt(n), BigInt(k));
 
 /** The quotient of two big integers as a double. */
 function ratio(a: bigint, b: bigint): number {

@@ -5,9 +5,13 @@ import type { TreeNode as Node } from './tree.js';
 
 /** Throws where people read the expression in two ways that give two values, and says what to write. */
 export function refuseTwoReadings(math: MathJsInstance, tree: MathNode): void {
+  if (tree.type === 'RangeNode') throw ways(`${tree}`, '3 / 4 for a ratio, [3, 4, 5] for numbers in a row');
   tree.traverse((one) => {
     const node = one as Node;
     if (node.type !== 'OperatorNode') return;
+    if (node.fn === 'factorial' && (node.args[0] as Node).fn === 'factorial') {
+      throw ways(`${node}`, '(3!)! or the product that the double factorial is, 5*3*1');
+    }
     if (/^(?:and|or|xor|not)$/.test(node.op)) {
       throw new Error(`one expression expected, e.g. 3 * 4; "${node.op}" is for the tool logic`);
     }
@@ -24,7 +28,9 @@ export function refuseTwoReadings(math: MathJsInstance, tree: MathNode): void {
       const inner = [left, right].find((part) => part.type === 'OperatorNode' && part.op === 'mod');
       if (inner !== undefined) throw ways(`${node}`, `(…) mod ${inner.args[1]} or brackets around ${inner}`);
     }
-    if (node.fn === 'mod' && hasInverse(left)) throw ways(`${node}`, 'invmod(7, 26) for an inverse');
+    if (node.fn === 'mod' && hasInverse(left)) {
+      throw ways(`${node}`, 'invmod(7, 26) for an inverse, 2.5 mod 2 for what is left of a number');
+    }
   });
 }
 
@@ -72,11 +78,16 @@ function isShare(node: Node): boolean {
   return bare.filter((one) => isPercent(one as Node)).length > 0;
 }
 
+/** Whether there is a `7^-1`, `inv(…)` or `1/3`, which modulo a number may be whole. */
 function hasInverse(node: Node): boolean {
   return (
     node.filter((one) => {
-      const { type, op, args } = one as Node;
-      return type === 'OperatorNode' && op === '^' && /^\(?-\d+\)?$/.test(String(args[1]));
+      const { type, op, args, fn } = one as Node;
+      if (type === 'FunctionNode') return String(fn) === 'inv';
+      if (type !== 'OperatorNode') return false;
+      if (op === '^') return /^\(?-\d+\)?$/.test(String(args[1]));
+      const [above, under] = args.map((part) => (/^\d+$/.test(String(part)) ? Number(String(part)) : Number.NaN));
+      return op === '/' && above! % under! > 0;
     }).length > 0
   );
 }

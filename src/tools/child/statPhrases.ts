@@ -8,6 +8,8 @@ export function readPhrases(line: string): string {
     .replace(/σ/g, 'sigma')
     .replace(/λ/g, 'lambda')
     .replace(/χ\s*(?:\^2|²)/g, 'chi2')
+    .replace(/(?:Φ|\bPhi\b)\s*\^\s*\(?-1\)?\s*\(/g, 'normal_quantile(')
+    .replace(/(?:Φ|\bPhi\b)\s*\(/g, 'normal_cdf(')
     .trim();
   const bare = text
     .replace(/^(?:what(?:'s| is| are)|calculate|compute|find|determine|evaluate)\s*:?\s+/i, '')
@@ -36,6 +38,8 @@ const MEASURES: Readonly<Record<string, string>> = {
   'sample variance': 'sample_variance',
   'population variance': 'pvariance',
   'standard deviation': 'stdev',
+  stdev: 'stdev',
+  sd: 'stdev',
   'sample standard deviation': 'sample_stdev',
   'population standard deviation': 'pstdev',
   quartiles: 'quartiles',
@@ -45,6 +49,8 @@ const MEASURES: Readonly<Record<string, string>> = {
   'harmonic mean': 'harmonic_mean',
   'standard error': 'sem',
   'standard error of the mean': 'sem',
+  'coefficient of variation': 'cv',
+  'five-number summary': 'five_number_summary',
   minimum: 'min',
   maximum: 'max',
 };
@@ -188,7 +194,8 @@ function lawText(name: string, rest: string): string | null {
   return out.length === 0 ? null : `${own}(${out.join(', ')})`;
 }
 
-const VARIABLE = '(?:[A-Z]|chi2|t|x|z)';
+/** `X`, or a law itself: `chi2(7)`. */
+const VARIABLE = String.raw`(?:(?:chi2|t|T|F)\([\d\s,]+\)|[A-Z]|chi2|t|x|z)`;
 const SIGN: Readonly<Record<string, string>> = { '>': 'gt', '>=': 'ge', '<': 'lt', '<=': 'le', '=': 'eq', '==': 'eq' };
 const FLIPPED: Readonly<Record<string, string>> = { '>': '<', '>=': '<=', '<': '>', '<=': '>=' };
 
@@ -248,8 +255,12 @@ function relationOf(inner: string): Relation | null {
   const absolute = new RegExp(
     String.raw`^(?:\|\s*(${VARIABLE})\s*\||abs\(\s*(${VARIABLE})\s*\))\s*([<>]=?)\s*(.+)$`,
   ).exec(text);
-  if (absolute)
-    return make(absolute[3]!.startsWith('>') ? 'outside' : 'within', absolute[1] ?? absolute[2]!, absolute[4]!);
+  if (absolute) {
+    const [, bare, called, sign, bound] = absolute;
+    const variable = bare ?? called!;
+    if (sign!.startsWith('>')) return make(sign === '>' ? 'beyond' : 'beyond_or_at', variable, bound!);
+    return make(sign === '<' ? 'oo' : 'cc', variable, `-(${bound})`, bound!);
+  }
   const double = new RegExp(String.raw`^(.+?)\s*(<=?)\s*(${VARIABLE})\s*(<=?)\s*(.+)$`).exec(text);
   if (double) {
     const kind = `${double[2] === '<' ? 'o' : 'c'}${double[4] === '<' ? 'o' : 'c'}`;
@@ -261,10 +272,10 @@ function relationOf(inner: string): Relation | null {
   return turned === null ? null : make(SIGN[FLIPPED[turned[2]!]!]!, turned[3]!, turned[1]!);
 }
 
-/** Takes `X ~ Binomial(10, 0.5)` out of the text. */
+/** Takes `X ~ Binomial(10, 0.5)` and `for Poisson(3)` out of the text. */
 function declared(text: string): { rest: string; law: string | null } {
   const start = new RegExp(
-    String.raw`(?:[,;]?\s*\b(?:where|with|for|if|when|given|let)\s+)?\b${VARIABLE}\s*(?:~|∼|\bsim\b)\s*([A-Za-z]\w*)\s*\(`,
+    String.raw`(?:(?:[,;]?\s*\b(?:where|with|for|if|when|given|let)\s+)?\b${VARIABLE}\s*(?:~|∼|\bsim\b)\s*|(?<=\))\s*(?:for|with|where|in|of)\s+(?:an?\s+)?(?:X\s+is\s+)?(?=[A-Z]))([A-Za-z]\w*)\s*\(`,
   ).exec(text);
   if (start === null) return { rest: text, law: null };
   const open = start.index + start[0].length - 1;
@@ -317,6 +328,7 @@ function normalNotation(args: readonly string[]): string {
 
 /** The law of a text that gives parameters without `~`: `P(X >= 3), n=10, p=0.5`. Z is standard normal. */
 function lawAround(variable: string, text: string): string {
+  if (variable.endsWith(')')) return variable;
   const values = new Map<string, string>();
   for (const [, key, value] of text.matchAll(
     /\b(n|p|df1?|df2|dfn|dfd|mean|mu|lambda|lam|rate|sd|sigma|std|variance|var)\s*(?:=|\bof\b)\s*([-\d.][\d.]*(?:\/[\d.]+)?(?:e-?\d+)?)/g,

@@ -123,10 +123,7 @@ class Walker {
 
   #range(node: Node): readonly number[] {
     const [from, to] = [numeric(this.value(node.start)), numeric(this.value(node.end))];
-    const step = node.step === null ? 1 : numeric(this.value(node.step));
-    const size = Math.floor((to - from) / step + 1e-9) + 1;
-    if (!(size >= 1 && size <= 100_000)) throw new Error('a range of 1 to 100000 numbers expected, e.g. 1:10');
-    return Array.from({ length: size }, (_, i) => from + i * step);
+    return row(from, to, node.step === null ? 1 : numeric(this.value(node.step)));
   }
 
   #symbol(name: string): StatValue {
@@ -152,14 +149,12 @@ class Walker {
     const path = this.#path(node);
     if (path?.length === 1) return this.#symbol(path[0]!);
     const key = keyOf(node);
-    if (key === null) return this.#element(node);
+    if (key === null) {
+      throw new Error(`${String(node).slice(0, 30)}: elements of a list are not available; write the number`);
+    }
     const object = this.value(node.object);
     if (object instanceof Answer && Object.hasOwn(object.fields, key)) return object.fields[key]!;
     throw new Error(`no ${key} here; a call expected, e.g. norm.cdf(1.96)`);
-  }
-
-  #element(node: Node): StatValue {
-    throw new Error(`${String(node).slice(0, 30)}: elements of a list are not available; write the number`);
   }
 
   #args(nodes: readonly Node[]): Args {
@@ -294,7 +289,15 @@ function isRepetition(node: Node): boolean {
   );
 }
 
-/** `range(1, 7)` inside `list(…)`. */
+/** From `from` to `to`, which is the last number where the steps meet it. */
+export function row(from: number, to: number, step = 1): readonly number[] {
+  const size = Math.floor((to - from) / step + 1e-9) + 1;
+  if (!(size >= 1 && size <= 100_000))
+    throw new Error('1 to 100000 numbers in a row expected, e.g. 1:10 or seq(1, 10)');
+  return Array.from({ length: size }, (_, i) => from + i * step);
+}
+
+/** `range(1, 7)` inside `list(…)`: the end is left out. */
 function pythonRange({ list }: Args): readonly number[] {
   const numbers = list.map((one) => numeric(one as StatValue));
   const [from, to, step] = numbers.length === 1 ? [0, numbers[0]!, 1] : [numbers[0]!, numbers[1]!, numbers[2] ?? 1];

@@ -1,6 +1,6 @@
 /** The tool `statistics`: reads calls and phrases, and says of every result what kind it is. */
 import type { Evaluate } from '../hostProtocol.js';
-import { readAmounts } from './amounts.js';
+import { readAmounts, shownPercents } from './amounts.js';
 import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
 import { Calculator, formatValue, type Result, withReading } from './calculator.js';
 import { DESCRIPTIVE, sample } from './descriptive.js';
@@ -8,15 +8,17 @@ import { isChanged, single, withLiterals } from './expression.js';
 import { readFunctions } from './functionNames.js';
 import { callLaw, houseFunction, lawFunctions } from './houseLaws.js';
 import { TESTS } from './hypothesis.js';
-import { type Args, count, familyOf, rCall, real } from './lawNames.js';
-import { choose } from './laws.js';
+import { chosen, falling } from './integers.js';
+import { type Args, count, familyOf, isR, rCall, real } from './lawNames.js';
 import { closing, plainText, splitOutside } from './normalize.js';
+import { refuseTwoReadings } from './readings.js';
 import { readPhrases } from './statPhrases.js';
 import {
   Answer,
   Distribution,
   type Environment,
   evaluateStatistics,
+  row,
   type StatFunction,
   type StatValue,
 } from './statTree.js';
@@ -81,6 +83,10 @@ const ALIASES: Readonly<Record<string, string>> = {
   f_oneway: 'anova',
   weighted_average: 'weighted_mean',
   ci: 'confidence_interval',
+  standard_error: 'sem',
+  coefficient_of_variation: 'cv',
+  proportions_ztest: 'two_proportion_test',
+  two_proportion_z_test: 'two_proportion_test',
 };
 
 class Statistics {
@@ -105,7 +111,7 @@ class Statistics {
   }
 
   answer(input: string, maxChars: number): string {
-    const lines = statements(plainText(input, 'statistics')).map((line) => readPhrases(line).split('\n'));
+    const lines = statements(plainText(input, 'statistics')).map((line) => calls(readPhrases(line)));
     if (lines.length === 0) throw new Error('a call expected, e.g. mean(1, 2, 3)');
     const scope = new Map<string, StatValue>();
     const shown: string[] = [];
@@ -114,12 +120,12 @@ class Statistics {
     for (const parts of lines) {
       for (const part of parts) {
         const text = readLine(part);
-        shown.push(text.replace(/percent\(([\d.e]+)\)/g, '($1/100)'));
+        shown.push(shownPercents(text));
         const result = this.#line(text, scope, notes);
         // Of several results that came of one phrase each says which it is.
-        if (parts.length > 1) values.push(`${text.slice(0, text.indexOf('('))} = ${result}`);
+        if (parts.length > 1) values.push(`${text.slice(0, text.indexOf('('))} = ${this.#write(result)}`);
         // The value of an assignment is not shown, unless it is the only line.
-        else if (lines.length === 1 || !/^[a-zA-Z_]\w*\s*=[^=]/.test(text)) values.push(result);
+        else if (lines.length === 1 || !/^[a-zA-Z_]\w*\s*=[^=]/.test(text)) values.push(this.#write(result));
       }
     }
     const understood = shown.join('; ');
@@ -132,7 +138,7 @@ class Statistics {
     return withReading(values.join('\n') || 'no output', read, [...notes], maxChars);
   }
 
-  #line(text: string, scope: Map<string, StatValue>, notes: Set<string>): string {
+  #line(text: string, scope: Map<string, StatValue>, notes: Set<string>): StatValue {
     const tree = this.#arithmetic.parse(text);
     const plain = tree.filter((node) => {
       const { type, fn, name } = node as unknown as { type: string; fn?: { name?: string }; name?: string };
@@ -149,27 +155,29 @@ class Statistics {
       for (const note of result.notes) notes.add(note);
       return result.text;
     }
+    refuseTwoReadings(this.#arithmetic.math, tree);
     const env: Environment = {
       math: this.#arithmetic.math,
       find: (name) => this.#find(name),
       callLaw,
       note: (note) => notes.add(note),
     };
-    return this.#write(evaluateStatistics(tree, scope, env));
+    return evaluateStatistics(tree, scope, env);
   }
 
   #find(name: string): StatFunction | undefined {
     if (Object.hasOwn(this.#table, name)) return this.#table[name];
     const own = houseFunction(name);
     if (own !== undefined) return own;
-    if (!/^[dpq][a-z]+$/.test(name) || !isR(name)) return undefined;
-    return (args) => {
-      const call = rCall(name, args)!;
-      const method = { density: call.law.discrete ? 'pmf' : 'pdf', cdf: 'cdf', sf: 'sf', quantile: 'ppf', isf: 'isf' }[
-        call.method as 'cdf'
-      ];
-      return callLaw(call.law, method, { list: [call.x], named: {} });
-    };
+    if (isR(name)) {
+      return (args) => {
+        const { law, method, x } = rCall(name, args);
+        return callLaw(law, method, { list: [x], named: {} });
+      };
+    }
+    // AVERAGE, IQR: spreadsheets write in capitals.
+    const lower = name.toLowerCase();
+    return name.length > 2 && Object.hasOwn(this.#table, lower) ? this.#table[lower] : undefined;
   }
 
   #write(value: StatValue): string {
@@ -184,10 +192,6 @@ class Statistics {
       throw new Error(`the result is not a finite number (${value})`);
     return formatValue(this.#arithmetic.math, value);
   }
-}
-
-function isR(name: string): boolean {
-  return /^[dpq](?:norm|t|chisq|f|binom|pois|exp|geom|nbinom|hyper|unif|gamma|beta)$/.test(name);
 }
 
 /** One statement a line; an open bracket continues the statement on the next line. `#` starts a comment. */
@@ -209,6 +213,15 @@ function statements(input: string): string[] {
         ? line.replace(/^print\s*\(/, '').slice(0, -1)
         : line,
     );
+}
+
+/** The calls of a line: those that a phrase became, or several with commas between, `mean(x), median(x)`. */
+function calls(text: string): string[] {
+  const parts = splitOutside(text, ',').map((part) => part.trim());
+  const each = parts.every(
+    (part) => /^[a-zA-Z_][\w.]*\(/.test(part) && closing(part, part.indexOf('(')) === part.length - 1,
+  );
+  return each ? parts : text.split('\n');
 }
 
 /** A statement for mathjs' parser. */
@@ -240,26 +253,20 @@ function tuples(text: string): string {
 
 function counting(): Record<string, StatFunction> {
   const of =
-    (name: string, f: (n: number, k: number) => bigint): StatFunction =>
+    (name: string, f: (n: bigint, k: bigint) => bigint): StatFunction =>
     ({ list }: Args) => {
       const [n, k] = [count(real(list[0], name), name), count(real(list[1] ?? list[0], name), name)];
       if (Math.min(k, n) > 20_000)
         throw new Error(`the result is not a finite number that can be shown: ${name} of so many`);
-      return k > n ? 0 : narrow(f(n, k));
+      return k > n ? 0 : narrow(f(BigInt(n), BigInt(k)));
     };
   const table: Record<string, StatFunction> = {
-    combinations: of('combinations', choose),
+    combinations: of('combinations', chosen),
     permutations: of('permutations', falling),
   };
   for (const name of ['nCr', 'choose', 'comb']) table[name] = table.combinations!;
   for (const name of ['nPr', 'perm']) table[name] = table.permutations!;
   return table;
-}
-
-function falling(n: number, k: number): bigint {
-  let result = 1n;
-  for (let i = 0; i < k; i++) result *= BigInt(n - i);
-  return result;
 }
 
 function narrow(n: bigint): number | bigint {
@@ -270,10 +277,8 @@ function narrow(n: bigint): number | bigint {
 function lists(): Record<string, StatFunction> {
   const list: StatFunction = ({ list: args }) => args.flat(1) as StatValue[];
   const series: StatFunction = ({ list: args }) => {
-    const [from, to, step = 1] = args.map((one) => real(one, 'seq')) as [number, number, number?];
-    const size = Math.floor((to - from) / step + 1e-9) + 1;
-    if (!(size >= 1 && size <= 100_000)) throw new Error('seq of 1 to 100000 numbers expected, e.g. seq(1, 10)');
-    return Array.from({ length: size }, (_, i) => from + i * step);
+    const [from, to, step] = args.map((one) => real(one, 'seq')) as [number, number, number?];
+    return row(from, to, step);
   };
   const repeated: StatFunction = ({ list: [what, times], named }) => {
     const size = count(real(named.times ?? times, 'rep'), 'rep');

@@ -231,6 +231,25 @@ describe('forms', () => {
     ['170! / 168!', 28730],
     ['12345678901234567891 mod 97', 4],
     ['1 - 0.9999999999999999999', 1e-19],
+    ['round(2.5)', 3],
+    ['round(-2.5)', -3],
+    ['ceil(-2.5)', -2],
+    ['floor(-2.5)', -3],
+    ['-17 mod 5', 3],
+    ['2⅔ * 3', 8],
+    ['¼ + 2 * ¾', 1.75],
+    ['⅓ + ⅛', 11 / 24],
+    ['\\sqrt[3]{27}', 3],
+    ['\\begin{vmatrix} 1 & 2 \\\\ 3 & 4 \\end{vmatrix}', -2],
+    ['33 1/3% of 60', 20],
+    ['(1/4)% of 800', 2],
+    ['100/5%', 2000],
+    ['10/2 mod 3', 2],
+    ['sum(1:4)', 10],
+    // A formula between the label and what is computed.
+    ['\\theta = 1.22 \\frac{\\lambda}{D} = 1.22 \\times \\frac{550 \\times 10^{-9}}{0.1}', 6.71e-6],
+    ['A = pi r^2 = pi * 3^2', 9 * Math.PI],
+    ['KE = \\frac{1}{2}mv^2 = \\frac{1}{2}(2)(3)^2 = 9 J', 9],
   ] as const)('%s', (input, want) => {
     const got = Number(numberOf(answer(input)));
     expect(Math.abs(got - want), answer(input)).toBeLessThanOrEqual(2e-12 * Math.abs(want));
@@ -241,6 +260,14 @@ describe('forms', () => {
     ['6 ft 2 in to cm', /^187\.96 cm/],
     ['3 hours 20 minutes to minutes', /^200 minutes/],
     ['25 C to F', /^77 degF/],
+    ['25 degrees Celsius to Fahrenheit', /^77 degF/],
+    ['8 lb 4 oz to lb', /^8\.25 lb/],
+    ['1 minute 30 seconds to s', /^90 s/],
+    ['2 <= 2', 'true'],
+    ['d = 5 m/s * 2 s = 12 m', /^10 m /],
+    ['F = qvB = (2 \\times 10^{-17} C)(1 \\times 10^2 m/s)(2 T)', /^4 fN/],
+    ['300 rev/min to rad/s', /^31\.4159265359 rad/],
+    ['30 / (1/4)%', '12000 (understood as 30 / ((1/4)/100))'],
     ['h / sqrt(2 * 9.11e-31 kg * 100 eV) in angstrom', /^1\.226384\d* angstrom \(h = planckConstant/],
     ['1 kg * c^2 to J', /^8\.98755178737e\+16 J \(c = speedOfLight/],
     ['60 km / 2 h', '30 km / h'],
@@ -265,6 +292,83 @@ describe('forms', () => {
     expect(answer(input)).toEqual(typeof want === 'string' ? want : expect.stringMatching(want));
   });
 
+  it.each([
+    // Units: NIST SP 811, Appendix B; IAU 2012; CODATA 2018.
+    ['1 cal to J', 4.184],
+    ['1 Btu to J', 1055.05585262],
+    ['1 therm to Btu', 1e5],
+    ['1 yr to s', 31557600],
+    ['2 yrs to yr', 2],
+    ['1 psia to psi', 1],
+    ['1 amu to kg', 1.6605390666e-27],
+    ['1 dalton to amu', 1],
+    ['1 slug to lb', 32.1740485564],
+    ['1 ly to m', 9460730472580800],
+    ['1 lightyear to ly', 1],
+    ['1 AU to m', 149597870700],
+    ['1 parsec to AU', 206264.806247],
+    ['1 gauss to T', 1e-4],
+    ['1 Ci to Bq', 3.7e10],
+    ['1 eV to J', 1.602176634e-19],
+    ['1 rev to rad', 2 * Math.PI],
+    ['1 mph to m/s', 0.44704],
+    ['36 kph to m/s', 10],
+    ['36 kmh to m/s', 10],
+    ['36 kmph to m/s', 10],
+    ['1 fps to m/s', 0.3048],
+    ['1 mps to m/s', 1],
+    ['1 rpm to rad/s', Math.PI / 30],
+    ['2 hundred + 1', 201],
+    ['2 thousand + 1', 2001],
+    ['2 million + 1', 2000001],
+    ['2 billion + 1', 2000000001],
+    ['2 trillion + 1', 2000000000001],
+    // Names of functions.
+    ['lg(1000)', 3],
+    ['tg(0.5)', Math.tan(0.5)],
+    ['ctg(0.5)', 1 / Math.tan(0.5)],
+    ['cot(0.5)', 1 / Math.tan(0.5)],
+    ['csc(0.5)', 1 / Math.sin(0.5)],
+    ['sec(0.5)', 1 / Math.cos(0.5)],
+    ['arcsec(2)', Math.PI / 3],
+    ['arccsc(2)', Math.PI / 6],
+    ['arccot(2)', Math.atan(0.5)],
+    ['arctan2(1, 2)', Math.atan(0.5)],
+    ['radians(180)', Math.PI],
+    ['fabs(-3)', 3],
+    ['power(2, 5)', 32],
+    ['root(27, 3)', 3],
+    ['fact(5)', 120],
+    ['nCk(5, 2)', 10],
+    ['binomial(5, 2)', 10],
+    ['nPk(5, 2)', 20],
+    ['ceiling(2.1)', 3],
+    ['trunc(-2.7)', -2],
+  ] as const)('%s is what the books say', (input, want) => {
+    // Twelve digits are shown: half of the last one.
+    expect(Math.abs(Number(numberOf(answer(input))) / want - 1), answer(input)).toBeLessThanOrEqual(5e-12);
+  });
+
+  it.each([
+    ['h / (1 J s)', 6.62607015e-34],
+    ['hbar / (1 J s)', 6.62607015e-34 / (2 * Math.PI)],
+    ['c / (1 m/s)', 299792458],
+    ['R / (1 J/(mol K))', 8.31446261815],
+    ['G / (1 N m^2/kg^2)', 6.6743e-11],
+    ['N_A * 1 mol', 6.02214076e23],
+    ['k_B / (1 J/K)', 1.380649e-23],
+    ['m_e / (1 kg)', 9.1093837015e-31],
+    ['m_p / (1 kg)', 1.67262192369e-27],
+    ['m_n / (1 kg)', 1.67492749804e-27],
+    ['sigma_SB / (1 W/(m^2 K^4))', 5.670374419e-8],
+    ['epsilon_0 / (1 F/m)', 8.8541878128e-12],
+    ['mu_0 / (1 N/A^2)', 1.25663706212e-6],
+    ['R_H * (1 m)', 10973731.56816],
+  ] as const)('%s is that of CODATA', (input, want) => {
+    // Measured constants change in their eighth or ninth digit from one CODATA to the next.
+    expect(Math.abs(Number(numberOf(answer(input))) / want - 1), answer(input)).toBeLessThanOrEqual(1e-8);
+  });
+
   it('cuts the reading, not the value, where the observation ends', () => {
     const long = `\\frac{${Array.from({ length: 60 }, (_, i) => i).join(' + ')}}{2}`;
     const got = String(calculator(long, 80));
@@ -282,6 +386,13 @@ describe('what can be read in two ways, or not at all, is refused', () => {
     ['50%(200)', /percentage or a remainder/],
     ['3 + 5 mod 7', /two ways/],
     ['7^-1 mod 26', /invmod/],
+    ['1/3 mod 7', /invmod/],
+    ['inv([[3, 5], [4, 6]]) mod 7', /invmod/],
+    ['1/4% of 800', /two ways; write \(1\/4\)%/],
+    ['5!!', /two ways/],
+    ['10:2', /3 \/ 4 for a ratio/],
+    ['y = 2x + 1 = 5', /Undefined symbol x/],
+    ['E = 3 + 4 = 5 + 6', /one expression/],
     ['1.2*10^-3 / 2.4*10^-5', /two ways/],
     ['1.8 x 10-10 * 3', /10 to the power/],
     ['mean(950, 1,250)', /comma may group digits/],
