@@ -3,6 +3,7 @@
 import { formulaOfName } from './compoundNames.js';
 import { isElement, numberOf } from './elementTable.js';
 import { parseFormula, plainFormula } from './formula.js';
+import { gcd } from './integers.js';
 
 interface Species {
   readonly shown: string;
@@ -133,8 +134,6 @@ function missing(species: readonly Species[]): string {
   const alone = [...left].filter((one) => !right.has(one)).concat([...right].filter((one) => !left.has(one)));
   return alone.length === 0 ? 'the numbers of atoms contradict each other' : `${alone.join(', ')} on one side only`;
 }
-
-const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? (a < 0n ? -a : a) : gcd(b, a % b));
 
 /** A basis of the whole-number vectors that `rows` send to 0, each without a common divisor. */
 export function nullSpace(rows: readonly (readonly bigint[])[]): bigint[][] {

@@ -6,6 +6,7 @@
 import type { Evaluate } from '../hostProtocol.js';
 import { balanceReaction, isReaction } from './balance.js';
 import { answerGas, isAboutGas } from './gases.js';
+import { closing, unwrapped } from './normalize.js';
 import { answerPh, isAboutPh } from './solutions.js';
 import { structure } from './structures.js';
 import * as substances from './substances.js';
@@ -21,18 +22,22 @@ const MASS = String.raw`molar\s*mass|molecular\s*(?:weight|mass)|formula\s*(?:we
 
 /** In this order; the first that fits answers. */
 const RULES: readonly Rule[] = [
-  [/^smiles\b\s*(?:of\s+)?[:=]?\s*(.*)$/is, (text) => structure(unwrapped(text))],
+  [/^smiles\b\s*(?:of\s+)?[:=]?\s*(.*)$/is, (text) => structure(bare(text))],
   [
     /^(?:number of )?(protons|neutrons|electrons)\s+(?:in|of)\s+(.+)$/is,
     (what, text) => substances.particles(what.toLowerCase(), text),
   ],
+  [/^(.+?)\s+(protons|neutrons|electrons)$/is, (text, what) => substances.particles(what.toLowerCase(), text)],
   [ofWhat('(?:ground[- ]state\\s+)?electron(?:ic)?\\s+config(?:uration)?'), (text) => substances.electrons(text)],
   [/^(.+?)\s+(?:electron(?:ic)?\s+configuration)$/is, (text) => substances.electrons(text)],
   [ofWhat('(?:1st|first)?\\s*ioni[sz]ation\\s+(?:energy|potential)'), (text) => substances.ionization(text)],
   [ofWhat('(?:pauling\\s+)?electronegativity'), (text) => substances.electronegativity(text)],
   [ofWhat('half[- ]?life'), (text) => substances.halfLife(text)],
   [ofWhat('(?:standard\\s+)?atomic\\s*(?:mass|weight)'), (text) => substances.atomicMass(text)],
-  [ofWhat('atomic\\s*number|(?:chemical\\s+)?symbol|element'), (text) => substances.element(text)],
+  [
+    ofWhat('(?:element\\s+with\\s+)?atomic\\s*number|(?:chemical\\s+)?symbol|element'),
+    (text) => substances.element(text),
+  ],
   [
     /^oxidation\s*(?:numbers?|states?)\b\s*(?:of|for|:)?\s*(?:the\s+)?(?:element\s+)?([A-Za-z]+)\s+(?:in|of)\s+(.+)$/is,
     (symbol, text) => substances.oxidation(text, symbol),
@@ -42,6 +47,10 @@ const RULES: readonly Rule[] = [
     (symbol, text) => substances.oxidation(text, symbol),
   ],
   [ofWhat('oxidation\\s*(?:numbers?|states?)(?:\\s*(?:in))?'), (text) => substances.oxidation(text)],
+  [
+    /^hybridi[sz]ation\s+(?:of|for)\s+(?:the\s+)?([A-Za-z]+)\s+(?:atom\s+)?in\s+(.+)$/is,
+    (symbol, text) => substances.shape(text, symbol),
+  ],
   [
     ofWhat('(?:molecular|electron|vsepr)?\\s*(?:geometry|shape)|hybridi[sz]ation|vsepr'),
     (text) => substances.shape(text),
@@ -59,19 +68,26 @@ const RULES: readonly Rule[] = [
     (from, to) => substances.convert(from, to),
   ],
   [
-    /^(?:number of\s+)?(moles?|mol|grams?|molecules|mass)\s+(?:in|of)\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol)\b.+)$/is,
+    /^(?:number of\s+)?(moles?|mol|grams?|molecules|atoms|mass)\s+(?:in|of)\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol)\b.+)$/is,
     (to, from) => substances.convert(from, to),
   ],
   [
-    /^(?:number of\s+)?(moles?|mol|grams?|molecules|mass)\s+of\s+(\S+)\s+in\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol))$/is,
+    /^(?:number of\s+)?(moles?|mol|grams?|molecules|atoms|mass)\s+of\s+(\S+)\s+(?:(?:are|is)\s+)?(?:there\s+|present\s+|contained\s+)?in\s+(\S+\s*(?:g|grams?|kg|mg|mol|moles?|mmol))$/is,
     (to, text, amount) => substances.convert(`${amount} ${text}`, to),
   ],
+  [ofWhat(MASS, '\\s+and\\s+(\\S+)'), (texts, last) => several([...texts.split(/\s*,\s*(?:$|(?=\S))/), last])],
   [ofWhat(MASS), (text) => substances.molarMass(text)],
   [new RegExp(`^(.+?)\\s+(?:${MASS})$`, 'is'), (text) => substances.molarMass(text)],
 ];
 
 const QUESTION =
   /^(?:please\s+)?(?:what\s+(?:is|are)|what's|calculate|compute|find|determine|give|state|get|look\s*up|tell me|how many)\b\s*(?:me\s+)?(?:the\s+)?/i;
+
+const several = (texts: readonly string[]): string =>
+  texts
+    .filter((text) => text !== '')
+    .map((text) => substances.molarMass(text))
+    .join('; ');
 
 export function createChemistry(): Evaluate {
   return (input) => {
@@ -85,7 +101,7 @@ export function createChemistry(): Evaluate {
     try {
       for (const [pattern, answer] of RULES) {
         const match = pattern.exec(text);
-        if (match !== null) return answer(...match.slice(1).map((group) => unwrapped(group ?? '')));
+        if (match !== null) return answer(...match.slice(1).map((group) => bare(group ?? '')));
       }
       if (/^(?:mass|formula|element|name|smiles|weight)$/i.test(text)) throw new Error('of what?');
       return substances.molarMass(text);
@@ -98,18 +114,14 @@ export function createChemistry(): Evaluate {
 
 /** Without fences, quotes, LaTeX around numbers, and the words of a question. SMILES stay as they are. */
 function plainText(input: string): string {
-  const fenced = /^\s*```\w*\s*\n?([\s\S]*?)\n?```\s*$/.exec(input)?.[1] ?? input;
-  let text = fenced
-    .trim()
-    .replace(/^(["'`])([\s\S]*)\1$/, '$2')
-    .trim();
+  let text = unwrapped(input, 'chemistry');
   const question = text.replace(QUESTION, '');
   if (!/^smiles\b/i.test(question)) {
     text = question
       .replace(/\\times/g, '×')
       .replace(/[−–]/g, '-')
       .replace(/\\(?:longrightarrow|rightarrow|to|rightleftharpoons)\b/g, '->')
-      .replace(/\$/g, ' ')
+      .replace(/[$~]/g, ' ')
       .replace(/\\(?:mathrm|text|ce|mathbf|rm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}/g, '$1')
       .replace(/_\{(\w+)\}/g, '$1')
       .replace(/\^\{([^{}]*)\}/g, '^$1')
@@ -124,11 +136,8 @@ function plainText(input: string): string {
 }
 
 /** `mass(H2O)`: brackets and quotes around the whole; not in `(NH4)2SO4` or `Ca(OH)2`. */
-function unwrapped(text: string): string {
-  const inner = /^\((.*)\)$/s.exec(text.trim())?.[1];
-  // Brackets are removed only when the first one is closed by the last character.
-  const balanced =
-    inner !== undefined &&
-    [...inner].reduce((depth, c) => (depth < 0 ? depth : depth + Number(c === '(') - Number(c === ')')), 0) === 0;
-  return (balanced ? inner : text).trim().replace(/^["'`]|["'`]$/g, '');
+function bare(group: string): string {
+  const text = group.trim();
+  const whole = text.startsWith('(') && closing(text, 0) === text.length - 1;
+  return (whole ? text.slice(1, -1) : text).trim().replace(/^["'`]|["'`]$/g, '');
 }

@@ -3,6 +3,7 @@ import { ELECTRONEGATIVITY } from './elementData.js';
 import { ELEMENT_NAMES } from './elements.js';
 import { findElement, isElement, nameOf, numberOf } from './elementTable.js';
 import { parseFormula } from './formula.js';
+import { gcd } from './integers.js';
 import { COMMON, FIXED_CHARGE, MONATOMIC, OLD_NAMES, POLYATOMIC, VARIABLE_CHARGE } from './ions.js';
 
 const PREFIXES = ['', 'mono', 'di', 'tri', 'tetra', 'penta', 'hexa', 'hepta', 'octa', 'nona', 'deca'];
@@ -30,7 +31,6 @@ const NONMETALS = [
   'Ge',
   'Sb',
 ];
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 const anionName = (stem: string): string => `${stem}ide`;
 const isMetal = (symbol: string): boolean =>
@@ -168,7 +168,9 @@ function binaryName(formula: string): string | undefined {
   if (match === null) return undefined;
   const [, first = '', m = '', second = '', n = ''] = match;
   const stem = MONATOMIC.find(([symbol]) => symbol === second)?.[2];
-  if (!isNonmetal(first) || stem === undefined || first === 'H' || second === 'H' || first === second) return undefined;
+  // Carbides are named without numbers.
+  if (!isNonmetal(first) || stem === undefined || first === second || first === 'H' || /^[CH]$/.test(second))
+    return undefined;
   const electro = (symbol: string) => ELECTRONEGATIVITY[numberOf(symbol)! - 1]!;
   if (electro(first) > electro(second) && !(second === 'O' && first !== 'F')) return undefined;
   const head = nameOf(first).toLowerCase();
@@ -231,7 +233,7 @@ function saltFormula(name: string): string | undefined {
   const cation = anion === undefined ? undefined : cationNamed(match[1]!, match[2]);
   if (anion === undefined || cation === undefined || anion.name === 'carbide') return undefined;
   const [symbol, charge] = cation;
-  const common = gcd(charge, -anion.charge);
+  const common = Number(gcd(BigInt(charge), BigInt(anion.charge)));
   const [many, others] = [-anion.charge / common, charge / common];
   // Mercury(I) is Hg2 with two charges.
   const pair = symbol === 'Hg' && charge === 1;

@@ -36,7 +36,7 @@ export function plainFormula(text: string): string {
     .replace(/\^\{([^{}]*)\}/g, '^$1')
     .replace(/^\{(.*)\}$/s, '$1')
     .replace(/_/g, '')
-    .replace(/\s*\((?:aq|s|l|g|cr)\)\s*$/i, '')
+    .replace(/\s*\(\s*(?:aq|s|l|g|cr)\s*\)\s*$/i, '')
     .trim();
 }
 

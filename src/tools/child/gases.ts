@@ -1,4 +1,10 @@
-/** Ideal gas (PV = nRT), two states of one gas, and dilution (M1 V1 = M2 V2): one quantity from the others. */
+/**
+ * Ideal gas (PV = nRT; with a mass or a density also M), two states of one gas, and dilution (M1 V1 = M2 V2): one quantity
+ * from the others, which have letters (`P = 1 atm`) or units alone (`2 mol at 300 K`).
+ */
+import { diatomicNamed, formulaOfName } from './compoundNames.js';
+import { isElement, massOfAtoms } from './elementTable.js';
+import { parseFormula } from './formula.js';
 import { NUMBER, numberFrom, significant } from './quantities.js';
 
 /** CODATA 2018, L·atm/(mol·K). */
@@ -47,12 +53,36 @@ const KINDS: Readonly<Record<string, Kind>> = {
   C: 'concentration',
 };
 
+/** Units that are read without a letter, longest first. */
+const unitsOf = (kind: Kind): string =>
+  Object.keys(UNITS[kind])
+    .filter((unit) => unit !== 'C')
+    .sort((a, b) => b.length - a.length)
+    .map((unit) => unit.replace('^', '\\^?'))
+    .join('|');
+const BARE = (['pressure', 'volume', 'amount', 'temperature'] as const).map(
+  (kind) => [{ pressure: 'P', volume: 'V', amount: 'n', temperature: 'T' }[kind], unitsOf(kind)] as const,
+);
+const bare = (units: string): RegExp => new RegExp(`(${NUMBER})\\s*(${units})(?![A-Za-z^/°])`);
+const GRAMS = { g: 1, gram: 1, grams: 1, mg: 1e-3, kg: 1e3 } as const;
+/** Of what is asked, as words. */
+const ASKED: readonly (readonly [RegExp, string])[] = [
+  [/\bdensity\b/i, 'd'],
+  [/\bmolar\s+mass\b|\bmolecular\s+(?:weight|mass)\b/i, 'M'],
+  [/\bpressure\b/i, 'P'],
+  [/\bvolume\b/i, 'V'],
+  [/\btemperature\b/i, 'T'],
+  [/\bmoles\b/i, 'n'],
+];
+
 const KEY = String.raw`([PVTMC])_?\{?([12])\}?|\b([PVnT])\b`;
 const FILLER =
-  /\b(?:ideal|gas|law|combined|boyle'?s?|charles'?s?|dilution|dilute|for|find|solve|calculate|what|is|with|at|and|if|given|of|the|a|using|constant|initial|final)\b|PV\s*=\s*nRT|[PVT]_?1\s*\/?\s*[PVT]_?1?\s*=\s*[PVT]_?2\s*\/?\s*[PVT]_?2?|[MC]_?1\s*\*?\s*V_?1\s*=\s*[MC]_?2\s*\*?\s*V_?2|[,;:?.()]/gi;
+  /\b(?:ideal|gas|law|combined|boyle'?s?|charles'?s?|dilution|dilute|for|find|solve|calculate|what|is|with|at|and|if|given|of|the|a|using|constant|initial|final|how|many|much|there|are|have|has|does|do|by|on|to|pressure|volume|temperature|density|mass|molar|molecular|weight|moles|sample|under|occup(?:y|ies|ied)|exerted|contain(?:s|ed|ing)?|in(?:\s+(?:atm|kPa|liters?|litres?|L|mL|K|kelvin|g\/L))?)\b|PV\s*=\s*nRT|[PVT]_?1\s*\/?\s*[PVT]_?1?\s*=\s*[PVT]_?2\s*\/?\s*[PVT]_?2?|[MC]_?1\s*\*?\s*V_?1\s*=\s*[MC]_?2\s*\*?\s*V_?2|[,;:?.()=]/gi;
 
 /** True for texts with equations such as `P = 1 atm` or `M1 = 12 M`. */
 export const isAboutGas = (text: string): boolean =>
+  /\bSTP\b/.test(text) ||
+  BARE.filter(([, units]) => bare(units).test(text)).length > 1 ||
   /\bPV\s*=\s*nRT|\bideal gas\b|\b(?:P|V|T|M|C)_?\{?[12]\}?\s*=/.test(text) ||
   /\bn\s*=\s*[\d.]+\s*mol.*\b[PVT]\s*=|\b[PVT]\s*=.*\b[PVT]\s*=/.test(text);
 
@@ -76,15 +106,90 @@ export function answerGas(input: string): string {
         given.set(key, inBase(key, numberFrom(value), unit));
         return ' ';
       },
-    )
-    .replace(/=\s*(?:\?|(?=,|$))/g, ' ')
+    );
+  const states = [...given.keys()].some((key) => /[12]$/.test(key));
+  const { left, mass, density } = states ? { left: rest } : withoutLetters(rest, given);
+  const substance = left
     .replace(FILLER, ' ')
     .replace(/\b(?:[PVTMC]_?[12]|[PVnT])\b/g, ' ')
     .trim();
-  if (rest !== '')
-    throw new Error(`cannot read "${rest.slice(0, 40)}"; write e.g. ideal gas P = 1 atm, V = 22.4 L, T = 273.15 K`);
+  if (states && substance !== '') throw unreadable(substance);
   if ([...given.keys()].some((key) => /^[MC][12]$/.test(key))) return dilution(given);
-  return [...given.keys()].some((key) => /[12]$/.test(key)) ? twoStates(given) : ideal(given);
+  return states ? twoStates(given) : oneState(given, { text: input, substance, mass, density });
+}
+
+const unreadable = (text: string): Error =>
+  new Error(`cannot read "${text.slice(0, 40)}"; write e.g. ideal gas P = 1 atm, V = 22.4 L, T = 273.15 K`);
+
+/** Takes quantities out of a text by their units alone. */
+function withoutLetters(
+  text: string,
+  given: Map<string, number>,
+): { left: string; mass?: number | undefined; density?: number | undefined } {
+  let left = text;
+  const take = (pattern: RegExp): RegExpExecArray | null => {
+    const match = pattern.exec(left);
+    if (match !== null) left = left.replace(match[0], ' ');
+    return match;
+  };
+  const density = take(new RegExp(`(${NUMBER})\\s*g\\s*(?:/\\s*L|\\s+L\\^?-1)(?![A-Za-z])`));
+  for (const [key, units] of BARE) {
+    const match = take(bare(units));
+    if (match === null) continue;
+    if (given.has(key)) throw new Error(`${key} is given twice`);
+    given.set(key, inBase(key, numberFrom(match[1]!), match[2]!));
+  }
+  if (take(/\bSTP\b/) !== null) {
+    if (given.has('P') || given.has('T')) throw new Error('STP beside another pressure or temperature');
+    given.set('P', 1).set('T', 273.15);
+  }
+  const grams = take(new RegExp(`(${NUMBER})\\s*(${Object.keys(GRAMS).join('|')})(?![A-Za-z/])`));
+  return {
+    left,
+    mass: grams === null ? undefined : numberFrom(grams[1]!) * GRAMS[grams[2] as keyof typeof GRAMS],
+    density: density === null ? undefined : numberFrom(density[1]!),
+  };
+}
+
+interface Sample {
+  readonly text: string;
+  /** A formula or a name, or empty. */
+  readonly substance: string;
+  /** g. */
+  readonly mass: number | undefined;
+  /** g/L. */
+  readonly density: number | undefined;
+}
+
+function oneState(given: Map<string, number>, { text, substance, mass, density }: Sample): string {
+  const molar = substance === '' ? undefined : molarMassOf(substance);
+  const asked = ASKED.find(([words, key]) => words.test(text) && (key !== 'd' || density === undefined))?.[1];
+  const stp = /\bSTP\b/.test(text) ? ' (STP: 0 °C and 1 atm)' : '';
+  const [P, V, T] = ['P', 'V', 'T'].map((key) => given.get(key));
+  if (asked === 'd') {
+    if (P === undefined || T === undefined || molar === undefined || given.size > 2 || mass !== undefined)
+      throw new Error('the density of a gas needs its formula, P and T, no more');
+    return `density = PM/(RT) = ${significant((P * molar) / (R * T))} g/L${stp}`;
+  }
+  if (asked === 'M' || density !== undefined) {
+    const perLitre = density ?? (mass === undefined || V === undefined ? undefined : mass / V);
+    if (asked !== 'M' || P === undefined || T === undefined || perLitre === undefined || molar !== undefined)
+      throw new Error('the molar mass of a gas needs P, T, and its density or its mass and V');
+    return `M = mRT/(PV) = ${significant((perLitre * R * T) / P)} g/mol${stp}`;
+  }
+  if (mass !== undefined) {
+    if (molar === undefined || given.has('n')) throw new Error('a mass of which gas? write e.g. 2 g of N2');
+    given.set('n', mass / molar);
+  }
+  if (asked !== undefined && given.has(asked)) throw new Error(`${asked} is asked and given`);
+  return `${ideal(given)}${stp}`;
+}
+
+function molarMassOf(substance: string): number {
+  const symbol = diatomicNamed(substance);
+  const formula = symbol === undefined ? (formulaOfName(substance) ?? substance) : `${symbol}2`;
+  if (!/^[A-Z][A-Za-z0-9()]*$/.test(formula)) throw unreadable(substance);
+  return massOfAtoms(parseFormula(formula, isElement).atoms);
 }
 
 function inBase(key: string, value: number, unit: string | undefined): number {

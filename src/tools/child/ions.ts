@@ -185,6 +185,7 @@ export const COMMON: readonly (readonly [name: string, formula: string])[] = [
   ['baking soda', 'NaHCO3'],
   ['table salt', 'NaCl'],
   ['quicklime', 'CaO'],
+  ['silicon carbide', 'SiC'],
   ['nitric oxide', 'NO'],
   ['nitrous oxide', 'N2O'],
 ];

@@ -89,9 +89,12 @@ function bracketed(text: string): string {
   return /^(?:[\d.]+|[A-Za-z]\w*)$/.test(inner) ? inner : `(${inner})`;
 }
 
+/** Commands of a tool's own, which come before those here. */
+export type Commands = Readonly<Record<string, string>>;
+
 /** Throws for a group that is not closed, and for commands that have no plain form. */
-export function plainFromLatex(latex: string): string {
-  const reader = new Reader(latex.replace(/\\left\s*\.|\\right\s*\./g, ''));
+export function plainFromLatex(latex: string, own: Commands = {}): string {
+  const reader = new Reader(latex.replace(/\\left\s*\.|\\right\s*\./g, ''), own);
   const text = reader.all();
   return text.replace(/ {2,}/g, ' ').trim();
 }
@@ -100,9 +103,15 @@ class Reader {
   #at = 0;
 
   readonly #text: string;
+  readonly #own: Commands;
 
-  constructor(text: string) {
+  constructor(text: string, own: Commands) {
     this.#text = text;
+    this.#own = own;
+  }
+
+  #plain(latex: string): string {
+    return plainFromLatex(latex, this.#own);
   }
 
   all(): string {
@@ -118,8 +127,8 @@ class Reader {
       const group = this.#group();
       if (/^\s*,\s*$/.test(group)) return ',';
       const chosen = /^(.*)\\choose(?![A-Za-z])(.*)$/s.exec(group);
-      if (chosen) return ` nCr(${plainFromLatex(chosen[1]!)}, ${plainFromLatex(chosen[2]!)})`;
-      return bracketed(plainFromLatex(group));
+      if (chosen) return ` nCr(${this.#plain(chosen[1]!)}, ${this.#plain(chosen[2]!)})`;
+      return bracketed(this.#plain(group));
     }
     if (c === '^' || c === '_') return this.#script(c, before);
     this.#at++;
@@ -132,7 +141,7 @@ class Reader {
     this.#spaces();
     const next = this.#text[this.#at];
     if (next !== '{' && next !== '\\') return mark;
-    const plain = plainFromLatex(next === '{' ? this.#group() : this.#token());
+    const plain = this.#plain(next === '{' ? this.#group() : this.#token());
     if (plain === '°') return '°';
     if (mark === '^') return `^${bracketed(plain)}`;
     const subscript = plain.replace(/\W+/g, '_');
@@ -142,10 +151,11 @@ class Reader {
   #command(): string {
     const name = /^\\([A-Za-z]+|.?)/s.exec(this.#text.slice(this.#at))![1]!;
     this.#at += name.length + 1;
+    if (Object.hasOwn(this.#own, name)) return this.#own[name]!;
     if (FRACTIONS.has(name)) return this.#two((a, b) => ` (${bracketed(a)}/${bracketed(b)})`);
     if (BINOMIALS.has(name)) return this.#two((n, k) => ` nCr(${n}, ${k})`);
     if (name === 'sqrt') return this.#root();
-    if (name === 'pmod') return ` (mod ${plainFromLatex(this.#token())})`;
+    if (name === 'pmod') return ` (mod ${this.#plain(this.#token())})`;
     if (name === 'begin') return this.#matrix();
     if (WORDS.has(name)) return this.#words(name);
     if (NAMES.has(name)) return ` ${name}${/^[A-Za-z\d]/.test(this.#text.slice(this.#at)) ? ' ' : ''}`;
@@ -161,22 +171,22 @@ class Reader {
 
   #words(name: string): string {
     const group = this.#token();
-    if (name === 'boxed') return ` (${plainFromLatex(group)})`;
-    const plain = group.includes('\\') || group.includes('^') ? plainFromLatex(group) : group.replaceAll('~', ' ');
+    if (name === 'boxed') return ` (${this.#plain(group)})`;
+    const plain = group.includes('\\') || group.includes('^') ? this.#plain(group) : group.replaceAll('~', ' ');
     return ` ${plain} `;
   }
 
   #two(write: (a: string, b: string) => string): string {
-    const first = plainFromLatex(this.#token());
-    return write(first, plainFromLatex(this.#token()));
+    const first = this.#plain(this.#token());
+    return write(first, this.#plain(this.#token()));
   }
 
   #root(): string {
     this.#spaces();
     const order = /^\[([^\]]*)\]/.exec(this.#text.slice(this.#at));
     if (order) this.#at += order[0].length;
-    const inner = plainFromLatex(this.#token());
-    return order === null ? ` sqrt(${inner})` : ` nthRoot(${inner}, ${plainFromLatex(order[1]!)})`;
+    const inner = this.#plain(this.#token());
+    return order === null ? ` sqrt(${inner})` : ` nthRoot(${inner}, ${this.#plain(order[1]!)})`;
   }
 
   /** `\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}` is `[1, 2; 3, 4]`. */
@@ -191,7 +201,14 @@ class Reader {
       .split('\\\\')
       .filter((row) => row.trim() !== '');
     this.#at = end + kind.length + 6;
-    const inner = rows.map((row) => row.split('&').map(plainFromLatex).join(', ')).join('; ');
+    const inner = rows
+      .map((row) =>
+        row
+          .split('&')
+          .map((one) => this.#plain(one))
+          .join(', '),
+      )
+      .join('; ');
     return kind === 'vmatrix' ? ` det([${inner}])` : ` [${inner}]`;
   }
 

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { EvaluationFailure, type MakeImage } from '../hostProtocol.js';
 import { answerFormulas } from './logicAnswer.js';
 import { plainNumber, type Run } from './logicModels.js';
-import { withoutFence } from './logicText.js';
+import { unwrapped } from './normalize.js';
 
 interface Z3 {
   mk_config(): unknown;
@@ -66,7 +66,7 @@ export async function logicImages(): Promise<MakeImage> {
     // The first query starts z3's worker threads; done here, before the child reports that it is ready.
     await session((run) => run('(declare-const x Int)(assert (> x 1))(check-sat)'));
     const logic = (input: string) => {
-      const text = withoutFence(input);
+      const text = unwrapped(input, 'logic');
       return session((run) => (isScript(text) ? script(text, run) : answerFormulas(input, run)));
     };
     // One after another, because z3 answers one query at a time.
@@ -76,7 +76,7 @@ export async function logicImages(): Promise<MakeImage> {
     return {
       tools: {
         logic: (input) => {
-          last = withoutFence(input);
+          last = unwrapped(input, 'logic');
           return logic(input);
         },
       },

@@ -54,7 +54,9 @@ function kindOf(command: Command, { premises, conclusions, relation, arithmetic 
     throw new Error(`${command} of ${all} formulas? Mark the conclusion: p -> q, p |- q`);
   }
   if (command === 'valid' || command === 'tautology') return 'formula';
-  if (arithmetic && command !== 'consistent') return 'solutions';
+  // Of a conditional one asks whether it always holds, not for which numbers.
+  const conditional = all === 1 && /^(?:implies|iff)$/.test(premises[0]!.op);
+  if (arithmetic && command !== 'consistent' && !conditional) return 'solutions';
   return all > 1 || command === 'consistent' ? 'consistent' : 'formula';
 }
 

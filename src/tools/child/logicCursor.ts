@@ -7,16 +7,15 @@ const MAX_DEPTH = 300;
 
 export class Cursor {
   protected at = 0;
+  protected readonly text: string;
   protected readonly tokens: readonly Token[];
   protected readonly arithmetic: boolean;
   /** The reading rests on precedence or on a convention; to be shown. */
   protected assumed = false;
   #depth = 0;
 
-  constructor(
-    protected readonly text: string,
-    { tokens, arithmetic }: Tokens,
-  ) {
+  constructor({ text, tokens, arithmetic }: Tokens) {
+    this.text = text;
     this.tokens = tokens;
     this.arithmetic = arithmetic;
   }
@@ -65,7 +64,9 @@ export class Cursor {
     const token = this.peek();
     const hint = /\b(?:import|def|Solver)\b/.test(this.text)
       ? 'this tool takes formulas and SMT-LIB, no Python'
-      : LOGIC_HELP;
+      : /\b(?:smallest|largest|least|greatest|minimi[sz]e|maximi[sz]e|minimum|maximum)\b/i.test(this.text)
+        ? 'for the smallest or largest write SMT-LIB: (declare-const n Int)(assert (> n 1))(minimize n)'
+        : LOGIC_HELP;
     return new Error(`unexpected ${token.kind === 'end' ? 'end' : `"${oneToken(token)}"`}; ${hint}`);
   }
 }

@@ -2,7 +2,7 @@
  * Looks for models of formulas with z3. Things: small domains are written out first, where the search always ends; then
  * z3 decides, within a time; then larger domains. So a countermodel can be read, and "valid" is z3's proof.
  */
-import type { Formula } from './logicFormula.js';
+import { type Formula, partsOf } from './logicFormula.js';
 import type { Sorts } from './logicSorts.js';
 
 export type Run = (script: string) => Promise<string>;
@@ -169,24 +169,15 @@ async function finiteModel(
   );
   const asserted = formulas.map((one) => `(assert ${sorts.term(one, size)})`);
   const declared = things.map((d) => `(declare-const ${d} U)`).join('');
-  const script = `${sorts.declarations()}${declared}(assert (distinct ${things.join(' ')} ))${closed.join('')}${asserted.join('')}`;
-  const verdict = (
-    await run(`${size === 1 ? script.replace(/\(assert \(distinct d1 \)\)/, '') : script}${CHECK}`)
-  ).trim();
+  const script = `${sorts.declarations()}${declared}${size === 1 ? '' : `(assert (distinct ${things.join(' ')}))`}${closed.join('')}${asserted.join('')}`;
+  const verdict = (await run(`${script}${CHECK}`)).trim();
   return verdict === 'sat'
     ? { verdict: 'sat', models: [await shownModel(sorts, run, things)], more: false }
     : undefined;
 }
 
 function written(formula: Formula, size: number): number {
-  const inner =
-    'left' in formula
-      ? written(formula.left, size) + written(formula.right, size)
-      : 'of' in formula
-        ? written(formula.of, size)
-        : 'body' in formula
-          ? written(formula.body, size)
-          : 1;
+  const inner = partsOf(formula).reduce((sum, part) => sum + written(part, size), 0) || 1;
   return 1 + inner * ('variable' in formula ? size * (formula.op === 'unique' ? size : 1) : 1);
 }
 

@@ -4,7 +4,7 @@
  * reading has to be shown, or the formula is refused.
  */
 import { domainNamed } from './logicCursor.js';
-import type { Domain, Formula, Quantifier } from './logicFormula.js';
+import type { Comparison, Domain, Formula, Quantifier } from './logicFormula.js';
 import { TermParser, unbracketed } from './logicTerms.js';
 import { type Token, type Tokens, tokenise } from './logicTokens.js';
 
@@ -21,14 +21,16 @@ export interface Parsed {
 }
 
 export function parseLogic(text: string): Parsed {
-  return new Parser(text, tokenise(text)).parse();
+  return new Parser(tokenise(text)).parse();
 }
 
 class Parser extends TermParser {
   readonly #integers = new Set<string>();
+  /** `P / Q // R`: where a sign for the conclusion stands, slashes separate premises. */
+  readonly #concludes = this.tokens.some(({ kind, text }) => kind === 'sign' && text === 'entails');
 
-  constructor(text: string, tokens: Tokens) {
-    super(text, tokens);
+  constructor(tokens: Tokens) {
+    super(tokens);
     this.quantified =
       this.tokens.some(({ kind, text: t }) => kind === 'sign' && /^(?:forall|exists|unique|none)$/.test(t)) ||
       this.tokens.some((_, i) => this.#bareQuantifier(i) !== undefined);
@@ -51,13 +53,18 @@ class Parser extends TermParser {
 
   /** In logic a slash stands before the conclusion. */
   #atRelation(): boolean {
-    return this.isSign('entails') || this.isSign('equivalent') || (!this.arithmetic && this.isSign('/'));
+    return (
+      this.isSign('entails') || this.isSign('equivalent') || (!this.arithmetic && !this.#concludes && this.isSign('/'))
+    );
   }
 
   #list(): Formula[] {
     const formulas: Formula[] = [];
     const separators = () => {
-      while ([',', ';', '\n', '.'].some((mark) => this.is(mark))) {
+      while (
+        [',', ';', '\n', '.'].some((mark) => this.is(mark)) ||
+        (this.#concludes && !this.arithmetic && this.isSign('/'))
+      ) {
         if (this.is('.') && this.peek().spaced)
           throw new Error('"." can mean "and" or the end of a premise; write & or a comma');
         this.at += 1;
@@ -65,7 +72,7 @@ class Parser extends TermParser {
     };
     separators();
     while (this.peek().kind !== 'end' && !this.#atRelation()) {
-      if (!this.#declaration()) formulas.push(this.#formula());
+      formulas.push(...(this.#declaration() ?? [this.#formula()]));
       const before = this.at;
       separators();
       if (this.at === before) break;
@@ -73,8 +80,8 @@ class Parser extends TermParser {
     return formulas;
   }
 
-  /** `x, y ∈ ℤ`, `n integer`, `x is real`: says what the names are. */
-  #declaration(): boolean {
+  /** `x, y ∈ ℤ`, `n integer`, `x is a positive real`: says what the names are; the formulas that say their signs. */
+  #declaration(): Formula[] | undefined {
     let at = this.at;
     const names: string[] = [];
     while (this.tokens[at]!.kind === 'name') {
@@ -83,14 +90,22 @@ class Parser extends TermParser {
       if (!this.is(',', at)) break;
       at += 1;
     }
-    const words = [this.tokens[at], this.tokens[at + 1], this.tokens[at + 2]].map((token) => token?.text ?? '');
-    const verb = /^(?:in|is|are)$/.test(words[0]!) ? 1 : 0;
-    const article = /^(?:an|a)$/.test(words[verb]!) ? 1 : 0;
-    const domain = domainNamed(words[verb + article]!);
-    if (!this.arithmetic || names.length === 0 || domain === undefined || verb + article === 0) return false;
+    const from = at;
+    const word = () => this.tokens[at]?.text ?? '';
+    if (/^(?:in|is|are)$/.test(word())) at += 1;
+    if (/^(?:an|a)$/.test(word())) at += 1;
+    const sign = { positive: '>', negative: '<' }[word()] as Comparison | undefined;
+    if (sign !== undefined) at += 1;
+    const domain = domainNamed(word());
+    // A letter alone after a name may be anything.
+    if (!this.arithmetic || names.length === 0 || domain === undefined || (at === from && word().length === 1))
+      return undefined;
+    if (/^numbers?$/.test(this.tokens[at + 1]?.text ?? '')) at += 1;
     if (domain === 'int') for (const name of names) this.#integers.add(name);
-    this.at = at + verb + article + 1;
-    return true;
+    this.at = at + 1;
+    if (sign === undefined) return [];
+    const zero: Formula = { op: 'number', text: '0' };
+    return names.map((name) => ({ op: sign, left: { op: 'name', name, args: [] }, right: zero }));
   }
 
   #formula(): Formula {
@@ -128,9 +143,11 @@ class Parser extends TermParser {
     let left = this.#and();
     for (;;) {
       const before = this.peek();
+      const at = this.at;
       const op = this.takeSign('xor') ? 'xor' : this.takeSign('or') || this.#takeWedge() ? 'or' : undefined;
       if (op === undefined) return left;
       const right = this.#and();
+      this.#refuseBetweenArrows(at);
       this.assumed ||= before.kind === 'name' || unbracketed(left, 'and') || unbracketed(right, 'and');
       this.assumed ||= unbracketed(left, op === 'or' ? 'xor' : 'or');
       left = { op, left, right };
@@ -148,13 +165,33 @@ class Parser extends TermParser {
   #and(): Formula {
     let left = this.#not();
     while (this.isSign('and') || (!this.arithmetic && (this.isSign('dot') || this.isSign('*')))) {
+      const at = this.at;
       this.at += 1;
       left = { op: 'and', left, right: this.#not() };
+      this.#refuseBetweenArrows(at);
     }
     if (!this.arithmetic && this.isSign('^')) {
       throw new Error('"^" can mean "and" (P & Q) or "exclusive or" (P xor Q); write & or xor');
     }
     return left;
+  }
+
+  /** `P -> Q and R -> S`: a sign binds closer than the arrows, a word as often separates the two statements. */
+  #refuseBetweenArrows(at: number): void {
+    const isArrow = (i: number) => ['implies', 'iff', 'congruent', 'then'].some((sign) => this.isSign(sign, i));
+    const word = this.text.slice(this.tokens[at]!.at).match(/^\p{L}{2,}/u)?.[0];
+    if (word === undefined || !isArrow(this.at)) return;
+    for (let i = at - 1, depth = 0; i >= 0; i--) {
+      const { kind, text } = this.tokens[i]!;
+      if (kind === 'mark' && ')]}'.includes(text)) depth += 1;
+      else if (kind === 'mark' && '([{'.includes(text) && --depth < 0) return;
+      else if (depth === 0 && ((kind === 'mark' && ',;.\n'.includes(text)) || this.isSign('entails', i))) return;
+      else if (depth === 0 && isArrow(i)) {
+        throw new Error(
+          `does "${word}" join two arrows, (P -> Q) ${word} (R -> S), or stand inside, P -> (Q ${word} R) -> S? Write brackets`,
+        );
+      }
+    }
   }
 
   #not(): Formula {

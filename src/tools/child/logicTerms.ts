@@ -18,8 +18,8 @@ export abstract class TermParser extends Cursor {
   /** Some predicate is written with brackets: `Man(x)`, so that `Man` alone is no M of a and n. */
   readonly #calls: boolean;
 
-  constructor(text: string, tokens: Tokens) {
-    super(text, tokens);
+  constructor(tokens: Tokens) {
+    super(tokens);
     this.#calls = this.tokens.some((one, i) => one.kind === 'name' && /[a-z]{2}/.test(one.text) && this.is('(', i + 1));
   }
 
@@ -155,6 +155,7 @@ export abstract class TermParser extends Cursor {
       this.at += 1;
       return { op: 'name', name, args: this.#terms() };
     }
+    if (this.is('(')) throw new Error(`${name}(…) can be a function or ${name} times (…); write * between them`);
     if (!this.quantified || this.arithmetic) return { op: 'name', name, args: [] };
     const letters = /^([A-Z])([a-z]{1,4})$/.exec(name);
     const bound = letters !== null && [...letters[2]!].every((letter) => this.scope.includes(letter));

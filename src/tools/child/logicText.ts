@@ -1,4 +1,6 @@
 /** What a model writes around and inside formulas, made plain: code fences, LaTeX, the words of a question, numbered premises. */
+import { type Commands, plainFromLatex } from './latex.js';
+import { unwrapped } from './normalize.js';
 
 export type Command = 'any' | 'valid' | 'consistent' | 'tautology' | 'equivalent' | 'table';
 
@@ -8,41 +10,32 @@ export interface Asked {
   readonly text: string;
 }
 
-const LATEX: Readonly<Record<string, string>> = {
+/** Commands that mean something else in logic than in arithmetic. */
+const LATEX: Commands = spaced({
   ...{ rightarrow: '→', to: '→', implies: '→', Rightarrow: '→', supset: '→', longrightarrow: '→', Longrightarrow: '→' },
-  ...{
-    leftrightarrow: '↔',
-    Leftrightarrow: '↔',
-    iff: '↔',
-    equiv: '≡',
-    longleftrightarrow: '↔',
-    Longleftrightarrow: '↔',
-  },
-  ...{ land: '∧', wedge: '∧', lor: '∨', vee: '∨', neg: '¬', lnot: '¬', sim: '¬', oplus: '⊕', bullet: '•', cdot: '·' },
+  ...{ leftrightarrow: '↔', Leftrightarrow: '↔', iff: '↔', longleftrightarrow: '↔', Longleftrightarrow: '↔' },
+  ...{ land: '∧', wedge: '∧', lor: '∨', vee: '∨', neg: '¬', lnot: '¬', sim: '¬', oplus: '⊕', bullet: '•' },
   ...{
     forall: '∀',
     exists: '∃',
     nexists: '∄',
+    in: '∈',
     therefore: '∴',
+    hline: '∴',
     vdash: '⊢',
     models: '⊢',
     vDash: '⊢',
-    bot: '⊥',
-    top: '⊤',
   },
-  ...{ leq: '≤', le: '≤', geq: '≥', ge: '≥', neq: '≠', ne: '≠', times: '*', div: '/', bmod: ' mod ', mod: ' mod ' },
-  ...{ in: '∈', mathbb: '', mathrm: '', text: '', quad: ' ', qquad: ' ', left: '', right: '' },
-};
+  ...{ bot: '⊥', top: '⊤', mathbb: '' },
+});
 
-/** Code fences and quotes around the whole. */
-export function withoutFence(input: string): string {
-  const fenced = /^\s*```[\w+-]*[ \t]*\n?([\s\S]*?)\n?```\s*$/.exec(input)?.[1] ?? input;
-  return fenced.trim().replace(/^(["'`])([\s\S]*)\1$/, '$2');
+function spaced(commands: Commands): Commands {
+  return Object.fromEntries(Object.entries(commands).map(([name, sign]) => [name, ` ${sign} `]));
 }
 
 /** Reads what is asked of the formulas, and the formulas in plain symbols. */
 export function readAsked(input: string): Asked {
-  let text = plain(withoutFence(input));
+  let text = plain(unwrapped(input, 'logic'));
   let command = 'any' as Command;
   const take = (pattern: RegExp, means: Command): void => {
     const match = pattern.exec(text);
@@ -58,6 +51,7 @@ export function readAsked(input: string): Asked {
   take(new RegExp(`${lead}(?:tautology|contingent|contradiction)${rest}`, 'i'), 'tautology');
   take(new RegExp(`${lead}(?:consisten(?:t|cy)|satisfiab(?:le|ility)|sat)${rest}`, 'i'), 'consistent');
   take(new RegExp(`${lead}(?:validity|valid|entails?(?=\\s*:))${rest}`, 'i'), 'valid');
+  text = text.replace(/^(?:is|are|check|whether|if|that|\s)+\s(?=[\s\S]*\bequivalent to\b)/i, '');
   const tail = String.raw`\s*[,:.]?\s*(?:is |are )?(?:this |it )?(?:a |an )?(?:logically )?`;
   take(new RegExp(`^([\\s\\S]+?)${tail}equivalent\\s*\\?*$`, 'i'), 'equivalent');
   take(new RegExp(`^([\\s\\S]+?)${tail}(?:tautology|contingent|contradiction)\\s*\\?*$`, 'i'), 'tautology');
@@ -73,28 +67,23 @@ export function readAsked(input: string): Asked {
 
 function plain(text: string): string {
   if (/\d%(?=\s|$|[*+),;])/.test(text)) throw new Error('"%" can mean hundredths or a remainder; write 0.05 or mod');
-  return (
-    text
-      .replace(/\\begin\{\w+\*?\}|\\end\{\w+\*?\}/g, '')
-      .replace(/\\\\(?=\s|$)/g, '\n')
-      .replace(/\\pmod\s*\{?(\w+)\}?/g, '(mod $1)')
-      .replace(/\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, '(($1)/($2))')
-      .replace(/\\([A-Za-z]+)/g, (all, name: string) => {
-        const value = Object.hasOwn(LATEX, name) ? LATEX[name] : undefined;
-        if (value === undefined) throw new Error(`cannot read ${all}; write e.g. p -> q, p |- q`);
-        return /^[ ]?mod|^$/.test(value) ? value : ` ${value} `;
-      })
-      // Not the beginning of `/\ `, which is ∧.
-      .replace(/(?<!\/)\\[()[\],;! ]/g, ' ')
-      .replace(/\$/g, ' ')
-      .replace(/\{R\}|ℝ/g, 'ℝ')
-      .replace(/\{Z\}|ℤ/g, 'ℤ')
-      .replace(/[−–—](?!>)/g, '-')
-      .replace(/[“”‘’]/g, ' ')
-      .replace(/[^\S\n]+/g, ' ')
-      .replace(/\s*\n\s*/g, '\n')
-      .replace(/\u00a0/g, ' ')
-  );
+  const signs = text
+    // A set of premises.
+    .replace(/^\s*\\?\{([^{}]*)\\?\}(?=\s*(?:\\models|\\vdash|\\vDash|⊢|⊨|\|[-=]))/, '$1')
+    .replace(/~/g, '¬')
+    // The typewriter's ∧ and ∨, not the beginning of a command.
+    .replace(/\/\\(?![A-Za-z])/g, '∧')
+    .replace(/\\\//g, '∨')
+    // Environments of lines, in which & aligns.
+    .replace(/\\begin\{(?!.?matrix)(\w+\*?)\}(?:\{[lcr|]*\})?([\s\S]*?)\\end\{\1\}/g, (_, _name, lines: string) =>
+      lines.replace(/(?<!\\)&/g, ' '),
+    )
+    .replace(/\\[()[\]]|\$/g, ' ');
+  return (/\\|[\^_]\s*\{/.test(signs) ? plainFromLatex(signs, LATEX) : signs)
+    .replace(/[−–—](?!>)/g, '-')
+    .replace(/[“”‘’]/g, ' ')
+    .replace(/[^\S\n]+/g, ' ')
+    .replace(/\s*\n\s*/g, '\n');
 }
 
 /**

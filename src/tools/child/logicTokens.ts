@@ -10,6 +10,8 @@ export interface Token {
 }
 
 export interface Tokens {
+  /** What the tokens' places refer to: phrases are signs here. */
+  readonly text: string;
   readonly tokens: readonly Token[];
   readonly arithmetic: boolean;
 }
@@ -22,7 +24,7 @@ const SIGNS: readonly (readonly [pattern: string, meaning: string])[] = [
   [String.raw`\|-|\|=|⊢|⊨|∴|\/\/`, 'entails'],
   [String.raw`&&|&|\/\\|∧|⋀|＆`, 'and'],
   [String.raw`\|\||\||\\\/|∨|⋁`, 'or'],
-  ['⊕|⊻|⊕', 'xor'],
+  ['⊕|⊻', 'xor'],
   ['!=|≠|<>|=/=', '!='],
   ['<=|≤|⩽', '<='],
   ['>=|≥|⩾', '>='],
@@ -30,7 +32,7 @@ const SIGNS: readonly (readonly [pattern: string, meaning: string])[] = [
   ['<', '<'],
   ['>', '>'],
   ['[~¬!∼]', 'not'],
-  ['∀|⋀', 'forall'],
+  ['∀', 'forall'],
   ['∄', 'none'],
   ['∃!', 'unique'],
   ['∃', 'exists'],
@@ -74,8 +76,10 @@ const NUMBER = /(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+/y;
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/uy;
 const MARK = /[()[\]{},;:.\n]/y;
 
-/** Phrases that are one sign. */
+/** Phrases that are one sign; `1.5e3`. */
 const PHRASES: readonly (readonly [RegExp, string])[] = [
+  [/(?<![\p{L}\p{N}_.])(\d+(?:\.\d+)?)[eE]\+?(-?\d+)(?![\p{L}\p{N}_.])/gu, '($1*10^$2)'],
+  [/\beither\b(?=.*\bor\b)/gi, ''],
   [/\bif\s+and\s+only\s+if\b/gi, '↔'],
   [/\bonly\s+if\b/gi, '→'],
   [/\bfor\s+(?:all|every|each|any)\b/gi, '∀'],
@@ -84,7 +88,9 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
 ];
 
 export function tokenise(source: string): Tokens {
-  const text = PHRASES.reduce((now, [pattern, sign]) => now.replace(pattern, ` ${sign} `), source).trim();
+  const text = PHRASES.reduce((now, [pattern, sign]) => now.replace(pattern, ` ${sign} `), source)
+    .replace(/[^\S\n]{2,}/g, ' ')
+    .trim();
   const arithmetic = isArithmetic(text);
   const boundV = /(?:∀|∃!?|\(|forall|exists)\s*v\b/.test(text);
   const tokens: Token[] = [];
@@ -121,10 +127,12 @@ export function tokenise(source: string): Tokens {
     }
   }
   tokens.push({ kind: 'end', text: 'the end', at: text.length, spaced: true });
-  return { tokens, arithmetic };
+  return { text, tokens, arithmetic };
 
   function pushName(part: string): void {
     const from = at;
+    if (/^(?:both|neither|nor)$/i.test(part))
+      throw new Error(`"${part}" is no sign here; write P xor Q, P & Q or ~(P | Q)`);
     const word = Object.hasOwn(WORDS, part.toLowerCase()) ? WORDS[part.toLowerCase()]! : undefined;
     push(word === undefined ? 'name' : 'sign', word ?? part, from, from + part.length);
   }

@@ -64,15 +64,18 @@ export function shapeOf(text: string): string {
   const electro = (symbol: string) => ELECTRONEGATIVITY[numberOf(symbol)! - 1]! || 3;
   const centre = once.sort((a, b) => electro(a) - electro(b))[0];
   if (centre === undefined) throw refuse('no single atom in the middle');
+  if (['Si', 'Ge', 'Sn'].includes(centre) && atoms.has('O') && atoms.size === 2 && charge === 0)
+    throw refuse('it is a solid of atoms, not of molecules');
   if (!Object.hasOwn(OUTER, centre)) throw refuse(`${centre} is no main-group atom with known outer electrons`);
   const around = [...atoms].filter(([symbol]) => symbol !== centre);
   const odd = around.find(([symbol]) => !Object.hasOwn(TAKES, symbol));
-  if (odd !== undefined && !(text === 'HCN' || (centre === 'C' && odd[0] === 'N')))
-    throw refuse(`${odd[0]} around ${centre}`);
+  // HCN, ClCN, SCN-: nitrogen has three of carbon's bonds.
+  const nitrile = centre === 'C' && odd?.[0] === 'N' && total === 3;
+  if (odd !== undefined && !nitrile) throw refuse(`${odd[0]} around ${centre}`);
   // H2SO4 and HNO3 have hydrogen on oxygen, not on the middle.
   if (atoms.has('H') && around.some(([symbol]) => symbol === 'O') && !(centre === 'C' && total === 4))
     throw refuse('hydrogen is bound to oxygen; ask for the ion');
-  if (odd !== undefined) return `${text}: linear (2 atoms around ${centre}, no lone pairs; sp)`;
+  if (nitrile) return `${text}: linear (2 atoms around ${centre}, no lone pairs; sp)`;
   const count = around.reduce((sum, [, number]) => sum + number, 0);
   const lone =
     (OUTER[centre]! - charge - around.reduce((sum, [symbol, number]) => sum + TAKES[symbol]! * number, 0)) / 2;

@@ -1,6 +1,6 @@
 /**
- * What people and language models write, in plain characters: the shared first step of calculator, statistics and
- * algebra. Only the writing changes here; what a number or a sign means (percent, thousands, money) is amounts.ts.
+ * What people and language models write, in plain characters: the shared first step of calculator and statistics;
+ * all tools of formulas take wrapping off with it. Only the writing changes here; what a number or a sign means (percent, thousands, money) is amounts.ts.
  */
 import { plainFromLatex } from './latex.js';
 
@@ -84,7 +84,7 @@ export function unwrapped(input: string, tool: string): string {
   for (let again = true; again; ) {
     const before = text;
     text = text
-      .replace(/^```[a-zA-Z]*\s*\n?([\s\S]*?)\n?\s*```$/, '$1')
+      .replace(/^```(?:[\w+-]*[ \t]*\n)?([\s\S]*?)```$/, '$1')
       .replace(/^`([^`]*)`$/, '$1')
       .replace(/^\\\[([\s\S]*)\\\]$/, '$1')
       .replace(/^\\\(([\s\S]*)\\\)$/, '$1')

@@ -47,12 +47,8 @@ export function oxidationNumbers(text: string): readonly Oxidation[] {
   const whole = parseFormula(text, isElement);
   const bare = text.replace(/[[\]\s]/g, '');
   const ammonium = bare.startsWith('NH4') || bare.startsWith('(NH4)');
-  if (
-    ammonium &&
-    whole.atoms.size > 2 &&
-    (whole.atoms.get('N') ?? 0) >
-      (/^\(NH4\)(\d+)/.exec(bare)?.[1] === undefined ? 1 : Number(/^\(NH4\)(\d+)/.exec(bare)![1]))
-  ) {
+  const groups = Number(/^\(NH4\)(\d+)/.exec(bare)?.[1] ?? 1);
+  if (ammonium && whole.atoms.size > 2 && whole.atoms.get('N')! > groups) {
     throw new Error(
       `N has two oxidation numbers in ${text}: -3 in NH4+ and another in the anion; ask for NH4+ and the anion`,
     );
@@ -67,7 +63,7 @@ export function oxidationNumbers(text: string): readonly Oxidation[] {
   )
     return complex(text, core, whole.charge);
   if (/\[/.test(text) && whole.atoms.size > 2) throw new Error(`the ligands of ${text} are not known here`);
-  return simple(text, whole.atoms, whole.charge);
+  return simple(text, whole.atoms, whole.charge, ammonium);
 }
 
 function complex(text: string, core: RegExpExecArray, charge: number): readonly Oxidation[] {
@@ -82,7 +78,12 @@ function complex(text: string, core: RegExpExecArray, charge: number): readonly 
   return [{ symbol: metal, number, mean: false }];
 }
 
-function simple(text: string, atoms: ReadonlyMap<string, number>, charge: number): readonly Oxidation[] {
+function simple(
+  text: string,
+  atoms: ReadonlyMap<string, number>,
+  charge: number,
+  ammonium: boolean,
+): readonly Oxidation[] {
   const symbols = [...atoms.keys()];
   if (REFUSED.some((one) => text.replace(/\s/g, '').includes(one))) {
     throw new Error(`atoms of one element in ${text} have several oxidation numbers; no single one is right`);
@@ -94,7 +95,7 @@ function simple(text: string, atoms: ReadonlyMap<string, number>, charge: number
   const known = new Map<string, number>();
   const unknown: string[] = [];
   for (const symbol of symbols) {
-    const number = byRule(symbol, atoms, charge);
+    const number = ammonium && symbol === 'N' ? -3 : byRule(symbol, atoms, charge);
     if (number === undefined) unknown.push(symbol);
     else known.set(symbol, number);
   }

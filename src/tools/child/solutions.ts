@@ -41,7 +41,8 @@ export function answerPh(input: string): string {
     .replace(/\bH\^\+/g, 'H+')
     .replace(/\bOH\^-/g, 'OH-')
     .replace(/K_\{?([abw])\}?/g, 'K$1')
-    .replace(/pK_?\{?([ab])\}?/g, 'pK$1');
+    .replace(/pK_?\{?([ab])\}?/g, 'pK$1')
+    .replace(/_/g, '');
   for (const [name, formula] of Object.entries(NAMED))
     text = text.replace(new RegExp(`\\b${name}\\b`, 'gi'), ` ${formula} `);
   const take = (pattern: string, flags = 'i'): RegExpExecArray | null => {
@@ -65,12 +66,12 @@ export function answerPh(input: string): string {
     ),
     OH: number(take(String.raw`(?:\[OH-\]|hydroxide[- ]ion concentration)${is}(${NUMBER})(?:${molar})?`)),
   };
-  const doses: { concentration: number; formula: string }[] = [];
-  const formula = '([A-Z][A-Za-z0-9()]*(?:[+-])?)';
+  const doses: Dose[] = [];
+  const formula = String.raw`(\(?[A-Z][A-Za-z0-9()]*(?:\^?\d?[+-])?)`;
   for (;;) {
     const dose = take(String.raw`(${NUMBER})${molar}(?:\s+(?:of|solution of|aqueous))*\s*${formula}`, '') ?? undefined;
     if (dose === undefined) break;
-    doses.push({ concentration: numberFrom(dose[1]!), formula: dose[2]! });
+    doses.push({ concentration: numberFrom(dose[1]!), formula: dose[2]!.replace(/\^\d?/, '') });
   }
   const rest = text.replace(FILLER, ' ').trim();
   if (rest !== '')
@@ -80,9 +81,15 @@ export function answerPh(input: string): string {
   return answer(given, doses);
 }
 
+interface Dose {
+  /** mol/L. */
+  readonly concentration: number;
+  readonly formula: string;
+}
+
 type Given = Readonly<Record<'pKa' | 'pKb' | 'Ka' | 'Kb' | 'pOH' | 'pH' | 'H' | 'OH', number | undefined>>;
 
-function answer(given: Given, doses: readonly { concentration: number; formula: string }[]): string {
+function answer(given: Given, doses: readonly Dose[]): string {
   const { pKa, pKb, Ka, Kb, pOH, pH, H, OH } = given;
   const strengths = [pKa, pKb, Ka, Kb].filter((one) => one !== undefined);
   const direct = [pOH, pH, H, OH].filter((one) => one !== undefined);
@@ -107,14 +114,10 @@ function answer(given: Given, doses: readonly { concentration: number; formula: 
   return ofSolution(doses, acid, base);
 }
 
-function ofSolution(
-  doses: readonly { concentration: number; formula: string }[],
-  acid: number | undefined,
-  base: number | undefined,
-): string {
-  const [first, second] = doses as [(typeof doses)[number], (typeof doses)[number]?];
+function ofSolution(doses: readonly Dose[], acid: number | undefined, base: number | undefined): string {
+  const [first, second] = doses as [Dose, Dose?];
   if (doses.some(({ concentration }) => !(concentration > 0))) throw new Error('a concentration must be above 0');
-  if (second !== undefined) return buffer(first, second, acid);
+  if (second !== undefined) return buffer(first, second, base === undefined ? acid : KW / base);
   const { concentration, formula } = first;
   if (acid !== undefined || base !== undefined) return ofWeak(concentration, formula, acid, base);
   const protons = STRONG_ACIDS.includes(formula)
@@ -135,12 +138,22 @@ function ofSolution(
   return concentrations(excess > 0 ? larger : KW / larger, `strong ${excess > 0 ? 'acid' : 'base'} ${formula}, `);
 }
 
+/** An anion, or a salt of one whose metal takes no part. */
+const ANION = /-$|^(?:Na|K|Li|Rb|Cs)(?![a-z])|(?:Na|K|Li)$/;
+/** A cation, or a salt of one with the anion of a strong acid. */
+const CATION = /\+$|(?:Cl|Br|I|NO3|ClO4)$/;
+/** Anions that still have a proton of an acid to give, which formate has not. */
+const ACID_SALT = /^(?:(?:Na|K|Li)\d?)?H\d?(?!COO)[A-Z]/;
+
 /** A base given by the Ka of its acid, or an acid by the Kb of its base, is what its formula says. */
 function ofWeak(concentration: number, formula: string, acid: number | undefined, base: number | undefined): string {
+  if (/^(?:Mg|Ca|Sr|Ba)[A-Z(]|^\(NH4\)/.test(formula))
+    throw new Error(`one ${formula} gives several ions; give the concentration of the one that reacts, e.g. 0.2 M F-`);
+  const strongParent = /HSO4/.test(formula);
+  if (ANION.test(formula) && ACID_SALT.test(formula) && !strongParent)
+    throw new Error(`${formula} can give and take a proton: its pH is about the mean of the two pKa`);
   const isBase =
-    acid === undefined
-      ? !/^NH4|\+$|NH3Cl$/.test(formula)
-      : /-$|^(?:Na|K|Li)(?![a-z])|(?:Na|[^A-Z]K)$|NH[23]$/.test(formula);
+    acid === undefined ? !CATION.test(formula) : (ANION.test(formula) && !strongParent) || /NH[23]$/.test(formula);
   const strength = isBase ? (base ?? KW / acid!) : (acid ?? KW / base!);
   const other = (base !== undefined) !== isBase ? `, K${isBase ? 'b' : 'a'} = ${significant(strength)}` : '';
   const step = !isBase && /^H[23]/.test(formula) ? ', its first step alone' : '';
@@ -161,27 +174,32 @@ function weak(concentration: number, strength: number): number {
   return 10 ** low;
 }
 
-/** The acid has one hydrogen more than its base: which is which is read from the formulas. */
-function buffer(
-  first: { concentration: number; formula: string },
-  second: { concentration: number; formula: string },
-  acid: number | undefined,
-): string {
+/** The acid has one hydrogen more than its base, and both are otherwise the same: read from the formulas. */
+function buffer(first: Dose, second: Dose, acid: number | undefined): string {
   if (acid === undefined) throw new Error('a buffer needs the pKa or Ka of its acid');
   const strong = [first, second].find(
     ({ formula }) => STRONG_ACIDS.includes(formula) || Object.hasOwn(STRONG_BASES, formula),
   );
   if (strong !== undefined)
     throw new Error(`${strong.formula} is no part of a buffer; give the amounts after it has reacted`);
-  const base = /-$|^(?:Na|K|Li)(?![a-z])/;
-  const salts = [base.test(first.formula), base.test(second.formula)];
-  if (salts[0] === salts[1])
-    throw new Error(`which of ${first.formula} and ${second.formula} is the base? Write e.g. 0.1 M HA and 0.2 M A-`);
-  const [weakAcid, conjugate] = salts[0] ? [second, first] : [first, second];
+  const more = hydrogens(first.formula) - hydrogens(second.formula);
+  if (Math.abs(more) !== 1 || skeleton(first.formula) !== skeleton(second.formula)) {
+    throw new Error(
+      `which of ${first.formula} and ${second.formula} is the acid of the other? Write e.g. 0.1 M HA and 0.2 M A-`,
+    );
+  }
+  const [weakAcid, conjugate] = more === 1 ? [first, second] : [second, first];
   const pKa = -Math.log10(acid);
   const pH = pKa + Math.log10(conjugate.concentration / weakAcid.concentration);
   return `pH = pKa + log([${conjugate.formula}]/[${weakAcid.formula}]) = ${significant(pKa)} + log(${significant(conjugate.concentration / weakAcid.concentration)}) = ${pH.toFixed(2)}`;
 }
+
+const hydrogens = (formula: string): number =>
+  [...formula.matchAll(/H(?![a-z])(\d*)/g)].reduce((sum, [, count]) => sum + Number(count || 1), 0);
+
+/** Without hydrogen, charge, and the ions that take no part. */
+const skeleton = (formula: string): string =>
+  formula.replace(/^(?:Na|K|Li)\d?(?![a-z])|(?:Na|K|Li|[+-]|Cl|Br|NO3)$/g, '').replace(/H(?![a-z])\d*/g, '');
 
 function concentrations(h: number, about = ''): string {
   const pH = -Math.log10(h);

@@ -12,6 +12,12 @@ import { nuclideMass } from './structures.js';
 /** CODATA 2018: eV in kJ/mol, and Avogadro's number. */
 const EV = 96.48533212;
 const AVOGADRO = 6.02214076e23;
+/** CODATA 2018, in u. */
+const PARTICLES: Readonly<Record<string, string>> = {
+  electron: '5.48579909e-4',
+  proton: '1.00727647',
+  neutron: '1.00866492',
+};
 const MASS_WORDS = { g: 1, gram: 1, grams: 1, kg: 1e3, mg: 1e-3 } as const;
 const MOLE_WORDS = { mol: 1, mole: 1, moles: 1, mmol: 1e-3 } as const;
 
@@ -68,6 +74,8 @@ function read(text: string): Formula {
 }
 
 export function molarMass(text: string): string {
+  const particle = text.toLowerCase().replace(/^an?\s+/, '');
+  if (Object.hasOwn(PARTICLES, particle)) return `${particle}: ${PARTICLES[particle]} u`;
   const nuclide = readNuclide(text);
   if (nuclide !== undefined) {
     const name = `${nuclide.symbol}-${nuclide.massNumber}`;
@@ -237,8 +245,16 @@ export function oxidation(text: string, element?: string): string {
   return `${understood}${formula}${charge === 0 ? '' : ` (charge ${charge > 0 ? '+' : ''}${charge})`}: oxidation number ${shown.join(', ')}`;
 }
 
-export function shape(text: string): string {
-  return shapeOf(substance(text).formula);
+/** `element`: the atom in the middle, where the question names one. */
+export function shape(text: string, element?: string): string {
+  const { formula } = substance(text);
+  const answer = shapeOf(formula);
+  const symbol = element === undefined ? undefined : findElement(element);
+  if (element !== undefined && (symbol === undefined || !new RegExp(` around ${symbol}\\b`).test(answer)))
+    throw new Error(
+      `${element} is not the atom in the middle of ${formula}; counting electron pairs says that one alone`,
+    );
+  return answer;
 }
 
 export function name(text: string): string {
