@@ -1,7 +1,7 @@
 /**
- * Entry of the process in which llama.cpp runs. It serves one model at a time: the next may be loaded when the last is
- * unloaded. llama.cpp's assertions end this process, not the host's; libuv's pool here is as large as llama.cpp's
- * contexts are many (UV_THREADPOOL_SIZE), so that its calls stay on one thread.
+ * Entry of the process in which llama.cpp runs. llama.cpp's assertions end this process, not the host's; libuv's pool
+ * here is as large as the contexts are many that decode at the same time (UV_THREADPOOL_SIZE), so that its calls stay on
+ * one thread.
  */
 import { SparkError, toSparkError } from '../errors.js';
 import type { WeighingSequence } from './generator.js';
@@ -9,22 +9,24 @@ import type { Call, FromChild, Results, ToChild } from './llamaMessages.js';
 import { disposedError, LoadedModel } from './llamaModel.js';
 import type { PrefixCounts } from './sequencePool.js';
 
-let model: LoadedModel | null = null;
-let prefixes: PrefixCounts = { reused: 0, evaluated: 0 };
+const NONE: PrefixCounts = { reused: 0, evaluated: 0 };
+
+const models = new Map<number, LoadedModel>();
 const sequences = new Map<number, WeighingSequence>();
 const aborts = new Map<number, AbortController>();
-/** Calls under way, but for `unload`, which waits for them. */
-const running = new Set<Promise<void>>();
+/** Calls under way and the model of each. */
+const running = new Map<Promise<void>, number>();
 
 // The host is gone. Not process.exit, which would wait for the call that the pool is in.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 process.on('message', (message: ToChild) => {
   if (message.op === 'abort') aborts.get(message.id)?.abort();
   else if (message.op === 'close') close(message.sequence);
-  else if (message.op === 'unload') void answer(message);
   else {
     const call = answer(message);
-    running.add(call);
+    // `unload` waits for the others.
+    if (message.op === 'unload') return;
+    running.set(call, message.model);
     void call.finally(() => running.delete(call));
   }
 });
@@ -33,6 +35,7 @@ async function answer(call: { readonly id: number } & Call): Promise<void> {
   const abort = new AbortController();
   aborts.set(call.id, abort);
   const written: number[] = [];
+  let counted = models.get(call.model);
   let outcome: Pick<FromChild, 'result' | 'failure'>;
   try {
     outcome = { result: await perform(call, abort.signal, written) };
@@ -41,22 +44,22 @@ async function answer(call: { readonly id: number } & Call): Promise<void> {
     outcome = { failure: { code, message, cause: cause === undefined ? null : String(cause) } };
   }
   aborts.delete(call.id);
-  if (model !== null) prefixes = model.prefixes;
-  process.send!({ id: call.id, ...outcome, written, prefixes } satisfies FromChild);
+  counted ??= models.get(call.model);
+  process.send!({ id: call.id, ...outcome, written, prefixes: counted?.prefixes ?? NONE } satisfies FromChild);
 }
 
 async function perform(call: Call, signal: AbortSignal, written: number[]): Promise<Results[keyof Results]> {
   switch (call.op) {
     case 'load':
-      model = await LoadedModel.load(call.options, signal);
+      models.set(call.model, await LoadedModel.load(call.options, signal));
       return null;
     case 'open':
-      sequences.set(call.sequence, await loaded().open(signal));
+      sequences.set(call.sequence, await modelOf(call).open(signal));
       return null;
     case 'logprobs':
-      return loaded().logprobs(call, signal);
+      return modelOf(call).logprobs(call, signal);
     case 'unload':
-      await unload();
+      await unload(call.model);
       return null;
     default:
       return inSequence(call, signal, written);
@@ -89,9 +92,10 @@ async function inSequence(
   }
 }
 
-function loaded(): LoadedModel {
-  if (model === null) throw disposedError();
-  return model;
+function modelOf({ model }: Call): LoadedModel {
+  const found = models.get(model);
+  if (found === undefined) throw disposedError();
+  return found;
 }
 
 function close(name: number): void {
@@ -99,11 +103,9 @@ function close(name: number): void {
   sequences.delete(name);
 }
 
-async function unload(): Promise<void> {
-  // A sequence that is opened meanwhile is opened on nothing.
-  const old = model;
-  model = null;
-  await old?.dispose();
-  await Promise.all(running);
-  sequences.clear();
+async function unload(name: number): Promise<void> {
+  const model = models.get(name);
+  models.delete(name);
+  await model?.dispose();
+  await Promise.all([...running].flatMap(([call, its]) => (its === name ? [call] : [])));
 }

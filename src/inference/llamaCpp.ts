@@ -12,8 +12,8 @@ import { checkModelFile } from './ggufCheck.js';
 import { modelSha256 } from './ggufParts.js';
 import { contextsFor, LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaContexts.js';
 import type { LoadOptions } from './llamaMessages.js';
-import { LlamaProcess } from './llamaProcess.js';
 import { openTokenizer, openVocabulary } from './llamaVocabulary.js';
+import { RemoteModel } from './remoteModel.js';
 import { RemoteSequence } from './remoteSequence.js';
 import type { PrefixCounts } from './sequencePool.js';
 
@@ -73,19 +73,19 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
     kvCacheType: options.kvCacheType ?? 'F16',
     bytes: info.bytes,
   };
-  const process = await LlamaProcess.take(contextsFor(options, info.bytes).shares.length);
+  const contexts = contextsFor(options, info.bytes).shares.length;
   // In parallel, because loading takes half a second here and there.
-  const [id, vocabulary, loaded] = await Promise.allSettled([
+  const [id, vocabulary, model] = await Promise.allSettled([
     generatorHash(modelPath, adapterPath, signal),
     openVocabulary(modelPath, info, signal),
-    process.load(load, signal),
+    RemoteModel.load(load, contexts, signal),
   ]);
-  if (id.status === 'fulfilled' && vocabulary.status === 'fulfilled' && loaded.status === 'fulfilled') {
-    return new LlamaCpp(id.value, process, vocabulary.value, load);
+  if (id.status === 'fulfilled' && vocabulary.status === 'fulfilled' && model.status === 'fulfilled') {
+    return new LlamaCpp(id.value, model.value, vocabulary.value, load);
   }
-  await process.release();
   if (vocabulary.status === 'fulfilled') await vocabulary.value.dispose();
-  for (const one of [id, vocabulary, loaded]) if (one.status === 'rejected') throw one.reason;
+  if (model.status === 'fulfilled') await model.value.unload();
+  for (const one of [id, vocabulary, model]) if (one.status === 'rejected') throw one.reason;
   throw new SparkError('internal', 'expected a failure, got none');
 }
 
@@ -97,13 +97,12 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly bosText: string;
   readonly eosText: string;
   readonly wantsInstructions: boolean;
-  readonly #process: LlamaProcess;
+  readonly #model: RemoteModel;
   readonly #vocabulary: PromptTokenizer;
   readonly #open = new Set<RemoteSequence>();
-  #prefixes: PrefixCounts | null = null;
   #disposing: Promise<void> | null = null;
 
-  constructor(id: string, process: LlamaProcess, vocabulary: PromptTokenizer, { contextSize, sequences }: LoadOptions) {
+  constructor(id: string, model: RemoteModel, vocabulary: PromptTokenizer, { contextSize, sequences }: LoadOptions) {
     this.id = id;
     this.contextSize = contextSize;
     this.sequences = sequences;
@@ -111,12 +110,12 @@ class LlamaCpp implements LlamaCppGenerator {
     this.wantsInstructions = vocabulary.wantsInstructions;
     this.bosText = vocabulary.bosText;
     this.eosText = vocabulary.eosText;
-    this.#process = process;
+    this.#model = model;
     this.#vocabulary = vocabulary;
   }
 
   get prefixes(): PrefixCounts {
-    return this.#prefixes ?? this.#process.prefixes;
+    return this.#model.prefixes;
   }
 
   tokenize(text: string, special: boolean): number[] {
@@ -131,10 +130,10 @@ class LlamaCpp implements LlamaCppGenerator {
 
   async open(signal?: AbortSignal): Promise<WeighingSequence> {
     this.#checkUsable();
-    const name = this.#process.newName();
-    await this.#process.call<'open'>({ op: 'open', sequence: name }, signal);
+    const name = await this.#model.open(signal);
+    if (this.#disposing !== null) this.#model.close(name);
     this.#checkUsable();
-    const sequence: RemoteSequence = new RemoteSequence(this.#process, name, this.contextSize, () => {
+    const sequence: RemoteSequence = new RemoteSequence(this.#model, name, this.contextSize, () => {
       this.#open.delete(sequence);
     });
     this.#open.add(sequence);
@@ -152,7 +151,7 @@ class LlamaCpp implements LlamaCppGenerator {
     }
     const { mask, quick = false } = options;
     const call = { op: 'logprobs', tokens: [...tokens], ...(mask === undefined ? {} : { mask }), quick } as const;
-    return this.#process.call<'logprobs'>(call, signal);
+    return this.#model.call<'logprobs'>(call, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -166,8 +165,7 @@ class LlamaCpp implements LlamaCppGenerator {
 
   async #shutDown(): Promise<void> {
     for (const sequence of this.#open) sequence.dispose();
-    await this.#process.release();
-    this.#prefixes = this.#process.prefixes;
+    await this.#model.unload();
     await this.#vocabulary.dispose();
   }
 

@@ -37,7 +37,8 @@ interface SequenceCall {
 
 type Options = readonly (readonly number[])[];
 
-export type Call =
+/** `model`, `sequence`: names that the host gives, one for all of its life. */
+export type Call = { readonly model: number } & (
   | { readonly op: 'load'; readonly options: LoadOptions }
   | { readonly op: 'open'; readonly sequence: number }
   | ({ readonly op: 'generate'; readonly options: Omit<GenerateOptions, 'signal'> } & SequenceCall)
@@ -48,7 +49,8 @@ export type Call =
     } & SequenceCall)
   | ({ readonly op: 'weigh'; readonly options: Options } & SequenceCall)
   | ({ readonly op: 'logprobs' } & LogprobsCall)
-  | { readonly op: 'unload' };
+  | { readonly op: 'unload' }
+);
 
 /** What each call is answered with. */
 export interface Results {

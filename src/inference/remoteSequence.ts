@@ -11,13 +11,13 @@ import {
   SAMPLING,
   type WeighingSequence,
 } from './generator.js';
-import type { LlamaProcess } from './llamaProcess.js';
+import type { RemoteModel } from './remoteModel.js';
 import { checkRewind, checkRoom, disposedSequence } from './sequence.js';
 
 type Options = readonly (readonly number[])[];
 
 export class RemoteSequence implements WeighingSequence {
-  readonly #process: LlamaProcess;
+  readonly #model: RemoteModel;
   readonly #name: number;
   readonly #contextSize: number;
   readonly #onDisposed: () => void;
@@ -27,8 +27,8 @@ export class RemoteSequence implements WeighingSequence {
   #busy = false;
   #disposed = false;
 
-  constructor(process: LlamaProcess, name: number, contextSize: number, onDisposed: () => void) {
-    this.#process = process;
+  constructor(model: RemoteModel, name: number, contextSize: number, onDisposed: () => void) {
+    this.#model = model;
     this.#name = name;
     this.#contextSize = contextSize;
     this.#onDisposed = onDisposed;
@@ -56,7 +56,7 @@ export class RemoteSequence implements WeighingSequence {
     const { signal, ...rest } = options;
     const before = this.#tokens.length;
     const { text, finish } = await this.#exclusively((written) =>
-      this.#process.call<'generate'>({ op: 'generate', options: rest, ...this.#state() }, signal, written),
+      this.#model.call<'generate'>({ op: 'generate', options: rest, ...this.#state() }, signal, written),
     );
     return { tokens: this.#tokens.slice(before), text, finish };
   }
@@ -66,20 +66,20 @@ export class RemoteSequence implements WeighingSequence {
       checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
       const { signal, ...rest } = sampling;
       const call = { op: 'choose', options, sampling: rest, ...this.#state() } as const;
-      return this.#process.call<'choose'>(call, signal, written);
+      return this.#model.call<'choose'>(call, signal, written);
     });
   }
 
   weigh(options: Options, signal?: AbortSignal): Promise<Float64Array> {
     return this.#exclusively((written) =>
-      this.#process.call<'weigh'>({ op: 'weigh', options, ...this.#state() }, signal, written),
+      this.#model.call<'weigh'>({ op: 'weigh', options, ...this.#state() }, signal, written),
     );
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#process.close(this.#name);
+    this.#model.close(this.#name);
     this.#onDisposed();
   }
 
