@@ -67,9 +67,8 @@ module.exports = {
     },
     onlyIn('inference/openai.ts', 'openai'),
     onlyIn(
-      'inference/llamaCpp.ts',
-      'node-llama-cpp',
       'inference/llamaModel.ts',
+      'node-llama-cpp',
       'inference/llamaVocabulary.ts',
       'inference/llamaContexts.ts',
       'inference/llamaEvaluator.ts',
