@@ -162,6 +162,7 @@ function findLauncher(): readonly string[] {
 async function findEntryFolder(): Promise<string> {
   const here = dirname(fileURLToPath(import.meta.url));
   if (existsSync(join(here, 'hostChild.js'))) return here;
-  const { compileFromSource } = await import('./hostSource.js');
-  return compileFromSource(here);
+  const { compileSources } = await import('../compileSources.js');
+  const files = ['builtin.ts', 'hostChild.ts', 'hostProtocol.ts', 'observation.ts'];
+  return compileSources({ name: 'tool-host', root: here, files, folders: ['child'] });
 }
