@@ -25,13 +25,19 @@ const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 /** No tool needs a longer input, and a child should not be sent megabytes. */
 const MAX_INPUT_CHARS = 20_000;
 
+/** What tools work in: the children of a kind, or the servers of MCP. */
+interface Owned {
+  warm(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
 /** The tools a run may use, in the order of prompts. Whoever makes it disposes of it, which ends the tools' processes. */
 export class ToolRegistry {
   /** `run` ends in time by itself; waiting for a child to start does not count. */
   readonly keepsDeadlines = true;
   readonly #tools = new Map<string, Tool>();
   readonly #hosted = new Set<string>();
-  readonly #hosts: ToolHost[] = [];
+  readonly #hosts: Owned[] = [];
 
   /** Throws `invalid_argument` for what is no tool, and for a name that is no good or taken. */
   register(tool: Tool): this {
@@ -60,10 +66,10 @@ export class ToolRegistry {
   }
 
   /**
-   * Ties a host's life to this registry.
+   * Ties the life of what tools work in to this registry.
    * @internal
    */
-  own(host: ToolHost): this {
+  own(host: Owned): this {
     this.#hosts.push(host);
     return this;
   }
