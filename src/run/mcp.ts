@@ -6,7 +6,7 @@ import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import type { Log } from '../log.js';
 import { readSealed, writeSealed } from '../sealed.js';
-import { MOST_ACTIONS, type McpListing } from '../tools/mcp/listing.js';
+import { type McpListing, MOST_ACTIONS } from '../tools/mcp/listing.js';
 import { knownMcp, type McpTools, openMcp } from '../tools/mcp/mcp.js';
 import { type Facts, hashOf } from './freshness.js';
 
@@ -38,7 +38,7 @@ export async function openConfiguredMcp(
     throw new SparkError(
       'invalid_config',
       'tools.mcp: expected no servers beside tools of your own parts, which replace all others; take tools.mcp out and ' +
-        'register the servers\' tools yourself (openMcp of spark-rl/rollout)',
+        "register the servers' tools yourself (openMcp of spark-rl/rollout)",
     );
   }
   const stored = file === undefined ? null : storedListings(config, file);
@@ -63,7 +63,9 @@ export function readMcp(config: Config, file: string): McpTools | null {
 /** What the servers listed when this configuration's run began; null where that is not known. */
 function storedListings({ tools }: Config, file: string): readonly McpListing[] | null {
   if (tools.mcp.length === 0) return null;
-  const stored = readSealed<StoredListings>(file, { remedy: 'remove it: the servers of tools.mcp are then asked again' });
+  const stored = readSealed<StoredListings>(file, {
+    remedy: 'remove it: the servers of tools.mcp are then asked again',
+  });
   return stored !== null && stored.settings === settingsHash(tools.mcp) ? stored.listings : null;
 }
 

@@ -198,7 +198,10 @@ function actionsOf(config: Config, { tools }: UserParts, mcp?: McpTools | null):
 export async function listActions(
   config: Config,
   user: UserParts,
-  { log = silentLog, signal = new AbortController().signal }: { readonly log?: Log; readonly signal?: AbortSignal } = {},
+  {
+    log = silentLog,
+    signal = new AbortController().signal,
+  }: { readonly log?: Log; readonly signal?: AbortSignal } = {},
 ): Promise<readonly ActionInfo[]> {
   const mcp = await openConfiguredMcp(config, user, { log, signal });
   try {

@@ -150,7 +150,9 @@ export class Connection {
     this.#end();
     const { sessionId } = this.#transport;
     if (sessionId !== undefined && 'terminateSession' in this.#transport) {
-      await (this.#transport as unknown as { terminateSession(): Promise<void> }).terminateSession().catch(() => undefined);
+      await (this.#transport as unknown as { terminateSession(): Promise<void> })
+        .terminateSession()
+        .catch(() => undefined);
     }
     await this.#client.close().catch(() => undefined);
   }

@@ -28,7 +28,12 @@ export function shapeOf(schema: unknown): InputShape {
   const needed = (Array.isArray(required) ? required : []).filter((name) => typeof name === 'string');
   const only = needed.length === 1 ? needed[0]! : null;
   const text = only !== null && isText(record(properties)[only]) ? only : null;
-  return { properties: names, required: needed.slice(0, MOST_PROPERTIES), text, closed: additionalProperties === false };
+  return {
+    properties: names,
+    required: needed.slice(0, MOST_PROPERTIES),
+    text,
+    closed: additionalProperties === false,
+  };
 }
 
 /** What the input looks like: `path (the file to read), or JSON {"path": string, "head"?: number}`. */
@@ -79,14 +84,19 @@ function parseObject(text: string): Arguments {
 }
 
 /** A type in a few words; of a choice its first texts. */
-function typeWords(schema: unknown): string {
-  const { type, enum: choices, items } = record(schema);
+function typeWords(schema: unknown, depth = 0): string {
+  const { type, enum: choices, items, properties } = record(schema);
   if (Array.isArray(choices) && choices.length > 0) {
     const shown = choices.slice(0, 4).map((one) => visible(JSON.stringify(one) ?? '', 24));
     return shown.join(' | ') + (choices.length > 4 ? ' | …' : '');
   }
-  if (type === 'array') return `[${items === undefined ? 'any' : typeWords(items)}]`;
-  if (typeof type === 'string') return type === 'object' ? '{…}' : visible(type, 16);
+  if (type === 'array') return `[${items === undefined ? 'any' : typeWords(items, depth + 1)}]`;
+  if (type === 'object') {
+    const inner = Object.entries(record(properties)).slice(0, 4);
+    if (depth > 2 || inner.length === 0) return '{…}';
+    return `{${inner.map(([name, of]) => `${JSON.stringify(visible(name, 40))}: ${typeWords(of, depth + 1)}`).join(', ')}}`;
+  }
+  if (typeof type === 'string') return visible(type, 16);
   return 'any';
 }
 

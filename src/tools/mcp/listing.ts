@@ -70,7 +70,10 @@ function actionOf(server: string, tool: ServerTool): McpAction {
     description: said === '' ? `The tool ${visible(name, 60)} of ${server}.` : said,
     inputHint: redactKnown(hintOf(inputSchema)),
     input: shapeOf(inputSchema),
-    hash: createHash('sha256').update(JSON.stringify([name, description, inputSchema])).digest('hex').slice(0, 16),
+    hash: createHash('sha256')
+      .update(JSON.stringify([name, description, inputSchema]))
+      .digest('hex')
+      .slice(0, 16),
     changes: annotations?.destructiveHint === true || annotations?.readOnlyHint === false,
   };
 }
