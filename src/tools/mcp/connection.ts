@@ -2,6 +2,7 @@
  * One connection to an MCP server; the only importer of the SDK, which is loaded when a server is first asked. A program is
  * given the SDK's few safe variables and what the configuration says, so that no key of this process gets into it.
  */
+import type { ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { CallToolResult, Client, ListToolsResult, Transport } from '@modelcontextprotocol/client';
@@ -92,6 +93,7 @@ export class Connection {
     const pid = 'pid' in transport && typeof transport.pid === 'number' ? transport.pid : null;
     const connection = new Connection({ client, transport, pid, last: words, onEnd: handlers.onEnd });
     if (pid !== null) remember(pid);
+    hold(transport, false);
     client.onclose = () => {
       if (pid !== null) running.delete(pid);
       connection.#end();
@@ -148,6 +150,7 @@ export class Connection {
     if (!this.#open) return;
     // At once, as a program may take seconds to end: the next call is for another connection.
     this.#end();
+    hold(this.#transport, true);
     const { sessionId } = this.#transport;
     if (sessionId !== undefined && 'terminateSession' in this.#transport) {
       await (this.#transport as unknown as { terminateSession(): Promise<void> })
@@ -239,6 +242,18 @@ function bounded(response: Response): Response {
   );
   const { status, statusText, headers } = response;
   return new Response(counted, { status, statusText, headers });
+}
+
+/**
+ * Whether a program keeps this process from ending: one that is used does not, as nobody may have disposed of it; one that is
+ * ending does, so that it is seen to end.
+ */
+function hold(transport: Transport, held: boolean): void {
+  const child = Reflect.get(transport, '_process') as ChildProcess | undefined;
+  for (const handle of [child, child?.stdin, child?.stdout, child?.stderr]) {
+    const { ref, unref } = Object(handle) as { ref?(): void; unref?(): void };
+    (held ? ref : unref)?.call(handle);
+  }
 }
 
 /** Programs that run; whatever ends this process ends them. */

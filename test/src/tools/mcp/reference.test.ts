@@ -89,7 +89,6 @@ describe('the everything server', () => {
     const server = createServer((request, response) => void serve(request, response));
 
     interface Served {
-      readonly sessionId?: string;
       handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void>;
     }
 
@@ -124,7 +123,7 @@ describe('the everything server', () => {
       server.close();
       server.closeAllConnections();
     });
-    const headers = { 'x-mark': '${SPARK_REFERENCE_MARK}' };
+    const headers = { 'x-mark': '$SPARK_REFERENCE_MARK' };
 
     it('works, and ends its session', async () => {
       await checked({ name: 'every', url, headers });
