@@ -47,6 +47,7 @@ export { actionTokens } from '../rollout/step.js';
 export { noteSecret, redact } from '../secrets/redact.js';
 export { BUILTIN_TOOLS } from '../tools/builtin.js';
 export type { Passage } from '../tools/child/passages.js';
+export { defineTool, type ToolDefinition } from '../tools/defineTool.js';
 export type { McpAction, McpListing } from '../tools/mcp/listing.js';
 export { type McpOptions, type McpTools, openMcp } from '../tools/mcp/mcp.js';
 export type { McpServerOptions } from '../tools/mcp/settings.js';

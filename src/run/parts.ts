@@ -41,7 +41,7 @@ export interface UserParts {
   readonly engine?: (signal: AbortSignal) => Promise<Model>;
   /** Its `id` is stored in every trajectory, so every judge needs an id of its own. */
   readonly judge?: Judge;
-  /** A ToolRegistry, for example. Its owner starts it and disposes of it. */
+  /** A ToolRegistry, for example. Its owner disposes of it: the run where a function of the parts module made it, else you. */
   readonly tools?: Tools;
   /** The reward of a step, null when it cannot be computed. `rho` is the ρ of the stage. */
   readonly reward?: (step: Step, rho: number) => Reward | null;
@@ -55,6 +55,8 @@ interface PartsOptions {
   readonly user: UserParts;
   /** The tools of the configured MCP servers, which end with the parts; absent or null: none. */
   readonly mcp?: McpTools | null;
+  /** Whether the user's tools were made for these parts, and so end with them. */
+  readonly ownsTools?: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -164,9 +166,11 @@ export class Parts {
     this.#judge?.then((judge) => judge.close()).catch(() => undefined);
     this.#judge = null;
     // The processes are killed at once; only their end is not awaited.
-    void this.#tools?.dispose();
+    const { user, ownsTools, mcp, log } = this.#options;
+    for (const held of [this.#tools, mcp, ownsTools === true ? user.tools : null]) {
+      held?.dispose?.().catch((error: Error) => log.warn(error.message));
+    }
     this.#tools = null;
-    void this.#options.mcp?.dispose();
   }
 }
 
@@ -262,12 +266,20 @@ export function checkParts(parts: unknown, source: string): UserParts {
   );
 }
 
+interface LoadedParts {
+  readonly parts: UserParts;
+  /** sha256 of the module's file; null without one. */
+  readonly hash: string | null;
+  /** Whether the tools were made for this run: by a function, and not once for every run of the process. */
+  readonly ownsTools: boolean;
+}
+
 /**
  * Loads parts from the module that the configuration names; `hash` is the sha256 of its file. The module exports parts
  * by name, or as `default` an object of parts or a function from the configuration to such an object.
  */
-export async function loadParts(config: Config): Promise<{ readonly parts: UserParts; readonly hash: string | null }> {
-  if (config.parts === null) return { parts: {}, hash: null };
+export async function loadParts(config: Config): Promise<LoadedParts> {
+  if (config.parts === null) return { parts: {}, hash: null, ownsTools: false };
   const file = path.resolve(config.parts);
   const hash = await fileSha256(file);
   let exported: Record<string, unknown>;
@@ -283,5 +295,5 @@ export async function loadParts(config: Config): Promise<{ readonly parts: UserP
   const { default: main, ...named } = exported;
   const made: unknown =
     typeof main === 'function' ? await (main as (config: Config) => unknown)(config) : (main ?? named);
-  return { parts: checkParts(made, file), hash };
+  return { parts: checkParts(made, file), hash, ownsTools: typeof main === 'function' };
 }

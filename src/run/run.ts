@@ -82,7 +82,7 @@ export class Run {
     const config = resolveConfig(given as ConfigPatch);
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
-    const { parts: loaded, hash } = await loadParts(config);
+    const { parts: loaded, hash, ownsTools: made } = await loadParts(config);
     const root = options.folder === undefined ? runRoot(config.name) : path.resolve(options.folder);
     const folder = RunFolder.open(root, options);
     const lock = lockRun(folder.root, log);
@@ -90,7 +90,8 @@ export class Run {
       if (options.fresh) folder.clear();
       const user = { ...loaded, ...own };
       const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
-      const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, log, signal });
+      const ownsTools = made && own.tools === undefined;
+      const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, ownsTools, log, signal });
       const verifier = user.verifier?.id ?? null;
       return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier });
     } catch (error) {
@@ -120,9 +121,9 @@ export class Run {
     if (RunFolder.peek(root) === null) return null;
     const { log = silentLog, signal = new AbortController().signal } = options;
     const folder = RunFolder.existing(root);
-    const { parts: user, hash } = await loadParts(config);
+    const { parts: user, hash, ownsTools } = await loadParts(config);
     const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
-    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, log, signal });
+    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, ownsTools, log, signal });
     const verifier = user.verifier?.id ?? null;
     return new Run({ config, folder, log, signal, parts, partsHash: hash, lock: null, verifier });
   }

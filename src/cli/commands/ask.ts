@@ -82,9 +82,9 @@ async function policyOf(config: Config, given: Given, log: Log, signal: AbortSig
   if (given.run === undefined) {
     if (stage !== undefined && stage !== BASE_TOOLS.name)
       throw new SparkError('invalid_argument', `--stage ${stage} is one of a run: name it with --run`);
-    const { parts: user } = await loadParts(config);
+    const { parts: user, ownsTools } = await loadParts(config);
     const mcp = await openConfiguredMcp(config, user, { log, signal });
-    const parts = new Parts({ config, judgeCacheFolder: '', user, mcp, log, signal });
+    const parts = new Parts({ config, judgeCacheFolder: '', user, mcp, ownsTools, log, signal });
     return { parts, adapter: adapter === undefined ? null : path.resolve(adapter), stage: null };
   }
   const root = runRoot(given.run);

@@ -1,7 +1,7 @@
 /** What an MCP tool answered, as the text of an observation. What is no text is left out, and said to be. */
 import type { CallToolResult } from '@modelcontextprotocol/client';
+import { visible } from '../schemaInput.js';
 import type { ToolResult } from '../tool.js';
-import { visible } from './input.js';
 
 type Block = CallToolResult['content'][number];
 

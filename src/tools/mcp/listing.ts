@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { SparkError } from '../../errors.js';
 import { redactKnown } from '../../secrets/redact.js';
+import { hintOf, type InputShape, shapeOf, visible } from '../schemaInput.js';
 import type { ServerTool } from './connection.js';
-import { hintOf, type InputShape, shapeOf, visible } from './input.js';
 import { actionNames } from './names.js';
 import type { McpServerSettings } from './settings.js';
 

@@ -7,10 +7,10 @@ import { SparkError, throwIfAborted } from '../../errors.js';
 import type { Environment } from '../../secrets/sources.js';
 import { inTime } from '../inTime.js';
 import { oneLine } from '../observation.js';
+import { argumentsOf } from '../schemaInput.js';
 import type { ToolContext, ToolResult } from '../tool.js';
 import { Connection, codeOf, isLost } from './connection.js';
 import { resultOf } from './content.js';
-import { argumentsOf } from './input.js';
 import { differenceOf, listingOf, type McpAction, type McpListing } from './listing.js';
 import type { McpServerSettings } from './settings.js';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { resultOf } from '../../../../src/tools/mcp/content.js';
-import { argumentsOf, hintOf, shapeOf, visible } from '../../../../src/tools/mcp/input.js';
-import { differenceOf, listingOf, namedActions } from '../../../../src/tools/mcp/listing.js';
-import { openMcp } from '../../../../src/tools/mcp/mcp.js';
-import { actionNames } from '../../../../src/tools/mcp/names.js';
-import { mcpServerSettings } from '../../../../src/tools/mcp/settings.js';
+import { resultOf } from '../../../src/tools/mcp/content.js';
+import { differenceOf, listingOf, namedActions } from '../../../src/tools/mcp/listing.js';
+import { openMcp } from '../../../src/tools/mcp/mcp.js';
+import { actionNames } from '../../../src/tools/mcp/names.js';
+import { mcpServerSettings } from '../../../src/tools/mcp/settings.js';
+import { argumentsOf, hintOf, shapeOf, visible } from '../../../src/tools/schemaInput.js';
 
 const path = { type: 'string', description: 'Which file' };
 const ONE = { properties: { path, head: { type: 'number' } }, required: ['path'] };
@@ -14,7 +14,7 @@ const SUM = {
   additionalProperties: false,
 };
 
-describe('the input of an MCP tool', () => {
+describe('input by a schema', () => {
   it.each([
     [ONE, 'path (Which file), or JSON {"path": string, "head"?: number}'],
     [{ properties: { path }, required: ['path'] }, 'path (Which file)'],

@@ -1,8 +1,8 @@
 /**
- * The input of an MCP tool. A model writes text, the server wants JSON by a schema that it wrote itself and that is not to be
- * trusted: of the schema only names and types are used, cut and cleaned.
+ * The input of a tool that has a JSON schema. A model writes text, the tool wants an object. The schema may be an MCP server's and
+ * is not to be trusted: of it only names and types are used, cut and cleaned.
  */
-import { oneLine } from '../observation.js';
+import { oneLine } from './observation.js';
 
 /** What of a tool's schema decides how text becomes its arguments. */
 export interface InputShape {
