@@ -90,7 +90,7 @@ function typeWords(schema: unknown, depth = 0): string {
     const shown = choices.slice(0, 4).map((one) => visible(JSON.stringify(one) ?? '', 24));
     return shown.join(' | ') + (choices.length > 4 ? ' | …' : '');
   }
-  if (type === 'array') return `[${items === undefined ? 'any' : typeWords(items, depth + 1)}]`;
+  if (type === 'array') return depth > 2 || items === undefined ? '[…]' : `[${typeWords(items, depth + 1)}]`;
   if (type === 'object') {
     const inner = Object.entries(record(properties)).slice(0, 4);
     if (depth > 2 || inner.length === 0) return '{…}';

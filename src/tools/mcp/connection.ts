@@ -5,7 +5,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import type { CallToolResult, Client, ListToolsResult, Transport } from '@modelcontextprotocol/client';
+import type {
+  CallToolResult,
+  Client,
+  jsonSchemaValidator,
+  ListToolsResult,
+  Transport,
+} from '@modelcontextprotocol/client';
 import { SparkError } from '../../errors.js';
 import { fetchThroughProxy } from '../../inference/proxy.js';
 import { packageVersion } from '../../package.js';
@@ -31,6 +37,14 @@ interface Handlers {
   /** The server says that its list of tools is another. */
   readonly onListChanged: () => void;
 }
+
+/**
+ * Whether structured content is as the server's own schema says is nothing to us, and a pattern of that schema could hold this
+ * thread for ever.
+ */
+const UNCHECKED: jsonSchemaValidator = {
+  getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }),
+};
 
 interface Opened {
   readonly client: Client;
@@ -73,6 +87,7 @@ export class Connection {
       { name: 'spark-rl', version: packageVersion() },
       {
         capabilities: {},
+        jsonSchemaValidator: UNCHECKED,
         listMaxPages: MOST_PAGES,
         // At once: a call that follows has to see it.
         listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged: handlers.onListChanged } },

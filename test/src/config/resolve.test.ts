@@ -113,7 +113,7 @@ describe('resolveConfig', () => {
 
   it('takes the name of a variable for a secret of an MCP server, and nothing else', () => {
     const resolved = (more: object) => resolveConfig({ tools: { mcp: [{ name: 'a', ...more }] } }).tools.mcp[0]!;
-    const headers = { Authorization: 'Bearer $SPARK_TOKEN', 'X-Api-Key': '${SPARK_KEY}', 'X-Region': 'north' };
+    const headers = { Authorization: 'Bearer $SPARK_TOKEN', 'X-Api-Key': '$SPARK_KEY', 'X-Region': 'north' };
     expect(resolved({ url: 'http://a/mcp', headers })).toMatchObject({ headers, cwd: null });
     const env = { API_KEY: '$SPARK_KEY', MODE: 'quiet' };
     expect(resolved({ command: 'x', env, cwd: 'sub' })).toMatchObject({ env, cwd: path.resolve('sub') });

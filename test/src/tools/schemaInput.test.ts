@@ -57,6 +57,9 @@ describe('input by a schema', () => {
   it('shows nothing of a server’s words that cannot be seen, and not much of them', () => {
     expect(visible('a\u0000b\u001b[31m\u202ec\ud800d\n e', 100)).toBe('a b [31mcd e');
     expect(visible('x'.repeat(1e6), 20)).toHaveLength(20);
+    let nested: object = { type: 'string' };
+    for (let i = 0; i < 50_000; i++) nested = { type: 'array', items: nested };
+    expect(hintOf({ properties: { nested } })).toBe('JSON {"nested"?: [[[[…]]]]}');
     expect(
       hintOf({ properties: Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`p${i}`, {}])) }).length,
     ).toBeLessThanOrEqual(200);

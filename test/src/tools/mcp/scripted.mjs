@@ -28,6 +28,10 @@ if (fault === 'hostile words') {
     }),
   ];
 }
+if (fault === 'hostile schema') {
+  const outputSchema = { type: 'object', properties: { x: { type: 'string', pattern: '^(a+)+$' } } };
+  tools = [tool('say', { outputSchema })];
+}
 if (fault === 'second version' && existsSync(`${file}.second`)) version = '2';
 if (fault === 'second version') writeFileSync(`${file}.second`, '');
 
@@ -65,6 +69,7 @@ const handlers = {
     } else if (fault === 'huge answer') answer(id, 'x'.repeat(9 * 1024 * 1024));
     else if (fault === 'error')
       send({ id, error: { code: -32603, message: `broken inside ${process.env.SERVER_KEY}` } });
+    else if (fault === 'hostile schema') answer(id, 'fine', { structuredContent: { x: `${'a'.repeat(40)}!` } });
     else if (fault === 'no result') send({ id, result: { content: 'no list' } });
     else
       answer(

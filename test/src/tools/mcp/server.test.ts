@@ -150,6 +150,11 @@ describe('an MCP server on standard input and output', () => {
     expect(result).toMatchObject({ ok: false, code, observation: expect.stringMatching(message) });
   });
 
+  it('holds nobody with the schema of its answers', async () => {
+    const registry = await registryOf(scripted('hostile schema'));
+    expect(await registry.run('s_say', 'hello', context)).toEqual({ ok: true, observation: 'fine' });
+  });
+
   it('is given no arguments that cannot be sent', async () => {
     const registry = await registryOf(scripted('none'));
     const deep = `{"text": ${'['.repeat(9000)}${']'.repeat(9000)}}`;
