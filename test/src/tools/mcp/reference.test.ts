@@ -114,6 +114,8 @@ describe('the everything server', () => {
     }
 
     beforeAll(async () => {
+      // On a busy machine the client could send on a connection that the server is just closing for being idle.
+      server.keepAliveTimeout = 0;
       server.listen(0, '127.0.0.1');
       await new Promise((resolve) => server.once('listening', resolve));
       url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
