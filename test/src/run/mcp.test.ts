@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import type { ConfigPatch } from '../../../src/config/index.js';
 import { resolveConfig } from '../../../src/config/index.js';
 import { listActions } from '../../../src/run/parts.js';
@@ -34,7 +34,7 @@ it('asks them when it begins, and from then on when a tool is called', async () 
   const pid = Number(/pid:(\d+)/.exec(observation)![1]);
   await first.storeConfig();
   first.close();
-  await expect.poll(() => isAlive(pid)).toBe(false);
+  await vi.waitUntil(() => !isAlive(pid), { timeout: 60_000 });
   expect(started()).toBe(1);
 
   const again = await opened('kept');
