@@ -66,6 +66,7 @@ module.exports = {
       to: { path: '^src/(judge|tools|trajectory|questions|inference|train|rollout|evaluate|config|run)/' },
     },
     onlyIn('inference/openai.ts', 'openai'),
+    onlyIn('tools/mcp/connection.ts', '@modelcontextprotocol', 'tools/mcp/content.ts'),
     onlyIn(
       'inference/llamaModel.ts',
       'node-llama-cpp',

@@ -6,7 +6,7 @@ import { estimateCost, requirePrice } from '../judge/prices.js';
 import type { Question } from '../questions/question.js';
 import { MOST_VERDICTS } from '../rollout/audit.js';
 import { RunFolder, runRoot } from '../run/folder.js';
-import { actionsOf, loadParts } from '../run/parts.js';
+import { listActions, loadParts } from '../run/parts.js';
 import { type QuestionPart, RunQuestions } from '../run/questions.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories } from '../trajectory/store.js';
@@ -49,7 +49,7 @@ async function priceOf(
   { already, verdicts }: { readonly already: number; readonly verdicts: number },
 ): Promise<GenerationPrice> {
   const { parts } = await loadParts(config);
-  const actions = actionsOf(config, parts);
+  const actions = await listActions(config, parts);
   const { kind, model, price: given } = config.judge;
   if (parts.judge === undefined && kind === 'oracle') requireMini(questions);
   const paid = parts.judge === undefined && kind === 'api';

@@ -5,6 +5,7 @@ import type { Question } from '../questions/question.js';
 import { wantedAnswer } from '../questions/verifier.js';
 import type { RolloutSettings } from '../rollout/settings.js';
 import { type Change, type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { mcpFacts } from '../run/mcp.js';
 import { noStage, type Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
@@ -55,10 +56,14 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
     ...limits
   } = config.rollout;
   const { timeoutMs, maxObservationChars } = config.tools;
+  const listings = parts.mcpListings();
   return {
     model: await modelSha256(config.model.path, signal),
     ...limits,
-    tools: { actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
+    tools: {
+      ...{ actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
+      ...(listings.length === 0 ? {} : { mcp: mcpFacts(listings) }),
+    },
     contextSize: config.inference.contextSize,
     seed: config.seed,
     parts: partsHash,
