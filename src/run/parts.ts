@@ -184,7 +184,8 @@ export function actionsOf(config: Config, { tools }: UserParts): readonly Action
 
 /** Starts no process; the first call does. */
 export function openTools(config: Config): ToolRegistry {
-  return createBuiltinRegistry({ tools: config.tools.enabled });
+  const { enabled, corpus } = config.tools;
+  return createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
 }
 
 function openGenerator(config: Config, adapterPath: string | null, signal: AbortSignal): Promise<Generator> {

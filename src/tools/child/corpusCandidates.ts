@@ -72,7 +72,9 @@ function amongCommon(terms: readonly Term[]): Arm[] {
 }
 
 function subsets<T>(all: readonly T[]): T[][] {
-  return all.reduce<T[][]>((sets, one) => [...sets, ...sets.map((set) => [...set, one])], [[]]);
+  const sets: T[][] = [[]];
+  for (const one of all) sets.push(...sets.map((set) => [...set, one]));
+  return sets;
 }
 
 /** A term as FTS5 takes it for text alone. Terms come out of the tokenizer, which leaves no quotes in them. */

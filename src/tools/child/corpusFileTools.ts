@@ -5,12 +5,20 @@ import { oneLine } from '../observation.js';
 import { openForReading } from './corpusDatabase.js';
 import { type Ranked, rank } from './corpusRank.js';
 import { CorpusTerms, type Term, weightOf } from './corpusTerms.js';
-import { excerpt, laidOut } from './excerpt.js';
+import { type Cut, excerpt, laidOut } from './excerpt.js';
 import { asked, titleReadings } from './queryText.js';
+import { sentences } from './sentences.js';
 import { titleKey } from './titles.js';
 
-/** A passage is relevant from this share of the query's weight on; measured in docs/corpus.md. */
-export const RELEVANT_SHARE = 0.5;
+/**
+ * A passage is relevant, and a title among the words of a query stands for it, from this share of the query's weight on. The lowest at
+ * which at most one in ten queries of unrelated words is answered (docs/corpus.md, scripts/corpus-questions.ts calibrate).
+ */
+export const RELEVANT_SHARE = 0.7;
+/** Enough for a passage whose whole title is in the query. */
+const NAMED_SHARE = 0.5;
+/** From this share on a passage is about all that was asked, whatever titles there are among its words. */
+const WHOLE_SHARE = 0.9;
 const PASSAGES = 3;
 const LONGEST_TITLE_WORDS = 8;
 const MOST_WORDS = 60;
@@ -40,11 +48,6 @@ interface Article {
   readonly other: number;
 }
 
-/** Whether a passage holds enough of what was asked: the written rule. One shared word is not enough where there are more. */
-function relevant({ share, matched }: Ranked, query: readonly Term[]): boolean {
-  return share >= RELEVANT_SHARE && matched >= Math.min(2, query.length);
-}
-
 class CorpusFile {
   readonly #database;
   readonly #terms: CorpusTerms;
@@ -60,12 +63,12 @@ class CorpusFile {
     const found: Ranked[] = [];
     for (const one of rank(this.#database, this.#terms, query)) {
       if (found.length === PASSAGES) break;
-      if (seen.has(one.article) || !relevant(one, query)) continue;
+      if (seen.has(one.article) || !this.#relevant(one, query)) continue;
       seen.add(one.article);
       found.push(one);
     }
     if (found.length === 0) throw nothing(text, query);
-    return laidOut(found, weights(query), maxChars);
+    return laidOut(this.#cut(found, query), weights(query), maxChars);
   }
 
   encyclopedia(text: string, maxChars: number): string {
@@ -74,15 +77,44 @@ class CorpusFile {
       if (articles.length > 0) return this.#articlesText(articles, title, focus, maxChars);
     }
     const query = this.#terms.query(text);
-    const within = this.#titleWithin(text, query);
-    if (within !== null) return this.#articlesText(within.articles, within.title, text, maxChars);
-    const [best] = rank(this.#database, this.#terms, query).filter((one) => relevant(one, query));
+    const [best] = rank(this.#database, this.#terms, query).filter((one) => this.#relevant(one, query));
+    if (best === undefined || best.share < WHOLE_SHARE) {
+      const within = this.#titleWithin(text, query);
+      if (within !== null) return this.#articlesText(within.articles, within.title, text, maxChars);
+    }
     if (best === undefined) throw nothing(text, query);
     const head = `From the article ${oneLine(best.title, 60)}: `;
-    return head + excerpt(best, weights(query), maxChars - head.length);
+    return head + excerpt(this.#cut([best], query)[0]!, weights(query), maxChars - head.length);
   }
 
-  /** The articles with that title or other name: those whose title is written the same first, then as they were built. */
+  /**
+   * The written rule. A passage is relevant when, with its title, it holds RELEVANT_SHARE of the query's weight, and more than one
+   * of its terms where there are more. Of a query of two or three terms one sentence has to hold that share, or `aggregate
+   * supply` would be found where a collection supplies a value. Where the whole title, of several terms, is in the query, half is enough.
+   */
+  #relevant(one: Ranked, query: readonly Term[]): boolean {
+    if (one.matched < Math.min(2, query.length)) return false;
+    if (one.share >= NAMED_SHARE && this.#isNamed(one.title, query)) return true;
+    if (one.share < RELEVANT_SHARE) return false;
+    if (query.length > 3) return true;
+    const [{ holds }] = this.#cut([one], query) as [Cut];
+    const [titled] = this.#terms.of([one.title], query) as [Map<string, number>];
+    const all = weightOf(query);
+    return holds.some((held) => {
+      const here = query.filter(({ term }) => held.has(term) || titled.has(term));
+      return weightOf(here) >= RELEVANT_SHARE * all;
+    });
+  }
+
+  #isNamed(title: string, query: readonly Term[]): boolean {
+    const own = this.#terms.query(title);
+    return own.length > 1 && own.every(({ term }) => query.some((one) => one.term === term));
+  }
+
+  /**
+   * The articles with that title or other name, titles first, then in the order of the files. Capitals count where there are
+   * some after the first letter: `IT` is not `it`, but `Pain` is `pain`.
+   */
   #articles(title: string): Article[] {
     const key = titleKey(title);
     if (key === '') return [];
@@ -125,7 +157,17 @@ class CorpusFile {
         return { ...part, title: called(article, title) };
       })
       .sort((a, b) => b.share - a.share);
-    return laidOut(parts.slice(0, PASSAGES), weights(query), maxChars, { numbered: false });
+    return laidOut(this.#cut(parts.slice(0, PASSAGES), query), weights(query), maxChars, { numbered: false });
+  }
+
+  /** The passages' sentences, with the terms of the query that each holds. */
+  #cut(passages: readonly Ranked[], query: readonly Term[]): Cut[] {
+    const all = passages.map(({ text }) => sentences(text));
+    const counts = this.#terms.of(all.flat(), query);
+    return passages.map(({ title, text }, index) => {
+      const own = all[index]!;
+      return { title, text, sentences: own, holds: counts.splice(0, own.length).map((count) => new Set(count.keys())) };
+    });
   }
 
   #part({ id, title }: Article, query: readonly Term[]): Ranked {
@@ -133,7 +175,7 @@ class CorpusFile {
     if (best !== undefined) return best;
     const first = this.#database.get('select text from passages where article = ? order by id limit 1', [id]);
     const text = String((first as { text: string }).text);
-    return { article: id, title, text, sentences: [text], holds: [new Set()], matched: 0, share: 0, score: 0 };
+    return { article: id, title, text, matched: 0, share: 0, score: 0 };
   }
 }
 

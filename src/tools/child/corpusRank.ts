@@ -2,9 +2,8 @@
 import type { Database } from 'node-sqlite3-wasm';
 import { candidates } from './corpusCandidates.js';
 import { type CorpusTerms, type Term, weightOf } from './corpusTerms.js';
-import { sentences } from './sentences.js';
 
-const READ = 40;
+const READ = 32;
 /** BM25's: how soon a term that is repeated says no more, and how much long passages are held back. */
 const SATURATION = 1.2;
 const LENGTH = 0.75;
@@ -15,9 +14,6 @@ export interface Ranked {
   readonly article: number;
   readonly title: string;
   readonly text: string;
-  readonly sentences: readonly string[];
-  /** For each sentence, the terms of the query that it holds. */
-  readonly holds: readonly ReadonlySet<string>[];
   /** How many terms of the query are in title or text. */
   readonly matched: number;
   /** Their weight, of that of all terms of the query, 0 to 1. */
@@ -37,7 +33,7 @@ export function rank(database: Database, terms: CorpusTerms, query: readonly Ter
   let rows: Row[];
   if (article === undefined) {
     const ids = candidates(database, query, READ);
-    rows = ids.flatMap((id) => database.all(`${select} p.id = ?`, [id]) as unknown as Row[]);
+    rows = ids.length === 0 ? [] : (database.all(`${select} p.id in (${ids.join()})`) as unknown as Row[]);
   } else {
     rows = database.all(`${select} p.article = ? order by p.id limit 400`, [article]) as unknown as Row[];
   }
@@ -45,20 +41,15 @@ export function rank(database: Database, terms: CorpusTerms, query: readonly Ter
 }
 
 function rankRows(rows: readonly Row[], terms: CorpusTerms, query: readonly Term[]): Ranked[] {
-  const cut = rows.map(({ text }) => sentences(text));
-  const counts = terms.of([...rows.map(({ title }) => title), ...cut.flat()]);
+  const counts = terms.of([...rows.map(({ title }) => title), ...rows.map(({ text }) => text)], query);
   const lengths = rows.map(({ text }) => text.length);
   const average = lengths.reduce((sum, one) => sum + one, 0) / Math.max(1, rows.length);
   const all = weightOf(query);
-  let at = rows.length;
   const ranked = rows.map((row, index) => {
-    const own = cut[index]!;
-    const inSentences = counts.slice(at, at + own.length);
-    at += own.length;
     const long = SATURATION * (1 - LENGTH + (LENGTH * lengths[index]!) / average);
     let [score, held, matched] = [0, 0, 0];
     for (const { term, weight } of query) {
-      const often = inSentences.reduce((sum, count) => sum + (count.get(term) ?? 0), 0);
+      const often = counts[rows.length + index]!.get(term) ?? 0;
       const inTitle = counts[index]!.has(term);
       if (often === 0 && !inTitle) continue;
       matched += 1;
@@ -66,8 +57,7 @@ function rankRows(rows: readonly Row[], terms: CorpusTerms, query: readonly Term
       score += weight * ((often * (SATURATION + 1)) / (often + long) + (inTitle ? TITLE : 0));
     }
     const share = all === 0 ? 0 : held / all;
-    const holds = inSentences.map((count) => new Set(query.map(({ term }) => term).filter((term) => count.has(term))));
-    return { ...row, sentences: own, holds, matched, share, score: score * share };
+    return { ...row, matched, share, score: score * share * share };
   });
   return ranked.sort((a, b) => b.score - a.score);
 }

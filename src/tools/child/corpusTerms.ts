@@ -29,9 +29,16 @@ export interface Term {
   readonly weight: number;
 }
 
+interface Found {
+  readonly term: string;
+  readonly doc: number;
+  readonly often: number;
+}
+
 export class CorpusTerms {
   readonly #insert: Statement;
   readonly #read: Statement;
+  readonly #seek: Statement;
   readonly #count: Statement;
 
   /** `passages`: how many the corpus has. */
@@ -44,19 +51,26 @@ export class CorpusTerms {
         `create virtual table temp.word using fts5vocab(temp, words, instance);`,
     );
     this.#insert = database.prepare('insert into temp.words(rowid, text) values (?, ?)');
-    this.#read = database.prepare('select term, doc from temp.word');
+    this.#read = database.prepare('select term, doc, count(*) as often from temp.word group by term, doc');
+    this.#seek = database.prepare('select doc, count(*) as often from temp.word where term = ? group by doc');
     this.#count = database.prepare('select passages from terms where term = ?');
   }
 
-  /** How often each text holds each of its terms, by the very tokenizer that the index was made with. */
-  of(texts: readonly string[]): Map<string, number>[] {
+  /**
+   * How often each text holds each of its terms, or each of those that are wanted, by the very tokenizer that the index was
+   * made with.
+   */
+  of(texts: readonly string[], wanted?: readonly Term[]): Map<string, number>[] {
     const counts = texts.map(() => new Map<string, number>());
     try {
-      texts.forEach((text, index) => this.#insert.run([index + 1, text]));
-      for (const { term, doc } of this.#read.iterate() as IterableIterator<{ term: string; doc: number }>) {
-        const count = counts[doc - 1]!;
-        count.set(term, (count.get(term) ?? 0) + 1);
-      }
+      for (const [index, text] of texts.entries()) this.#insert.run([index + 1, text]);
+      const found =
+        wanted === undefined
+          ? (this.#read.all() as unknown as Found[])
+          : wanted.flatMap(({ term }) =>
+              (this.#seek.all([term]) as unknown as Found[]).map((one) => ({ ...one, term })),
+            );
+      for (const { term, doc, often } of found) counts[doc - 1]!.set(term, often);
     } finally {
       this.database.exec(`insert into temp.words(words) values ('delete-all')`);
     }

@@ -1,7 +1,8 @@
 /** The part of a passage that answers, and several passages as one observation. */
 import { clip, printable } from '../observation.js';
 
-interface Cut {
+/** A passage and its sentences; for each, the terms of the query that it holds. */
+export interface Cut {
   readonly title: string;
   readonly text: string;
   readonly sentences: readonly string[];
