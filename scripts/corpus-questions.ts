@@ -131,7 +131,15 @@ async function measure(corpus: string | undefined): Promise<void> {
   else console.table([...tallies, about700]);
 }
 
-const round = (value: number): number => Math.round(value * 10) / 10;
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+/** As a rollout has them. */
+function limits(): { timeoutMs: number; maxObservationChars: number } {
+  const { timeoutMs, maxObservationChars } = resolveConfig().tools;
+  return { timeoutMs, maxObservationChars };
+}
 
 function lastSentence(text: string): string {
   const parts = text.trim().split(/(?<=[.?!:])\s+(?=\S)/);
@@ -139,13 +147,8 @@ function lastSentence(text: string): string {
   return words(last).size >= 3 ? last : text;
 }
 
-const limits = (() => {
-  const { timeoutMs, maxObservationChars } = resolveConfig().tools;
-  return { timeoutMs, maxObservationChars };
-})();
-
 async function answerOf(registry: ToolRegistry, tool: string, input: string): Promise<string | null> {
-  const { ok, observation, ...rest } = await registry.run(tool, input, limits);
+  const { ok, observation, ...rest } = await registry.run(tool, input, limits());
   if (!ok && 'code' in rest && rest.code !== 'tool_input') throw new Error(`${tool} ${input}: ${observation}`);
   return ok ? observation : null;
 }

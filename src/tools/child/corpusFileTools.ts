@@ -160,13 +160,18 @@ class CorpusFile {
     return laidOut(this.#cut(parts.slice(0, PASSAGES), query), weights(query), maxChars, { numbered: false });
   }
 
-  /** The passages' sentences, with the terms of the query that each holds. */
+  /** The passages' sentences, with the terms of the query that each holds and the title does not: that is shown anyway. */
   #cut(passages: readonly Ranked[], query: readonly Term[]): Cut[] {
     const all = passages.map(({ text }) => sentences(text));
+    const titles = this.#terms.of(
+      passages.map(({ title }) => title),
+      query,
+    );
     const counts = this.#terms.of(all.flat(), query);
     return passages.map(({ title, text }, index) => {
-      const own = all[index]!;
-      return { title, text, sentences: own, holds: counts.splice(0, own.length).map((count) => new Set(count.keys())) };
+      const own = counts.splice(0, all[index]!.length);
+      const holds = own.map((count) => new Set([...count.keys()].filter((term) => !titles[index]!.has(term))));
+      return { title, text, sentences: all[index]!, holds };
     });
   }
 

@@ -7,15 +7,15 @@ export const MOST_TERMS = 48;
 /** Characters of a query that are read. */
 const MOST_QUERY_CHARS = 20_000;
 
-/** Words that are in every question and say nothing of what is asked. */
+/** Words that are in every question and say nothing of what is asked; nor do single digits. */
 const EMPTY = new Set(
   (
     'a about above according after all also although am among an and any are as at based be because been before being below best ' +
-    'between both but by can cannot correct correctly could did do does doing done during each either false find following for ' +
+    'between both but by can cannot compare compared correct correctly could define defined definition describe described did difference differences do does doing done during each either example examples explain false find following for ' +
     'from give given had has have having he her here his how i if in incorrect into is it its itself just least let ' +
     'likely many may me might more most much must my neither no nor not now of on one only or other our out over own please ' +
-    'question same select shall she should since so some statement statements such than that the their them then there ' +
-    'these they this those through thus to too true under until up upon us use used using very was we were what when where ' +
+    'purpose question same select shall she should since so some statement statements such than that the their them then there ' +
+    'these they this those through thus to too true under until up upon us use used using versus very vs was we were what when where ' +
     'whether which while who whom whose why will with within without would you your'
   ).split(' '),
 );
@@ -84,7 +84,7 @@ export class CorpusTerms {
         .slice(0, MOST_QUERY_CHARS)
         .toWellFormed()
         .match(/[\p{L}\p{N}\p{M}]+/gu) ?? [];
-    const told = words.filter((word) => !EMPTY.has(word.toLowerCase()));
+    const told = words.filter((word) => !EMPTY.has(word.toLowerCase()) && !/^\d$/.test(word));
     const [terms] = this.of([told.join(' ')]);
     return [...terms!.keys()]
       .map((term) => this.#weigh(term))

@@ -8,7 +8,7 @@ export function asked(input: string, tool: string): string {
   const text = unwrapped(input.slice(0, LONGEST), tool)
     .replace(/(?<!\S)-?(?:site|filetype|inurl|cache|related|before|after|lang):\S*/gi, ' ')
     .replace(/\b(?:intitle|allintitle|intext|allintext):/gi, ' ')
-    .replace(/(?<=\s)(?:AND|OR|NOT|NEAR)(?=\s)/g, ' ')
+    .replace(/(?<!\S)(?:AND|OR|NOT|NEAR(?:\/\d+)?)(?=\s|\()/g, ' ')
     .replace(/["“”„«»`]/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
@@ -43,8 +43,12 @@ export function titleReadings(text: string): TitleReading[] {
   }
   for (const { title } of [...readings]) {
     const qualified = /^(.+?)\s*\(([^()]*)\)$/.exec(title);
-    if (qualified !== null) add(qualified[1]!, qualified[2]!);
-    add(title.replace(/^(?:the|an?)\s+/i, ''));
+    const bare = (one: string) => one.replace(/^(?:the|an?)\s+/i, '');
+    if (qualified !== null) {
+      add(qualified[1]!, qualified[2]!);
+      add(bare(qualified[1]!), qualified[2]!);
+    }
+    add(bare(title));
   }
   for (const { title, focus } of [...readings]) {
     const singular = title.replace(/(?<=\w{3})ies$/, 'y').replace(/(?<=\w{2}(?:ch|sh|ss|x))es$|(?<=\w{2}[^s])s$/, '');

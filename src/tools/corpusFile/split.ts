@@ -55,8 +55,10 @@ function wordwise(sentence: string, most: number): string[] {
   let rest = sentence;
   while (rest.length > most - 2) {
     const space = rest.lastIndexOf(' ', most - 2);
-    const at = space > most / 2 ? space : most - 2;
-    parts.push(rest.slice(0, at).toWellFormed());
+    // Not between the two halves of one character.
+    const last = most - 2 - (/[\udc00-\udfff]/.test(rest[most - 2]!) ? 1 : 0);
+    const at = space > most / 2 ? space : last;
+    parts.push(rest.slice(0, at));
     rest = rest.slice(at).trimStart();
   }
   return rest === '' ? parts : [...parts, rest];
