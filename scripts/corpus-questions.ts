@@ -135,7 +135,7 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** As a rollout has them. */
+/** As a rollout has them, but for the time: this may run beside other work. */
 function limits(): { timeoutMs: number; maxObservationChars: number } {
   const { timeoutMs, maxObservationChars } = resolveConfig().tools;
   return { timeoutMs, maxObservationChars };
@@ -148,7 +148,7 @@ function lastSentence(text: string): string {
 }
 
 async function answerOf(registry: ToolRegistry, tool: string, input: string): Promise<string | null> {
-  const { ok, observation, ...rest } = await registry.run(tool, input, limits());
+  const { ok, observation, ...rest } = await registry.run(tool, input, { ...limits(), timeoutMs: 120_000 });
   if (!ok && 'code' in rest && rest.code !== 'tool_input') throw new Error(`${tool} ${input}: ${observation}`);
   return ok ? observation : null;
 }

@@ -119,7 +119,7 @@ class CorpusFile {
     const key = titleKey(title);
     if (key === '') return [];
     const rows = this.#database.all(
-      'select t.article as id, a.title, t.other from titles t join articles a on a.id = t.article where t.key = ? order by t.other, t.article limit 30',
+      'select t.article as id, a.title, t.other from titles t join articles a on a.id = t.article where t.key = ? order by t.other, t.article limit 8',
       [key],
     ) as unknown as Article[];
     return rows.sort(

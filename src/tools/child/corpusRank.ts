@@ -35,7 +35,7 @@ export function rank(database: Database, terms: CorpusTerms, query: readonly Ter
     const ids = candidates(database, query, READ);
     rows = ids.length === 0 ? [] : (database.all(`${select} p.id in (${ids.join()})`) as unknown as Row[]);
   } else {
-    rows = database.all(`${select} p.article = ? order by p.id limit 400`, [article]) as unknown as Row[];
+    rows = database.all(`${select} p.article = ? order by p.id limit 100`, [article]) as unknown as Row[];
   }
   return rankRows(rows, terms, query).filter(({ matched }) => matched > 0);
 }
