@@ -2,7 +2,7 @@
  * What a corpus is worth: asks `encyclopedia` and `search` about all 700 real questions of ../shared (or $SPARK_SHARED).
  *
  *   npx vite-node scripts/corpus-questions.ts -- build FOLDER --out FILE      the corpus, of Debian's dict-* packages unpacked there
- *   npx vite-node scripts/corpus-questions.ts -- measure FILE [--json]        the table below; the corpus of the package without FILE
+ *   npx vite-node scripts/corpus-questions.ts -- measure [FILE] [--limit N] [--json]   the table below; of the corpus of the package without FILE, of N questions in a seeded order
  *   npx vite-node scripts/corpus-questions.ts -- calibrate FILE [--json]      from which share on a passage is relevant
  *
  * The rule, written before anything was measured. Inputs, none of which was written by hand or looked at:
@@ -26,7 +26,7 @@ import { commit, describeMachine } from '../bench/harness/machine.js';
 import { resolveConfig } from '../src/config/index.js';
 import { loadQuestions } from '../src/questions/load.js';
 import type { Question } from '../src/questions/question.js';
-import { seededRandom } from '../src/random.js';
+import { seededOrder, seededRandom } from '../src/random.js';
 import { titleKey } from '../src/tools/child/titles.js';
 import { buildCorpus } from '../src/tools/corpusFile/build.js';
 import { readSeal } from '../src/tools/corpusFile/seal.js';
@@ -36,7 +36,7 @@ const argv = process.argv.slice(2).filter((arg) => arg !== '--');
 const { values: flags, positionals } = parseArgs({
   args: argv,
   allowPositionals: true,
-  options: { out: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: { out: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean', default: false } },
 });
 const [command, target] = positionals;
 const about = {
@@ -91,9 +91,11 @@ interface Tally {
 }
 
 async function measure(corpus: string | undefined): Promise<void> {
-  const questions = await loadQuestions(
-    path.resolve(process.env.SPARK_SHARED ?? '../shared', 'data/mmlu-pro/dev-700.jsonl'),
-  );
+  const all = await loadQuestions(path.resolve(process.env.SPARK_SHARED ?? '../shared', 'data/mmlu-pro/dev-700.jsonl'));
+  const limit = flags.limit === undefined ? all.length : Number(flags.limit);
+  const questions = seededOrder(all.length, 1)
+    .slice(0, limit)
+    .map((index) => all[index]!);
   const registry = createBuiltinRegistry({
     tools: ['encyclopedia', 'search'],
     ...(corpus === undefined ? {} : { corpus }),
@@ -118,6 +120,7 @@ async function measure(corpus: string | undefined): Promise<void> {
         best.set(question.question_id, [...(best.get(question.question_id) ?? []), verdict]);
       }
       const asked = Object.values(counts).reduce((sum, one) => sum + one, 0);
+      console.error(`${way}: ${JSON.stringify(counts)}`);
       tallies.push({ way, asked, ...counts, byChance: round(byChance), beyondChance: round(counts.useful - byChance) });
     }
   } finally {

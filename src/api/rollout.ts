@@ -47,6 +47,8 @@ export { actionTokens } from '../rollout/step.js';
 export { noteSecret, redact } from '../secrets/redact.js';
 export { BUILTIN_TOOLS } from '../tools/builtin.js';
 export type { Passage } from '../tools/child/passages.js';
+export { type BuildOptions, buildCorpus } from '../tools/corpusFile/build.js';
+export type { CorpusSeal } from '../tools/corpusFile/seal.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
 export { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';

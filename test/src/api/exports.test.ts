@@ -87,6 +87,11 @@ const calls: Readonly<Record<string, () => unknown>> = {
   openLlamaCpp: () => trajectories,
   isTrajectory: () => trajectories,
   createBuiltinRegistry: () => trajectories,
+  buildCorpus: async () => {
+    writeFileSync(at('text.txt'), 'words');
+    const seal: rollout.CorpusSeal = await rollout.buildCorpus([at('text.txt')], at('text.corpus'));
+    expect(seal.articles).toBe(1);
+  },
   BUILTIN_TOOLS: () => expect(rollout.BUILTIN_TOOLS).toContain('calculator'),
   CATEGORIES: () => expect(rollout.CATEGORIES).toHaveLength(14),
   PROTOCOLS: () => expect(rollout.PROTOCOLS.length).toBeGreaterThan(3),

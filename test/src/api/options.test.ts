@@ -69,6 +69,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'rolloutQuestion: settings': ['stepRetries', (o) => rollout.rolloutQuestion(never, never, o)],
   'rolloutWithoutTools: settings': ['maxChainTokens', (o) => rollout.rolloutWithoutTools(never, never, o)],
   'selectAction: settings': ['rule', (o) => rollout.selectAction([], {}, o)],
+  'buildCorpus: options': ['passageChars', (o) => rollout.buildCorpus([], 'x', o)],
   'createBuiltinRegistry: options': ['searchBackend', (o) => rollout.createBuiltinRegistry(o)],
   'tools.run: context': ['timeoutMs', (o) => new rollout.ToolRegistry().run('x', 'y', o)],
   'TrajectoryStore.open: options': ['onStored', (o) => rollout.TrajectoryStore.open(path.join(folder, 't.jsonl'), o)],
