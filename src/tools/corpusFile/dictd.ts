@@ -5,10 +5,9 @@
  */
 import { createReadStream, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createGunzip } from 'node:zlib';
 import { SparkError } from '../../errors.js';
 import { titleKey } from '../child/titles.js';
-import { badRow, type SourceArticle } from './source.js';
+import { badRow, gunzipped, type SourceArticle } from './source.js';
 
 const DIGITS = new Map(
   [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].map((digit, value) => [digit, value]),
@@ -32,7 +31,7 @@ export async function* dictdArticles(file: string, source: string): AsyncGenerat
   }
   const entries = await readIndex(file, source);
   const raw = createReadStream(data, { highWaterMark: 1 << 20 });
-  const stream = data.endsWith('.dz') ? raw.pipe(createGunzip()) : raw;
+  const stream = data.endsWith('.dz') ? gunzipped(raw) : raw;
   let held: Buffer = Buffer.alloc(0);
   let at = 0;
   let next = 0;

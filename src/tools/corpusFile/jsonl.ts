@@ -1,9 +1,8 @@
 /** Articles of a JSONL file, plain or gzipped: one object a line, read as a stream. */
 import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
 import { SparkError } from '../../errors.js';
-import { badRow, MOST_CHARS, redirectTarget, type SourceArticle } from './source.js';
+import { badRow, gunzipped, MOST_CHARS, redirectTarget, type SourceArticle } from './source.js';
 
 const titles = z.union([z.string(), z.array(z.string())]).transform((one) => (typeof one === 'string' ? [one] : one));
 /** Other keys are left alone, as data sets have many. */
@@ -59,7 +58,7 @@ async function* lines(file: string, source: string): AsyncGenerator<string> {
   let rest = '';
   let number = 1;
   try {
-    for await (const chunk of file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw) {
+    for await (const chunk of file.endsWith('.gz') ? gunzipped(raw) : raw) {
       const parts = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
       rest = parts.pop()!;
       number += parts.length;

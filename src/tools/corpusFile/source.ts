@@ -1,4 +1,6 @@
 /** What every reader of a kind of file gives, and the errors and cleaning they share. */
+import type { Readable } from 'node:stream';
+import { createGunzip, type Gunzip } from 'node:zlib';
 import { SparkError } from '../../errors.js';
 
 /** An article as a file holds it. */
@@ -30,4 +32,11 @@ export function cleaned(text: string): string {
 /** The target of a page that only points at another, as Wikipedia's dumps write it; undefined for any other text. */
 export function redirectTarget(text: string): string | undefined {
   return /^\s*#redirect:?\s*\[\[([^\]#|]+)/i.exec(text.slice(0, 400))?.[1]?.trim();
+}
+
+/** What a gzipped stream holds. A failure to read the file ends it too, which `pipe` alone does not do. */
+export function gunzipped(raw: Readable): Gunzip {
+  const gunzip = createGunzip();
+  raw.on('error', (error) => gunzip.destroy(error));
+  return raw.pipe(gunzip);
 }

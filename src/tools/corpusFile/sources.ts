@@ -1,6 +1,6 @@
 /** Which files a corpus is built from, and the reader of each. */
 import { createHash } from 'node:crypto';
-import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -62,12 +62,14 @@ export async function findSources(paths: readonly string[]): Promise<{ files: So
     const names = found.isDirectory() ? readdirSync(top, { recursive: true, encoding: 'utf8' }).sort() : [''];
     for (const below of names) {
       const file = path.join(top, below);
-      const { size } = statSync(file);
-      if (!statSync(file).isFile() || seen.has(file)) continue;
+      const entry = statSync(file, { throwIfNoEntry: false });
+      if (entry?.isFile() !== true || seen.has(file)) continue;
+      // The text of a dictionary whose index is in the same folder.
+      if (below !== '' && PART.test(file) && existsSync(file.replace(PART, '.index'))) continue;
       seen.add(file);
       const name = below === '' ? path.basename(file) : below;
       const reader = await readerOf(file);
-      if (typeof reader !== 'string') files.push({ file, name, bytes: size, articles: () => reader(file, name) });
+      if (typeof reader !== 'string') files.push({ file, name, bytes: entry.size, articles: () => reader(file, name) });
       else if (below !== '') skipped.push({ name, why: reader });
       else throw new SparkError('unsupported_file', `${file}: ${reader}`);
     }

@@ -73,11 +73,12 @@ describe('what a corpus is built from', () => {
     writeFileSync(path.join(notes, 'a.md'), '---\naliases: [Ay]\n---\n# The *A*\n\nSee [the **b**](b.md).\n');
     writeFileSync(path.join(notes, 'deep', 'plain_words.txt'), 'Plain.\r\n');
     writeFileSync(path.join(notes, 'page.html'), '<p>');
+    writeDictionary(path.join(notes, 'deep', 'words'), [[['yak'], 'A hairy ox.\n']]);
     writeFileSync(path.join(notes, 'wiki.zim'), 'ZIM\u0004rest');
     const file = out();
     const { skipped } = await buildCorpus([notes], file);
     expect(contents(file)).toEqual({
-      articles: { 'The *A*': 'See the b.', 'plain words': 'Plain.' },
+      articles: { 'The *A*': 'See the b.', 'plain words': 'Plain.', yak: 'A hairy ox.' },
       names: { ay: 'The *A*' },
     });
     expect(skipped).toEqual([
