@@ -51,6 +51,8 @@ export { defineTool, type ToolDefinition } from '../tools/defineTool.js';
 export type { McpAction, McpListing } from '../tools/mcp/listing.js';
 export { type McpOptions, type McpTools, openMcp } from '../tools/mcp/mcp.js';
 export type { McpServerOptions } from '../tools/mcp/settings.js';
+export { type BuildOptions, buildCorpus } from '../tools/corpusFile/build.js';
+export type { CorpusSeal } from '../tools/corpusFile/seal.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
 export { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';

@@ -78,6 +78,11 @@ const toolsSchema = z.strictObject({
   mcp: mcpSettings.default([]),
   timeoutMs: positive.default(10_000),
   maxObservationChars: positive.default(400),
+  /**
+   * What `encyclopedia` and `search` know: a file that `corpus build` made, or a folder of .jsonl articles; null: the small corpus
+   * of the package, made for `mini`.
+   */
+  corpus: z.string().min(1).nullable().default(null),
 });
 
 const rolloutSchema = z.strictObject({

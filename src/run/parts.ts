@@ -216,8 +216,9 @@ export async function listActions(
 }
 
 /** Starts no process; the first call does. */
-function openTools(config: Config, mcp: McpTools | null = null): ToolRegistry {
-  const registry = createBuiltinRegistry({ tools: config.tools.enabled });
+export function openTools(config: Config, mcp: McpTools | null = null): ToolRegistry {
+  const { enabled, corpus } = config.tools;
+  const registry = createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
   if (mcp === null) return registry;
   for (const tool of mcp.tools) registry.registerHosted(tool);
   return registry.own(mcp);

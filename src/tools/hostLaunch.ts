@@ -30,7 +30,7 @@ const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
   logic: ['z3-solver'],
   math: ['mathjs', 'nerdamer-prime', 'simple-statistics', 'cephes'],
   chemistry: ['openchemlib'],
-  corpus: ['minisearch'],
+  corpus: ['minisearch', 'node-sqlite3-wasm'],
 };
 
 const HEAP_MB: Readonly<Record<HostKind, number>> = {
@@ -52,18 +52,19 @@ let wrapper: readonly string[] | undefined;
 
 /**
  * `mode` is the child's first argument; with `snapshot` it writes Python's snapshot instead of answering calls. `tools`:
- * those of its kind that it makes images for; absent: all.
+ * those of its kind that it makes images for; absent: all. `reads`: files it may read beside its libraries.
  */
 export async function planLaunch(
   kind: HostKind,
   mode: HostKind | 'snapshot' = kind,
   tools?: readonly string[],
+  reads: readonly string[] = [],
 ): Promise<LaunchPlan> {
   const folder = await childrensFolder();
   const [command, ...args] = [
     ...launcher(),
     process.execPath,
-    ...permissionFlags(kind, folder),
+    ...permissionFlags(kind, folder, reads),
     '--no-warnings',
     '--disallow-code-generation-from-strings',
     '--experimental-vm-modules',
@@ -94,8 +95,12 @@ export function isolation(): Isolation {
   };
 }
 
-function permissionFlags(kind: HostKind, folder: string): string[] {
-  const readable = new Set([join(folder, '*'), ...PACKAGES[kind].map((name) => join(modulesFolder(name), '*'))]);
+function permissionFlags(kind: HostKind, folder: string, reads: readonly string[]): string[] {
+  const readable = new Set([
+    join(folder, '*'),
+    ...PACKAGES[kind].map((name) => join(modulesFolder(name), '*')),
+    ...reads,
+  ]);
   return [
     permissionFlag(process.versions.node),
     ...[...readable].map((path) => `--allow-fs-read=${path}`),

@@ -1,9 +1,10 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
+import path from 'node:path';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
-import { corpusPayload } from './corpus.js';
+import { corpusPayload, isCorpusFile } from './corpus.js';
 import { ToolHost } from './host.js';
 import { hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
@@ -193,7 +194,7 @@ export interface BuiltinOptions {
   readonly tools?: readonly string[];
   /** Most calls at once for each kind of child, a process each, default 1; further calls wait. Python has one in reserve. */
   readonly processes?: number;
-  /** Folder of .jsonl articles for `encyclopedia` and `search`; default: the corpus of the package. */
+  /** For `encyclopedia` and `search`: a file of `corpus build`, or a folder of .jsonl articles; default: the package's. */
   readonly corpus?: string;
   /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
@@ -221,6 +222,13 @@ const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
 
+/** The path of a corpus file as Node's permission model takes it, to which some characters are not part of a name. */
+function readable(corpus: string): string {
+  const file = path.resolve(corpus);
+  if (!/[*,]/.test(file)) return file;
+  throw new SparkError('invalid_config', `expected the path of a corpus without "*" and ",", got ${file}; rename it`);
+}
+
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
@@ -246,6 +254,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
         tools: BUILTIN_TOOLS.filter((name) => wanted.has(name) && builtinTool(name)!.host === kind),
         size,
         ...(payload === undefined ? {} : { payload }),
+        ...(kind === 'corpus' && isCorpusFile(options.corpus) ? { reads: [readable(options.corpus)] } : {}),
         retireAfter: RETIRE_AFTER[kind],
         mayDecline: kind === 'python',
         startTimeoutMs: START_TIMEOUT_MS,

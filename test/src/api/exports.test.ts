@@ -103,6 +103,11 @@ const calls: Readonly<Record<string, () => unknown>> = {
     const result = await registry.run('s_say', 'hello', { timeoutMs: 20_000, maxObservationChars: 80 });
     expect(result).toMatchObject({ ok: true, observation: expect.stringMatching(/^hello/) });
   },
+  buildCorpus: async () => {
+    writeFileSync(at('text.txt'), 'words');
+    const seal: rollout.CorpusSeal = await rollout.buildCorpus([at('text.txt')], at('text.corpus'));
+    expect(seal.articles).toBe(1);
+  },
   BUILTIN_TOOLS: () => expect(rollout.BUILTIN_TOOLS).toContain('calculator'),
   CATEGORIES: () => expect(rollout.CATEGORIES).toHaveLength(14),
   PROTOCOLS: () => expect(rollout.PROTOCOLS.length).toBeGreaterThan(3),
