@@ -61,10 +61,10 @@ export class RemoteSequence implements WeighingSequence {
     return { tokens: this.#tokens.slice(before), text, finish };
   }
 
-  choose(options: Options, sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<number> {
+  async choose(options: Options, sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<number> {
+    checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
+    const { signal, ...rest } = sampling;
     return this.#exclusively((written) => {
-      checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
-      const { signal, ...rest } = sampling;
       const call = { op: 'choose', options, sampling: rest, ...this.#state() } as const;
       return this.#model.call<'choose'>(call, signal, written);
     });
