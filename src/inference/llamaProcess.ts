@@ -157,8 +157,8 @@ function start(file: string, pool: number): ChildProcess {
     execArgv: [],
     env: {
       ...withoutSecrets(process.env),
-      // llama.cpp's calls run on libuv's pool. Where they change threads they change cores, and then they are slow: one
-      // thread made decoding twice as fast as four (SmolLM2, two cores).
+      // llama.cpp's calls run on libuv's pool. Where they change threads they change cores, and then they are slow: with one
+      // thread SmolLM2 decodes 1.6 times as fast on two cores (bench/decoding.ts).
       UV_THREADPOOL_SIZE: String(pool),
       // Otherwise ggml starts a debugger on an abort, for a backtrace that nobody reads.
       GGML_NO_BACKTRACE: '1',
