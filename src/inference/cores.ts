@@ -7,8 +7,8 @@ import path from 'node:path';
  * The processors of its affinity, at most those that its container's quota pays for: a thread beyond it makes all of
  * them wait for the next period. Node's own count has no quota before libuv 1.49.
  */
-export function usableCores(): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.ceil(cpuQuota())));
+export function usableCores(quota = cpuQuota()): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.ceil(quota)));
 }
 
 /**

@@ -43,7 +43,9 @@ describe('the processors of a container', () => {
   });
 
   it('are at least one, and never more than the affinity has', () => {
-    expect(usableCores()).toBeGreaterThanOrEqual(1);
-    expect(usableCores()).toBeLessThanOrEqual(availableParallelism());
+    const cores = availableParallelism();
+    expect([0.5, 1, 1e9, Number.POSITIVE_INFINITY].map(usableCores)).toEqual([1, 1, cores, cores]);
+    expect(usableCores(1.5)).toBe(Math.min(2, cores));
+    expect(usableCores()).toBe(usableCores(cpuQuota()));
   });
 });

@@ -4,9 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { LoadOptions } from '../../../src/inference/llamaMessages.js';
 import { LoadedModel } from '../../../src/inference/llamaModel.js';
+import { LlamaProcess } from '../../../src/inference/llamaProcess.js';
 import { RemoteModel } from '../../../src/inference/remoteModel.js';
 import { RemoteSequence } from '../../../src/inference/remoteSequence.js';
 import { endsTheRun } from '../../../src/rollout/ask.js';
@@ -27,8 +28,12 @@ const TOKENS = [5, 6, 7, 8, 9, 10];
 const DRAWN = { temperature: 0.8, seed: 3, stop: [], maxTokens: 8 };
 const never = new AbortController().signal;
 
-const sequenceOf = async (model: RemoteModel) =>
-  new RemoteSequence(model, await model.open(), OPTIONS.contextSize, () => undefined);
+/** Disposed of when the test ends, also when it fails: the next test would wait for its place. */
+async function sequenceOf(model: RemoteModel): Promise<RemoteSequence> {
+  const sequence = new RemoteSequence(model, await model.open(), OPTIONS.contextSize, () => undefined);
+  onTestFinished(() => sequence.dispose());
+  return sequence;
+}
 
 describe('a model in a process of its own', () => {
   let model: RemoteModel;
@@ -57,6 +62,12 @@ describe('a model in a process of its own', () => {
     expect(await remote.generate(DRAWN)).toEqual(await local.generate(DRAWN));
     expect(remote.tokens).toEqual(local.tokens);
     expect(remote.tokens.slice(0, 5)).toEqual([...TOKENS.slice(0, 4), 20]);
+    // It fails at the end of the context, and keeps what was written until there.
+    const whole = { ...DRAWN, maxTokens: 100 };
+    const ends = await Promise.allSettled([remote.generate(whole), local.generate(whole)]);
+    for (const end of ends) expect(end).toMatchObject({ reason: { code: 'context_overflow' } });
+    expect(remote.tokens).toHaveLength(OPTIONS.contextSize);
+    expect(remote.tokens).toEqual(local.tokens);
     for (const sequence of [local, remote]) sequence.dispose();
     const call = { tokens: TOKENS, quick: false };
     expect(await model.call<'logprobs'>({ op: 'logprobs', ...call })).toEqual(await here.logprobs(call, never));
@@ -103,6 +114,20 @@ describe('a model in a process of its own', () => {
     await model.unload();
     model = await RemoteModel.load(OPTIONS, 1, undefined);
     expect(model.pid).toBe(pid);
+  });
+
+  it('leaves its process alone when another file is opened, and that one’s ends when nobody wants it', async () => {
+    const other = await LlamaProcess.take(path.resolve('test/fixtures/parity.gguf'), 1);
+    expect(other.pid).not.toBe(model.pid);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    other.give(path.resolve('test/fixtures/parity.gguf'));
+    vi.advanceTimersByTime(4000);
+    expect(await LlamaProcess.take('another.gguf', 1)).toBe(other);
+    other.give('another.gguf');
+    vi.advanceTimersByTime(6000);
+    vi.useRealTimers();
+    await vi.waitFor(() => expect(isAlive(other.pid!)).toBe(false), { timeout: 60_000 });
+    expect(isAlive(model.pid!)).toBe(true);
   });
 
   it.runIf(process.platform === 'linux')('has a pool of one thread for each context, and no secret', () => {
