@@ -1,16 +1,34 @@
 /** What goes into a corpus file and what is refused; that a build is whole or nothing, and equal each time. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { takeLock } from '../../../../src/lockFile.js';
 import { openDatabase } from '../../../../src/tools/child/corpusDatabase.js';
 import { buildCorpus } from '../../../../src/tools/corpusFile/build.js';
-import { readSeal, verifySeal } from '../../../../src/tools/corpusFile/seal.js';
+import { readSeal, refuseLongSeal, verifySeal, writeSeal } from '../../../../src/tools/corpusFile/seal.js';
 import { passagesOf } from '../../../../src/tools/corpusFile/split.js';
 import { printable } from '../../../../src/tools/observation.js';
 import { ARTICLES, folderOfTests, writeDictionary, writeJsonl, writeWikipedia } from './articles.js';
 
 const folder = folderOfTests();
 const at = (name: string) => path.join(folder, name);
+/** What a lock of this process says. */
+function heldLock(file: string): object {
+  const lock = takeLock(`${file}.building`);
+  const holder = JSON.parse(readFileSync(`${file}.building`, 'utf8')) as object;
+  if ('release' in lock) lock.release();
+  return holder;
+}
+
 let made = 0;
 const out = () => at(`made-${++made}.corpus`);
 
@@ -75,6 +93,7 @@ describe('what a corpus is built from', () => {
     writeFileSync(path.join(notes, 'page.html'), '<p>');
     writeDictionary(path.join(notes, 'deep', 'words'), [[['yak'], 'A hairy ox.\n']]);
     writeFileSync(path.join(notes, 'wiki.zim'), 'ZIM\u0004rest');
+    symlinkSync('deep', path.join(notes, 'linked'));
     const file = out();
     const { skipped } = await buildCorpus([notes], file);
     expect(contents(file)).toEqual({
@@ -82,6 +101,7 @@ describe('what a corpus is built from', () => {
       names: { ay: 'The *A*' },
     });
     expect(skipped).toEqual([
+      { name: 'linked', why: expect.stringContaining('name that') },
       { name: 'page.html', why: expect.stringContaining('pandoc') },
       { name: 'wiki.zim', why: expect.stringContaining('zimdump') },
     ]);
@@ -91,6 +111,10 @@ describe('what a corpus is built from', () => {
 describe('what is refused', () => {
   it.each([
     ['row.jsonl', '{"title": "A", "text": "a"}\n{"text": "b"}\n', 'invalid_file', /row\.jsonl: line 2.*title/],
+    ['bare.jsonl', '{"title": "A"}\n', 'invalid_file', /bare\.jsonl: line 1.*"text" or a "redirect"/],
+    ['untitled.jsonl', '{"title": " \\u0007", "text": "a"}\n', 'invalid_file', /title: is empty/],
+    ['list.jsonl', '[\n{"title": "A"}]', 'unsupported_file', /jq/],
+    ['pointer.jsonl', 'version https://git-lfs.github.com/spec/v1\n', 'invalid_file', /git lfs pull/],
     ['cut.jsonl', '{"title": "A", "te', 'invalid_file', /cut\.jsonl: line 1.*JSON/],
     ['bytes.jsonl', Buffer.from([0x7b, 0xff, 0xfe, 0x0a]), 'invalid_file', /UTF-8/],
     ['bad.parquet', 'PAR1 and no more', 'invalid_file', /bad\.parquet.*Parquet/],
@@ -126,11 +150,16 @@ describe('what is refused', () => {
       message: expect.stringMatching(/--overwrite/),
     });
     await expect(buildCorpus([source], at('no/x.corpus'))).rejects.toMatchObject({ code: 'io_error' });
+    await expect(buildCorpus([source], folder, { overwrite: true })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/is a folder/),
+    });
     await expect(buildCorpus([at('nowhere')], out())).rejects.toMatchObject({ code: 'io_error' });
     await expect(buildCorpus([source], out(), { passageChars: 5 })).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(buildCorpus([source], out(), { overlapChars: 400 })).rejects.toMatchObject({
       code: 'invalid_argument',
     });
+    expect((await buildCorpus([source], out(), { passageChars: 120 })).settings.overlapChars).toBe(60);
   });
 
   it('a build that is interrupted leaves nothing, and the next one clears what a killed one left', async () => {
@@ -139,11 +168,40 @@ describe('what is refused', () => {
     await expect(buildCorpus([source], file, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'interrupted',
     });
+    writeFileSync(`${file}.partial`, 'left by a kill');
+    mkdirSync(`${file}.partial.lock`);
     // No process has this number: it is above the largest.
-    writeFileSync(`${file}.99999999.partial`, 'left by a kill');
-    mkdirSync(`${file}.99999999.partial.lock`);
+    writeFileSync(`${file}.building`, JSON.stringify({ ...heldLock(file), pid: 99999999 }));
     await buildCorpus([source], file);
-    expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([]);
+    const left = readdirSync(folder).filter((name) => name.startsWith(path.basename(file)));
+    expect(left).toEqual([path.basename(file)]);
+  });
+
+  it('is interrupted while it reads and while it hashes, which is no failure of the disk; more files than a seal holds are refused', async () => {
+    const source = writeJsonl(
+      at('i.jsonl'),
+      Array.from({ length: 1000 }, () => ARTICLES[0]!),
+    );
+    const controller = new AbortController();
+    const interrupted = expect.objectContaining({ code: 'interrupted' });
+    await expect(
+      buildCorpus([source], out(), { signal: controller.signal, onProgress: () => controller.abort() }),
+    ).rejects.toEqual(interrupted);
+    const file = out();
+    const seal = await buildCorpus([source], file);
+    await expect(verifySeal(file, AbortSignal.abort())).rejects.toEqual(interrupted);
+    await expect(writeSeal(file, seal, AbortSignal.abort())).rejects.toEqual(interrupted);
+    const files = Array.from({ length: 500_000 }, () => ({ name: 'n' }));
+    expect(() => refuseLongSeal(files, [])).toThrow(/join them/);
+  });
+
+  it('is refused while another one writes the same file', async () => {
+    const source = writeJsonl(at('j.jsonl'));
+    const file = out();
+    const both = await Promise.allSettled([buildCorpus([source], file), buildCorpus([source], file)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'run_locked' } });
+    await expect(verifySeal(file)).resolves.toMatchObject({ articles: 6 });
   });
 });
 
@@ -183,6 +241,7 @@ describe('the seal', () => {
       });
     }
     expect(() => readSeal(at('none.corpus'))).toThrow(/corpus build/);
+    expect(() => readSeal(folder)).toThrow(/a folder/);
     truncateSync(file, 4);
     expect(() => readSeal(file)).toThrow(/seal/);
     expect(existsSync(`${file}.lock`)).toBe(false);

@@ -102,6 +102,8 @@ describe('spark-rl corpus', () => {
     expect(asked.json()).toEqual({ ok: true, observation: expect.stringMatching(/^Boron: /) });
     const none = await runHere(['corpus', 'search', 'zzqq', '--corpus', out]);
     expect([none.code, none.stdout]).toEqual([1, expect.stringContaining('nothing relevant')]);
+    const empty = await runHere(['corpus', 'search', 'x', '--corpus', path.join(folder, 'nowhere')]);
+    expect([empty.code, empty.stderr]).toEqual([1, expect.stringMatching(/io_error.*folder of .jsonl/)]);
   });
 
   it.each([
