@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -213,6 +214,7 @@ describe('the seal', () => {
     await buildCorpus([source], files[1]);
     const other = await buildCorpus([source], files[2], { passageChars: 100, overlapChars: 0 });
     expect(readFileSync(files[0]).equals(readFileSync(files[1]))).toBe(true);
+    expect(statSync(files[0]).mode).toBe(statSync(source).mode);
     expect(other.database).not.toBe(first.database);
     expect(readSeal(files[0])).toEqual(first);
     expect(first.sources).toEqual([

@@ -106,6 +106,23 @@ describe('spark-rl corpus', () => {
     expect([empty.code, empty.stderr]).toEqual([1, expect.stringMatching(/io_error.*folder of .jsonl/)]);
   });
 
+  it('does not say that a build goes on which begins anew', async () => {
+    // As soon as the command listens for it.
+    const interrupt = (name: string | symbol) =>
+      name === 'SIGINT' && queueMicrotask(() => process.emit('SIGINT', 'SIGINT'));
+    process.on('newListener', interrupt);
+    const done = await runHere([
+      'corpus',
+      'build',
+      path.join(folder, 'a.jsonl'),
+      '--out',
+      path.join(folder, 'i.corpus'),
+    ]);
+    process.off('newListener', interrupt);
+    expect(done.stderr).toMatch(/stopping \(again.*error \[interrupted\].*begins anew/s);
+    expect(done.stderr).not.toMatch(/go on|saving/);
+  });
+
   it.each([
     [['build', 'x.jsonl'], 'corpus build expects --out FILE'],
     [['build', '--out', 'x'], 'corpus build expects files or folders'],
