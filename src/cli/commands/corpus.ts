@@ -135,7 +135,7 @@ function told(
 ): string {
   const left = [
     ...(emptyArticles === 0 ? [] : [`${emptyArticles} articles without text`]),
-    ...(danglingRedirects === 0 ? [] : [`${danglingRedirects} redirects to titles that are not there`]),
+    ...(danglingRedirects === 0 ? [] : [`${danglingRedirects} redirects to titles that no article has`]),
     ...skipped.map(({ name, why }) => `${name}: ${why}`),
   ];
   return [
