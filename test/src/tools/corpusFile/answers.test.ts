@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { candidates } from '../../../../src/tools/child/corpusCandidates.js';
 import { openForReading } from '../../../../src/tools/child/corpusDatabase.js';
 import { createCorpusFileTools } from '../../../../src/tools/child/corpusFileTools.js';
+import { excerpt } from '../../../../src/tools/child/excerpt.js';
 import { asked, titleReadings } from '../../../../src/tools/child/queryText.js';
 import { sentences } from '../../../../src/tools/child/sentences.js';
 import { buildCorpus } from '../../../../src/tools/corpusFile/build.js';
@@ -122,6 +123,11 @@ describe('search', () => {
 });
 
 describe('reading', () => {
+  it('an excerpt without what a terminal would obey', () => {
+    const text = 'a\u001b[31m b';
+    expect(excerpt({ title: '', text, sentences: [text], holds: [new Set()] }, new Map(), 40)).not.toContain('\u001b');
+  });
+
   it('a query without wrapping, operators and quotes', () => {
     expect(asked('```\nsearch(query="what is “x”?")\n```', 'search')).not.toContain('```');
     expect(asked('site:a.org NOT x', 'search')).toBe('x');

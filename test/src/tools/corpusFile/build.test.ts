@@ -11,10 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { takeLock } from '../../../../src/lockFile.js';
 import { openDatabase } from '../../../../src/tools/child/corpusDatabase.js';
 import { buildCorpus } from '../../../../src/tools/corpusFile/build.js';
+import { dictdArticles } from '../../../../src/tools/corpusFile/dictd.js';
 import { readSeal, refuseLongSeal, verifySeal, writeSeal } from '../../../../src/tools/corpusFile/seal.js';
 import { passagesOf } from '../../../../src/tools/corpusFile/split.js';
 import { printable } from '../../../../src/tools/observation.js';
@@ -62,11 +64,29 @@ describe('what a corpus is built from', () => {
     }
   });
 
+  it('each file once, and no other name that is none or the title itself', async () => {
+    const rows = [
+      { title: 'R', text: 'x', aliases: ['r', '???'] },
+      { title: 'r!', redirect: 'R' },
+      { title: '?', redirect: 'R' },
+    ];
+    const source = writeJsonl(at('own.jsonl'), rows);
+    const file = out();
+    const seal = await buildCorpus([source, source], file);
+    expect(seal).toMatchObject({ articles: 1, aliases: 0, danglingRedirects: 0, sources: [{ name: 'own.jsonl' }] });
+    expect(seal.sources).toHaveLength(1);
+  });
+
   it('Parquet as Hugging Face ships Wikipedia, in several row groups', async () => {
     const rows = Array.from({ length: 5 }, (_, index) => ({ title: `Title ${index}`, text: `text number ${index}` }));
     const file = out();
     expect(await buildCorpus([writeWikipedia(at('wiki.parquet'), rows)], file)).toMatchObject({ articles: 5 });
     expect(contents(file).articles).toEqual(Object.fromEntries(rows.map(({ title, text }) => [title, text])));
+    const untitled = writeWikipedia(at('untitled.parquet'), [...rows, { title: ' ', text: 'x' }]);
+    await expect(buildCorpus([untitled], out())).rejects.toThrow(/untitled.parquet: row 6: .*title: is empty/);
+    const other = at('other.parquet');
+    writeFileSync(other, Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'title', data: ['A'] }] })));
+    await expect(buildCorpus([other], out())).rejects.toThrow(/none named text among title; rename/);
   });
 
   it('a dictionary of dictd: the entry’s own spelling, synonyms, joined lines, no notes of its own', async () => {
@@ -84,6 +104,18 @@ describe('what a corpus is built from', () => {
       },
       names: { ni: 'Nickel' },
     });
+  });
+
+  it('a dictionary of several MiB, whose entries lie in another order than its index and across the parts that are read', async () => {
+    const entries = Array.from({ length: 30 }, (_, n): [string[], string] => [
+      [`w${n}`],
+      `${n} ${'x'.repeat(99_000)}\n`,
+    ]);
+    const read: string[] = [];
+    for await (const { title, text } of dictdArticles(writeDictionary(at('long'), entries), 'long')) {
+      read.push(`${title} ${text}\n`);
+    }
+    expect(read.join('') === entries.map(([[word], text]) => `${word} ${text}`).join('')).toBe(true);
   });
 
   it('Markdown and text of a folder; other files are skipped and said', async () => {
@@ -263,6 +295,14 @@ describe('passages', () => {
     expect(Math.max(...cut.map(({ length }) => length))).toBeLessThanOrEqual(100);
     const [first, second] = passagesOf(words, { passageChars: 100, overlapChars: 40 });
     expect(first!.endsWith(second!.split('. ')[0]!.trim()) || first!.includes(second!.split('. ')[0]!)).toBe(true);
+  });
+
+  it('do not begin with all of the one before', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((letter) => `${letter.repeat(30)}.`);
+    expect(passagesOf(`${a}\n\n${b} ${c} ${b}`, { passageChars: 100, overlapChars: 40 })).toEqual([
+      a,
+      `${b} ${c} ${b}`,
+    ]);
   });
 
   it('cut a word without end, and never between two halves of a character', () => {
