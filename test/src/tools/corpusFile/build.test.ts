@@ -17,7 +17,15 @@ import { takeLock } from '../../../../src/lockFile.js';
 import { openDatabase } from '../../../../src/tools/child/corpusDatabase.js';
 import { buildCorpus } from '../../../../src/tools/corpusFile/build.js';
 import { dictdArticles } from '../../../../src/tools/corpusFile/dictd.js';
-import { readSeal, refuseLongSeal, verifySeal, writeSeal } from '../../../../src/tools/corpusFile/seal.js';
+import { jsonlArticles } from '../../../../src/tools/corpusFile/jsonl.js';
+import {
+  readSeal,
+  refuseLongSeal,
+  type SealContent,
+  verifySeal,
+  writeSeal,
+} from '../../../../src/tools/corpusFile/seal.js';
+import { cleaned } from '../../../../src/tools/corpusFile/source.js';
 import { passagesOf } from '../../../../src/tools/corpusFile/split.js';
 import { printable } from '../../../../src/tools/observation.js';
 import { ARTICLES, folderOfTests, writeDictionary, writeJsonl, writeWikipedia } from './articles.js';
@@ -121,7 +129,10 @@ describe('what a corpus is built from', () => {
   it('Markdown and text of a folder; other files are skipped and said', async () => {
     const notes = at('notes');
     mkdirSync(path.join(notes, 'deep'), { recursive: true });
-    writeFileSync(path.join(notes, 'a.md'), '---\naliases: [Ay]\n---\n# The *A*\n\nSee [the **b**](b.md).\n');
+    writeFileSync(
+      path.join(notes, 'a.md'),
+      '---\ntitle: " "\naliases: [Ay]\n---\n# The *A*\n\nSee [the **b**](b.md).\n',
+    );
     writeFileSync(path.join(notes, 'deep', 'plain_words.txt'), 'Plain.\r\n');
     writeFileSync(path.join(notes, 'page.html'), '<p>');
     writeDictionary(path.join(notes, 'deep', 'words'), [[['yak'], 'A hairy ox.\n']]);
@@ -183,6 +194,7 @@ describe('what is refused', () => {
       message: expect.stringMatching(/--overwrite/),
     });
     await expect(buildCorpus([source], at('no/x.corpus'))).rejects.toMatchObject({ code: 'io_error' });
+    await expect(buildCorpus([source], source, { overwrite: true })).rejects.toThrow(/among the files to read/);
     await expect(buildCorpus([source], folder, { overwrite: true })).rejects.toMatchObject({
       code: 'invalid_argument',
       message: expect.stringMatching(/is a folder/),
@@ -256,7 +268,8 @@ describe('the seal', () => {
 
   it('refuses what is cut, changed, another file or of a later version', async () => {
     const file = out();
-    const { bytes } = await buildCorpus([writeJsonl(at('e.jsonl'))], file);
+    const seal = await buildCorpus([writeJsonl(at('e.jsonl'))], file);
+    const { bytes } = seal;
     const whole = readFileSync(file);
     const refused = async (change: (copy: Buffer) => Buffer, code = 'invalid_file') => {
       const copy = at('changed.corpus');
@@ -268,6 +281,11 @@ describe('the seal', () => {
     await refused((copy) => copy.subarray(0, bytes));
     await refused((copy) => copy.subarray(8192));
     await refused(() => Buffer.alloc(0));
+    await refused((copy) => Buffer.concat([copy.subarray(0, bytes), Buffer.alloc(8), copy.subarray(bytes)]));
+    const later = at('later.corpus');
+    writeFileSync(later, whole.subarray(0, bytes));
+    await writeSeal(later, { ...seal, version: 2 } as object as SealContent, undefined);
+    await expect(verifySeal(later)).rejects.toMatchObject({ code: 'unsupported_file' });
     for (const place of [100, bytes >> 1, bytes + 20, whole.length - 20]) {
       await refused((copy) => {
         copy[place]! ^= 1;
@@ -279,6 +297,17 @@ describe('the seal', () => {
     truncateSync(file, 4);
     expect(() => readSeal(file)).toThrow(/seal/);
     expect(existsSync(`${file}.lock`)).toBe(false);
+  });
+});
+
+describe('reading', () => {
+  it('leaves no half characters and no controls', () => {
+    expect(cleaned('a\ud800\u0000\r\nb')).toBe('a\ufffd \nb');
+  });
+
+  it('ends with the failure of what is unpacked', async () => {
+    mkdirSync(at('folder.jsonl.gz'));
+    await expect(jsonlArticles(at('folder.jsonl.gz'), 'it').next()).rejects.toThrow(/it: .*EISDIR/);
   });
 });
 
