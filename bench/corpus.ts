@@ -25,7 +25,7 @@ import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../src/random.js';
-import { readSeal } from '../src/tools/corpusFile/seal.js';
+import { verifySeal } from '../src/tools/corpusFile/seal.js';
 import { createBuiltinRegistry } from '../src/tools/registry.js';
 import { commit, describeMachine } from './harness/machine.js';
 
@@ -171,8 +171,7 @@ try {
   await build(one, small);
   await writeSource(source, passages);
   const built = await build(source, out);
-  const seal = readSeal(out);
-  readFileSync(out, { flag: 'r' }).length;
+  const seal = await verifySeal(out);
   const base = Math.min(await openMs(small), await openMs(small));
   const opened = Math.min(await openMs(out), await openMs(out)) - base;
   const { rows, childMb } = await answers(out);

@@ -66,11 +66,11 @@ else {
   process.exit(2);
 }
 
-/** WordNet first, whose articles are short and of today; the dictionary of 1913 after it. */
+/** In the order in which they were measured, any other after them. It decides which of two articles of one title comes first. */
 async function build(folder: string, out: string): Promise<void> {
-  const order = ['wn', 'foldoc', 'elements', 'gcide'];
+  const order = ['foldoc', 'elements', 'gcide', 'wn'];
   const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.index'));
-  const rank = (name: string) => (order.indexOf(path.basename(name, '.index')) + order.length) % (order.length + 1);
+  const rank = (name: string) => (order.indexOf(path.basename(name, '.index')) + order.length + 1) % (order.length + 1);
   const files = found.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).map((name) => path.join(folder, name));
   mkdirSync(path.dirname(path.resolve(out)), { recursive: true });
   const seal = await buildCorpus(files, out, { overwrite: true, onProgress: (message) => console.error(message) });
@@ -93,6 +93,7 @@ interface Tally {
 async function measure(corpus: string | undefined): Promise<void> {
   const all = await loadQuestions(path.resolve(process.env.SPARK_SHARED ?? '../shared', 'data/mmlu-pro/dev-700.jsonl'));
   const limit = flags.limit === undefined ? all.length : Number(flags.limit);
+  if (!Number.isInteger(limit) || limit < 1) throw new Error(`--limit: expected a count above 0, got ${flags.limit}`);
   const questions = seededOrder(all.length, 1)
     .slice(0, limit)
     .map((index) => all[index]!);

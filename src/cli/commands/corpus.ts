@@ -1,5 +1,6 @@
 /** `spark-rl corpus`: builds the corpus of `encyclopedia` and `search` from files, looks into one, and asks it. */
 import { SparkError } from '../../errors.js';
+import { corpusPayload } from '../../tools/corpus.js';
 import { buildCorpus } from '../../tools/corpusFile/build.js';
 import { type CorpusSeal, readSeal, verifySeal } from '../../tools/corpusFile/seal.js';
 import { createBuiltinRegistry } from '../../tools/registry.js';
@@ -27,10 +28,16 @@ export default defineCommand({
   options: {
     out: { type: 'string', describe: 'build: the corpus file to write' },
     'passage-chars': { type: 'number', describe: 'build: most characters of a passage (default 600)' },
-    overlap: { type: 'number', describe: 'build: characters a passage repeats of the one before (default 100)' },
+    overlap: {
+      type: 'number',
+      describe: 'build: characters a passage repeats of the one before, at most half of it (default 100)',
+    },
     overwrite: { type: 'boolean', describe: 'build: replace a file that is there' },
     verify: { type: 'boolean', describe: 'info: read all of the file and compare its hash' },
-    corpus: { type: 'string', describe: 'search: the corpus file (default: the package’s own small corpus)' },
+    corpus: {
+      type: 'string',
+      describe: 'search: the corpus file, or a folder of articles (default: the package’s own)',
+    },
     tool: {
       choices: ['search', 'encyclopedia'] as const,
       describe: 'search: which of the tools answers (default search)',
@@ -43,6 +50,8 @@ export default defineCommand({
     ['$0 corpus search "difference between tariff and quota" --corpus dict.corpus', 'what a rollout would be shown'],
     ['$0 generate --run my --set tools.corpus=dict.corpus', 'rollouts over it'],
   ],
+  // A database that is not finished is worth nothing, and a build takes minutes.
+  resumes: false,
   async run({ action, what = [], ...args }, context) {
     refuseOthers(action, args);
     if (what.length === 0) {
@@ -98,7 +107,8 @@ async function ask(
   if (!Number.isInteger(chars) || chars < 40) {
     throw new SparkError('invalid_argument', `--chars: expected 40 or more characters, got ${chars}`);
   }
-  if (corpus !== undefined) readSeal(corpus);
+  // So that a file or folder that is no corpus is said before a child is started.
+  await corpusPayload(corpus);
   const registry = createBuiltinRegistry({ tools: [tool], ...(corpus === undefined ? {} : { corpus }) });
   try {
     const result = await registry.run(tool, query, { timeoutMs: 60_000, maxObservationChars: chars, signal });
@@ -125,7 +135,7 @@ function told(
 ): string {
   const left = [
     ...(emptyArticles === 0 ? [] : [`${emptyArticles} articles without text`]),
-    ...(danglingRedirects === 0 ? [] : [`${danglingRedirects} redirects to titles that are not there`]),
+    ...(danglingRedirects === 0 ? [] : [`${danglingRedirects} redirects to titles that no article has`]),
     ...skipped.map(({ name, why }) => `${name}: ${why}`),
   ];
   return [

@@ -112,19 +112,17 @@ class CorpusFile {
   }
 
   /**
-   * The articles with that title or other name, titles first, then in the order of the files. Capitals count where there are
-   * some after the first letter: `IT` is not `it`, but `Pain` is `pain`.
+   * The articles with that title or other name: titles first, of these the ones spelled just so (`IT` is not `it`), then in
+   * the order of the files.
    */
   #articles(title: string): Article[] {
     const key = titleKey(title);
     if (key === '') return [];
-    const rows = this.#database.all(
-      'select t.article as id, a.title, t.other from titles t join articles a on a.id = t.article where t.key = ? order by t.other, t.article limit 8',
-      [key],
+    return this.#database.all(
+      'select t.article as id, a.title, t.other from titles t join articles a on a.id = t.article where t.key = ? ' +
+        'order by t.other, a.title <> ?, t.article limit 8',
+      [key, title],
     ) as unknown as Article[];
-    return rows.sort(
-      (a, b) => a.other - b.other || Number(b.title === title) - Number(a.title === title) || a.id - b.id,
-    );
   }
 
   /** The longest run of the query's words that is a title and says enough of it. */

@@ -1,11 +1,12 @@
 /** Builds a corpus file from files of articles. It gets its name only when it is whole. */
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { SparkError, throwIfAborted, writeError } from '../../errors.js';
+import { isNodeError, SparkError, throwIfAborted, toSparkError, writeError } from '../../errors.js';
+import { type TakenLock, takeLock } from '../../lockFile.js';
 import { checkKeys, type KeysOf } from '../../options.js';
 import { TOKENIZER } from '../child/corpusDatabase.js';
-import { type CorpusSeal, writeSeal } from './seal.js';
+import { type CorpusSeal, refuseLongSeal, writeSeal } from './seal.js';
 import { cleaned, type SourceArticle } from './source.js';
 import { findSources, type SourceFile, sourceSha256 } from './sources.js';
 import { passagesOf, type SplitSettings } from './split.js';
@@ -15,7 +16,7 @@ import { CorpusWriter } from './writer.js';
 export interface BuildOptions {
   /** Most characters of a passage, 100 to 10,000; default 600. */
   readonly passageChars?: number;
-  /** Characters, in whole sentences, that a passage repeats of the one before; default 100, at most half of a passage. */
+  /** Characters, in whole sentences, that a passage repeats of the one before; default 100, or half of a shorter passage, which is the most. */
   readonly overlapChars?: number;
   /** Replace a file that is there. */
   readonly overwrite?: boolean;
@@ -37,7 +38,8 @@ const EVERY = 1000;
 /**
  * Builds the corpus file `out` from files and folders: JSONL, Parquet, Markdown, text, dictionaries of dictd. Equal
  * files in the same order, named alike, make an equal corpus, byte by byte. Throws `invalid_argument`, `invalid_file` naming the
- * row that is wrong, `unsupported_file`, `io_error`, `disk_full`, `interrupted`; whatever it throws, nothing of it is left.
+ * row that is wrong, `unsupported_file`, `io_error`, `disk_full`, `run_locked` where another build writes the same file,
+ * `interrupted`; whatever it throws, nothing of it is left, and the next build begins anew.
  */
 export async function buildCorpus(
   paths: readonly string[],
@@ -45,6 +47,15 @@ export async function buildCorpus(
   options: BuildOptions = {},
 ): Promise<CorpusSeal> {
   checkKeys(options, OPTIONS, 'buildCorpus: options');
+  try {
+    return await built(paths, out, options);
+  } catch (error) {
+    // An abort, and files that may not be read.
+    throw isNodeError(error) ? toSparkError(error, 'io_error') : error;
+  }
+}
+
+async function built(paths: readonly string[], out: string, options: BuildOptions): Promise<CorpusSeal> {
   const settings = settingsOf(options);
   const file = path.resolve(out);
   refuseTaken(file, options);
@@ -52,10 +63,13 @@ export async function buildCorpus(
   if (files.some((one) => one.file === file)) {
     throw new SparkError('invalid_argument', `${file} is among the files to read; name another --out`);
   }
-  clearAbandoned(file);
-  const partial = `${file}.${process.pid}.partial`;
+  refuseLongSeal(files, skipped);
+  const lock = takeOver(file);
+  const partial = `${file}.partial`;
   let writer: CorpusWriter | undefined;
   try {
+    // What a killed build has left.
+    remove(partial);
     writer = new CorpusWriter(partial);
     const said = await fill(writer, files, settings, options);
     await writer.finish(() => options.onProgress?.('making the index whole'), options.signal);
@@ -71,11 +85,15 @@ export async function buildCorpus(
     return seal;
   } finally {
     writer?.close();
-    for (const one of [partial, `${partial}.lock`]) rmSync(one, { recursive: true, force: true });
+    remove(partial);
+    lock.release();
   }
 }
 
-function settingsOf({ passageChars = 600, overlapChars = 100 }: BuildOptions): SplitSettings {
+function settingsOf({
+  passageChars = 600,
+  overlapChars = Math.min(100, Math.floor(passageChars / 2)),
+}: BuildOptions): SplitSettings {
   const refuse = (what: string, got: number) =>
     new SparkError('invalid_argument', `buildCorpus: expected ${what}, got ${got}; correct it or leave it out`);
   if (!Number.isInteger(passageChars) || passageChars < 100 || passageChars > 10_000) {
@@ -94,7 +112,11 @@ function refuseTaken(file: string, { overwrite = false }: BuildOptions): void {
       `no folder at ${path.dirname(file)} to write ${path.basename(file)} into; create it`,
     );
   }
-  if (existsSync(file) && !overwrite) {
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isDirectory() === true) {
+    throw new SparkError('invalid_argument', `expected a file to write, but ${file} is a folder; name a file in it`);
+  }
+  if (there !== undefined && !overwrite) {
     throw new SparkError(
       'invalid_argument',
       `expected a new file, but ${file} exists; name another, or replace it with --overwrite`,
@@ -102,25 +124,20 @@ function refuseTaken(file: string, { overwrite = false }: BuildOptions): void {
   }
 }
 
-/** What a killed build has left: it has the number of its process in its name. */
-function clearAbandoned(file: string): void {
-  const mine = new RegExp(
-    `^${path.basename(file).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\.(\\d+)\\.partial(\\.lock)?$`,
+/** One writer at a time, in whatever process or on whatever machine: two would seal what they both wrote. */
+function takeOver(file: string): TakenLock {
+  const lock = takeLock(`${file}.building`);
+  if (!('holder' in lock)) return lock;
+  const { pid, host, since } = lock.holder;
+  throw new SparkError(
+    'run_locked',
+    `${file} is being built by process ${pid} on ${host} since ${since}; wait for it, name another --out, or, when you know that ` +
+      `it has ended, remove ${file}.building`,
   );
-  for (const name of readdirSync(path.dirname(file))) {
-    const pid = mine.exec(name)?.[1];
-    if (pid === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
-    rmSync(path.join(path.dirname(file), name), { recursive: true, force: true });
-  }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+function remove(partial: string): void {
+  for (const one of [partial, `${partial}.lock`]) rmSync(one, { recursive: true, force: true });
 }
 
 async function fill(

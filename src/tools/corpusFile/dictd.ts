@@ -64,7 +64,7 @@ async function readIndex(file: string, source: string): Promise<Entry[]> {
     if (line === '') continue;
     const [word, offset, length, original] = line.split('\t');
     const [start, size] = [numberOf(offset), numberOf(length)];
-    if (word === undefined || start === undefined || size === undefined) {
+    if (!word || start === undefined || size === undefined) {
       throw badRow(
         source,
         `line ${index + 1}`,

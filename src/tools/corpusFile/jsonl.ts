@@ -1,14 +1,15 @@
 /** Articles of a JSONL file, plain or gzipped: one object a line, read as a stream. */
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
-import { SparkError } from '../../errors.js';
-import { badRow, gunzipped, MOST_CHARS, redirectTarget, type SourceArticle } from './source.js';
+import { SparkError, shown } from '../../errors.js';
+import { refuseForeign } from '../../jsonl/foreign.js';
+import { badRow, cleaned, gunzipped, MOST_CHARS, redirectTarget, type SourceArticle } from './source.js';
 
 const titles = z.union([z.string(), z.array(z.string())]).transform((one) => (typeof one === 'string' ? [one] : one));
 /** Other keys are left alone, as data sets have many. */
 const row = z.object({
-  title: z.string().refine((title) => title.trim() !== '', 'is empty'),
-  text: z.string().default(''),
+  title: z.string().refine((title) => cleaned(title).trim() !== '', 'is empty'),
+  text: z.string().optional(),
   url: z.string().nullish(),
   aliases: titles.nullish(),
   redirects: titles.nullish(),
@@ -24,8 +25,9 @@ export function articleOfRow(value: unknown, source: string, where: string): Sou
     throw badRow(source, where, expected, `${issue!.path.join('.') || 'a row'}: ${issue!.message}`);
   }
   const { title, text, url, aliases, redirects, redirect } = parsed.data;
-  const target = redirect ?? redirectTarget(text);
+  const target = redirect ?? redirectTarget(text ?? '');
   if (target !== undefined) return { title, text: '', redirect: target };
+  if (text === undefined) throw badRow(source, where, 'a "text" or a "redirect"', `neither for ${shown(title)}`);
   if (text.length > MOST_CHARS) throw badRow(source, where, `at most ${MOST_CHARS} characters`, `${text.length}`);
   return { title, text, url: url ?? undefined, aliases: [...(aliases ?? []), ...(redirects ?? [])] };
 }
@@ -40,6 +42,7 @@ export async function* jsonlArticles(file: string, source: string): AsyncGenerat
     try {
       value = JSON.parse(line);
     } catch (error) {
+      if (number === 1) refuseForeign(line, source);
       throw badRow(
         source,
         where,

@@ -10,13 +10,15 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { signalOf } from '../../abortable.js';
-import { SparkError, writeError } from '../../errors.js';
+import { SparkError, toSparkError, writeError } from '../../errors.js';
 import { sealed, unsealed } from '../../sealed.js';
 
 const MAGIC = 'SPARKCOR';
 const VERSION = 1;
 const FOOTER = MAGIC.length + 8;
 const MOST_JSON = 64 * 2 ** 20;
+/** Of a source in the seal, but for its name, at most: keys, hash, counts. */
+const SOURCE_BYTES = 160;
 
 const count = z.number().int().min(0);
 const schema = z.object({
@@ -48,10 +50,11 @@ export async function writeSeal(
   content: SealContent,
   signal: AbortSignal | undefined,
 ): Promise<CorpusSeal> {
+  const { size: bytes } = statSync(file);
+  const seal: CorpusSeal = { version: VERSION, ...content, bytes, database: await hashOfStart(file, bytes, signal) };
+  const json = Buffer.from(JSON.stringify(sealed(seal)));
+  refuseLength(json.length);
   try {
-    const { size: bytes } = await stats(file);
-    const seal: CorpusSeal = { version: VERSION, ...content, bytes, database: await hashOfStart(file, bytes, signal) };
-    const json = Buffer.from(JSON.stringify(sealed(seal)));
     const length = json.length.toString(16).padStart(8, '0');
     const handle = await open(file, 'a');
     try {
@@ -62,8 +65,26 @@ export async function writeSeal(
     }
     return seal;
   } catch (error) {
-    throw writeError(error, file);
+    const failed = writeError(error, file);
+    if (failed.code !== 'disk_full') throw failed;
+    // Not as of other files, of which what is written is kept.
+    const why = `cannot write ${file} (${(error as Error).message}); free some space and build again`;
+    throw new SparkError('disk_full', why, { cause: error });
   }
+}
+
+/** Before anything is read: whether the seal of these files could be read again. Throws `invalid_argument`. */
+export function refuseLongSeal(files: readonly { readonly name: string }[], skipped: CorpusSeal['skipped']): void {
+  const names = JSON.stringify([files.map(({ name }) => name), skipped]);
+  refuseLength(Buffer.byteLength(names) + files.length * SOURCE_BYTES);
+}
+
+function refuseLength(bytes: number): void {
+  if (bytes < MOST_JSON) return;
+  throw new SparkError(
+    'invalid_argument',
+    `expected a list of files of less than ${MOST_JSON} bytes, got ${bytes}; join them into .jsonl files of many articles each`,
+  );
 }
 
 /**
@@ -89,7 +110,9 @@ export function readSeal(file: string): CorpusSeal {
     );
   }
   try {
-    const { size } = fstatSync(descriptor);
+    const status = fstatSync(descriptor);
+    if (!status.isFile()) throw damaged('got a folder, or what is no file');
+    const { size } = status;
     const footer = readAt(descriptor, size - FOOTER, Math.min(size, FOOTER)).toString('latin1');
     if (footer.length < FOOTER || !footer.endsWith(MAGIC))
       throw damaged('got one without its seal: it is cut, or another kind of file');
@@ -146,19 +169,14 @@ function readAt(descriptor: number, position: number, length: number): Buffer {
   return bytes.subarray(0, readSync(descriptor, bytes, 0, length, Math.max(0, position)));
 }
 
-async function stats(file: string): Promise<{ size: number }> {
-  const handle = await open(file, 'r');
-  try {
-    return await handle.stat();
-  } finally {
-    await handle.close();
-  }
-}
-
 async function hashOfStart(file: string, bytes: number, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256');
-  if (bytes > 0) {
-    await pipeline(createReadStream(file, { end: bytes - 1, highWaterMark: 1 << 20 }), hash, signalOf({ signal }));
+  try {
+    if (bytes > 0) {
+      await pipeline(createReadStream(file, { end: bytes - 1, highWaterMark: 1 << 20 }), hash, signalOf({ signal }));
+    }
+  } catch (error) {
+    throw toSparkError(error, 'io_error');
   }
   return hash.digest('hex');
 }

@@ -34,9 +34,9 @@ export function redirectTarget(text: string): string | undefined {
   return /^\s*#redirect:?\s*\[\[([^\]#|]+)/i.exec(text.slice(0, 400))?.[1]?.trim();
 }
 
-/** What a gzipped stream holds. A failure to read the file ends it too, which `pipe` alone does not do. */
+/** What a gzipped stream holds, a MiB at a time: each part is joined to what is held of a line. A failure to read the file ends it too, which `pipe` alone does not do. */
 export function gunzipped(raw: Readable): Gunzip {
-  const gunzip = createGunzip();
+  const gunzip = createGunzip({ chunkSize: 1 << 20 });
   raw.on('error', (error) => gunzip.destroy(error));
   return raw.pipe(gunzip);
 }

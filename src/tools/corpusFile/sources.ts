@@ -1,6 +1,6 @@
 /** Which files a corpus is built from, and the reader of each. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -63,13 +63,18 @@ export async function findSources(paths: readonly string[]): Promise<{ files: So
     for (const below of names) {
       const file = path.join(top, below);
       const entry = statSync(file, { throwIfNoEntry: false });
+      // Below a folder, links to folders are not followed: they may lead back.
+      if (entry?.isFile() !== true && lstatSync(file).isSymbolicLink()) {
+        skipped.push({ name: below, why: 'a link that leads to no file; if it leads to a folder, name that' });
+      }
       if (entry?.isFile() !== true || seen.has(file)) continue;
       // The text of a dictionary whose index is in the same folder.
       if (below !== '' && PART.test(file) && existsSync(file.replace(PART, '.index'))) continue;
       seen.add(file);
       const name = below === '' ? path.basename(file) : below;
       const reader = await readerOf(file);
-      if (typeof reader !== 'string') files.push({ file, name, bytes: entry.size, articles: () => reader(file, name) });
+      if (typeof reader !== 'string')
+        files.push({ file, name, bytes: bytesOf(file), articles: () => reader(file, name) });
       else if (below !== '') skipped.push({ name, why: reader });
       else throw new SparkError('unsupported_file', `${file}: ${reader}`);
     }
@@ -114,12 +119,21 @@ async function firstBytes(file: string): Promise<Buffer> {
   }
 }
 
-/** sha256 of a source file; of a dictionary's index with that of its text. */
+/** The files that hold a source: of a dictionary its index and its text. */
+function partsOf(file: string): string[] {
+  if (!file.endsWith('.index')) return [file];
+  const stem = file.slice(0, -'.index'.length);
+  return [file, `${stem}.dict.dz`, `${stem}.dict`].filter((part) => existsSync(part));
+}
+
+function bytesOf(file: string): number {
+  return partsOf(file).reduce((sum, part) => sum + statSync(part).size, 0);
+}
+
+/** sha256 of all that a source is read from. */
 export async function sourceSha256({ file }: SourceFile, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256');
-  const parts = file.endsWith('.index') ? [file, `${file.slice(0, -6)}.dict.dz`, `${file.slice(0, -6)}.dict`] : [file];
-  for (const part of parts) {
-    if (statSync(part, { throwIfNoEntry: false }) === undefined) continue;
+  for (const part of partsOf(file)) {
     await pipeline(createReadStream(part, { highWaterMark: 1 << 20 }), hash, { end: false, ...(signal && { signal }) });
   }
   return hash.digest('hex');

@@ -3,7 +3,7 @@
  * gained by being able to take a part of it back. The index holds which passage has which term, without places or
  * lengths, which nothing asks for (child/corpusCandidates.ts).
  */
-import { rmSync, statfsSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { SparkError, throwIfAborted } from '../../errors.js';
@@ -43,6 +43,8 @@ export class CorpusWriter {
   readonly #redirect;
 
   constructor(private readonly file: string) {
+    // Made here, as node-sqlite3-wasm would make one that only its owner may read.
+    this.#guarded(() => writeFileSync(file, ''));
     this.#database = this.#guarded(() => openDatabase(file));
     this.#guarded(() => this.#database.exec(SCHEMA));
     const prepare = (sql: string) => this.#guarded(() => this.#database.prepare(sql));
@@ -62,18 +64,13 @@ export class CorpusWriter {
       const own = titleKey(title);
       if (own !== '') this.#title.run([own, 0, article]);
       const others = new Set(aliases.map(titleKey));
-      for (const key of others) if (key !== '' && key !== own) this.#alias(key, article);
+      for (const key of others) if (key !== '' && key !== own) this.#title.run([key, 1, article]);
       for (const text of passages) {
         this.counts.passages += 1;
         this.#passage.run([this.counts.passages, article, text]);
         this.#words.run([this.counts.passages, title, text]);
       }
     });
-  }
-
-  #alias(key: string, article: number): void {
-    this.#title.run([key, 1, article]);
-    this.counts.aliases += 1;
   }
 
   /** Another name for an article that may come later. */
@@ -86,13 +83,12 @@ export class CorpusWriter {
     const database = this.#database;
     const exec = (sql: string) => this.#guarded(() => database.exec(sql));
     exec(`insert into titles select r.key, 1, t.article from redirects r join titles t on t.key = r.target and t.other = 0
-      where r.key <> '' on conflict do nothing`);
+      where r.key not in ('', r.target) on conflict do nothing`);
     const counted = (sql: string) => Number((database.get(sql) as { n: number }).n);
-    const found = counted(
-      'select count(*) as n from redirects r where exists (select 1 from titles t where t.key = r.target and t.other = 0)',
+    this.counts.aliases = counted('select count(*) as n from titles where other = 1');
+    this.counts.danglingRedirects = counted(
+      'select count(*) as n from redirects where target not in (select key from titles where other = 0)',
     );
-    this.counts.danglingRedirects = counted('select count(*) as n from redirects') - found;
-    this.counts.aliases += found;
     exec('drop table redirects');
     // A negative number begins a merge of everything; each further one goes on with it until nothing is left to do.
     for (let pages = -MERGE_PAGES; ; pages = MERGE_PAGES) {

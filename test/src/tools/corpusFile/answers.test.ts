@@ -1,7 +1,10 @@
 /** What `encyclopedia` and `search` answer over a corpus file, in this process; the sandbox is corpusHost.test.ts. */
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { candidates } from '../../../../src/tools/child/corpusCandidates.js';
+import { openForReading } from '../../../../src/tools/child/corpusDatabase.js';
 import { createCorpusFileTools } from '../../../../src/tools/child/corpusFileTools.js';
+import { excerpt } from '../../../../src/tools/child/excerpt.js';
 import { asked, titleReadings } from '../../../../src/tools/child/queryText.js';
 import { sentences } from '../../../../src/tools/child/sentences.js';
 import { buildCorpus } from '../../../../src/tools/corpusFile/build.js';
@@ -12,11 +15,22 @@ const COMMON = Array.from({ length: 60 }, (_, index) => ({
   title: `Village ${index}`,
   text: `A village of ${index} houses in the county. Its church has a tower and an old person keeps it.`,
 }));
+const RANKED = [
+  { title: 'it', text: 'A pronoun.' },
+  { title: 'IT', text: 'Information technology.' },
+  { title: 'Glacial moraine lake', text: 'Water behind a wall of till.' },
+  { title: 'Meadow', text: 'Orchid orchid orchid heron heron heron sedge sedge sedge.' },
+  { title: 'Marsh', text: `Orchid, heron, sedge, newt. ${'Water stands between them all year. '.repeat(5)}` },
+  { title: 'Fen', text: 'Orchid, heron, sedge, newt.' },
+];
+const file = path.join(folder, 'answers.corpus');
 let ask: (tool: 'encyclopedia' | 'search', input: string, chars?: number) => string;
 
 beforeAll(async () => {
-  const file = path.join(folder, 'answers.corpus');
-  const { passages } = await buildCorpus([writeJsonl(path.join(folder, 'a.jsonl'), [...ARTICLES, ...COMMON])], file);
+  const { passages } = await buildCorpus(
+    [writeJsonl(path.join(folder, 'a.jsonl'), [...ARTICLES, ...COMMON, ...RANKED])],
+    file,
+  );
   const tools = createCorpusFileTools(file, passages);
   ask = (tool, input, chars = 400) => String(tools[tool]!(input, chars));
 });
@@ -32,6 +46,8 @@ describe('encyclopedia', () => {
     ['define pain', /^Pain: /],
     ['Pain (medicine)', /^Pain: Pain is what the person/],
     ['Tariffs', /^Tariff: /],
+    ['IT', /^IT: /],
+    ['glacial moraine lake boron', /^Glacial moraine lake: /],
     ['atomic weight of boron', /^From the article Boron: .*10\.811/],
     ['where the barons met King John', /^From the article Magna Carta: .*Runnymede/],
   ])('%s', (input, answer) => {
@@ -53,6 +69,9 @@ describe('encyclopedia', () => {
 describe('search', () => {
   it('ranks passages with their titles, the one that holds most first', () => {
     expect(ask('search', 'difference between tariff and quota')).toMatch(/^1\. Tariff: .*quota limits/);
+    expect(ask('search', 'orchid heron sedge newt')).toMatch(/^1\. Fen: .*\n2\. Marsh: .*\n3\. Meadow: /);
+    // Sixty villages hold the common words, which say little.
+    expect(ask('search', 'boron element village church county tower keeps')).toMatch(/^1\. Boron: /);
     expect(ask('search', 'person who keeps the village church tower')).toMatch(
       /^1\. Village \d+: .*\n2\. Village .*\n3\. /,
     );
@@ -81,7 +100,18 @@ describe('search', () => {
 
   it('does not take words that are in other passages each for an answer', () => {
     expect(() => ask('search', 'boron tariff carta pain')).toThrow(/no passage holds enough/);
+    expect(() => ask('search', 'boron village')).toThrow(/no passage holds enough/);
     expect(() => ask('search', 'quantum chromodynamics village')).toThrow(/does not have/);
+  });
+
+  it('looks among the common words where every word is in thousands of passages', () => {
+    const database = openForReading(file);
+    const titleOf = (id: number) =>
+      database.get('select title from articles a join passages p on a.id = p.article where p.id = ?', [id])!.title;
+    const common = ['newt', 'orchid'].map((term) => ({ term, count: 7000, weight: 1 }));
+    const found = candidates(database, common, 3).map(titleOf);
+    database.close();
+    expect(found).toEqual(['Marsh', 'Fen', 'Meadow']);
   });
 
   it('keeps to the characters allowed', () => {
@@ -93,6 +123,11 @@ describe('search', () => {
 });
 
 describe('reading', () => {
+  it('an excerpt without what a terminal would obey', () => {
+    const text = 'a\u001b[31m b';
+    expect(excerpt({ title: '', text, sentences: [text], holds: [new Set()] }, new Map(), 40)).not.toContain('\u001b');
+  });
+
   it('a query without wrapping, operators and quotes', () => {
     expect(asked('```\nsearch(query="what is “x”?")\n```', 'search')).not.toContain('```');
     expect(asked('site:a.org NOT x', 'search')).toBe('x');

@@ -102,6 +102,25 @@ describe('spark-rl corpus', () => {
     expect(asked.json()).toEqual({ ok: true, observation: expect.stringMatching(/^Boron: /) });
     const none = await runHere(['corpus', 'search', 'zzqq', '--corpus', out]);
     expect([none.code, none.stdout]).toEqual([1, expect.stringContaining('nothing relevant')]);
+    const empty = await runHere(['corpus', 'search', 'x', '--corpus', path.join(folder, 'nowhere')]);
+    expect([empty.code, empty.stderr]).toEqual([1, expect.stringMatching(/io_error.*folder of .jsonl/)]);
+  });
+
+  it('does not say that a build goes on which begins anew', async () => {
+    // As soon as the command listens for it.
+    const interrupt = (name: string | symbol) =>
+      name === 'SIGINT' && queueMicrotask(() => process.emit('SIGINT', 'SIGINT'));
+    process.on('newListener', interrupt);
+    const done = await runHere([
+      'corpus',
+      'build',
+      path.join(folder, 'a.jsonl'),
+      '--out',
+      path.join(folder, 'i.corpus'),
+    ]);
+    process.off('newListener', interrupt);
+    expect(done.stderr).toMatch(/stopping \(again.*error \[interrupted\].*begins anew/s);
+    expect(done.stderr).not.toMatch(/go on|saving/);
   });
 
   it.each([
