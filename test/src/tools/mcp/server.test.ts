@@ -34,11 +34,12 @@ describe('an MCP server on standard input and output', () => {
   it('gets the safe variables and its own, and its answers hide them', async () => {
     process.env.SPARK_MARK = 'marked-value-31415926';
     process.env.SPARK_OTHER_API_KEY = 'other-value-27182818';
-    const registry = await registryOf(scripted('none', { env: { SERVER_KEY: '$SPARK_MARK' } }));
-    const said = await registry.run('s_say', 'hello', context);
+    const env = { SERVER_KEY: '$SPARK_MARK', OWN_TOKEN: 'own-value-14142135', OWN_REGION: 'own-region-north' };
+    const registry = await registryOf(scripted('none', { env }));
+    const said = await registry.run('s_say', 'hello own-value-14142135 own-region-north', context);
     expect(said).toMatchObject({
       ok: true,
-      observation: expect.stringMatching(/^hello .*\bPATH\b.*SERVER_KEY.* \*\*\*$/),
+      observation: expect.stringMatching(/^hello \*\*\* own-region-north .*\bPATH\b.*SERVER_KEY.* \*\*\*$/),
     });
     expect(said.observation).not.toMatch(/SPARK_|API_KEY|31415926/);
   });
@@ -93,12 +94,18 @@ describe('an MCP server on standard input and output', () => {
   it('that changes its tools ends the work', async () => {
     const registry = await registryOf(scripted('none'));
     expect(await registry.run('s_change', 'other words', context)).toMatchObject({ ok: true });
-    await expect(registry.run('s_say', 'hello', context)).rejects.toMatchObject({
-      code: 'tool_unavailable',
-      message: expect.stringMatching(
-        /s: expected the tools that were there .*, but say, die, hang, change changed or went/,
-      ),
-    });
+    const after = await Promise.allSettled(['a', 'b', 'c'].map((text) => registry.run('s_say', text, context)));
+    for (const one of after) {
+      expect(one).toMatchObject({
+        status: 'rejected',
+        reason: {
+          code: 'tool_unavailable',
+          message: expect.stringMatching(
+            /s: expected the tools that were there .*, but say, die, hang, change changed or went/,
+          ),
+        },
+      });
+    }
   });
 
   it('that comes back as another version ends the work', async () => {
@@ -168,8 +175,14 @@ describe('an MCP server on standard input and output', () => {
     const file = join(folder, 'lazy');
     const first = await openMcp([scripted('none')]);
     await first.dispose();
-    const mcp = await openMcp([scripted('none', {}, file)], { listings: first.listings });
-    expect(mcp.tools.map(({ name }) => name)).toEqual(['s_say', 's_die', 's_hang', 's_change']);
+    await expect(first.warm()).rejects.toMatchObject({ code: 'disposed' });
+    const other = scripted('none', { name: 'other' });
+    const mcp = await openMcp([scripted('none', {}, file), other], {
+      listings: first.listings,
+    });
+    const names = ['say', 'die', 'hang', 'change'];
+    // Which was not among the listings, and so was asked.
+    expect(mcp.tools.map(({ name }) => name)).toEqual(['s', 'other'].flatMap((s) => names.map((one) => `${s}_${one}`)));
     expect(() => readFileSync(file)).toThrow();
     const registry = new ToolRegistry().own(mcp);
     for (const tool of mcp.tools) registry.registerHosted(tool);
@@ -204,6 +217,8 @@ describe('an MCP server behind an address', () => {
         code: 'tool_unavailable',
         message: expect.stringMatching(/tools\.mcp h: .*see that a server/),
       });
+      // Once, though it comes from two places.
+      expect((error as Error).message.match(/timed out|POSTing/g) ?? []).not.toHaveLength(2);
       expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('16180339');
     } finally {
       server.close();
