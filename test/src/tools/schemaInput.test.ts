@@ -151,12 +151,16 @@ describe('the settings of MCP servers', () => {
 
   it('put variables in place of their names, and a dollar for two', () => {
     const env = { ONE: '1', TWO: '2' };
-    expect(expandReferences('$ONE-${TWO}-$$ONE-$', env)).toEqual({
+    const braced = (name: string) => `$\{${name}}`;
+    expect(expandReferences(`$ONE-${braced('TWO')}-$$ONE-$`, env)).toEqual({
       text: '1-2-$ONE-$',
       values: ['1', '2'],
       missing: [],
     });
-    expect(expandReferences('$ONE ${THREE} $EMPTY', { ...env, EMPTY: '' }).missing).toEqual(['THREE', 'EMPTY']);
+    expect(expandReferences(`$ONE ${braced('THREE')} $EMPTY`, { ...env, EMPTY: '' }).missing).toEqual([
+      'THREE',
+      'EMPTY',
+    ]);
   });
 
   it('refuse a name twice', async () => {
