@@ -8,6 +8,7 @@ import type { SparkError } from '../errors.js';
 import { openTokenizer } from '../inference/llamaCpp.js';
 import { headTokens, renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
+import { runRoot } from '../run/folder.js';
 import { listActions, loadParts } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
@@ -28,7 +29,7 @@ export async function checkPrompts(
   const train = await new RunQuestions(config).train();
   const questions = new Map(train.map((question) => [question.question_id, question]));
   const { parts } = await loadParts(config);
-  const actions = await listActions(config, parts, { signal });
+  const actions = await listActions(config, parts, { root: runRoot(config.name), signal });
   const tokenizer = await openTokenizer(config.model.path, signal);
   try {
     const settings = promptSettings(tokenizer, actions, config.rollout);

@@ -23,6 +23,7 @@ import type { McpTools } from '../tools/mcp/mcp.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Step } from '../trajectory/trajectory.js';
+import { RunFolder } from './folder.js';
 import {
   type ClosableJudge,
   type JudgeSurroundings,
@@ -198,16 +199,18 @@ function actionsOf(config: Config, { tools }: UserParts, mcp?: McpTools | null):
   return (tools ?? openTools(config, mcp)).actions();
 }
 
-/** The actions of a configuration without a run. Asks its MCP servers, if there are any, and ends them. */
+/**
+ * The actions of a configuration. Of MCP servers they are what the run at `root` knows, where it is there; else the servers are
+ * asked, and ended.
+ */
 export async function listActions(
   config: Config,
   user: UserParts,
-  {
-    log = silentLog,
-    signal = new AbortController().signal,
-  }: { readonly log?: Log; readonly signal?: AbortSignal } = {},
+  { root, signal = new AbortController().signal }: { readonly root?: string; readonly signal?: AbortSignal } = {},
 ): Promise<readonly ActionInfo[]> {
-  const mcp = await openConfiguredMcp(config, user, { log, signal });
+  const there = root !== undefined && RunFolder.peek(root) !== null;
+  const file = there ? { file: RunFolder.existing(root).mcpFile } : {};
+  const mcp = await openConfiguredMcp(config, user, { ...file, log: silentLog, signal });
   try {
     return actionsOf(config, user, mcp);
   } finally {
@@ -219,9 +222,19 @@ export async function listActions(
 export function openTools(config: Config, mcp: McpTools | null = null): ToolRegistry {
   const { enabled, corpus } = config.tools;
   const registry = createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
+  if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
   if (mcp === null) return registry;
   for (const tool of mcp.tools) registry.registerHosted(tool);
   return registry.own(mcp);
+}
+
+/** Without them the actions would be others than those of the trajectories. */
+function unknownMcp(): SparkError {
+  return new SparkError(
+    'no_data',
+    "tools.mcp: expected what the servers listed, in the run's mcp-tools.json, which is gone or of other settings; a command " +
+      'that works on the run asks them again: spark-rl generate, evaluate or ladder',
+  );
 }
 
 function openGenerator(config: Config, adapterPath: string | null, signal: AbortSignal): Promise<Generator> {

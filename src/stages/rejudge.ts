@@ -85,7 +85,7 @@ export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
       if (!paid) return none;
       const direct = requirePrice(judge.model, judge.price);
       const price = judge.batch ? batchPrice(direct) : direct;
-      const actions = await listActions(config, (await loadParts(config)).parts);
+      const actions = await listActions(config, (await loadParts(config)).parts, { root });
       const { usd, ...cost } = estimateCost(rollouts - already, config.rollout.maxSteps, { actions, price });
       return { ...none, ...cost, dollars: usd ?? 0 };
     },

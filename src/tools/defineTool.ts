@@ -1,5 +1,6 @@
 /** A tool of one's own whose input is an object by a schema, so that its code need not read text. */
 import { z } from 'zod';
+import { SparkError, shown } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { oneLine } from './observation.js';
 import { argumentsOf, hintOf, shapeOf } from './schemaInput.js';
@@ -25,9 +26,10 @@ const DEFINITION = {
   ...{ name: true, description: true, inputHint: true, input: true, example: true, run: true, dispose: true },
 } as const satisfies KeysOf<ToolDefinition<z.ZodObject>>;
 
-/** For `ToolRegistry.register`, which checks the rest. */
+/** For `ToolRegistry.register`, which checks the texts. Throws `invalid_argument` for a definition that cannot work. */
 export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition<Input>): Tool {
   checkKeys(definition, DEFINITION, 'defineTool: definition');
+  checkDefinition(definition);
   const { name, description, example, input: schema } = definition;
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   const shape = shapeOf(json);
@@ -52,4 +54,14 @@ export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition
     },
     ...(definition.dispose === undefined ? {} : { dispose: () => definition.dispose!() }),
   };
+}
+
+/** What `register` cannot see any more, as the tool that it is given has functions of ours. */
+function checkDefinition(definition: ToolDefinition<z.ZodObject>): void {
+  const { input, run, dispose } = Object(definition) as Partial<typeof definition>;
+  const wrong = (expected: string, given: unknown) =>
+    new SparkError('invalid_argument', `defineTool: expected ${expected}, got ${shown(given)}`);
+  if (!(input instanceof z.ZodObject)) throw wrong('input to be a z.object of zod 4', input);
+  if (typeof run !== 'function') throw wrong('a function run(input, context)', run);
+  if (dispose !== undefined && typeof dispose !== 'function') throw wrong('a function dispose(), or none', dispose);
 }

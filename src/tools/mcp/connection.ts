@@ -101,9 +101,8 @@ export class Connection {
       await client.connect(transport, { signal, timeout: settings.startTimeoutMs });
     } catch (error) {
       await transport.close().catch(() => undefined);
-      throw new Error([oneLine((error as Error).message, 300), words()].filter((text) => text !== '').join('; '), {
-        cause: error,
-      });
+      const said = new Set([oneLine((error as Error).message, 300), words()].filter((text) => text !== ''));
+      throw new Error([...said].join('; '), { cause: error });
     }
     const pid = 'pid' in transport && typeof transport.pid === 'number' ? transport.pid : null;
     const connection = new Connection({ client, transport, pid, last: words, onEnd: handlers.onEnd });
@@ -204,7 +203,6 @@ async function transportOf(
   if (url !== null) {
     const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client');
     const headers = valuesOf(`${name}.headers`, settings.headers, env);
-    for (const value of Object.values(headers)) noteSecret(value);
     return new StreamableHTTPClientTransport(new URL(url), {
       requestInit: { headers },
       fetch: async (address, init) => bounded(await fetchThroughProxy(address, init, env)),
@@ -224,7 +222,7 @@ async function transportOf(
   return transport;
 }
 
-/** The values with what the environment says in place of `$NAME`. */
+/** The values with what the environment says in place of `$NAME`; that, and what has the name of a secret, is hidden from now on. */
 function valuesOf(where: string, given: Readonly<Record<string, string>>, env: Environment): Record<string, string> {
   return Object.fromEntries(
     Object.entries(given).map(([key, text]) => {
@@ -236,7 +234,8 @@ function valuesOf(where: string, given: Readonly<Record<string, string>>, env: E
             'take it out (a dollar sign is written $$)',
         );
       }
-      for (const one of values) if (namesSecret(key) || !one.startsWith('/')) noteSecret(one);
+      for (const one of values) if (!one.startsWith('/')) noteSecret(one);
+      if (namesSecret(key)) noteSecret(value);
       return [key, value];
     }),
   );

@@ -8,7 +8,7 @@ import { McpServer } from './server.js';
 import { type McpServerOptions, type McpServerSettings, mcpSettings } from './settings.js';
 
 export interface McpOptions {
-  /** What the servers listed before: they are then not asked until a tool is called, and have to be the same. */
+  /** What servers listed before: those are not asked until a tool is called, and have to be the same then. */
   readonly listings?: readonly McpListing[];
   readonly log?: Log;
   readonly signal?: AbortSignal;
@@ -32,13 +32,13 @@ export interface McpTools {
  */
 export async function openMcp(servers: readonly McpServerOptions[], options: McpOptions = {}): Promise<McpTools> {
   checkKeys(options, OPTIONS, 'openMcp: options');
-  const { listings: known, log = silentLog, signal = new AbortController().signal } = options;
+  const { listings: known = [], log = silentLog, signal = new AbortController().signal } = options;
   const settings = checked(servers);
-  if (known !== undefined) return knownMcp(settings, known);
-  const opened = settings.map((one) => new McpServer(one, null, process.env));
+  const before = settings.map(({ name }) => known.find(({ server }) => server === name) ?? null);
+  const opened = settings.map((one, at) => new McpServer(one, before[at]!, process.env));
   try {
     const listings = await Promise.all(opened.map((server) => server.listing(signal)));
-    for (const [at, listing] of listings.entries()) say(settings[at]!, listing, log);
+    for (const [at, listing] of listings.entries()) if (before[at] === null) say(settings[at]!, listing, log);
     return toolsOf(opened, listings);
   } catch (error) {
     await Promise.all(opened.map((server) => server.dispose()));
@@ -76,7 +76,7 @@ function toolsOf(servers: readonly McpServer[], listings: readonly McpListing[])
 function checked(servers: readonly McpServerOptions[]): readonly McpServerSettings[] {
   const parsed = mcpSettings.safeParse(servers);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'servers'}: ${message}`);
   throw new SparkError('invalid_config', `openMcp: ${problems.join('; ')}`);
 }
 

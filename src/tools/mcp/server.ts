@@ -109,21 +109,26 @@ export class McpServer {
 
   /** A connection whose tools are those that are known. */
   async #ready(signal: AbortSignal): Promise<Connection> {
+    if (this.#closing.signal.aborted) {
+      throw new SparkError('disposed', `tools.mcp ${this.#settings.name}: it has been shut down; open it again`);
+    }
     throwIfAborted(signal);
     this.#connection ??= this.#connect();
-    const connection = await abortable(this.#connection, signal);
+    const awaited = this.#connection;
+    const connection = await abortable(awaited, signal);
+    // Of one that has ended the next one is compared.
+    if (!connection.open) return connection;
     if (this.#listChanged) {
       this.#listChanged = false;
-      // Of one that has ended the next one is compared.
-      if (connection.open) await abortable(this.#compare(connection), signal);
+      this.#connection = this.#compare(connection).then(() => connection);
     }
-    return connection;
+    // Calls beside the one that saw the change wait for the comparison, too.
+    return this.#connection === awaited ? connection : this.#ready(signal);
   }
 
   async #connect(): Promise<Connection> {
     const { name } = this.#settings;
     try {
-      this.#closing.signal.throwIfAborted();
       if (this.#ends >= MOST_ENDS) throw new Error(`it ended ${this.#ends} times in a row without a good answer`);
       const connection = await this.#tries();
       this.#wasThere = true;

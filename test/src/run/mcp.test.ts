@@ -7,6 +7,7 @@ import type { ConfigPatch } from '../../../src/config/index.js';
 import { resolveConfig } from '../../../src/config/index.js';
 import { listActions } from '../../../src/run/parts.js';
 import { Run } from '../../../src/run/run.js';
+import { priceOfGeneration } from '../../../src/stages/price.js';
 import { actingFacts } from '../../../src/stages/rolloutFacts.js';
 import { ToolRegistry } from '../../../src/tools/registry.js';
 import { isAlive } from '../../processes.js';
@@ -39,8 +40,14 @@ it('asks them when it begins, and from then on when a tool is called', async () 
 
   const again = await opened('kept');
   expect(await actingFacts(again)).toEqual(await actingFacts(first));
-  const read = Run.read(path.join(base, 'kept'));
-  expect(read.parts.actions().map(({ name }) => name)).toEqual(names);
+  const root = path.join(base, 'kept');
+  expect(
+    Run.read(root)
+      .parts.actions()
+      .map(({ name }) => name),
+  ).toEqual(names);
+  expect((await priceOfGeneration(again.config)).calls).toBeGreaterThan(0);
+  expect((await listActions(again.config, {}, { root })).map(({ name }) => name)).toEqual(names);
   expect(started()).toBe(1);
   expect(await again.parts.tools().run('s_say', 'hello', context)).toMatchObject({ ok: true });
   expect(started()).toBe(2);
@@ -53,11 +60,12 @@ it('asks them when it begins, and from then on when a tool is called', async () 
   other.close();
 });
 
-it('refuses a list that was changed on the disk, and says what to do', async () => {
+it('refuses a list that was changed on the disk or is gone, and says what to do', async () => {
   const run = await opened('damaged');
   await run.storeConfig();
   run.close();
-  const file = path.join(base, 'damaged', 'mcp-tools.json');
+  const root = path.join(base, 'damaged');
+  const file = path.join(root, 'mcp-tools.json');
   writeFileSync(file, readFileSync(file, 'utf8').replace('Tool say', 'Tool sing'));
   await expect(opened('damaged')).rejects.toMatchObject({
     code: 'invalid_file',
@@ -65,6 +73,11 @@ it('refuses a list that was changed on the disk, and says what to do', async () 
       /mcp-tools\.json is damaged: .*remove it: the servers of tools\.mcp are then asked again/,
     ),
   });
+  rmSync(file);
+  // Not fewer actions than the trajectories have.
+  expect(() => Run.read(root).parts.actions()).toThrow(
+    expect.objectContaining({ code: 'no_data', message: expect.stringMatching(/mcp-tools\.json, which is gone/) }),
+  );
 });
 
 it('leaves nothing where a server cannot be had', async () => {

@@ -47,8 +47,17 @@ describe('defineTool', () => {
     });
   });
 
-  it('refuses a mistyped key', () => {
-    expect(() => defineTool({ ...definition(), inputs: z.object({}) } as never)).toThrow(/got inputs/);
+  it.each([
+    ['a mistyped key', { inputs: z.object({}) }, /got inputs/],
+    ['no schema', { input: undefined }, /expected input to be a z\.object.*got undefined/],
+    ['a schema of JSON', { input: { type: 'object' } }, /expected input to be a z\.object/],
+    ['a schema of a text', { input: z.string() }, /expected input to be a z\.object/],
+    ['no function', { run: 'x' }, /expected a function run\(input, context\), got 'x'/],
+    ['what cannot dispose', { dispose: 5 }, /expected a function dispose\(\), or none, got 5/],
+  ])('refuses %s', (_, more, message) => {
+    expect(() => defineTool({ ...definition(), ...more } as never)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) }),
+    );
   });
 });
 

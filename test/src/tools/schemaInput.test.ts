@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { noteSecret } from '../../../src/secrets/redact.js';
+import { expandReferences } from '../../../src/secrets/references.js';
 import { resultOf } from '../../../src/tools/mcp/content.js';
 import { differenceOf, listingOf, namedActions } from '../../../src/tools/mcp/listing.js';
 import { openMcp } from '../../../src/tools/mcp/mcp.js';
@@ -90,6 +92,11 @@ describe('the names of MCP tools', () => {
     expect(now('fs 1', tool('a'))).toBe('b changed or went');
     expect(now('fs 1', tool('a'), tool('b', 'other'))).toBe('b changed or went');
     expect(now('fs 1', tool('a'), tool('b'), tool('c'))).toBe('c came');
+    const other = { type: 'object' as const, properties: { path } };
+    expect(now('fs 1', tool('a'), { ...tool('b'), inputSchema: other })).toBe('b changed or went');
+    noteSecret('marked-words-17320508');
+    const [said] = listingOf(settings, 'fs 1', [tool('a', 'Asks with marked-words-17320508.')]).actions;
+    expect(said!.description).toBe('Asks with ***.');
     expect(namedActions([before]).map(({ name }) => name)).toEqual(['fs_a', 'fs_b']);
   });
 });
@@ -140,6 +147,20 @@ describe('the settings of MCP servers', () => {
       code: 'invalid_config',
       message: expect.stringMatching(message),
     });
+  });
+
+  it('put variables in place of their names, and a dollar for two', () => {
+    const env = { ONE: '1', TWO: '2' };
+    const braced = (name: string) => `$\{${name}}`;
+    expect(expandReferences(`$ONE-${braced('TWO')}-$$ONE-$`, env)).toEqual({
+      text: '1-2-$ONE-$',
+      values: ['1', '2'],
+      missing: [],
+    });
+    expect(expandReferences(`$ONE ${braced('THREE')} $EMPTY`, { ...env, EMPTY: '' }).missing).toEqual([
+      'THREE',
+      'EMPTY',
+    ]);
   });
 
   it('refuse a name twice', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../../../../src/log.js';
 import { type McpTools, openMcp } from '../../../../src/tools/mcp/mcp.js';
 import type { McpServerOptions } from '../../../../src/tools/mcp/settings.js';
 import { ToolRegistry } from '../../../../src/tools/registry.js';
@@ -34,13 +35,22 @@ describe('an MCP server on standard input and output', () => {
   it('gets the safe variables and its own, and its answers hide them', async () => {
     process.env.SPARK_MARK = 'marked-value-31415926';
     process.env.SPARK_OTHER_API_KEY = 'other-value-27182818';
-    const registry = await registryOf(scripted('none', { env: { SERVER_KEY: '$SPARK_MARK' } }));
-    const said = await registry.run('s_say', 'hello', context);
+    const env = { SERVER_KEY: '$SPARK_MARK', OWN_TOKEN: 'own-value-14142135', OWN_REGION: 'own-region-north' };
+    const registry = await registryOf(scripted('none', { env }));
+    const said = await registry.run('s_say', 'hello own-value-14142135 own-region-north', context);
     expect(said).toMatchObject({
       ok: true,
-      observation: expect.stringMatching(/^hello .*\bPATH\b.*SERVER_KEY.* \*\*\*$/),
+      observation: expect.stringMatching(/^hello \*\*\* own-region-north .*\bPATH\b.*SERVER_KEY.* \*\*\*$/),
     });
     expect(said.observation).not.toMatch(/SPARK_|API_KEY|31415926/);
+  });
+
+  it('is told of when a tool of it changes things, unless that tool was chosen', async () => {
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (line: string) => warnings.push(line) };
+    opened.push(await openMcp([scripted('none')], { log }));
+    opened.push(await openMcp([scripted('none', { tools: ['say', 'change'] })], { log }));
+    expect(warnings).toEqual([expect.stringMatching(/^tools\.mcp s: change may change or destroy something/)]);
   });
 
   it('is not started where a variable is not set', async () => {
@@ -72,12 +82,15 @@ describe('an MCP server on standard input and output', () => {
   it('that ends at every call is given up', async () => {
     const file = join(folder, 'always');
     const registry = await registryOf(scripted('none', {}, file));
+    await registry.run('s_die', 'now', context);
+    // A good answer between: those before it do not count.
+    expect(await registry.run('s_say', 'hello', context)).toMatchObject({ ok: true });
     for (let i = 0; i < 5; i++) expect(await registry.run('s_die', 'now', context)).toMatchObject({ ok: false });
     await expect(registry.run('s_die', 'now', context)).rejects.toMatchObject({
       code: 'tool_unavailable',
       message: expect.stringMatching(/tools\.mcp s: it ended 5 times in a row/),
     });
-    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(5);
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(6);
   });
 
   it('that hears nothing any more costs the call its time, and is then another', async () => {
@@ -93,12 +106,18 @@ describe('an MCP server on standard input and output', () => {
   it('that changes its tools ends the work', async () => {
     const registry = await registryOf(scripted('none'));
     expect(await registry.run('s_change', 'other words', context)).toMatchObject({ ok: true });
-    await expect(registry.run('s_say', 'hello', context)).rejects.toMatchObject({
-      code: 'tool_unavailable',
-      message: expect.stringMatching(
-        /s: expected the tools that were there .*, but say, die, hang, change changed or went/,
-      ),
-    });
+    const after = await Promise.allSettled(['a', 'b', 'c'].map((text) => registry.run('s_say', text, context)));
+    for (const one of after) {
+      expect(one).toMatchObject({
+        status: 'rejected',
+        reason: {
+          code: 'tool_unavailable',
+          message: expect.stringMatching(
+            /s: expected the tools that were there .*, but say, die, hang, change changed or went/,
+          ),
+        },
+      });
+    }
   });
 
   it('that comes back as another version ends the work', async () => {
@@ -156,20 +175,30 @@ describe('an MCP server on standard input and output', () => {
   });
 
   it('is given no arguments that cannot be sent', async () => {
-    const registry = await registryOf(scripted('none'));
-    const deep = `{"text": ${'['.repeat(9000)}${']'.repeat(9000)}}`;
-    expect(await registry.run('s_say', deep, { ...context, timeoutMs: 5000 })).toMatchObject({
-      observation: expect.any(String),
+    const file = join(folder, 'deep');
+    const registry = await registryOf(scripted('none', {}, file));
+    const deep = `{"text": ${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+    const [say] = opened.at(-1)!.tools;
+    // Past the registry, which takes no input of this length.
+    expect(await say!.run(deep, { ...context, signal: new AbortController().signal })).toMatchObject({
+      ...{ ok: false, code: 'tool_failed' },
     });
     expect(await registry.run('s_say', 'hello', context)).toMatchObject({ ok: true });
+    expect(readFileSync(file, 'utf8')).toBe('started\n');
   });
 
   it('is asked when it is needed, ends with the registry, and leaves a call that is aborted', async () => {
     const file = join(folder, 'lazy');
     const first = await openMcp([scripted('none')]);
     await first.dispose();
-    const mcp = await openMcp([scripted('none', {}, file)], { listings: first.listings });
-    expect(mcp.tools.map(({ name }) => name)).toEqual(['s_say', 's_die', 's_hang', 's_change']);
+    await expect(first.warm()).rejects.toMatchObject({ code: 'disposed' });
+    const other = scripted('none', { name: 'other' });
+    const mcp = await openMcp([scripted('none', {}, file), other], {
+      listings: first.listings,
+    });
+    const names = ['say', 'die', 'hang', 'change'];
+    // Which was not among the listings, and so was asked.
+    expect(mcp.tools.map(({ name }) => name)).toEqual(['s', 'other'].flatMap((s) => names.map((one) => `${s}_${one}`)));
     expect(() => readFileSync(file)).toThrow();
     const registry = new ToolRegistry().own(mcp);
     for (const tool of mcp.tools) registry.registerHosted(tool);
@@ -186,12 +215,12 @@ describe('an MCP server on standard input and output', () => {
 
 describe('an MCP server behind an address', () => {
   it.each([
-    ['refuses the key', (answer: (status: number, body: string) => void) => answer(401, 'no')],
-    ['is something else', (answer: (status: number, body: string) => void) => answer(200, '<html>')],
-    ['never ends its answer', (answer: (status: number, body: string) => void) => answer(200, 'x'.repeat(9e6))],
-  ])('that %s is refused, and its key not shown', async (_, answer) => {
+    ['refuses the key', 401, 'no', /./],
+    ['is something else', 200, '<html>', /./],
+    ['never ends its answer', 200, 'x'.repeat(9e6), /the answer is longer than 8388608 bytes/],
+  ])('that %s is refused, and its key not shown', async (_, status, body, why) => {
     const server = createServer((_request, response) =>
-      answer((status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(body)),
+      response.writeHead(status, { 'content-type': 'application/json' }).end(body),
     ).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     process.env.SPARK_HTTP_MARK = 'http-mark-16180339';
@@ -204,6 +233,11 @@ describe('an MCP server behind an address', () => {
         code: 'tool_unavailable',
         message: expect.stringMatching(/tools\.mcp h: .*see that a server/),
       });
+      const { message } = error as Error;
+      expect(message).toMatch(why);
+      // Once, though the client says it twice.
+      const said = message.slice(message.indexOf('h: ') + 3, message.lastIndexOf('; see that')).split('; ');
+      expect(new Set(said).size).toBe(said.length);
       expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('16180339');
     } finally {
       server.close();
