@@ -73,7 +73,6 @@ module.exports = {
       'inference/llamaVocabulary.ts',
       'inference/llamaContexts.ts',
       'inference/llamaEvaluator.ts',
-      'inference/probeChild.mjs',
     ),
     { name: 'no-circles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
     { name: 'no-circles-of-folders', severity: 'error', scope: 'folder', from: { path: '^src/' }, to: { circular: true } },

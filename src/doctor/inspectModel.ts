@@ -5,7 +5,7 @@ import { type SparkErrorCode, throwIfAborted, toSparkError } from '../errors.js'
 import { renderChat } from '../inference/chatTemplate.js';
 import { typeName } from '../inference/ggmlTypes.js';
 import { checkModelFile, readHeader, text } from '../inference/ggufCheck.js';
-import { openTokenizer } from '../inference/llamaCpp.js';
+import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { openEngine } from '../run/parts.js';
 import { createCritic } from '../train/ppo.js';
 
@@ -47,11 +47,11 @@ export async function inspectModel(file: string, config: Config, signal: AbortSi
   });
   let template: ModelReport['chatTemplate'] = 'none';
   const serves = await verdict(signal, async () => {
-    const tokenizer = await openTokenizer(file, signal);
-    const { chatTemplate, bosText, eosText } = tokenizer;
+    const generator = await openLlamaCpp({ modelPath: file, contextSize: 64, signal });
+    const { chatTemplate, bosText, eosText } = generator;
     if (chatTemplate !== null)
       template = await verdict(signal, async () => void renderChat(chatTemplate, bosText, eosText)('system', 'user'));
-    await tokenizer.dispose();
+    await generator.dispose();
   });
   return {
     ...{ file, bytes: info.bytes, name: text(header, 'general.name'), architecture: info.architecture, types },

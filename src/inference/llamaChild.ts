@@ -7,11 +7,14 @@ import { SparkError, toSparkError } from '../errors.js';
 import type { WeighingSequence } from './generator.js';
 import type { Call, FromChild, Results, ToChild } from './llamaMessages.js';
 import { disposedError, LoadedModel } from './llamaModel.js';
+import { LlamaVocabulary } from './llamaVocabulary.js';
 import type { PrefixCounts } from './sequencePool.js';
 
 const NONE: PrefixCounts = { reused: 0, evaluated: 0 };
 
 const models = new Map<number, LoadedModel>();
+/** Of each of `models`, and those that are loaded without weights. */
+const vocabularies = new Map<number, LlamaVocabulary>();
 const sequences = new Map<number, WeighingSequence>();
 const aborts = new Map<number, AbortController>();
 /** Calls under way and the model of each. */
@@ -52,7 +55,15 @@ async function perform(call: Call, signal: AbortSignal, written: number[]): Prom
   switch (call.op) {
     case 'load':
       models.set(call.model, await LoadedModel.load(call.options, signal));
-      return null;
+      vocabularies.set(call.model, modelOf(call).vocabulary);
+      return vocabularyOf(call).facts;
+    case 'loadVocabulary':
+      vocabularies.set(call.model, await LlamaVocabulary.load(call.modelPath));
+      return vocabularyOf(call).facts;
+    case 'tokenize':
+      return vocabularyOf(call).tokenize(call.text, call.special);
+    case 'detokenize':
+      return vocabularyOf(call).detokenize(call.tokens);
     case 'open':
       sequences.set(call.sequence, await modelOf(call).open(signal));
       return null;
@@ -98,14 +109,21 @@ function modelOf({ model }: Call): LoadedModel {
   return found;
 }
 
+function vocabularyOf({ model }: Call): LlamaVocabulary {
+  const found = vocabularies.get(model);
+  if (found === undefined) throw disposedError();
+  return found;
+}
+
 function close(name: number): void {
   sequences.get(name)?.dispose();
   sequences.delete(name);
 }
 
 async function unload(name: number): Promise<void> {
-  const model = models.get(name);
+  const model = models.get(name) ?? vocabularies.get(name);
   models.delete(name);
+  vocabularies.delete(name);
   await model?.dispose();
   await Promise.all([...running].flatMap(([call, its]) => (its === name ? [call] : [])));
 }

@@ -1,20 +1,20 @@
 /**
  * The generator over llama.cpp: a GGUF model with or without a LoRA adapter. llama.cpp runs in a process of its own
- * (llamaChild.ts); this one has the vocabulary. Nothing is downloaded or built at run time: node-llama-cpp's prebuilt
- * binaries come as npm packages.
+ * (llamaChild.ts), so that what it does to a damaged file it does there. Nothing is downloaded or built at run time:
+ * node-llama-cpp's prebuilt binaries come as npm packages.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { checkAdapterFile } from './adapterCheck.js';
 import { fileSha256 } from './fileHash.js';
-import type { PromptTokenizer, WeighingGenerator, WeighingSequence } from './generator.js';
+import type { WeighingGenerator, WeighingSequence } from './generator.js';
 import { checkModelFile } from './ggufCheck.js';
 import { modelSha256 } from './ggufParts.js';
 import { contextsFor, LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaContexts.js';
 import type { LoadOptions } from './llamaMessages.js';
-import { openTokenizer, openVocabulary } from './llamaVocabulary.js';
 import { RemoteModel } from './remoteModel.js';
 import { RemoteSequence } from './remoteSequence.js';
+import { openTokenizer, RemoteVocabulary } from './remoteVocabulary.js';
 import type { PrefixCounts } from './sequencePool.js';
 
 export { type LlamaCppOptions, openTokenizer };
@@ -74,19 +74,18 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
     bytes: info.bytes,
   };
   const contexts = contextsFor(options, info.bytes).shares.length;
-  // In parallel, because loading takes half a second here and there.
-  const [id, vocabulary, model] = await Promise.allSettled([
+  // Loading and hashing take long where the other waits for memory or a disk.
+  const [id, opened] = await Promise.allSettled([
     generatorHash(modelPath, adapterPath, signal),
-    openVocabulary(modelPath, info, signal),
     RemoteModel.load(load, contexts, signal),
   ]);
-  if (id.status === 'fulfilled' && vocabulary.status === 'fulfilled' && model.status === 'fulfilled') {
-    return new LlamaCpp(id.value, model.value, vocabulary.value, load);
+  if (opened.status === 'rejected') throw opened.reason;
+  const model = opened.value;
+  if (id.status === 'fulfilled') {
+    return new LlamaCpp(id.value, model, new RemoteVocabulary(model, info, () => model.unload()), load);
   }
-  if (vocabulary.status === 'fulfilled') await vocabulary.value.dispose();
-  if (model.status === 'fulfilled') await model.value.unload();
-  for (const one of [id, vocabulary, model]) if (one.status === 'rejected') throw one.reason;
-  throw new SparkError('internal', 'expected a failure, got none');
+  await model.unload();
+  throw id.reason;
 }
 
 class LlamaCpp implements LlamaCppGenerator {
@@ -98,11 +97,11 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly eosText: string;
   readonly wantsInstructions: boolean;
   readonly #model: RemoteModel;
-  readonly #vocabulary: PromptTokenizer;
+  readonly #vocabulary: RemoteVocabulary;
   readonly #open = new Set<RemoteSequence>();
   #disposing: Promise<void> | null = null;
 
-  constructor(id: string, model: RemoteModel, vocabulary: PromptTokenizer, { contextSize, sequences }: LoadOptions) {
+  constructor(id: string, model: RemoteModel, vocabulary: RemoteVocabulary, { contextSize, sequences }: LoadOptions) {
     this.id = id;
     this.contextSize = contextSize;
     this.sequences = sequences;
@@ -165,8 +164,7 @@ class LlamaCpp implements LlamaCppGenerator {
 
   async #shutDown(): Promise<void> {
     for (const sequence of this.#open) sequence.dispose();
-    await this.#model.unload();
-    await this.#vocabulary.dispose();
+    await this.#vocabulary.dispose(); // and the model with it
   }
 
   #checkUsable(): void {

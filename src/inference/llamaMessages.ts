@@ -1,6 +1,6 @@
 /**
- * What this process and that of llamaChild.ts say to each other. One message a call: the tokens of a generation are
- * drawn in the child, and come back together.
+ * What this process and that of llamaChild.ts say to each other, through llamaThread.ts. One message a call: the tokens of
+ * a generation are drawn in the child, and come back together.
  */
 import type { SparkErrorCode } from '../errors.js';
 import type { Generated, GenerateOptions } from './generator.js';
@@ -37,9 +37,20 @@ interface SequenceCall {
 
 type Options = readonly (readonly number[])[];
 
+/** What a vocabulary says of itself. */
+export interface VocabularyFacts {
+  /** Text of the beginning-of-sequence token where the model wants one, else ''. */
+  readonly bosText: string;
+  readonly eosText: string;
+}
+
 /** `model`, `sequence`: names that the host gives, one for all of its life. */
 export type Call = { readonly model: number } & (
   | { readonly op: 'load'; readonly options: LoadOptions }
+  /** Without weights and contexts; sequences cannot be opened. */
+  | { readonly op: 'loadVocabulary'; readonly modelPath: string }
+  | { readonly op: 'tokenize'; readonly text: string; readonly special: boolean }
+  | { readonly op: 'detokenize'; readonly tokens: readonly number[] }
   | { readonly op: 'open'; readonly sequence: number }
   | ({ readonly op: 'generate'; readonly options: Omit<GenerateOptions, 'signal'> } & SequenceCall)
   | ({
@@ -54,7 +65,10 @@ export type Call = { readonly model: number } & (
 
 /** What each call is answered with. */
 export interface Results {
-  readonly load: null;
+  readonly load: VocabularyFacts;
+  readonly loadVocabulary: VocabularyFacts;
+  readonly tokenize: number[];
+  readonly detokenize: string;
   readonly open: null;
   readonly generate: Omit<Generated, 'tokens'>;
   readonly choose: number;
@@ -84,3 +98,13 @@ export interface FromChild {
   readonly written: readonly number[];
   readonly prefixes: PrefixCounts;
 }
+
+/** How a process ended: a signal or an exit code, and what it wrote to stderr. */
+export interface Ending {
+  readonly how: string;
+  readonly stderr: string;
+}
+
+export type FromThread =
+  /** Undefined when the process could not be started. */
+  { readonly pid: number | undefined } | { readonly answer: FromChild } | { readonly ending: Ending };

@@ -9,18 +9,21 @@ import type { Lanes } from './lanes.js';
 import { createLanes, sharedLlama } from './llamaContexts.js';
 import { LlamaEvaluator, type LlamaPool, summedByLlama, summedInDouble } from './llamaEvaluator.js';
 import type { LoadOptions, LogprobsCall } from './llamaMessages.js';
+import { LlamaVocabulary } from './llamaVocabulary.js';
 import { loadFailure } from './loadFailure.js';
 import { GrowingSequence } from './sequence.js';
 import type { PrefixCounts } from './sequencePool.js';
 
 export class LoadedModel {
   readonly contextSize: number;
+  readonly vocabulary: LlamaVocabulary;
   readonly #model: LlamaModel;
   readonly #lanes: Lanes<LlamaPool>;
   readonly #open = new Set<GrowingSequence>();
 
   constructor(model: LlamaModel, lanes: Lanes<LlamaPool>, contextSize: number) {
     this.contextSize = contextSize;
+    this.vocabulary = new LlamaVocabulary(model);
     this.#model = model;
     this.#lanes = lanes;
   }
@@ -56,8 +59,7 @@ export class LoadedModel {
       new LlamaEvaluator(lane.context, lane.rounds),
       {
         contextSize: this.contextSize,
-        // `true` as in llamaVocabulary.ts: stop texts are looked for in what the host will read.
-        detokenize: (tokens) => this.#model.detokenize(tokens as Token[], true),
+        detokenize: (tokens) => this.vocabulary.detokenize(tokens),
         isEnd: (token) => this.#model.isEogToken(token as Token),
       },
       () => {

@@ -2,7 +2,7 @@
 import { openModel } from '../../src/engine/index.js';
 import { SparkError } from '../../src/errors.js';
 import { checkModelFile } from '../../src/inference/ggufCheck.js';
-import { type ProbeProcess, startProbe } from '../../src/inference/probe.js';
+import { type Opener, startOpener } from './opener.js';
 
 /** `null`: it opens and computes. Otherwise why not. */
 export interface Verdict {
@@ -16,21 +16,21 @@ const PATIENCE_MS = 10_000;
 
 /** llama.cpp in a child, one file at a time, with a new child after each abort. */
 export class LlamaVerdicts {
-  #probe: ProbeProcess | null = null;
+  #opener: Opener | null = null;
 
   async of(file: string): Promise<Verdict> {
-    const probe = this.#probe ?? startProbe();
-    this.#probe = probe;
-    const { refusal, ended, ready } = await probe.open(file, PATIENCE_MS);
+    const opener = this.#opener ?? startOpener();
+    this.#opener = opener;
+    const { refusal, ended, ready } = await opener.open(file, PATIENCE_MS);
     if (ended === undefined) return { refusal };
-    this.#probe = null;
+    this.#opener = null;
     if (!ready) throw new Error(`llama.cpp did not load: ${ended}, ${refusal}`);
     return { refusal: `${ended} ${refusal}`, aborted: true };
   }
 
   end(): void {
-    this.#probe?.process.kill();
-    this.#probe = null;
+    this.#opener?.process.kill();
+    this.#opener = null;
   }
 }
 
@@ -49,7 +49,7 @@ export async function engineVerdict(file: string): Promise<Verdict> {
   });
 }
 
-/** What is asked before llama.cpp opens a file in our process. */
+/** What is asked before llama.cpp opens a file. */
 export function headerVerdict(file: string): Promise<Verdict> {
   return verdict(async () => {
     checkModelFile(file);

@@ -1,6 +1,6 @@
 /** llama.cpp in a process of its own: who shares it, what ends it and what that ends, and that it computes the same. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { LoadedModel } from '../../../src/inference/llamaModel.js';
 import { LlamaProcess } from '../../../src/inference/llamaProcess.js';
 import { RemoteModel } from '../../../src/inference/remoteModel.js';
 import { RemoteSequence } from '../../../src/inference/remoteSequence.js';
+import { openTokenizer } from '../../../src/inference/remoteVocabulary.js';
 import { endsTheRun } from '../../../src/rollout/ask.js';
 import { isAlive } from '../../processes.js';
 import { full } from '../full.js';
@@ -157,9 +158,9 @@ describe('the end of a process', () => {
   const root = mkdtempSync(path.join(tmpdir(), 'spark-process-'));
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-  it.runIf(full)('while it loads is that of a damaged file, in the words of llama.cpp', async () => {
+  it('while it loads is that of a damaged file, in the words of llama.cpp', async () => {
     const bytes = readFileSync('test/fixtures/parity.gguf');
-    bytes.writeBigUInt64LE(0x1_0000_0000n, 478); // what checkModelFile and the probe refuse before
+    bytes.writeBigUInt64LE(0x1_0000_0000n, 478); // what checkModelFile refuses before
     const modelPath = path.join(root, 'damaged.gguf');
     writeFileSync(modelPath, bytes);
     await expect(RemoteModel.load({ ...OPTIONS, modelPath }, 1, undefined)).rejects.toMatchObject({
@@ -168,6 +169,40 @@ describe('the end of a process', () => {
         /damaged\.gguf ended the process that loaded it \(SIGABRT: .*(assert|abort|what)/i,
       ),
     });
+  });
+
+  it.runIf(process.platform === 'linux')('comes when a load is aborted that llama.cpp does not end', async () => {
+    const modelPath = path.join(root, 'nobody-writes.gguf');
+    execFileSync('mkfifo', [modelPath]);
+    const controller = new AbortController();
+    const loading = RemoteModel.load({ ...OPTIONS, modelPath }, 1, controller.signal);
+    // Once it can be opened for writing it is being read there. Nothing is ever written.
+    const pipe = await vi.waitFor(() => openSync(modelPath, constants.O_WRONLY | constants.O_NONBLOCK), {
+      timeout: 60_000,
+    });
+    controller.abort();
+    await expect(loading).rejects.toMatchObject({ code: 'interrupted' });
+    closeSync(pipe);
+  });
+
+  it('is told to who tokenises, and the next who opens the vocabulary has another', async () => {
+    const tokenizer = await openTokenizer(MODEL);
+    const model = await RemoteModel.loadVocabulary(MODEL, 1); // in the same process, whose name it tells
+    expect(tokenizer.detokenize(tokenizer.tokenize('Say it', false))).toBe('Say it');
+    process.kill(model.pid!, 'SIGKILL');
+    expect(() => tokenizer.tokenize('anew', false)).toThrow(
+      expect.objectContaining({ code: 'inference_ended', message: expect.stringMatching(/SIGKILL/) }),
+    );
+    const again = await openTokenizer(MODEL);
+    expect(again.tokenize('anew', false).length).toBeGreaterThan(0);
+    for (const one of [tokenizer, again]) await one.dispose();
+  });
+
+  it.runIf(full)('is brought about when it does not answer who stands still for it', async () => {
+    const model = await RemoteModel.loadVocabulary(MODEL, 1);
+    process.kill(model.pid!, 'SIGSTOP');
+    expect(() => model.callAndWait({ op: 'tokenize', text: 'a', special: false })).toThrow(/no answer in 60 seconds/);
+    await vi.waitUntil(() => !isAlive(model.pid!), { timeout: 20_000 });
   });
 
   it('follows that of who started it, however that ended', async () => {

@@ -1,7 +1,6 @@
 /**
  * Opens each file it is sent as a generator would, evaluates one token, and answers whether the library refused the
- * file. A failed assertion of llama.cpp may end this process. Plain JavaScript, so that it runs from src/ without being
- * compiled.
+ * file. A failed assertion of llama.cpp may end this process. Plain JavaScript, which runs without being compiled.
  */
 import { Worker } from 'node:worker_threads';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
