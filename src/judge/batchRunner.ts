@@ -23,8 +23,7 @@ import { type Batch, BatchServer, hasEnded } from './batchServer.js';
 import type { Reservation } from './budget.js';
 import { type CachedJudge, requestKey } from './cache.js';
 import { mostOf } from './chatCall.js';
-import { NO_VERDICT } from './failure.js';
-import type { JudgeRequest } from './judge.js';
+import { type JudgeRequest, NO_VERDICT } from './judge.js';
 import { batchPrice } from './prices.js';
 
 /** OpenAI's limit for the file of a batch is 200 MB. */

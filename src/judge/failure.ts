@@ -1,13 +1,10 @@
 /** Turns errors of the openai client into SparkErrors `judge_…` that name the URL, what the server said and what to do. */
-import { isNodeError, SparkError, type SparkErrorCode, toSparkError } from '../errors.js';
+import { isNodeError, SparkError, toSparkError } from '../errors.js';
 import { askedWaitSeconds, saysNoCredit } from '../inference/httpReply.js';
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
 import type { Endpoint } from './endpoint.js';
 import { KEY_VARIABLE } from './key.js';
-
-/** Codes of a judge that answered and gave no verdict, and would give none another time. */
-export const NO_VERDICT: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_refused', 'judge_unparsable']);
 
 export interface FailureContext {
   readonly endpoint: Endpoint;

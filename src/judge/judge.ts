@@ -1,4 +1,5 @@
 /** The judge's contract: what it is asked, what it answers. */
+import type { SparkErrorCode } from '../errors.js';
 import type { Question } from '../questions/question.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Score } from '../trajectory/trajectory.js';
@@ -42,3 +43,6 @@ export interface Judge {
   readonly freeId?: string;
   judge(request: JudgeRequest, options: { readonly signal?: AbortSignal }): Promise<JudgeVerdict>;
 }
+
+/** Codes of a judge that answered and gave no verdict, and would give none another time. */
+export const NO_VERDICT: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>(['judge_refused', 'judge_unparsable']);

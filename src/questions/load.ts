@@ -7,7 +7,7 @@ import { isNodeError, SparkError, toSparkError } from '../errors.js';
 import type { RawRow } from '../jsonl/foreign.js';
 import { jsonlRows } from '../jsonl/foreign.js';
 import { checkKeys, type KeysOf } from '../options.js';
-import { isParquet, parquetRows } from './parquet.js';
+import { isParquet } from './isParquet.js';
 import type { Question } from './question.js';
 import { questionOf, rowSchema } from './row.js';
 import type { VerifierSettings } from './verifierSettings.js';
@@ -27,7 +27,7 @@ const OPTIONS = { verifier: true } as const satisfies KeysOf<LoadOptions>;
 export async function loadQuestions(path: string, options: LoadOptions = {}): Promise<Question[]> {
   checkKeys(options, OPTIONS, 'loadQuestions: options');
   const bytes = await readBytes(path);
-  const rows = isParquet(bytes) ? await parquetRows(bytes, path, COLUMNS_READ) : jsonlRows(bytes, path);
+  const rows = isParquet(bytes) ? await parquet(bytes, path) : jsonlRows(bytes, path);
   if (rows.length === 0) {
     throw new SparkError('no_data', `${path}: expected at least one question, got an empty file`);
   }
@@ -39,6 +39,12 @@ const COLUMNS_READ = {
   required: REQUIRED,
   optional: Object.keys(rowSchema.shape).filter((column) => !REQUIRED.includes(column)),
 };
+
+/** The reader of Parquet takes a tenth of a second to load, and most files are JSONL. */
+async function parquet(bytes: Uint8Array, path: string): Promise<RawRow[]> {
+  const { parquetRows } = await import('./parquet.js');
+  return parquetRows(bytes, path, COLUMNS_READ);
+}
 
 /** Reads every row (row.ts), and refuses an id that occurs twice. */
 export function checkQuestions(

@@ -12,10 +12,6 @@ const MAGIC = 'PAR1';
 /** MMLU-Pro's. */
 const COLUMNS = (Object.keys(questionSchema.shape) as (keyof Question)[]).filter((name) => name !== 'verifier');
 
-export function isParquet(bytes: Uint8Array): boolean {
-  return ascii(bytes.subarray(0, 4)) === MAGIC || ascii(bytes.subarray(0, 4)) === 'PARE';
-}
-
 /** Which columns of a file are read, and which of those may be missing. */
 export interface ColumnsRead {
   readonly required: readonly string[];

@@ -1,19 +1,15 @@
 /** Opens the judge that a configuration names, with the run's cache and what else it takes of the run. */
 import type { Config } from '../config/index.js';
 import type { Judge, JudgeRequest } from '../judge/judge.js';
-import {
-  isBatched,
-  type LocalSurroundings,
-  localIdOf,
-  openApiJudge,
-  openBatchedJudge,
-  openCachedLocalJudge,
-} from '../judge/open.js';
+import type { LocalSurroundings } from '../judge/open.js';
 import { createOracle } from '../judge/oracle.js';
 import type { JudgeSettings } from '../judge/settings.js';
 import type { Log } from '../log.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { MetricRow } from './metricsFile.js';
+
+/** Most commands ask no judge, and the client of its API takes a quarter of a second to load. */
+const opening = () => import('../judge/open.js');
 
 export interface OpenedJudge {
   readonly judge: Judge;
@@ -79,6 +75,7 @@ async function openCounted(
   config: Config,
   { cacheFolder, actions, log, signal, ledgerFile }: JudgeSurroundings,
 ) {
+  const { isBatched, openApiJudge, openBatchedJudge, openCachedLocalJudge } = await opening();
   if (settings.kind === 'local') {
     const expect = { actions: actions(), maxSteps: config.rollout.maxSteps };
     const local = await openCachedLocalJudge(settings, cacheFolder, { ...localSurroundings(config, signal), expect });
@@ -99,6 +96,6 @@ function localSurroundings({ model, inference }: Config, signal: AbortSignal): L
 
 /** How a judge of the configuration is named among facts: a local one by the content of its file. Opens nothing. */
 export async function judgeNameOf(settings: JudgeSettings, config: Config, signal: AbortSignal): Promise<string> {
-  if (settings.kind === 'local') return localIdOf(settings, localSurroundings(config, signal));
+  if (settings.kind === 'local') return (await opening()).localIdOf(settings, localSurroundings(config, signal));
   return settings.kind === 'api' ? settings.model : settings.kind;
 }

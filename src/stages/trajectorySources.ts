@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import type { Log } from '../log.js';
-import { isParquet } from '../questions/parquet.js';
+import { isParquet } from '../questions/isParquet.js';
 import type { QuestionPart } from '../run/questions.js';
 import { Run } from '../run/run.js';
 import { readTrajectoryParquet, setOfParquet } from '../trajectory/parquet/read.js';

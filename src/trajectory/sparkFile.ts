@@ -8,7 +8,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { isNodeError, SparkError, shown } from '../errors.js';
 import type { RawRow } from '../jsonl/foreign.js';
-import { isParquet, parquetRows } from '../questions/parquet.js';
+import { isParquet } from '../questions/isParquet.js';
+import { parquetRows } from '../questions/parquet.js';
 
 const text = z
   .string()
