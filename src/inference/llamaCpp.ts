@@ -59,20 +59,7 @@ export async function generatorHash(modelPath: string, adapterPath?: string, sig
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
   checkKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
   const { modelPath, adapterPath, signal } = options;
-  throwIfAborted(signal);
-  // What is wrong with the files is said in words that tell more than llama.cpp's.
-  const info = checkModelFile(modelPath);
-  if (adapterPath !== undefined) checkAdapterFile(adapterPath, info);
-  const load: LoadOptions = {
-    modelPath,
-    ...(adapterPath === undefined ? {} : { adapterPath }),
-    sequences: options.sequences ?? 1,
-    contextSize: options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096),
-    threads: options.threads ?? 0,
-    gpu: options.gpu ?? false,
-    kvCacheType: options.kvCacheType ?? 'F16',
-    bytes: info.bytes,
-  };
+  const { load, info } = checkFiles(options);
   const contexts = contextsFor(options, info.bytes).shares.length;
   // Loading and hashing take long where the other waits for memory or a disk.
   const [id, opened] = await Promise.allSettled([
@@ -86,6 +73,54 @@ export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGe
   }
   await model.unload();
   throw id.reason;
+}
+
+/** What is wrong with the files is said here, in words that tell more than llama.cpp's. */
+function checkFiles(options: LlamaCppOptions): { load: LoadOptions; info: ReturnType<typeof checkModelFile> } {
+  const { modelPath, adapterPath, signal } = options;
+  throwIfAborted(signal);
+  const info = checkModelFile(modelPath);
+  if (adapterPath !== undefined) checkAdapterFile(adapterPath, info);
+  const load: LoadOptions = {
+    modelPath,
+    ...(adapterPath === undefined ? {} : { adapterPath }),
+    sequences: options.sequences ?? 1,
+    contextSize: options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096),
+    threads: options.threads ?? 0,
+    gpu: options.gpu ?? false,
+    kvCacheType: options.kvCacheType ?? 'F16',
+    bytes: info.bytes,
+  };
+  return { load, info };
+}
+
+/** Tokens of which the log-probs are asked, and of which of them; as in `LlamaCppGenerator.logprobs`. */
+export interface Scored {
+  readonly tokens: readonly number[]; // (n)
+  readonly mask: Uint8Array; // (n)
+}
+
+/**
+ * (n) log-probs of each of several token sequences, one after another: as a generator's `logprobs`, from whichever process
+ * has this file open or none, as it decodes nothing for which the threads of its pool would matter.
+ */
+export async function scoreTokens(
+  options: Omit<LlamaCppOptions, 'sequences'>,
+  sequences: readonly Scored[],
+  quick: boolean,
+): Promise<Float64Array[]> {
+  const { load } = checkFiles(options);
+  const model = await RemoteModel.load(load, null, options.signal);
+  try {
+    const rows: Float64Array[] = [];
+    for (const { tokens, mask } of sequences) {
+      const call = { op: 'logprobs', tokens: [...tokens], mask, quick } as const;
+      rows.push(await model.call<'logprobs'>(call, options.signal));
+    }
+    return rows;
+  } finally {
+    await model.unload();
+  }
 }
 
 class LlamaCpp implements LlamaCppGenerator {

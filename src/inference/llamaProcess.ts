@@ -22,8 +22,8 @@ interface Pending {
 /** How long `askAndWait` stands still, and with it this process. A vocabulary answers in less than a millisecond. */
 const PATIENCE_MS = 60_000;
 
-/** How long a process without a model waits for the next. */
-const IDLE_MS = 5000;
+/** How long a process without a model waits for the next: a run trains, then asks whether llama.cpp reads the adapter. */
+const IDLE_MS = 60_000;
 
 /** Those that live, last used last. */
 const alive: LlamaProcess[] = [];
@@ -66,7 +66,7 @@ export class LlamaProcess {
   }
 
   /**
-   * A process for a model of as many contexts as decode at the same time, or for a vocabulary, which decodes nothing
+   * A process for a model of as many contexts as decode at the same time, or for one that decodes nothing
    * (null): one that has this file open, or none, or a new one. Another file's is left alone, because loading a damaged
    * file may end the process.
    */

@@ -29,8 +29,8 @@ export class RemoteModel {
     this.#file = file;
   }
 
-  /** `contexts`: how many decode at the same time. Throws as `call` does. */
-  static async load(options: LoadOptions, contexts: number, signal?: AbortSignal): Promise<RemoteModel> {
+  /** `contexts`: how many decode at the same time, as `LlamaProcess.take` has it. Throws as `call` does. */
+  static async load(options: LoadOptions, contexts: number | null, signal?: AbortSignal): Promise<RemoteModel> {
     throwIfAborted(signal);
     const file = path.resolve(options.modelPath);
     const model = new RemoteModel(await LlamaProcess.take(file, contexts), file);

@@ -3,7 +3,7 @@ import { signalOf } from '../abortable.js';
 import type { Config } from '../config/index.js';
 import type { Batch } from '../engine/batch.js';
 import type { Adapter, Model } from '../engine/types.js';
-import { openLlamaCpp } from '../inference/llamaCpp.js';
+import { scoreTokens } from '../inference/llamaCpp.js';
 
 /** A token sequence and which of its tokens are compared. */
 export interface Probe {
@@ -62,14 +62,7 @@ export async function servedLogprobs(served: Served, sequences: readonly ProbeLi
   const probes = sequences.map(probeOf);
   const contextSize = Math.max(...probes.map(({ tokens }) => tokens.length)) + 1;
   const { quick = false, ...options } = served;
-  const generator = await openLlamaCpp({ ...options, contextSize });
-  try {
-    const rows: Float64Array[] = [];
-    for (const { tokens, mask } of probes) rows.push(await generator.logprobs(tokens, options.signal, { mask, quick }));
-    return rows;
-  } finally {
-    await generator.dispose();
-  }
+  return scoreTokens({ ...options, contextSize }, probes, quick);
 }
 
 /** Where the configured generator computes, and on how many threads. */

@@ -1,6 +1,7 @@
 /**
  * Puts marked secrets into every place that can hold one, makes real commands fail, and searches all output for the
- * marks.
+ * marks. What the program does on its way out (a value of the environment is hidden, a crash is caught) is asked of
+ * processes of its own; whether a command says a secret at all, in this one, where fewer would hide it.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BEHAVIOURS, type Behaviour, type LoopbackServer, startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { everythingIn, findMarks, KEY } from '../secrets/marks.js';
 import { type Finished, readLines, runCli, temporaryFolder } from './runCli.js';
+import { runHere } from './runHere.js';
 
 const MARKS = { proxy: 'Px3Mark9dRwT7yQa', other: 'Ht5Mark2vZnK8cLe', tracking: 'Ml6Mark4bGfS1uJo' };
 const ALL = [KEY, ...Object.values(MARKS)];
@@ -39,9 +41,9 @@ const SHORT = ['judge.timeoutMs=300', 'judge.maxRetries=0', 'tools.enabled=[calc
   '--set',
   setting,
 ]);
-const generate = (run: string, ...more: string[]) => {
+const generating = (run: string, ...more: string[]) => {
   const args = ['generate', '--judge', 'api', '--run', path.join(folder, run), '--set', 'rollout.stepRetries=0'];
-  return runCli([...args, ...SHORT, ...more], { env });
+  return [...args, ...SHORT, ...more];
 };
 
 function expectNoMark(done: Finished, run?: string, marks: readonly string[] = ALL): void {
@@ -55,7 +57,7 @@ describe('a run with a judge that fails in every way', () => {
   it('generates, trains and reports without a mark', async () => {
     const behaviours = (Object.keys(BEHAVIOURS) as Behaviour[]).filter((behaviour) => !FATAL.includes(behaviour));
     server.setBehaviours(...behaviours, 'good');
-    const done = await generate('all', '--limit', '56');
+    const done = await runCli(generating('all', '--limit', '56'), { env });
     expect(done.stderr).not.toContain('error [');
     expect(new Set(server.requests.map((request) => request.behaviour)).size).toBe(behaviours.length);
     expect(server.requests[0]!.headers.authorization).toBe(`Bearer ${KEY}`);
@@ -76,7 +78,7 @@ describe('a run with a judge that fails in every way', () => {
 
   it.each(FATAL)('%s', async (behaviour) => {
     server.setBehaviours(behaviour);
-    const done = await generate(behaviour, '--limit', '14', '--json');
+    const done = await runHere(generating(behaviour, '--limit', '14', '--json'), env);
     expect(done.code).not.toBe(0);
     expect(done.stderr).toMatch(/error \[(judge_key_invalid|judge_no_credit|invalid_config)\]/);
     expectNoMark(done, behaviour);
@@ -87,10 +89,9 @@ describe('a run with a judge that fails in every way', () => {
     ['a space or tab', ' '],
   ])('a key with %s inside is refused before anything is sent', async (words, inside) => {
     const asked = server.requests.length;
-    env.OPENAI_API_KEY = `${KEY}${inside}${MARKS.other}`;
-    const commands = [generate('malformed', '--limit', '14'), runCli(['doctor', '--judge', 'api', ...SHORT], { env })];
-    env.OPENAI_API_KEY = KEY;
-    for (const done of await Promise.all(commands)) {
+    const malformed = { ...env, OPENAI_API_KEY: `${KEY}${inside}${MARKS.other}` };
+    for (const command of [generating('malformed', '--limit', '14'), ['doctor', '--judge', 'api', ...SHORT]]) {
+      const done = await runHere(command, malformed);
       expect(done.code).toBe(1);
       expect(done.stderr + done.stdout).toContain('[judge_key_invalid]');
       expect(done.stderr + done.stdout).toMatch(new RegExp(`OPENAI_API_KEY: .*${words}`));
@@ -131,7 +132,7 @@ describe('a secret in a wrong place', () => {
     ['--model', () => [...print, '--model', `https://user:${STRANGER}@127.0.0.1/m.gguf`]],
   ])('%s', async (_place, args) => {
     // With --json the message is printed to both stdout and stderr.
-    const done = await runCli([...args(), '--json']);
+    const done = await runHere([...args(), '--json']);
     expect(done.code, done.stderr).toBe(2);
     expect(done.stderr).not.toBe('');
     expectNoMark(done, undefined, [STRANGER]);
@@ -153,7 +154,7 @@ describe('a secret in a wrong place', () => {
       ['questions', 'import', url],
       ['config', 'print', '--config', url],
     ]) {
-      const done = await runCli(args);
+      const done = await runHere(args);
       expect(done.code).not.toBe(0);
       expectNoMark(done, undefined, [STRANGER]);
     }
@@ -162,7 +163,7 @@ describe('a secret in a wrong place', () => {
   it('an environment’s address', async () => {
     for (const address of [`http://user:${STRANGER}@127.0.0.1/v1`, `http://127.0.0.1/v1?key=${STRANGER}`, STRANGER]) {
       const args = ['generate', '--judge', 'api', '--run', path.join(folder, 'address'), '--limit', '14'];
-      const done = await runCli(args, { env: { OPENAI_BASE_URL: address } });
+      const done = await runHere(args, { OPENAI_BASE_URL: address });
       expect(done.stderr).toContain('error [invalid_config]: judge.baseUrl');
       expectNoMark(done, 'address', [STRANGER]);
     }

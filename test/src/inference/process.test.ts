@@ -122,10 +122,10 @@ describe('a model in a process of its own', () => {
     expect(other.pid).not.toBe(model.pid);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     other.give(path.resolve('test/fixtures/parity.gguf'));
-    vi.advanceTimersByTime(4000);
+    vi.advanceTimersByTime(50_000);
     expect(await LlamaProcess.take('another.gguf', 1)).toBe(other);
     other.give('another.gguf');
-    vi.advanceTimersByTime(6000);
+    vi.advanceTimersByTime(70_000);
     vi.useRealTimers();
     await vi.waitFor(() => expect(isAlive(other.pid!)).toBe(false), { timeout: 60_000 });
     expect(isAlive(model.pid!)).toBe(true);
