@@ -13,9 +13,10 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    // One native addon, one llama.cpp, two cores: files run in processes of their own, few at a time.
+    // One native addon, one llama.cpp, two cores: files run in processes of their own, few at a time. One more than there are
+    // cores, because a test that waits for a process or a deadline leaves its core to another.
     pool: 'forks',
-    poolOptions: { forks: { maxForks: 2 } },
+    poolOptions: { forks: { maxForks: 3 } },
     // Tests compare fp32 numbers and whole runs to the bit: on a machine with a GPU, too, `auto` is the CPU.
     // What a test remembers of a model it opened stays out of the user's home.
     env: {

@@ -13,7 +13,7 @@ const inRun = (name: string) => path.join(run, name);
 const lines = (name: string) =>
   existsSync(inRun(name)) ? readFileSync(inRun(name), 'utf8').split('\n').length - 1 : 0;
 // Tools that start fast, and batches of one trajectory, so that a stage has enough steps to be killed in.
-const SETTINGS = ['questions.trainLimit=28', 'questions.testLimit=14', 'tools.enabled=[calculator]', 'sft.epochs=6'];
+const SETTINGS = ['questions.trainLimit=28', 'questions.testLimit=14', 'tools.enabled=[calculator]', 'sft.epochs=2'];
 const SET = [...SETTINGS, 'sft.batchTrajectories=1'].flatMap((one) => ['--set', one]);
 const GENERATE = ['generate', '--config', 'quickstart', ...SET, '--run', run, '--selection', 'max-score', '--json'];
 const TRAIN = ['train', 'sft', '--run', run, '--json'];

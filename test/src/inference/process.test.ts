@@ -120,6 +120,7 @@ describe('a model in a process of its own', () => {
   it('leaves its process alone when another file is opened, and that one’s ends when nobody wants it', async () => {
     const other = await LlamaProcess.take(path.resolve('test/fixtures/parity.gguf'), 1);
     expect(other.pid).not.toBe(model.pid);
+    onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     other.give(path.resolve('test/fixtures/parity.gguf'));
     vi.advanceTimersByTime(50_000);
