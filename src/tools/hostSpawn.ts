@@ -42,7 +42,9 @@ export function spawnChild(plan: LaunchPlan): SpawnedChild {
 
 export function exitReason(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {
   if (/heap out of memory|Array buffer allocation failed/.test(stderr)) return 'out of memory';
-  const last = stderr.split('\n').find((line) => /Error|denied/.test(line)) ?? '';
+  // Of an uncaught error Node prints the line that threw it first, which may name errors, too.
+  const lines = stderr.split('\n');
+  const last = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.find((line) => /Error|denied/.test(line)) ?? '';
   return `its process ended (${signal ?? `exit code ${code}`})${last === '' ? '' : `: ${last.trim()}`}`;
 }
 
