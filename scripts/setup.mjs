@@ -6,7 +6,7 @@
  *
  *   node scripts/setup.mjs --for start      system packages, npm packages, the engine, the TypeScript build
  *   node scripts/setup.mjs --for test       the same, and what the native tests need
- *   node scripts/setup.mjs --for pack       npm packages and the TypeScript build: what `npm pack` takes along
+ *   node scripts/setup.mjs --for pack       npm packages, the TypeScript build, SymPy: what `npm pack` takes along
  *
  * In an installed package `npx spark-rl setup` calls setUpPackage(). When SPARK_RL_NO_SYSTEM=1 is set, or installing
  * would take a password, missing system packages are not installed but named, with the command to type.
@@ -21,6 +21,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beSilent, checkNode, elapsed, output, run, SetupError, say, systemSteps } from './system.mjs';
+import { fetchWheels, missingWheels } from './wheels.mjs';
 
 const ADDON = 'Release/spark_rl.node';
 const CUDA_LIBRARY = 'Release/libspark_cuda.so';
@@ -42,6 +43,11 @@ function stepsOfClone(root, goal, signal) {
   if (!hasPackages(root)) {
     add('the npm packages of package-lock.json, into node_modules/; none of their scripts is run', () =>
       installPackages(root, signal),
+    );
+  }
+  if (missingWheels(root).length > 0) {
+    add('SymPy and mpmath for the tools python and algebra, into wheels/: from where pip would fetch them', () =>
+      addWheels(root, goal, signal),
     );
   }
   if (engine) {
@@ -74,7 +80,16 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
     says: [`the training engine, into ${target}: C++, about a minute`],
     make: () => buildEngine({ root, target, hash, cuda, inDraft: true, signal }),
   };
-  const toDo = () => (!force && isReady(target, hash, cuda) ? [] : [...systemSteps('start', signal), engine]);
+  const wheels = {
+    says: ['SymPy and mpmath for the tools python and algebra, into wheels/'],
+    make: () => addWheels(root, 'start', signal),
+  };
+  // A package brings them along; one that was made otherwise may lack them.
+  const lacks = () => isWritable(root) && missingWheels(root).length > 0;
+  const toDo = () => [
+    ...(lacks() ? [wheels] : []),
+    ...(!force && isReady(target, hash, cuda) ? [] : [...systemSteps('start', signal), engine]),
+  ];
   const built = await perform(target, toDo, signal);
   const hasCuda = fs.existsSync(path.join(target, CUDA_LIBRARY));
   const noCuda = hasCuda ? null : (readJson(path.join(target, ENGINE_STAMP))?.noCuda ?? 'not asked for');
@@ -115,6 +130,17 @@ async function installPackages(root, signal) {
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const advice = 'See that the package registry can be reached (npm ping) and run this again.';
   await run('installing npm packages', 'npm', args, { cwd: root, code: 'setup_npm', advice, signal });
+}
+
+/** All else works without them; a package without them would not do what it says. */
+async function addWheels(root, goal, signal) {
+  try {
+    await fetchWheels(root, { signal });
+  } catch (error) {
+    if (goal === 'pack' || !(error instanceof SetupError)) throw error;
+    say(`without SymPy: ${error.message}`);
+    say("the tool algebra, and sympy in python, are not there until this is run again; all else is");
+  }
 }
 
 async function compileTypeScript(root, hash, signal) {

@@ -9,7 +9,7 @@ import { hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
 import { inTime } from './inTime.js';
 import { clip, oneLine, printable } from './observation.js';
-import { pythonSnapshot } from './pythonSnapshot.js';
+import { pythonSnapshot, sympyPayload } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
 import {
   type ActionInfo,
@@ -187,13 +187,19 @@ const OPTIONS = {
  */
 const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
   python: 200,
+  sympy: 200,
   logic: 25,
   math: 100,
   chemistry: 100,
   corpus: 1000,
 };
 const START_TIMEOUT_MS = 60_000;
+/** The first time on a machine the snapshot with SymPy is made, which takes half a minute where other work goes on. */
+const SYMPY_START_TIMEOUT_MS = 300_000;
 const MAX_RSS_MB = 1024;
+
+/** A source in Python that may import what only the children with SymPy have. */
+const NAMES_SYMPY = /\b(?:sympy|mpmath)\b/;
 
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
@@ -208,6 +214,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   const hosts = new Map<HostKind, ToolHost>();
   const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
     python: pythonSnapshot,
+    sympy: sympyPayload,
     corpus: () => corpusPayload(options.corpus),
   };
   const hostOf = (kind: HostKind): ToolHost => {
@@ -221,8 +228,8 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
         size,
         ...(payload === undefined ? {} : { payload }),
         retireAfter: RETIRE_AFTER[kind],
-        mayDecline: kind === 'python',
-        startTimeoutMs: START_TIMEOUT_MS,
+        mayDecline: kind === 'python' || kind === 'sympy',
+        startTimeoutMs: kind === 'sympy' ? SYMPY_START_TIMEOUT_MS : START_TIMEOUT_MS,
         maxRssMb: MAX_RSS_MB,
       });
       hosts.set(kind, host);
@@ -230,11 +237,17 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     }
     return host;
   };
+  const hosted = (name: string): Tool => {
+    const host = hostOf(builtinTool(name)!.host);
+    if (name !== 'python') return hostedTool(name, host);
+    // Its host with SymPy is made only when a source names it: it takes more memory, and without algebra few need it.
+    return hostedTool(name, (input) => (NAMES_SYMPY.test(input) ? hostOf('sympy') : host));
+  };
   for (const name of BUILTIN_TOOLS) {
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
-    else registry.registerHosted(hostedTool(name, hostOf(builtinTool(name)!.host)));
+    else registry.registerHosted(hosted(name));
   }
   return registry;
 }
