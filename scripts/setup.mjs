@@ -139,7 +139,7 @@ async function addWheels(root, goal, signal) {
   } catch (error) {
     if (goal === 'pack' || !(error instanceof SetupError)) throw error;
     say(`without SymPy: ${error.message}`);
-    say("the tool algebra, and sympy in python, are not there until this is run again; all else is");
+    say('the tool algebra, and sympy in python, are not there until this is run again; all else is');
   }
 }
 

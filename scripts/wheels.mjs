@@ -80,7 +80,12 @@ async function find(pin, { links, indexes, certificate }, signal) {
 }
 
 /** The file in a folder, at an address itself, or behind a link of a page; null when the place has none of that name. */
-async function fromPlace(/** @type {string} */ place, /** @type {Pin} */ pin, /** @type {string | undefined} */ certificate, /** @type {AbortSignal | undefined} */ signal) {
+async function fromPlace(
+  /** @type {string} */ place,
+  /** @type {Pin} */ pin,
+  /** @type {string | undefined} */ certificate,
+  /** @type {AbortSignal | undefined} */ signal,
+) {
   const url = /^[a-z][a-z\d+.-]+:\/\//i.test(place) ? new URL(place) : pathToFileURL(path.resolve(place));
   if (url.protocol === 'file:') {
     const at = fileURLToPath(url);
@@ -92,7 +97,9 @@ async function fromPlace(/** @type {string} */ place, /** @type {Pin} */ pin, /*
     const page = found.isDirectory() ? path.join(at, 'index.html') : at;
     if (!fs.existsSync(page)) return null;
     const link = linkTo(pin.file, fs.readFileSync(page, 'utf8'), pathToFileURL(page).href);
-    return link?.protocol === 'file:' && fs.existsSync(fileURLToPath(link)) ? fs.readFileSync(fileURLToPath(link)) : null;
+    return link?.protocol === 'file:' && fs.existsSync(fileURLToPath(link))
+      ? fs.readFileSync(fileURLToPath(link))
+      : null;
   }
   if (path.posix.basename(url.pathname) === pin.file) return download(url, certificate, signal);
   const page = await download(url, certificate, signal);
@@ -116,7 +123,11 @@ function linkTo(/** @type {string} */ file, /** @type {string} */ page, /** @typ
 }
 
 /** Through the proxy that the environment names, and with the certificates that pip is told to trust. */
-async function download(/** @type {URL} */ url, /** @type {string | undefined} */ certificate, /** @type {AbortSignal | undefined} */ signal) {
+async function download(
+  /** @type {URL} */ url,
+  /** @type {string | undefined} */ certificate,
+  /** @type {AbortSignal | undefined} */ signal,
+) {
   const { EnvHttpProxyAgent, fetch } = await import('undici');
   const { rootCertificates } = await import('node:tls');
   const ca = certificate === undefined ? undefined : [...rootCertificates, fs.readFileSync(certificate, 'utf8')];
@@ -169,7 +180,9 @@ function configFiles(/** @type {NodeJS.ProcessEnv} */ env) {
   return [
     ...(mac ? ['/Library/Application Support/pip/pip.conf'] : [...global.reverse(), '/etc/pip.conf']),
     path.join(home, '.pip', 'pip.conf'),
-    ...(user !== null && fs.existsSync(path.dirname(user)) ? [user] : [path.join(env.XDG_CONFIG_HOME || path.join(home, '.config'), 'pip', 'pip.conf')]),
+    ...(user !== null && fs.existsSync(path.dirname(user))
+      ? [user]
+      : [path.join(env.XDG_CONFIG_HOME || path.join(home, '.config'), 'pip', 'pip.conf')]),
     ...(env.VIRTUAL_ENV ? [path.join(env.VIRTUAL_ENV, 'pip.conf')] : []),
     ...(env.PIP_CONFIG_FILE ? [env.PIP_CONFIG_FILE] : []),
   ];

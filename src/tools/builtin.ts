@@ -61,7 +61,8 @@ export const BUILTIN = {
   },
   python: {
     host: 'python',
-    description: 'Runs Python 3 (standard library, sympy, mpmath) and shows what it prints and the value of a last expression.',
+    description:
+      'Runs Python 3 (standard library, sympy, mpmath) and shows what it prints and the value of a last expression.',
     inputHint: 'Python source, e.g. sum(n for n in range(100) if n % 3 == 0)',
     example: 'print(6 * 7)',
     worked: {

@@ -13,7 +13,6 @@ export function describeHosted(name: string): Pick<Tool, 'description' | 'inputH
  * A tool that works in the sandboxed children of `host`, because evaluating what a model wrote may be dangerous or take
  * for ever.
  */
-export function hostedTool(name: string, host: ToolHost | ((input: string) => ToolHost)): Tool {
-  const hostFor = typeof host === 'function' ? host : () => host;
-  return { name, ...describeHosted(name), run: (input, context) => hostFor(input).run(name, input, context) };
+export function hostedTool(name: string, host: ToolHost): Tool {
+  return { name, ...describeHosted(name), run: (input, context) => host.run(name, input, context) };
 }

@@ -18,9 +18,24 @@ import { readWheels, wheelPins } from './wheels.js';
 export const SOURCES = ['python.js', 'pyodide.js', 'pythonDriver.js', 'pythonIntact.js', 'pythonPlain.js', 'realm.js'];
 /** Those that the one with SymPy depends on beside them, and beside the wheels. */
 export const SYMPY_SOURCES = [
+  'algebra.js',
+  'algebraCalculus.js',
+  'algebraDriver.js',
+  'algebraForms.js',
+  'algebraNames.js',
+  'algebraParser.js',
+  'algebraPhrases.js',
+  'algebraRead.js',
+  'algebraScript.js',
+  'algebraShow.js',
+  'algebraSolve.js',
+  'algebraText.js',
+  'algebraTokens.js',
+  'algebraTree.js',
+  'latex.js',
+  'normalize.js',
   'sympy.js',
   'sympyPayload.js',
-  'algebraDriver.js',
 ];
 
 let plain: Promise<Uint8Array> | undefined;

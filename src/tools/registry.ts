@@ -240,8 +240,22 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   const hosted = (name: string): Tool => {
     const host = hostOf(builtinTool(name)!.host);
     if (name !== 'python') return hostedTool(name, host);
-    // Its host with SymPy is made only when a source names it: it takes more memory, and without algebra few need it.
-    return hostedTool(name, (input) => (NAMES_SYMPY.test(input) ? hostOf('sympy') : host));
+    const plain = hostedTool(name, host);
+    return {
+      ...plain,
+      run: async (input, context) => (NAMES_SYMPY.test(input) ? withSympy(input, context) : plain.run(input, context)),
+    };
+  };
+  // The host is made only when a source names it: it takes more memory, and without algebra few runs need it.
+  const withSympy: Tool['run'] = async (input, context) => {
+    const lack = await sympyPayload().then(
+      () => null,
+      (error: unknown) => error,
+    );
+    if (!(lack instanceof SparkError && lack.code === 'tool_unavailable'))
+      return hostOf('sympy').run('python', input, context);
+    const observation = "ModuleNotFoundError: No module named 'sympy'; npx spark-rl setup fetches it";
+    return { ok: false, code: 'tool_failed', observation };
   };
   for (const name of BUILTIN_TOOLS) {
     if (!wanted.has(name)) continue;

@@ -29,10 +29,17 @@ export function parseAlgebra(input: string): Problem {
   const understood = written(tree);
   const notes = [...context.notes];
   if (bareText(understood) !== bareText(input)) notes.unshift(`read as ${understood}`);
-  return { trees: [tree], unknown: [...unknown], var: derived.variable ?? variableOf(tree, unknown), bare: isBare(tree), notes };
+  return {
+    trees: [tree],
+    unknown: [...unknown],
+    var: derived.variable ?? variableOf(tree, unknown),
+    bare: isBare(tree),
+    notes,
+  };
 }
 
-const bareText = (text: string): string => text.replace(/\s+/g, '').replace(/\*\*/g, '^').replace(/[×·⋅]/g, '*').replace(/[()]/g, '');
+const bareText = (text: string): string =>
+  text.replace(/\s+/g, '').replace(/\*\*/g, '^').replace(/[×·⋅]/g, '*').replace(/[()]/g, '');
 
 /** A single solution stands without its name where the input says for what it solves. */
 function isBare(tree: Node): boolean {
@@ -41,8 +48,11 @@ function isBare(tree: Node): boolean {
 
 function treeOf({ operation, parts, options = [] }: NonNullable<ReturnType<typeof requested>>, context: Context): Node {
   if (operation === null && parts.length === 1) return statement(parts[0]!, context);
-  if (operation === 'solve' || operation === 'roots' || operation === 'dsolve') return solving(operation, parts, context);
-  const nodes = [...parts, ...options].map((part): Node => (/^"[+-]"$/.test(part) ? ['kw', 'dir', part[1]!] : parseFormula(part, context)));
+  if (operation === 'solve' || operation === 'roots' || operation === 'dsolve')
+    return solving(operation, parts, context);
+  const nodes = [...parts, ...options].map(
+    (part): Node => (/^"[+-]"$/.test(part) ? ['kw', 'dir', part[1]!] : parseFormula(part, context)),
+  );
   return ['call', operation!, nodes];
 }
 
@@ -51,7 +61,11 @@ function solving(operation: string, [equations, names]: readonly string[], conte
   const congruences = congruencesIn(equations!, context);
   if (congruences !== null) return congruences;
   const parts = statements(equations!).map((one) => parseFormula(one, context));
-  const wanted = (names ?? '').split(/,|\band\b/).map((one) => one.trim()).filter(Boolean).map((one): Node => ['sym', one]);
+  const wanted = (names ?? '')
+    .split(/,|\band\b/)
+    .map((one) => one.trim())
+    .filter(Boolean)
+    .map((one): Node => ['sym', one]);
   const left: Node = parts.length === 1 ? parts[0]! : ['list', ...parts];
   if (wanted.length === 0) return ['call', operation, [left]];
   return ['call', operation, [left, wanted.length === 1 ? wanted[0]! : ['list', ...wanted]]];
@@ -65,10 +79,16 @@ function statement(text: string, context: Context): Node {
   if (parts.length === 1) return asSolved(parseFormula(parts[0]!, context));
   const nodes = parts.map((one) => parseFormula(one, context));
   const words = (one: Node) => one[0] === 'rel' || one[0] === 'list';
-  if (nodes.every(words)) return ['call', 'solve', [['list', ...nodes.flatMap((one) => (one[0] === 'list' ? (one.slice(1) as Node[]) : [one]))]]];
+  if (nodes.every(words))
+    return [
+      'call',
+      'solve',
+      [['list', ...nodes.flatMap((one) => (one[0] === 'list' ? (one.slice(1) as Node[]) : [one]))]],
+    ];
   const last = nodes.at(-1)!;
   // x^2 = 4, x
-  if (nodes.slice(0, -1).every(words) && last[0] === 'sym') return ['call', 'solve', [['list', ...nodes.slice(0, -1)], last]];
+  if (nodes.slice(0, -1).every(words) && last[0] === 'sym')
+    return ['call', 'solve', [['list', ...nodes.slice(0, -1)], last]];
   // x^2 + 1, x = 3
   if (!words(nodes[0]!) && nodes.slice(1).every((one) => one[0] === 'rel' && one[1] === '=' && one[2][0] === 'sym')) {
     return ['call', 'subs', nodes];
@@ -79,13 +99,16 @@ function statement(text: string, context: Context): Node {
 /** An equation alone is to be solved; so are two inequalities a < x < b. */
 function asSolved(node: Node): Node {
   if (node[0] === 'rel') return ['call', 'solve', [node]];
-  if (node[0] === 'list' && node.length > 1 && node.slice(1).every((one) => (one as Node)[0] === 'rel')) return ['call', 'solve', [node]];
+  if (node[0] === 'list' && node.length > 1 && node.slice(1).every((one) => (one as Node)[0] === 'rel'))
+    return ['call', 'solve', [node]];
   return node;
 }
 
 /** The statements of a text, at commas, semicolons, ends of lines and `and` outside of brackets. */
 function statements(text: string): string[] {
-  const marked = text.replace(/\n|;(?![^[\]]*\])|(?<![A-Za-z])and(?![A-Za-z])/g, '\u0000').replace(/^\s*\{([^{}]*)\}\s*$/, '$1');
+  const marked = text
+    .replace(/\n|;(?![^[\]]*\])|(?<![A-Za-z])and(?![A-Za-z])/g, '\u0000')
+    .replace(/^\s*\{([^{}]*)\}\s*$/, '$1');
   return marked
     .split('\u0000')
     .flatMap((one) => splitOutside(one, ','))
@@ -101,7 +124,12 @@ function congruencesIn(text: string, context: Context): Node | null {
   for (const part of parts) {
     const one = /^(.+?)\s*(?:≡|==?)\s*(.+?)\s*\(?\s*mod(?:ulo)?\s+([^()]+?)\s*\)?$/.exec(part) ?? flipped(part);
     if (one === null) return null;
-    found.push(['cong', parseFormula(one[1]!, context), parseFormula(one[2]!, context), parseFormula(one[3]!, context)]);
+    found.push([
+      'cong',
+      parseFormula(one[1]!, context),
+      parseFormula(one[2]!, context),
+      parseFormula(one[3]!, context),
+    ]);
   }
   return found.length === 0 ? null : ['congruences', ...found];
 }
@@ -114,15 +142,27 @@ function flipped(part: string): readonly string[] | null {
 
 /** The text without `in Z_5`, `over GF(7)`, `mod 5` at its end behind a call, and the modulus. */
 function withoutField(text: string): { text: string; modulus: string | null } {
-  const field = /^([\s\S]+?)\s*,?\s*(?:in|over|on|of)\s+(?:the\s+)?(?:field\s+|ring\s+)?(?:Z|F|GF)\s*(?:_|\/)?\s*\(?\s*(\d+)\s*(?:Z|\[\s*[a-z]\s*\])?\s*\)?(?:\s*\[\s*[a-z]\s*\])?\s*$/.exec(text);
+  const field =
+    /^([\s\S]+?)\s*,?\s*(?:in|over|on|of)\s+(?:the\s+)?(?:field\s+|ring\s+)?(?:Z|F|GF)\s*(?:_|\/)?\s*\(?\s*(\d+)\s*(?:Z|\[\s*[a-z]\s*\])?\s*\)?(?:\s*\[\s*[a-z]\s*\])?\s*$/.exec(
+      text,
+    );
   if (field !== null) return { text: field[1]!, modulus: field[2]! };
-  const behind = /^((?:factor|expand|simplify|solve|roots|gcd|div|quo|rem)\b[\s\S]+?)\s*,?\s*\(?\s*(?:mod|modulo)\s+(\d+)\s*\)?\s*$/i.exec(text);
-  if (behind === null || /≡/.test(text) || (/^solve/i.test(text) && splitOutside(text, ',').length > 1 && !/^solve\s*\(/i.test(text))) return { text, modulus: null };
+  const behind =
+    /^((?:factor|expand|simplify|solve|roots|gcd|div|quo|rem)\b[\s\S]+?)\s*,?\s*\(?\s*(?:mod|modulo)\s+(\d+)\s*\)?\s*$/i.exec(
+      text,
+    );
+  if (
+    behind === null ||
+    /≡/.test(text) ||
+    (/^solve/i.test(text) && splitOutside(text, ',').length > 1 && !/^solve\s*\(/i.test(text))
+  )
+    return { text, modulus: null };
   return { text: behind[1]!, modulus: behind[2]! };
 }
 
 function modulo(tree: Node, n: Node): Node {
-  if (tree[0] === 'call' && (tree[1] === 'solve' || tree[1] === 'roots')) return ['call', 'solvemod', [...tree[2], ['kw', 'modulus', n]]];
+  if (tree[0] === 'call' && (tree[1] === 'solve' || tree[1] === 'roots'))
+    return ['call', 'solvemod', [...tree[2], ['kw', 'modulus', n]]];
   if (tree[0] === 'call' && ['factor', 'expand', 'simplify', 'gcd', 'lcm', 'div', 'quo', 'rem'].includes(tree[1])) {
     return ['call', tree[1], [...tree[2], ['kw', 'modulus', n]]];
   }
@@ -142,7 +182,11 @@ function withoutPrimes(text: string): { text: string; variable: string | null } 
 
 /** Names with a prime, and of f(x) = …: y' + y = 0. */
 function unknownIn(text: string): string[] {
-  return [...text.matchAll(/(?<![A-Za-z\d_])([A-Za-z])'+/g)].map(([, name]) => name!);
+  const called = /\b(?:dsolve|Derivative)\s*\(/.test(text)
+    ? [...text.matchAll(/(?<![A-Za-z\d_])([A-Za-z])\((?:[a-z]|\d+)\)/g)].map(([, name]) => name!)
+    : [];
+  const primed = [...text.matchAll(/(?<![A-Za-z\d_])([A-Za-z])'+/g)].map(([, name]) => name!);
+  return [...called, ...primed];
 }
 
 /** The variable of an unknown function: what it is called with, else x or t. */
@@ -160,5 +204,7 @@ function asked(text: string): string[] {
   const call = /^([A-Za-z_]+)\s*\(([\s\S]*)\)$/.exec(text.trim());
   if (call === null || !Object.hasOwn(OPERATIONS, call[1]!)) return [];
   const last = splitOutside(call[2]!, ',').slice(1).join(',');
-  return [...last.matchAll(/(?<![\w=])\s*([A-Za-z]\w*)\s*(?=[,\])]|$)/g)].map(([, name]) => name!).filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity'].includes(name));
+  return [...last.matchAll(/(?<![\w=])\s*([A-Za-z]\w*)\s*(?=[,\])]|$)/g)]
+    .map(([, name]) => name!)
+    .filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity'].includes(name));
 }

@@ -1,5 +1,5 @@
 /** Derivatives, integrals, limits, sums, series, differential equations, extreme values. What can be checked in numbers is. */
-export const CALCULUS = String.raw`
+export const CALCULUS = `
 def variable_of(f, given, call):
     if given is not None:
         need(isinstance(given, sp.Symbol), 'a variable is expected, e.g. diff(x^3, x)')
@@ -47,7 +47,8 @@ def simplest(e):
 def bounds_of(rest, f, call):
     # (x, a, b), [x, a, b] or x, a, b; several of the first.
     if rest and isinstance(rest[0], list): return [tuple(one) for one in rest]
-    if len(rest) in (1, 3) : return [tuple(rest)]
+    if len(rest) == 3 and isinstance(rest[2], sp.Symbol) and not isinstance(rest[0], sp.Symbol): return [(rest[2], *rest[:2])]
+    if len(rest) in (1, 3): return [tuple(rest)]
     if len(rest) == 2 and not isinstance(rest[0], sp.Symbol): return [(variable_of(f, None, call), *rest)]
     if not rest: return [(variable_of(f, None, call),)]
     if all(isinstance(one, sp.Symbol) for one in rest): return [(one,) for one in rest]
@@ -135,7 +136,7 @@ def definite(f, x, a, b, call):
 # SymPy takes some integrals over a pole as if it were not there.
 def poles_refused(f, x, a, b, near):
     if near is not None or not (a.is_number and b.is_number): return
-    try: bad = tried(sp.calculus.singularities.singularities, f, x, sp.Interval(*sorted((a, b), key=lambda one: float(one) if one.is_finite else (1e300 if one > 0 else -1e300))))
+    try: bad = tried(sp.singularities, f, x, sp.Interval(*sorted((a, b), key=lambda one: float(one) if one.is_finite else (1e300 if one > 0 else -1e300))))
     except GivenUp: return
     if isinstance(bad, sp.FiniteSet):
         for one in bad.args:
@@ -152,14 +153,14 @@ def op_limit(nodes, call):
     try:
         if side == '+-' and at.is_finite is not False:
             right, left = tried(sp.limit, f, x, at, '+'), tried(sp.limit, f, x, at, '-')
-            if simplest(right - left) != 0 and same(right, left) is not True:
+            if right != left and simplest(right - left) != 0 and same(right, left) is not True:
                 return Answer('does not exist: from the right ' + told(right, call) + ', from the left ' + told(left, call))
             found = right
         else: found = tried(sp.limit, f, x, at, side if side in '+-' else '+')
     except GivenUp: raise Refused('this limit was not found')
     need(not found.has(sp.Limit), 'this limit was not found')
     near_limit(f, x, at, side, found)
-    if found.has(sp.AccumBounds): return Answer('does not exist: it oscillates, ' + show(found))
+    if found.has(sp.AccumBounds): return Answer('does not exist: it oscillates between ' + show(found.min) + ' and ' + show(found.max) if isinstance(found, sp.AccumBounds) else 'does not exist')
     short = simplest(found)
     return Answer(told(short, call), short)
 
@@ -169,7 +170,7 @@ def near_limit(f, x, at, side, found):
     for k in (20, 26):
         step = sp.Rational(1, 2 ** k)
         t = (1 / step if at is sp.oo else -1 / step) if at.is_finite is False else at + (-step if side == '-' else step)
-        try: seen.append(complex(sp.N(f.subs(x, t), 30, maxn=200)))
+        try: seen.append(complex(sp.N(f.subs(x, sp.Float(t, 60)), 30)))
         except (TypeError, ValueError, OverflowError, ArithmeticError): return
     if found.is_finite is False: return need(found is sp.zoo or abs(seen[1]) > 2 or abs(seen[1]) > abs(seen[0]), 'the limit found does not hold')
     value = complex(sp.N(found, 15))
@@ -206,8 +207,9 @@ def op_sum(nodes, call):
     near = None
     if b is sp.oo and f.free_symbols == {k} and a.is_Integer:
         test = None
-        try: test = tried(lambda: sp.Sum(f, (k, a, b)).is_convergent())
-        except GivenUp: pass
+        if found is None or found.has(sp.Sum):
+            try: test = tried(lambda: sp.Sum(f, (k, a, b)).is_convergent())
+            except GivenUp: pass
         if test == False or found is sp.oo or found is -sp.oo: return Answer('diverges' + ('' if found is None or found.has(sp.Sum) else ': ' + show(found)))
         try:
             g = sp.lambdify(k, f, 'mpmath')
@@ -279,7 +281,7 @@ def op_dsolve(nodes, call):
     for one in flat:
         if isinstance(one, sp.Expr) and not isinstance(one, (sp.Symbol, sp.core.function.AppliedUndef)): one = sp.Eq(one, 0, evaluate=False)
         if not isinstance(one, sp.Eq): continue
-        if one.lhs.has(call.var) or one.rhs.has(call.var): eqs.append(one)
+        if call.var in one.free_symbols: eqs.append(one)
         else: start[one.lhs] = one.rhs
     need(len(eqs) == 1, 'one differential equation is expected')
     y = f(call.var)

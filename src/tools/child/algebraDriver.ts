@@ -2,12 +2,13 @@
  * Python's side of the tool `algebra`, run before the snapshot is made: it defines `_spark_algebra` and solves some problems, which loads
  * modules and tables of SymPy's that would take a second each.
  */
+
+import { parseAlgebra } from './algebra.js';
 import { CALCULUS } from './algebraCalculus.js';
 import { FORMS } from './algebraForms.js';
 import { READ } from './algebraRead.js';
 import { SHOW } from './algebraShow.js';
 import { SOLVE } from './algebraSolve.js';
-import { parseAlgebra } from './algebra.js';
 
 const WARM_UP = [
   'solve(x^2 - 2 = 0, x)',

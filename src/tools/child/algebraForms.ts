@@ -343,7 +343,7 @@ def answered(problem):
     if tree[0] == 'call' and tree[1] in OPERATIONS: answer = OPERATIONS[tree[1]](tree[2], call)
     elif tree[0] == 'congruences': answer = op_congruences(tree[1:], call)
     else: answer = plainly(ev(tree, call), tree, call)
-    return answer.text + ''.join('\n' + one for one in call.notes)
+    return answer.text + ''.join('\n' + one for one in [*problem['notes'], *call.notes])
 
 # An expression without an operation: its value or its simplest form.
 def plainly(value, tree, call):

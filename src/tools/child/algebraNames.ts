@@ -28,7 +28,10 @@ export const SAME_FUNCTION: Readonly<Record<string, string>> = {
 
 /** Operations by every name: those of SymPy, Mathematica, Maxima, MATLAB, and of speech. */
 export const OPERATIONS: Readonly<Record<string, string>> = Object.freeze({
-  ...named('solve', 'solve solveset linsolve nonlinsolve solve_system solveEquations system solve_linear_system Solve reduce solve_univariate_inequality reduce_inequalities'),
+  ...named(
+    'solve',
+    'solve solveset linsolve nonlinsolve solve_system solveEquations system solve_linear_system Solve reduce solve_univariate_inequality reduce_inequalities',
+  ),
   ...named('nsolve', 'nsolve fsolve'),
   ...named('roots', 'roots zeros real_roots nroots root_of'),
   ...named('dsolve', 'dsolve ode desolve ode_solve'),
@@ -86,7 +89,7 @@ function named(operation: string, names: string): Record<string, string> {
 }
 
 /** Options that may stand in a call as `name=value`; all others are equations. */
-export const OPTIONS = new Set(['modulus', 'dir', 'domain', 'dict', 'n', 'order', 'ics', 'real', 'positive', 'deep', 'check', 'hint']);
+export const OPTIONS = new Set(['modulus', 'dir', 'domain', 'dict', 'deep', 'check', 'hint']);
 
 export const CONSTANTS: Readonly<Record<string, string>> = {
   pi: 'pi',

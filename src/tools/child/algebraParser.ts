@@ -25,7 +25,14 @@ export function parseFormula(text: string, context: Context): Node {
 }
 
 const RELATIONS = new Set(['=', '==', '<', '<=', '>', '>=', '!=']);
-const INVERSES: Readonly<Record<string, string>> = { sin: 'asin', cos: 'acos', tan: 'atan', sinh: 'asinh', cosh: 'acosh', tanh: 'atanh' };
+const INVERSES: Readonly<Record<string, string>> = {
+  sin: 'asin',
+  cos: 'acos',
+  tan: 'atan',
+  sinh: 'asinh',
+  cosh: 'acosh',
+  tanh: 'atanh',
+};
 const ONE: Node = ['num', '1'];
 
 class Parser {
@@ -92,18 +99,20 @@ class Parser {
 
   #additive(start: boolean): Node {
     let node = this.#signed(start);
+    let sum = false;
     for (;;) {
       if (this.#integrals.at(-1)?.done) return node;
       if (this.#take('±')) throw new Error('± is two problems; write one with + and one with -');
       if (this.#take('+')) node = ['+', node, this.#term(false)];
       else if (this.#take('-')) node = ['-', node, this.#term(false)];
-      else return this.#modulo(node);
+      else return this.#modulo(node, sum);
+      sum = true;
     }
   }
 
-  #modulo(node: Node): Node {
+  #modulo(node: Node, sum: boolean): Node {
     if (this.#next.kind !== 'name' || !/^(?:mod|modulo)$/.test(this.#next.text)) return node;
-    if (node[0] === '+' || node[0] === '-') throw new Error('write (a + b) mod n or a + (b mod n): it can be read in two ways');
+    if (sum) throw new Error('write (a + b) mod n or a + (b mod n): it can be read in two ways');
     this.#at++;
     return ['call', 'mod', [node, this.#signed(false)]];
   }
@@ -163,7 +172,12 @@ class Parser {
     if (open === undefined || open.variable !== null || kind !== 'name') return false;
     let variable = /^d([A-Za-z]|theta|phi|rho|omega|tau)$/.exec(text)?.[1];
     const after = this.tokens[this.#at + 1]!;
-    if (variable === undefined && text === 'd' && after.kind === 'name' && (after.text.length === 1 || GREEK.has(after.text))) {
+    if (
+      variable === undefined &&
+      text === 'd' &&
+      after.kind === 'name' &&
+      (after.text.length === 1 || GREEK.has(after.text))
+    ) {
       variable = after.text;
       this.#at++;
     }
@@ -207,7 +221,7 @@ class Parser {
   #integral([low, high]: readonly Token[][]): Node {
     const open = { variable: null as string | null, done: false };
     this.#integrals.push(open);
-    const integrand = this.#differential() ? ONE : this.#additive(false);
+    const integrand = this.#additive(false);
     this.#integrals.pop();
     const variable: Node[] = open.variable === null ? [] : [this.#symbol(open.variable)];
     if (low === undefined || low.length === 0) return ['call', 'integrate', [integrand, ...variable]];
@@ -220,7 +234,8 @@ class Parser {
     const name = variable![0]!.text;
     // At the start of all, d/dx acts on the whole sum.
     const inner = start ? this.#additive(false) : this.#term(false);
-    return ['call', 'diff', [inner, this.#symbol(name), this.#inner(order!)]];
+    const times = this.#inner(order!);
+    return ['call', 'diff', [inner, this.#symbol(name), ...(times[1] === '1' ? [] : [times])]];
   }
 
   #limit([at]: readonly Token[][], start: boolean): Node {
@@ -253,11 +268,12 @@ class Parser {
   #power(): Node {
     const base = this.#postfix();
     if (!this.#take('^')) return base;
-    const exponent = this.#take('-') ? (['neg', this.#exponent()] as Node) : (this.#take('+'), this.#exponent());
+    const exponent = this.#take('-') ? (['neg', this.#exponent()] as Node) : this.#exponent();
     return ['^', base, exponent];
   }
 
   #exponent(): Node {
+    this.#take('+');
     return this.#power();
   }
 
@@ -278,7 +294,8 @@ class Parser {
   #method(node: Node): Node {
     const name = this.#next.text;
     const operation = own(OPERATIONS, name);
-    if (operation === undefined && name !== 'doit' && name !== 'T') throw new Error(`unknown method ${name}; write e.g. diff(x^3, x)`);
+    if (operation === undefined && name !== 'doit' && name !== 'T')
+      throw new Error(`unknown method ${name}; write e.g. diff(x^3, x)`);
     this.#at++;
     if (name === 'T') return ['call', 'transpose', [node]];
     this.#expect('(');
@@ -287,6 +304,7 @@ class Parser {
   }
 
   #primary(): Node {
+    if (this.#differential()) return ONE;
     const token = this.#next;
     this.#at++;
     if (token.kind === 'num') return ['num', token.text];
@@ -373,7 +391,10 @@ class Parser {
     const operation = own(OPERATIONS, text);
     if (operation !== undefined && this.#is('(')) {
       this.#at++;
-      return this.#operation(operation, this.#arguments(')'));
+      const args = this.#arguments(')');
+      // Around 0, so that a number behind the variable is the order.
+      if (text === 'maclaurin' && args.length > 2) args.splice(2, 0, ['num', '0']);
+      return this.#operation(operation, args);
     }
     const name = own(SAME_FUNCTION, text) ?? text;
     if (FUNCTIONS.has(name) && !(GREEK.has(name) && !this.#is('('))) return this.#function(name);
@@ -420,8 +441,9 @@ class Parser {
     if (this.#take('^')) power = this.#take('-') ? ['neg', this.#postfix()] : this.#postfix();
     const inverse = power !== null && power[0] === 'neg' && power[1][0] === 'num' && power[1][1] === '1';
     const called = inverse ? own(INVERSES, name) : name;
-    if (called === undefined) throw new Error(`${name}^-1 can be read in two ways; write 1/${name}(x) or the inverse by its name`);
-    const args = this.#is('(') ? (this.#at++, this.#arguments(')')) : [this.#operand()];
+    if (called === undefined)
+      throw new Error(`${name}^-1 can be read in two ways; write 1/${name}(x) or the inverse by its name`);
+    const args = this.#take('(') ? this.#arguments(')') : [this.#operand()];
     const node: Node = ['call', called, args];
     return power === null || inverse ? node : ['^', node, power];
   }
@@ -447,11 +469,26 @@ class Parser {
     const constant = own(CONSTANTS, text);
     if (constant !== undefined && constant !== 'j') return ['const', constant];
     if ((text === 'I' || text === 'E') && context.sympy) return ['const', text.toLowerCase()];
-    if (text === 'I' || text === 'E') note(context, `${text} is a variable here; the constant is ${text.toLowerCase()}`);
+    if (text === 'I' || text === 'E')
+      note(context, `${text} is a variable here; the constant is ${text.toLowerCase()}`);
     if (text in Object.prototype) throw new Error(`unknown name ${text}; take another, e.g. x`);
-    if (text.length === 1 || GREEK.has(text) || /^[A-Za-z]+_\w+$|^[A-Za-z]\d+$|^(?:alpha|beta|theta|omega|lambda|mu|sigma|phi|rho)_?\w+$/.test(text)) return this.#symbol(text);
+    // y(x), y(2) and f(…) are functions; r(r - 1) and P(1 + i) are products.
+    const single = this.tokens[this.#at + 2]?.text === ')' && this.tokens[this.#at + 1]?.kind !== 'op';
+    if (text.length === 1 && this.#is('(') && !this.#next.spaced && (single || /[fghFGH]/.test(text))) {
+      throw new Error(
+        `${text}(…) is a function that is not known here; put in what it is, or write ${text}*(…) for a product`,
+      );
+    }
+    if (
+      text.length === 1 ||
+      GREEK.has(text) ||
+      /^[A-Za-z]+_\w+$|^[A-Za-z]\d+$|^(?:alpha|beta|theta|omega|lambda|mu|sigma|phi|rho)_?\w+$/.test(text)
+    )
+      return this.#symbol(text);
     if (text.length > 1 && this.#is('(')) {
-      throw new Error(`unknown function ${text}; write e.g. solve(2*x+3=11, x), diff(x^3, x) or log(x); a product needs *`);
+      throw new Error(
+        `unknown function ${text}; write e.g. solve(2*x+3=11, x), diff(x^3, x) or log(x); a product needs *`,
+      );
     }
     return this.#letters(text, spaced);
   }
@@ -466,13 +503,18 @@ class Parser {
       return this.#product(glued[1]!);
     }
     const before = this.tokens[this.#at - 2];
-    const beside = (token: Token | undefined) => token !== undefined && token.kind !== 'op' && token.kind !== 'end';
+    const beside = (token: Token | undefined) =>
+      token !== undefined &&
+      ((token.kind !== 'op' && token.kind !== 'end') || token.text === ')' || token.text === ']');
     if (/^[A-Za-z]{2,3}$/.test(text) && !WORDS.test(text)) {
       note(this.context, `${text} is ${[...text].join('*')}`);
       return this.#product(text);
     }
-    if (beside(before) || (beside(this.#next) && spaced) || WORDS.test(text)) {
-      throw new Error(`the word "${text.slice(0, 30)}" is not understood; write e.g. solve(2*x+3=11, x), diff(x^3, x) or integrate(x^2, x, 0, 3)`);
+    const after = this.#next.kind === 'name' || this.#next.kind === 'num';
+    if (beside(before) || (after && spaced) || WORDS.test(text)) {
+      throw new Error(
+        `the word "${text.slice(0, 30)}" is not understood; write e.g. solve(2*x+3=11, x), diff(x^3, x) or integrate(x^2, x, 0, 3)`,
+      );
     }
     return this.#symbol(text);
   }
@@ -486,7 +528,8 @@ class Parser {
   }
 }
 
-const WORDS = /^(?:is|of|and|or|the|for|if|at|by|in|on|to|as|an|are|find|what|when|with|where|from|let|over|dx|dy|dt|undefined|null|NaN|true|false|setVar)$/i;
+const WORDS =
+  /^(?:is|of|and|or|the|for|if|at|by|in|on|to|as|an|are|find|what|when|with|where|from|let|over|dx|dy|dt|undefined|null|NaN|true|false|setVar)$/i;
 
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;

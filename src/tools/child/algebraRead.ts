@@ -1,5 +1,5 @@
 /** Python's side of `algebra`: the values of trees. Nothing here or behind it evaluates text. */
-export const READ = String.raw`
+export const READ = `
 import sympy as sp
 import mpmath
 from sympy import S
@@ -15,7 +15,7 @@ def need(condition, text):
 # What belongs to one call: assumptions of symbols, whether decimals were read, words for the observation.
 class Call:
     def __init__(self):
-        self.assume, self.inexact, self.notes, self.integers = {}, False, [], set()
+        self.assume, self.inexact, self.notes, self.integers, self.real_only = {}, False, [], set(), False
     def note(self, text):
         if text not in self.notes: self.notes.append(text)
     def symbol(self, name):

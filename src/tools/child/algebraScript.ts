@@ -24,7 +24,10 @@ export function plainScript(input: string): Script {
   const values = new Map<string, string>();
   let last = '';
   for (const whole of logicalLines(text)) {
-    const line = whole.replace(/\b(?:sympy|sp|math|np|numpy)\.(?=[A-Za-z])/g, '').replace(/#.*$/, '').trim();
+    const line = whole
+      .replace(/\b(?:sympy|sp|math|np|numpy)\.(?=[A-Za-z])/g, '')
+      .replace(/#.*$/, '')
+      .trim();
     if (line === '' || /^(?:from\s+\w+\s+)?import\b|^init_printing/.test(line)) continue;
     const declared = /^[\w\s,]+=\s*(?:symbols|Symbol|var)\s*\(\s*(["'])(.*?)\1([^)]*)\)$/.exec(line);
     if (declared !== null) {
@@ -50,7 +53,9 @@ function printed(line: string): string {
 }
 
 function put(text: string, values: ReadonlyMap<string, string>): string {
-  const out = text.replace(/(?<![\w.])([A-Za-z_]\w*)(?!\w|\s*=(?!=))/g, (name) => (values.has(name) ? `(${values.get(name)})` : name));
+  const out = text.replace(/(?<![\w.])([A-Za-z_]\w*)(?!\w|\s*=(?!=))/g, (name) =>
+    values.has(name) ? `(${values.get(name)})` : name,
+  );
   if (out.length > 5000) throw new Error('the program is too long; write one formula');
   return out;
 }

@@ -37,7 +37,7 @@ def decimal(e, digits=7):
     parts = [plain(one, digits) if abs(one) > size * sp.Float('1e-14') else '0' for one in (real, imaginary)]
     if parts[1] == '0': return parts[0]
     sign = '-' if parts[1].startswith('-') else '+'
-    body = parts[1].lstrip('-') + '*i'
+    body = 'i' if parts[1].lstrip('-') == '1' else parts[1].lstrip('-') + '*i'
     return ('-' if sign == '-' else '') + body if parts[0] == '0' else f'{parts[0]} {sign} {body}'
 
 def plain(number, digits):

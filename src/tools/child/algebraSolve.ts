@@ -1,5 +1,5 @@
 /** Equations, inequalities and systems. Every solution is put back; real roots are looked for by numbers, too. */
-export const SOLVE = String.raw`
+export const SOLVE = `
 def free_names(things):
     out = set()
     for one in things: out |= one.free_symbols
@@ -36,19 +36,41 @@ def solve_one(equation, x, call):
     except GivenUp as given: why = str(given)
     found = [one for one in found if isinstance(one, sp.Expr) and not one.has(x)]
     good = [one for one in found if solves(f, {x: one}) is not False]
+    if not numbers_only and not good:
+        good, note = of_positives(f, x)
+        if good: call.note(note)
     if not numbers_only:
         need(good, 'no solution in closed form was found for ' + x.name + ('' if why is None else ' (' + why + ')'))
         return listed(x, [simpler(one) for one in good], call)
-    near = scanned(f, x)
+    try: near = scanned(f, x)
+    except KeyboardInterrupt:
+        need(good, 'no solution was found in the time there is')
+        near = []
+        call.note('whether there are more real solutions was not found out in the time there is')
     values = [complex(sp.N(one, 15)) for one in good]
     more = [root for root in near if all(abs(root - value) > 1e-6 * max(1, abs(root)) for value in values)]
     if not good and not more:
         raise Refused('no solution was found, in closed form or by numbers from -10^6 to 10^6; there may be none' if why is None
             else 'no solution was found: ' + why)
+    # Of the complex solutions of such an equation, mostly infinitely many, SymPy gives some.
+    real = [one for one in good if is_real(one)]
+    if (real or more) and len(real) < len(good):
+        good = real
+        call.note('real solutions')
     words = [told(simpler(one), call, x.name) for one in good]
     words += [x.name + ' ≈ ' + plain(sp.Float(root, 15), 10) for root in more]
     if more: call.note('≈ alone: found by numbers in -10^6 to 10^6, no closed form; solutions that are not real are not looked for')
     return Answer(joined(words, x), good[0] if len(words) == 1 and good else None)
+
+# A formula with roots holds for positive letters only: T = 2 pi sqrt(L/g).
+def of_positives(f, x):
+    letters = sorted(f.free_symbols, key=str)
+    change = {one: sp.Symbol(one.name, positive=True) for one in letters}
+    g, back = f.subs(change), {new: old for old, new in change.items()}
+    try: found = tried(sp.solve, g, change[x])
+    except GivenUp: return [], ''
+    good = [one for one in found if isinstance(one, sp.Expr) and same(g.subs(change[x], one), S.Zero)]
+    return [one.subs(back) for one in good], 'for positive ' + ', '.join(map(str, letters))
 
 def joined(words, x):
     return ' or '.join(words)
@@ -83,6 +105,10 @@ def polynomial(f, poly, x, call):
             roots[one] = roots.get(one, 0) + 1
     good = [one for one in roots if f.is_polynomial(x) or solves(f, {x: one}) is not False]
     if not good: return Answer('no solution')
+    if call.real_only:
+        good = [one for one in good if is_real(one)]
+        call.note('real solutions')
+        if not good: return Answer('no real solution')
     good.sort(key=lambda one: (not is_real(one), complex(sp.N(one)).real, complex(sp.N(one)).imag))
     for one in good:
         need(isinstance(one, sp.Float) or one.has(sp.Float) or solves(poly.as_expr(), {x: one}) is not False, 'the solutions found do not hold')
@@ -171,24 +197,34 @@ def set_words(found, x):
         return set_words(found.args[0], x) + ', but not ' + ' or '.join(show(one) for one in found.args[1].args)
     raise GivenUp('no closed form of the solutions')
 
+# Where the relations repeat: one period, which is said. SymPy gives one only, in silence.
+def period_of(relations, x, call):
+    waves = {one for part in relations for one in part.atoms(*PERIODIC) if one.has(x)}
+    if not waves: return S.Reals, None
+    periods = {sp.periodicity(one.lhs - one.rhs, x) for one in relations}
+    need(len(periods) == 1 and None not in periods and 0 not in periods, 'an inequality with sin, cos or tan is solved only where it repeats')
+    period = periods.pop()
+    call.note(f'for 0 <= {x.name} < {show(period)}, and the same after each {show(period)}')
+    return sp.Interval.Ropen(0, period), period
+
 def inequalities(relations, x, call):
     real = sp.Symbol(x.name, real=True)
     relations = [one.subs(x, real) for one in relations]
-    found = S.Reals
+    found, period = period_of(relations, real, call)
     for one in relations:
         if one is S.true: continue
         if one is S.false: found = S.EmptySet; break
-        try: part = tried(sp.solve_univariate_inequality, one, real, relational=False) if not isinstance(one, sp.Eq) else tried(
+        try: part = tried(sp.solve_univariate_inequality, one, real, relational=False, **({} if period is None else {'domain': sp.Interval.Ropen(0, period)})) if not isinstance(one, sp.Eq) else tried(
             sp.solveset, one.lhs - one.rhs, real, S.Reals)
         except GivenUp as given: raise Refused('this inequality is not solved here (' + str(given) + ')')
         found = found.intersect(part)
     try: words = set_words(found, real)
     except GivenUp: raise Refused('this inequality is not solved here')
-    check_set(found, relations, real)
+    check_set(found, relations, real, period)
     return Answer('no real solution' if words is None else words)
 
 # Between all the ends of its intervals, and beyond them, numbers are in the set just where the relations hold.
-def check_set(found, relations, x):
+def check_set(found, relations, x, period):
     parts = found.args if isinstance(found, sp.Union) else [found]
     ends = sorted({float(one) for part in parts if isinstance(part, (sp.Interval, sp.FiniteSet))
         for one in (part.boundary if isinstance(part, sp.Interval) else part.args) if one.is_finite})
@@ -202,7 +238,7 @@ def check_set(found, relations, x):
             except (TypeError, ValueError): truth = None; break
             if holds is S.false: truth = False
             elif holds is not S.true: truth = None; break
-        if truth is None: continue
+        if truth is None or (period is not None and not 0 <= at < period): continue
         inside = found.contains(at)
         need(inside not in (S.true, S.false) or bool(inside) == truth, 'the solution found does not hold at ' + show(at))
 
@@ -238,6 +274,7 @@ def told_system(found, names, call):
 
 def op_solve(nodes, call):
     plain_nodes = [one for one in nodes if one[0] != 'kw']
+    call.real_only = any(one[0] == 'kw' and one[1] == 'domain' for one in nodes)
     items = [ev(one, call) for one in plain_nodes]
     relations, names = [], []
     for one in items:

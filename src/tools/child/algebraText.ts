@@ -8,7 +8,10 @@ const PLAIN = '0123456789+-n';
 /** The problem in plain characters, as `algebraTokens.ts` cuts it. */
 export function algebraText(input: string): string {
   let text = unwrapped(input, 'algebra')
-    .replace(/\\begin\{(?:cases|aligned|align\*?|array|gathered)\}(?:\{[^}]*\})?|\\end\{(?:cases|aligned|align\*?|array|gathered)\}/g, ' ')
+    .replace(
+      /\\begin\{(?:cases|aligned|align\*?|array|gathered)\}(?:\{[^}]*\})?|\\end\{(?:cases|aligned|align\*?|array|gathered)\}/g,
+      ' ',
+    )
     .replace(/\\mathbb\s*\{?\s*([A-Z])\s*\}?/g, ' $1')
     .replace(/\\(?:mathrm|operatorname|text|rm)\s*\{\s*d\s*\}/g, ' d')
     .replace(/\\partial\s*|∂\s*/g, 'd')
@@ -26,6 +29,7 @@ export function algebraText(input: string): string {
   return plainText(text, 'algebra')
     .replace(/(?<=[\w)])\s*[×·∙⋅]\s*|[×·]/g, '*')
     .replace(/[\u2009\u200a]/g, ' ')
+    .replace(/(\d+(?:\.\d+)?)\s*(?:°|degrees?\b|deg\b)/g, '($1*pi/180)')
     .replace(/ħ/g, 'hbar')
     .replace(/≡/g, ' ≡ ')
     .replace(/\u00b2/g, '^2');
@@ -35,16 +39,20 @@ const OPERATORS: Readonly<Record<string, string>> = { '∫': 'int', '∑': 'sum'
 
 /** `\int_0^{2\pi}` is ` int⟦0⟧⟦2\pi⟧ `. */
 function bounded(text: string): string {
-  const sign = /\\(int|sum|prod|lim)(?![A-Za-z])|[∫∑∏]|Σ(?=\s*_)|(?<![A-Za-z\\])(int|sum|prod|lim)(?=\s*_)|(?<![A-Za-z\\])lim(?=\s+[A-Za-z]\w*\s*->)/g;
+  const sign =
+    /\\(int|sum|prod|lim)(?![A-Za-z])|[∫∑∏]|Σ(?=\s*_)|(?<![A-Za-z\\])(int|integral|sum|prod|lim)(?=\s*_)|(?<![A-Za-z\\])lim(?=\s+[A-Za-z]\w*\s*->)/g;
   let out = '';
   let from = 0;
   for (let found = sign.exec(text); found !== null; found = sign.exec(text)) {
-    const name = found[1] ?? found[2] ?? OPERATORS[found[0]] ?? 'lim';
+    const name = (found[1] ?? found[2] ?? OPERATORS[found[0]] ?? 'lim').replace('integral', 'int');
     let at = found.index + found[0].length;
     const limits = /^\s*\\(?:no)?limits/.exec(text.slice(at));
     if (limits) at += limits[0].length;
     const parts: { low: string; high: string } = { low: '', high: '' };
-    const bare = name === 'lim' ? /^\s+([A-Za-z]\w*)\s*->\s*(-?\s*(?:\\infty|∞|[\w.]+(?:\/\w+)?)(?:\^?[+-](?=[\s(]))?)/.exec(text.slice(at)) : null;
+    const bare =
+      name === 'lim'
+        ? /^\s+([A-Za-z]\w*)\s*->\s*(-?\s*(?:\\infty|∞|[\w.]+(?:\/\w+)?)(?:\^?[+-](?=[\s(]))?)/.exec(text.slice(at))
+        : null;
     if (bare) {
       parts.low = `${bare[1]} -> ${bare[2]}`;
       at += bare[0].length;
@@ -80,7 +88,10 @@ function script(text: string, start: number): { low: boolean; text: string; end:
     if (end < 0) throw new Error('a bracket is not closed');
     return { low: mark === '_', text: text.slice(at + 1, end), end: end + 1 };
   }
-  const one = /^[+-]?\s*(?:\\frac\s*(?:\{[^{}]*\}\s*\{[^{}]*\}|\d\s*\d)|\\[A-Za-z]+|\d+(?:\.\d+)?(?:pi|π)?|∞|π|[A-Za-z]+)/.exec(text.slice(at))?.[0];
+  const one =
+    /^[+-]?\s*(?:\\frac\s*(?:\{[^{}]*\}\s*\{[^{}]*\}|\d\s*\d)|\\[A-Za-z]+|\d+(?:\.\d+)?(?:pi|π)?|∞|π|[A-Za-z]+)/.exec(
+      text.slice(at),
+    )?.[0];
   if (one === undefined) throw new Error('a bound is not understood; write integrate(x^2, x, 0, 3)');
   return { low: mark === '_', text: one, end: at + one.length };
 }
@@ -90,7 +101,10 @@ function derivatives(text: string): string {
   const order = '(?:\\^\\s*\\{?\\s*(\\d)\\s*\\}?|([²³]))?';
   const name = '(\\\\?[A-Za-z]+?)';
   const forms = [
-    new RegExp(`\\\\d?frac\\s*\\{\\s*d\\s*${order}\\s*([A-Za-z]?)\\s*\\}\\s*\\{\\s*d\\s*${name}\\s*${order}\\s*\\}`, 'g'),
+    new RegExp(
+      `\\\\d?frac\\s*\\{\\s*d\\s*${order}\\s*([A-Za-z]?)\\s*\\}\\s*\\{\\s*d\\s*${name}\\s*${order}\\s*\\}`,
+      'g',
+    ),
     new RegExp(`(?<![A-Za-z\\d])\\(\\s*d${order}\\s*([A-Za-z]?)\\s*\\/\\s*d\\s*${name}${order}\\s*\\)`, 'g'),
     new RegExp(`(?<![A-Za-z\\d])d${order}\\s*([A-Za-z]?)\\s*\\/\\s*d\\s*${name}${order}(?![A-Za-z\\d])`, 'g'),
   ];

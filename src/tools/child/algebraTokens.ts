@@ -19,7 +19,8 @@ export function tokensOf(text: string): readonly Token[] {
   while (PATTERN.lastIndex < end) {
     const at = PATTERN.lastIndex;
     const found = PATTERN.exec(text);
-    if (found === null) throw new Error(`${JSON.stringify(text.slice(at).trim()[0])} is not understood; write e.g. solve(2*x+3=11, x)`);
+    if (found === null)
+      throw new Error(`${JSON.stringify(text.slice(at).trim()[0])} is not understood; write e.g. solve(2*x+3=11, x)`);
     const [, space, number, name, op, quoted] = found;
     const spaced = space !== '';
     if (number !== undefined) tokens.push({ kind: 'num', text: number, spaced });

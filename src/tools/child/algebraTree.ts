@@ -59,7 +59,10 @@ export function written(node: Node): string {
     case 'rel':
       return `${written(node[2])} ${node[1]} ${written(node[3])}`;
     case 'list':
-      return `[${node.slice(1).map((one) => written(one as Node)).join(', ')}]`;
+      return `[${node
+        .slice(1)
+        .map((one) => written(one as Node))
+        .join(', ')}]`;
     case 'call':
       return `${node[1]}(${node[2].map(written).join(', ')})`;
     case 'kw':
@@ -69,7 +72,10 @@ export function written(node: Node): string {
     case 'cong':
       return `${written(node[1])} ≡ ${written(node[2])} (mod ${written(node[3])})`;
     case 'congruences':
-      return node.slice(1).map((one) => written(one as Node)).join(', ');
+      return node
+        .slice(1)
+        .map((one) => written(one as Node))
+        .join(', ');
   }
 }
 

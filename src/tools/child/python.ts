@@ -6,7 +6,7 @@
  * our driver (0.2 s instead of 2.1 s, beside what Node itself takes).
  */
 import { Declined, EvaluationFailure, type Image } from '../hostProtocol.js';
-import { start, shut } from './pyodide.js';
+import { shut, start } from './pyodide.js';
 import { DRIVER } from './pythonDriver.js';
 
 /**

@@ -21,7 +21,7 @@ const FOLDER = '/lib';
  * How often the interpreter may look for an interrupt before it gets one. It looks each time it has run some number of
  * instructions, so this is the same on every machine, unlike a time; about 3 s on a processor of 2024.
  */
-const PATIENCE = 150_000;
+const PATIENCE = 400_000;
 
 /** The snapshot of an interpreter that has imported SymPy and solved some problems, which loads modules and tables. */
 export async function makeSympySnapshot(payload: Uint8Array): Promise<Uint8Array> {
@@ -75,7 +75,8 @@ export async function createSympy(payload: Uint8Array): Promise<Image> {
     // '!': the stack or the memory ended, which in a used process may be for the calls before.
     if (used && (reply === null || reply === '!' || heap.met())) throw new Declined();
     if (reply === null) throw new EvaluationFailure('the interpreter failed and was restarted', true);
-    if (reply === '!') throw new EvaluationFailure('too large a problem: memory or stack ended; ask for less at once', true);
+    if (reply === '!')
+      throw new EvaluationFailure('too large a problem: memory or stack ended; ask for less at once', true);
     spent = false;
     if (reply[0] !== '+') throw new Error(reply.slice(1));
     return reply.slice(1);
