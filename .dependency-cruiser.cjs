@@ -42,7 +42,7 @@ module.exports = {
     {
       name: 'the-ground-imports-no-folder',
       severity: 'error',
-      from: { path: '^src/(errors|log|options|random|package|sealed|wholeFile|abortable|cacheFolder|units|lockFile|processIdentity)\\.ts$' },
+      from: { path: '^src/(errors|log|options|random|package|sealed|wholeFile|abortable|cacheFolder|units|lockFile|processIdentity|compileSources)\\.ts$' },
       to: { path: '^src/[^/]+/', pathNot: '^src/secrets/' },
     },
     {
@@ -66,9 +66,11 @@ module.exports = {
       to: { path: '^src/(judge|tools|trajectory|questions|inference|train|rollout|evaluate|config|run)/' },
     },
     onlyIn('inference/openai.ts', 'openai'),
+    onlyIn('tools/mcp/connection.ts', '@modelcontextprotocol', 'tools/mcp/content.ts'),
     onlyIn(
-      'inference/llamaCpp.ts',
+      'inference/llamaModel.ts',
       'node-llama-cpp',
+      'inference/llamaVocabulary.ts',
       'inference/llamaContexts.ts',
       'inference/llamaEvaluator.ts',
       'inference/probeChild.mjs',
@@ -79,8 +81,8 @@ module.exports = {
     {
       name: 'src-needs-no-dev-dependency',
       severity: 'error',
-      comment: 'hostSource.ts serves work on the sources, where the dev dependencies are; a built package never loads it',
-      from: { path: '^src/', pathNot: '^src/tools/hostSource\\.ts$' },
+      comment: 'compileSources.ts serves work on the sources, where the dev dependencies are; a built package never loads it',
+      from: { path: '^src/', pathNot: '^src/compileSources\\.ts$' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
   ],

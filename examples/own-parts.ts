@@ -4,6 +4,7 @@
  *   npm run example examples/own-parts.ts
  */
 import * as spark from 'spark-rl';
+import { z } from 'zod';
 
 /** A tool is a name, two texts for the prompt, and a function. For bad input it does not throw but returns `ok: false`. */
 const reverse: spark.Tool = {
@@ -15,7 +16,18 @@ const reverse: spark.Tool = {
   },
 };
 
-const tools = spark.createBuiltinRegistry({ tools: ['calculator', 'statistics', 'encyclopedia'] }).register(reverse);
+/** With a schema the input is checked and typed before the function sees it, and the hint for the prompt made of it. */
+const count = spark.defineTool({
+  name: 'count',
+  description: 'Counts how often a text stands in another.',
+  input: z.object({ text: z.string(), part: z.string().min(1) }),
+  run: ({ text, part }) => `${text.split(part).length - 1}`,
+});
+
+const tools = spark
+  .createBuiltinRegistry({ tools: ['calculator', 'statistics', 'encyclopedia'] })
+  .register(reverse)
+  .register(count);
 
 /** The oracle with another opinion about one action; it needs an id of its own, because its verdicts differ. */
 const oracle = spark.createOracle();

@@ -46,7 +46,7 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" npx vitest run test/src/tracking || failed=1

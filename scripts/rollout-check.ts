@@ -16,10 +16,10 @@ import type { Judge } from '../src/judge/judge.js';
 import type { Question } from '../src/questions/question.js';
 import { isTrajectory } from '../src/rollout/rollout.js';
 import { runRollouts } from '../src/rollout/run.js';
+import { openTools } from '../src/run/parts.js';
 import { RunQuestions } from '../src/run/questions.js';
 import { rolloutSettings } from '../src/stages/rolloutFacts.js';
 import { builtinTool } from '../src/tools/builtin.js';
-import { createBuiltinRegistry } from '../src/tools/registry.js';
 import { THINK } from '../src/tools/tool.js';
 import type { Step, Trajectory } from '../src/trajectory/trajectory.js';
 
@@ -128,7 +128,7 @@ async function check(): Promise<void> {
     ...{ modelPath: config.model.path, sequences, gpu },
     ...(contextSize === 'auto' ? {} : { contextSize }),
   });
-  const tools = createBuiltinRegistry({ tools: config.tools.enabled });
+  const tools = openTools(config);
   const even = flags.actions === 'even';
   const { tau, temperature, minSteps } = config.rollout;
   const selection = even ? 'least-used' : 'policy';

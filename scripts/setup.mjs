@@ -149,7 +149,7 @@ async function compileTypeScript(root, hash, signal) {
   // removed sources. Otherwise it compiles only what has changed, in half the time.
   const stamp = path.join(root, PROGRAM_STAMP);
   if (readJson(stamp)?.sources.join() !== sources.join()) remove(path.join(root, 'dist'));
-  const args = [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'];
+  const args = [path.join(root, 'node_modules/typescript-native/bin/tsc'), '-p', 'tsconfig.json'];
   const advice = 'Correct what the compiler names, or remove dist/ if it names nothing that is there.';
   await run('compiling TypeScript', process.execPath, args, { cwd: root, code: 'setup_typescript', advice, signal });
   // The command `spark-rl`, which the compiler does not make executable.

@@ -2,7 +2,7 @@
  * The yardstick of the tools: real questions where one call of a tool helps, and inputs as a language model writes them.
  *
  *   npx vite-node scripts/tool-questions.ts -- choose TOOL [--seed 1] [--from 0] [--count 30]
- *   npx vite-node scripts/tool-questions.ts -- run [TOOL …] [--json]
+ *   npx vite-node scripts/tool-questions.ts -- run [TOOL …] [--corpus FILE] [--json]
  *
  * `choose` lists the questions that the tool's rule takes (scripts/tool-rules.ts), in the order of the seed. `run` asks the
  * tools all inputs of test/fixtures/tool-questions.json, with the registry and the limits of rollouts, and counts right,
@@ -27,6 +27,7 @@ const { values: flags, positionals } = parseArgs({
     seed: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: '30' },
+    corpus: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -81,7 +82,7 @@ interface ToolResults {
 async function run(tools: readonly ToolName[]): Promise<void> {
   const { timeoutMs, maxObservationChars } = resolveConfig().tools;
   const { tools: asked } = readToolFixture();
-  const registry = createBuiltinRegistry({ tools });
+  const registry = createBuiltinRegistry({ tools, ...(flags.corpus === undefined ? {} : { corpus: flags.corpus }) });
   const results: ToolResults[] = [];
   try {
     for (const tool of tools) {

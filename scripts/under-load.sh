@@ -26,6 +26,7 @@ files=(
   test/src/questions/extraction.test.ts
   test/src/evaluate/replay.test.ts
   test/src/inference/sequence.test.ts  # aborted in the middle
+  test/src/inference/process.test.ts   # who ends whom
   test/src/inference/llamaCpp.test.ts
   test/src/rollout/run.test.ts         # the order in which rollouts end
   test/src/tools/lifecycle.test.ts     # children and their memory

@@ -45,6 +45,7 @@ export type SparkErrorCode =
   // inference
   | 'context_overflow'
   | 'inference_failed'
+  | 'inference_ended'
   // questions
   | 'invalid_question'
   | 'verifier_failed'

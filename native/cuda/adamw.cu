@@ -10,8 +10,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
 __global__ void update(float* w, float* m, float* v, const float* gradient, AdamwUpdate c, int64_t count) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= count) return;

@@ -13,7 +13,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 128;
 constexpr int kOwn = 64;  // keys, or queries, of a block: 16 a warp
 
 // Queries, or keys, of a round: fewer where a head's accumulators take half of the registers.
@@ -25,7 +24,7 @@ constexpr size_t kShared = sizeof(Bf16) * HD * (2 * kOwn + 4 * kRound<HD>)+sizeo
 
 // delta (N, H) = Σ do ∘ o: a warp for each head of a token
 __global__ void dot_rows(float* delta, const Bf16* dout, const Bf16* o, int64_t rows, int D) {
-  const int64_t row = int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
+  const int64_t row = int64_t{blockIdx.x} * (kFewThreads / kWarp) + threadIdx.x / kWarp;
   if (row >= rows) return;
   float sum = 0;
   for (int d = threadIdx.x % kWarp; d < D; d += kWarp) sum += widen(dout[row * D + d]) * widen(o[row * D + d]);
@@ -34,7 +33,7 @@ __global__ void dot_rows(float* delta, const Bf16* dout, const Bf16* o, int64_t 
 }
 
 template <int HD, bool VECTOR>
-__global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
+__global__ __launch_bounds__(kFewThreads) void keys_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kQueries = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
   const auto [sequence, k0, own_rows, kv_head, group, key] = KeyBlock::own(in, kOwn);
@@ -53,16 +52,16 @@ __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, At
   const auto load = [&](int64_t j) {
     const int64_t q0 = query_of(j), rows = sequence.length - q0;
     const int64_t at = (sequence.first + q0) * in.q_stride() + head_of(j) * in.D;
-    qs(j).template load<VECTOR, kThreads>(in.q + at, in.q_stride(), rows, in.D);
-    dos(j).template load<VECTOR, kThreads>(gradients.dout + at, in.q_stride(), rows, in.D);
-    for (int i = threadIdx.x; i < kQueries; i += kThreads) {
+    qs(j).template load<VECTOR, kFewThreads>(in.q + at, in.q_stride(), rows, in.D);
+    dos(j).template load<VECTOR, kFewThreads>(gradients.dout + at, in.q_stride(), rows, in.D);
+    for (int i = threadIdx.x; i < kQueries; i += kFewThreads) {
       const int64_t row = (sequence.first + q0 + i) * in.heads + head_of(j);
       lses(j)[i] = i < rows ? gradients.lse[row] * kLog2E : INFINITY;  // exp2(s − ∞) = 0: a query that is not there
       deltas(j)[i] = i < rows ? gradients.delta[row] : 0.0f;
     }
   };
-  ks.template load<VECTOR, kThreads>(in.k + key, in.kv_stride(), own_rows, in.D);
-  vs.template load<VECTOR, kThreads>(in.v + key, in.kv_stride(), own_rows, in.D);
+  ks.template load<VECTOR, kFewThreads>(in.k + key, in.kv_stride(), own_rows, in.D);
+  vs.template load<VECTOR, kFewThreads>(in.v + key, in.kv_stride(), own_rows, in.D);
   load(0);
   commit_copies();
 
@@ -107,7 +106,7 @@ __global__ __launch_bounds__(kThreads) void keys_backward(AttentionInputs in, At
 }
 
 template <int HD, bool VECTOR>
-__global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
+__global__ __launch_bounds__(kFewThreads) void queries_backward(AttentionInputs in, AttentionGradients gradients) {
   constexpr int kKeys = kRound<HD>;
   SPARK_DYNAMIC_SHARED(Bf16, shared);
   const auto [sequence, q0, own_rows, head, query, k, v] = QueryBlock::own(in, kOwn);
@@ -117,11 +116,11 @@ __global__ __launch_bounds__(kThreads) void queries_backward(AttentionInputs in,
   const auto vs = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (2 * kOwn + (2 + j % 2) * kKeys)}; };
   const auto load = [&](int64_t j) {
     const int64_t at = j * kKeys, rows = sequence.length - at;
-    ks(j).template load<VECTOR, kThreads>(k + at * in.kv_stride(), in.kv_stride(), rows, in.D);
-    vs(j).template load<VECTOR, kThreads>(v + at * in.kv_stride(), in.kv_stride(), rows, in.D);
+    ks(j).template load<VECTOR, kFewThreads>(k + at * in.kv_stride(), in.kv_stride(), rows, in.D);
+    vs(j).template load<VECTOR, kFewThreads>(v + at * in.kv_stride(), in.kv_stride(), rows, in.D);
   };
-  qs.template load<VECTOR, kThreads>(in.q + query, in.q_stride(), own_rows, in.D);
-  dos.template load<VECTOR, kThreads>(gradients.dout + query, in.q_stride(), own_rows, in.D);
+  qs.template load<VECTOR, kFewThreads>(in.q + query, in.q_stride(), own_rows, in.D);
+  dos.template load<VECTOR, kFewThreads>(gradients.dout + query, in.q_stride(), own_rows, in.D);
   load(0);
   commit_copies();
 
@@ -187,13 +186,13 @@ void CudaBackend::attention_backward(Activation* dq, Activation* dk, Activation*
   }
   const int64_t rows = packing.tokens * shape.heads;
   auto* delta = static_cast<float*>(scratch(kSums, static_cast<size_t>(rows) * sizeof(float)));  // (N, H)
-  launch(dot_rows, dim3(blocks_for(rows, kThreads / kWarp)), kThreads, 0, stream_, delta, bf16(dout), bf16(o), rows,
-         static_cast<int>(shape.head_size));
+  launch(dot_rows, dim3(blocks_for(rows, kFewThreads / kWarp)), kFewThreads, 0, stream_, delta, bf16(dout), bf16(o),
+         rows, static_cast<int>(shape.head_size));
   const AttentionGradients gradients{bf16(dout), lse, delta, bf16(dq), bf16(dk), bf16(dv)};
   with_head_size(shape, {q, k, v, dout, dq, dk, dv}, [&](auto hd, auto vector) {
-    launch(keys_backward<hd(), vector()>, attention_grid(shape.kv_heads, packing, kOwn), kThreads, kShared<hd()>,
+    launch(keys_backward<hd(), vector()>, attention_grid(shape.kv_heads, packing, kOwn), kFewThreads, kShared<hd()>,
            stream_, in, gradients);
-    launch(queries_backward<hd(), vector()>, attention_grid(shape.heads, packing, kOwn), kThreads, kShared<hd()>,
+    launch(queries_backward<hd(), vector()>, attention_grid(shape.heads, packing, kOwn), kFewThreads, kShared<hd()>,
            stream_, in, gradients);
   });
 }

@@ -8,7 +8,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 128;
 constexpr int kQueries = 64;
 constexpr int kKeys = 64;
 
@@ -16,7 +15,7 @@ template <int HD>
 constexpr size_t kShared = sizeof(Bf16) * HD * (kQueries + 4 * kKeys);
 
 template <int HD, bool VECTOR>
-__global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, AttentionInputs in) {
+__global__ __launch_bounds__(kFewThreads) void forward(Bf16* o, float* lse, AttentionInputs in) {
   SPARK_DYNAMIC_SHARED(Bf16, shared);
   const auto [sequence, q0, own_rows, head, query, k, v] = QueryBlock::own(in, kQueries);
   if (own_rows <= 0) return;
@@ -25,10 +24,10 @@ __global__ __launch_bounds__(kThreads) void forward(Bf16* o, float* lse, Attenti
   const auto vs = [&](int64_t j) { return Tile<kKeys, HD>{shared + HD * (kQueries + (2 + j % 2) * kKeys)}; };
   const auto load = [&](int64_t j) {
     const int64_t at = j * kKeys, rows = sequence.length - at;
-    ks(j).template load<VECTOR, kThreads>(k + at * in.kv_stride(), in.kv_stride(), rows, in.D);
-    vs(j).template load<VECTOR, kThreads>(v + at * in.kv_stride(), in.kv_stride(), rows, in.D);
+    ks(j).template load<VECTOR, kFewThreads>(k + at * in.kv_stride(), in.kv_stride(), rows, in.D);
+    vs(j).template load<VECTOR, kFewThreads>(v + at * in.kv_stride(), in.kv_stride(), rows, in.D);
   };
-  qs.template load<VECTOR, kThreads>(in.q + query, in.q_stride(), own_rows, in.D);
+  qs.template load<VECTOR, kFewThreads>(in.q + query, in.q_stride(), own_rows, in.D);
   load(0);
   commit_copies();
 
@@ -98,7 +97,7 @@ void CudaBackend::attention_forward(Activation* o, float* lse, const Activation*
     return;
   }
   with_head_size(shape, {q, k, v, o}, [&](auto hd, auto vector) {
-    launch(forward<hd(), vector()>, attention_grid(shape.heads, packing, kQueries), kThreads, kShared<hd()>, stream_,
+    launch(forward<hd(), vector()>, attention_grid(shape.heads, packing, kQueries), kFewThreads, kShared<hd()>, stream_,
            bf16(o), lse, in);
   });
 }

@@ -11,9 +11,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kWarps = kThreads / kWarp;
-
 // lp (K) of one choice, which holds its logits, becomes their log-softmax: by one warp.
 __device__ void log_softmax(float* lp, int64_t K) {
   float top = -INFINITY, sum = 0;
@@ -25,7 +22,7 @@ __device__ void log_softmax(float* lp, int64_t K) {
 }
 
 template <int V>
-__global__ void forward(float* lp, const Bf16* x, const Bf16* w, const int32_t* offsets, int64_t C) {
+__global__ void choice_forward_kernel(float* lp, const Bf16* x, const Bf16* w, const int32_t* offsets, int64_t C) {
   const int64_t first = offsets[blockIdx.x] - offsets[0], K = offsets[blockIdx.x + 1] - offsets[blockIdx.x];
   const Bf16* row = x + blockIdx.x * C;
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
@@ -45,8 +42,8 @@ __global__ void forward(float* lp, const Bf16* x, const Bf16* w, const int32_t* 
 }
 
 template <int V>
-__global__ void backward(Bf16* dx, const float* lp, const float* target, const Bf16* w, const int32_t* offsets,
-                         int64_t C) {
+__global__ void choice_backward_kernel(Bf16* dx, const float* lp, const float* target, const Bf16* w,
+                                       const int32_t* offsets, int64_t C) {
   const int64_t first = offsets[blockIdx.x] - offsets[0], last = offsets[blockIdx.x + 1] - offsets[0];
   float total = 0;
   for (int64_t j = first; j < last; ++j) total += target[j];
@@ -67,15 +64,16 @@ __global__ void backward(Bf16* dx, const float* lp, const float* target, const B
 void CudaBackend::choice_forward(float* lp, const Activation* x, const Activation* w, const int32_t* offsets, int64_t G,
                                  int64_t C) {
   with_vector(vectorizes(C, {x, w}), [&](auto v) {
-    launch(forward<v()>, dim3(static_cast<unsigned>(G)), kThreads, 0, stream_, lp, bf16(x), bf16(w), offsets, C);
+    launch(choice_forward_kernel<v()>, dim3(static_cast<unsigned>(G)), kThreads, 0, stream_, lp, bf16(x), bf16(w),
+           offsets, C);
   });
 }
 
 void CudaBackend::choice_backward(Activation* dx, const float* lp, const float* target, const Activation* w,
                                   const int32_t* offsets, int64_t G, int64_t C) {
   with_vector(vectorizes(C, {dx, w}), [&](auto v) {
-    launch(backward<v()>, dim3(static_cast<unsigned>(G)), kThreads, 0, stream_, bf16(dx), lp, target, bf16(w), offsets,
-           C);
+    launch(choice_backward_kernel<v()>, dim3(static_cast<unsigned>(G)), kThreads, 0, stream_, bf16(dx), lp, target,
+           bf16(w), offsets, C);
   });
 }
 

@@ -13,7 +13,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int64_t kConverted = 1 << 24;  // values of a matrix that become bf16 at a time
 
 __global__ void fill_all(float* x, float value, int64_t count) {

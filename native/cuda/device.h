@@ -23,6 +23,10 @@ namespace spark::cuda {
 
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
+// Threads of a block, for kernels that need no number of their own.
+constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / kWarp;
+constexpr int kFewThreads = 128;
 
 // bf16 as it is stored.
 struct Bf16 {

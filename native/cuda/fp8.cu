@@ -24,7 +24,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kTile = 32;
 
 // to (cols, rows) = from (rows, cols), which has `stride` values from row to row

@@ -27,7 +27,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
 constexpr float kLeastBalance = 0x1p-60f;  // c where B is all zeros
 constexpr float kLeastFrozen = 0x1p-40f;   // as the largest of a frozen row: B / scale and sums of it are finite
 

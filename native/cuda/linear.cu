@@ -19,8 +19,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
 // to (., cols), `stride` from row to row, = the count values packed at from; a row is a whole number of blocks
 template <class PACKED>
 __global__ void unpack(Bf16* to, const uint8_t* from, int64_t count, int64_t cols, int64_t stride) {

@@ -9,8 +9,8 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 512;
-constexpr int kWarps = kThreads / kWarp;
+constexpr int kRowThreads = 512;
+constexpr int kRowWarps = kRowThreads / kWarp;
 
 // W neighbouring logits: one access of 16 bytes, or a value.
 template <int W>
@@ -36,11 +36,11 @@ struct Logits {
 };
 
 template <int W>
-__global__ void forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t V) {
-  __shared__ float tops[kWarps], shared[kWarps];
+__global__ void logprob_forward_kernel(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t V) {
+  __shared__ float tops[kRowWarps], shared[kRowWarps];
   const float* row = logits + blockIdx.x * V;
   float top = -INFINITY, sum = 0;
-  for (int64_t j = int64_t{threadIdx.x} * W; j < V; j += kThreads * W) {
+  for (int64_t j = int64_t{threadIdx.x} * W; j < V; j += kRowThreads * W) {
     const auto own = Logits<W>::load(row + j);
     const float largest = own.largest();
     if (largest > top) {
@@ -55,9 +55,9 @@ __global__ void forward(float* lp, float* lse, const float* logits, const int32_
   __syncthreads();
   float largest = tops[0];
   SPARK_UNROLL
-  for (int i = 1; i < kWarps; ++i) largest = fmaxf(largest, tops[i]);
+  for (int i = 1; i < kRowWarps; ++i) largest = fmaxf(largest, tops[i]);
   // A thread that saw nothing has −∞ and a sum of 0. NaN slips past the comparisons above, but not through the sum.
-  sum = block_sum<kThreads>(sum == 0 ? 0.0f : sum * __expf(top - largest), shared);
+  sum = block_sum<kRowThreads>(sum == 0 ? 0.0f : sum * __expf(top - largest), shared);
   if (threadIdx.x > 0) return;
   const float own = largest + logf(sum);
   lse[blockIdx.x] = own;
@@ -67,12 +67,13 @@ __global__ void forward(float* lp, float* lse, const float* logits, const int32_
 // The gradient in bf16 takes the first half of its row's bytes: what a round of the block writes over was read in this
 // round, before the barrier, or in earlier ones.
 template <int W>
-__global__ void backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t V) {
+__global__ void logprob_backward_kernel(float* logits, const float* dlp, const float* lse, const int32_t* targets,
+                                        int64_t V) {
   const float* row = logits + blockIdx.x * V;
   Bf16* gradient = reinterpret_cast<Bf16*>(logits + blockIdx.x * V);
   const float slope = dlp[blockIdx.x], own = lse[blockIdx.x];
   const int64_t target = targets[blockIdx.x];
-  for (int64_t first = 0; first < V; first += kThreads * W) {
+  for (int64_t first = 0; first < V; first += kRowThreads * W) {
     const int64_t j = first + int64_t{threadIdx.x} * W;
     Values<W> values;
     if (j < V) {
@@ -102,14 +103,16 @@ void with_logits(const float* logits, int64_t V, F&& f) {
 void CudaBackend::logprob_forward(float* lp, float* lse, const float* logits, const int32_t* targets, int64_t M,
                                   int64_t V) {
   with_logits(logits, V, [&](auto w) {
-    launch(forward<w()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, lp, lse, logits, targets, V);
+    launch(logprob_forward_kernel<w()>, dim3(static_cast<unsigned>(M)), kRowThreads, 0, stream_, lp, lse, logits,
+           targets, V);
   });
 }
 
 void CudaBackend::logprob_backward(float* logits, const float* dlp, const float* lse, const int32_t* targets, int64_t M,
                                    int64_t V) {
   with_logits(logits, V, [&](auto w) {
-    launch(backward<w()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, logits, dlp, lse, targets, V);
+    launch(logprob_backward_kernel<w()>, dim3(static_cast<unsigned>(M)), kRowThreads, 0, stream_, logits, dlp, lse,
+           targets, V);
   });
 }
 

@@ -8,8 +8,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
 __global__ void gather_scaled(Bf16* u, const Bf16* a, const int32_t* tokens, float scale, int64_t count, int64_t R) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= count) return;

@@ -13,8 +13,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
 template <int V>
 __global__ void round_all(Bf16* to, const float* x, int64_t count) {
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;

@@ -8,11 +8,9 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 128;
-
 __global__ void slopes(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
                        const float* advantage, float clip, float kl, double inverse_normalizer, int64_t M) {
-  const int64_t m = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const int64_t m = int64_t{blockIdx.x} * kFewThreads + threadIdx.x;
   if (m >= M) return;
   const double ratio = exp(static_cast<double>(lp[m]) - old_lp[m]);
   double slope = policy_clip_slope(ratio, advantage[m], clip);
@@ -24,8 +22,8 @@ __global__ void slopes(float* dlp, const float* lp, const float* old_lp, const f
 
 void CudaBackend::policy_backward(float* dlp, const float* lp, const float* old_lp, const float* reference_lp,
                                   const float* advantage, const PolicyCoefficients& c, int64_t M) {
-  launch(slopes, dim3(blocks_for(M, kThreads)), kThreads, 0, stream_, dlp, lp, old_lp, reference_lp, advantage, c.clip,
-         c.kl, c.inverse_normalizer, M);
+  launch(slopes, dim3(blocks_for(M, kFewThreads)), kFewThreads, 0, stream_, dlp, lp, old_lp, reference_lp, advantage,
+         c.clip, c.kl, c.inverse_normalizer, M);
 }
 
 }  // namespace spark::cuda

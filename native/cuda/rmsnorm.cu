@@ -11,11 +11,10 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int64_t kShortRow = 1024;  // values a warp takes alone
 
 template <int V, int THREADS, int HELD>
-__global__ void forward(Bf16* y, float* rstd, const Bf16* x, const float* w, float epsilon, int64_t C) {
+__global__ void rmsnorm_forward_kernel(Bf16* y, float* rstd, const Bf16* x, const float* w, float epsilon, int64_t C) {
   __shared__ float shared[THREADS / kWarp];
   const int64_t row = blockIdx.x;
   x += row * C, y += row * C;
@@ -39,7 +38,8 @@ __global__ void forward(Bf16* y, float* rstd, const Bf16* x, const float* w, flo
 }
 
 template <int V, int THREADS, int HELD>
-__global__ void backward(Bf16* dx, const Bf16* dy, const Bf16* x, const float* rstd, const float* w, int64_t C) {
+__global__ void rmsnorm_backward_kernel(Bf16* dx, const Bf16* dy, const Bf16* x, const float* rstd, const float* w,
+                                        int64_t C) {
   __shared__ float shared[THREADS / kWarp];
   const int64_t row = blockIdx.x;
   dx += row * C, dy += row * C, x += row * C;
@@ -76,7 +76,7 @@ void CudaBackend::rmsnorm_forward(Activation* y, float* rstd, const Activation* 
                                   int64_t M) {
   const int64_t C = w.size;
   with_vector(vectorizes(C, {y, x}), [&](auto v) {
-    const auto kernels = [&](auto threads, auto held) { return forward<v(), threads(), held()>; };
+    const auto kernels = [&](auto threads, auto held) { return rmsnorm_forward_kernel<v(), threads(), held()>; };
     with_rows<v()>(C, kernels, [&](auto kernel, int threads) {
       launch(kernel, dim3(static_cast<unsigned>(M)), static_cast<unsigned>(threads), 0, stream_, bf16(y), rstd, bf16(x),
              w.data, epsilon, C);
@@ -88,7 +88,7 @@ void CudaBackend::rmsnorm_backward(Activation* dx, const Activation* dy, const A
                                    const Vector& w, int64_t M) {
   const int64_t C = w.size;
   with_vector(vectorizes(C, {dx, dy, x}), [&](auto v) {
-    const auto kernels = [&](auto threads, auto held) { return backward<v(), threads(), held()>; };
+    const auto kernels = [&](auto threads, auto held) { return rmsnorm_backward_kernel<v(), threads(), held()>; };
     with_rows<v()>(C, kernels, [&](auto kernel, int threads) {
       launch(kernel, dim3(static_cast<unsigned>(M)), static_cast<unsigned>(threads), 0, stream_, bf16(dx), bf16(dy),
              bf16(x), rstd, w.data, C);

@@ -9,8 +9,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 128;
-
 __device__ inline float2 turned(float first, float second, float2 angle, float sign) {
   const float cosine = angle.x, sine = sign * angle.y;
   return {first * cosine - second * sine, first * sine + second * cosine};
@@ -23,7 +21,7 @@ __global__ void turn(Bf16* x, const float2* table, const int32_t* positions, int
   const float2* angles = table + int64_t{positions[token]} * pairs;
   x += token * heads * D;
   const int runs = pairs / PAIRS;  // of a head
-  for (int i = static_cast<int>(threadIdx.x); i < heads * runs; i += kThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < heads * runs; i += kFewThreads) {
     const int pair = i % runs * PAIRS;
     Bf16* own = x + int64_t{i / runs} * D + (HALVES ? pair : 2 * pair);
     if constexpr (HALVES) {
@@ -52,7 +50,7 @@ void turn_all(Activation* x, const Rope& rope, const Packing& packing, int64_t h
   const int64_t pairs = rope.rotary / 2;
   constexpr int kPairs = HALVES ? kVector : kVector / 2;  // that are 16 bytes
   const bool whole = pairs % kPairs == 0 && vectorizes(D, {x});
-  launch(whole ? turn<kPairs, HALVES> : turn<1, HALVES>, dim3(static_cast<unsigned>(packing.tokens)), kThreads, 0,
+  launch(whole ? turn<kPairs, HALVES> : turn<1, HALVES>, dim3(static_cast<unsigned>(packing.tokens)), kFewThreads, 0,
          stream, bf16(x), reinterpret_cast<const float2*>(rope.table), packing.positions, static_cast<int>(heads),
          static_cast<int>(D), static_cast<int>(pairs), sign);
 }

@@ -8,14 +8,12 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 128;
-
 // y (M, C) = x[rows], with `stride` between the rows of x
 template <int V>
 __global__ void gather(Bf16* y, const Bf16* x, const int32_t* rows, int64_t C, int64_t stride) {
   const Bf16* from = x + rows[blockIdx.x] * stride;
   Bf16* to = y + blockIdx.x * C;
-  for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kThreads * V) Values<V>::load(from + c).store(to + c);
+  for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kFewThreads * V) Values<V>::load(from + c).store(to + c);
 }
 
 // y[rows] += scale · x (M, C)
@@ -23,7 +21,7 @@ template <int V>
 __global__ void scatter(Bf16* y, const Bf16* x, const int32_t* rows, float scale, int64_t C) {
   const Bf16* from = x + blockIdx.x * C;
   Bf16* to = y + rows[blockIdx.x] * C;
-  for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kThreads * V) {
+  for (int64_t c = int64_t{threadIdx.x} * V; c < C; c += kFewThreads * V) {
     const auto added = Values<V>::load(from + c);
     auto sums = Values<V>::load(to + c);
     SPARK_UNROLL
@@ -37,7 +35,7 @@ template <class PACKED>
 __global__ void gather_packed(Bf16* y, const uint8_t* table, const int32_t* tokens, int64_t C) {
   const int64_t row_bytes = C / PACKED::kBlock * PACKED::kBytes;
   const uint8_t* row = table + tokens[blockIdx.x] * row_bytes;
-  for (int64_t c = int64_t{threadIdx.x} * 8; c < C; c += kThreads * 8) {
+  for (int64_t c = int64_t{threadIdx.x} * 8; c < C; c += kFewThreads * 8) {
     Values<8> values;
     PACKED::template values<8>(row + c / PACKED::kBlock * PACKED::kBytes, static_cast<int>(c % PACKED::kBlock),
                                values.at);
@@ -49,7 +47,7 @@ __global__ void gather_packed(Bf16* y, const uint8_t* table, const int32_t* toke
 
 void CudaBackend::embedding(Activation* y, const Weight& table, const int32_t* tokens, int64_t N) {
   const bool packed = with_packed(table.type, [&]<class PACKED>(PACKED) {
-    launch(gather_packed<PACKED>, dim3(static_cast<unsigned>(N)), kThreads, 0, stream_, bf16(y),
+    launch(gather_packed<PACKED>, dim3(static_cast<unsigned>(N)), kFewThreads, 0, stream_, bf16(y),
            reinterpret_cast<const uint8_t*>(table.data), tokens, table.cols);
   });
   if (!packed) gather_strided(y, table.data, tokens, N, table.cols, stored_stride(table.rows, table.cols));
@@ -62,14 +60,14 @@ void CudaBackend::gather_rows(Activation* y, const Activation* x, const int32_t*
 void CudaBackend::gather_strided(Activation* y, const Activation* x, const int32_t* rows, int64_t M, int64_t C,
                                  int64_t stride) {
   with_vector(vectorizes(C, {y, x}) && stride % kVector == 0, [&](auto v) {
-    launch(gather<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(y), bf16(x), rows, C, stride);
+    launch(gather<v()>, dim3(static_cast<unsigned>(M)), kFewThreads, 0, stream_, bf16(y), bf16(x), rows, C, stride);
   });
 }
 
 void CudaBackend::scatter_rows(Activation* dx, const Activation* dy, const int32_t* rows, float scale, int64_t M,
                                int64_t C) {
   with_vector(vectorizes(C, {dx, dy}), [&](auto v) {
-    launch(scatter<v()>, dim3(static_cast<unsigned>(M)), kThreads, 0, stream_, bf16(dx), bf16(dy), rows, scale, C);
+    launch(scatter<v()>, dim3(static_cast<unsigned>(M)), kFewThreads, 0, stream_, bf16(dx), bf16(dy), rows, scale, C);
   });
 }
 

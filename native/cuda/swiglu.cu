@@ -8,10 +8,8 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
 template <int V>
-__global__ void forward(Bf16* y, const Bf16* gate, const Bf16* up, int64_t count) {
+__global__ void swiglu_forward_kernel(Bf16* y, const Bf16* gate, const Bf16* up, int64_t count) {
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;
   if (i >= count) return;
   const auto g = Values<V>::load(gate + i), u = Values<V>::load(up + i);
@@ -23,7 +21,8 @@ __global__ void forward(Bf16* y, const Bf16* gate, const Bf16* up, int64_t count
 
 // dgate and dup may be gate and up: each thread reads its values before it writes them.
 template <int V>
-__global__ void backward(Bf16* dgate, Bf16* dup, const Bf16* dy, const Bf16* gate, const Bf16* up, int64_t count) {
+__global__ void swiglu_backward_kernel(Bf16* dgate, Bf16* dup, const Bf16* dy, const Bf16* gate, const Bf16* up,
+                                       int64_t count) {
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V;
   if (i >= count) return;
   const auto g = Values<V>::load(gate + i), u = Values<V>::load(up + i), d = Values<V>::load(dy + i);
@@ -42,16 +41,16 @@ __global__ void backward(Bf16* dgate, Bf16* dup, const Bf16* dy, const Bf16* gat
 
 void CudaBackend::swiglu_forward(Activation* y, const Activation* gate, const Activation* up, int64_t count) {
   with_vector(vectorizes(count, {y, gate, up}), [&](auto v) {
-    launch(forward<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(y), bf16(gate), bf16(up),
-           count);
+    launch(swiglu_forward_kernel<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(y),
+           bf16(gate), bf16(up), count);
   });
 }
 
 void CudaBackend::swiglu_backward(Activation* dgate, Activation* dup, const Activation* dy, const Activation* gate,
                                   const Activation* up, int64_t count) {
   with_vector(vectorizes(count, {dgate, dup, dy, gate, up}), [&](auto v) {
-    launch(backward<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(dgate), bf16(dup),
-           bf16(dy), bf16(gate), bf16(up), count);
+    launch(swiglu_backward_kernel<v()>, dim3(blocks_for(count, kThreads * v())), kThreads, 0, stream_, bf16(dgate),
+           bf16(dup), bf16(dy), bf16(gate), bf16(up), count);
   });
 }
 

@@ -12,12 +12,12 @@ namespace spark::cuda {
 namespace {
 
 constexpr size_t kBuffer = size_t{32} << 20;
-constexpr unsigned kThreads = 4;  // one core copies about as fast as half the bus
+constexpr unsigned kCopyThreads = 4;  // one core copies about as fast as half the bus
 
 void copy_in_parallel(std::byte* to, const std::byte* from, size_t bytes) {
-  const size_t part = (bytes / kThreads + 4095) / 4096 * 4096;  // whole pages
+  const size_t part = (bytes / kCopyThreads + 4095) / 4096 * 4096;  // whole pages
   std::vector<std::thread> threads;
-  for (unsigned t = 1; t < kThreads && t * part < bytes; ++t) {
+  for (unsigned t = 1; t < kCopyThreads && t * part < bytes; ++t) {
     threads.emplace_back([=] { std::memcpy(to + t * part, from + t * part, std::min(part, bytes - t * part)); });
   }
   std::memcpy(to, from, std::min(part, bytes));

@@ -10,8 +10,6 @@ namespace spark::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
 // One block per row: z (M, E) gets its bias, v (M) =
 __global__ void forward_rows(float* v, float* z, const float* b1, const float* w2, const float* b2, int64_t E) {
   __shared__ float shared[kThreads / kWarp];

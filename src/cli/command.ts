@@ -9,6 +9,8 @@ export interface CommandSpec<P extends Named<PositionalOptions & Options>, O ext
   readonly positionals?: P;
   readonly options: O;
   readonly examples?: readonly (readonly [command: string, meaning: string])[];
+  /** False where an interrupted call leaves nothing that the next could go on with. */
+  readonly resumes?: boolean;
   run(args: InferredOptionTypes<O> & InferredOptionTypes<P>, context: CommandContext): Promise<CommandResult>;
 }
 
@@ -41,8 +43,10 @@ export function defineCommand<const P extends Named<PositionalOptions & Options>
     handler(args) {
       // yargs and `valuesOf` check the arguments against the same declarations that the type is inferred from.
       type Typed = InferredOptionTypes<O> & InferredOptionTypes<P>;
-      return runCommand(args as unknown as OutputOptions, async (context) =>
-        spec.run(valuesOf(options, positionals, args) as Typed, context),
+      return runCommand(
+        args as unknown as OutputOptions,
+        async (context) => spec.run(valuesOf(options, positionals, args) as Typed, context),
+        { resumes: spec.resumes ?? true },
       );
     },
   };

@@ -23,6 +23,11 @@ export const commands = [
     () => import('./commands/questions.js'),
   ),
   lazyCommand(
+    'corpus <action> [what..]',
+    'Build what encyclopedia and search know from articles of your own: Wikipedia, Markdown, dictionaries; look into it',
+    () => import('./commands/corpus.js'),
+  ),
+  lazyCommand(
     'generate',
     'Roll out trajectories: every step judged, the rarest good action taken, tools really run',
     () => import('./commands/generate.js'),

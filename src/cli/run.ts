@@ -35,13 +35,14 @@ export interface OutputOptions {
 export async function runCommand(
   output: OutputOptions,
   body: (context: CommandContext) => Promise<CommandResult>,
+  { resumes }: { readonly resumes: boolean },
 ): Promise<void> {
   const controller = new AbortController();
   // Every rollout under way adds a listener; without this Node would warn of a leak.
   setMaxListeners(0, controller.signal);
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    process.stderr.write('\nstopping: saving what is finished (again to stop at once)\n');
+    process.stderr.write(`\nstopping${resumes ? ': saving what is finished' : ''} (again to stop at once)\n`);
     controller.abort();
   };
   process.on('SIGINT', onSignal);
@@ -54,7 +55,7 @@ export async function runCommand(
     await print(result, output.json);
     if (result.failed) process.exitCode = EXIT_FAILED;
   } catch (error) {
-    reportFailure(toSparkError(error), output);
+    reportFailure(toSparkError(error), output, resumes);
   } finally {
     clearInterval(alive);
     process.off('SIGINT', onSignal);
@@ -84,12 +85,13 @@ export function endWith(error: SparkError, output: OutputOptions): never {
   process.exit();
 }
 
-function reportFailure(error: SparkError, output: OutputOptions): void {
+function reportFailure(error: SparkError, output: OutputOptions, resumes = true): void {
   if (output.json) process.stdout.write(`${redactedJson({ error: { code: error.code, message: error.message } })}\n`);
   process.stderr.write(`error [${error.code}]: ${error.message}\n`);
   if (error.code === 'internal' && error.stack) process.stderr.write(`${error.stack}\n`);
   if (error.code === 'interrupted') {
-    process.stderr.write('run the same command again to go on from here\n');
+    const next = resumes ? ' to go on from here' : ': nothing of this time is kept, it begins anew';
+    process.stderr.write(`run the same command again${next}\n`);
     // What is finished is on disk by now. Exit, so that no client's timer or tool's process keeps the command from
     // ending.
     process.exit(EXIT_INTERRUPTED);

@@ -38,7 +38,9 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   if (questions.train !== 'mini') questions.train = path.resolve(questions.train);
   if (questions.test !== 'mini') questions.test = path.resolve(questions.test);
   if (questions.shots !== null) questions.shots = path.resolve(questions.shots);
+  if (config.tools.corpus !== null) config.tools.corpus = path.resolve(config.tools.corpus);
   if (config.parts !== null) config.parts = path.resolve(config.parts);
+  for (const server of config.tools.mcp) if (server.command !== null) server.cwd = path.resolve(server.cwd ?? '.');
   for (const judge of config.ablate.judges) {
     if ('parts' in judge) judge.parts = path.resolve(judge.parts);
     else if (judge.kind === 'auto') judge.kind = mini ? 'oracle' : 'api';

@@ -9,6 +9,7 @@ import { verifierSchema } from '../questions/verifierSettings.js';
 import { AUDITS } from '../rollout/audit.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
+import { mcpSettings } from '../tools/mcp/settings.js';
 import { trackingSettings } from '../tracking/settings.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
@@ -73,8 +74,15 @@ const questionsSchema = z.strictObject({
 
 const toolsSchema = z.strictObject({
   enabled: z.array(z.string()).default([...BUILTIN_TOOLS]),
+  /** MCP servers whose tools become actions (docs/tools.md): `{ name, command, args, env }` or `{ name, url, headers }`. */
+  mcp: mcpSettings.default([]),
   timeoutMs: positive.default(10_000),
   maxObservationChars: positive.default(400),
+  /**
+   * What `encyclopedia` and `search` know: a file that `corpus build` made, or a folder of .jsonl articles; null: the small corpus
+   * of the package, made for `mini`.
+   */
+  corpus: z.string().min(1).nullable().default(null),
 });
 
 const rolloutSchema = z.strictObject({

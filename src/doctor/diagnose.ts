@@ -6,6 +6,8 @@ import { type Model, openModel } from '../engine/index.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { resolveEndpoint } from '../judge/endpoint.js';
+import { silentLog } from '../log.js';
+import { openConfiguredMcp } from '../run/mcp.js';
 import { openEngine } from '../run/parts.js';
 import { builtinTool } from '../tools/builtin.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
@@ -106,24 +108,40 @@ async function inference(config: Config, signal: AbortSignal): Promise<Omit<Find
 }
 
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  const registry = createBuiltinRegistry({ tools: config.tools.enabled });
+  const { enabled, corpus } = config.tools;
+  const registry = createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
   try {
     const broken: string[] = [];
+    const ownCorpus = (name: string) => corpus !== null && builtinTool(name)!.host === 'corpus';
     for (const name of registry.names) {
       const { example } = builtinTool(name)!;
       // The first call of a sandboxed tool starts its process.
       const limits = { timeoutMs: 60_000, maxObservationChars: 200, signal };
       const failure = await registry.run(name, example, limits).then(
-        (result) => (result.ok ? null : result.observation),
+        // A corpus of the user's own need not know the example; that it says so is an answer.
+        (result) => (result.ok || (ownCorpus(name) && result.code === 'tool_input') ? null : result.observation),
         (error: Error) => error.message,
       );
       throwIfAborted(signal);
       if (failure !== null) broken.push(`${name}: ${failure}`);
     }
-    return broken.length === 0 ? ok(registry.names.join(' ')) : { state: 'failed', detail: broken.join('; ') };
+    const served = await namesOfServers(config, signal).catch((error: Error) => {
+      throwIfAborted(signal);
+      broken.push(error.message);
+      return [];
+    });
+    const names = [...registry.names, ...served];
+    return broken.length === 0 ? ok(names.join(' ')) : { state: 'failed', detail: broken.join('; ') };
   } finally {
     await registry.dispose();
   }
+}
+
+/** The actions that the servers of `tools.mcp` give. None of their tools is called, as it may do anything. */
+async function namesOfServers(config: Config, signal: AbortSignal): Promise<readonly string[]> {
+  const mcp = await openConfiguredMcp(config, {}, { log: silentLog, signal });
+  await mcp?.dispose();
+  return mcp?.tools.map(({ name }) => name) ?? [];
 }
 
 /** Resolves endpoint and key as a run does, so that a missing or malformed one fails here with the same message. */

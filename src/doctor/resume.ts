@@ -14,7 +14,8 @@ import { silentLog } from '../log.js';
 import { seededRandom } from '../random.js';
 import { stepReward } from '../reward.js';
 import { actionTokens } from '../rollout/step.js';
-import { actionsOf, loadParts, openEngine } from '../run/parts.js';
+import { runRoot } from '../run/folder.js';
+import { listActions, loadParts, openEngine } from '../run/parts.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Objective, Trainables } from '../train/method.js';
 import { METHOD_NAMES, type MethodName, methods } from '../train/methods.js';
@@ -52,7 +53,7 @@ export async function verifyResume(
     other = await openEngine(config, signal);
     const results: ResumeResult[] = [];
     const { parts } = await loadParts(config);
-    const infos = actionsOf(config, parts);
+    const infos = await listActions(config, parts, { root: runRoot(config.name), signal });
     const judged = { actions: infos.map(({ name }) => name), rho: RHO, tau: config.rollout.tau };
     for (const method of METHOD_NAMES) {
       const objective = methods[method].with(small(config[method]));

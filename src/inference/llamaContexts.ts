@@ -1,9 +1,9 @@
 /** Loads node-llama-cpp once, and makes the contexts that hold a model's sequences. */
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
 import { SparkError } from '../errors.js';
 import type { KeysOf } from '../options.js';
+import { usableCores } from './cores.js';
 import { Lane, Lanes, shareSequences } from './lanes.js';
 import { canCopy, cutsAnywhere, LlamaPool } from './llamaEvaluator.js';
 import { Rounds } from './rounds.js';
@@ -16,7 +16,7 @@ export interface LlamaCppOptions {
   readonly sequences?: number;
   /** Tokens a sequence can hold; default what the model was trained for, at most 4096. */
   readonly contextSize?: number;
-  /** Processor threads of all contexts together; 0 or absent: one for each core. */
+  /** Processor threads of all contexts together; 0 or absent: one for each core that this process may use. */
   readonly threads?: number;
   /** llama.cpp's GPU back end; `true`: refuse to run without one; `auto`: use one if there is one. Default false. */
   readonly gpu?: boolean | 'auto';
@@ -47,6 +47,17 @@ function threadsFor(bytes: number, most: number): number {
   return Math.max(1, Math.min(most, Math.ceil(bytes / 2 ** 25)));
 }
 
+/** The threads of each context, and how many sequences each of them takes. */
+export function contextsFor(
+  { threads: wanted = 0, sequences = 1 }: Pick<LlamaCppOptions, 'threads' | 'sequences'>,
+  bytes: number,
+  onGpu = false,
+): { readonly threads: number; readonly shares: readonly number[] } {
+  const all = wanted === 0 ? usableCores() : wanted;
+  const threads = onGpu ? all : threadsFor(bytes, all);
+  return { threads, shares: shareSequences(sequences, all, threads) };
+}
+
 /** One context, or several with fewer threads and sequences each; one on a GPU. */
 export async function createLanes(
   model: LlamaModel,
@@ -54,13 +65,11 @@ export async function createLanes(
   contextSize: number,
   bytes: number,
 ): Promise<Lanes<LlamaPool>> {
-  const all = options.threads === undefined || options.threads === 0 ? availableParallelism() : options.threads;
-  const onGpu = model.llama.gpu !== false; // with `auto` only if there is one
-  const threads = onGpu ? all : threadsFor(bytes, all);
+  const { threads, shares } = contextsFor(options, bytes, model.llama.gpu !== false); // with `auto` only if there is one
   const { LlamaContextSequence } = await library();
   const prefixes = { reuse: cutsAnywhere(model), copies: canCopy(LlamaContextSequence.prototype) };
   const lanes: Lane<LlamaPool>[] = [];
-  for (const sequences of shareSequences(options.sequences ?? 1, all, threads)) {
+  for (const sequences of shares) {
     const context = await createContext(model, options, { contextSize, threads, sequences });
     const rounds = new Rounds();
     lanes.push(new Lane(new LlamaPool(context, rounds, { size: sequences, ...prefixes }), sequences, rounds));

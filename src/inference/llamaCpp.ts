@@ -1,26 +1,23 @@
 /**
- * The generator over llama.cpp: a GGUF model with or without a LoRA adapter. Nothing is downloaded or built at run
- * time: node-llama-cpp's prebuilt binaries come as npm packages.
+ * The generator over llama.cpp: a GGUF model with or without a LoRA adapter. llama.cpp runs in a process of its own
+ * (llamaChild.ts); this one has the vocabulary. Nothing is downloaded or built at run time: node-llama-cpp's prebuilt
+ * binaries come as npm packages.
  */
-import path from 'node:path';
-import type { LlamaModel, Token } from 'node-llama-cpp';
-import '../openmp.js';
-import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
+import { SparkError, throwIfAborted } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { checkAdapterFile } from './adapterCheck.js';
 import { fileSha256 } from './fileHash.js';
 import type { PromptTokenizer, WeighingGenerator, WeighingSequence } from './generator.js';
 import { checkModelFile } from './ggufCheck.js';
-import { firstPart, modelSha256 } from './ggufParts.js';
-import type { Lanes } from './lanes.js';
-import { createLanes, LLAMA_CPP_OPTIONS, type LlamaCppOptions, library, sharedLlama } from './llamaContexts.js';
-import { LlamaEvaluator, type LlamaPool, summedByLlama, summedInDouble } from './llamaEvaluator.js';
-import { loadFailure } from './loadFailure.js';
-import { probeOnce } from './probe.js';
-import { GrowingSequence } from './sequence.js';
+import { modelSha256 } from './ggufParts.js';
+import { contextsFor, LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaContexts.js';
+import type { LoadOptions } from './llamaMessages.js';
+import { openTokenizer, openVocabulary } from './llamaVocabulary.js';
+import { RemoteModel } from './remoteModel.js';
+import { RemoteSequence } from './remoteSequence.js';
 import type { PrefixCounts } from './sequencePool.js';
 
-export type { LlamaCppOptions };
+export { type LlamaCppOptions, openTokenizer };
 
 export interface LogprobOptions {
   /**
@@ -55,82 +52,41 @@ export async function generatorHash(modelPath: string, adapterPath?: string, sig
   return adapterPath === undefined ? model : `${model}+lora:${await fileSha256(adapterPath, signal)}`;
 }
 
+/**
+ * Throws `io_error`, `invalid_file`, `unsupported_file`, `adapter_mismatch`, `out_of_memory`, `backend_unavailable` or
+ * `interrupted`; what is opened throws `inference_ended` when the process of llama.cpp ends.
+ */
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
   checkKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
-  const { signal } = options;
+  const { modelPath, adapterPath, signal } = options;
   throwIfAborted(signal);
-  // Checked before llama.cpp sees the files: a broken one could end the process there.
-  const info = checkModelFile(options.modelPath);
-  if (options.adapterPath !== undefined) checkAdapterFile(options.adapterPath, info);
-  const id = await generatorHash(options.modelPath, options.adapterPath, signal);
-  // In parallel, because the first time each takes half a second or more.
-  const [llama] = await Promise.all([sharedLlama(options.gpu ?? false), probe(options, info.bytes)]);
-  const contextSize = options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096);
-  let model: LlamaModel | undefined;
-  try {
-    model = await llama.loadModel({
-      modelPath: path.resolve(firstPart(options.modelPath)),
-      ...(signal === undefined ? {} : { loadSignal: signal }),
-    });
-    const lanes = await createLanes(model, options, contextSize, info.bytes);
-    return new LlamaCpp(id, model, lanes, contextSize, options.sequences ?? 1, info);
-  } catch (error) {
-    await model?.dispose();
-    throwIfAborted(signal);
-    throw loadFailure(error, options, model !== undefined);
-  }
-}
-
-/** A model's vocabulary alone, without its weights; `contextSize` is what it was trained for. The text of a token is that of the generator's `detokenize`. */
-export async function openTokenizer(modelPath: string, signal?: AbortSignal): Promise<PromptTokenizer> {
-  throwIfAborted(signal);
-  const options = { modelPath, signal };
+  // What is wrong with the files is said in words that tell more than llama.cpp's.
   const info = checkModelFile(modelPath);
-  const [llama] = await Promise.all([sharedLlama(false), probe(options, info.bytes)]);
-  try {
-    const model = await llama.loadModel({
-      modelPath: path.resolve(firstPart(modelPath)),
-      vocabOnly: true,
-      ...(signal === undefined ? {} : { loadSignal: signal }),
-    });
-    return {
-      contextSize: info.trainContextSize ?? 4096,
-      ...promptParts(model, info),
-      tokenize: (text, special) => tokenizeWith(model, text, special),
-      detokenize: (tokens) => detokenizeWith(model, tokens),
-      dispose: () => model.dispose(),
-    };
-  } catch (error) {
-    throwIfAborted(signal);
-    throw loadFailure(error, options, false);
+  if (adapterPath !== undefined) checkAdapterFile(adapterPath, info);
+  const load: LoadOptions = {
+    modelPath,
+    ...(adapterPath === undefined ? {} : { adapterPath }),
+    sequences: options.sequences ?? 1,
+    contextSize: options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096),
+    threads: options.threads ?? 0,
+    gpu: options.gpu ?? false,
+    kvCacheType: options.kvCacheType ?? 'F16',
+    bytes: info.bytes,
+  };
+  const contexts = contextsFor(options, info.bytes).shares.length;
+  // In parallel, because loading takes half a second here and there.
+  const [id, vocabulary, model] = await Promise.allSettled([
+    generatorHash(modelPath, adapterPath, signal),
+    openVocabulary(modelPath, info, signal),
+    RemoteModel.load(load, contexts, signal),
+  ]);
+  if (id.status === 'fulfilled' && vocabulary.status === 'fulfilled' && model.status === 'fulfilled') {
+    return new LlamaCpp(id.value, model.value, vocabulary.value, load);
   }
-}
-
-/** What the metadata says of prompts. */
-interface PromptInfo {
-  readonly chatTemplate: string | null;
-  readonly wantsInstructions: boolean;
-}
-
-function promptParts({ tokens }: LlamaModel, { chatTemplate, wantsInstructions }: PromptInfo) {
-  const bosText = tokens.shouldPrependBosToken ? (tokens.bosString ?? '') : '';
-  return { chatTemplate, wantsInstructions, bosText, eosText: tokens.eosString ?? '' };
-}
-
-function tokenizeWith(model: LlamaModel, text: string, special: boolean): number[] {
-  // The text is a piece of a longer one, so the space that some tokenizers put before every text is trimmed.
-  return model.tokenize(text, special, 'trimLeadingSpace') as number[];
-}
-
-function detokenizeWith(model: LlamaModel, tokens: readonly number[]): string {
-  // `true` keeps control tokens: in a tokenizer made for the step format its tags are such tokens.
-  return model.detokenize(tokens as Token[], true);
-}
-
-async function probe({ modelPath, signal }: LlamaCppOptions, bytes: number): Promise<void> {
-  const { getModuleVersion } = await library();
-  const [sha256, version] = await Promise.all([modelSha256(modelPath, signal), getModuleVersion()]);
-  return probeOnce({ modelPath: firstPart(modelPath), sha256, library: version, bytes, signal });
+  if (vocabulary.status === 'fulfilled') await vocabulary.value.dispose();
+  if (model.status === 'fulfilled') await model.value.unload();
+  for (const one of [id, vocabulary, model]) if (one.status === 'rejected') throw one.reason;
+  throw new SparkError('internal', 'expected a failure, got none');
 }
 
 class LlamaCpp implements LlamaCppGenerator {
@@ -141,71 +97,51 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly bosText: string;
   readonly eosText: string;
   readonly wantsInstructions: boolean;
-  readonly #model: LlamaModel;
-  readonly #lanes: Lanes<LlamaPool>;
-  readonly #open = new Set<GrowingSequence>();
+  readonly #model: RemoteModel;
+  readonly #vocabulary: PromptTokenizer;
+  readonly #open = new Set<RemoteSequence>();
   #disposing: Promise<void> | null = null;
 
-  constructor(
-    id: string,
-    model: LlamaModel,
-    lanes: Lanes<LlamaPool>,
-    contextSize: number,
-    sequences: number,
-    info: PromptInfo,
-  ) {
+  constructor(id: string, model: RemoteModel, vocabulary: PromptTokenizer, { contextSize, sequences }: LoadOptions) {
     this.id = id;
     this.contextSize = contextSize;
     this.sequences = sequences;
-    const { chatTemplate, wantsInstructions, bosText, eosText } = promptParts(model, info);
-    this.chatTemplate = chatTemplate;
-    this.wantsInstructions = wantsInstructions;
-    this.bosText = bosText;
-    this.eosText = eosText;
+    this.chatTemplate = vocabulary.chatTemplate;
+    this.wantsInstructions = vocabulary.wantsInstructions;
+    this.bosText = vocabulary.bosText;
+    this.eosText = vocabulary.eosText;
     this.#model = model;
-    this.#lanes = lanes;
+    this.#vocabulary = vocabulary;
   }
 
   get prefixes(): PrefixCounts {
-    const each = this.#lanes.all.map(({ context }) => context.counts);
-    return {
-      reused: each.reduce((sum, { reused }) => sum + reused, 0),
-      evaluated: each.reduce((sum, { evaluated }) => sum + evaluated, 0),
-    };
+    return this.#model.prefixes;
   }
 
   tokenize(text: string, special: boolean): number[] {
     this.#checkUsable();
-    return tokenizeWith(this.#model, text, special);
+    return this.#vocabulary.tokenize(text, special);
   }
 
   detokenize(tokens: readonly number[]): string {
     this.#checkUsable();
-    return detokenizeWith(this.#model, tokens);
+    return this.#vocabulary.detokenize(tokens);
   }
 
   async open(signal?: AbortSignal): Promise<WeighingSequence> {
     this.#checkUsable();
-    const lane = await this.#lanes.take(signal);
-    const sequence: GrowingSequence = new GrowingSequence(
-      new LlamaEvaluator(lane.context, lane.rounds),
-      {
-        contextSize: this.contextSize,
-        detokenize: (tokens) => this.detokenize(tokens),
-        isEnd: (token) => this.#model.isEogToken(token as Token),
-      },
-      () => {
-        this.#open.delete(sequence);
-        this.#lanes.give(lane);
-      },
-    );
+    const name = await this.#model.open(signal);
+    if (this.#disposing !== null) this.#model.close(name);
+    this.#checkUsable();
+    const sequence: RemoteSequence = new RemoteSequence(this.#model, name, this.contextSize, () => {
+      this.#open.delete(sequence);
+    });
     this.#open.add(sequence);
     return sequence;
   }
 
   async logprobs(tokens: readonly number[], signal?: AbortSignal, options: LogprobOptions = {}): Promise<Float64Array> {
     checkKeys(options, LOGPROB_OPTIONS, 'generator.logprobs: options');
-    const { mask, quick } = options;
     this.#checkUsable();
     if (tokens.length > this.contextSize) {
       throw new SparkError(
@@ -213,28 +149,9 @@ class LlamaCpp implements LlamaCppGenerator {
         `expected at most ${this.contextSize} tokens, got ${tokens.length}; open the model with a larger contextSize`,
       );
     }
-    const lane = await this.#lanes.take(signal);
-    const held = await lane.context.empty();
-    let whole = false;
-    try {
-      const out = new Float64Array(tokens.length);
-      let start = 0;
-      for (let at = 0; at + 1 < tokens.length; at++) {
-        if (mask?.[at + 1] === 0) continue;
-        throwIfAborted(signal);
-        const pending = tokens.slice(start, at + 1);
-        const nextLogprob = quick === true ? summedByLlama : summedInDouble;
-        out[at + 1] = await lane.rounds.run(() => nextLogprob(held.native, pending, tokens[at + 1]!));
-        start = at + 1;
-      }
-      whole = true;
-      return out;
-    } catch (error) {
-      throw toSparkError(error, 'inference_failed');
-    } finally {
-      await lane.context.give(held, whole);
-      this.#lanes.give(lane);
-    }
+    const { mask, quick = false } = options;
+    const call = { op: 'logprobs', tokens: [...tokens], ...(mask === undefined ? {} : { mask }), quick } as const;
+    return this.#model.call<'logprobs'>(call, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -247,19 +164,12 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 
   async #shutDown(): Promise<void> {
-    this.#lanes.close(this.#disposedError());
     for (const sequence of this.#open) sequence.dispose();
-    for (const { context } of this.#lanes.all) context.close(this.#disposedError());
-    await this.#lanes.idle();
-    for (const { context } of this.#lanes.all) await context.dispose();
-    await this.#model.dispose();
+    await this.#model.unload();
+    await this.#vocabulary.dispose();
   }
 
   #checkUsable(): void {
-    if (this.#disposing !== null) throw this.#disposedError();
-  }
-
-  #disposedError(): SparkError {
-    return new SparkError('disposed', 'this generator was disposed; open the model again');
+    if (this.#disposing !== null) throw new SparkError('disposed', 'this generator was disposed; open the model again');
   }
 }

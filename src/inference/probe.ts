@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inCacheFolder } from '../cacheFolder.js';
 import { SparkError, throwIfAborted } from '../errors.js';
+import { withoutSecrets } from '../secrets/sources.js';
 
 export interface Probe {
   readonly modelPath: string;
@@ -107,7 +108,7 @@ export function startProbe(): ProbeProcess {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     execArgv: [],
     // Otherwise ggml starts a debugger on an abort, for a backtrace that nobody reads.
-    env: { ...process.env, GGML_NO_BACKTRACE: '1' },
+    env: { ...withoutSecrets(process.env), GGML_NO_BACKTRACE: '1' },
   });
   let words = '';
   child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
@@ -156,7 +157,7 @@ export function startProbe(): ProbeProcess {
 }
 
 /** The line of stderr about a failed assertion or an uncaught exception; else the last line. */
-function lastWords(stderr: string): string {
+export function lastWords(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   return (lines.find((line) => /assert|abort|what\(\)|fatal/i.test(line)) ?? lines.at(-1) ?? 'no words').trim();
 }

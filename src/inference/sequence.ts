@@ -128,12 +128,7 @@ export class GrowingSequence implements WeighingSequence {
 
   rewind(length: number): void {
     this.#checkUsable();
-    if (!Number.isInteger(length) || length < 0 || length > this.#tokens.length) {
-      throw new SparkError(
-        'invalid_argument',
-        `rewind: expected a length of 0 to ${this.#tokens.length} tokens, got ${length}`,
-      );
-    }
+    checkRewind(length, this.#tokens.length);
     this.#cut(length);
   }
 
@@ -200,7 +195,7 @@ export class GrowingSequence implements WeighingSequence {
   /** Hands all tokens that are not evaluated yet to `work`; on an abort it rejects at once, while `work` runs on. */
   async #evaluate<T>(signal: AbortSignal | undefined, work: (pending: readonly number[]) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
-    if (this.#disposed) throw disposedError();
+    if (this.#disposed) throw disposedSequence();
     const job = this.#inFlight.then(async () => {
       // Where every token is evaluated, as after an end of turn, the logits after the last one are gone: evaluate it
       // again.
@@ -222,7 +217,7 @@ export class GrowingSequence implements WeighingSequence {
       return await abortable(job, signal);
     } catch (error) {
       // When the sequence was disposed during the evaluation, the library throws an error of its own.
-      throw this.#disposed ? disposedError(error) : error;
+      throw this.#disposed ? disposedSequence(error) : error;
     }
   }
 
@@ -240,7 +235,7 @@ export class GrowingSequence implements WeighingSequence {
   }
 
   #checkUsable(): void {
-    if (this.#disposed) throw disposedError();
+    if (this.#disposed) throw disposedSequence();
     if (this.#busy) {
       throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
     }
@@ -252,17 +247,27 @@ export class GrowingSequence implements WeighingSequence {
   }
 
   #checkRoom(count: number): void {
-    const { contextSize } = this.#model;
-    if (this.#tokens.length + count <= contextSize) return;
-    throw new SparkError(
-      'context_overflow',
-      `expected at most ${contextSize} tokens in a sequence, got ${this.#tokens.length + count}; ` +
-        'raise inference.contextSize, or lower rollout.maxSteps or the token limits',
-    );
+    checkRoom(this.#tokens.length + count, this.#model.contextSize);
   }
 }
 
-function disposedError(cause?: unknown): SparkError {
+/** Throws `context_overflow` when a sequence is to hold more tokens than `contextSize`. */
+export function checkRoom(tokens: number, contextSize: number): void {
+  if (tokens <= contextSize) return;
+  throw new SparkError(
+    'context_overflow',
+    `expected at most ${contextSize} tokens in a sequence, got ${tokens}; ` +
+      'raise inference.contextSize, or lower rollout.maxSteps or the token limits',
+  );
+}
+
+/** Throws `invalid_argument` for a length to go back to that a sequence of `tokens` does not have. */
+export function checkRewind(length: number, tokens: number): void {
+  if (Number.isInteger(length) && length >= 0 && length <= tokens) return;
+  throw new SparkError('invalid_argument', `rewind: expected a length of 0 to ${tokens} tokens, got ${length}`);
+}
+
+export function disposedSequence(cause?: unknown): SparkError {
   return new SparkError('disposed', 'this sequence was disposed; open another', { cause });
 }
 

@@ -62,7 +62,7 @@ function decode(bytes: Uint8Array, source: string): string {
 }
 
 /** Recognizes common mistakes by the start of the file, for a better message than one about row 1. */
-function refuseForeign(text: string, source: string): void {
+export function refuseForeign(text: string, source: string): void {
   const start = text.trimStart();
   if (start === '' || start.startsWith('{')) return;
   if (start.startsWith('[')) {

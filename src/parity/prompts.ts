@@ -5,10 +5,11 @@
  */
 import type { Config } from '../config/index.js';
 import type { SparkError } from '../errors.js';
-import { openLlamaCpp } from '../inference/llamaCpp.js';
+import { openTokenizer } from '../inference/llamaCpp.js';
 import { headTokens, renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
-import { actionsOf, loadParts } from '../run/parts.js';
+import { runRoot } from '../run/folder.js';
+import { listActions, loadParts } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 
@@ -28,11 +29,10 @@ export async function checkPrompts(
   const train = await new RunQuestions(config).train();
   const questions = new Map(train.map((question) => [question.question_id, question]));
   const { parts } = await loadParts(config);
-  const actions = actionsOf(config, parts);
-  // Rendering needs only the tokenizer, so the context is small.
-  const generator = await openLlamaCpp({ modelPath: config.model.path, contextSize: 64, signal });
+  const actions = await listActions(config, parts, { root: runRoot(config.name), signal });
+  const tokenizer = await openTokenizer(config.model.path, signal);
   try {
-    const settings = promptSettings(generator, actions, config.rollout);
+    const settings = promptSettings(tokenizer, actions, config.rollout);
     let compared = 0;
     let different = 0;
     let first: PromptCheck['first'] = null;
@@ -41,7 +41,7 @@ export async function checkPrompts(
       // An imported one was made of another question than this run's, under other tools' names.
       if (question === undefined || trajectory.tokenised === 'later') continue;
       compared += 1;
-      const today = headTokens(renderHead(question, settings), generator);
+      const today = headTokens(renderHead(question, settings), tokenizer);
       const token = firstDifference(promptOf(trajectory), today);
       if (token === null) continue;
       different += 1;
@@ -49,7 +49,7 @@ export async function checkPrompts(
     }
     return { compared, different, first };
   } finally {
-    await generator.dispose();
+    await tokenizer.dispose();
   }
 }
 

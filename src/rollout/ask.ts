@@ -13,6 +13,7 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'judge_batch_unsupported',
   'judge_batch_failed',
   'interrupted',
+  'inference_ended',
   'disk_full',
   'io_error',
   'tool_unavailable',

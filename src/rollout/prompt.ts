@@ -113,7 +113,9 @@ export function renderInstructions(
 ): string {
   const free = wanted !== undefined;
   const list = actions
-    .map((action) => `- ${action.name}: ${action.description}${action.inputHint ? ` Input: ${action.inputHint}` : ''}`)
+    .map(({ name, description, inputHint }) => `- ${name}: ${description}${inputHint ? ` Input: ${inputHint}` : ''}`)
+    // Of an MCP server the words are its own.
+    .map(neutralizeTags)
     .join('\n');
   return `You answer ${free ? '' : 'multiple-choice '}questions step by step and may use tools.
 

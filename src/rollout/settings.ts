@@ -16,6 +16,8 @@ export interface Tools {
   run(name: string, input: string, context: ToolContext): Promise<ToolResult>;
   /** Leave it out, and a call is left behind at `timeoutMs`; true: `run` sees to that itself. */
   readonly keepsDeadlines?: boolean;
+  /** Ends what the tools hold. A run calls it for tools that a function of its parts module made for it. */
+  dispose?(): Promise<void>;
 }
 
 export interface RolloutDeps {

@@ -15,6 +15,7 @@
  *   judged/<judge>.jsonl           what another judge says of the run's rollouts (ablate judge); beside it
  *                                  <judge>.batches.json, what was sent to it in batches
  *   tensorboard/<stage>/           the curves of metrics.jsonl in TensorBoard's format
+ *   mcp-tools.json                 what the servers of `tools.mcp` listed when the run began
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
@@ -33,7 +34,7 @@ const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'la
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 /** Made when they are first needed. */
-const LATER = ['judged', 'validation', 'tensorboard', 'states'];
+const LATER = ['mcp-tools.json', 'judged', 'validation', 'tensorboard', 'states'];
 const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
@@ -108,6 +109,10 @@ export class RunFolder {
   /** Results of the parity check before training, kept by files and tokens. */
   get parityFile() {
     return path.join(this.root, 'parity.json');
+  }
+  /** What the servers of `tools.mcp` listed. */
+  get mcpFile() {
+    return path.join(this.root, 'mcp-tools.json');
   }
   get ladderFile() {
     return path.join(this.root, 'ladder.json');

@@ -13,14 +13,17 @@ import { fileSha256 } from '../inference/fileHash.js';
 import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
-import type { Log } from '../log.js';
+import { type Log, silentLog } from '../log.js';
 import { createGrader, type Grader } from '../questions/grade.js';
 import type { Verifier } from '../questions/verifier.js';
 import { type Reward, stepReward } from '../reward.js';
 import type { Tools } from '../rollout/settings.js';
+import type { McpListing } from '../tools/mcp/listing.js';
+import type { McpTools } from '../tools/mcp/mcp.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Step } from '../trajectory/trajectory.js';
+import { RunFolder } from './folder.js';
 import {
   type ClosableJudge,
   type JudgeSurroundings,
@@ -29,6 +32,7 @@ import {
   openJudge,
   uncounted,
 } from './judge.js';
+import { openConfiguredMcp } from './mcp.js';
 
 /** The user's own parts; an absent part is made from the configuration. */
 export interface UserParts {
@@ -38,7 +42,7 @@ export interface UserParts {
   readonly engine?: (signal: AbortSignal) => Promise<Model>;
   /** Its `id` is stored in every trajectory, so every judge needs an id of its own. */
   readonly judge?: Judge;
-  /** A ToolRegistry, for example. Its owner starts it and disposes of it. */
+  /** A ToolRegistry, for example. Its owner disposes of it: the run where a function of the parts module made it, else you. */
   readonly tools?: Tools;
   /** The reward of a step, null when it cannot be computed. `rho` is the ρ of the stage. */
   readonly reward?: (step: Step, rho: number) => Reward | null;
@@ -50,6 +54,10 @@ interface PartsOptions {
   readonly config: Config;
   readonly judgeCacheFolder: string;
   readonly user: UserParts;
+  /** The tools of the configured MCP servers, which end with the parts; absent or null: none. */
+  readonly mcp?: McpTools | null;
+  /** Whether the user's tools were made for these parts, and so end with them. */
+  readonly ownsTools?: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -111,15 +119,21 @@ export class Parts {
    */
   tools(): Tools {
     this.#requireOpen('tools');
-    const { config, user } = this.#options;
+    const { config, user, mcp } = this.#options;
     if (user.tools !== undefined) return user.tools;
-    this.#tools ??= openTools(config);
+    this.#tools ??= openTools(config, mcp);
     return this.#tools;
   }
 
   /** The actions of the run, as prompts describe them. Starts no tool. */
   actions(): readonly ActionInfo[] {
-    return actionsOf(this.#options.config, this.#options.user);
+    const { config, user, mcp } = this.#options;
+    return actionsOf(config, user, mcp);
+  }
+
+  /** What the configured MCP servers list; empty without any. */
+  mcpListings(): readonly McpListing[] {
+    return this.#options.mcp?.listings ?? [];
   }
 
   reward(rho: number): (step: Step) => Reward | null {
@@ -153,7 +167,10 @@ export class Parts {
     this.#judge?.then((judge) => judge.close()).catch(() => undefined);
     this.#judge = null;
     // The processes are killed at once; only their end is not awaited.
-    void this.#tools?.dispose();
+    const { user, ownsTools, mcp, log } = this.#options;
+    for (const held of [this.#tools, mcp, ownsTools === true ? user.tools : null]) {
+      held?.dispose?.().catch((error: Error) => log.warn(error.message));
+    }
     this.#tools = null;
   }
 }
@@ -178,13 +195,46 @@ export function openEngine({ model }: Config, signal: AbortSignal): Promise<Mode
 }
 
 /** The actions of a run: the user's tools or else the configured ones, then `think`. Starts no tool. */
-export function actionsOf(config: Config, { tools }: UserParts): readonly ActionInfo[] {
-  return (tools ?? openTools(config)).actions();
+function actionsOf(config: Config, { tools }: UserParts, mcp?: McpTools | null): readonly ActionInfo[] {
+  return (tools ?? openTools(config, mcp)).actions();
+}
+
+/**
+ * The actions of a configuration. Of MCP servers they are what the run at `root` knows, where it is there; else the servers are
+ * asked, and ended.
+ */
+export async function listActions(
+  config: Config,
+  user: UserParts,
+  { root, signal = new AbortController().signal }: { readonly root?: string; readonly signal?: AbortSignal } = {},
+): Promise<readonly ActionInfo[]> {
+  const there = root !== undefined && RunFolder.peek(root) !== null;
+  const file = there ? { file: RunFolder.existing(root).mcpFile } : {};
+  const mcp = await openConfiguredMcp(config, user, { ...file, log: silentLog, signal });
+  try {
+    return actionsOf(config, user, mcp);
+  } finally {
+    await mcp?.dispose();
+  }
 }
 
 /** Starts no process; the first call does. */
-export function openTools(config: Config): ToolRegistry {
-  return createBuiltinRegistry({ tools: config.tools.enabled });
+export function openTools(config: Config, mcp: McpTools | null = null): ToolRegistry {
+  const { enabled, corpus } = config.tools;
+  const registry = createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
+  if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
+  if (mcp === null) return registry;
+  for (const tool of mcp.tools) registry.registerHosted(tool);
+  return registry.own(mcp);
+}
+
+/** Without them the actions would be others than those of the trajectories. */
+function unknownMcp(): SparkError {
+  return new SparkError(
+    'no_data',
+    "tools.mcp: expected what the servers listed, in the run's mcp-tools.json, which is gone or of other settings; a command " +
+      'that works on the run asks them again: spark-rl generate, evaluate or ladder',
+  );
 }
 
 function openGenerator(config: Config, adapterPath: string | null, signal: AbortSignal): Promise<Generator> {
@@ -230,12 +280,20 @@ export function checkParts(parts: unknown, source: string): UserParts {
   );
 }
 
+interface LoadedParts {
+  readonly parts: UserParts;
+  /** sha256 of the module's file; null without one. */
+  readonly hash: string | null;
+  /** Whether the tools were made for this run: by a function, and not once for every run of the process. */
+  readonly ownsTools: boolean;
+}
+
 /**
  * Loads parts from the module that the configuration names; `hash` is the sha256 of its file. The module exports parts
  * by name, or as `default` an object of parts or a function from the configuration to such an object.
  */
-export async function loadParts(config: Config): Promise<{ readonly parts: UserParts; readonly hash: string | null }> {
-  if (config.parts === null) return { parts: {}, hash: null };
+export async function loadParts(config: Config): Promise<LoadedParts> {
+  if (config.parts === null) return { parts: {}, hash: null, ownsTools: false };
   const file = path.resolve(config.parts);
   const hash = await fileSha256(file);
   let exported: Record<string, unknown>;
@@ -251,5 +309,5 @@ export async function loadParts(config: Config): Promise<{ readonly parts: UserP
   const { default: main, ...named } = exported;
   const made: unknown =
     typeof main === 'function' ? await (main as (config: Config) => unknown)(config) : (main ?? named);
-  return { parts: checkParts(made, file), hash };
+  return { parts: checkParts(made, file), hash, ownsTools: typeof main === 'function' };
 }

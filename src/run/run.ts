@@ -7,9 +7,11 @@ import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
+import type { McpTools } from '../tools/mcp/mcp.js';
 import type { TrainedBest } from './best.js';
 import { bestName, RunFolder, runRoot, stageOfBest } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
+import { openConfiguredMcp, readMcp, storeListings } from './mcp.js';
 import { checkParts, loadParts, Parts, type UserParts } from './parts.js';
 import { RunQuestions } from './questions.js';
 import { StageRecords } from './records.js';
@@ -35,6 +37,8 @@ interface Opened {
   readonly signal: AbortSignal;
   readonly parts: Parts;
   readonly partsHash: string | null;
+  /** The tools of MCP servers, which the parts dispose of. */
+  readonly mcp?: McpTools | null;
   readonly lock: RunLock | null;
   /** Id of the user's own verifier, null without one; undefined: the run is only read, and nothing is graded. */
   readonly verifier?: string | null;
@@ -51,10 +55,11 @@ export class Run {
   readonly questions: RunQuestions;
   readonly records: StageRecords;
   readonly #lock: RunLock | null;
+  readonly #mcp: McpTools | null;
   #stored = false;
   #closed = false;
 
-  private constructor({ config, folder, log, signal, parts, partsHash, lock, verifier }: Opened) {
+  private constructor({ config, folder, log, signal, parts, partsHash, mcp, lock, verifier }: Opened) {
     this.config = config;
     this.folder = folder;
     this.log = log;
@@ -64,6 +69,7 @@ export class Run {
     this.questions = new RunQuestions(config, verifier);
     this.records = new StageRecords(folder.stagesFile);
     this.#lock = lock;
+    this.#mcp = mcp ?? null;
   }
 
   /**
@@ -76,16 +82,18 @@ export class Run {
     const config = resolveConfig(given as ConfigPatch);
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
-    const { parts: loaded, hash } = await loadParts(config);
+    const { parts: loaded, hash, ownsTools: made } = await loadParts(config);
     const root = options.folder === undefined ? runRoot(config.name) : path.resolve(options.folder);
     const folder = RunFolder.open(root, options);
     const lock = lockRun(folder.root, log);
     try {
       if (options.fresh) folder.clear();
       const user = { ...loaded, ...own };
-      const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
+      const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
+      const ownsTools = made && own.tools === undefined;
+      const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, ownsTools, log, signal });
       const verifier = user.verifier?.id ?? null;
-      return new Run({ config, folder, log, signal, parts, partsHash: hash, lock, verifier });
+      return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier });
     } catch (error) {
       lock.release();
       folder.removeUnused();
@@ -100,8 +108,9 @@ export class Run {
     const folder = RunFolder.existing(root);
     const { run: _facts, ...stored } = folder.readConfig()!;
     const config = resolveConfig(stored as ConfigPatch, { name: root });
-    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user: {}, log, signal });
-    return new Run({ config, folder, log, signal, parts, partsHash: null, lock: null });
+    const mcp = readMcp(config, folder.mcpFile);
+    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user: {}, mcp, log, signal });
+    return new Run({ config, folder, log, signal, parts, partsHash: null, mcp, lock: null });
   }
 
   /**
@@ -112,8 +121,9 @@ export class Run {
     if (RunFolder.peek(root) === null) return null;
     const { log = silentLog, signal = new AbortController().signal } = options;
     const folder = RunFolder.existing(root);
-    const { parts: user, hash } = await loadParts(config);
-    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, log, signal });
+    const { parts: user, hash, ownsTools } = await loadParts(config);
+    const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
+    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, ownsTools, log, signal });
     const verifier = user.verifier?.id ?? null;
     return new Run({ config, folder, log, signal, parts, partsHash: hash, lock: null, verifier });
   }
@@ -124,6 +134,7 @@ export class Run {
    */
   async storeConfig(): Promise<void> {
     if (this.#stored) return;
+    if (this.#mcp !== null) await storeListings(this.config, this.folder.mcpFile, this.#mcp);
     await this.folder.writeConfig(this.config, {
       version: packageVersion(),
       commit: sourceCommit(),

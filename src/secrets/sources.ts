@@ -73,6 +73,12 @@ export function secretsInEnvironment(env: Environment): string[] {
   });
 }
 
+/** The variables that hold no secret: for a process that needs none. */
+export function withoutSecrets(env: Environment): Record<string, string | undefined> {
+  const entries = Object.entries(env);
+  return Object.fromEntries(entries.filter(([name, value]) => secretsInEnvironment({ [name]: value }).length === 0));
+}
+
 /** Secrets in lines such as `X-Api-Key: value`. */
 function secretsInHeaders(text: string): string[] {
   const lines = text

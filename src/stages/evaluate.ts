@@ -77,7 +77,8 @@ export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
       rmSync(skipsFile(file), { force: true });
     },
     execute: (run) => evaluate(run, spec),
-    price: async (config) => (isJudged(config, spec) ? priceOfEvaluation(config, spec.questions ?? 'test') : null),
+    price: async (config, root) =>
+      isJudged(config, spec) ? priceOfEvaluation(config, spec.questions ?? 'test', root) : null,
     settle(run) {
       if (spec.questions !== 'validation') lookForSigns(run, spec.name);
     },

@@ -6,7 +6,7 @@ import { estimateCost, requirePrice } from '../judge/prices.js';
 import type { Question } from '../questions/question.js';
 import { MOST_VERDICTS } from '../rollout/audit.js';
 import { RunFolder, runRoot } from '../run/folder.js';
-import { actionsOf, loadParts } from '../run/parts.js';
+import { listActions, loadParts } from '../run/parts.js';
 import { type QuestionPart, RunQuestions } from '../run/questions.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories } from '../trajectory/store.js';
@@ -35,21 +35,21 @@ export function priceOfGeneration(config: Config, root = runRoot(config.name)): 
 export async function priceOfRollouts(config: Config, set: RolloutSet, root: string): Promise<GenerationPrice> {
   const questions = await new RunQuestions(config).of(set.questions ?? 'train');
   const verdicts = MOST_VERDICTS[config.rollout.audit];
-  return priceOf(config, questions, { already: await countStored(set, root, questions), verdicts });
+  return priceOf(config, questions, { already: await countStored(set, root, questions), verdicts, root });
 }
 
 /** At most what an evaluation costs whose steps are judged: answers that are there may still be valid. */
-export async function priceOfEvaluation(config: Config, part: QuestionPart): Promise<GenerationPrice> {
-  return priceOf(config, await new RunQuestions(config).of(part), { already: 0, verdicts: 1 });
+export async function priceOfEvaluation(config: Config, part: QuestionPart, root: string): Promise<GenerationPrice> {
+  return priceOf(config, await new RunQuestions(config).of(part), { already: 0, verdicts: 1, root });
 }
 
 async function priceOf(
   config: Config,
   questions: readonly Question[],
-  { already, verdicts }: { readonly already: number; readonly verdicts: number },
+  { already, verdicts, root }: { readonly already: number; readonly verdicts: number; readonly root: string },
 ): Promise<GenerationPrice> {
   const { parts } = await loadParts(config);
-  const actions = actionsOf(config, parts);
+  const actions = await listActions(config, parts, { root });
   const { kind, model, price: given } = config.judge;
   if (parts.judge === undefined && kind === 'oracle') requireMini(questions);
   const paid = parts.judge === undefined && kind === 'api';

@@ -21,7 +21,7 @@ import { judgedSteps } from '../rollout/step.js';
 import { RunFolder } from '../run/folder.js';
 import { type Facts, hashOf, hashOfPath } from '../run/freshness.js';
 import { judgeNameOf } from '../run/judge.js';
-import { actionsOf, loadParts, openOtherJudge } from '../run/parts.js';
+import { listActions, loadParts, openOtherJudge } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, trajectoryId } from '../trajectory/rolloutSet.js';
@@ -85,7 +85,7 @@ export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
       if (!paid) return none;
       const direct = requirePrice(judge.model, judge.price);
       const price = judge.batch ? batchPrice(direct) : direct;
-      const actions = actionsOf(config, (await loadParts(config)).parts);
+      const actions = await listActions(config, (await loadParts(config)).parts, { root });
       const { usd, ...cost } = estimateCost(rollouts - already, config.rollout.maxSteps, { actions, price });
       return { ...none, ...cost, dollars: usd ?? 0 };
     },

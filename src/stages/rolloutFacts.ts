@@ -5,7 +5,9 @@ import type { Question } from '../questions/question.js';
 import { wantedAnswer } from '../questions/verifier.js';
 import type { RolloutSettings } from '../rollout/settings.js';
 import { type Change, type Facts, hashOf, hashOfPath } from '../run/freshness.js';
+import { mcpFacts } from '../run/mcp.js';
 import { noStage, type Run } from '../run/run.js';
+import { corpusSha256 } from '../tools/corpus.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
 /** The settings of a rollout from the configuration. */
@@ -54,11 +56,17 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
     auditMargin: _doubt,
     ...limits
   } = config.rollout;
-  const { timeoutMs, maxObservationChars } = config.tools;
+  const { timeoutMs, maxObservationChars, corpus } = config.tools;
+  const listings = parts.mcpListings();
   return {
     model: await modelSha256(config.model.path, signal),
     ...limits,
-    tools: { actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
+    tools: {
+      ...{ actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
+      ...(listings.length === 0 ? {} : { mcp: mcpFacts(listings) }),
+      // By content: the same corpus elsewhere is the same, another one under the same name is not.
+      ...(corpus === null ? {} : { corpus: await corpusSha256(corpus, signal) }),
+    },
     contextSize: config.inference.contextSize,
     seed: config.seed,
     parts: partsHash,

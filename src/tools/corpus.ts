@@ -1,11 +1,17 @@
-/** Reads and checks the local corpus of `encyclopedia` and `search`: short articles, one JSON object a line. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/**
+ * The local corpus of `encyclopedia` and `search`: a file that `corpus build` made, or a folder of short articles, one JSON
+ * object a line, which is read and checked here.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { jsonlRows } from '../jsonl/foreign.js';
 import { packagePath } from '../package.js';
-import { titleKey } from './child/corpusIndex.js';
+import { titleKey } from './child/titles.js';
+import { readSeal, verifySeal } from './corpusFile/seal.js';
+import type { CorpusPayload } from './hostProtocol.js';
 
 const articleSchema = z.object({
   title: z.string().min(1),
@@ -70,8 +76,26 @@ function readArticle(value: unknown, where: string): Article {
   );
 }
 
-/** The articles as bytes, which a corpus child is given at its start. */
-export async function corpusPayload(folder: string = CORPUS_FOLDER): Promise<Uint8Array> {
-  const articles = loadCorpus(folder).map(({ title, category, text }) => ({ title, category, text }));
-  return Buffer.from(JSON.stringify(articles));
+/** Whether it is a corpus file and not a folder of articles. What is not there counts as a folder, whose error says so. */
+export function isCorpusFile(corpus: string | undefined): corpus is string {
+  return corpus !== undefined && statSync(corpus, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/**
+ * What a stage depends on of a corpus: the sha256 of its content, after all of it has been read and found whole, so that a damaged one
+ * is refused before anything is paid for. Throws `io_error` and `invalid_file`.
+ */
+export async function corpusSha256(corpus: string, signal?: AbortSignal): Promise<string> {
+  if (isCorpusFile(corpus)) return (await verifySeal(corpus, signal)).database;
+  return createHash('sha256')
+    .update(JSON.stringify(loadCorpus(corpus)))
+    .digest('hex');
+}
+
+/** What a corpus child is given at its start, as JSON: the articles of a folder, or where the checked file is. */
+export async function corpusPayload(corpus: string = CORPUS_FOLDER): Promise<Uint8Array> {
+  const payload: CorpusPayload = isCorpusFile(corpus)
+    ? { file: resolve(corpus), passages: readSeal(corpus).passages }
+    : { articles: loadCorpus(corpus).map(({ title, category, text }) => ({ title, category, text })) };
+  return Buffer.from(JSON.stringify(payload));
 }

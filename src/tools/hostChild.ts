@@ -6,6 +6,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { harden } from './child/harden.js';
 import {
+  type CorpusPayload,
   Declined,
   EvaluationFailure,
   type HostAnswer,
@@ -51,12 +52,16 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
     case 'chemistry':
       return (await import('./child/mathImages.js')).mathImages(which, wanted);
     case 'corpus': {
-      const { createCorpusTools } = await import('./child/corpusIndex.js');
-      const tools = createCorpusTools(JSON.parse(readFileSync(PAYLOAD_FD, 'utf8')));
+      const tools = await corpusTools(JSON.parse(readFileSync(PAYLOAD_FD, 'utf8')));
       // One image for all calls: a query is only looked up and cannot change the index.
       return [() => ({ tools, intact: () => true })];
     }
   }
+}
+
+async function corpusTools(given: CorpusPayload): Promise<Image['tools']> {
+  if ('articles' in given) return (await import('./child/corpusIndex.js')).createCorpusTools(given.articles);
+  return (await import('./child/corpusFileTools.js')).createCorpusFileTools(given.file, given.passages);
 }
 
 async function answer(request: HostRequest): Promise<void> {

@@ -31,7 +31,7 @@ const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
   logic: ['z3-solver'],
   math: ['mathjs', 'simple-statistics', 'cephes'],
   chemistry: ['openchemlib'],
-  corpus: ['minisearch'],
+  corpus: ['minisearch', 'node-sqlite3-wasm'],
 };
 
 const HEAP_MB: Readonly<Record<HostKind, number>> = {
@@ -54,18 +54,19 @@ let wrapper: readonly string[] | undefined;
 
 /**
  * `mode` is the child's first argument; with `snapshot` it writes the snapshot of `kind` instead of answering calls. `tools`:
- * those of its kind that it makes images for; absent: all.
+ * those of its kind that it makes images for; absent: all. `reads`: files it may read beside its libraries.
  */
 export async function planLaunch(
   kind: HostKind,
   mode: HostKind | 'snapshot' = kind,
   tools?: readonly string[],
+  reads: readonly string[] = [],
 ): Promise<LaunchPlan> {
   const folder = await childrensFolder();
   const [command, ...args] = [
     ...launcher(),
     process.execPath,
-    ...permissionFlags(kind, folder),
+    ...permissionFlags(kind, folder, reads),
     '--no-warnings',
     '--disallow-code-generation-from-strings',
     '--experimental-vm-modules',
@@ -97,8 +98,12 @@ export function isolation(): Isolation {
   };
 }
 
-function permissionFlags(kind: HostKind, folder: string): string[] {
-  const readable = new Set([join(folder, '*'), ...PACKAGES[kind].map((name) => join(modulesFolder(name), '*'))]);
+function permissionFlags(kind: HostKind, folder: string, reads: readonly string[]): string[] {
+  const readable = new Set([
+    join(folder, '*'),
+    ...PACKAGES[kind].map((name) => join(modulesFolder(name), '*')),
+    ...reads,
+  ]);
   return [
     permissionFlag(process.versions.node),
     ...[...readable].map((path) => `--allow-fs-read=${path}`),
@@ -165,6 +170,7 @@ function findLauncher(): readonly string[] {
 async function findEntryFolder(): Promise<string> {
   const here = dirname(fileURLToPath(import.meta.url));
   if (existsSync(join(here, 'hostChild.js'))) return here;
-  const { compileFromSource } = await import('./hostSource.js');
-  return compileFromSource(here);
+  const { compileSources } = await import('../compileSources.js');
+  const files = ['builtin.ts', 'hostChild.ts', 'hostProtocol.ts', 'observation.ts'];
+  return compileSources({ name: 'tool-host', root: here, files, folders: ['child'] });
 }

@@ -13,6 +13,8 @@ export interface HostProcessOptions {
   readonly tools?: readonly string[];
   /** Longest time that loading the libraries, or making an image for the next call, may take. */
   readonly startTimeoutMs: number;
+  /** Files that the child may read beside its libraries. */
+  readonly reads?: readonly string[];
   /** Bytes that the child is given at its start. */
   readonly payload?: () => Promise<Uint8Array>;
   /** Called when the child can take a request. */
@@ -100,10 +102,10 @@ export class HostProcess {
   }
 
   async #start(): Promise<void> {
-    const { kind, tools, payload } = this.options;
+    const { kind, tools, reads, payload } = this.options;
     this.#expectReady();
     try {
-      const [plan, bytes] = await Promise.all([planLaunch(kind, kind, tools), payload?.()]);
+      const [plan, bytes] = await Promise.all([planLaunch(kind, kind, tools, reads), payload?.()]);
       if (!this.#killed) this.#launch(plan, bytes);
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error));

@@ -36,6 +36,11 @@ export type HostAnswer = Exclude<HostReply, { ready: true }>;
 /** File descriptor of a pipe for data too large for messages: what a child is given at its start, or what it makes. */
 export const PAYLOAD_FD = 4;
 
+/** What a corpus child is given: the articles themselves, or a corpus file and how many passages it has. */
+export type CorpusPayload =
+  | { readonly articles: readonly { readonly title: string; readonly category: string; readonly text: string }[] }
+  | { readonly file: string; readonly passages: number };
+
 /** The work of a tool inside the child: returns the observation for an input; throws for bad input. */
 export type Evaluate = (input: string, maxChars: number) => string | Promise<string>;
 

@@ -1,9 +1,10 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
+import path from 'node:path';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
-import { corpusPayload } from './corpus.js';
+import { corpusPayload, isCorpusFile } from './corpus.js';
 import { ToolHost } from './host.js';
 import { hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
@@ -25,13 +26,20 @@ const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 /** No tool needs a longer input, and a child should not be sent megabytes. */
 const MAX_INPUT_CHARS = 20_000;
 
+/** What tools work in: the children of a kind, or the servers of MCP. */
+interface Owned {
+  warm(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
 /** The tools a run may use, in the order of prompts. Whoever makes it disposes of it, which ends the tools' processes. */
 export class ToolRegistry {
   /** `run` ends in time by itself; waiting for a child to start does not count. */
   readonly keepsDeadlines = true;
   readonly #tools = new Map<string, Tool>();
   readonly #hosted = new Set<string>();
-  readonly #hosts: ToolHost[] = [];
+  readonly #hosts: Owned[] = [];
+  #disposed = false;
 
   /** Throws `invalid_argument` for what is no tool, and for a name that is no good or taken. */
   register(tool: Tool): this {
@@ -60,10 +68,10 @@ export class ToolRegistry {
   }
 
   /**
-   * Ties a host's life to this registry.
+   * Ties the life of what tools work in to this registry.
    * @internal
    */
-  own(host: ToolHost): this {
+  own(host: Owned): this {
     this.#hosts.push(host);
     return this;
   }
@@ -129,8 +137,24 @@ export class ToolRegistry {
     return this.dispose();
   }
 
+  /** Ends the tools' processes, and what tools of one's own hold. Throws `tool_failed` when one of those throws, after all. */
   async dispose(): Promise<void> {
-    await Promise.all(this.#hosts.map((host) => host.dispose()));
+    const own = this.#disposed ? [] : [...this.#tools.values()].filter(({ dispose }) => dispose !== undefined);
+    this.#disposed = true;
+    const ended = await Promise.allSettled([
+      ...this.#hosts.map((host) => host.dispose()),
+      ...own.map(async (tool) => tool.dispose!()),
+    ]);
+    const failed = ended.find((one) => one.status === 'rejected');
+    if (failed === undefined) return;
+    const { message } = Object(failed.reason) as { readonly message?: string };
+    throw new SparkError(
+      'tool_failed',
+      `a tool cannot be disposed of: ${message ?? failed.reason}; mend its dispose()`,
+      {
+        cause: failed.reason,
+      },
+    );
   }
 }
 
@@ -140,7 +164,7 @@ function checkTool(tool: Tool): void {
   if (typeof tool !== 'object' || tool === null) {
     throw wrong('expected an object with name, description, inputHint and run', tool);
   }
-  const { name, description, inputHint, example, run } = tool;
+  const { name, description, inputHint, example, run, dispose } = tool;
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw wrong(`expected a tool name like my_tool (${NAME.source})`, name);
   }
@@ -153,6 +177,9 @@ function checkTool(tool: Tool): void {
   if (typeof inputHint !== 'string') throw wrong(`tool ${name}: expected a text as inputHint`, inputHint);
   if (example !== undefined && !isExample(example)) {
     throw wrong(`tool ${name}: expected an example { wanted, input, observation } of three texts, or none`, example);
+  }
+  if (dispose !== undefined && typeof dispose !== 'function') {
+    throw wrong(`tool ${name}: expected a function dispose(), or none`, dispose);
   }
   if (typeof run !== 'function') throw wrong(`tool ${name}: expected a function run(input, context)`, run);
 }
@@ -167,7 +194,7 @@ export interface BuiltinOptions {
   readonly tools?: readonly string[];
   /** Most calls at once for each kind of child, a process each, default 1; further calls wait. Python has one in reserve. */
   readonly processes?: number;
-  /** Folder of .jsonl articles for `encyclopedia` and `search`; default: the corpus of the package. */
+  /** For `encyclopedia` and `search`: a file of `corpus build`, or a folder of .jsonl articles; default: the package's. */
   readonly corpus?: string;
   /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
@@ -201,6 +228,13 @@ const MAX_RSS_MB = 1024;
 /** A source in Python that may import what only the children with SymPy have. */
 const NAMES_SYMPY = /\b(?:sympy|mpmath)\b/;
 
+/** The path of a corpus file as Node's permission model takes it, to which some characters are not part of a name. */
+function readable(corpus: string): string {
+  const file = path.resolve(corpus);
+  if (!/[*,]/.test(file)) return file;
+  throw new SparkError('invalid_config', `expected the path of a corpus without "*" and ",", got ${file}; rename it`);
+}
+
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
@@ -227,6 +261,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
         tools: BUILTIN_TOOLS.filter((name) => wanted.has(name) && builtinTool(name)!.host === kind),
         size,
         ...(payload === undefined ? {} : { payload }),
+        ...(kind === 'corpus' && isCorpusFile(options.corpus) ? { reads: [readable(options.corpus)] } : {}),
         retireAfter: RETIRE_AFTER[kind],
         mayDecline: kind === 'python' || kind === 'sympy',
         startTimeoutMs: kind === 'sympy' ? SYMPY_START_TIMEOUT_MS : START_TIMEOUT_MS,

@@ -18,6 +18,8 @@ export interface Tool {
   /** One call that works, for the worked example in the instructions. */
   readonly example?: ActionExample;
   run(input: string, context: ToolContext & { readonly signal: AbortSignal }): Promise<ToolResult>;
+  /** Ends what the tool holds (connections, processes); called once, by the registry's `dispose`. */
+  dispose?(): void | Promise<void>;
 }
 
 /** What prompts and the judge are told about an action, which is a tool or `think`. */

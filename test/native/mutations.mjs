@@ -60,11 +60,11 @@ const losses = {
   },
   'cuda/choice.cu': {
     log_softmax: [['log of the sum dropped', '- logf($sum);', ';']],
-    forward: [
+    choice_forward_kernel: [
       ['softmax over all that follows, not over the choice', 'offsets[blockIdx.x + 1] -', 'offsets[gridDim.x] -'],
       ['no barrier behind the logits', '__syncthreads();', ''],
     ],
-    backward: [['targets not summed', '* $total - $target', '- $target']],
+    choice_backward_kernel: [['targets not summed', '* $total - $target', '- $target']],
   },
   'model/output_head.cpp': {
     output_choices: [
@@ -180,8 +180,8 @@ const losses = {
   },
   'cuda/policy.cu': { slopes: [['ratio: sign of old', '($lp) - $old)', '($lp) + $old)']] },
   'cuda/logprob.cu': {
-    forward: [['sum not rescaled', '$sum *= __expf($top - $largest);', '']],
-    backward: [
+    logprob_forward_kernel: [['sum not rescaled', '$sum *= __expf($top - $largest);', '']],
+    logprob_backward_kernel: [
       ['written over before it is read', '__syncthreads(); if ($j <', 'if ($j <'],
       ['target: its neighbour', '$j + $i == $target', '$j == $target'],
     ],

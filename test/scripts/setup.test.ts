@@ -77,7 +77,7 @@ beforeEach(() => {
     ),
   );
   write(
-    'node_modules/typescript/bin/tsc',
+    'node_modules/typescript-native/bin/tsc',
     standIn(
       'typescript',
       `fs.mkdirSync('dist/cli', { recursive: true });

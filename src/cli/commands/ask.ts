@@ -5,6 +5,7 @@ import { SparkError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { LETTERS } from '../../questions/question.js';
 import { runRoot } from '../../run/folder.js';
+import { openConfiguredMcp } from '../../run/mcp.js';
 import { loadParts, Parts } from '../../run/parts.js';
 import { noStage, Run, trainName } from '../../run/run.js';
 import { askPolicy } from '../../stages/ask.js';
@@ -81,8 +82,9 @@ async function policyOf(config: Config, given: Given, log: Log, signal: AbortSig
   if (given.run === undefined) {
     if (stage !== undefined && stage !== BASE_TOOLS.name)
       throw new SparkError('invalid_argument', `--stage ${stage} is one of a run: name it with --run`);
-    const { parts: user } = await loadParts(config);
-    const parts = new Parts({ config, judgeCacheFolder: '', user, log, signal });
+    const { parts: user, ownsTools } = await loadParts(config);
+    const mcp = await openConfiguredMcp(config, user, { log, signal });
+    const parts = new Parts({ config, judgeCacheFolder: '', user, mcp, ownsTools, log, signal });
     return { parts, adapter: adapter === undefined ? null : path.resolve(adapter), stage: null };
   }
   const root = runRoot(given.run);

@@ -6,6 +6,7 @@ import MiniSearch from 'minisearch';
 import type { Evaluate } from '../hostProtocol.js';
 import { oneLine } from '../observation.js';
 import { layOutPassages } from './passages.js';
+import { titleKey } from './titles.js';
 
 export interface IndexedArticle {
   readonly title: string;
@@ -33,16 +34,6 @@ export function createCorpusTools(articles: readonly IndexedArticle[]): Readonly
       return layOutPassages(passages, maxChars);
     },
   };
-}
-
-/** The same key for titles that differ only in case, accents and punctuation. */
-export function titleKey(title: string): string {
-  return title
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
-    .trim();
 }
 
 export interface Ranked {

@@ -11,6 +11,7 @@ import * as rollout from 'spark-rl/rollout';
 import * as run from 'spark-rl/run';
 import * as train from 'spark-rl/train';
 import { afterAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'spark-exports-'));
 const at = (name: string) => path.join(folder, name);
@@ -87,6 +88,26 @@ const calls: Readonly<Record<string, () => unknown>> = {
   openLlamaCpp: () => trajectories,
   isTrajectory: () => trajectories,
   createBuiltinRegistry: () => trajectories,
+  async defineTool() {
+    const input = z.object({ text: z.string() });
+    const tool = rollout.defineTool({ name: 'twice', description: 'Doubles.', input, run: ({ text }) => text + text });
+    const registry = new rollout.ToolRegistry().register(tool);
+    const result = await registry.run('twice', 'ab', { timeoutMs: 1000, maxObservationChars: 80 });
+    expect(result).toEqual({ ok: true, observation: 'abab' });
+  },
+  async openMcp() {
+    const script = path.resolve('test/src/tools/mcp/scripted.mjs');
+    const server: rollout.McpServerOptions = { name: 's', command: process.execPath, args: [script], tools: ['say'] };
+    await using mcp: rollout.McpTools = await rollout.openMcp([server]);
+    const registry = new rollout.ToolRegistry().register(mcp.tools[0]!);
+    const result = await registry.run('s_say', 'hello', { timeoutMs: 20_000, maxObservationChars: 80 });
+    expect(result).toMatchObject({ ok: true, observation: expect.stringMatching(/^hello/) });
+  },
+  buildCorpus: async () => {
+    writeFileSync(at('text.txt'), 'words');
+    const seal: rollout.CorpusSeal = await rollout.buildCorpus([at('text.txt')], at('text.corpus'));
+    expect(seal.articles).toBe(1);
+  },
   BUILTIN_TOOLS: () => expect(rollout.BUILTIN_TOOLS).toContain('calculator'),
   CATEGORIES: () => expect(rollout.CATEGORIES).toHaveLength(14),
   PROTOCOLS: () => expect(rollout.PROTOCOLS.length).toBeGreaterThan(3),

@@ -111,6 +111,27 @@ describe('resolveConfig', () => {
     },
   );
 
+  it('takes the name of a variable for a secret of an MCP server, and nothing else', () => {
+    const resolved = (more: object) => resolveConfig({ tools: { mcp: [{ name: 'a', ...more }] } }).tools.mcp[0]!;
+    const headers = { Authorization: 'Bearer $SPARK_TOKEN', 'X-Api-Key': '$SPARK_KEY', 'X-Region': 'north' };
+    expect(resolved({ url: 'http://a/mcp', headers })).toMatchObject({ headers, cwd: null });
+    const env = { API_KEY: '$SPARK_KEY', MODE: 'quiet' };
+    expect(resolved({ command: 'x', env, cwd: 'sub' })).toMatchObject({ env, cwd: path.resolve('sub') });
+    const refused = /tools\.mcp\.0\.(?:headers\.Authorization|env\.API_KEY) has the name of a secret/;
+    for (const text of ['Bearer marked-1234-secret', 'marked-1234-secret', 'marked-1234-$SPARK_TOKEN']) {
+      for (const more of [
+        { url: 'http://a', headers: { Authorization: text } },
+        { command: 'x', env: { API_KEY: text } },
+      ]) {
+        expect(() => resolved(more)).toThrow(refused);
+        expect(() => resolved(more)).not.toThrow(/marked-1234/);
+      }
+    }
+    expect(() => resolved({ url: 'http://user:marked-1234@a' })).toThrow(/mcp\.0\.url holds a name, password or key/);
+    // Elsewhere a dollar does not make a secret harmless.
+    expect(() => resolveConfig({ judge: { apiKey: '$SPARK_KEY' } })).toThrow(/judge\.apiKey has the name of a secret/);
+  });
+
   it('reads the shipped configurations by name', async () => {
     for (const name of ['quickstart', 'paper']) {
       expect(resolveConfig(await readConfigFile(name)).name).toBe(name);

@@ -85,6 +85,22 @@ describe('a run with parts of its own', () => {
     expect((await loadParts(resolveConfig({ parts: made, seed: 9 }))).parts.judge?.id).toBe('j9');
   });
 
+  it('disposes of tools that a function of the module made for the run, and of no others', async () => {
+    const ended: string[] = [];
+    Object.assign(globalThis, { toolsEnded: ended });
+    const tools = (name: string) =>
+      `({ actions: () => [], run() {}, async dispose() { globalThis.toolsEnded.push('${name}'); } })`;
+    const made = path.join(folder, 'tools-made.mjs');
+    const shared = path.join(folder, 'tools-shared.mjs');
+    writeFileSync(made, `export default () => ({ tools: ${tools('made')} });\n`);
+    writeFileSync(shared, `export const tools = ${tools('shared')};\n`);
+    for (const parts of [made, shared]) (await Run.open(config('ended', { parts }))).close();
+    // By a module, but replaced by the caller's.
+    const own = { actions: () => [], run: () => Promise.reject(new Error('not called')) };
+    (await Run.open(config('ended', { parts: made }), { parts: { tools: own } })).close();
+    expect(ended).toEqual(['made']);
+  });
+
   it.each([
     [
       'a score past 10',

@@ -1,0 +1,110 @@
+/**
+ * A sequence whose model is in another process. What is appended and rewound is noted here, and told with the next call;
+ * a call that generates, chooses or weighs is one message there and one back.
+ */
+import { SparkError } from '../errors.js';
+import { checkKeys } from '../options.js';
+import {
+  GENERATE_OPTIONS,
+  type Generated,
+  type GenerateOptions,
+  SAMPLING,
+  type WeighingSequence,
+} from './generator.js';
+import type { RemoteModel } from './remoteModel.js';
+import { checkRewind, checkRoom, disposedSequence } from './sequence.js';
+
+type Options = readonly (readonly number[])[];
+
+export class RemoteSequence implements WeighingSequence {
+  readonly #model: RemoteModel;
+  readonly #name: number;
+  readonly #contextSize: number;
+  readonly #onDisposed: () => void;
+  readonly #tokens: number[] = [];
+  /** How many tokens, from the first on, the process there knows. */
+  #known = 0;
+  #busy = false;
+  #disposed = false;
+
+  constructor(model: RemoteModel, name: number, contextSize: number, onDisposed: () => void) {
+    this.#model = model;
+    this.#name = name;
+    this.#contextSize = contextSize;
+    this.#onDisposed = onDisposed;
+  }
+
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  append(tokens: readonly number[]): void {
+    this.#checkUsable();
+    checkRoom(this.#tokens.length + tokens.length, this.#contextSize);
+    for (const token of tokens) this.#tokens.push(token);
+  }
+
+  rewind(length: number): void {
+    this.#checkUsable();
+    checkRewind(length, this.#tokens.length);
+    this.#tokens.length = length;
+    this.#known = Math.min(this.#known, length);
+  }
+
+  async generate(options: GenerateOptions): Promise<Generated> {
+    checkKeys(options, GENERATE_OPTIONS, 'sequence.generate: options');
+    const { signal, ...rest } = options;
+    const before = this.#tokens.length;
+    const { text, finish } = await this.#exclusively((written) =>
+      this.#model.call<'generate'>({ op: 'generate', options: rest, ...this.#state() }, signal, written),
+    );
+    return { tokens: this.#tokens.slice(before), text, finish };
+  }
+
+  async choose(options: Options, sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<number> {
+    checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
+    const { signal, ...rest } = sampling;
+    return this.#exclusively((written) => {
+      const call = { op: 'choose', options, sampling: rest, ...this.#state() } as const;
+      return this.#model.call<'choose'>(call, signal, written);
+    });
+  }
+
+  weigh(options: Options, signal?: AbortSignal): Promise<Float64Array> {
+    return this.#exclusively((written) =>
+      this.#model.call<'weigh'>({ op: 'weigh', options, ...this.#state() }, signal, written),
+    );
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#model.close(this.#name);
+    this.#onDisposed();
+  }
+
+  #state(): { sequence: number; from: number; tail: readonly number[] } {
+    return { sequence: this.#name, from: this.#known, tail: this.#tokens.slice(this.#known) };
+  }
+
+  async #exclusively<T>(work: (written: (tokens: readonly number[]) => void) => Promise<T>): Promise<T> {
+    this.#checkUsable();
+    if (this.#tokens.length === 0) {
+      throw new SparkError('invalid_argument', 'expected at least one token before anything is generated; append some');
+    }
+    this.#busy = true;
+    try {
+      return await work((tokens) => {
+        for (const token of tokens) this.#tokens.push(token);
+        this.#known = this.#tokens.length;
+      });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #checkUsable(): void {
+    if (this.#disposed) throw disposedSequence();
+    if (this.#busy) throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
+  }
+}
