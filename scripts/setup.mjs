@@ -19,7 +19,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beSilent, checkNode, elapsed, output, run, SetupError, say, systemSteps } from './system.mjs';
 import { fetchWheels, missingWheels } from './wheels.mjs';
 
@@ -91,6 +91,7 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
     ...(!force && isReady(target, hash, cuda) ? [] : [...systemSteps('start', signal), engine]),
   ];
   const built = await perform(target, toDo, signal);
+  await loadSympy(root, signal);
   const hasCuda = fs.existsSync(path.join(target, CUDA_LIBRARY));
   const noCuda = hasCuda ? null : (readJson(path.join(target, ENGINE_STAMP))?.noCuda ?? 'not asked for');
   return { addon: path.join(target, ADDON), place, built, cuda: hasCuda, noCuda };
@@ -140,6 +141,20 @@ async function addWheels(root, goal, signal) {
     if (goal === 'pack' || !(error instanceof SetupError)) throw error;
     say(`without SymPy: ${error.message}`);
     say('the tool algebra, and sympy in python, are not there until this is run again; all else is');
+  }
+}
+
+/** Loads SymPy into a snapshot of Python's memory, in half a minute, so that no first call waits for it. */
+async function loadSympy(root, signal) {
+  const program = path.join(root, 'dist/tools/pythonSnapshot.js');
+  if (missingWheels(root).length > 0 || !fs.existsSync(program)) return;
+  const { prepareSympy } = await import(pathToFileURL(program).href);
+  const stopped = once(signal, 'abort').then(() => signal.throwIfAborted());
+  try {
+    await Promise.race([prepareSympy({ info: say, warn: say, progress() {} }), stopped]);
+  } catch (error) {
+    signal.throwIfAborted();
+    say(`SymPy could not be loaded now: ${error.message}; the first call of algebra tries again`);
   }
 }
 
@@ -316,7 +331,9 @@ async function main(argv) {
   const stop = new AbortController();
   const reason = new SetupError('setup_stopped', 'interrupted: the same command goes on from here');
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => stop.abort(reason));
-  if (await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal)) say(`ready after ${elapsed()}`);
+  const made = await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal);
+  if (goal !== 'pack') await loadSympy(root, stop.signal);
+  if (made) say(`ready after ${elapsed()}`);
 }
 
 // Not when this file is imported.

@@ -1,6 +1,7 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
 import path from 'node:path';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
+import type { Log } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
@@ -198,6 +199,8 @@ export interface BuiltinOptions {
   readonly corpus?: string;
   /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
+  /** Told when SymPy is loaded for the first time on this machine, which takes half a minute; default: nobody. */
+  readonly log?: Log;
 }
 
 const OPTIONS = {
@@ -205,6 +208,7 @@ const OPTIONS = {
   processes: true,
   corpus: true,
   searchBackend: true,
+  log: true,
 } as const satisfies KeysOf<BuiltinOptions>;
 
 /**
@@ -221,8 +225,6 @@ const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
   corpus: 1000,
 };
 const START_TIMEOUT_MS = 60_000;
-/** The first time on a machine the snapshot with SymPy is made, which takes half a minute where other work goes on. */
-const SYMPY_START_TIMEOUT_MS = 300_000;
 const MAX_RSS_MB = 1024;
 
 /** A source in Python that may import what only the children with SymPy have. */
@@ -248,7 +250,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   const hosts = new Map<HostKind, ToolHost>();
   const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
     python: pythonSnapshot,
-    sympy: sympyPayload,
+    sympy: () => sympyPayload(options.log),
     corpus: () => corpusPayload(options.corpus),
   };
   const hostOf = (kind: HostKind): ToolHost => {
@@ -264,7 +266,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
         ...(kind === 'corpus' && isCorpusFile(options.corpus) ? { reads: [readable(options.corpus)] } : {}),
         retireAfter: RETIRE_AFTER[kind],
         mayDecline: kind === 'python' || kind === 'sympy',
-        startTimeoutMs: kind === 'sympy' ? SYMPY_START_TIMEOUT_MS : START_TIMEOUT_MS,
+        startTimeoutMs: START_TIMEOUT_MS,
         maxRssMb: MAX_RSS_MB,
       });
       hosts.set(kind, host);
@@ -283,7 +285,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   };
   // The host is made only when a source names it: it takes more memory, and without algebra few runs need it.
   const withSympy: Tool['run'] = async (input, context) => {
-    const lack = await sympyPayload().then(
+    const lack = await sympyPayload(options.log).then(
       () => null,
       (error: unknown) => error,
     );

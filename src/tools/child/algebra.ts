@@ -2,8 +2,10 @@
  * The tool `algebra`, as far as it reads: from what a model wrote to a tree, which SymPy computes with (`algebraDriver.ts`). What
  * is no formula is refused here, so that no text reaches Python's own parser.
  */
+
+import type { Context } from './algebraGrammar.js';
 import { OPERATIONS } from './algebraNames.js';
-import { type Context, parseFormula } from './algebraParser.js';
+import { parseFormula } from './algebraParser.js';
 import { requested } from './algebraPhrases.js';
 import { plainScript } from './algebraScript.js';
 import { algebraText } from './algebraText.js';
@@ -19,7 +21,7 @@ export function parseAlgebra(input: string): Problem {
   const request = requested(derived.text);
   const context: Context = {
     unknown,
-    variables: new Set([...script.variables, ...asked(derived.text)]),
+    variables: new Set([...script.variables, ...asked(derived.text), ...shouted(derived.text)]),
     notes: [],
     sympy: script.sympy || /\*\*/.test(input),
   };
@@ -207,4 +209,11 @@ function asked(text: string): string[] {
   return [...last.matchAll(/(?<![\w=])\s*([A-Za-z]\w*)\s*(?=[,\])]|$)/g)]
     .map(([, name]) => name!)
     .filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity'].includes(name));
+}
+
+/** Words in capitals that are one side of an equation are a name (MC = 20 + q), unless their letters stand elsewhere (PV = nRT, V = 3). */
+function shouted(text: string): string[] {
+  const found = [...text.matchAll(/(?:^|[,;\n])\s*([A-Z]{2,4})\s*=(?!=)/g)].map(([, name]) => name!);
+  const letters = new Set([...text.matchAll(/(?<![A-Za-z])([A-Z])(?![A-Za-z])/g)].map(([, letter]) => letter!));
+  return found.filter((name) => [...name].every((letter) => !letters.has(letter)));
 }

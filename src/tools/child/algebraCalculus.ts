@@ -71,6 +71,7 @@ def indefinite(f, x, call):
     try: found = tried(sp.integrate, f, x)
     except GivenUp: found = sp.Integral(f, x)
     if found.has(sp.Integral): raise Refused('no antiderivative in closed form was found; with bounds its value can be computed: integrate(f, (x, a, b))')
+    found = of_reals(found, f, x)
     forms = [found]
     if found.count_ops() < 80:
         try: forms.append(tried(sp.simplify, found))
@@ -80,6 +81,16 @@ def indefinite(f, x, call):
             call.note('+ C')
             return Answer(told(one, call), one)
     raise Refused('the antiderivative that was found does not hold')
+
+# ln|u| in place of ln(u) where the integrand is real and ln(u) is not.
+def of_reals(found, f, x):
+    if not any(one.has(x) for one in found.atoms(sp.log)): return found
+    real = found.replace(lambda e: isinstance(e, sp.log) and e.has(x), lambda e: sp.log(sp.Abs(e.args[0])))
+    for at in ({one: POINTS[(k + 2 * j) % len(POINTS)] for j, one in enumerate(sorted(f.free_symbols | {x}, key=str))} for k in range(len(POINTS))):
+        try: before, after = complex(sp.N(f.subs(at), 15)), complex(sp.N(found.subs(at), 15))
+        except (TypeError, ValueError, ArithmeticError): continue
+        if abs(before.imag) < 1e-12 and abs(after.imag) > 1e-9: return real if same(real.diff(x), f) else found
+    return found
 
 def number_of(e):
     return mpmath.mpf(sp.Float(sp.N(e, 20), 20)._mpf_)
@@ -259,6 +270,16 @@ def op_series(nodes, call):
         text += ' - ' + word[1:] if word.startswith('-') else ' + ' + word
     return Answer(text, found)
 
+def op_tangent(nodes, call):
+    values, _ = args_of(nodes, call)
+    need(len(values) == 3 and isinstance(values[1], sp.Symbol), 'tangent takes tangent(x^2, x, 3)')
+    f, x, at = values
+    if isinstance(f, sp.Eq): f = f.rhs
+    a, b = f.diff(x).subs(x, at), f.subs(x, at)
+    need(a.is_finite is not False and b.is_finite is not False and not sp.sympify(a).has(sp.nan), 'there is no tangent of finite slope there')
+    line = sp.expand(a * (x - at) + b)
+    return Answer('y = ' + told(line, call), line)
+
 def op_subs(nodes, call):
     values, _ = args_of(nodes, call)
     f, at = values[0], values[1:]
@@ -300,81 +321,20 @@ def same_ode(equation, solution, y):
     rest = (equation.lhs - equation.rhs).subs(y, solution.rhs).doit()
     return same(rest, S.Zero) is True
 
-def op_extreme(nodes, call, sign):
-    values, _ = args_of(nodes, call)
-    flat = [part for one in values for part in (one if isinstance(one, list) else [one])]
-    f, rest = flat[0], flat[1:]
-    conditions = [one for one in rest if isinstance(one, sp.core.relational.Relational)]
-    need(isinstance(f, sp.Expr), 'minimize and maximize take an expression, and conditions')
-    names = sorted(f.free_symbols | {n for one in conditions for n in one.free_symbols}, key=str)
-    need(1 <= len(names) <= 4, 'one to four variables')
-    hs = [one.lhs - one.rhs for one in conditions]
-    equal = [isinstance(one, sp.Eq) for one in conditions]
-    need(len(conditions) <= 4, 'at most four conditions')
-    best = []
-    free = [k for k in range(len(hs)) if not equal[k]]
-    for mask in range(2 ** len(free)):
-        active = [h for k, h in enumerate(hs) if equal[k] or (mask >> free.index(k)) & 1]
-        if len(active) > len(names): continue
-        ls = sp.symbols(f'_l0:{len(active)}', real=True)
-        L = f + sum((l * h for l, h in zip(ls, active)), S.Zero)
-        eqs = [sp.numer(sp.together(L.diff(v))) for v in names] + active
-        eqs = [one for one in eqs if one != 0]
-        if not eqs: continue
-        try: found = tried(sp.solve, eqs, [*names, *ls], dict=True)
-        except GivenUp: raise Refused('the points where the derivatives vanish were not found')
-        for one in found:
-            at = {n: one[n] for n in names if n in one}
-            if len(at) < len(names) or any(abs(complex(sp.N(v)).imag) > 1e-12 for v in at.values() if not v.free_symbols): continue
-            if any(v.free_symbols for v in at.values()): continue
-            ok = True
-            for c, h in zip(conditions, hs):
-                value = float(sp.re(sp.N(h.subs(at))))
-                slack = {'<=': value <= 1e-9, '<': value < 0, '>=': value >= -1e-9, '>': value > 0, '==': abs(value) < 1e-9}
-                ok = ok and slack.get(c.rel_op, False)
-            if ok: best.append((f.subs(at), at))
-    need(best, 'no point where an extreme value could be was found')
-    values = [float(sp.re(sp.N(v))) for v, _ in best]
-    pick = min(values) if sign > 0 else max(values)
-    # No number elsewhere may be better: the least of what is found is no minimum of what has none.
-    refute(f, names, conditions, hs, pick, sign)
-    chosen = [(v, at) for (v, at), number in zip(best, values) if abs(number - pick) < 1e-9 * max(1, abs(pick))]
-    value = simplest(chosen[0][0])
-    points = []
-    for _, at in chosen:
-        text = ', '.join(told(simpler(at[n]), call, n.name) for n in names)
-        if text not in points: points.append(text)
-    return Answer(told(value, call) + ' at ' + '; '.join(points[:4]), value)
-
-def refute(f, names, conditions, hs, pick, sign):
-    if any(isinstance(one, sp.Eq) for one in conditions):
-        return CALL[0].note('the best of the points where the derivatives vanish')
-    g = sp.lambdify(names, [f, *hs], 'mpmath')
-    state = 12345
-    for k in range(3000):
-        at = []
-        for _ in names:
-            state = (state * 1103515245 + 12345) % 2 ** 31
-            at.append((state / 2 ** 30 - 1) * 10 ** (k % 5 - 1))
-        try: value, *rest = g(*at)
-        except Exception: continue
-        if isinstance(value, mpmath.mpc) or any(isinstance(one, mpmath.mpc) for one in rest): continue
-        inside = all({'<=': one <= 0, '<': one < 0, '>=': one >= 0, '>': one > 0}.get(c.rel_op, True) for c, one in zip(conditions, rest))
-        if inside and sign * (value - pick) < -1e-7 * max(1, abs(pick)):
-            raise Refused(('no minimum' if sign > 0 else 'no maximum') + ' was found: at ' + ', '.join(f'{n.name} = {v:.4g}' for n, v in zip(names, at))
-                + f' the value is {float(value):.6g}, beyond the best of the points where the derivatives vanish, {pick:.6g}')
-
 def transform(nodes, call, work, inverse):
     values, _ = args_of(nodes, call)
     f = values[0]
     names = ('s', 't') if inverse else ('t', 's')
     here = values[1] if len(values) > 1 else call.symbol(names[0])
     there = values[2] if len(values) > 2 else call.symbol(names[1])
-    t = sp.Symbol('t', positive=True) if inverse else here
+    t = sp.Symbol('t', real=True) if inverse else here
     try: found = tried(lambda: work(f, here, t if inverse else there, noconds=True))
     except GivenUp: raise Refused('no transform in closed form was found')
     need(not found.has(sp.Integral, sp.integrals.transforms.LaplaceTransform, sp.integrals.transforms.InverseLaplaceTransform), 'no transform in closed form was found')
-    if inverse: call.note('for ' + str(there) + ' > 0'); found = found.subs(t, there)
+    if inverse:
+        # Steps at 0 are 1 there; an impulse at 0 is shown.
+        found = sp.expand(found).subs(sp.Heaviside(t), 1).subs(t, there)
+        call.note('for ' + str(there) + (' >= 0' if found.has(sp.DiracDelta) else ' > 0'))
     found = simplest(found)
     return Answer(told(found, call), found)
 `;

@@ -5,6 +5,7 @@
 
 import { parseAlgebra } from './algebra.js';
 import { CALCULUS } from './algebraCalculus.js';
+import { EXTREME } from './algebraExtreme.js';
 import { FORMS } from './algebraForms.js';
 import { READ } from './algebraRead.js';
 import { SHOW } from './algebraShow.js';
@@ -29,7 +30,7 @@ const WARM_UP = [
   '(2 + 3i)/(1 - i)',
 ];
 
-export const ALGEBRA = `${READ}${SHOW}${SOLVE}${CALCULUS}${FORMS}
+export const ALGEBRA = `${READ}${SHOW}${SOLVE}${CALCULUS}${EXTREME}${FORMS}
 for _problem in ${JSON.stringify(WARM_UP.map((input) => JSON.stringify(parseAlgebra(input))))}:
     assert _spark_algebra(_problem, 2000, False)[0] == '+', _problem
 `;

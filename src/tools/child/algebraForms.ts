@@ -310,7 +310,7 @@ def op_num(nodes, call):
 OPERATIONS = {
     'solve': op_solve, 'solveset': op_solve, 'nsolve': op_nsolve, 'roots': op_roots, 'solvemod': op_solve_mod, 'dsolve': op_dsolve,
     'diff': op_diff, 'integrate': op_integrate, 'limit': op_limit, 'sum': op_sum, 'product': op_product, 'series': op_series,
-    'subs': op_subs, 'factor': op_factor, 'expand': op_expand, 'simplify': op_form(sp.simplify, 'simplify'),
+    'subs': op_subs, 'tangent': op_tangent, 'factor': op_factor, 'expand': op_expand, 'simplify': op_form(sp.simplify, 'simplify'),
     'apart': op_form(sp.apart, 'apart'), 'together': op_form(sp.together, 'together'), 'cancel': op_form(sp.cancel, 'cancel'),
     'trigsimp': op_form(sp.trigsimp, 'trigsimp'), 'trigexpand': op_form(sp.expand_trig, 'trigexpand'), 'radsimp': op_form(sp.radsimp, 'radsimp'),
     'gcd': lambda n, c: op_gcd(n, c, sp.gcd, 'gcd'), 'lcm': lambda n, c: op_gcd(n, c, sp.lcm, 'lcm'),
@@ -326,7 +326,7 @@ for _what in ('gradient', 'hessian', 'laplacian', 'jacobian', 'divergence', 'cur
     OPERATIONS[_what] = (lambda what: lambda n, c: op_gradient(n, c, what))(_what)
 
 # Their letters are real numbers; elsewhere they may be complex.
-REAL = {'integrate', 'limit', 'diff', 'minimize', 'maximize', 'simplify', 'laplace', 'gradient', 'hessian', 'divergence', 'curl', 'sum', 'series'}
+REAL = {'tangent', 'integrate', 'limit', 'diff', 'minimize', 'maximize', 'simplify', 'laplace', 'gradient', 'hessian', 'divergence', 'curl', 'sum', 'series'}
 CALL = [None]
 
 def operation_names(node): return {one[1] for one in walk(node) if one[0] == 'call'}

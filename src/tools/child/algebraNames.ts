@@ -41,6 +41,7 @@ export const OPERATIONS: Readonly<Record<string, string>> = Object.freeze({
   ...named('sum', 'sum summation Sum'),
   ...named('product', 'product prod Product'),
   ...named('series', 'series taylor maclaurin taylor_series Series'),
+  ...named('tangent', 'tangent tangent_line'),
   ...named('factor', 'factor factorise factorize Factor factorint factor_list'),
   ...named('expand', 'expand Expand distribute'),
   ...named('simplify', 'simplify Simplify nsimplify'),

@@ -81,6 +81,10 @@ const FORMS: readonly Form[] = [
   ),
   form(/^is\s+([\s\S]+?)\s+(?:irreducible|reducible|prime)$/i, ([, e]) => ({ operation: 'factor', parts: [e!] })),
   form(
+    /^(?:equation\s+of\s+)?(?:the\s+)?(?:line\s+)?tangent(?:\s+line)?\s+(?:to|of)\s+(?:the\s+)?(?:(?:curve|graph(?:\s+of)?|function)\s+)?(?:y\s*=|[a-z]\([a-z]\)\s*=)?\s*([\s\S]+?)\s*,?\s+(?:at|when|where)\s+(?:the\s+point\s+(?:where\s+)?)?(?:([A-Za-z])\s*=\s*([^,]+)|\(\s*([^,()]+)\s*,[^,()]+\))$/i,
+    ([, f, x, a, first]) => ({ operation: 'tangent', parts: [f!, x ?? 'x', a ?? first!] }),
+  ),
+  form(
     /^integral\s+from\s+(?:([A-Za-z]\w*)\s*=\s*)?(\S+)\s+to\s+(\S+)\s+of\s+([\s\S]+?)(?:\s*\bd([a-z]))?$/i,
     ([, x, a, b, f, d]) => ({ operation: 'integrate', parts: some(outer(f!), d ?? x, a, b) }),
   ),

@@ -3,6 +3,12 @@ export const SHOW = String.raw`
 from sympy.printing.str import StrPrinter
 
 class Shown(StrPrinter):
+    # 4 - x^2 in place of -x^2 + 4.
+    def _as_ordered_terms(self, e, order=None):
+        terms = super()._as_ordered_terms(e, order=order)
+        turn = len(terms) == 2 and terms[0].could_extract_minus_sign() and not terms[1].could_extract_minus_sign()
+        return terms[::-1] if turn else terms
+    def _print_Abs(self, e): return 'abs(' + self._print(e.args[0]) + ')'
     def _print_ImaginaryUnit(self, e): return 'i'
     def _print_Exp1(self, e): return 'e'
     def _print_Infinity(self, e): return 'infinity'
@@ -44,6 +50,8 @@ def plain(number, digits):
     text = mpmath.nstr(mpmath.mpf(number._mpf_) if number.is_Float else mpmath.mpf(int(number)), digits, min_fixed=-5, max_fixed=16)
     return text[:-2] if text.endswith('.0') else text
 
+def is_decimal(e, near): return e.is_Rational and 'e' not in near and sp.Rational(near) == e
+
 # A value in words: exact where that is short, and decimals where the exact form is no whole number.
 def told(e, call, name=None):
     if isinstance(e, sp.MatrixBase) or not isinstance(e, sp.Expr): text = show(e)
@@ -51,11 +59,10 @@ def told(e, call, name=None):
         exact, near = show(e), decimal(e, 10 if call.inexact else 7)
         if near is None or e.is_Integer: text = exact
         elif len(exact) > 80 or (call.inexact and (len(exact) > 14 or e.is_Rational)):
-            if e.is_Rational and near == show(sp.Rational(near) if 'e' not in near else near): pass
-            same = e.is_Rational and 'e' not in near and sp.Rational(near) == e
+            same = is_decimal(e, near)
             return (name + (' = ' if same else ' ≈ ') if name else ('' if same else '≈ ')) + near
         elif near == exact: text = exact
-        else: text = exact + ' ≈ ' + near
+        else: text = exact + (' = ' if is_decimal(e, near) else ' ≈ ') + near
     else:
         if call.inexact: e = rounded(e)
         text = show(e)

@@ -244,7 +244,10 @@ def check_set(found, relations, x, period):
 
 def system(equations, names, call):
     fs = [one.lhs - one.rhs for one in equations]
-    try: found = tried(sp.solve, fs, names, dict=True)
+    # F = m*a, F = 2, m = 4, solve for a: F and m are given, so they are looked for, too.
+    given = {side for one in equations for side, other in ((one.lhs, one.rhs), (one.rhs, one.lhs))
+        if isinstance(side, sp.Symbol) and side not in names and not other.has(side)} if len(fs) > len(names) else set()
+    try: found = tried(sp.solve, fs, [*names, *sorted(given, key=str)], dict=True)
     except GivenUp as given:
         found = None
     if found is not None:

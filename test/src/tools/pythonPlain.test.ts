@@ -33,8 +33,15 @@ it('the snapshots are made anew when a file changes that makes them', () => {
     return [from, ...[...text.matchAll(/from '\.\/(\w+)\.js'/g)].flatMap((match) => files(match[1]!, seen))];
   };
   expect([...SOURCES].sort()).toEqual([...new Set(files('python'))].map((name) => `${name}.js`).sort());
+  // What algebraDriver.ts puts together counts by its value, and algebra.ts reads what is given to it.
+  const valued = new Set([...files('algebraDriver'), ...files('algebra')]);
   const both = [...SOURCES, ...SYMPY_SOURCES].sort();
-  expect(both).toEqual([...new Set(files('sympy'))].map((name) => `${name}.js`).sort());
+  expect(both).toEqual(
+    [...new Set(files('sympy'))]
+      .filter((name) => !valued.has(name))
+      .map((name) => `${name}.js`)
+      .sort(),
+  );
 });
 
 describe('a source', () => {
