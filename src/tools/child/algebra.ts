@@ -16,7 +16,8 @@ import { splitOutside } from './normalize.js';
 export function parseAlgebra(input: string): Problem {
   const script = plainScript(input);
   const { text, modulus } = withoutField(algebraText(script.text));
-  const derived = withoutPrimes(text);
+  const real = withoutReals(text);
+  const derived = withoutPrimes(real.text);
   const unknown = new Set([...unknownIn(derived.text), ...script.unknown]);
   const request = requested(derived.text);
   const context: Context = {
@@ -28,6 +29,8 @@ export function parseAlgebra(input: string): Problem {
   let tree = treeOf(request ?? { operation: null, parts: [derived.text] }, context);
   if (modulus !== null) tree = modulo(tree, parseFormula(modulus, context));
   if (unknown.size > 0 && tree[0] === 'call' && tree[1] === 'solve') tree = ['call', 'dsolve', tree[2]];
+  if (real.only && tree[0] === 'call' && tree[1] === 'solve')
+    tree = ['call', 'solve', [...tree[2], ['kw', 'domain', 'real']]];
   const understood = written(tree);
   const notes = [...context.notes];
   if (bareText(understood) !== bareText(input)) notes.unshift(`read as ${understood}`);
@@ -162,6 +165,14 @@ function withoutField(text: string): { text: string; modulus: string | null } {
   return { text: behind[1]!, modulus: behind[2]! };
 }
 
+/** The text without `over the reals` or the `real` of `for real x` at its end. */
+function withoutReals(text: string): { text: string; only: boolean } {
+  const over = /^([\s\S]+?)\s*,?\s*(?:over|in|on)\s+(?:the\s+)?(?:reals?|real\s+numbers?|R)\s*$/.exec(text);
+  if (over !== null) return { text: over[1]!, only: true };
+  const named = /^([\s\S]+?\bfor\s+)(?:all\s+)?real\s+(?:values?\s+of\s+)?([A-Za-z]\w*)\s*$/.exec(text);
+  return named === null ? { text, only: false } : { text: named[1]! + named[2]!, only: true };
+}
+
 function modulo(tree: Node, n: Node): Node {
   if (tree[0] === 'call' && (tree[1] === 'solve' || tree[1] === 'roots'))
     return ['call', 'solvemod', [...tree[2], ['kw', 'modulus', n]]];
@@ -203,6 +214,8 @@ function variableOf(tree: Node, unknown: ReadonlySet<string>): string | null {
 
 /** Words that are variables because it is solved for them: solve(price*3 = 12, price). */
 function asked(text: string): string[] {
+  const said = /\b(?:for|find)\s+([A-Za-z]\w+)\s*$/.exec(text)?.[1];
+  if (said !== undefined) return [said];
   const call = /^([A-Za-z_]+)\s*\(([\s\S]*)\)$/.exec(text.trim());
   if (call === null || !Object.hasOwn(OPERATIONS, call[1]!)) return [];
   const last = splitOutside(call[2]!, ',').slice(1).join(',');
@@ -211,9 +224,11 @@ function asked(text: string): string[] {
     .filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity'].includes(name));
 }
 
-/** Words in capitals that are one side of an equation are a name (MC = 20 + q), unless their letters stand elsewhere (PV = nRT, V = 3). */
+/** Words with a capital that are one side of an equation are a name (MC = 20 + q), unless their letters stand elsewhere (PV = nRT, V = 3). */
 function shouted(text: string): string[] {
-  const found = [...text.matchAll(/(?:^|[,;\n])\s*([A-Z]{2,4})\s*=(?!=)/g)].map(([, name]) => name!);
-  const letters = new Set([...text.matchAll(/(?<![A-Za-z])([A-Z])(?![A-Za-z])/g)].map(([, letter]) => letter!));
+  const found = [...text.matchAll(/(?:^|[,;=\n])\s*([A-Z][A-Za-z]{1,3})\s*(?==(?!=)|[,;\n]|$)/g)].map(
+    ([, name]) => name!,
+  );
+  const letters = new Set([...text.matchAll(/(?<![A-Za-z])([A-Za-z])(?![A-Za-z])/g)].map(([, letter]) => letter!));
   return found.filter((name) => [...name].every((letter) => !letters.has(letter)));
 }

@@ -86,7 +86,7 @@ def indefinite(f, x, call):
 def of_reals(found, f, x):
     if not any(one.has(x) for one in found.atoms(sp.log)): return found
     real = found.replace(lambda e: isinstance(e, sp.log) and e.has(x), lambda e: sp.log(sp.Abs(e.args[0])))
-    for at in ({one: POINTS[(k + 2 * j) % len(POINTS)] for j, one in enumerate(sorted(f.free_symbols | {x}, key=str))} for k in range(len(POINTS))):
+    for at in ({one: sp.Float(POINTS[(k + 2 * j) % len(POINTS)], 30) for j, one in enumerate(sorted(f.free_symbols | {x}, key=str))} for k in range(len(POINTS))):
         try: before, after = complex(sp.N(f.subs(at), 15)), complex(sp.N(found.subs(at), 15))
         except (TypeError, ValueError, ArithmeticError): continue
         if abs(before.imag) < 1e-12 and abs(after.imag) > 1e-9: return real if same(real.diff(x), f) else found
@@ -131,14 +131,14 @@ def definite(f, x, a, b, call):
             break
     near = quadrature(f, x, a, b)
     if found is not None and not found.has(sp.Integral):
-        if found.is_number and found.is_finite is False or found is sp.nan:
+        if not found.free_symbols and found.is_finite is False or found is sp.nan:
             need(found is not sp.nan and near is None, 'the integral is not defined')
             return Answer('diverges: ' + show(found), found)
-        if near is None or not found.is_number or abs(complex(sp.N(found, 15)) - near) <= 1e-6 * max(1, abs(near)):
-            if found.is_number: poles_refused(f, x, a, b, near)
-            if near is None and found.is_number: call.note('not checked by numbers')
+        if near is None or found.free_symbols or abs(complex(sp.N(found, 15)) - near) <= 1e-6 * max(1, abs(near)):
+            if not found.free_symbols: poles_refused(f, x, a, b, near)
+            if near is None and not found.free_symbols: call.note('not checked by numbers')
             short = simplest(found)
-            return Answer(told(short, call), short)
+            if near is None or found.free_symbols or decimal(short) is not None: return Answer(told(short, call), short)
     need(near is not None, 'no closed form of this integral was found, nor a value by numbers; it may diverge')
     call.note('by numbers, no closed form')
     value = sp.Float(near.real, 15) if abs(near.imag) < 1e-12 else sp.Float(near.real, 15) + sp.I * sp.Float(near.imag, 15)

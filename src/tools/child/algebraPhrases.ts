@@ -84,6 +84,18 @@ const FORMS: readonly Form[] = [
     /^(?:equation\s+of\s+)?(?:the\s+)?(?:line\s+)?tangent(?:\s+line)?\s+(?:to|of)\s+(?:the\s+)?(?:(?:curve|graph(?:\s+of)?|function)\s+)?(?:y\s*=|[a-z]\([a-z]\)\s*=)?\s*([\s\S]+?)\s*,?\s+(?:at|when|where)\s+(?:the\s+point\s+(?:where\s+)?)?(?:([A-Za-z])\s*=\s*([^,]+)|\(\s*([^,()]+)\s*,[^,()]+\))$/i,
     ([, f, x, a, first]) => ({ operation: 'tangent', parts: [f!, x ?? 'x', a ?? first!] }),
   ),
+  // f(x) = x^3 - x, f'(2)
+  form(
+    /^(?:let\s+|if\s+|given\s+(?:that\s+)?|for\s+)?([a-zA-Z])\(([a-z])\)\s*=\s*([^=,;]+?)\s*[,;.]\s*(?:then\s+)?(?:find|evaluate|compute|calculate|what\s+is)?\s*\1('{0,3})\(([^()]+)\)\s*$/i,
+    ([, , x, body, primes, at]) => ({
+      operation: 'subs',
+      parts: [primes === '' ? body! : `diff(${body}, ${x}, ${primes!.length})`, `${x} = ${at}`],
+    }),
+  ),
+  form(/^(?:critical|stationary)\s+points?\s+of\s+(?:[a-z]\([a-z]\)\s*=\s*)?([^=]+)$/i, ([, f]) => ({
+    operation: 'solve',
+    parts: [`diff(${f}) = 0`],
+  })),
   form(
     /^integral\s+from\s+(?:([A-Za-z]\w*)\s*=\s*)?(\S+)\s+to\s+(\S+)\s+of\s+([\s\S]+?)(?:\s*\bd([a-z]))?$/i,
     ([, x, a, b, f, d]) => ({ operation: 'integrate', parts: some(outer(f!), d ?? x, a, b) }),

@@ -28,7 +28,7 @@ FUNCTIONS = {name: getattr(sp, name) for name in '''sin cos tan sec csc cot asin
 FUNCTIONS.update(ln=sp.log, ceil=sp.ceiling, abs=sp.Abs, max=sp.Max, min=sp.Min, arcsin=sp.asin, arccos=sp.acos, arctan=sp.atan,
     arcsinh=sp.asinh, arccosh=sp.acosh, arctanh=sp.atanh, arccot=sp.acot, arcsec=sp.asec, arccsc=sp.acsc,
     nCr=sp.binomial, comb=sp.binomial, sgn=sp.sign, cis=lambda t: sp.cos(t) + S.ImaginaryUnit * sp.sin(t),
-    nthRoot=lambda a, n: sp.root(a, n), root=lambda a, n: sp.root(a, n), log2=lambda a: sp.log(a, 2), log10=lambda a: sp.log(a, 10),
+    nthRoot=lambda a, n: real_root(a, n), root=lambda a, n: real_root(a, n), cbrt=lambda a: real_root(a, S(3)), log2=lambda a: sp.log(a, 2), log10=lambda a: sp.log(a, 10),
     nPr=lambda n, k: sp.ff(n, k), lg=lambda a: sp.log(a, 10))
 ARITY = {'sqrt': 1, 'cbrt': 1, 'nthRoot': 2, 'root': 2, 'nCr': 2, 'comb': 2, 'nPr': 2, 'binomial': 2}
 CONSTANTS = {'pi': sp.pi, 'e': sp.E, 'i': sp.I, 'oo': sp.oo, 'nan': sp.nan}
@@ -40,10 +40,17 @@ def power(a, b):
     if isinstance(a, sp.MatrixBase):
         need(b.is_Integer and abs(b) <= 1000, 'a matrix to a power that is no whole number')
         return a ** int(b)
+    if a.is_Rational and a < 0 and b.is_Rational and not b.is_Integer and b.q % 2 == 1:
+        CALL[0].note('roots of negative numbers are the principal ones, which are complex; the real one: ' + show(a) + '^(' + show(b) + ') = ' + show(real_power(a, b)))
     if a.is_Rational and b.is_Rational:
         need(abs(b) <= MAX_POWER, 'the power is too large to be written out; ask for it modulo a number, e.g. 7^100 mod 13')
         need(not (a == 0 and b < 0), 'a division by zero')
     return a ** b
+
+def real_power(a, b): return sp.real_root(a, b.q) ** b.p
+
+def real_root(a, n):
+    return sp.real_root(a, n) if a.is_number and a.is_real and a.is_negative and n.is_Integer and n % 2 == 1 else sp.root(a, n)
 
 # The value of a tree of the parser: [kind, ...].
 def ev(node, call):

@@ -55,7 +55,7 @@ def is_decimal(e, near): return e.is_Rational and 'e' not in near and sp.Rationa
 # A value in words: exact where that is short, and decimals where the exact form is no whole number.
 def told(e, call, name=None):
     if isinstance(e, sp.MatrixBase) or not isinstance(e, sp.Expr): text = show(e)
-    elif e.is_number and e.is_finite is not False:
+    elif not e.free_symbols and e.is_finite is not False:
         exact, near = show(e), decimal(e, 10 if call.inexact else 7)
         if near is None or e.is_Integer: text = exact
         elif len(exact) > 80 or (call.inexact and (len(exact) > 14 or e.is_Rational)):
@@ -92,7 +92,8 @@ def same(a, b):
     names = sorted((a.free_symbols | b.free_symbols), key=str)
     seen = 0
     for k in range(len(POINTS)):
-        at = {name: (POINTS[(k + 2 * j) % len(POINTS)] if not name.is_positive else abs(POINTS[(k + 2 * j) % len(POINTS)]))
+        # Decimals: powers of fractions would be worked out exactly.
+        at = {name: (sp.Float(POINTS[(k + 2 * j) % len(POINTS)], 40) if not name.is_positive else sp.Float(abs(POINTS[(k + 2 * j) % len(POINTS)]), 40))
             if not name.is_integer else sp.Integer(k + j + 2) for j, name in enumerate(names)}
         try: x, y = (sp.N(one.subs(at), 20) for one in (a, b))
         except (TypeError, ValueError, ArithmeticError): continue

@@ -59,6 +59,9 @@ def solve_one(equation, x, call):
         call.note('real solutions')
     words = [told(simpler(one), call, x.name) for one in good]
     words += [x.name + ' ≈ ' + plain(sp.Float(root, 15), 10) for root in more]
+    if len(more) > 8 and f.has(*PERIODIC):
+        words = words[:len(good)] + [x.name + ' ≈ ' + plain(sp.Float(root, 15), 10) for root in sorted(sorted(more, key=abs)[:8])]
+        call.note('there are more: shown are the eight nearest to 0')
     if more: call.note('≈ alone: found by numbers in -10^6 to 10^6, no closed form; solutions that are not real are not looked for')
     return Answer(joined(words, x), good[0] if len(words) == 1 and good else None)
 
@@ -121,30 +124,40 @@ def polynomial(f, poly, x, call):
     if real < len(good): call.note('real: ' + (str(real) if real else 'none') + ' of ' + str(len(good)))
     return Answer(joined(words, x), good[0] if len(good) == 1 else list(good))
 
-# Real roots by numbers: changes of sign on a grid, and its near misses by the derivative.
+# Real roots by numbers: where the sign changes between the points of a grid.
 def scanned(f, x):
-    g = sp.lambdify(x, f, 'mpmath')
-    grid = [mpmath.mpf(k) / 8 + mpmath.mpf('0.0123') for k in range(-400, 401)]
-    far = [mpmath.mpf(50) * mpmath.mpf('1.12') ** k for k in range(1, 90)]
-    grid = [-one for one in reversed(far)] + grid + far + [mpmath.mpf(10) ** -k for k in range(2, 13)]
-    grid.sort()
-    def value(t):
-        try: y = g(t)
-        except Exception: return None
-        if isinstance(y, mpmath.mpc): y = y.real if abs(y.imag) < 1e-12 * max(1, abs(y)) else None
-        return y if y is not None and mpmath.isfinite(y) else None
+    g = evaluator(f, x)
+    grid = [k / 8 + 0.0123 for k in range(-400, 401)]
+    far = [50 * 1.12 ** k for k in range(1, 90)]
+    grid = sorted([-one for one in far] + grid + far + [10.0 ** -k for k in range(2, 13)])
     roots, before = [], (None, None)
     for t in grid:
-        y = value(t)
+        y = g(t)
         if y is not None and before[1] is not None and (y == 0 or (y > 0) != (before[1] > 0)):
-            root = bisected(value, before[0], t)
+            root = bisected(g, before[0], t)
+            # Near a root at 0 of a higher order the values are noise.
+            if root is not None and abs(root) < 1e-6 and g(0.0) == 0: root = 0.0
             if root is not None and all(abs(root - one) > 1e-9 * max(1, abs(root)) for one in roots): roots.append(root)
         before = (t, y)
-    return [float(one) for one in roots]
+    return roots
+
+# f as a function of machine numbers where Python's math has all of it, else of mpmath's; None where it is not real.
+def evaluator(f, x):
+    quick, slow = sp.lambdify(x, f, 'math'), sp.lambdify(x, f, 'mpmath')
+    usable = True
+    try: usable = isinstance(quick(0.731), float)
+    except (ValueError, ZeroDivisionError, OverflowError): pass
+    except Exception: usable = False
+    def value(t):
+        try: y = quick(t) if usable else slow(mpmath.mpf(t))
+        except Exception: return None
+        if isinstance(y, (complex, mpmath.mpc)): y = y.real if abs(y.imag) < 1e-12 * max(1, abs(y)) else None
+        return float(y) if y is not None and mpmath.isfinite(y) else None
+    return value
 
 def bisected(value, a, b):
     ya = value(a)
-    for _ in range(120):
+    for _ in range(80):
         m = (a + b) / 2
         y = value(m)
         if y is None: return None

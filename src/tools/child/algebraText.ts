@@ -25,6 +25,11 @@ export function algebraText(input: string): string {
     .replace(/∬/g, '∫∫')
     .replace(/\\left\s*(?=[([|{.\\])|\\right\s*(?=[)\]|}.\\])/g, '')
     .replace(/\\(?:lvert|rvert|vert|mid)(?![A-Za-z])/g, '|');
+  // ∫ x dx from 0 to 1
+  text = text.replace(
+    /^\s*(?:∫|\\?int(?![A-Za-z]))\s*(?![_^])([^,]*?)\s*(d[a-z])\s*,?\s+from\s+([^,]+?)\s+to\s+([^,]+)$/,
+    'integrate $1 $2 from $3 to $4',
+  );
   text = derivatives(bounded(text));
   return plainText(text, 'algebra')
     .replace(/(?<=[\w)])\s*[×·∙⋅]\s*|[×·]/g, '*')
@@ -35,12 +40,12 @@ export function algebraText(input: string): string {
     .replace(/\u00b2/g, '^2');
 }
 
-const OPERATORS: Readonly<Record<string, string>> = { '∫': 'int', '∑': 'sum', Σ: 'sum', '∏': 'prod' };
+const OPERATORS: Readonly<Record<string, string>> = { int: 'int', '∫': 'int', '∑': 'sum', Σ: 'sum', '∏': 'prod' };
 
 /** `\int_0^{2\pi}` is ` int⟦0⟧⟦2\pi⟧ `. */
 function bounded(text: string): string {
   const sign =
-    /\\(int|sum|prod|lim)(?![A-Za-z])|[∫∑∏]|Σ(?=\s*_)|(?<![A-Za-z\\])(int|integral|sum|prod|lim)(?=\s*_)|(?<![A-Za-z\\])lim(?=\s+[A-Za-z]\w*\s*->)/g;
+    /\\(int|sum|prod|lim)(?![A-Za-z])|[∫∑∏]|Σ(?=\s*_)|(?<![A-Za-z\\])(int|integral|sum|prod|lim)(?=\s*_)|(?<![A-Za-z\\])lim(?=\s+[A-Za-z]\w*\s*->)|(?<![A-Za-z\\])int(?=\s+[^(][^,]*d[a-z]\b)/g;
   let out = '';
   let from = 0;
   for (let found = sign.exec(text); found !== null; found = sign.exec(text)) {

@@ -109,6 +109,9 @@ function variable(g: Grammar, text: string, spaced: boolean): Node {
   if ((text === 'I' || text === 'E') && context.sympy) return ['const', text.toLowerCase()];
   if (text === 'I' || text === 'E') note(context, `${text} is a variable here; the constant is ${text.toLowerCase()}`);
   if (text in Object.prototype) throw new Error(`unknown name ${text}; take another, e.g. x`);
+  if (text.length === 1 && g.is('(') && listed(g)) {
+    throw new Error(`${text}(…, …) is a function that is not known here; for combinations write binomial(10, 3)`);
+  }
   // y(x), y(2) and f(…) are functions; r(r - 1) and P(1 + i) are products.
   const single = g.tokens[g.at + 2]?.text === ')' && g.tokens[g.at + 1]?.kind !== 'op';
   if (text.length === 1 && g.is('(') && !g.next.spaced && (single || /[fghFGH]/.test(text))) {
@@ -128,6 +131,18 @@ function variable(g: Grammar, text: string, spaced: boolean): Node {
     );
   }
   return letters(g, text, spaced);
+}
+
+/** Whether a comma stands in the bracket that begins here. */
+function listed(g: Grammar): boolean {
+  let depth = 0;
+  for (const { kind, text } of g.tokens.slice(g.at)) {
+    if (kind !== 'op') continue;
+    if ('([{'.includes(text)) depth++;
+    if (')]}'.includes(text) && --depth === 0) return false;
+    if (text === ',' && depth === 1) return true;
+  }
+  return false;
 }
 
 /** `xy` is x*y, `sinx` is sin x; a longer word is a variable where signs stand around it. */
@@ -151,7 +166,7 @@ function letters(g: Grammar, text: string, spaced: boolean): Node {
   const beside = (token: Token | undefined) =>
     token !== undefined && ((token.kind !== 'op' && token.kind !== 'end') || token.text === ')' || token.text === ']');
   const after = g.next.kind === 'name' || g.next.kind === 'num';
-  if (beside(before) || (after && spaced) || WORDS.test(text)) {
+  if (beside(before) || (after && (spaced || g.next.spaced)) || WORDS.test(text) || HOLDS_FUNCTION.test(text)) {
     throw new Error(
       `the word "${text.slice(0, 30)}" is not understood; write e.g. solve(2*x+3=11, x), diff(x^3, x) or integrate(x^2, x, 0, 3)`,
     );
@@ -163,6 +178,11 @@ function letters(g: Grammar, text: string, spaced: boolean): Node {
 function apart(text: string, integral: boolean): readonly string[] | null {
   const glued = integral ? /^(.+?)(d[a-z])$/.exec(text) : null;
   if (glued !== null) return [...(apart(glued[1]!, false) ?? [glued[1]!]), glued[2]!];
+  const product = /^([a-z])(.+)$/.exec(text);
+  if (product !== null && !FUNCTIONS.has(text) && GLUED_FUNCTION.test(product[2]!)) {
+    return [product[1]!, ...apart(product[2]!, false)!];
+  }
+  if (text === 'cost') throw new Error('cost can be read in two ways; write cos(t), or c for costs');
   const called = GLUED_FUNCTION.exec(text);
   if (called !== null)
     return [called[1]!, ...[called[2], called[3]].filter((one) => one !== undefined && one !== '')] as string[];
@@ -171,6 +191,7 @@ function apart(text: string, integral: boolean): readonly string[] | null {
   return /^[A-Za-z]{2,3}$/.test(text) && !WORDS.test(text) ? [...text] : null;
 }
 
+const HOLDS_FUNCTION = /sin|cos|tan|log|exp|sqrt/;
 const GLUED_FUNCTION = new RegExp(
   `^(arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sin|cos|tan|sec|csc|cot|ln|log|exp|sqrt)(\\d*)([A-Za-z]|pi|${[...GREEK].join('|')})?$`,
 );
