@@ -75,6 +75,10 @@ describe('python', () => {
   ]);
   refuses('python', [
     ['1/0', /^ZeroDivisionError: division by zero \(line 1\)$/],
+    [
+      'import numpy as np',
+      /^ModuleNotFoundError: No module named 'numpy' \(line 1\); there are only the standard library, sympy and/,
+    ],
     ['x = 1\nx +', /^SyntaxError: invalid syntax \(line 2\)$/],
     ['undefined_name', /^NameError/],
     ['import numpy', /^ModuleNotFoundError/],
