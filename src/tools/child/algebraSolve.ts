@@ -62,7 +62,7 @@ def solve_one(equation, x, call):
     if len(more) > 8 and f.has(*PERIODIC):
         words = words[:len(good)] + [x.name + ' ≈ ' + plain(sp.Float(root, 15), 10) for root in sorted(sorted(more, key=abs)[:8])]
         call.note('there are more: shown are the eight nearest to 0')
-    if more: call.note('≈ alone: found by numbers in -10^6 to 10^6, no closed form; solutions that are not real are not looked for')
+    if more: call.note('≈ alone: found by numbers in -10^6 to 10^6, no closed form; not looked for: solutions that are not real, or where the sides only touch')
     return Answer(joined(words, x), good[0] if len(words) == 1 and good else None)
 
 # A formula with roots holds for positive letters only: T = 2 pi sqrt(L/g).
@@ -126,7 +126,8 @@ def polynomial(f, poly, x, call):
 
 # Real roots by numbers: where the sign changes between the points of a grid.
 def scanned(f, x):
-    g = evaluator(f, x)
+    exact = sp.lambdify(x, f, 'mpmath')
+    g = evaluator(f, x, exact)
     grid = [k / 8 + 0.0123 for k in range(-400, 401)]
     far = [50 * 1.12 ** k for k in range(1, 90)]
     grid = sorted([-one for one in far] + grid + far + [10.0 ** -k for k in range(2, 13)])
@@ -137,13 +138,13 @@ def scanned(f, x):
             root = bisected(g, before[0], t)
             # Near a root at 0 of a higher order the values are noise.
             if root is not None and abs(root) < 1e-6 and g(0.0) == 0: root = 0.0
-            if root is not None and all(abs(root - one) > 1e-9 * max(1, abs(root)) for one in roots): roots.append(root)
+            if root is not None and crosses(exact, root) and all(abs(root - one) > 1e-9 * max(1, abs(root)) for one in roots): roots.append(root)
         before = (t, y)
     return roots
 
 # f as a function of machine numbers where Python's math has all of it, else of mpmath's; None where it is not real.
-def evaluator(f, x):
-    quick, slow = sp.lambdify(x, f, 'math'), sp.lambdify(x, f, 'mpmath')
+def evaluator(f, x, slow):
+    quick = sp.lambdify(x, f, 'math')
     usable = True
     try: usable = isinstance(quick(0.731), float)
     except (ValueError, ZeroDivisionError, OverflowError): pass
@@ -154,6 +155,17 @@ def evaluator(f, x):
         if isinstance(y, (complex, mpmath.mpc)): y = y.real if abs(y.imag) < 1e-12 * max(1, abs(y)) else None
         return float(y) if y is not None and mpmath.isfinite(y) else None
     return value
+
+# Machine numbers end at 10^-308, where a difference of two small values is 0: with many digits the sign must change, too.
+def crosses(exact, root):
+    t = mpmath.mpf(root)
+    h = abs(t) * mpmath.mpf(10) ** -9 or mpmath.mpf(10) ** -12
+    with mpmath.workdps(30):
+        try:
+            if exact(t) == 0: return True
+            low, high = (mpmath.re(exact(one)) for one in (t - h, t + h))
+        except Exception: return False
+        return (low > 0) != (high > 0)
 
 def bisected(value, a, b):
     ya = value(a)
