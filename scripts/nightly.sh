@@ -24,7 +24,7 @@
 #     killed at random; a million verdicts
 #   expressions against fractions of big        80 of 1,500, and every fourth
 #     integers, calls against scipy
-#   300 generated problems of algebra against   12
+#   300 generated problems of algebra against   3
 #     mathjs; 360 against SymPy in CPython      none
 #   batches with lines missing or cancelled   with failed and expired ones
 set -uo pipefail
