@@ -46,17 +46,16 @@ const PYTHON = [
     'from pyodide.ffi import to_js; o = to_js([1]).constructor.constructor.getPrototypeOf; setattr(o, "POISON", 1)',
     'from pyodide.ffi import to_js; f = to_js([1]).constructor.constructor.prototype; f.call = f.apply = None',
   ),
-  // SymPy itself: its printing, classes, precision, caches and assumptions; together, as each source takes a process.
-  [
-    'import sympy, mpmath, __main__',
-    'sympy.init_printing(pretty_print=True); sympy.printing.str.StrPrinter._print_Add = lambda *a: "POISON"',
-    'mpmath.mp.dps = 5; mpmath.pi = 3; sympy.pi = sympy.Integer(3)',
-    'sympy.core.cache.clear_cache(); sympy.solve = sympy.integrate = lambda *a, **k: "POISON"',
-    '__main__._spark_algebra = lambda *a: "+POISON"; __main__.sp = None',
-    'sympy.sin.eval = classmethod(lambda *a: sympy.Integer(42))',
-    'sympy.Symbol.__add__ = sympy.Symbol.__mul__ = lambda *a: sympy.Integer(42)',
-    'sympy.Symbol = sympy.symbols = lambda *a, **k: 42',
-  ].join('\n'),
+  // SymPy itself: its printing, classes, precision, caches and assumptions.
+  lines(
+    'import sympy; sympy.init_printing(pretty_print=True); sympy.printing.str.StrPrinter._print_Add = lambda *a: "POISON"',
+    'import sympy; sympy.Symbol = sympy.symbols = lambda *a, **k: 42',
+    'import sympy; sympy.Symbol.__add__ = sympy.Symbol.__mul__ = lambda *a: sympy.Integer(42)',
+    'import mpmath, sympy; mpmath.mp.dps = 5; mpmath.pi = 3; sympy.pi = sympy.Integer(3)',
+    'import sympy; sympy.core.cache.clear_cache(); sympy.solve = sympy.integrate = lambda *a, **k: "POISON"',
+    'import sympy, __main__; __main__._spark_algebra = lambda *a: "+POISON"; __main__.sp = None',
+    'import sympy; sympy.sin.eval = classmethod(lambda *a: sympy.Integer(42))',
+  ),
   // Plain, so that their process goes on if it is as it was.
   'print = sum = len = 3\nimport math\nmath = pi = 4\n[y := 5 for _ in range(2)]\nprint + y',
   'x = {}\nx["x"] = [x]\nfor i in range(500): x = {i: x, "r": x}\nx = [0] * 10 ** 6',
