@@ -96,9 +96,9 @@ function makeSympy(log: Log): () => Promise<Uint8Array> {
 
 /**
  * The snapshot of the first place that has it whole; else one that is made and kept in the last place, or at `keep.at`. Of
- * several processes one makes it, and the others wait for it.
+ * several processes one makes it, and the others wait for it. Exported for tests.
  */
-async function keptOrMade(
+export async function keptOrMade(
   places: readonly string[],
   work: () => Promise<Uint8Array>,
   keep: { readonly at: string; readonly kept?: number } = { at: places.at(-1)! },
