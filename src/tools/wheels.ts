@@ -42,7 +42,8 @@ async function readWheel(folder: string, { name, file, sha256 }: Pin): Promise<W
 function unavailable(what: string, cause?: unknown): SparkError {
   return new SparkError(
     'tool_unavailable',
-    `${what}; algebra and Python's sympy need it. To fetch it: npx spark-rl setup (in a clone: node scripts/setup.mjs --for start)`,
+    // The command first: what shows this may cut its end.
+    `npx spark-rl setup (in a clone: node scripts/setup.mjs --for start) fetches what algebra and Python's sympy need: ${what}`,
     { cause },
   );
 }
