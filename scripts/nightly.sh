@@ -24,6 +24,8 @@
 #     killed at random; a million verdicts
 #   expressions against fractions of big        80 of 1,500, and every fourth
 #     integers, calls against scipy
+#   300 generated problems of algebra against   3
+#     mathjs; 360 against SymPy in CPython      none
 #   batches with lines missing or cancelled   with failed and expired ones
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -45,12 +47,12 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
-  part env PYTHON="$PWD/$peers/bin/python" npx vitest run test/src/tracking || failed=1
+  part env PYTHON="$PWD/$peers/bin/python" SPARK_TEST_FULL=1 npx vitest run test/src/tracking tools/algebraPeer.test || failed=1
 else
-  skipped "TensorBoard and MLflow themselves" "no venv, or no registry that has them"
+  skipped "TensorBoard, MLflow and SymPy themselves" "no venv, or no registry that has them"
 fi
 there scripts/mutate-losses.mjs npm run test:mutations
 there scripts/gguf-mutations.ts npx vite-node scripts/gguf-mutations.ts -- --count 1000

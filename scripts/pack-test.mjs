@@ -27,6 +27,17 @@ console.log(JSON.stringify([...(await model.logprobs(batch, null))].slice(1)));
 model.dispose();
 `;
 
+/** Two calls that need the wheels of the package; the second imports them in a process of its own. */
+const TOOLS = `
+import { createBuiltinRegistry } from 'spark-rl/rollout';
+const tools = createBuiltinRegistry({ tools: ['python', 'algebra'] });
+const limits = { timeoutMs: 60_000, maxObservationChars: 400 };
+const algebra = await tools.run('algebra', 'integrate(x*exp(x), x)', limits);
+const python = await tools.run('python', 'import sympy\\nx = sympy.symbols("x")\\nsympy.solve(x**2 - 2, x)', limits);
+console.log(JSON.stringify([algebra.observation, python.observation]));
+await tools.dispose();
+`;
+
 /** @param {boolean} condition @param {string} otherwise @returns {asserts condition} */
 function must(condition, otherwise) {
   if (!condition) throw new Error(otherwise);
@@ -81,6 +92,20 @@ function setUp(project) {
   must(!second.built, 'expected the second setup to find the engine built');
 }
 
+/** SymPy comes with the package, and set-up has loaded it: the user's cache folder needs to hold no snapshot. @param {string} project */
+function computeSymbols(project) {
+  writeFileSync(path.join(project, 'tools.mjs'), TOOLS);
+  const cache = path.join(project, 'cache');
+  const said = run('algebra and import sympy', project, ['node', 'tools.mjs'], { XDG_CACHE_HOME: cache });
+  const wanted = JSON.stringify(['(x - 1)*exp(x)\n+ C', '[-sqrt(2), sqrt(2)]']);
+  must(said.stdout.trim() === wanted, `expected ${wanted}, got ${said.stdout}${said.stderr}`);
+  const kept = existsSync(path.join(cache, 'spark-rl')) ? readdirSync(path.join(cache, 'spark-rl')) : [];
+  must(
+    !kept.some((name) => name.endsWith('.sympy')),
+    'expected setup to have loaded SymPy, got another snapshot of it',
+  );
+}
+
 /** @param {string} project */
 function compare(project) {
   succeed('this clone’s engine', root, ['node', 'scripts/setup.mjs', '--for', 'start']);
@@ -107,6 +132,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'spark-pack-'));
 try {
   const project = install(folder);
   setUp(project);
+  computeSymbols(project);
   compare(project);
   // Checks that models, corpus, sandboxed tools and their libraries are found when the package lies in node_modules.
   succeed('npx spark-rl doctor', project, ['npx', 'spark-rl', 'doctor', '--config', 'quickstart', '--json']);

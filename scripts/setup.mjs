@@ -6,7 +6,7 @@
  *
  *   node scripts/setup.mjs --for start      system packages, npm packages, the engine, the TypeScript build
  *   node scripts/setup.mjs --for test       the same, and what the native tests need
- *   node scripts/setup.mjs --for pack       npm packages and the TypeScript build: what `npm pack` takes along
+ *   node scripts/setup.mjs --for pack       npm packages, the TypeScript build, SymPy: what `npm pack` takes along
  *
  * In an installed package `npx spark-rl setup` calls setUpPackage(). When SPARK_RL_NO_SYSTEM=1 is set, or installing
  * would take a password, missing system packages are not installed but named, with the command to type.
@@ -19,8 +19,9 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beSilent, checkNode, elapsed, output, run, SetupError, say, systemSteps } from './system.mjs';
+import { fetchWheels, missingWheels } from './wheels.mjs';
 
 const ADDON = 'Release/spark_rl.node';
 const CUDA_LIBRARY = 'Release/libspark_cuda.so';
@@ -42,6 +43,11 @@ function stepsOfClone(root, goal, signal) {
   if (!hasPackages(root)) {
     add('the npm packages of package-lock.json, into node_modules/; none of their scripts is run', () =>
       installPackages(root, signal),
+    );
+  }
+  if (missingWheels(root).length > 0) {
+    add('SymPy and mpmath for the tools python and algebra, into wheels/: from where pip would fetch them', () =>
+      addWheels(root, goal, signal),
     );
   }
   if (engine) {
@@ -74,8 +80,18 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
     says: [`the training engine, into ${target}: C++, about a minute`],
     make: () => buildEngine({ root, target, hash, cuda, inDraft: true, signal }),
   };
-  const toDo = () => (!force && isReady(target, hash, cuda) ? [] : [...systemSteps('start', signal), engine]);
+  const wheels = {
+    says: ['SymPy and mpmath for the tools python and algebra, into wheels/'],
+    make: () => addWheels(root, 'start', signal),
+  };
+  // A package brings them along; one that was made otherwise may lack them.
+  const lacks = () => isWritable(root) && missingWheels(root).length > 0;
+  const toDo = () => [
+    ...(lacks() ? [wheels] : []),
+    ...(!force && isReady(target, hash, cuda) ? [] : [...systemSteps('start', signal), engine]),
+  ];
   const built = await perform(target, toDo, signal);
+  await loadSympy(root, signal);
   const hasCuda = fs.existsSync(path.join(target, CUDA_LIBRARY));
   const noCuda = hasCuda ? null : (readJson(path.join(target, ENGINE_STAMP))?.noCuda ?? 'not asked for');
   return { addon: path.join(target, ADDON), place, built, cuda: hasCuda, noCuda };
@@ -115,6 +131,31 @@ async function installPackages(root, signal) {
   const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const advice = 'See that the package registry can be reached (npm ping) and run this again.';
   await run('installing npm packages', 'npm', args, { cwd: root, code: 'setup_npm', advice, signal });
+}
+
+/** All else works without them; a package without them would not do what it says. */
+async function addWheels(root, goal, signal) {
+  try {
+    await fetchWheels(root, { signal });
+  } catch (error) {
+    if (goal === 'pack' || !(error instanceof SetupError)) throw error;
+    say(`without SymPy: ${error.message}`);
+    say('the tool algebra, and sympy in python, are not there until this is run again; all else is');
+  }
+}
+
+/** Loads SymPy into a snapshot of Python's memory, in half a minute, so that no first call waits for it. */
+async function loadSympy(root, signal) {
+  const program = path.join(root, 'dist/tools/pythonSnapshot.js');
+  if (missingWheels(root).length > 0 || !fs.existsSync(program)) return;
+  const { prepareSympy } = await import(pathToFileURL(program).href);
+  const stopped = once(signal, 'abort').then(() => signal.throwIfAborted());
+  try {
+    await Promise.race([prepareSympy({ info: say, warn: say, progress() {} }), stopped]);
+  } catch (error) {
+    signal.throwIfAborted();
+    say(`SymPy could not be loaded now: ${error.message}; the first call of algebra tries again`);
+  }
 }
 
 async function compileTypeScript(root, hash, signal) {
@@ -290,7 +331,9 @@ async function main(argv) {
   const stop = new AbortController();
   const reason = new SetupError('setup_stopped', 'interrupted: the same command goes on from here');
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => stop.abort(reason));
-  if (await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal)) say(`ready after ${elapsed()}`);
+  const made = await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal);
+  if (goal !== 'pack') await loadSympy(root, stop.signal);
+  if (made) say(`ready after ${elapsed()}`);
 }
 
 // Not when this file is imported.

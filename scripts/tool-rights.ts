@@ -47,9 +47,9 @@ export function readToolFixture(): ToolFixture {
   return fixture.parse(JSON.parse(readFileSync(file, 'utf8'))) as ToolFixture;
 }
 
-/** Whether the observation shows all of `right`. An echo of the input shows nothing. */
+/** Whether the observation shows all of `right`. An echo of the input shows nothing, nor does what it was read as. */
 export function showsRight(observation: string, input: string, { shows, tolerance, without }: Right): boolean {
-  const said = observation.replaceAll(input, ' ');
+  const said = observation.replaceAll(input, ' ').replace(/^read as .*$/gm, ' ');
   if (without !== undefined && new RegExp(without, 'is').test(said)) return false;
   const numbers = numbersIn(said);
   return shows.every((group) =>

@@ -18,6 +18,7 @@ export type SparkErrorCode =
   | 'setup_platform'
   | 'setup_node'
   | 'setup_npm'
+  | 'setup_wheels'
   | 'setup_cmake'
   | 'setup_compiler'
   | 'setup_packages'

@@ -6,11 +6,12 @@ import { type Model, openModel } from '../engine/index.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { resolveEndpoint } from '../judge/endpoint.js';
-import { silentLog } from '../log.js';
+import { createLog, silentLog } from '../log.js';
 import { openConfiguredMcp } from '../run/mcp.js';
 import { openEngine } from '../run/parts.js';
 import { builtinTool } from '../tools/builtin.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
+import { readWheels } from '../tools/wheels.js';
 import { byteText } from '../units.js';
 
 export interface Finding {
@@ -109,7 +110,7 @@ async function inference(config: Config, signal: AbortSignal): Promise<Omit<Find
 
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
   const { enabled, corpus } = config.tools;
-  const registry = createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
+  const registry = createBuiltinRegistry({ tools: enabled, log: createLog(), ...(corpus === null ? {} : { corpus }) });
   try {
     const broken: string[] = [];
     const ownCorpus = (name: string) => corpus !== null && builtinTool(name)!.host === 'corpus';
@@ -125,6 +126,9 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
       throwIfAborted(signal);
       if (failure !== null) broken.push(`${name}: ${failure}`);
     }
+    // With algebra its own call says it.
+    if (enabled.includes('python') && !enabled.includes('algebra'))
+      await readWheels().catch((error: Error) => broken.push(`python: ${error.message}`));
     const served = await namesOfServers(config, signal).catch((error: Error) => {
       throwIfAborted(signal);
       broken.push(error.message);

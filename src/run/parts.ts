@@ -119,9 +119,9 @@ export class Parts {
    */
   tools(): Tools {
     this.#requireOpen('tools');
-    const { config, user, mcp } = this.#options;
+    const { config, user, mcp, log } = this.#options;
     if (user.tools !== undefined) return user.tools;
-    this.#tools ??= openTools(config, mcp);
+    this.#tools ??= openTools(config, mcp, log);
     return this.#tools;
   }
 
@@ -219,9 +219,9 @@ export async function listActions(
 }
 
 /** Starts no process; the first call does. */
-export function openTools(config: Config, mcp: McpTools | null = null): ToolRegistry {
+export function openTools(config: Config, mcp: McpTools | null = null, log: Log = silentLog): ToolRegistry {
   const { enabled, corpus } = config.tools;
-  const registry = createBuiltinRegistry({ tools: enabled, ...(corpus === null ? {} : { corpus }) });
+  const registry = createBuiltinRegistry({ tools: enabled, log, ...(corpus === null ? {} : { corpus }) });
   if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
   if (mcp === null) return registry;
   for (const tool of mcp.tools) registry.registerHosted(tool);

@@ -9,13 +9,12 @@ import type { ActionExample } from './tool.js';
 export interface ImageRecipe {
   /** The export of child/<name>.ts that makes its evaluator. */
   readonly creator: string;
-  readonly libraries: readonly ('mathjs' | 'nerdamer')[];
+  readonly libraries: readonly 'mathjs'[];
   /**
    * After a call these inputs are evaluated. When their results are no longer those of a new image, the call has
    * changed the image, and it is not used again. Empty: every call gets a new image.
    */
   readonly controls: readonly string[];
-  readonly allowEval?: boolean;
 }
 
 export interface BuiltinTool {
@@ -62,7 +61,8 @@ export const BUILTIN = {
   },
   python: {
     host: 'python',
-    description: 'Runs Python 3 (standard library) and shows what it prints and the value of a last expression.',
+    description:
+      'Runs Python 3 (standard library, sympy, mpmath) and shows what it prints and the value of a last expression.',
     inputHint: 'Python source, e.g. sum(n for n in range(100) if n % 3 == 0)',
     example: 'print(6 * 7)',
     worked: {
@@ -72,14 +72,11 @@ export const BUILTIN = {
     },
   },
   algebra: {
-    host: 'math',
+    host: 'sympy',
     description: 'Solves equations and does symbolic algebra and calculus.',
     inputHint: 'e.g. solve(2*x+3=11, x) or diff(x^3, x)',
     example: 'solve(x - 42 = 0, x)',
     worked: { wanted: 'the x for which 2x + 3 is 11', input: 'solve(2*x+3=11, x)', observation: '4' },
-    // nerdamer's numeric methods compile functions from the expression, so eval is allowed in its realm, which holds
-    // nothing else. Every call gets a new one.
-    image: { creator: 'createAlgebra', libraries: ['nerdamer'], allowEval: true, controls: [] },
   },
   logic: {
     host: 'logic',

@@ -42,6 +42,10 @@ async function load(which: HostKind): Promise<readonly MakeImage[]> {
       const { createPython } = await import('./child/python.js');
       return [onlyOne(await createPython(readFileSync(PAYLOAD_FD)))];
     }
+    case 'sympy': {
+      const { createSympy } = await import('./child/sympy.js');
+      return [onlyOne(await createSympy(readFileSync(PAYLOAD_FD)))];
+    }
     case 'logic':
       return [await (await import('./child/logic.js')).logicImages()];
     case 'math':
@@ -119,7 +123,10 @@ async function renew(slot: { readonly make: MakeImage; image: Image }, used: Ima
 }
 
 async function writeSnapshot(): Promise<never> {
-  const bytes = await (await import('./child/python.js')).makePythonSnapshot();
+  const bytes =
+    process.argv[3] === 'sympy'
+      ? await (await import('./child/sympy.js')).makeSympySnapshot(readFileSync(PAYLOAD_FD))
+      : await (await import('./child/python.js')).makePythonSnapshot();
   for (let at = 0; at < bytes.length; ) at += writeSync(PAYLOAD_FD, bytes, at);
   return exit(0);
 }

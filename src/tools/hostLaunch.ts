@@ -27,14 +27,16 @@ export interface Isolation {
 
 const PACKAGES: Readonly<Record<HostKind, readonly string[]>> = {
   python: ['pyodide'],
+  sympy: ['pyodide'],
   logic: ['z3-solver'],
-  math: ['mathjs', 'nerdamer-prime', 'simple-statistics', 'cephes'],
+  math: ['mathjs', 'simple-statistics', 'cephes'],
   chemistry: ['openchemlib'],
   corpus: ['minisearch', 'node-sqlite3-wasm'],
 };
 
 const HEAP_MB: Readonly<Record<HostKind, number>> = {
   python: 256,
+  sympy: 256,
   logic: 256,
   math: 512,
   chemistry: 512,
@@ -51,7 +53,7 @@ let entryFolder: Promise<string> | undefined;
 let wrapper: readonly string[] | undefined;
 
 /**
- * `mode` is the child's first argument; with `snapshot` it writes Python's snapshot instead of answering calls. `tools`:
+ * `mode` is the child's first argument; with `snapshot` it writes the snapshot of `kind` instead of answering calls. `tools`:
  * those of its kind that it makes images for; absent: all. `reads`: files it may read beside its libraries.
  */
 export async function planLaunch(
@@ -75,6 +77,7 @@ export async function planLaunch(
     '--random-seed=1',
     join(folder, 'hostChild.js'),
     mode,
+    ...(mode === 'snapshot' ? [kind] : []),
     ...(tools === undefined ? [] : [tools.join()]),
   ];
   return { command: command!, args };

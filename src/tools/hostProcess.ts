@@ -103,10 +103,12 @@ export class HostProcess {
 
   async #start(): Promise<void> {
     const { kind, tools, reads, payload } = this.options;
-    this.#expectReady();
     try {
       const [plan, bytes] = await Promise.all([planLaunch(kind, kind, tools, reads), payload?.()]);
-      if (!this.#killed) this.#launch(plan, bytes);
+      if (this.#killed) return;
+      // A payload has limits of its own.
+      this.#expectReady();
+      this.#launch(plan, bytes);
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error));
     }

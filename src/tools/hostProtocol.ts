@@ -1,10 +1,11 @@
 /** Messages between ToolHost (parent) and hostChild (sandboxed process), and the contract of images in the child. */
 
 /**
- * Which libraries a child loads. Python has a child of its own as the greatest risk, z3 because it needs worker
+ * Which libraries a child loads. Python has a child of its own as the greatest risk, and another with SymPy, which takes
+ * more memory than most sources need; z3 because it needs worker
  * threads, chemistry because it takes a second to load that few runs need, the corpus because it is given its articles.
  */
-export type HostKind = 'python' | 'logic' | 'math' | 'chemistry' | 'corpus';
+export type HostKind = 'python' | 'sympy' | 'logic' | 'math' | 'chemistry' | 'corpus';
 
 export interface HostRequest {
   readonly id: number;

@@ -1,6 +1,7 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
 import path from 'node:path';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
+import type { Log } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
@@ -10,7 +11,7 @@ import { hostedTool } from './hosted.js';
 import type { HostKind } from './hostProtocol.js';
 import { inTime } from './inTime.js';
 import { clip, oneLine, printable } from './observation.js';
-import { pythonSnapshot } from './pythonSnapshot.js';
+import { pythonSnapshot, sympyPayload } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
 import {
   type ActionInfo,
@@ -198,6 +199,8 @@ export interface BuiltinOptions {
   readonly corpus?: string;
   /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
+  /** Told when SymPy is loaded for the first time on this machine, which takes half a minute; default: nobody. */
+  readonly log?: Log;
 }
 
 const OPTIONS = {
@@ -205,6 +208,7 @@ const OPTIONS = {
   processes: true,
   corpus: true,
   searchBackend: true,
+  log: true,
 } as const satisfies KeysOf<BuiltinOptions>;
 
 /**
@@ -214,6 +218,7 @@ const OPTIONS = {
  */
 const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
   python: 200,
+  sympy: 200,
   logic: 25,
   math: 100,
   chemistry: 100,
@@ -221,6 +226,9 @@ const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
 };
 const START_TIMEOUT_MS = 60_000;
 const MAX_RSS_MB = 1024;
+
+/** A source in Python that may import what only the children with SymPy have. */
+const NAMES_SYMPY = /\b(?:sympy|mpmath)\b/;
 
 /** The path of a corpus file as Node's permission model takes it, to which some characters are not part of a name. */
 function readable(corpus: string): string {
@@ -242,6 +250,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   const hosts = new Map<HostKind, ToolHost>();
   const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
     python: pythonSnapshot,
+    sympy: () => sympyPayload(options.log),
     corpus: () => corpusPayload(options.corpus),
   };
   const hostOf = (kind: HostKind): ToolHost => {
@@ -256,7 +265,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
         ...(payload === undefined ? {} : { payload }),
         ...(kind === 'corpus' && isCorpusFile(options.corpus) ? { reads: [readable(options.corpus)] } : {}),
         retireAfter: RETIRE_AFTER[kind],
-        mayDecline: kind === 'python',
+        mayDecline: kind === 'python' || kind === 'sympy',
         startTimeoutMs: START_TIMEOUT_MS,
         maxRssMb: MAX_RSS_MB,
       });
@@ -265,11 +274,31 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     }
     return host;
   };
+  const hosted = (name: string): Tool => {
+    const host = hostOf(builtinTool(name)!.host);
+    if (name !== 'python') return hostedTool(name, host);
+    const plain = hostedTool(name, host);
+    return {
+      ...plain,
+      run: async (input, context) => (NAMES_SYMPY.test(input) ? withSympy(input, context) : plain.run(input, context)),
+    };
+  };
+  // The host is made only when a source names it: it takes more memory, and without algebra few runs need it.
+  const withSympy: Tool['run'] = async (input, context) => {
+    const lack = await sympyPayload(options.log).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    if (!(lack instanceof SparkError && lack.code === 'tool_unavailable'))
+      return hostOf('sympy').run('python', input, context);
+    const observation = "ModuleNotFoundError: No module named 'sympy'; npx spark-rl setup fetches it";
+    return { ok: false, code: 'tool_failed', observation };
+  };
   for (const name of BUILTIN_TOOLS) {
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
-    else registry.registerHosted(hostedTool(name, hostOf(builtinTool(name)!.host)));
+    else registry.registerHosted(hosted(name));
   }
   return registry;
 }

@@ -42,6 +42,8 @@ describe('the tarball', () => {
         ...[
           'scripts/setup.mjs',
           'scripts/system.mjs',
+          'scripts/wheels.mjs',
+          'wheels/wheels.json',
           'CMakeLists.txt',
           'native/CMakeLists.txt',
           'native/cmake/cuda.cmake',
@@ -63,7 +65,10 @@ describe('the tarball', () => {
     ).toEqual([]);
     // The lock file is how a clone is told from a package.
     expect(files).not.toContain('package-lock.json');
-    expect(packed.files.reduce((sum, file) => sum + file.size, 0)).toBeLessThan(8e6);
+    const size = (wheels: boolean) =>
+      packed.files.reduce((sum, file) => sum + (file.path.endsWith('.whl') === wheels ? file.size : 0), 0);
+    expect(size(false)).toBeLessThan(8e6);
+    expect(size(true)).toBeLessThan(7e6);
   });
 });
 
@@ -83,7 +88,10 @@ describe('spark-rl setup', () => {
     copyFileSync(findAddon(), at('engine.node'));
     write('node_modules/spark-rl/package.json', '{ "name": "spark-rl", "version": "1.0.0" }');
     for (const file of ['native/a.cpp', 'bindings/a.cpp', 'CMakeLists.txt']) write(`node_modules/spark-rl/${file}`, '');
-    for (const name of ['setup.mjs', 'system.mjs']) cpSync(`scripts/${name}`, path.join(root(), 'scripts', name));
+    write('node_modules/spark-rl/wheels/wheels.json', '[]');
+    for (const name of ['setup.mjs', 'system.mjs', 'wheels.mjs']) {
+      cpSync(`scripts/${name}`, path.join(root(), 'scripts', name));
+    }
     write('node_modules/node-addon-api/package.json', '{ "version": "8.0.0" }');
     write('node_modules/cmake-js/package.json', '{ "version": "8.0.0" }');
     write(

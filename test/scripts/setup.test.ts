@@ -55,7 +55,8 @@ const lock = (version: string) => ({
 
 beforeEach(() => {
   root = mkdtempSync(path.join(os.tmpdir(), 'spark-setup-'));
-  for (const name of ['setup.mjs', 'system.mjs']) cpSync(`scripts/${name}`, at('scripts', name));
+  write('wheels/wheels.json', '[]');
+  for (const name of ['setup.mjs', 'system.mjs', 'wheels.mjs']) cpSync(`scripts/${name}`, at('scripts', name));
   copyFileSync(findAddon(), at('engine.node'));
   for (const file of ['CMakeLists.txt', 'tsconfig.json', 'bindings/a.cpp', 'native/a.cpp', 'src/cli/main.ts']) {
     write(file, '// first');

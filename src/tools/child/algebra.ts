@@ -1,91 +1,234 @@
-/** The tool `algebra`: solves equations and evaluates expressions with nerdamer, which is a global of its realm. */
-import type { Evaluate } from '../hostProtocol.js';
-import { refusePrototypeNames } from './names.js';
+/**
+ * The tool `algebra`, as far as it reads: from what a model wrote to a tree, which SymPy computes with (`algebraDriver.ts`). What
+ * is no formula is refused here, so that no text reaches Python's own parser.
+ */
 
-declare const nerdamer: {
-  (text: string): { toString(): string };
-  getCore(): { PARSER: { functions: object } };
-  solveEquations(equations: readonly string[]): readonly (readonly [name: string, value: unknown])[];
-};
+import type { Context } from './algebraGrammar.js';
+import { OPERATIONS } from './algebraNames.js';
+import { parseFormula } from './algebraParser.js';
+import { requested } from './algebraPhrases.js';
+import { plainScript } from './algebraScript.js';
+import { algebraText } from './algebraText.js';
+import { type Congruence, type Node, nodesOf, type Problem, written } from './algebraTree.js';
+import { splitOutside } from './normalize.js';
 
-export function createAlgebra(): Evaluate {
-  return (input) => {
-    const expression = input.trim().replace(/[×·⋅]/g, '*').replace(/[−–]/g, '-').replace(/\*\*/g, '^');
-    refusePrototypeNames(expression);
-    refuseUnknownFunctions(expression);
-    const equations = systemOf(expression);
-    if (equations !== null) return tidy(solveSystem(equations));
-    return tidy(nerdamer(toSolve(expression)).toString());
+/** The problem that an input is. Throws, in words, for what is not understood. */
+export function parseAlgebra(input: string): Problem {
+  const script = plainScript(input);
+  const { text, modulus } = withoutField(algebraText(script.text));
+  const real = withoutReals(text);
+  const derived = withoutPrimes(real.text);
+  const unknown = new Set([...unknownIn(derived.text), ...script.unknown]);
+  const request = requested(derived.text);
+  const context: Context = {
+    unknown,
+    variables: new Set([...script.variables, ...asked(derived.text), ...shouted(derived.text)]),
+    notes: [],
+    sympy: script.sympy || /\*\*/.test(input),
+  };
+  let tree = treeOf(request ?? { operation: null, parts: [derived.text] }, context);
+  if (modulus !== null) tree = modulo(tree, parseFormula(modulus, context));
+  if (unknown.size > 0 && tree[0] === 'call' && tree[1] === 'solve') tree = ['call', 'dsolve', tree[2]];
+  if (real.only && tree[0] === 'call' && tree[1] === 'solve')
+    tree = ['call', 'solve', [...tree[2], ['kw', 'domain', 'real']]];
+  const understood = written(tree);
+  const notes = [...context.notes];
+  if (bareText(understood) !== bareText(input)) notes.unshift(`read as ${understood}`);
+  return {
+    trees: [tree],
+    unknown: [...unknown],
+    var: derived.variable ?? variableOf(tree, unknown),
+    bare: isBare(tree),
+    notes,
   };
 }
 
-/**
- * nerdamer reads an unknown `foo(x)` as a product or a list, which would look like an answer; so such names are
- * refused. A single letter before a bracket is a factor and allowed.
- */
-function refuseUnknownFunctions(expression: string): void {
-  const known = nerdamer.getCore().PARSER.functions;
-  for (const [, name = ''] of expression.matchAll(/(?<![A-Za-z_\d])([A-Za-z_]\w+)\s*\(/g)) {
-    if (Object.hasOwn(known, name) || OURS.has(name)) continue;
-    throw new Error(
-      `unknown function ${name}; write e.g. solve(2*x+3=11, x), diff(x^3, x) or log(x); a product needs *`,
-    );
-  }
+const bareText = (text: string): string =>
+  text.replace(/\s+/g, '').replace(/\*\*/g, '^').replace(/[×·⋅]/g, '*').replace(/[()]/g, '');
+
+/** A single solution stands without its name where the input says for what it solves. */
+function isBare(tree: Node): boolean {
+  return tree[0] === 'call' && tree[1] === 'solve' && tree[2].length === 2 && tree[2][1]![0] === 'sym';
 }
 
-/** Functions that this file handles, and words that may stand before a bracket. */
-const OURS = new Set(['solveEquations', 'system', 'pi', 'and']);
-
-function solveSystem(equations: readonly string[]): string {
-  return nerdamer
-    .solveEquations(equations)
-    .map(([name, value]) => `${name} = ${value}`)
-    .join(', ');
-}
-
-/** The equations of `x+y=3, x-y=1`, `solve([x+y=3, x-y=1], [x, y])` and the like; null when it is not a system. */
-export function systemOf(expression: string): string[] | null {
-  const listed = /^(?:solve|solveEquations|system)\s*\(\s*\[([^[\]]*)\]\s*(?:,\s*\[[^[\]]*\]\s*)?\)$/is.exec(
-    expression,
-  )?.[1];
-  const text = listed ?? (/^[a-z_]\w*\s*\(.*\)$/is.test(expression) ? '' : expression);
-  const equations = text.split(/[,;\n]|\band\b/).map((part) => part.trim());
-  if (equations.length < 2 || !equations.every((part) => /^[^=<>]+=[^=<>]+$/.test(part))) return null;
-  return equations;
-}
-
-/** `2*x+3=11` becomes `solve(2*x+3=11, x)`; an expression that is not an equation is returned as it is. */
-export function toSolve(expression: string): string {
-  if (!expression.includes('=') || /^[a-z_]\w*\s*\(.*\)$/is.test(expression)) return expression;
-  if (/[<>:]=|=.*=/.test(expression)) throw new Error('one equation expected, e.g. 2*x+3=11 or solve(2*x+3=11, x)');
-  const variables = variablesOf(expression);
-  const [only] = variables;
-  if (only === undefined) throw new Error('the equation has no variable to solve for');
-  if (variables.length > 1) {
-    throw new Error(`several variables (${variables.join(', ')}); write solve(${expression}, ${only})`);
-  }
-  return `solve(${expression}, ${only})`;
-}
-
-/** Names that are neither called as functions nor the constants `pi`, `e` and `i`: for `sin(x)` it is x. */
-export function variablesOf(expression: string): string[] {
-  const names = expression.match(/[a-zA-Z_]\w*(?!\w*\s*\()/g) ?? [];
-  return [...new Set(names)].filter((name) => !['pi', 'e', 'i'].includes(name));
-}
-
-/** Text that JavaScript prints for values that are not mathematical. */
-const NO_VALUE = /\[object |\bfunction\b|=>|\b(?:undefined|null|NaN)\b/;
-
-/**
- * Formats a result: a single solution without brackets, several with them (`[sqrt(2),-sqrt(2)]`), none in words.
- * nerdamer writes decimals as long fractions (33040268/44704279), which become decimals again.
- */
-function tidy(result: string): string {
-  if (result === '' || result === '[]') return 'no solution found';
-  if (NO_VALUE.test(result))
-    throw new Error('the result is not a value; write e.g. solve(2*x+3=11, x) or diff(x^3, x)');
-  const single = /^\[([^,[\]]+)\]$/.exec(result)?.[1] ?? result;
-  return single.replace(/\(?\b(\d{5,})\/(\d{5,})\b\)?/g, (_, a: string, b: string) =>
-    String(Number((Number(a) / Number(b)).toPrecision(10))),
+function treeOf({ operation, parts, options = [] }: NonNullable<ReturnType<typeof requested>>, context: Context): Node {
+  if (operation === null && parts.length === 1) return statement(parts[0]!, context);
+  if (operation === 'solve' || operation === 'roots' || operation === 'dsolve')
+    return solving(operation, parts, context);
+  const nodes = [...parts, ...options].map(
+    (part): Node => (/^"[+-]"$/.test(part) ? ['kw', 'dir', part[1]!] : parseFormula(part, context)),
   );
+  return ['call', operation!, nodes];
+}
+
+/** Equations in words: `solve x + y = 3, x - y = 1 for x and y`. */
+function solving(operation: string, [equations, names]: readonly string[], context: Context): Node {
+  const congruences = congruencesIn(equations!, context);
+  if (congruences !== null) return congruences;
+  const parts = statements(equations!).map((one) => parseFormula(one, context));
+  const wanted = (names ?? '')
+    .split(/,|\band\b/)
+    .map((one) => one.trim())
+    .filter(Boolean)
+    .map((one): Node => ['sym', one]);
+  const left: Node = parts.length === 1 ? parts[0]! : ['list', ...parts];
+  if (wanted.length === 0) return ['call', operation, [left]];
+  return ['call', operation, [left, wanted.length === 1 ? wanted[0]! : ['list', ...wanted]]];
+}
+
+/** A formula, an equation, or several of them, which are a system. */
+function statement(text: string, context: Context): Node {
+  const congruences = congruencesIn(text, context);
+  if (congruences !== null) return congruences;
+  const parts = statements(text);
+  if (parts.length === 1) return asSolved(parseFormula(parts[0]!, context));
+  const nodes = parts.map((one) => parseFormula(one, context));
+  const words = (one: Node) => one[0] === 'rel' || one[0] === 'list';
+  if (nodes.every(words))
+    return [
+      'call',
+      'solve',
+      [['list', ...nodes.flatMap((one) => (one[0] === 'list' ? (one.slice(1) as Node[]) : [one]))]],
+    ];
+  const last = nodes.at(-1)!;
+  // x^2 = 4, x
+  if (nodes.slice(0, -1).every(words) && last[0] === 'sym')
+    return ['call', 'solve', [['list', ...nodes.slice(0, -1)], last]];
+  // x^2 + 1, x = 3
+  if (!words(nodes[0]!) && nodes.slice(1).every((one) => one[0] === 'rel' && one[1] === '=' && one[2][0] === 'sym')) {
+    return ['call', 'subs', nodes];
+  }
+  throw new Error('several formulas; write one, or a system of equations, e.g. x + y = 3, x - y = 1');
+}
+
+/** An equation alone is to be solved; so are two inequalities a < x < b. */
+function asSolved(node: Node): Node {
+  if (node[0] === 'rel') return ['call', 'solve', [node]];
+  if (node[0] === 'list' && node.length > 1 && node.slice(1).every((one) => (one as Node)[0] === 'rel'))
+    return ['call', 'solve', [node]];
+  return node;
+}
+
+/** The statements of a text, at commas, semicolons, ends of lines and `and` outside of brackets. */
+function statements(text: string): string[] {
+  const marked = text
+    .replace(/\n|;(?![^[\]]*\])|(?<![A-Za-z])and(?![A-Za-z])/g, '\u0000')
+    .replace(/^\s*\{([^{}]*)\}\s*$/, '$1');
+  return marked
+    .split('\u0000')
+    .flatMap((one) => splitOutside(one, ','))
+    .map((one) => one.trim())
+    .filter(Boolean);
+}
+
+/** `x ≡ 2 (mod 5), 3x = 1 mod 7`; null where no part is a congruence. */
+function congruencesIn(text: string, context: Context): Node | null {
+  const body = text.replace(/^\s*(?:solve|find)\s+/i, '').replace(/^\[([\s\S]*)\]$/, '$1');
+  const parts = statements(body.replace(/,\s*(?=\(?\s*mod)/g, ' '));
+  const found: Congruence[] = [];
+  for (const part of parts) {
+    const one = /^(.+?)\s*(?:≡|==?)\s*(.+?)\s*\(?\s*mod(?:ulo)?\s+([^()]+?)\s*\)?$/.exec(part) ?? flipped(part);
+    if (one === null) return null;
+    found.push([
+      'cong',
+      parseFormula(one[1]!, context),
+      parseFormula(one[2]!, context),
+      parseFormula(one[3]!, context),
+    ]);
+  }
+  return found.length === 0 ? null : ['congruences', ...found];
+}
+
+/** `3x mod 7 = 1`. */
+function flipped(part: string): readonly string[] | null {
+  const one = /^(.+?)\s*\(?mod(?:ulo)?\s+(\w+)\)?\s*(?:≡|==?)\s*(.+)$/.exec(part);
+  return one === null ? null : ['', one[1]!, one[3]!, one[2]!];
+}
+
+/** The text without `in Z_5`, `over GF(7)`, `mod 5` at its end behind a call, and the modulus. */
+function withoutField(text: string): { text: string; modulus: string | null } {
+  const field =
+    /^([\s\S]+?)\s*,?\s*(?:in|over|on|of)\s+(?:the\s+)?(?:field\s+|ring\s+)?(?:Z|F|GF)\s*(?:_|\/)?\s*\(?\s*(\d+)\s*(?:Z|\[\s*[a-z]\s*\])?\s*\)?(?:\s*\[\s*[a-z]\s*\])?\s*$/.exec(
+      text,
+    );
+  if (field !== null) return { text: field[1]!, modulus: field[2]! };
+  const behind =
+    /^((?:factor|expand|simplify|solve|roots|gcd|div|quo|rem)\b[\s\S]+?)\s*,?\s*\(?\s*(?:mod|modulo)\s+(\d+)\s*\)?\s*$/i.exec(
+      text,
+    );
+  if (
+    behind === null ||
+    /≡/.test(text) ||
+    (/^solve/i.test(text) && splitOutside(text, ',').length > 1 && !/^solve\s*\(/i.test(text))
+  )
+    return { text, modulus: null };
+  return { text: behind[1]!, modulus: behind[2]! };
+}
+
+/** The text without `over the reals` or the `real` of `for real x` at its end. */
+function withoutReals(text: string): { text: string; only: boolean } {
+  const over = /^([\s\S]+?)\s*,?\s*(?:over|in|on)\s+(?:the\s+)?(?:reals?|real\s+numbers?|R)\s*$/.exec(text);
+  if (over !== null) return { text: over[1]!, only: true };
+  const named = /^([\s\S]+?\bfor\s+)(?:all\s+)?real\s+(?:values?\s+of\s+)?([A-Za-z]\w*)\s*$/.exec(text);
+  return named === null ? { text, only: false } : { text: named[1]! + named[2]!, only: true };
+}
+
+function modulo(tree: Node, n: Node): Node {
+  if (tree[0] === 'call' && (tree[1] === 'solve' || tree[1] === 'roots'))
+    return ['call', 'solvemod', [...tree[2], ['kw', 'modulus', n]]];
+  if (tree[0] === 'call' && ['factor', 'expand', 'simplify', 'gcd', 'lcm', 'div', 'quo', 'rem'].includes(tree[1])) {
+    return ['call', tree[1], [...tree[2], ['kw', 'modulus', n]]];
+  }
+  return ['call', 'mod', [tree, n]];
+}
+
+/** `y'⟦x⟧` is y', and x its variable. */
+function withoutPrimes(text: string): { text: string; variable: string | null } {
+  const names = new Set<string>();
+  const plain = text.replace(/('+)\s*⟦(\w+)⟧/g, (_, primes: string, name: string) => {
+    names.add(name);
+    return primes;
+  });
+  if (names.size > 1) throw new Error('derivatives with respect to several variables; one is expected');
+  return { text: plain, variable: [...names][0] ?? null };
+}
+
+/** Names with a prime, and of f(x) = …: y' + y = 0. */
+function unknownIn(text: string): string[] {
+  const called = /\b(?:dsolve|Derivative)\s*\(/.test(text)
+    ? [...text.matchAll(/(?<![A-Za-z\d_])([A-Za-z])\((?:[a-z]|\d+)\)/g)].map(([, name]) => name!)
+    : [];
+  const primed = [...text.matchAll(/(?<![A-Za-z\d_])([A-Za-z])'+/g)].map(([, name]) => name!);
+  return [...called, ...primed];
+}
+
+/** The variable of an unknown function: what it is called with, else x or t. */
+function variableOf(tree: Node, unknown: ReadonlySet<string>): string | null {
+  if (unknown.size === 0) return null;
+  const nodes = [...nodesOf(tree)];
+  for (const node of nodes) if (node[0] === 'prime' && node[3]?.[0] === 'sym') return node[3][1];
+  const names = new Set(nodes.flatMap((node) => (node[0] === 'sym' ? [node[1]] : [])));
+  const shown = ['x', 't', 's', 'z', 'r'].find((name) => names.has(name) && !unknown.has(name));
+  return shown ?? (unknown.has('x') ? 't' : 'x');
+}
+
+/** Words that are variables because it is solved for them: solve(price*3 = 12, price). */
+function asked(text: string): string[] {
+  const said = /\b(?:for|find)\s+([A-Za-z]\w+)\s*$/.exec(text)?.[1];
+  if (said !== undefined) return [said];
+  const call = /^([A-Za-z_]+)\s*\(([\s\S]*)\)$/.exec(text.trim());
+  if (call === null || !Object.hasOwn(OPERATIONS, call[1]!)) return [];
+  const last = splitOutside(call[2]!, ',').slice(1).join(',');
+  return [...last.matchAll(/(?<![\w=])\s*([A-Za-z]\w*)\s*(?=[,\])]|$)/g)]
+    .map(([, name]) => name!)
+    .filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity'].includes(name));
+}
+
+/** Words with a capital that are one side of an equation are a name (MC = 20 + q), unless their letters stand elsewhere (PV = nRT, V = 3). */
+function shouted(text: string): string[] {
+  const found = [...text.matchAll(/(?:^|[,;=\n])\s*([A-Z][A-Za-z]{1,3})\s*(?==(?!=)|[,;\n]|$)/g)].map(
+    ([, name]) => name!,
+  );
+  const letters = new Set([...text.matchAll(/(?<![A-Za-z])([A-Za-z])(?![A-Za-z])/g)].map(([, letter]) => letter!));
+  return found.filter((name) => [...name].every((letter) => !letters.has(letter)));
 }

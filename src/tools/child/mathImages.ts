@@ -16,7 +16,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** A file of a package beside the one that its `exports` resolve to; used to find bundles that run without Node. */
 const nearby = (name: string, ...path: string[]): string => join(dirname(require.resolve(name)), ...path);
 const MATHJS = nearby('mathjs', '..', 'browser', 'math.js');
-const NERDAMER = nearby('nerdamer-prime', 'all.min.js');
 const LIBRARIES: Readonly<Record<string, { file: string } | { global: string }>> = {
   mathjs: { global: 'mathjs' },
   'simple-statistics': { file: nearby('simple-statistics', 'simple-statistics.mjs') },
@@ -42,11 +41,10 @@ export function mathImages(kind: HostKind, wanted: readonly string[] = BUILTIN_T
   });
   const libraries: Readonly<Record<Library, readonly vm.Script[]>> = {
     mathjs: [script(MATHJS, 'math'), new vm.Script(MATHJS_AS_PACKAGE)],
-    nerdamer: [script(NERDAMER, 'nerdamer')],
   };
   /** A realm with the tool's libraries and its evaluator, called once so that all lazy work is done. */
   const evaluator = async (tool: string, { image, example }: Recipe): Promise<Loaded> => {
-    const realm = createRealm({}, image.allowEval ?? false);
+    const realm = createRealm({}, false);
     runInRealm(realm, CONSOLE, 'console');
     for (const one of image.libraries.flatMap((name) => libraries[name])) one.runInContext(realm);
     const module = await modules.evaluate(realm, join(here, `${tool}.js`));

@@ -58,7 +58,9 @@ def _make_driver(is_plain):
             return f'SystemExit: {error.code}'
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == '<input>']
         text = traceback.format_exception_only(type(error), error)[-1].strip()
-        return f'{text} (line {lines[-1]})' if lines else text
+        told = f'{text} (line {lines[-1]})' if lines else text
+        if not isinstance(error, ModuleNotFoundError): return told
+        return told + '; there are only the standard library, sympy and mpmath'
 
     def clean(source):
         lines = source.strip('\n').rstrip().split('\n')

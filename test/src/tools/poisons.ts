@@ -46,6 +46,16 @@ const PYTHON = [
     'from pyodide.ffi import to_js; o = to_js([1]).constructor.constructor.getPrototypeOf; setattr(o, "POISON", 1)',
     'from pyodide.ffi import to_js; f = to_js([1]).constructor.constructor.prototype; f.call = f.apply = None',
   ),
+  // SymPy itself: its printing, classes, precision, caches and assumptions.
+  lines(
+    'import sympy; sympy.init_printing(pretty_print=True); sympy.printing.str.StrPrinter._print_Add = lambda *a: "POISON"',
+    'import sympy; sympy.Symbol = sympy.symbols = lambda *a, **k: 42',
+    'import sympy; sympy.Symbol.__add__ = sympy.Symbol.__mul__ = lambda *a: sympy.Integer(42)',
+    'import mpmath, sympy; mpmath.mp.dps = 5; mpmath.pi = 3; sympy.pi = sympy.Integer(3)',
+    'import sympy; sympy.core.cache.clear_cache(); sympy.solve = sympy.integrate = lambda *a, **k: "POISON"',
+    'import sympy, __main__; __main__._spark_algebra = lambda *a: "+POISON"; __main__.sp = None',
+    'import sympy; sympy.sin.eval = classmethod(lambda *a: sympy.Integer(42))',
+  ),
   // Plain, so that their process goes on if it is as it was.
   'print = sum = len = 3\nimport math\nmath = pi = 4\n[y := 5 for _ in range(2)]\nprint + y',
   'x = {}\nx["x"] = [x]\nfor i in range(500): x = {i: x, "r": x}\nx = [0] * 10 ** 6',
@@ -84,18 +94,16 @@ const ARITHMETIC = [
 const ALGEBRA = [
   'setVar(x, 5)',
   'x = 5',
-  'x: 5',
-  'setConstant(pi, 3)',
-  'setFunction(sin, [x], 42)',
-  'f(x):=42',
-  'sin(x):=42',
-  'set(PARSE2NUMBER, true)',
+  'pi = 3',
+  'f(x) = 42',
   'constructor(1)',
-  '__defineGetter__(x,1)',
   '__proto__',
+  '__import__("os").system("id")',
   'diff(x^x^x^x, x)',
-  'integrate(e^(x^2)*sin(x), x)',
-  'limit(sin(x)/x, x, 0)',
+  'solve(x^2 = y, x, domain = real)',
+  'sum(k^3, (k, 1, 2000))',
+  '2^19999 + 1',
+  "x' + x = 0",
 ] as const;
 
 const LOGIC = [
@@ -157,6 +165,7 @@ values = [json.dumps([1, {'a': None}]), ast.dump(ast.parse('1 + 1')), textwrap.d
   json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1]]
 values`,
     PLAIN,
+    'import sympy, mpmath\nx = sympy.symbols("x")\n[sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real]',
     'y + 1',
     '(lambda: 1)() + len(str(10 ** 5000))',
     PLAIN,
@@ -169,7 +178,7 @@ values`,
     'random() + randomInt(1, 1000)',
   ],
   statistics: ['mean(1, 2, 4)\nstdev(1, 2, 4)\nnormal_cdf(1.5)\npi\ncombinations(10, 3)', 'random()'],
-  algebra: ['solve(2*x+3=11, x)', 'diff(sin(x)*x^2, x)', 'x+1+pi', 'x + y = 3, x - y = 1'],
+  algebra: ['solve(2*x+3=11, x)', 'diff(sin(x)*x^2, x)', 'x+1+pi', 'x + y = 3, x - y = 1', 'integrate(x*exp(x), x)'],
   logic: ['(declare-const x Real)(assert (= (* 3 x) 1))', 'p & ~q', 'p -> q, p |- q', '∀x Fx |- ∃x Gx', 'x^2 = 2'],
   chemistry: [
     ...['smiles C[C@H](N)C(=O)O', 'mass Ca(OH)2', 'element Fe', 'smiles C1CC('],

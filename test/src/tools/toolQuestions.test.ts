@@ -58,6 +58,8 @@ describe('showsRight', () => {
     expect(showsRight('x = 3', 'none', right([[3], [-3]]))).toBe(false);
     expect(showsRight('x^2 and H2O', 'none', right([[2]]))).toBe(false);
     expect(showsRight('integrate(1/r) to log(b)', 'none', right([['log']], 'integr'))).toBe(false);
+    expect(showsRight('ln(b)\nread as integrate(1/r, r)', 'none', right([['ln']], 'integr'))).toBe(true);
+    expect(showsRight('no\nread as 6*7 = 42', 'none', right([[42]]))).toBe(false);
     expect(showsRight('180 or so', 'none', right([[18000, 180]]))).toBe(true);
   });
 
