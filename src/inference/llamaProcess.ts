@@ -1,7 +1,7 @@
 /**
  * This process's end of llamaChild.ts: a process in which llama.cpp runs, asked call by call. It does not keep this
  * process alive unless a call is under way, and ends with it, killed or not. Loading the library takes it half a second,
- * so who opens the same file again shares it, and one without a model is kept a few seconds for the next.
+ * so who opens the same file again shares it, and one without a model is kept a minute for the next.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -66,9 +66,9 @@ export class LlamaProcess {
   }
 
   /**
-   * A process for a model of as many contexts as decode at the same time, or for one that decodes nothing
-   * (null): one that has this file open, or none, or a new one. Another file's is left alone, because loading a damaged
-   * file may end the process.
+   * A process for a model of as many contexts as decode at the same time, or for one that decodes nothing (null): one that
+   * has this file open, or none, or a new one. Another file's is left alone, because loading a damaged file may end the
+   * process.
    */
   static async take(file: string, contexts: number | null): Promise<LlamaProcess> {
     const files = await entries();
