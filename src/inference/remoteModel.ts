@@ -188,8 +188,8 @@ export class RemoteModel {
     return new SparkError(
       'invalid_file',
       `expected a GGUF model that llama.cpp can load, but ${file} ended the process that loaded it ` +
-        `(${this.#gaveUp ?? `${how}: ${lastWords(stderr)}`}); the file may be damaged or newer than this llama.cpp: download it again, or update ` +
-        'node-llama-cpp',
+        `(${this.#gaveUp ?? `${how}: ${lastWords(stderr)}`}); the file may be damaged or newer than this llama.cpp: ` +
+        'download it again, or update node-llama-cpp',
     );
   }
 }

@@ -120,6 +120,11 @@ describe('a model in a process of its own', () => {
   it('leaves its process alone when another file is opened, and that one’s ends when nobody wants it', async () => {
     const other = await LlamaProcess.take(path.resolve('test/fixtures/parity.gguf'), 1);
     expect(other.pid).not.toBe(model.pid);
+    // Nor does one with another pool serve it, but for what decodes nothing.
+    const wide = await LlamaProcess.take(path.resolve('test/fixtures/parity.gguf'), 2);
+    expect(wide).not.toBe(other);
+    expect(await LlamaProcess.take(path.resolve('test/fixtures/parity.gguf'), null)).toBe(wide);
+    wide.kill();
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     other.give(path.resolve('test/fixtures/parity.gguf'));
@@ -183,9 +188,26 @@ describe('the end of a process', () => {
     expect(isAlive(pid!)).toBe(false);
   });
 
+  it('is brought about when a file is loaded for longer than any disk would take', async () => {
+    const file = path.join(root, 'loaded-for-ever.gguf');
+    const { pid } = await LlamaProcess.take(file, 1);
+    process.kill(pid!, 'SIGSTOP');
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const failed = RemoteModel.load({ ...OPTIONS, modelPath: file }, 1).catch((error: Error) => error);
+    await new Promise(setImmediate); // by then it has been asked
+    vi.advanceTimersByTime(122_000); // 120 s, and 1 s for its 20 MB
+    expect(await failed).toMatchObject({
+      code: 'invalid_file',
+      message: expect.stringMatching(/loaded-for-ever\.gguf ended .* \(no answer in 121 seconds\)/),
+    });
+    expect(isAlive(pid!)).toBe(false);
+  });
+
   it('is told to who tokenises, and the next who opens the vocabulary has another', async () => {
     const tokenizer = await openTokenizer(MODEL);
     const model = await RemoteModel.loadVocabulary(MODEL, 1); // in the same process, whose name it tells
+    tokenizer.tokenize('Say it', false).length = 0; // the caller's own to change
     expect(tokenizer.detokenize(tokenizer.tokenize('Say it', false))).toBe('Say it');
     process.kill(model.pid!, 'SIGKILL');
     expect(() => tokenizer.tokenize('anew', false)).toThrow(
