@@ -226,6 +226,23 @@ describe.skipIf(!here)('llama.cpp', () => {
   });
 });
 
+it('has a beginning-of-sequence text only of a model that wants one', async () => {
+  const key = 'tokenizer.ggml.add_bos_token';
+  const bytes = readFileSync('test/fixtures/parity.gguf');
+  const flag = bytes.indexOf(key) + key.length + 4; // after the type, a bool
+  const folder = mkdtempSync(path.join(tmpdir(), 'spark-bos-'));
+  const texts = [1, 0].map(async (wanted) => {
+    bytes[flag] = wanted;
+    const file = path.join(folder, `${wanted}.gguf`);
+    writeFileSync(file, bytes);
+    const tokenizer = await openTokenizer(file);
+    await tokenizer.dispose();
+    return tokenizer.bosText;
+  });
+  expect(await Promise.all(texts)).toEqual([expect.stringMatching(/./), '']);
+  rmSync(folder, { recursive: true });
+});
+
 describe.skipIf(!here)('a LoRA adapter', () => {
   let folder: string;
   beforeAll(() => {

@@ -207,7 +207,7 @@ describe('the end of a process', () => {
   it('is told to who tokenises, and the next who opens the vocabulary has another', async () => {
     const tokenizer = await openTokenizer(MODEL);
     const model = await RemoteModel.loadVocabulary(MODEL, 1); // in the same process, whose name it tells
-    tokenizer.tokenize('Say it', false).length = 0; // the caller's own to change
+    for (let i = 0; i < 2; i++) tokenizer.tokenize('Say it', false).length = 0; // the caller's own to change
     expect(tokenizer.detokenize(tokenizer.tokenize('Say it', false))).toBe('Say it');
     process.kill(model.pid!, 'SIGKILL');
     expect(() => tokenizer.tokenize('anew', false)).toThrow(
@@ -223,6 +223,23 @@ describe('the end of a process', () => {
     process.kill(model.pid!, 'SIGSTOP');
     expect(() => model.callAndWait({ op: 'tokenize', text: 'a', special: false })).toThrow(/no answer in 60 seconds/);
     await vi.waitUntil(() => !isAlive(model.pid!), { timeout: 20_000 });
+  });
+
+  it('does not come for a vocabulary that somebody else still has open', async () => {
+    const [one, other] = await Promise.all([openTokenizer(MODEL), openTokenizer(MODEL)]);
+    await one.dispose();
+    expect(() => one.tokenize('a', false)).toThrow(expect.objectContaining({ code: 'disposed' }));
+    expect(other.tokenize('a word of its own', false).length).toBeGreaterThan(0);
+    await other.dispose();
+  });
+
+  it('is not waited for by a program that has nothing else to do', async () => {
+    const program = `
+      import { LlamaProcess } from ${JSON.stringify(path.resolve('dist/inference/llamaProcess.js'))};
+      await LlamaProcess.take('x.gguf', 1);
+    `;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    expect(await new Promise((resolve) => parent.once('close', resolve))).toBe(0);
   });
 
   it('follows that of who started it, however that ended', async () => {
