@@ -4,7 +4,7 @@
  */
 
 import type { Context } from './algebraGrammar.js';
-import { OPERATIONS } from './algebraNames.js';
+import { CONSTANTS, OPERATIONS } from './algebraNames.js';
 import { parseFormula } from './algebraParser.js';
 import { requested } from './algebraPhrases.js';
 import { plainScript } from './algebraScript.js';
@@ -230,5 +230,5 @@ function shouted(text: string): string[] {
     ([, name]) => name!,
   );
   const letters = new Set([...text.matchAll(/(?<![A-Za-z])([A-Za-z])(?![A-Za-z])/g)].map(([, letter]) => letter!));
-  return found.filter((name) => [...name].every((letter) => !letters.has(letter)));
+  return found.filter((name) => !Object.hasOwn(CONSTANTS, name) && [...name].every((letter) => !letters.has(letter)));
 }

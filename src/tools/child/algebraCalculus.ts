@@ -243,7 +243,7 @@ def op_product(nodes, call):
     f, k, a, b = summed(nodes, call, 'product', True)
     if a.is_Integer and b.is_Integer:
         need(b - a <= 5000, 'more than 5000 factors')
-        found = sp.prod([f.subs(k, sp.Integer(j)) for j in range(int(a), int(b) + 1)])
+        found = sp.Mul(*[f.subs(k, sp.Integer(j)) for j in range(int(a), int(b) + 1)])
     else:
         try: found = tried(lambda: sp.product(f, (k, a, b)))
         except GivenUp: raise Refused('no closed form of this product was found')
@@ -314,7 +314,7 @@ def op_dsolve(nodes, call):
         except GivenUp: check = None
         need(check is not False or same_ode(eqs[0], one, y), 'the solution found does not hold')
     shorts = [sp.Eq(one.lhs, simplest(one.rhs)) if isinstance(one, sp.Eq) else one for one in found]
-    return Answer(' or '.join(show(one.lhs) + ' = ' + told(one.rhs, call) for one in shorts))
+    return Answer(' or '.join(told(one.rhs, call, show(one.lhs)) for one in shorts))
 
 def same_ode(equation, solution, y):
     if solution.lhs != y: return False

@@ -336,7 +336,7 @@ def answered(problem):
     trees = problem['trees']
     call.unknown = set(problem['unknown'])
     names = {one for tree in trees for one in operation_names(tree)}
-    if names & REAL or names & {'abs', 'floor', 'ceil', 'Max', 'Min', 'max', 'min', 'sgn', 'sign'}: call.assume = {'real': True}
+    if names & REAL or names & {'abs', 'floor', 'ceil', 'max', 'min', 'sgn', 'sign'}: call.assume = {'real': True}
     call.var = call.symbol(problem['var']) if problem['var'] else None
     call.bare = problem['bare']
     tree = trees[0]

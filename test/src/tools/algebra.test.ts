@@ -59,6 +59,13 @@ describe('algebra', () => {
     ['det([[1,2],[3,4]])', '-2'],
     ['9^99999999', /^refused: the power is too large/],
     ['(1 + 1/0)', /^refused: a division by zero/],
+    ['|x - 1| + |x + 1| = 2', /^-1 <= x <= 1\n/],
+    ['floor(100x) = 5', /^refused: the solutions fill intervals/],
+    ['|x| = a, solve for x', /^x = -a or x = a\n[\s\S]*\nfor positive a$/],
+    ['solve(x^2 = 4, x, 1, 5)', /^refused: solve takes equations and names/],
+    ['\\sum_{i=1}^{3} \\sum_{j=1}^{i} j', /^10\n/],
+    ['product(k, k, 5, 3)', '1'],
+    ['7!!', /^105\n/],
     // They take seconds.
     ...(full ? SLOW : []),
   ])('%s', async (input, observation) => {
