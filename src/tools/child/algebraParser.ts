@@ -58,7 +58,10 @@ class Parser extends Grammar {
     if (this.next.kind !== 'name' || !/^(?:mod|modulo)$/.test(this.next.text)) return node;
     if (sum) throw new Error('write (a + b) mod n or a + (b mod n): it can be read in two ways');
     this.at++;
-    return ['call', 'mod', [node, this.signed(false)]];
+    const modulus = this.take('-') ? (['neg', this.power()] as const) : this.power();
+    if (this.is('*') || this.is('/') || this.startsFactor())
+      throw new Error('write (a mod n)*b or a mod (n*b): it can be read in two ways');
+    return ['call', 'mod', [node, modulus]];
   }
 
   signed(start: boolean): Node {

@@ -52,6 +52,7 @@ def solve_one(equation, x, call):
         near = []
         call.note('whether there are more real solutions was not found out in the time there is')
     values = [complex(sp.N(one, 15)) for one in good]
+    if call.real_only: good = [one for one in good if is_real(one)]
     more = [root for root in near if all(abs(root - value) > 1e-6 * max(1, abs(root)) for value in values)]
     if not good and not more:
         raise Refused('no solution was found, in closed form or by numbers from -10^6 to 10^6; there may be none' if why is None
@@ -292,6 +293,10 @@ def system(equations, names, call):
     if found is not None:
         good = [one for one in found if all(solves(f, one) is not False for f in fs)]
         need(not found or good, 'the solutions found do not hold')
+        if call.real_only:
+            need(all(not v.free_symbols for one in good for v in one.values()), 'over the reals only systems are solved whose solutions are numbers')
+            good = [one for one in good if all(is_real(v) for v in one.values())]
+            if not good: return Answer('no real solution')
         if good: return told_system(good, names, call)
         if all(f.is_polynomial(*names) for f in fs): return Answer('no solution')
     need(len(names) == len(fs) and not (set(free_names(fs)) - set(names)), 'no closed form was found for this system')

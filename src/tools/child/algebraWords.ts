@@ -119,6 +119,9 @@ function operand(g: Grammar): Node {
 /** A constant or a variable. */
 function variable(g: Grammar, text: string, spaced: boolean): Node {
   const { context } = g;
+  const index = g.bound.find((one) => text.endsWith(`_${one}`));
+  if (index !== undefined)
+    throw new Error(`${text} is another number for each ${index}; write it as a formula of ${index}`);
   if (g.bound.includes(text) || context.variables.has(text)) return ['sym', text];
   const constant = own(CONSTANTS, text);
   if (constant !== undefined && constant !== 'j') return ['const', constant];
@@ -212,4 +215,4 @@ const GLUED_FUNCTION = new RegExp(
   `^(arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sin|cos|tan|sec|csc|cot|ln|log|exp|sqrt)(\\d*)([A-Za-z]|pi|${[...GREEK].join('|')})?$`,
 );
 const WORDS =
-  /^(?:is|of|and|or|the|for|if|at|by|in|on|to|as|an|are|find|what|when|with|where|from|let|over|dx|dy|dt|undefined|null|NaN|true|false|setVar)$/i;
+  /^(?:is|of|and|or|the|for|if|at|by|in|on|to|as|an|are|find|what|when|with|where|from|let|over|dx|dy|dt|mod|modulo|undefined|null|NaN|true|false|setVar)$/i;

@@ -66,6 +66,13 @@ describe('algebra', () => {
     ['\\sum_{i=1}^{3} \\sum_{j=1}^{i} j', /^10\n/],
     ['product(k, k, 5, 3)', '1'],
     ['7!!', /^105\n/],
+    ['N(pi, 20)', '3.1415926535897932385'],
+    ['minimize x^2 on [1, 3]', /^1 at x = 1\n/],
+    ['maximize(x^3, x, -1, 2)', /^refused: conditions are written/],
+    ['factor(x^2 - 2, extension=sqrt(2))', /^refused: factor takes/],
+    ['sum(k, k, 1, 10.5)', /^refused: the bounds are whole numbers/],
+    ['e^x = -1 over the reals', /^refused: no solution was found/],
+    ['x^2 + y = 0, y = 1 over the reals', /^no real solution/],
     // They take seconds.
     ...(full ? SLOW : []),
   ])('%s', async (input, observation) => {

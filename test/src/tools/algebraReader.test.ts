@@ -77,6 +77,7 @@ describe('is read as', () => {
     ['derivative: diff(x^2, x)', 'diff(x^2, x)'],
     ['Abs(x) + Max(x, 1)', 'abs(x) + max(x, 1)'],
     ['Pi', 'pi'],
+    ['7^100 (mod 13)', 'mod(7^100, 13)'],
   ])('%s', (input, tree) => {
     expect(read(input)).toBe(tree);
   });
@@ -105,6 +106,10 @@ describe('is refused, as it is no formula or has two readings', () => {
     ['3 + 5 mod 7', /two ways/],
     ['x ± 1', /two problems/],
     ['n!=120', /two ways/],
+    ['17 mod 5 * 2', /two ways/],
+    ['3x (mod n)', /not understood|not expected/],
+    ['\\sum_{k=1}^{3} a_k', /another number for each k/],
+    ['factor x^2 - 2 over the reals', /equations only/],
     ['5C2', /two ways/],
     ['10 P 3', /two ways/],
     ['2 1/2 + 1', /two ways/],
@@ -139,5 +144,6 @@ it('only data go to Python: kinds, names, and digits', () => {
 it('says what was understood where that is not what was written, and when letters were taken apart', () => {
   expect(parseAlgebra('solve(2*x+3=11, x)').notes).toEqual([]);
   expect(parseAlgebra('xy = 3').notes).toEqual(['read as solve(x*y = 3)', 'xy is x*y']);
+  expect(parseAlgebra('integrate(1/x, x, 1, E)').notes).toContain('E is a variable here; the constant is e');
   expect(parseAlgebra('V = I*R').notes).toContain('I is a variable here; the constant is i');
 });
