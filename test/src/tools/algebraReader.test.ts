@@ -78,6 +78,8 @@ describe('is read as', () => {
     ['Abs(x) + Max(x, 1)', 'abs(x) + max(x, 1)'],
     ['Pi', 'pi'],
     ['7^100 (mod 13)', 'mod(7^100, 13)'],
+    ['x^-2', 'x^(-2)'],
+    ['x^2 = 4, x', 'solve([x^2 = 4], x)'],
   ])('%s', (input, tree) => {
     expect(read(input)).toBe(tree);
   });
@@ -122,6 +124,8 @@ describe('is refused, as it is no formula or has two readings', () => {
     ['(1+x)^(-1) taylor', /not understood/],
     ['\\sum_{n=1}^5 n + n^2', /brackets/],
     ['('.repeat(200), /100 brackets/],
+    ['x'.repeat(2) + '+x'.repeat(3000), /too long/],
+    [`x = symbols('x')\n${'x = x*x*x*x\n'.repeat(9)}x`, /too long/],
   ])('%s', (input, message) => {
     expect(() => parseAlgebra(input)).toThrow(message);
   });
