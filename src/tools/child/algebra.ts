@@ -4,7 +4,7 @@
  */
 
 import type { Context } from './algebraGrammar.js';
-import { OPERATIONS } from './algebraNames.js';
+import { CONSTANTS, OPERATIONS } from './algebraNames.js';
 import { parseFormula } from './algebraParser.js';
 import { requested } from './algebraPhrases.js';
 import { plainScript } from './algebraScript.js';
@@ -29,8 +29,7 @@ export function parseAlgebra(input: string): Problem {
   let tree = treeOf(request ?? { operation: null, parts: [derived.text] }, context);
   if (modulus !== null) tree = modulo(tree, parseFormula(modulus, context));
   if (unknown.size > 0 && tree[0] === 'call' && tree[1] === 'solve') tree = ['call', 'dsolve', tree[2]];
-  if (real.only && tree[0] === 'call' && tree[1] === 'solve')
-    tree = ['call', 'solve', [...tree[2], ['kw', 'domain', 'real']]];
+  if (real.only) tree = overReals(tree);
   const understood = written(tree);
   const notes = [...context.notes];
   if (bareText(understood) !== bareText(input)) notes.unshift(`read as ${understood}`);
@@ -152,6 +151,9 @@ function withoutField(text: string): { text: string; modulus: string | null } {
       text,
     );
   if (field !== null) return { text: field[1]!, modulus: field[2]! };
+  // 7^100 (mod 13)
+  const residue = /^([^=≡<>]+?)\s*\(\s*mod(?:ulo)?\s+(\d+)\s*\)\s*$/.exec(text);
+  if (residue !== null) return { text: residue[1]!, modulus: residue[2]! };
   const behind =
     /^((?:factor|expand|simplify|solve|roots|gcd|div|quo|rem)\b[\s\S]+?)\s*,?\s*\(?\s*(?:mod|modulo)\s+(\d+)\s*\)?\s*$/i.exec(
       text,
@@ -171,6 +173,12 @@ function withoutReals(text: string): { text: string; only: boolean } {
   if (over !== null) return { text: over[1]!, only: true };
   const named = /^([\s\S]+?\bfor\s+)(?:all\s+)?real\s+(?:values?\s+of\s+)?([A-Za-z]\w*)\s*$/.exec(text);
   return named === null ? { text, only: false } : { text: named[1]! + named[2]!, only: true };
+}
+
+function overReals(tree: Node): Node {
+  if (tree[0] === 'call' && (tree[1] === 'solve' || tree[1] === 'roots'))
+    return ['call', tree[1], [...tree[2], ['kw', 'domain', 'real']]];
+  throw new Error('over the reals is understood of equations only, e.g. x^2 = 2 over the reals');
 }
 
 function modulo(tree: Node, n: Node): Node {
@@ -219,9 +227,11 @@ function asked(text: string): string[] {
   const call = /^([A-Za-z_]+)\s*\(([\s\S]*)\)$/.exec(text.trim());
   if (call === null || !Object.hasOwn(OPERATIONS, call[1]!)) return [];
   const last = splitOutside(call[2]!, ',').slice(1).join(',');
+  // E as a bound is said to be a variable, as nobody asked for it.
+  const bounds = ['integrate', 'limit', 'sum', 'product'].includes(OPERATIONS[call[1]!]!) ? ['E', 'I'] : [];
   return [...last.matchAll(/(?<![\w=])\s*([A-Za-z]\w*)\s*(?=[,\])]|$)/g)]
     .map(([, name]) => name!)
-    .filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity'].includes(name));
+    .filter((name) => !['pi', 'e', 'oo', 'inf', 'infinity', ...bounds].includes(name));
 }
 
 /** Words with a capital that are one side of an equation are a name (MC = 20 + q), unless their letters stand elsewhere (PV = nRT, V = 3). */
@@ -230,5 +240,5 @@ function shouted(text: string): string[] {
     ([, name]) => name!,
   );
   const letters = new Set([...text.matchAll(/(?<![A-Za-z])([A-Za-z])(?![A-Za-z])/g)].map(([, letter]) => letter!));
-  return found.filter((name) => [...name].every((letter) => !letters.has(letter)));
+  return found.filter((name) => !Object.hasOwn(CONSTANTS, name) && [...name].every((letter) => !letters.has(letter)));
 }

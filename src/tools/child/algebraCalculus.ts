@@ -193,19 +193,20 @@ def kw_text(nodes):
         if one[0] == 'kw' and one[1] == 'dir': return one[2]
     return None
 
-def summed(nodes, call, what, infinite):
+def summed(nodes, call, what):
     values, _ = args_of(nodes, call)
     need(len(values) in (2, 4) , what + ' takes ' + what + '(1/n^2, (n, 1, oo))')
     f, rest = values[0], values[1:]
     k, a, b = rest[0] if len(rest) == 1 and isinstance(rest[0], list) and len(rest[0]) == 3 else (rest if len(rest) == 3 else (None,) * 3)
     need(isinstance(k, sp.Symbol) and isinstance(f, sp.Expr), what + ' takes ' + what + '(1/n^2, (n, 1, oo))')
+    need(all(not one.is_number or one.is_Integer or one.is_infinite for one in (a, b)), 'the bounds are whole numbers')
     return f, k, a, b
 
 def op_sum(nodes, call):
     for one in nodes[1:]:
         name = one[1] if one[0] == 'list' else one
         if isinstance(name, list) and name[0] == 'sym': call.integers.add(name[1])
-    f, k, a, b = summed(nodes, call, 'sum', True)
+    f, k, a, b = summed(nodes, call, 'sum')
     if a.is_Integer and b.is_Integer:
         need(b - a <= 10000, 'more than 10000 terms; write the upper bound as a letter for a formula')
         total = sum((f.subs(k, sp.Integer(j)) for j in range(int(a), int(b) + 1)), S.Zero)
@@ -240,10 +241,10 @@ def op_sum(nodes, call):
     return Answer('≈ ' + plain(sp.Float(near, 15), 10), sp.Float(near, 15))
 
 def op_product(nodes, call):
-    f, k, a, b = summed(nodes, call, 'product', True)
+    f, k, a, b = summed(nodes, call, 'product')
     if a.is_Integer and b.is_Integer:
         need(b - a <= 5000, 'more than 5000 factors')
-        found = sp.prod([f.subs(k, sp.Integer(j)) for j in range(int(a), int(b) + 1)])
+        found = sp.Mul(*[f.subs(k, sp.Integer(j)) for j in range(int(a), int(b) + 1)])
     else:
         try: found = tried(lambda: sp.product(f, (k, a, b)))
         except GivenUp: raise Refused('no closed form of this product was found')
@@ -314,7 +315,7 @@ def op_dsolve(nodes, call):
         except GivenUp: check = None
         need(check is not False or same_ode(eqs[0], one, y), 'the solution found does not hold')
     shorts = [sp.Eq(one.lhs, simplest(one.rhs)) if isinstance(one, sp.Eq) else one for one in found]
-    return Answer(' or '.join(show(one.lhs) + ' = ' + told(one.rhs, call) for one in shorts))
+    return Answer(' or '.join(told(one.rhs, call, show(one.lhs)) for one in shorts))
 
 def same_ode(equation, solution, y):
     if solution.lhs != y: return False

@@ -4,8 +4,13 @@ def op_extreme(nodes, call, sign):
     values, _ = args_of(nodes, call)
     flat = [part for one in values for part in (one if isinstance(one, list) else [one])]
     f, rest = flat[0], flat[1:]
-    conditions = [one for one in rest if isinstance(one, sp.core.relational.Relational)]
     need(isinstance(f, sp.Expr), 'minimize and maximize take an expression, and conditions')
+    # minimize x^2 on [1, 3]
+    if len(values) == 2 and isinstance(values[1], list) and len(rest) == 2 and all(isinstance(one, sp.Expr) and one.is_number for one in rest):
+        x = variable_of(f, None, call)
+        rest = [sp.Ge(x, rest[0], evaluate=False), sp.Le(x, rest[1], evaluate=False)]
+    need(all(isinstance(one, (sp.core.relational.Relational, sp.Symbol)) for one in rest), 'conditions are written as relations, e.g. minimize(x^2, x >= 1, x <= 3)')
+    conditions = [one for one in rest if isinstance(one, sp.core.relational.Relational)]
     names = sorted(f.free_symbols | {n for one in conditions for n in one.free_symbols}, key=str)
     need(1 <= len(names) <= 4, 'one to four variables')
     hs = [one.lhs - one.rhs for one in conditions]

@@ -28,6 +28,7 @@ def shown_mod(poly, n):
 
 def op_factor(nodes, call):
     e, rest = one_expr(nodes, call, 'factor')
+    names_only(rest, 'factor')
     n = modulus_of(nodes, call)
     if n is not None:
         need(sp.isprime(n), 'factors are found modulo a prime number')
@@ -52,6 +53,7 @@ def op_factor(nodes, call):
 
 def op_expand(nodes, call):
     e, rest = one_expr(nodes, call, 'expand')
+    names_only(rest, 'expand')
     n = modulus_of(nodes, call)
     if n is not None:
         call.note(f'modulo {n}')
@@ -64,6 +66,7 @@ def op_expand(nodes, call):
 def op_form(work, what):
     def op(nodes, call):
         e, rest = one_expr(nodes, call, what)
+        names_only(rest, what)
         if modulus_of(nodes, call) is not None: return op_expand(nodes, call)
         if isinstance(e, sp.MatrixBase): return Answer(show(simplest(e)), e)
         try: found = tried(work, e, *[one for one in rest if isinstance(one, sp.Symbol)][:1]) if what == 'apart' else tried(work, e)
@@ -109,6 +112,10 @@ def op_div(nodes, call, part):
         need(same(a, q * b + r) is not False, 'the quotient found does not hold')
     if part == 'both': return Answer(f'quotient {show(q)}, remainder {show(r)}')
     return Answer(told(q if part == 'quo' else r, call), q if part == 'quo' else r)
+
+# Options that are not known change what is asked.
+def names_only(rest, what):
+    need(all(isinstance(one, sp.Symbol) for one in rest), what + ' takes an expression and a variable; other options are not understood')
 
 # An expression of whole numbers modulo n, powers by squaring; for powers too large to be written out.
 def residue(node, n, call):
@@ -336,7 +343,7 @@ def answered(problem):
     trees = problem['trees']
     call.unknown = set(problem['unknown'])
     names = {one for tree in trees for one in operation_names(tree)}
-    if names & REAL or names & {'abs', 'floor', 'ceil', 'Max', 'Min', 'max', 'min', 'sgn', 'sign'}: call.assume = {'real': True}
+    if names & REAL or names & {'abs', 'floor', 'ceil', 'max', 'min', 'sgn', 'sign'}: call.assume = {'real': True}
     call.var = call.symbol(problem['var']) if problem['var'] else None
     call.bare = problem['bare']
     tree = trees[0]

@@ -4,13 +4,16 @@
 export const FUNCTIONS = new Set(
   `sin cos tan sec csc cot asin acos atan asec acsc acot arcsin arccos arctan arcsec arccsc arccot sinh cosh tanh sech csch coth
    asinh acosh atanh acoth arcsinh arccosh arctanh exp sqrt cbrt gamma beta zeta erf erfc factorial binomial floor ceil sign sgn re im
-   conjugate arg Max Min max min Heaviside DiracDelta LambertW Abs abs besselj bessely besseli besselk Si Ci Ei li atan2 ln log
+   conjugate arg max min Heaviside DiracDelta LambertW abs besselj bessely besseli besselk Si Ci Ei li atan2 factorial2 ln log
    nCr nPr comb nthRoot root log2 log10 lg cis`.split(/\s+/),
 );
 
 /** Other names of functions. */
 export const SAME_FUNCTION: Readonly<Record<string, string>> = {
   ceiling: 'ceil',
+  Abs: 'abs',
+  Max: 'max',
+  Min: 'min',
   Log: 'log',
   Ln: 'ln',
   Sqrt: 'sqrt',
@@ -18,7 +21,6 @@ export const SAME_FUNCTION: Readonly<Record<string, string>> = {
   Cos: 'cos',
   Tan: 'tan',
   Exp: 'exp',
-  C: 'C',
   sen: 'sin',
   tg: 'tan',
   ctg: 'cot',

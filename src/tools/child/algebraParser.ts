@@ -30,6 +30,8 @@ class Parser extends Grammar {
     const found: Node[] = [];
     for (let left = first; this.next.kind === 'op' && RELATIONS.has(this.next.text); ) {
       const op = this.next.text;
+      if (op === '!=' && !this.next.spaced && !this.tokens[this.at + 1]!.spaced)
+        throw new Error('!= can be read in two ways; write n! = 6 or n ≠ 6');
       this.at++;
       const right = this.additive(false);
       found.push(['rel', op === '==' ? '=' : op, left, right]);
@@ -56,7 +58,10 @@ class Parser extends Grammar {
     if (this.next.kind !== 'name' || !/^(?:mod|modulo)$/.test(this.next.text)) return node;
     if (sum) throw new Error('write (a + b) mod n or a + (b mod n): it can be read in two ways');
     this.at++;
-    return ['call', 'mod', [node, this.signed(false)]];
+    const modulus = this.take('-') ? (['neg', this.power()] as const) : this.power();
+    if (this.is('*') || this.is('/') || this.startsFactor())
+      throw new Error('write (a mod n)*b or a mod (n*b): it can be read in two ways');
+    return ['call', 'mod', [node, modulus]];
   }
 
   signed(start: boolean): Node {
@@ -79,10 +84,24 @@ class Parser extends Grammar {
       } else if (this.startsFactor()) {
         if (differential(this)) continue;
         if (divided) this.afterQuotient(node);
+        this.#notChosen();
         node = ['*', node, prefixed(this, false) ?? this.power()];
       } else return node;
       divided = false;
     }
+  }
+
+  /** 2 1/2 is a mixed number, 1 000 a thousand; 5C2 and 10 P 3 count choices. All are products, too. */
+  #notChosen(): void {
+    const [before, next, after] = this.tokens.slice(this.at - 1);
+    const { kind, text } = next!;
+    if (before!.kind !== 'num' || (kind !== 'name' && kind !== 'num')) return;
+    if (kind === 'num')
+      throw new Error(`${before!.text} ${text} can be read in two ways; write 2 + 1/2, 1000, or a product with *`);
+    if (/^[CP]\d+$/.test(text) || (/^[CP]$/.test(text) && after!.kind === 'num'))
+      throw new Error(
+        `${before!.text} ${text} can be read in two ways; write nCr(5, 2), nPr(5, 2), or a product with *`,
+      );
   }
 
   /** 1/2x has two readings; 1/2 x is a half of x. */
@@ -130,10 +149,8 @@ class Parser extends Grammar {
   postfix(): Node {
     let node = this.primary();
     for (;;) {
-      if (this.is('!') && this.tokens[this.at + 1]?.text !== '=') {
-        this.at++;
-        node = ['!', node];
-      } else if (this.is('.') && this.tokens[this.at + 1]?.kind === 'name') {
+      if (this.take('!')) node = this.take('!') ? ['call', 'factorial2', [node]] : ['!', node];
+      else if (this.is('.') && this.tokens[this.at + 1]?.kind === 'name') {
         this.at++;
         node = this.method(node);
       } else return node;
@@ -228,6 +245,9 @@ class Parser extends Grammar {
   }
 
   inner(tokens: readonly Token[]): Node {
-    return new Parser([...tokens, { kind: 'end', text: 'the end', spaced: true }], this.context).whole();
+    const parser = new Parser([...tokens, { kind: 'end', text: 'the end', spaced: true }], this.context);
+    // The index of a sum stands in the bounds of those inside: i is no constant there.
+    parser.bound.push(...this.bound);
+    return parser.whole();
   }
 }

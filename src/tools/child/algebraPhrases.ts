@@ -16,7 +16,7 @@ const AT =
   '(?:\\s*,?\\s*(?:at|when|where|for|evaluated at)\\s+((?:[A-Za-z]\\w*\\s*=\\s*[^,]+)(?:(?:,|\\band\\b)\\s*[A-Za-z]\\w*\\s*=\\s*[^,]+)*))?';
 
 const POLITE =
-  /^(?:please\s+|can you\s+|now\s+|let us\s+|let's\s+)?(?:(?:find|compute|calculate|determine|give|get|show|what(?:'s| is| are)|obtain|perform)\s+)?(?:(?:the|all|an|a)\s+)?(?:(?:exact|real|complex|general|particular|value of|values of|solutions? (?:of|to|for)(?! x\b)|following|definite|indefinite|first|double|improper)\s+)*/i;
+  /^(?:please\s+|can you\s+|now\s+|let us\s+|let's\s+)?(?:(?:find|compute|calculate|determine|give|get|show|what(?:'s| is| are)|obtain|perform)\s+)?(?:(?:the|all|an|a)\s+)?(?:(?:exact|real|complex|general|particular|value of|values of|solutions? (?:of|to|for)(?! x\b)|following|definite|indefinite|first|improper)\s+)*/i;
 
 /** Reads a request in words; null where it is written as a formula or a call. */
 export function requested(text: string): Request | null {
@@ -191,6 +191,9 @@ const FORMS: readonly Form[] = [
         said,
       );
     if (found === null) return null;
+    // derivative: diff(x^2, x)
+    const labelled = /^[A-Za-z ]+:\s*(([A-Za-z_]\w*)\s*\([\s\S]*)$/.exec(said);
+    if (labelled !== null && Object.hasOwn(OPERATIONS, labelled[2]!)) return { operation: null, parts: [labelled[1]!] };
     const word = found[1]!
       .toLowerCase()
       .replace(/\s+decomposition/, '')

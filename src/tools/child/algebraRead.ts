@@ -24,7 +24,7 @@ class Call:
 
 FUNCTIONS = {name: getattr(sp, name) for name in '''sin cos tan sec csc cot asin acos atan asec acsc acot sinh cosh tanh sech csch
     coth asinh acosh atanh acoth exp sqrt cbrt gamma beta zeta erf erfc factorial binomial floor sign re im conjugate arg
-    Max Min Heaviside DiracDelta LambertW Abs besselj bessely besseli besselk Si Ci Ei li atan2'''.split()}
+    Heaviside DiracDelta LambertW factorial2 besselj bessely besseli besselk Si Ci Ei li atan2'''.split()}
 FUNCTIONS.update(ln=sp.log, ceil=sp.ceiling, abs=sp.Abs, max=sp.Max, min=sp.Min, arcsin=sp.asin, arccos=sp.acos, arctan=sp.atan,
     arcsinh=sp.asinh, arccosh=sp.acosh, arctanh=sp.atanh, arccot=sp.acot, arcsec=sp.asec, arccsc=sp.acsc,
     nCr=sp.binomial, comb=sp.binomial, sgn=sp.sign, cis=lambda t: sp.cos(t) + S.ImaginaryUnit * sp.sin(t),

@@ -47,7 +47,7 @@ def decimal(e, digits=7):
     return ('-' if sign == '-' else '') + body if parts[0] == '0' else f'{parts[0]} {sign} {body}'
 
 def plain(number, digits):
-    text = mpmath.nstr(mpmath.mpf(number._mpf_) if number.is_Float else mpmath.mpf(int(number)), digits, min_fixed=-5, max_fixed=16)
+    text = mpmath.nstr(mpmath.mp.make_mpf(number._mpf_) if number.is_Float else mpmath.mpf(int(number)), digits, min_fixed=-5, max_fixed=16)
     return text[:-2] if text.endswith('.0') else text
 
 def is_decimal(e, near): return e.is_Rational and 'e' not in near and sp.Rational(near) == e

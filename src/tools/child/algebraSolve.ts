@@ -25,7 +25,7 @@ def solve_one(equation, x, call):
     simple = sp.cancel(sp.together(f)) if f.is_rational_function(x) else f
     if simple == 0: return Answer('true for every ' + x.name + ' where both sides are defined')
     if f.has(*PERIODIC) and any(one.has(x) for one in f.atoms(*PERIODIC)):
-        found = periodic(f, x, call)
+        found = set_of_reals(f, x, call)
         if found is not None: return found
     numbers_only = f.free_symbols == {x}
     numerator = sp.numer(simple)
@@ -43,11 +43,16 @@ def solve_one(equation, x, call):
         need(good, 'no solution in closed form was found for ' + x.name + ('' if why is None else ' (' + why + ')'))
         return listed(x, [simpler(one) for one in good], call)
     try: near = scanned(f, x)
+    except Flat:
+        found = set_of_reals(f, x, call)
+        need(found is not None, 'the solutions fill intervals, which are not found here; write inequalities, e.g. 3 <= x and x < 4 for floor(x) = 3')
+        return found
     except KeyboardInterrupt:
         need(good, 'no solution was found in the time there is')
         near = []
         call.note('whether there are more real solutions was not found out in the time there is')
     values = [complex(sp.N(one, 15)) for one in good]
+    if call.real_only: good = [one for one in good if is_real(one)]
     more = [root for root in near if all(abs(root - value) > 1e-6 * max(1, abs(root)) for value in values)]
     if not good and not more:
         raise Refused('no solution was found, in closed form or by numbers from -10^6 to 10^6; there may be none' if why is None
@@ -67,13 +72,16 @@ def solve_one(equation, x, call):
 
 # A formula with roots holds for positive letters only: T = 2 pi sqrt(L/g).
 def of_positives(f, x):
-    letters = sorted(f.free_symbols, key=str)
-    change = {one: sp.Symbol(one.name, positive=True) for one in letters}
-    g, back = f.subs(change), {new: old for old, new in change.items()}
-    try: found = tried(sp.solve, g, change[x])
-    except GivenUp: return [], ''
-    good = [one for one in found if isinstance(one, sp.Expr) and same(g.subs(change[x], one), S.Zero)]
-    return [one.subs(back) for one in good], 'for positive ' + ', '.join(map(str, letters))
+    # First those that may be negative, too: -a of |x| = a.
+    for letters in (f.free_symbols - {x}, f.free_symbols):
+        change = {one: sp.Symbol(one.name, positive=True) for one in letters}
+        g, back = f.subs(change), {new: old for old, new in change.items()}
+        y = change.get(x, x)
+        try: found = tried(sp.solve, g, y)
+        except GivenUp: continue
+        good = [one for one in found if isinstance(one, sp.Expr) and same(g.subs(y, one), S.Zero)]
+        if good: return [one.subs(back) for one in good], 'for positive ' + ', '.join(sorted(map(str, letters)))
+    return [], ''
 
 def joined(words, x):
     return ' or '.join(words)
@@ -156,15 +164,19 @@ def evaluator(f, x, slow):
         return float(y) if y is not None and mpmath.isfinite(y) else None
     return value
 
+# Raised where a formula is 0 between two numbers: no list of roots is its solution.
+class Flat(Exception): pass
+
 # Machine numbers end at 10^-308, where a difference of two small values is 0: with many digits the sign must change, too.
 def crosses(exact, root):
     t = mpmath.mpf(root)
     h = abs(t) * mpmath.mpf(10) ** -9 or mpmath.mpf(10) ** -12
     with mpmath.workdps(30):
         try:
-            if exact(t) == 0: return True
-            low, high = (mpmath.re(exact(one)) for one in (t - h, t + h))
+            at, low, high = (mpmath.re(exact(one)) for one in (t, t - h, t + h))
         except Exception: return False
+        if at == low == high == 0: raise Flat()
+        if at == 0: return True
         return (low > 0) != (high > 0)
 
 def bisected(value, a, b):
@@ -180,15 +192,18 @@ def bisected(value, a, b):
     y = value((a + b) / 2)
     return (a + b) / 2 if y is not None and abs(y) < 1e-6 * max(1, abs(value(a + 1) or 1)) else None
 
-def periodic(f, x, call):
+# The real solutions as a set; None where SymPy does not find it.
+def set_of_reals(f, x, call):
     real = sp.Symbol(x.name, real=True)
-    try: found = tried(sp.solveset, f.subs(x, real), real, S.Reals)
+    f = f.subs(x, real)
+    try:
+        found = tried(sp.solveset, f, real, S.Reals)
+        words = set_words(found, real)
     except GivenUp: return None
-    try: words = set_words(found, real)
-    except GivenUp: return None
+    if found.has(sp.Interval): check_set(found, [sp.Eq(f, 0)], real, None)
     if words is None: return Answer('no real solution')
-    for one in members(found): need(solves(f, {x: one}) is not False, 'the solutions found do not hold')
-    if 'any integer' in words: call.note('real solutions')
+    for one in members(found): need(solves(f, {real: one}) is not False, 'the solutions found do not hold')
+    if 'any integer' in words or found.has(sp.Interval): call.note('real solutions')
     return Answer(words)
 
 def members(found):
@@ -278,6 +293,10 @@ def system(equations, names, call):
     if found is not None:
         good = [one for one in found if all(solves(f, one) is not False for f in fs)]
         need(not found or good, 'the solutions found do not hold')
+        if call.real_only:
+            need(all(not v.free_symbols for one in good for v in one.values()), 'over the reals only systems are solved whose solutions are numbers')
+            good = [one for one in good if all(is_real(v) for v in one.values())]
+            if not good: return Answer('no real solution')
         if good: return told_system(good, names, call)
         if all(f.is_polynomial(*names) for f in fs): return Answer('no solution')
     need(len(names) == len(fs) and not (set(free_names(fs)) - set(names)), 'no closed form was found for this system')
@@ -309,7 +328,8 @@ def op_solve(nodes, call):
         for part in (one if isinstance(one, list) else list(one) if isinstance(one, sp.MatrixBase) else [one]):
             if isinstance(part, (sp.core.relational.Relational, sp.logic.boolalg.BooleanAtom)): relations.append(part)
             elif isinstance(part, sp.Symbol) and relations: names.append(part)
-            elif isinstance(part, sp.Expr): relations.append(sp.Eq(part, 0, evaluate=False))
+            # Not the bounds of solve(x^2 = 4, x, 1, 5).
+            elif isinstance(part, sp.Expr) and not names and (part.free_symbols or not relations): relations.append(sp.Eq(part, 0, evaluate=False))
             else: raise Refused('solve takes equations and names, e.g. solve(2*x+3=11, x)')
     need(relations, 'solve takes an equation, e.g. solve(2*x+3=11, x)')
     if any(f.func.__name__ in call.unknown for one in relations for f in one.atoms(sp.core.function.AppliedUndef)):

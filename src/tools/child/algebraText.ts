@@ -21,6 +21,7 @@ export function algebraText(input: string): string {
     .replace(/″|”(?=\s*[+\-=(])/g, "''")
     .replace(/\^\s*\{\s*('+)\s*\}|\^\s*('+)/g, '$1$2')
     .replace(/\\(?:dots|ldots|cdots)/g, '…')
+    .replace(/≠/g, ' != ')
     .replace(/\\iint(?![A-Za-z])/g, '\\int\\int')
     .replace(/∬/g, '∫∫')
     .replace(/\\left\s*(?=[([|{.\\])|\\right\s*(?=[)\]|}.\\])/g, '')

@@ -7,9 +7,9 @@ export interface Token {
   readonly spaced: boolean;
 }
 
-/** Longest first. `⟦ ⟧` hold the bounds of ∫, Σ, Π and lim. */
+/** Longest first; a Greek letter is a name by itself, as in λt, but Δx is one. `⟦ ⟧` hold the bounds of ∫, Σ, Π and lim. */
 const PATTERN =
-  /(\s*)(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+(?![A-Za-z\d(]))?|\.\d+)|([A-Za-z_\u0370-\u03ff][A-Za-z\d_\u0370-\u03ff]*)|(<=|>=|!=|==|->|[-+*/^=<>()[\]{}|,;!'.≡±⟦⟧])|"([^"]*)")/y;
+  /(\s*)(?:(\d+(?:\.\d+)?(?:[eE][+-]?\d+(?![A-Za-z\d(]))?|\.\d+)|(Δ?[A-Za-z_][A-Za-z\d_]*(?:(?<=_)[\u0370-\u03ff])?|[\u0370-\u03ff](?:_?\d+|_[A-Za-z\d]+)?)|(<=|>=|!=|==|->|[-+*/^=<>()[\]{}|,;!'.≡±⟦⟧])|"([^"]*)")/y;
 
 /** The tokens, the last of which is the end. Throws for a character that no formula has. */
 export function tokensOf(text: string): readonly Token[] {

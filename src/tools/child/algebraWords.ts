@@ -64,12 +64,28 @@ export function operation(name: string, args: readonly Node[]): Node {
 function unknown(g: Grammar, name: string): Node {
   let order = 0;
   while (g.take("'")) order++;
-  let at: Node | null = null;
-  if (g.is('(')) {
-    g.at++;
-    at = g.arguments(')')[0] ?? null;
+  if (!g.is('(')) return ['prime', name, order, null];
+  const inside = bracket(g);
+  // y(x), y'(0), y(pi/2) are values; P(1 - P/K) is a product.
+  if (inside.some(({ text }) => text === name)) return ['prime', name, order, null];
+  const names = inside.filter(({ kind, text }) => kind === 'name' && own(CONSTANTS, text) === undefined);
+  if (names.length > 0 && inside.length > 1) {
+    throw new Error(`${name}(…) can be read in two ways; write ${name}*(…) for a product`);
   }
-  return ['prime', name, order, at];
+  g.at++;
+  return ['prime', name, order, g.arguments(')')[0] ?? null];
+}
+
+/** The tokens of the bracket that begins here. */
+function bracket(g: Grammar): readonly Token[] {
+  let depth = 0;
+  const from = g.at + 1;
+  for (let at = g.at; at < g.tokens.length; at++) {
+    const { kind, text } = g.tokens[at]!;
+    if (kind === 'op' && text === '(') depth++;
+    if (kind === 'op' && text === ')' && --depth === 0) return g.tokens.slice(from, at);
+  }
+  return g.tokens.slice(from, -1);
 }
 
 /** A function, whose power may stand before its argument: sin^2 x. */
@@ -103,6 +119,9 @@ function operand(g: Grammar): Node {
 /** A constant or a variable. */
 function variable(g: Grammar, text: string, spaced: boolean): Node {
   const { context } = g;
+  const index = g.bound.find((one) => text.endsWith(`_${one}`));
+  if (index !== undefined)
+    throw new Error(`${text} is another number for each ${index}; write it as a formula of ${index}`);
   if (g.bound.includes(text) || context.variables.has(text)) return ['sym', text];
   const constant = own(CONSTANTS, text);
   if (constant !== undefined && constant !== 'j') return ['const', constant];
@@ -196,4 +215,4 @@ const GLUED_FUNCTION = new RegExp(
   `^(arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sin|cos|tan|sec|csc|cot|ln|log|exp|sqrt)(\\d*)([A-Za-z]|pi|${[...GREEK].join('|')})?$`,
 );
 const WORDS =
-  /^(?:is|of|and|or|the|for|if|at|by|in|on|to|as|an|are|find|what|when|with|where|from|let|over|dx|dy|dt|undefined|null|NaN|true|false|setVar)$/i;
+  /^(?:is|of|and|or|the|for|if|at|by|in|on|to|as|an|are|find|what|when|with|where|from|let|over|dx|dy|dt|mod|modulo|undefined|null|NaN|true|false|setVar)$/i;

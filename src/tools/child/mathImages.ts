@@ -44,7 +44,7 @@ export function mathImages(kind: HostKind, wanted: readonly string[] = BUILTIN_T
   };
   /** A realm with the tool's libraries and its evaluator, called once so that all lazy work is done. */
   const evaluator = async (tool: string, { image, example }: Recipe): Promise<Loaded> => {
-    const realm = createRealm({}, false);
+    const realm = createRealm({});
     runInRealm(realm, CONSOLE, 'console');
     for (const one of image.libraries.flatMap((name) => libraries[name])) one.runInContext(realm);
     const module = await modules.evaluate(realm, join(here, `${tool}.js`));

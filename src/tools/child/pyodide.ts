@@ -62,7 +62,7 @@ for _name in list(sys.modules):
 export async function start(snapshot: Uint8Array | null): Promise<Started> {
   const folder = `${dirname(createRequire(import.meta.url).resolve('pyodide'))}/`;
   const globals = shellGlobals(folder);
-  const realm = createRealm(globals, false);
+  const realm = createRealm(globals);
   const heap = runInRealm(realm, HEAP_LIMIT, 'heap-limit') as HeapLimit;
   let loading = true;
   const grown = runInRealm(realm, GROWN, 'grown') as (bytes: number) => () => void;

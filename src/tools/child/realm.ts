@@ -8,9 +8,9 @@ import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 import type { Evaluate } from '../hostProtocol.js';
 
-export function createRealm(globals: Record<string, unknown>, allowEval: boolean): vm.Context {
+export function createRealm(globals: Record<string, unknown>): vm.Context {
   return vm.createContext(Object.assign(Object.create(null), globals), {
-    codeGeneration: { strings: allowEval, wasm: true },
+    codeGeneration: { strings: false, wasm: true },
   });
 }
 

@@ -67,6 +67,19 @@ describe('is read as', () => {
     ['-x^2', '-x^2'],
     ['2^3^2', '2^(3^2)'],
     ['x - (y - z)', 'x - (y - z)'],
+    ['3!! + n!', 'factorial2(3) + n!'],
+    ['n! = 120', 'solve(n! = 120)'],
+    ['x^2≠4', 'solve(x^2 != 4)'],
+    ['dP/dt = k P (1 - P/K)', "dsolve(P' = k*P*(1 - P/K))"],
+    ["y'' = y, y(pi/2) = -1", "dsolve([y'' = y, y(pi/2) = -1])"],
+    ['dN/dt = -λN', "dsolve(N' = -λ*N)"],
+    ['Δx + x_θ + θ1 = μ_0', 'solve(Δx + x_θ + θ1 = μ_0)'],
+    ['derivative: diff(x^2, x)', 'diff(x^2, x)'],
+    ['Abs(x) + Max(x, 1)', 'abs(x) + max(x, 1)'],
+    ['Pi', 'pi'],
+    ['7^100 (mod 13)', 'mod(7^100, 13)'],
+    ['x^-2', 'x^(-2)'],
+    ['x^2 = 4, x', 'solve([x^2 = 4], x)'],
   ])('%s', (input, tree) => {
     expect(read(input)).toBe(tree);
   });
@@ -94,12 +107,25 @@ describe('is refused, as it is no formula or has two readings', () => {
     ['plot x^2', /not understood/],
     ['3 + 5 mod 7', /two ways/],
     ['x ± 1', /two problems/],
+    ['n!=120', /two ways/],
+    ['17 mod 5 * 2', /two ways/],
+    ['3x (mod n)', /not understood|not expected/],
+    ['\\sum_{k=1}^{3} a_k', /another number for each k/],
+    ['factor x^2 - 2 over the reals', /equations only/],
+    ['5C2', /two ways/],
+    ['10 P 3', /two ways/],
+    ['2 1/2 + 1', /two ways/],
+    ['1 000 + 1', /two ways/],
+    ["y' = y(x + 1)", /two ways/],
+    ['double integral of x*y from 0 to 1', /not understood/],
     ['f(x) = x^2', /function that is not known/],
     ['y(2) + 1', /function that is not known/],
     ['x^2 + 1, x + 2', /several formulas/],
     ['(1+x)^(-1) taylor', /not understood/],
     ['\\sum_{n=1}^5 n + n^2', /brackets/],
     ['('.repeat(200), /100 brackets/],
+    ['x'.repeat(2) + '+x'.repeat(3000), /too long/],
+    [`x = symbols('x')\n${'x = x*x*x*x\n'.repeat(9)}x`, /too long/],
   ])('%s', (input, message) => {
     expect(() => parseAlgebra(input)).toThrow(message);
   });
@@ -122,5 +148,6 @@ it('only data go to Python: kinds, names, and digits', () => {
 it('says what was understood where that is not what was written, and when letters were taken apart', () => {
   expect(parseAlgebra('solve(2*x+3=11, x)').notes).toEqual([]);
   expect(parseAlgebra('xy = 3').notes).toEqual(['read as solve(x*y = 3)', 'xy is x*y']);
+  expect(parseAlgebra('integrate(1/x, x, 1, E)').notes).toContain('E is a variable here; the constant is e');
   expect(parseAlgebra('V = I*R').notes).toContain('I is a variable here; the constant is i');
 });
