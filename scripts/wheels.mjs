@@ -263,8 +263,9 @@ function shown(/** @type {string} */ text) {
 }
 
 function reason(/** @type {unknown} */ error) {
-  const { message, cause } = /** @type {Error & { cause?: { message?: string, code?: unknown } }} */ (error);
-  return shown(typeof cause?.code === 'string' ? cause.code : (cause?.message ?? message));
+  const { message, cause } = /** @type {Error & { cause?: Error & { code?: unknown } }} */ (error);
+  const within = /** @type {Error | undefined} */ (cause?.cause);
+  return shown(typeof cause?.code === 'string' ? cause.code : (within?.message ?? cause?.message ?? message));
 }
 
 const hashOf = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('hex');

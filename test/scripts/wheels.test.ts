@@ -50,7 +50,9 @@ async function index(bytes: Buffer): Promise<{ url: string; asked: string[] }> {
     const wanted = `Basic ${Buffer.from('me:a word').toString('base64')}`;
     if (request.headers.authorization !== wanted) response.writeHead(401).end();
     else if (request.url === '/simple/sympy/') {
-      response.end(`<a href="../../files/other.whl">other</a> <a data-x href="../../files/${FILE}#sha256=00">it</a>`);
+      response.end(
+        `<a href="http://[">no</a> <a href="%ZZ">no</a> <a href="../../files/other.whl">other</a> <a data-x href="../../files/${FILE}#sha256=00">it</a>`,
+      );
     } else if (request.url === `/files/${FILE}`) response.end(bytes);
     else response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
