@@ -109,3 +109,25 @@ it('a missing or damaged wheel is an error with the command that mends it', asyn
   expect((await wheelPins()).map(({ name }) => name)).toEqual(['mpmath', 'sympy']);
   expect(existsSync(at('wheels', FILE))).toBe(true);
 });
+
+it('another server is sent no password, and what has no end is given up', async () => {
+  const seen: (string | undefined)[] = [];
+  const other = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    if (request.url === `/${FILE}`) response.end(BYTES);
+    else response.on('drain', () => response.write(Buffer.alloc(2 ** 20))).write(Buffer.alloc(2 ** 20));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as AddressInfo;
+  server = createServer((request, response) => {
+    if (request.url === '/simple/sympy/') response.end(`<a href="http://127.0.0.1:${port}/${FILE}">it</a>`);
+    else response.writeHead(302, { location: `http://127.0.0.1:${port}/endless` }).end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server!.once('listening', resolve));
+  const at = (folder: string) => `http://me:word@127.0.0.1:${(server!.address() as AddressInfo).port}/${folder}`;
+  const from = (folder: string) => fetchWheels(root, { env: alone({ NO_PROXY: '*', PIP_INDEX_URL: at(folder) }) });
+  await expect(from('endless')).rejects.toThrow(/larger than/);
+  await from('simple');
+  expect(seen).toEqual([undefined, undefined]);
+  other.close();
+});
