@@ -21,7 +21,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { beSilent, checkNode, elapsed, output, run, SetupError, say, systemSteps } from './system.mjs';
-import { fetchWheels, missingWheels } from './wheels.mjs';
+import { fetchWheels, missingWheels, pinsOf } from './wheels.mjs';
 
 const ADDON = 'Release/spark_rl.node';
 const CUDA_LIBRARY = 'Release/libspark_cuda.so';
@@ -32,7 +32,7 @@ const PROGRAM_STAMP = 'dist/.setup';
 
 // The steps. A step is `{ says, make }`: lines that describe it, and the work.
 
-function stepsOfClone(root, goal, signal) {
+async function stepsOfClone(root, goal, signal) {
   const build = path.join(root, 'build');
   const hash = engineHash(root);
   const engine = goal !== 'pack' && !isReady(build, hash, 'auto');
@@ -40,7 +40,8 @@ function stepsOfClone(root, goal, signal) {
   // The native tests are compiled by their own command, so they need the tools even when the engine is built.
   const steps = engine || goal === 'test' ? systemSteps(goal, signal) : [];
   const add = (says, make) => steps.push({ says: [says], make });
-  if (!hasPackages(root)) {
+  const packages = hasPackages(root);
+  if (!packages) {
     add('the npm packages of package-lock.json, into node_modules/; none of their scripts is run', () =>
       installPackages(root, signal),
     );
@@ -55,10 +56,11 @@ function stepsOfClone(root, goal, signal) {
       buildEngine({ root, target: build, hash, cuda: 'auto', signal }),
     );
   }
-  if (readJson(path.join(root, PROGRAM_STAMP))?.hash !== program) {
+  const compiled = readJson(path.join(root, PROGRAM_STAMP))?.hash === program;
+  if (!compiled) {
     add('the program, from src/ into dist/: TypeScript, seconds', () => compileTypeScript(root, program, signal));
   }
-  return steps;
+  return goal === 'pack' ? steps : [...steps, ...(await sympySteps(root, packages && compiled, signal))];
 }
 
 /**
@@ -85,13 +87,20 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
     make: () => addWheels(root, 'start', signal),
   };
   // A package brings them along; one that was made otherwise may lack them.
-  const lacks = () => isWritable(root) && missingWheels(root).length > 0;
-  const toDo = () => [
-    ...(lacks() ? [wheels] : []),
-    ...(!force && isReady(target, hash, cuda) ? [] : [...systemSteps('start', signal), engine]),
-  ];
-  const built = await perform(target, toDo, signal);
-  await loadSympy(root, signal);
+  const lacks = () => missingWheels(root).length > 0;
+  const barred = !isWritable(root) && lacks();
+  if (barred)
+    say(`without SymPy: wheels/ lacks it, and ${root} is read-only; run this as somebody who may write there`);
+  let built = false;
+  const toDo = async () => {
+    built = force || !isReady(target, hash, cuda);
+    return [
+      ...(lacks() && !barred ? [wheels] : []),
+      ...(built ? [...systemSteps('start', signal), engine] : []),
+      ...(barred ? [] : await sympySteps(root, true, signal)),
+    ];
+  };
+  await perform(target, toDo, signal);
   const hasCuda = fs.existsSync(path.join(target, CUDA_LIBRARY));
   const noCuda = hasCuda ? null : (readJson(path.join(target, ENGINE_STAMP))?.noCuda ?? 'not asked for');
   return { addon: path.join(target, ADDON), place, built, cuda: hasCuda, noCuda };
@@ -99,10 +108,10 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
 
 /** Makes the steps that `toDo` returns, with a lock on the folder; false when there was nothing to do. */
 async function perform(folder, toDo, signal) {
-  if (toDo().length === 0) return false;
+  if ((await toDo()).length === 0) return false;
   return withLock(folder, signal, async () => {
     // Another run may have done it while this one waited.
-    const steps = toDo();
+    const steps = await toDo();
     if (steps.length > 0) say('not there yet, and made now, in this order:');
     for (const line of steps.flatMap(({ says }) => says)) say(`  ${line}`);
     for (const { make } of steps) await make();
@@ -144,14 +153,29 @@ async function addWheels(root, goal, signal) {
   }
 }
 
-/** Loads SymPy into a snapshot of Python's memory, in half a minute, so that no first call waits for it. */
+/**
+ * SymPy in a snapshot of Python's memory, so that no first call waits half a minute for it. Only a program that is compiled
+ * knows whether there is one; before that it is not asked, as a module that is loaded once stays what it was.
+ */
+async function sympySteps(root, compiled, signal) {
+  const known = compiled && missingWheels(root).length === 0;
+  const there =
+    known &&
+    (await snapshots(root).then(
+      ({ hasSympy }) => hasSympy(),
+      () => false,
+    ));
+  if (there || pinsOf(root).length === 0) return [];
+  const says = `SymPy loaded into a snapshot of Python${known ? '' : ', unless it is there'}: half a minute or more`;
+  return [{ says: [says], make: () => loadSympy(root, signal) }];
+}
+
+const snapshots = (root) => import(pathToFileURL(path.join(root, 'dist/tools/pythonSnapshot.js')).href);
+
 async function loadSympy(root, signal) {
-  const program = path.join(root, 'dist/tools/pythonSnapshot.js');
-  if (missingWheels(root).length > 0 || !fs.existsSync(program)) return;
-  const { prepareSympy } = await import(pathToFileURL(program).href);
-  const stopped = once(signal, 'abort').then(() => signal.throwIfAborted());
+  if (missingWheels(root).length > 0) return;
   try {
-    await Promise.race([prepareSympy({ info: say, warn: say, progress() {} }), stopped]);
+    await (await snapshots(root)).prepareSympy({ info: say, warn: say, progress() {} }, signal);
   } catch (error) {
     signal.throwIfAborted();
     say(`SymPy could not be loaded now: ${error.message}; the first call of algebra tries again`);
@@ -332,7 +356,6 @@ async function main(argv) {
   const reason = new SetupError('setup_stopped', 'interrupted: the same command goes on from here');
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => stop.abort(reason));
   const made = await perform(root, () => stepsOfClone(root, goal, stop.signal), stop.signal);
-  if (goal !== 'pack') await loadSympy(root, stop.signal);
   if (made) say(`ready after ${elapsed()}`);
 }
 

@@ -13,22 +13,30 @@ import { SetupError } from './system.mjs';
 /** Where pip looks when nothing is configured. */
 const PUBLIC_INDEX = 'https://pypi.org/simple';
 const MAX_BYTES = 64 * 2 ** 20;
-const TIMEOUT_MS = 60_000;
+/** A server may be silent for so long. All of a file may take longer, as connections may be slow. */
+const SILENCE_MS = 30_000;
+const TIMEOUT_MS = 600_000;
 
 /** @typedef {{ name: string, file: string, sha256: string }} Pin */
-/** @typedef {{ links: string[], indexes: string[], certificate: string | undefined }} Sources */
+/** @typedef {{ certificate: string | undefined, proxy: string | undefined }} Way */
+/** @typedef {Way & { links: string[], indexes: string[] }} Sources */
 
 /**
  * @param {string} root the package's folder
+ * @returns {Pin[]}
+ */
+export function pinsOf(root) {
+  return JSON.parse(fs.readFileSync(path.join(root, 'wheels/wheels.json'), 'utf8'));
+}
+
+/**
+ * @param {string} root
  * @returns {Pin[]} the wheels that are missing or damaged
  */
 export function missingWheels(root) {
-  const folder = path.join(root, 'wheels');
-  /** @type {Pin[]} */
-  const pins = JSON.parse(fs.readFileSync(path.join(folder, 'wheels.json'), 'utf8'));
-  return pins.filter(({ file, sha256 }) => {
-    const at = path.join(folder, file);
-    return !fs.existsSync(at) || hashOf(fs.readFileSync(at)) !== sha256;
+  return pinsOf(root).filter(({ file, sha256 }) => {
+    const bytes = readLocal(path.join(root, 'wheels', file));
+    return bytes === null || hashOf(bytes) !== sha256;
   });
 }
 
@@ -57,13 +65,13 @@ export async function fetchWheels(root, { env = process.env, signal } = {}) {
 }
 
 /** @param {Pin} pin @param {Sources} sources @param {AbortSignal | undefined} signal */
-async function find(pin, { links, indexes, certificate }, signal) {
+async function find(pin, { links, indexes, ...way }, signal) {
   /** @type {string[]} */
   const tried = [];
   for (const place of [...links, ...indexes.map((index) => `${index.replace(/\/+$/, '')}/${pin.name}/`)]) {
     signal?.throwIfAborted();
     try {
-      const bytes = await fromPlace(place, pin, certificate, signal);
+      const bytes = await fromPlace(place, pin, way, signal);
       const hash = bytes === null ? null : hashOf(bytes);
       if (bytes !== null && hash === pin.sha256) return bytes;
       tried.push(`${shown(place)}: ${hash === null ? 'no such file' : `sha256 ${hash}`}`);
@@ -83,71 +91,99 @@ async function find(pin, { links, indexes, certificate }, signal) {
 async function fromPlace(
   /** @type {string} */ place,
   /** @type {Pin} */ pin,
-  /** @type {string | undefined} */ certificate,
+  /** @type {Way} */ way,
   /** @type {AbortSignal | undefined} */ signal,
 ) {
   const url = /^[a-z][a-z\d+.-]+:\/\//i.test(place) ? new URL(place) : pathToFileURL(path.resolve(place));
   if (url.protocol === 'file:') {
     const at = fileURLToPath(url);
-    const found = fs.statSync(at, { throwIfNoEntry: false });
-    if (found === undefined) return null;
-    if (found.isFile() && path.basename(at) === pin.file) return fs.readFileSync(at);
-    const direct = path.join(at, pin.file);
-    if (found.isDirectory() && fs.existsSync(direct)) return fs.readFileSync(direct);
-    const page = found.isDirectory() ? path.join(at, 'index.html') : at;
-    if (!fs.existsSync(page)) return null;
-    const link = linkTo(pin.file, fs.readFileSync(page, 'utf8'), pathToFileURL(page).href);
-    return link?.protocol === 'file:' && fs.existsSync(fileURLToPath(link))
-      ? fs.readFileSync(fileURLToPath(link))
-      : null;
+    if (path.basename(at) === pin.file) return readLocal(at);
+    const isFolder = fs.statSync(at, { throwIfNoEntry: false })?.isDirectory();
+    const direct = isFolder ? readLocal(path.join(at, pin.file)) : null;
+    if (direct !== null) return direct;
+    const page = isFolder ? path.join(at, 'index.html') : at;
+    const link = linkTo(pin.file, `${readLocal(page) ?? ''}`, pathToFileURL(page).href);
+    return link?.protocol === 'file:' ? readLocal(fileURLToPath(link)) : null;
   }
-  if (path.posix.basename(url.pathname) === pin.file) return download(url, certificate, signal);
-  const page = await download(url, certificate, signal);
-  const link = linkTo(pin.file, page.toString('utf8'), url.href);
+  if (path.posix.basename(url.pathname) === pin.file) return (await download(url, way, signal)).bytes;
+  const page = await download(url, way, signal);
+  const link = linkTo(pin.file, page.bytes.toString('utf8'), page.url);
   if (link === null) return null;
-  // A password of the index is for the files of the same server.
-  if (link.host === url.host && link.username === '') [link.username, link.password] = [url.username, url.password];
-  return download(link, certificate, signal);
+  // A password of the index is for the files of the same server, and never for an unencrypted way to it.
+  if (link.origin === url.origin && link.username === '') {
+    [link.username, link.password] = [url.username, url.password];
+  }
+  return (await download(link, way, signal)).bytes;
 }
 
-/** The link of a "simple" index page (PEP 503) to a file, with its hash taken off. */
+/** The bytes of a file; null where there is none, or what cannot be a wheel: a folder, a pipe, something huge. */
+function readLocal(/** @type {string} */ at) {
+  const found = fs.statSync(at, { throwIfNoEntry: false });
+  return found?.isFile() && found.size <= MAX_BYTES ? fs.readFileSync(at) : null;
+}
+
+/** The link of a "simple" index page (PEP 503) to a file, with its hash taken off. Links that are none are passed over. */
 function linkTo(/** @type {string} */ file, /** @type {string} */ page, /** @type {string} */ base) {
-  for (const [, href = ''] of page.matchAll(/<a\s[^>]*href\s*=\s*["']([^"']+)["']/gi)) {
-    const link = new URL(href.replaceAll('&amp;', '&'), base);
-    if (decodeURIComponent(path.posix.basename(link.pathname)) === file) {
+  for (const [, href = ''] of page.matchAll(/<a\s[^<>]*href\s*=\s*["']([^"'<>]+)["']/gi)) {
+    try {
+      const link = new URL(href.replaceAll('&amp;', '&'), base);
       link.hash = '';
-      return link;
-    }
+      if (decodeURIComponent(path.posix.basename(link.pathname)) === file) return link;
+    } catch {}
   }
   return null;
 }
 
-/** Through the proxy that the environment names, and with the certificates that pip is told to trust. */
+/** Through the proxy that pip or the environment names, and with the certificates that pip is told to trust. */
 async function download(
   /** @type {URL} */ url,
-  /** @type {string | undefined} */ certificate,
+  /** @type {Way} */ { certificate, proxy },
   /** @type {AbortSignal | undefined} */ signal,
 ) {
   const { EnvHttpProxyAgent, fetch } = await import('undici');
   const { rootCertificates } = await import('node:tls');
   const ca = certificate === undefined ? undefined : [...rootCertificates, fs.readFileSync(certificate, 'utf8')];
-  const dispatcher = new EnvHttpProxyAgent(ca === undefined ? {} : { connect: { ca }, requestTls: { ca } });
+  const dispatcher = new EnvHttpProxyAgent({
+    headersTimeout: SILENCE_MS,
+    bodyTimeout: SILENCE_MS,
+    // Of http, too, many proxies open no tunnel.
+    proxyTunnel: false,
+    ...(proxy === undefined ? {} : { httpProxy: proxy, httpsProxy: proxy }),
+    ...(ca === undefined ? {} : { connect: { ca }, requestTls: { ca } }),
+  });
   const plain = new URL(url);
   [plain.username, plain.password] = ['', ''];
   /** @type {Record<string, string>} */
   const headers = { accept: 'text/html, application/octet-stream, */*' };
   if (url.username !== '') {
-    const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    const pair = `${decoded(url.username)}:${decoded(url.password)}`;
     headers.authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
   }
   try {
     const limit = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])]);
+    // Where this is sent on to another server, fetch takes the password off.
     const response = await fetch(plain, { dispatcher, headers, signal: limit });
     if (!response.ok) throw new Error(`status ${response.status}`);
-    if (Number(response.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('too large');
-    return Buffer.from(await response.arrayBuffer());
+    /** @type {Uint8Array[]} */
+    const parts = [];
+    let size = 0;
+    for await (const part of response.body ?? []) {
+      size += part.length;
+      if (size > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`);
+      parts.push(part);
+    }
+    return { bytes: Buffer.concat(parts), url: response.url };
   } finally {
-    await dispatcher.close();
+    await dispatcher.destroy();
+  }
+}
+
+/** A part of an address as it was meant; a `%` may stand for itself. */
+function decoded(/** @type {string} */ part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 
@@ -165,10 +201,17 @@ export function pipSources(env) {
   const list = (/** @type {string} */ key) => (value(key) ?? '').split(/\s+/).filter(Boolean);
   const noIndex = /^(?:1|true|yes|on)$/i.test(value('no-index') ?? '');
   const indexes = noIndex ? [] : [value('index-url')?.trim() || PUBLIC_INDEX, ...list('extra-index-url')];
-  const certificate = [value('cert'), env.SSL_CERT_FILE].find((file) => file && fs.existsSync(file));
+  const certificates = [value('cert'), env.REQUESTS_CA_BUNDLE, env.SSL_CERT_FILE, env.NODE_EXTRA_CA_CERTS];
+  const certificate = certificates.find((file) => file && fs.existsSync(file));
   // Folders of this machine first: they take no time.
   const local = (/** @type {string} */ place) => (/^https?:/i.test(place) ? 1 : 0);
-  return { links: list('find-links'), indexes: indexes.sort((a, b) => local(a) - local(b)), certificate };
+  const proxy = value('proxy')?.trim() || undefined;
+  return {
+    links: list('find-links'),
+    indexes: indexes.sort((a, b) => local(a) - local(b)),
+    certificate,
+    proxy: proxy?.replace(/^(?!\w+:\/\/)/, 'http://'),
+  };
 }
 
 function configFiles(/** @type {NodeJS.ProcessEnv} */ env) {
@@ -214,14 +257,15 @@ function settingsOf(/** @type {string} */ file) {
   return { ...sections.global, ...sections.install, ...sections.download };
 }
 
-/** An address as it may be shown: without a password. */
-function shown(/** @type {string} */ place) {
-  return place.replace(/\/\/[^/@]*@/, '//');
+/** A text as it may be shown: without the name and password of an address, of which one that is wrong may hold any character. */
+function shown(/** @type {string} */ text) {
+  return text.replace(/:\/\/\S*@/g, '://');
 }
 
 function reason(/** @type {unknown} */ error) {
-  const { message, cause } = /** @type {Error & { cause?: { message?: string, code?: string } }} */ (error);
-  return shown(cause?.code ?? cause?.message ?? message);
+  const { message, cause } = /** @type {Error & { cause?: Error & { code?: unknown } }} */ (error);
+  const within = /** @type {Error | undefined} */ (cause?.cause);
+  return shown(typeof cause?.code === 'string' ? cause.code : (within?.message ?? cause?.message ?? message));
 }
 
 const hashOf = (/** @type {Buffer} */ bytes) => createHash('sha256').update(bytes).digest('hex');

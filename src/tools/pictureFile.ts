@@ -41,7 +41,8 @@ export async function keepPicture(file: string, bytes: Uint8Array, kept = KEPT):
   await mkdir(folder, { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
   try {
-    const handle = await open(temporary, 'wx', 0o600);
+    // Readable for all: it holds nothing of the user's, and root may have loaded it for everybody.
+    const handle = await open(temporary, 'wx', 0o644);
     try {
       await handle.writeFile(sealOf(bytes));
       await handle.writeFile(bytes);

@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 import { access, constants, mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../abortable.js';
 import { inCacheFolder } from '../cacheFolder.js';
+import { throwIfAborted } from '../errors.js';
 import { takeLock } from '../lockFile.js';
 import { type Log, silentLog } from '../log.js';
 import { packed } from './child/sympyPayload.js';
@@ -53,45 +54,55 @@ export function sympyPayload(log: Log = silentLog): Promise<Uint8Array> {
   return symbolic;
 }
 
+/** Whether the snapshot with SymPy is there. For set-up. */
+export async function hasSympy(): Promise<boolean> {
+  return (await firstOf(placesOf(await sympyName()))) !== null;
+}
+
 /**
  * Makes the snapshot with SymPy for all later processes, unless it is there: in the package, or, where that is read-only, in
- * the user's cache folder. False when it was there. For set-up.
+ * the user's cache folder. Throws `interrupted`. For set-up.
  */
-export async function prepareSympy(log: Log = silentLog): Promise<boolean> {
-  const name = await sympyName();
-  const places = placesOf(name);
-  for (const place of places) if ((await readPicture(place)) !== null) return false;
+export async function prepareSympy(log: Log, signal: AbortSignal): Promise<void> {
+  const places = placesOf(await sympyName());
   const writable = await access(WHEELS_FOLDER, constants.W_OK).then(
     () => true,
     () => false,
   );
-  await keptOrMade(writable ? places : places.slice(1), makeSympy(log), {
-    at: writable ? places[0]! : places[1]!,
-    kept: 1,
-  });
-  return true;
+  const at = writable ? places[0]! : places[1]!;
+  const told = 'SymPy is being loaded: half a minute or more, once';
+  await keptOrMade(places, makeSympy(log, told, signal), { at, kept: 1, log, signal });
 }
 
 const placesOf = (name: string): string[] => [path.join(WHEELS_FOLDER, name), inCacheFolder(name)];
 
 async function withWheels(log: Log): Promise<Uint8Array> {
   const places = placesOf(await sympyName());
-  return packed({ wheels: await readWheels(), snapshot: await keptOrMade(places, makeSympy(log)) });
+  const told =
+    'SymPy is being loaded for algebra and python: half a minute or more, once; npx spark-rl setup does it before';
+  const snapshot = await keptOrMade(places, makeSympy(log, told), { at: places.at(-1)!, log });
+  return packed({ wheels: await readWheels(), snapshot });
 }
 
-function makeSympy(log: Log): () => Promise<Uint8Array> {
+function makeSympy(log: Log, told: string, signal?: AbortSignal): () => Promise<Uint8Array> {
   return async () => {
     const payload = packed({ wheels: await readWheels(), snapshot: new Uint8Array() });
-    log.info(
-      'SymPy is being loaded for algebra and python: half a minute or more, once; npx spark-rl setup does it before',
-    );
+    log.info(told);
     const began = performance.now();
-    const made = await make('sympy', payload);
+    const made = await make('sympy', payload, signal);
     log.info(
       `SymPy is loaded after ${((performance.now() - began) / 1000).toFixed(0)} s; later starts take about a second`,
     );
     return made;
   };
+}
+
+/** Where and how a snapshot is kept; `log` is told when it cannot be, `signal` ends the wait for another process. */
+interface Keep {
+  readonly at: string;
+  readonly kept?: number;
+  readonly log?: Log;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -101,16 +112,14 @@ function makeSympy(log: Log): () => Promise<Uint8Array> {
 export async function keptOrMade(
   places: readonly string[],
   work: () => Promise<Uint8Array>,
-  keep: { readonly at: string; readonly kept?: number } = { at: places.at(-1)! },
+  keep: Keep = { at: places.at(-1)! },
 ): Promise<Uint8Array> {
   for (;;) {
-    for (const place of places) {
-      const kept = await readPicture(place);
-      if (kept !== null) return kept;
-    }
+    const there = await firstOf(places);
+    if (there !== null) return there;
     const lock = await lockOf(keep.at);
     if (lock === 'busy') {
-      await sleep(LOOK_AGAIN_MS);
+      await pause(LOOK_AGAIN_MS, keep.signal);
       continue;
     }
     try {
@@ -118,12 +127,22 @@ export async function keptOrMade(
       const kept = await readPicture(keep.at);
       if (kept !== null) return kept;
       const made = await work();
-      await keepPicture(keep.at, made, keep.kept).catch(() => undefined); // Without a writable folder it is made each time.
+      await keepPicture(keep.at, made, keep.kept).catch(({ message }: Error) =>
+        keep.log?.warn(`the loaded SymPy cannot be kept, so that each process loads it again: ${message}`),
+      );
       return made;
     } finally {
       lock?.release();
     }
   }
+}
+
+async function firstOf(places: readonly string[]): Promise<Uint8Array | null> {
+  for (const place of places) {
+    const kept = await readPicture(place);
+    if (kept !== null) return kept;
+  }
+  return null;
 }
 
 /** null where there can be none, as in a folder that cannot be written, or one whose holder is on another machine. */
@@ -161,9 +180,12 @@ async function hashOf(sources: readonly string[], facts: readonly string[]): Pro
   return hash.digest('hex').slice(0, 16);
 }
 
-async function make(kind: 'python' | 'sympy', payload?: Uint8Array): Promise<Uint8Array> {
+async function make(kind: 'python' | 'sympy', payload?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+  throwIfAborted(signal);
   const { child, pipe, stderr } = spawnChild(await planLaunch(kind, 'snapshot'));
   pipe.end(payload);
+  const stop = () => child.kill('SIGKILL');
+  signal?.addEventListener('abort', stop, { once: true });
   const late = setTimeout(() => child.kill('SIGKILL'), MAKING_MS);
   return new Promise<Uint8Array>((resolve, reject) => {
     const parts: Buffer[] = [];
@@ -174,9 +196,13 @@ async function make(kind: 'python' | 'sympy', payload?: Uint8Array): Promise<Uin
       if (size > MAX_BYTES) child.kill('SIGKILL');
     });
     child.on('error', reject);
-    child.on('close', (code, signal) => {
+    child.on('close', (code, ending) => {
       if (code === 0 && size > 0) resolve(Buffer.concat(parts));
-      else reject(new Error(exitReason(code, signal, stderr())));
+      else reject(new Error(exitReason(code, ending, stderr())));
     });
-  }).finally(() => clearTimeout(late));
+  }).finally(() => {
+    clearTimeout(late);
+    signal?.removeEventListener('abort', stop);
+    throwIfAborted(signal);
+  });
 }

@@ -1,5 +1,6 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
 import path from 'node:path';
+import { abortable } from '../abortable.js';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import type { Log } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -280,18 +281,24 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     const plain = hostedTool(name, host);
     return {
       ...plain,
-      run: async (input, context) => (NAMES_SYMPY.test(input) ? withSympy(input, context) : plain.run(input, context)),
+      run: (input, context) => (NAMES_SYMPY.test(input) ? withSympy(plain, input, context) : plain.run(input, context)),
     };
   };
+  let warned = false;
   // The host is made only when a source names it: it takes more memory, and without algebra few runs need it.
-  const withSympy: Tool['run'] = async (input, context) => {
-    const lack = await sympyPayload(options.log).then(
+  const withSympy = async (plain: Tool, ...[input, context]: Parameters<Tool['run']>): Promise<ToolResult> => {
+    const lack = await abortable(sympyPayload(options.log), context.signal).then(
       () => null,
       (error: unknown) => error,
     );
     if (!(lack instanceof SparkError && lack.code === 'tool_unavailable'))
       return hostOf('sympy').run('python', input, context);
-    const observation = "ModuleNotFoundError: No module named 'sympy'; npx spark-rl setup fetches it";
+    const result = await plain.run(input, context);
+    const module = /^ModuleNotFoundError: No module named '(sympy|mpmath)\b/.exec(result.observation)?.[1];
+    if (result.ok || module === undefined) return result;
+    if (!warned) options.log?.warn(`a source in python asked for ${module}: ${lack.message}`);
+    warned = true;
+    const observation = `ModuleNotFoundError: No module named '${module}'; npx spark-rl setup fetches it`;
     return { ok: false, code: 'tool_failed', observation };
   };
   for (const name of BUILTIN_TOOLS) {

@@ -50,7 +50,9 @@ async function index(bytes: Buffer): Promise<{ url: string; asked: string[] }> {
     const wanted = `Basic ${Buffer.from('me:a word').toString('base64')}`;
     if (request.headers.authorization !== wanted) response.writeHead(401).end();
     else if (request.url === '/simple/sympy/') {
-      response.end(`<a href="../../files/other.whl">other</a> <a data-x href="../../files/${FILE}#sha256=00">it</a>`);
+      response.end(
+        `<a href="http://[">no</a> <a href="%ZZ">no</a> <a href="../../files/other.whl">other</a> <a data-x href="../../files/${FILE}#sha256=00">it</a>`,
+      );
     } else if (request.url === `/files/${FILE}`) response.end(bytes);
     else response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
@@ -106,4 +108,26 @@ it('a missing or damaged wheel is an error with the command that mends it', asyn
   expect(await readWheels(at('wheels'))).toEqual([{ file: FILE, bytes: BYTES }]);
   expect((await wheelPins()).map(({ name }) => name)).toEqual(['mpmath', 'sympy']);
   expect(existsSync(at('wheels', FILE))).toBe(true);
+});
+
+it('another server is sent no password, and what has no end is given up', async () => {
+  const seen: (string | undefined)[] = [];
+  const other = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    if (request.url === `/${FILE}`) response.end(BYTES);
+    else response.on('drain', () => response.write(Buffer.alloc(2 ** 20))).write(Buffer.alloc(2 ** 20));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as AddressInfo;
+  server = createServer((request, response) => {
+    if (request.url === '/simple/sympy/') response.end(`<a href="http://127.0.0.1:${port}/${FILE}">it</a>`);
+    else response.writeHead(302, { location: `http://127.0.0.1:${port}/endless` }).end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server!.once('listening', resolve));
+  const at = (folder: string) => `http://me:word@127.0.0.1:${(server!.address() as AddressInfo).port}/${folder}`;
+  const from = (folder: string) => fetchWheels(root, { env: alone({ NO_PROXY: '*', PIP_INDEX_URL: at(folder) }) });
+  await expect(from('endless')).rejects.toThrow(/larger than/);
+  await from('simple');
+  expect(seen).toEqual([undefined, undefined]);
+  other.close();
 });
