@@ -31,31 +31,17 @@ __device__ inline Fragment as_fragment(const Accumulator& left, const Accumulato
 #ifdef SPARK_CUDA_EMULATED
 
 __device__ inline void multiply_add(Accumulator& c, const Fragment& a, uint32_t b0, uint32_t b1) {
-  const int lane = static_cast<int>(threadIdx.x % kWarp);
-  uint32_t* own = emulated::lane_words(lane);
-  for (int i = 0; i < 4; ++i) own[i] = a.word[i];
-  own[4] = b0, own[5] = b1;
-  emulated::wait_for_warp();
-  const auto half = [](uint32_t word, int i) { return i ? high_half(word) : low_half(word); };
-  for (int i = 0; i < 4; ++i) {
-    const int row = lane / 4 + i / 2 * 8, col = lane % 4 * 2 + i % 2;
-    for (int k = 0; k < 16; ++k) {
-      const float x = half(emulated::lane_words(row % 8 * 4 + k % 8 / 2)[row / 8 + 2 * (k / 8)], k % 2);
-      const float y = half(emulated::lane_words(col * 4 + k % 8 / 2)[4 + k / 8], k % 2);
-      c.at[i] += x * y;
-    }
-  }
-  emulated::wait_for_warp();
+  emulated::multiply_fragments(c.at, a.word, {b0, b1});
 }
 
 template <bool TRANSPOSE>
 __device__ inline Fragment load_matrices(const Bf16* row) {
   const int lane = static_cast<int>(threadIdx.x % kWarp);
-  std::memcpy(emulated::lane_words(lane), &row, sizeof row);
+  std::memcpy(emulated::own_words(), &row, sizeof row);
   emulated::wait_for_warp();
-  const auto value = [](int matrix, int r, int c) {
+  const auto value = [rows = emulated::words_left()](int matrix, int r, int c) {
     const Bf16* from;
-    std::memcpy(&from, emulated::lane_words(8 * matrix + r), sizeof from);
+    std::memcpy(&from, rows[8 * matrix + r], sizeof from);
     return static_cast<uint32_t>(from[c].bits);
   };
   Fragment f;
@@ -63,7 +49,6 @@ __device__ inline Fragment load_matrices(const Bf16* row) {
     const int g = lane / 4, t = lane % 4 * 2;
     f.word[i] = TRANSPOSE ? value(i, t, g) | value(i, t + 1, g) << 16 : value(i, g, t) | value(i, g, t + 1) << 16;
   }
-  emulated::wait_for_warp();
   return f;
 }
 

@@ -53,10 +53,14 @@ inline float factor_value(Descriptor d, int major, int k, bool along) {
 template <int TILES, class A, class B>
 void multiply(Accumulator (&c)[TILES], A&& a, B&& b) {
   const int lane = static_cast<int>(threadIdx.x % kWarp);
+  float rows[2][16];
+  for (int i = 0; i < 32; ++i) rows[i / 16][i % 16] = a(lane / 4 + i / 16 * 8, i % 16);
   for (int tile = 0; tile < TILES; ++tile) {
-    for (int i = 0; i < 4; ++i) {
-      const int row = lane / 4 + i / 2 * 8, col = tile * 8 + lane % 4 * 2 + i % 2;
-      for (int k = 0; k < 16; ++k) c[tile].at[i] += a(row, k) * b(col, k);
+    for (int side = 0; side < 2; ++side) {
+      for (int k = 0; k < 16; ++k) {
+        const float value = b(tile * 8 + lane % 4 * 2 + side, k);
+        for (int below = 0; below < 2; ++below) c[tile].at[2 * below + side] += rows[below][k] * value;
+      }
     }
   }
 }
@@ -77,17 +81,15 @@ __device__ inline void multiply_async(Accumulator (&c)[TILES], Descriptor a, Des
 template <int TILES>
 __device__ inline void multiply_async(Accumulator (&c)[TILES], const Fragment& a, Descriptor b) {
   emulated::start(emulated::Async::Products, [&c, &a, b] {
-    uint32_t* own = emulated::lane_words(static_cast<int>(threadIdx.x % kWarp));
-    for (int i = 0; i < 4; ++i) own[i] = a.word[i];
+    std::copy_n(a.word, 4, emulated::own_words());
     emulated::wait_for_warp();
     emulated::multiply(
         c,
-        [](int row, int k) {
-          const uint32_t word = emulated::lane_words(row % 8 * 4 + k % 8 / 2)[row / 8 + 2 * (k / 8)];
+        [words = emulated::words_left()](int row, int k) {
+          const uint32_t word = words[row % 8 * 4 + k % 8 / 2][row / 8 + 2 * (k / 8)];
           return k % 2 ? high_half(word) : low_half(word);
         },
         [&](int col, int k) { return emulated::factor_value(b, col, k, false); });
-    emulated::wait_for_warp();
   });
 }
 

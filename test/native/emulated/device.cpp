@@ -20,6 +20,18 @@ struct Barrier {
   unsigned expected = 0, arrived = 0, round = 0;
 };
 
+// The factors and the sum of a product whose fragments a warp's lanes have put together.
+struct Product {
+  float a[16][16], b[16][8], c[16][8];
+  bool done;
+};
+
+// What the lanes of a warp left for each other before its last two barriers.
+struct Shared {
+  LaneWords words[2][kLanes];
+  Product product[2];
+};
+
 // What a word of shared memory holds that threads wait at.
 struct ArrivalWord {
   uint16_t expected : 15, phase : 1;
@@ -37,6 +49,20 @@ void write(uint64_t* word, ArrivalWord state) {
     state.phase ^= 1;
   }
   *word = std::bit_cast<uint64_t>(state);
+}
+
+// Its indices are constants, and a sanitizer that looks at each takes most of the time of all tests of attention.
+[[gnu::noinline, gnu::no_sanitize("address", "undefined")]] void multiply(Product& product) {
+  const auto& [a, b, c, done] = product;
+  for (int row = 0; row < 16; ++row) {
+    float sums[8];
+    std::copy_n(c[row], 8, sums);
+    for (int k = 0; k < 16; ++k) {
+      for (int col = 0; col < 8; ++col) sums[col] += a[row][k] * b[k][col];
+    }
+    std::copy_n(sums, 8, product.c[row]);
+  }
+  product.done = true;
 }
 
 // The phase of this parity: the one before the current one has the other parity.
@@ -80,7 +106,7 @@ struct Tile {
 struct Block {
   std::vector<Fiber> fibers;
   std::vector<Barrier> warps;
-  std::vector<uint32_t> words;  // (threads, 16)
+  std::vector<Shared> left;  // one for each warp
   std::vector<std::byte> shared;
   Barrier all;
   std::deque<Tile> tiles;  // on their way
@@ -238,7 +264,7 @@ void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<vo
   blockDim = {threads, 1, 1};
   block.kernel = &f;
   if (block.fibers.size() < threads) block.fibers.resize(threads);
-  block.words.assign(size_t{threads} * 16, 0);
+  block.left.assign((threads + kLanes - 1) / kLanes, {});
   block.left_products = false;
   block.shared.assign(shared + kSharedAlignment, std::byte{0xff});  // NaN: what nobody wrote shows
   for (unsigned z = 0; z < grid.z; ++z) {
@@ -323,9 +349,31 @@ void bring(uint64_t* word, unsigned bytes, std::function<void()> copy) {
   }
 }
 
-uint32_t* lane_words(int lane) {
-  const size_t first = threadIdx.x / kLanes * kLanes + static_cast<size_t>(lane);
-  return block.words.data() + first * 16;
+LaneWords& own_words() {
+  const unsigned warp = threadIdx.x / kLanes;
+  return block.left[warp].words[block.warps[warp].round % 2][threadIdx.x % kLanes];
+}
+const LaneWords* words_left() {
+  const unsigned warp = threadIdx.x / kLanes;
+  return block.left[warp].words[(block.warps[warp].round - 1) % 2];
+}
+
+void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  const unsigned warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, g = lane / 4, t = lane % 4;
+  Product& product = block.left[warp].product[block.warps[warp].round % 2];
+  const auto half = [](uint32_t word, unsigned i) { return std::bit_cast<float>(i ? word & 0xffff0000u : word << 16); };
+  const auto own_sum = [&](unsigned i) -> float& { return product.c[g + i / 2 * 8][2 * t + i % 2]; };
+  for (unsigned i = 0; i < 4; ++i) {
+    for (unsigned k = 0; k < 2; ++k) product.a[g + i % 2 * 8][2 * t + i / 2 * 8 + k] = half(a[i], k);
+    if (i < 2) {
+      for (unsigned k = 0; k < 2; ++k) product.b[2 * t + i * 8 + k][g] = half(b[i], k);
+    }
+    own_sum(i) = c[i];
+  }
+  product.done = false;
+  wait_for_warp();
+  if (!product.done) multiply(product);
+  for (unsigned i = 0; i < 4; ++i) c[i] = own_sum(i);
 }
 
 }  // namespace spark::cuda::emulated

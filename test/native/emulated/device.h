@@ -101,18 +101,21 @@ void expect_bytes(uint64_t* word, unsigned bytes);
 void wait_for_arrivals(const uint64_t* word, bool parity);
 void bring(uint64_t* word, unsigned bytes, std::function<void()> copy);
 
-// Where a lane leaves a word for the others of its warp. Two barriers around reading keep rounds apart.
-uint32_t* lane_words(int lane);  // 16 words
+// What the lanes of a warp leave for each other: written before a barrier of the warp, read behind it. Every other
+// barrier has the same words, so that one between writing and reading keeps rounds apart.
+using LaneWords = uint32_t[16];
+LaneWords& own_words();         // of the coming barrier
+const LaneWords* words_left();  // (32), of the last one
 
 // The word that lane `from` passed.
 inline uint32_t exchange(uint32_t word, int from) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  lane_words(lane)[0] = word;
+  own_words()[0] = word;
   wait_for_warp();
-  const uint32_t got = lane_words(from)[0];
-  wait_for_warp();
-  return got;
+  return words_left()[from][0];
 }
+
+// c += a b of a whole warp, in the fragments of native/cuda/tiles.h. Bit by bit what each lane would compute alone.
+void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
 
 }  // namespace emulated
 }  // namespace spark::cuda
