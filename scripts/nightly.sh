@@ -14,7 +14,7 @@
 #     what a training shows them              both packages (test/requirements.txt)
 #   chat templates and vocabularies of ten    test/src/rollout/prompt.test.ts, and the shipped model's own template
 #     families, from llama.cpp's git bundle
-#   300 plain sources in one Python process,  120, and every third
+#   300 plain sources in one Python process,  120, and every sixth
 #     and every source and change that could
 #     leave something behind
 #   trajectories exported in the authors'     Hugging Face's chats and Parquet
@@ -27,6 +27,14 @@
 #   300 generated problems of algebra against   3
 #     mathjs; 360 against SymPy in CPython      none
 #   batches with lines missing or cancelled   with failed and expired ones
+#   every poison of a tool for itself         three after another, then the fixtures
+#   verify resume with the critic's own       with the actor's trunk and made-up trajectories; engine_test and
+#     trunk, and on a run's own trajectories    shared_trunk_test resume both kinds, bit by bit
+#   ablate tau, ablate heldout, a short form  ladder, rho, signal, online and judge
+#   files of a finished run removed, as the   cut, and refused with what to remove
+#     error says, and the run goes on
+#   examples grpo.ts and own-parts.ts as      dpo.ts; GRPO's loss and gradients against PyTorch; test/src/run/parts.test.ts
+#     they are run
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export SPARK_SHARED="${SPARK_SHARED:-$(cd .. && pwd)/shared}"
@@ -47,7 +55,7 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test tools/poison.test experiments/sweep.test objectives.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" SPARK_TEST_FULL=1 npx vitest run test/src/tracking tools/algebraPeer.test || failed=1

@@ -10,6 +10,7 @@ import { dpoStep, type Pair } from '../../examples/dpo.js';
 import { type Group, grpoStep } from '../../examples/grpo.js';
 import { type Adapter, type Model, openModel } from '../../src/engine/index.js';
 import { fixtureTensor } from '../bindings/support.js';
+import { full } from '../src/full.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url));
 const expected = (key: string) => fixtureTensor(fixture('examples.safetensors'), key);
@@ -80,17 +81,18 @@ describe('loss and gradients are PyTorch’s', () => {
   });
 });
 
-it.each([
+const RUN: readonly (readonly [string, number])[] = [
   ['dpo', 10],
   ['grpo', 5],
-])('examples/%s.ts runs as it says, and its loss falls', async (name, steps) => {
+];
+it.each(full ? RUN : RUN.slice(0, 1))('examples/%s.ts runs as it says, and its loss falls', async (name, steps) => {
   const stdout = await example(`examples/${name}.ts`);
   const losses = [...stdout.matchAll(/loss (-?[\d.]+)/g)].map((match) => Number(match[1]));
   expect(losses).toHaveLength(steps);
   for (let step = 1; step < losses.length; step++) expect(losses[step]!).toBeLessThan(losses[step - 1]!);
 });
 
-it('examples/own-parts.ts runs a ladder with its own tool, judge and reward', async () => {
+it.runIf(full)('examples/own-parts.ts runs a ladder with its own tool, judge and reward', async () => {
   const stdout = await example('examples/own-parts.ts', '4');
   expect(stdout).toMatch(/^base +.*\nbase-tools .*\nsft .*\nppo .*\nspark .*\n.*report\.html\n$/);
 });

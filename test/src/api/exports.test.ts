@@ -340,12 +340,13 @@ async function sweepNothing(): Promise<void> {
 }
 
 let whole: Promise<void> | null = null;
-/** A ladder of 14 questions; what it learns does not matter here. */
+/** A ladder of seven questions; what it learns does not matter here. */
 function wholeRun(): Promise<void> {
   whole ??= (async () => {
     const name = at('ladder');
     const parts: run.UserParts = { reward: () => FLAT };
-    const config = run.resolveConfig(await run.readConfigFile('quickstart'), small, { name, parity: { check: false } });
+    const few = { questions: { trainLimit: 7, testLimit: 7, validationLimit: 7 }, parity: { check: false } };
+    const config = run.resolveConfig(await run.readConfigFile('quickstart'), small, { name, ...few });
     const ladder = await run.withRun(config, { parts }, async (opened) => {
       await run.announceDisk(opened, { rolloutSets: 2, trainings: 3, evaluations: 5 });
       expect((await run.estimateDisk(opened, { rolloutSets: 2, trainings: 3, evaluations: 5 })).total).toBeGreaterThan(

@@ -26,6 +26,7 @@ import { trainStage } from '../../../src/stages/train.js';
 import { startOpenAiServer } from '../../loopback/openaiServer.mjs';
 import { temporaryFolder } from '../cli/runCli.js';
 import { runHere } from '../cli/runHere.js';
+import { full } from '../full.js';
 
 const base = temporaryFolder();
 const name = path.join(base, 'sweep');
@@ -177,7 +178,7 @@ describe('the ladder over seeds', () => {
 });
 
 describe('ablations share what the ladder has made', () => {
-  it('tau: rollouts and SPaRK for the other τ alone', async () => {
+  it.runIf(full)('tau: rollouts and SPaRK for the other τ alone', async () => {
     const going = counting();
     const { summary } = await sweep(tauExperiment(config), { log: going.log });
     const shared = ['evaluate base-tools', 'train sft', 'evaluate sft', 'train spark', 'evaluate spark'];
@@ -197,26 +198,29 @@ describe('ablations share what the ladder has made', () => {
     expect(pairsOf(summary)).toEqual(['sft − base-tools', 'spark-rho0 − sft', 'spark − sft', 'spark − spark-rho0']);
   });
 
-  it('heldout: every question once by adapters of its own half of the categories, and once by the others', async () => {
-    const experiment = await heldoutExperiment(config);
-    const { summary } = await sweep(experiment);
-    expect(namesOf(summary)).toEqual(['base-tools', 'sft seen', 'sft held out', 'spark seen', 'spark held out']);
-    const file = path.join(at('seed-1'), 'eval');
-    const correct = (stage: string) =>
-      new Map(
-        readFileSync(path.join(file, `${stage}.jsonl`), 'utf8')
-          .trimEnd()
-          .split('\n')
-          .map((line) => JSON.parse(line))
-          .map(({ questionId, category, correct: right }) => [questionId, { category, right }] as const),
+  it.runIf(full)(
+    'heldout: every question once by adapters of its own half of the categories, and once by the others',
+    async () => {
+      const experiment = await heldoutExperiment(config);
+      const { summary } = await sweep(experiment);
+      expect(namesOf(summary)).toEqual(['base-tools', 'sft seen', 'sft held out', 'spark seen', 'spark held out']);
+      const file = path.join(at('seed-1'), 'eval');
+      const correct = (stage: string) =>
+        new Map(
+          readFileSync(path.join(file, `${stage}.jsonl`), 'utf8')
+            .trimEnd()
+            .split('\n')
+            .map((line) => JSON.parse(line))
+            .map(({ questionId, category, correct: right }) => [questionId, { category, right }] as const),
+        );
+      const [a, b] = [correct('sft-a'), correct('sft-b')];
+      const categories = [...new Set([...a.values()].map(({ category }) => category))].sort();
+      const seen = [...a].filter(
+        ([id, { category }]) => (categories.indexOf(category) % 2 === 0 ? a : b).get(id)?.right === true,
       );
-    const [a, b] = [correct('sft-a'), correct('sft-b')];
-    const categories = [...new Set([...a.values()].map(({ category }) => category))].sort();
-    const seen = [...a].filter(
-      ([id, { category }]) => (categories.indexOf(category) % 2 === 0 ? a : b).get(id)?.right === true,
-    );
-    expect(summary.rows[1]!.perSeed[0]).toMatchObject({ questions: 7, correct: seen.length });
-  });
+      expect(summary.rows[1]!.perSeed[0]).toMatchObject({ questions: 7, correct: seen.length });
+    },
+  );
 
   it('signal: trainings with settings of their own, from one SFT adapter', async () => {
     const cells = [
