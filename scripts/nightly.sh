@@ -27,7 +27,6 @@
 #   300 generated problems of algebra against   3
 #     mathjs; 360 against SymPy in CPython      none
 #   batches with lines missing or cancelled   with failed and expired ones
-#   every poison of a tool for itself         three after another, then the fixtures
 #   verify resume with the critic's own       with the actor's trunk and made-up trajectories; engine_test and
 #     trunk, and on a run's own trajectories    shared_trunk_test resume both kinds, bit by bit
 #   ablate tau, ablate heldout, a short form  ladder, rho, signal, online and judge
@@ -55,7 +54,7 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test tools/poison.test experiments/sweep.test objectives.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test experiments/sweep.test objectives.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" SPARK_TEST_FULL=1 npx vitest run test/src/tracking tools/algebraPeer.test || failed=1

@@ -39,7 +39,7 @@ __device__ inline Fragment load_matrices(const Bf16* row) {
   const int lane = static_cast<int>(threadIdx.x % kWarp);
   std::memcpy(emulated::own_words(), &row, sizeof row);
   emulated::wait_for_warp();
-  const auto value = [rows = emulated::words_left()](int matrix, int r, int c) {
+  const auto value = [rows = emulated::words_of_warp()](int matrix, int r, int c) {
     const Bf16* from;
     std::memcpy(&from, rows[8 * matrix + r], sizeof from);
     return static_cast<uint32_t>(from[c].bits);

@@ -85,7 +85,7 @@ __device__ inline void multiply_async(Accumulator (&c)[TILES], const Fragment& a
     emulated::wait_for_warp();
     emulated::multiply(
         c,
-        [words = emulated::words_left()](int row, int k) {
+        [words = emulated::words_of_warp()](int row, int k) {
           const uint32_t word = words[row % 8 * 4 + k % 8 / 2][row / 8 + 2 * (k / 8)];
           return k % 2 ? high_half(word) : low_half(word);
         },

@@ -26,8 +26,8 @@ struct Product {
   bool done;
 };
 
-// What the lanes of a warp left for each other before its last two barriers.
-struct Shared {
+// What the lanes of a warp passed to each other at its last two barriers.
+struct Passed {
   LaneWords words[2][kLanes];
   Product product[2];
 };
@@ -53,12 +53,11 @@ void write(uint64_t* word, ArrivalWord state) {
 
 // Its indices are constants, and a sanitizer that looks at each takes most of the time of all tests of attention.
 [[gnu::noinline, gnu::no_sanitize("address", "undefined")]] void multiply(Product& product) {
-  const auto& [a, b, c, done] = product;
   for (int row = 0; row < 16; ++row) {
     float sums[8];
-    std::copy_n(c[row], 8, sums);
+    std::copy_n(product.c[row], 8, sums);
     for (int k = 0; k < 16; ++k) {
-      for (int col = 0; col < 8; ++col) sums[col] += a[row][k] * b[k][col];
+      for (int col = 0; col < 8; ++col) sums[col] += product.a[row][k] * product.b[k][col];
     }
     std::copy_n(sums, 8, product.c[row]);
   }
@@ -106,7 +105,7 @@ struct Tile {
 struct Block {
   std::vector<Fiber> fibers;
   std::vector<Barrier> warps;
-  std::vector<Shared> left;  // one for each warp
+  std::vector<Passed> passed;  // one for each warp
   std::vector<std::byte> shared;
   Barrier all;
   std::deque<Tile> tiles;  // on their way
@@ -264,7 +263,7 @@ void run_grid(dim3 grid, unsigned threads, size_t shared, const std::function<vo
   blockDim = {threads, 1, 1};
   block.kernel = &f;
   if (block.fibers.size() < threads) block.fibers.resize(threads);
-  block.left.assign((threads + kLanes - 1) / kLanes, {});
+  block.passed.assign((threads + kLanes - 1) / kLanes, {});
   block.left_products = false;
   block.shared.assign(shared + kSharedAlignment, std::byte{0xff});  // NaN: what nobody wrote shows
   for (unsigned z = 0; z < grid.z; ++z) {
@@ -351,16 +350,16 @@ void bring(uint64_t* word, unsigned bytes, std::function<void()> copy) {
 
 LaneWords& own_words() {
   const unsigned warp = threadIdx.x / kLanes;
-  return block.left[warp].words[block.warps[warp].round % 2][threadIdx.x % kLanes];
+  return block.passed[warp].words[block.warps[warp].round % 2][threadIdx.x % kLanes];
 }
-const LaneWords* words_left() {
+const LaneWords* words_of_warp() {
   const unsigned warp = threadIdx.x / kLanes;
-  return block.left[warp].words[(block.warps[warp].round - 1) % 2];
+  return block.passed[warp].words[(block.warps[warp].round - 1) % 2];
 }
 
 void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   const unsigned warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, g = lane / 4, t = lane % 4;
-  Product& product = block.left[warp].product[block.warps[warp].round % 2];
+  Product& product = block.passed[warp].product[block.warps[warp].round % 2];
   const auto half = [](uint32_t word, unsigned i) { return std::bit_cast<float>(i ? word & 0xffff0000u : word << 16); };
   const auto own_sum = [&](unsigned i) -> float& { return product.c[g + i / 2 * 8][2 * t + i % 2]; };
   for (unsigned i = 0; i < 4; ++i) {

@@ -104,17 +104,18 @@ void bring(uint64_t* word, unsigned bytes, std::function<void()> copy);
 // What the lanes of a warp leave for each other: written before a barrier of the warp, read behind it. Every other
 // barrier has the same words, so that one between writing and reading keeps rounds apart.
 using LaneWords = uint32_t[16];
-LaneWords& own_words();         // of the coming barrier
-const LaneWords* words_left();  // (32), of the last one
+LaneWords& own_words();            // of the coming barrier
+const LaneWords* words_of_warp();  // (32), of the last one
 
 // The word that lane `from` passed.
 inline uint32_t exchange(uint32_t word, int from) {
   own_words()[0] = word;
   wait_for_warp();
-  return words_left()[from][0];
+  return words_of_warp()[from][0];
 }
 
-// c += a b of a whole warp, in the fragments of native/cuda/tiles.h. Bit by bit what each lane would compute alone.
+// c += a b of a whole warp, in the fragments of native/cuda/tiles.h: the lanes pass them, and the first behind the
+// barrier multiplies for all.
 void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
 
 }  // namespace emulated

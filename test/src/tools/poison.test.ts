@@ -1,12 +1,10 @@
 /**
  * The result of a call never depends on earlier calls. Each tool answers its fixtures in fresh processes; then one
- * registry gets every poison, and after every third, at night after each (scripts/nightly.sh), the fixtures must give the
- * same answers.
+ * registry gets every poison, and after each the fixtures must give the same answers.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILTIN_TOOLS } from '../../../src/tools/builtin.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../../../src/tools/registry.js';
-import { full } from '../full.js';
 import { FIXTURES, POISONS } from './poisons.js';
 
 const context = { timeoutMs: 30_000, maxObservationChars: 2000 };
@@ -40,15 +38,8 @@ async function answers(registry: ToolRegistry): Promise<Answers> {
  * Fixtures that draw random numbers need a new image themselves: tried only after poisons that draw too, and at the
  * end.
  */
-const asked = (tool: string, poisons: readonly string[]): readonly string[] =>
-  FIXTURES[tool]!.filter((fixture) => /random/.test(poisons.join()) || !/^random/.test(fixture));
-
-/** The poisons that a tool gets before it is asked. */
-const DOSES = TOOLS.flatMap((tool) => {
-  const inputs = POISONS.filter((poison) => poison.tool === tool).map(({ input }) => input);
-  const size = full ? 1 : 3;
-  return inputs.flatMap((_one, at) => (at % size === 0 ? [{ tool, poisons: inputs.slice(at, at + size) }] : []));
-});
+const asked = (tool: string, poison: string): readonly string[] =>
+  FIXTURES[tool]!.filter((fixture) => /random/.test(poison) || !/^random/.test(fixture));
 
 describe('after a poison', { timeout: 240_000 }, () => {
   const registry = createBuiltinRegistry();
@@ -57,11 +48,9 @@ describe('after a poison', { timeout: 240_000 }, () => {
 
   /** One poison after another for each kind of tool, but the kinds at the same time, as each has its own process. */
   const giveAll = async (tool: string): Promise<void> => {
-    for (const { poisons } of DOSES.filter((dose) => dose.tool === tool)) {
-      for (const input of poisons) {
-        await registry.run(tool, input, { ...context, timeoutMs: /while True|zeros/.test(input) ? 500 : 10_000 });
-      }
-      poisoned.set(`${tool} ${poisons}`, await answer(registry, tool, asked(tool, poisons)));
+    for (const { input } of POISONS.filter((poison) => poison.tool === tool)) {
+      await registry.run(tool, input, { ...context, timeoutMs: /while True|zeros/.test(input) ? 500 : 10_000 });
+      poisoned.set(`${tool} ${input}`, await answer(registry, tool, asked(tool, input)));
     }
   };
 
@@ -82,10 +71,9 @@ describe('after a poison', { timeout: 240_000 }, () => {
     }
   });
 
-  const shown = (poisons: readonly string[]) => poisons.map((input) => input.slice(0, 60)).join(', then ');
-  it.each(DOSES.map(({ tool, poisons }) => [tool, shown(poisons), poisons] as const))('%s: %s', (tool, _, poisons) => {
-    const want = fresh[tool]!.filter((_text, index) => asked(tool, poisons).includes(FIXTURES[tool]![index]!));
-    expect(poisoned.get(`${tool} ${poisons}`)).toEqual(want);
+  it.each(POISONS.map(({ tool, input }) => [tool, input.slice(0, 60), input] as const))('%s: %s', (tool, _, input) => {
+    const want = fresh[tool]!.filter((_text, index) => asked(tool, input).includes(FIXTURES[tool]![index]!));
+    expect(poisoned.get(`${tool} ${input}`)).toEqual(want);
   });
 
   it('and all tools answer as in a fresh process when all of it is over', async () => {
