@@ -16,7 +16,7 @@ export default defineConfig({
     // One native addon, one llama.cpp, two cores: files run in processes of their own, few at a time. One more than there are
     // cores, because a test that waits for a process or a deadline leaves its core to another.
     pool: 'forks',
-    poolOptions: { forks: { maxForks: 3 } },
+    maxWorkers: 3,
     // Tests compare fp32 numbers and whole runs to the bit: on a machine with a GPU, too, `auto` is the CPU.
     // What a test remembers of a model it opened stays out of the user's home.
     env: {

@@ -155,19 +155,19 @@ export const FIXTURES: Readonly<Record<string, readonly string[]>> = {
   python: [
     PLAIN,
     `
-import ast, asyncio, builtins, decimal, fractions, gc, json, math, os, random, statistics, sys, textwrap
+import ast, asyncio, builtins, decimal, fractions, gc, json, math, mpmath, os, random, statistics, sympy, sys, textwrap
 async def five(): return 5
+x = sympy.symbols("x")
 try: big = len(str(10 ** 5000))
 except ValueError: big = 'limited'
 values = [json.dumps([1, {'a': None}]), ast.dump(ast.parse('1 + 1')), textwrap.dedent('  a'), random.random(), math.sqrt(2), math.pi,
   str(decimal.Decimal(1) / 3), fractions.Fraction(1, 3), statistics.mean([1, 2, 4]), 3 + 4, 7 * 1, sum([1, 2]), big, sys.getrecursionlimit(),
   os.getcwd(), sorted(os.listdir('.')), sorted(os.listdir('/tmp')), os.environ.get('TZ'), hasattr(builtins, 'left'), asyncio.run(five()),
-  json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1]]
+  json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1],
+  sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real, (lambda: 1)()]
 values`,
     PLAIN,
-    'import sympy, mpmath\nx = sympy.symbols("x")\n[sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real]',
     'y + 1',
-    '(lambda: 1)() + len(str(10 ** 5000))',
     PLAIN,
   ],
   calculator: [
