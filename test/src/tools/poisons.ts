@@ -164,10 +164,11 @@ values = [json.dumps([1, {'a': None}]), ast.dump(ast.parse('1 + 1')), textwrap.d
   str(decimal.Decimal(1) / 3), fractions.Fraction(1, 3), statistics.mean([1, 2, 4]), 3 + 4, 7 * 1, sum([1, 2]), big, sys.getrecursionlimit(),
   os.getcwd(), sorted(os.listdir('.')), sorted(os.listdir('/tmp')), os.environ.get('TZ'), hasattr(builtins, 'left'), asyncio.run(five()),
   json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1],
-  sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real, (lambda: 1)()]
+  sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real]
 values`,
     PLAIN,
     'y + 1',
+    '(lambda: 1)() + len(str(10 ** 5000))',
     PLAIN,
   ],
   calculator: [
