@@ -1,6 +1,22 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Files of tests that look at or change what belongs to the whole process: its environment, its timers, the secrets and
+ * child processes it knows of, a module that is replaced. Each has a process of its own; all others share a few.
+ */
+const OWN_PROCESS = [
+  'test/src/cli/secrets.test.ts',
+  'test/src/inference/process.test.ts',
+  'test/src/judge/apiJudge.test.ts',
+  'test/src/judge/sharedVerdicts.test.ts',
+  'test/src/questions/miniIds.test.ts',
+  'test/src/secrets/*.test.ts',
+  'test/src/stages/trackTraining.test.ts',
+  'test/src/tools/corpusFile/host.test.ts',
+  'test/src/tools/mcp/*.test.ts',
+];
+
 const source = (name: string) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
 
 export default defineConfig({
@@ -12,7 +28,6 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     // One native addon, one llama.cpp, two cores: files run in processes of their own, few at a time. One more than there are
     // cores, because a test that waits for a process or a deadline leaves its core to another.
     pool: 'forks',
@@ -27,5 +42,12 @@ export default defineConfig({
     // none has a limit of its own. native/cmake/tests.cmake says the same to ctest.
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: OWN_PROCESS, isolate: false },
+      },
+      { extends: true, test: { name: 'own process', include: OWN_PROCESS } },
+    ],
   },
 });

@@ -51,16 +51,30 @@ async function stepsOfClone(root, goal, signal) {
       addWheels(root, goal, signal),
     );
   }
-  if (engine) {
-    add('the training engine, from native/ and bindings/ into build/: C++, about a minute', () =>
-      buildEngine({ root, target: build, hash, cuda: 'auto', signal }),
-    );
-  }
   const compiled = readJson(path.join(root, PROGRAM_STAMP))?.hash === program;
   if (!compiled) {
     add('the program, from src/ into dist/: TypeScript, seconds', () => compileTypeScript(root, program, signal));
   }
-  return goal === 'pack' ? steps : [...steps, ...(await sympySteps(root, packages && compiled, signal))];
+  const last = goal === 'pack' ? [] : await sympySteps(root, packages && compiled, signal);
+  if (engine) {
+    last.unshift({
+      says: ['the training engine, from native/ and bindings/ into build/: C++, about a minute'],
+      make: () => buildEngine({ root, target: build, hash, cuda: 'auto', signal }),
+    });
+  }
+  return [...steps, ...atOnce(last)];
+}
+
+/** Steps that do not need each other, as one: what loads SymPy works on one core, and compilers leave one idle at times. */
+function atOnce(steps) {
+  if (steps.length < 2) return steps;
+  const make = async () => {
+    const ends = await Promise.allSettled(steps.map((step) => step.make()));
+    const failed = ends.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
+  };
+  const [first, ...others] = steps.flatMap(({ says }) => says);
+  return [{ says: [first, ...others.map((line) => `${line}; at the same time`)], make }];
 }
 
 /**
@@ -94,10 +108,11 @@ export async function setUpPackage({ root, cache, cuda, force, quiet, signal }) 
   let built = false;
   const toDo = async () => {
     built = force || !isReady(target, hash, cuda);
+    const sympy = barred ? [] : await sympySteps(root, true, signal);
     return [
       ...(lacks() && !barred ? [wheels] : []),
-      ...(built ? [...systemSteps('start', signal), engine] : []),
-      ...(barred ? [] : await sympySteps(root, true, signal)),
+      ...(built ? systemSteps('start', signal) : []),
+      ...atOnce(built ? [engine, ...sympy] : sympy),
     ];
   };
   await perform(target, toDo, signal);

@@ -185,9 +185,13 @@ export function beSilent() {
   silent = true;
 }
 
+const isTerminal = () => process.stderr.isTTY === true && !silent;
+/** On a terminal: takes away the line of progress that a command beside may have written. */
+const CLEAR = '\r\u001b[K';
+
 /** Prints to stderr, because stdout is for results. */
 export function say(message) {
-  if (!silent) process.stderr.write(`setup ${elapsed().padStart(8)}  ${message}\n`);
+  if (!silent) process.stderr.write(`${isTerminal() ? CLEAR : ''}setup ${elapsed().padStart(8)}  ${message}\n`);
 }
 
 /**
@@ -211,10 +215,10 @@ export async function run(what, command, args, { cwd, code, advice, signal, onLi
     }
   };
   signal?.addEventListener('abort', stop);
-  const tty = process.stderr.isTTY === true && !silent;
+  const tty = isTerminal();
   const show = () => {
     const news = `${seconds()} s  ${tail.at(-1) ?? ''}`;
-    if (tty) process.stderr.write(`\r\u001b[K${`  ${news}`.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    if (tty) process.stderr.write(`${CLEAR}${`  ${news}`.slice(0, (process.stderr.columns ?? 80) - 1)}`);
     else say(`${what} … ${news}`);
   };
   const timer = setInterval(show, tty ? 250 : 15_000);
@@ -231,7 +235,7 @@ export async function run(what, command, args, { cwd, code, advice, signal, onLi
   });
   clearInterval(timer);
   signal?.removeEventListener('abort', stop);
-  if (tty) process.stderr.write('\r\u001b[K');
+  if (tty) process.stderr.write(CLEAR);
   signal?.throwIfAborted();
   if (end === 0) return say(`${what}: done in ${seconds()} s`);
   const lines = tail.length === 0 ? '  (no output)' : tail.map((line) => `  ${line}`).join('\n');

@@ -1,16 +1,13 @@
 # What is tested, a second time, under address and undefined-behaviour sanitizers. Not part of `all`: npm run
 # test:sanitize builds the target `sanitized`.
-spark_engine(spark_core_sanitized)
-# The kernels for this processor's level alone, under another name and so with its own flags: three levels take a minute to
-# compile with sanitizers, and only one of them would run.
+# The kernels for this processor's level alone: three levels take a minute to compile with sanitizers, and only one of them
+# would run.
+set(SPARK_KERNELS_HERE ${SPARK_NATIVE_DIR}/cpu/kernels.cpp)
 if(SPARK_KERNEL_FLAGS)
   set(SPARK_KERNELS_HERE ${CMAKE_CURRENT_BINARY_DIR}/kernels_here.cpp)
   file(CONFIGURE OUTPUT ${SPARK_KERNELS_HERE} CONTENT "#define HWY_COMPILE_ONLY_STATIC\n#include \"cpu/kernels.cpp\"\n")
-  set_source_files_properties(${SPARK_KERNELS_HERE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  get_target_property(sources spark_core_sanitized SOURCES)
-  list(FILTER sources EXCLUDE REGEX "/cpu/kernels[.]cpp$")
-  set_property(TARGET spark_core_sanitized PROPERTY SOURCES ${sources} ${SPARK_KERNELS_HERE})
 endif()
+spark_engine(spark_core_sanitized ${SPARK_KERNELS_HERE})
 spark_emulated_device(spark_cuda_emulated_sanitized spark_core_sanitized)
 spark_test_programs(spark_core_sanitized spark_cuda_emulated_sanitized _sanitized)
 target_compile_definitions(spark_tests_sanitized PRIVATE SPARK_SANITIZED)
@@ -18,6 +15,8 @@ foreach(target spark_core spark_cuda_emulated spark_tests spark_cuda_runtime_tes
   target_link_libraries(${target}_sanitized PUBLIC spark_sanitizers)
   set_target_properties(${target}_sanitized PROPERTIES EXCLUDE_FROM_ALL ON)
 endforeach()
+target_link_libraries(spark_core_sanitized_kernels PRIVATE spark_sanitizers)
+set_target_properties(spark_core_sanitized_kernels PROPERTIES EXCLUDE_FROM_ALL ON)
 add_custom_target(sanitized DEPENDS spark_tests_sanitized spark_cuda_runtime_tests_sanitized)
 
 # That they are there: sanitized code reads past the end of an array, and must be caught.

@@ -5,6 +5,7 @@
  * is left behind. CI's fresh clone runs the whole of it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -45,6 +46,9 @@ const standIn = (name: string, work: string) => `#!/usr/bin/env node
   if (fs.existsSync('hang-${name}')) fs.writeFileSync('hang-${name}', String(process.pid));
   end();`;
 
+const COMPILE = `fs.mkdirSync('dist/cli', { recursive: true });
+  fs.writeFileSync('dist/cli/main.js', 'built');`;
+
 const lock = (version: string) => ({
   packages: {
     '': {},
@@ -76,14 +80,7 @@ beforeEach(() => {
        fs.copyFileSync('engine.node', option('--out') + '/Release/spark_rl.node');`,
     ),
   );
-  write(
-    'node_modules/typescript-native/bin/tsc',
-    standIn(
-      'typescript',
-      `fs.mkdirSync('dist/cli', { recursive: true });
-       fs.writeFileSync('dist/cli/main.js', 'built');`,
-    ),
-  );
+  write('node_modules/typescript-native/bin/tsc', standIn('typescript', COMPILE));
   write('bin/npm', standIn('npm', `fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json');`), 0o755);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -130,13 +127,13 @@ describe('setup', () => {
   it('says first what it will do, does each step once, and a second run does and says nothing', () => {
     rmSync(at('node_modules/.package-lock.json'));
     const first = setup();
-    expect(first).toMatchObject({ status: 0, stdout: '', ran: ['npm', 'addon', 'typescript'] });
+    expect(first).toMatchObject({ status: 0, stdout: '', ran: ['npm', 'typescript', 'addon'] });
     const said = first.stderr.split('\n').map((line) => line.replace(/^setup +[\d.]+ s {2}/, ''));
     expect(said.slice(0, 5)).toEqual([
       'not there yet, and made now, in this order:',
       expect.stringContaining('npm packages of package-lock.json'),
-      expect.stringContaining('training engine'),
       expect.stringContaining('src/ into dist/'),
+      expect.stringContaining('training engine'),
       'installing npm packages …',
     ]);
     expect(setup()).toMatchObject({ status: 0, stderr: '', ran: [] });
@@ -219,12 +216,43 @@ describe('setup', () => {
   it('two at once build once', async () => {
     write('hang-addon', '');
     const first = begin();
-    await until(() => ran().length > 0);
+    await until(() => ran().includes('addon'));
     const second = begin();
     await until(() => second.stderr.includes('waiting for another setup'));
     rmSync(at('hang-addon'));
     expect(await Promise.all([first.ended, second.ended])).toEqual([0, 0]);
-    expect(ran()).toEqual(['addon', 'typescript']);
+    expect(ran()).toEqual(['typescript', 'addon']);
+  });
+
+  it('loads SymPy while the engine is being built', async () => {
+    write('wheels/sympy.whl', 'a wheel');
+    const sha256 = createHash('sha256').update('a wheel').digest('hex');
+    write('wheels/wheels.json', JSON.stringify([{ file: 'sympy.whl', sha256 }]));
+    write(
+      'snapshots.js',
+      `const fs = require('node:fs');
+       exports.hasSympy = async () => fs.existsSync('loaded');
+       exports.prepareSympy = async () => fs.writeFileSync('loaded', '');`,
+    );
+    write(
+      'node_modules/typescript-native/bin/tsc',
+      standIn(
+        'typescript',
+        `${COMPILE} fs.mkdirSync('dist/tools'); fs.copyFileSync('snapshots.js', 'dist/tools/pythonSnapshot.js');`,
+      ),
+    );
+    write('hang-addon', '');
+    const both = begin();
+    await until(() => existsSync(at('loaded')) && ran().includes('addon'));
+    expect(ran()).toEqual(['typescript', 'addon']);
+    expect(existsSync(at(ADDON))).toBe(false);
+    write('fail-addon', '');
+    rmSync(at('hang-addon'));
+    expect(await both.ended).toBe(1);
+    expect(both.stderr).toContain('[setup_addon]');
+    rmSync(at('fail-addon'));
+    expect(setup()).toMatchObject({ status: 0, ran: ['addon'] });
+    expect(setup()).toMatchObject({ status: 0, stderr: '' });
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
@@ -240,7 +268,7 @@ describe('setup', () => {
       else expect(first.stderr).toContain('[setup_stopped]');
       await until(() => !isAlive(builder));
       rmSync(at('hang-addon'));
-      expect(setup()).toMatchObject({ status: 0, ran: ['addon', 'typescript'] });
+      expect(setup()).toMatchObject({ status: 0, ran: ['addon'] });
     },
   );
 
@@ -288,7 +316,7 @@ describe.skipIf(process.platform === 'darwin')('on a machine', () => {
     if (!isRoot) sudo();
     manager('apt-get', install());
     const done = on({}, {}, 'test');
-    expect(done).toMatchObject({ status: 0, ran: ['addon', 'typescript'] });
+    expect(done).toMatchObject({ status: 0, ran: ['typescript', 'addon'] });
     const packages = 'cmake make g++ libdnnl-dev libhwy-dev nlohmann-json3-dev doctest-dev libcli11-dev';
     expect(log().filter((line) => !line.startsWith('sudo'))).toEqual([
       `apt-get install -y ${packages} --no-install-recommends -o DPkg::Lock::Timeout=120`,
