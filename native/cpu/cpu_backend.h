@@ -25,6 +25,7 @@ class CpuBackend : public Backend {
   size_t weight_bytes() const override { return weight_bytes_; }
   int64_t logits_per_chunk() const override { return int64_t{1} << 20; }
   bool offloads() const override { return false; }
+  bool shares_prefix() const override { return true; }
 
 #include "ops/overrides.inc"  // the rest of the contract, with `override`
 

@@ -43,8 +43,9 @@ constexpr const char* kLevel = HWY_TARGET == HWY_AVX3   ? "avx512"
 
 template <class T>
 constexpr ActivationKernels<T> kActivationKernels = {
-    .attention_forward = attention_forward<T>,
+    .attention_load_forward = attention_load_forward<T>,
     .attention_load_backward = attention_load_backward<T>,
+    .attention_forward = attention_forward<T>,
     .attention_backward = attention_backward<T>,
     .attention_store = attention_store<T>,
     .rmsnorm_forward = rmsnorm_forward<T>,

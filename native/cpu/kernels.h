@@ -17,22 +17,22 @@ namespace spark {
 // Products with a factor as narrow as LoRA's rank go by blocks of this many rows: 32 x 8192 floats are 1 MB.
 constexpr int64_t kLowRankRows = 32;
 
-struct AttentionStrides {
-  int64_t q, kv;  // values between tokens: H D and K D
-};
-
 // T: float or Bf16Bits
 template <class T>
 struct ActivationKernels {
-  // One head of one sequence, all pointers at the head's column of the sequence's first token; lse steps by H.
-  void (*attention_forward)(T* o, float* lse, const T* q, const T* k, const T* v, int64_t n, int64_t H, int64_t D,
-                            AttentionStrides stride, const ForwardScratch& w);
-  // k (n, D) and v (n, D) of a key/value head into w, its gradients to zero; then for each of its query heads dq is
-  // written, and w.dk and w.dv are added to.
-  void (*attention_load_backward)(const BackwardScratch& w, const T* k, const T* v, int64_t n, int64_t D,
-                                  int64_t stride);
+  // One head. Pointers are at its column of the first row, and `stride` values lie between rows; lse steps by H.
+  // First k (n, D) and v (n, D) are loaded, as w's keys from number `first` on, a multiple of kKeys; and with backward
+  // their gradients in w are set to zero.
+  void (*attention_load_forward)(const ForwardScratch& w, const T* k, const T* v, int64_t first, int64_t n, int64_t D,
+                                 int64_t stride);
+  void (*attention_load_backward)(const BackwardScratch& w, const T* k, const T* v, int64_t first, int64_t n,
+                                  int64_t D, int64_t stride);
+  // Then n queries, the first of which sees `before` keys and its own.
+  void (*attention_forward)(T* o, float* lse, const T* q, int64_t before, int64_t n, int64_t H, int64_t D,
+                            int64_t stride, const ForwardScratch& w);
+  // One query head of the key head that w holds: dq is written, w.dk and w.dv are added to.
   void (*attention_backward)(T* dq, const BackwardScratch& w, const T* dout, const T* q, const T* o, const float* lse,
-                             int64_t n, int64_t H, int64_t D, int64_t stride);
+                             int64_t before, int64_t n, int64_t H, int64_t D, int64_t stride);
   // to (rows, D), `stride` apart, = from (rows, width)
   void (*attention_store)(T* to, int64_t stride, const float* from, int64_t width, int64_t rows, int64_t D);
 

@@ -22,7 +22,7 @@ namespace spark {
 struct PackedTokens {
   const int32_t* tokens = nullptr;  // (N)
   Packing packing;
-  std::span<const int32_t> on_host;  // (N) the tokens
+  std::vector<int32_t> on_host;  // (N) the tokens
 };
 
 class Llama {

@@ -43,7 +43,7 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
   Backend& backend = model.backend();
   const LlamaWeights& weights = model.weights();
   const int64_t C = model.config().width, V = model.config().vocabulary;
-  const int64_t chunk = std::min(chunk_rows(backend, V), rows.read.count);
+  const int64_t chunk = std::min(chunk_rows(backend, V), rows.count);
   const Arena::Scope scope(arena);
   Activation* normed = arena.activations(chunk * C);  // (chunk, C)
   float* logits = arena.floats(chunk * V);            // (chunk, V), then their gradient
@@ -54,9 +54,9 @@ void output_logprobs(const Llama& model, Arena& arena, float* lp, const Activati
   const int64_t R = head.rank;
   Activation* u = R > 0 ? arena.activations(chunk * R) : nullptr;   // (chunk, R)
   Activation* du = R > 0 ? arena.activations(chunk * R) : nullptr;  // (chunk, R)
-  for (int64_t first = 0; first < rows.read.count; first += chunk) {
+  for (int64_t first = 0; first < rows.count; first += chunk) {
     stop_when(cancel);
-    const int64_t M = std::min(chunk, rows.read.count - first);
+    const int64_t M = std::min(chunk, rows.count - first);
     const Activation* own = backend.at(x, first * C);  // (M, C)
     backend.rmsnorm_forward(normed, rstd, own, weights.output_norm, model.config().norm_epsilon, M);
     if (u) backend.lora_down(u, normed, head.a, head.scale, M, C, R);
@@ -133,7 +133,7 @@ void whole_choices(const Llama& model, Arena& arena, float* lp, const Activation
   const auto project = [&](const Alternatives& some, const LogprobGradient& gradient) {
     upload(rows, some.rows), upload(targets, some.targets);
     backend.gather_rows(own, x, rows, some.count(), C);
-    output_logprobs(model, arena, part, own, {{some.count(), rows}, targets}, lora, down, gradient, cancel);
+    output_logprobs(model, arena, part, own, {some.count(), targets}, lora, down, gradient, cancel);
   };
   for (int32_t k = 0; k < widest; ++k) {
     const Alternatives some = alternatives(choices, k);

@@ -11,9 +11,9 @@
 
 namespace spark {
 
-// Rows of the trunk that predict, and what they predict: row r predicts the token after it.
+// What rows of the trunk predict: the tokens after them.
 struct LossRows {
-  RowsRead read;                     // (M)
+  int64_t count = 0;                 // M
   const int32_t* targets = nullptr;  // (M) token ids
 };
 

@@ -38,12 +38,16 @@ struct Vector {
   std::shared_ptr<void> owned;
 };
 
-// Where the packed sequences begin and what place each token has in its own.
+// Where the packed sequences begin and what place each token has in its own. What all of them begin with may be there
+// once: the first P rows then belong to every sequence, and the rest of each follows.
 struct Packing {
-  int64_t tokens = 0, sequences = 0, longest = 0;  // N, B, longest sequence
-  const int32_t* cu_seqlens = nullptr;             // (B + 1), from 0 to N
+  int64_t tokens = 0, sequences = 0, longest = 0;  // N, B, longest sequence with its prefix
+  const int32_t* cu_seqlens = nullptr;             // (B + 1), from P to N
   const int32_t* positions = nullptr;              // (N), 0 at the first token of a sequence
+  int64_t prefix = 0;                              // P, a multiple of kPrefixUnit; 0: nothing is shared
 };
+// So that the tiles of keys that attention goes by end where the prefix does.
+constexpr int64_t kPrefixUnit = 64;
 
 // Rotary angles, and which two values of a head turn together: (x[2i], x[2i + 1]) as Llama GGUFs are stored, or with
 // `halves` (x[i], x[i + rotary / 2]) as Qwen's are. Values from `rotary` on stay as they are.
@@ -106,6 +110,7 @@ struct ValueHeadParameters {
 struct OpSizes {
   struct Attention {                                            // attention_forward, attention_backward
     int64_t tokens = 0, longest = 0, heads = 0, head_size = 0;  // N, longest sequence, H, D
+    int64_t kv_heads = 0, sequences = 0;                        // K, B
     auto operator<=>(const Attention&) const = default;
   };
   struct Product {  // linear_ and output_, forward and backward: M rows and a frozen matrix
@@ -139,6 +144,9 @@ class Backend {
   // To be called on the thread that will issue ops, before the first of them (OpenMP's and CUDA's settings are per
   // thread). Throws device_lost when an earlier call lost the device.
   virtual void enter() = 0;
+
+  // Whether its attention takes a packing with a prefix.
+  virtual bool shares_prefix() const { return false; }
 
   // ---- memory. allocate throws Error("out_of_memory"); a pointer is aligned for the widest vector of the machine.
   virtual void* allocate(size_t bytes) = 0;
@@ -205,7 +213,8 @@ class Backend {
   virtual void rope_forward(Activation* x, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
   virtual void rope_backward(Activation* dx, const Rope& rope, const Packing& packing, int64_t heads, int64_t D) = 0;
 
-  // ---- causal attention inside each sequence, softmax(q kᵀ / √D) v, tile by tile: no (N, N) matrix exists
+  // ---- causal attention inside each sequence, softmax(q kᵀ / √D) v, tile by tile: no (N, N) matrix exists. Rows of a
+  // prefix are keys of every sequence, and queries once
   // o (N, H, D) =, lse (N, H) = log Σ exp of the scaled scores
   virtual void attention_forward(Activation* o, float* lse, const Activation* q, const Activation* k,
                                  const Activation* v, const Packing& packing, const AttentionShape& shape) = 0;

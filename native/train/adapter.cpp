@@ -123,17 +123,18 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   if (critic) passed.value.emplace();
   const std::span<const int32_t> values = critic ? batch.value_positions : std::span<const int32_t>();
   if (losses.count() == 0 && values.empty() && batch.choice_positions.empty()) return passed;
-  const PackedTokens packed = upload_tokens(backend, core.arena, batch);
+  const TrunkBatch trunk = upload_trunk(backend, core.arena, batch, losses, values, batch.choice_positions);
+  const TrunkRows& rows = trunk.rows;
   const LossRows targets = upload_losses(backend, core.arena, losses);
   const ChoiceRows choices = upload_choices(backend, core.arena, batch);
-  const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, values, batch.choice_positions);
   const int64_t U = rows.read.count;
   float* lp = core.arena.floats(losses.count());                                           // (M)
   float* v = core.arena.floats(rows.value.count);                                          // (T)
   float* choice_lp = core.arena.floats(static_cast<int64_t>(batch.choice_tokens.size()));  // (J)
   Activation* dx = core.arena.activations(U * C);                                          // (U, C)
   SavedActivations saved{core.recompute, {}};
-  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &trained_->lora(), &saved, cancel);  // (U, C)
+  const Activation* x =
+      core.llama.forward(core.arena, trunk.packed, rows.read, &trained_->lora(), &saved, cancel);  // (U, C)
   backend.zero(dx, U * C);
   read_rows(backend, core.arena, rows.policy, x, dx, 1, C, [&](const Activation* own, Activation* down) {
     logprob_loss(lp, batch, losses, targets, slopes, own, down, cancel);
@@ -144,7 +145,7 @@ LoraAdapter::Passed LoraAdapter::run(const Batch& batch, const LossPositions& lo
   read_rows(backend, core.arena, rows.choice, x, dx, 1, C, [&](const Activation* own, Activation* down) {
     output_choices(core.llama, core.arena, choice_lp, own, choices, &trained_->lora(), down, cancel);
   });
-  core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
+  core.llama.backward(core.arena, trunk.packed, trained_->lora(), saved, dx, cancel);
   // Downloads wait for the device: they come after the backward pass is issued, so that it does not idle in between.
   passed.lp = download_logprobs(core, lp, losses, batch, &trained_->lora());
   if (critic) passed.value = critic->value_metrics(v, batch);

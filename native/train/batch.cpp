@@ -203,7 +203,7 @@ LossPositions find_losses(const Batch& batch) {
   for (size_t i = 0; i < batch.loss_mask.size(); ++i) {
     if (!batch.loss_mask[i]) continue;
     losses.positions.push_back(static_cast<int32_t>(i));
-    losses.rows.push_back(static_cast<int32_t>(i) - 1);
+    losses.predictors.push_back(static_cast<int32_t>(i) - 1);
     losses.targets.push_back(batch.tokens[i]);
   }
   return losses;
@@ -228,25 +228,35 @@ float* upload_at(Backend& backend, Arena& arena, std::span<const float> values, 
   return upload_floats(backend, arena, chosen.data(), losses.count());
 }
 
-PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch) {
-  std::vector<int32_t> positions(batch.tokens.size());
-  Packing packing;
-  packing.tokens = static_cast<int64_t>(batch.tokens.size());
-  packing.sequences = static_cast<int64_t>(batch.cu_seqlens.size()) - 1;
+PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch, int64_t prefix) {
+  const auto P = static_cast<int32_t>(prefix);
+  PackedTokens packed;
+  Packing& packing = packed.packing;
+  std::vector<int32_t> positions, cu_seqlens{P};
+  const auto append = [&](int32_t sequence, int32_t from, int32_t to) {
+    for (int32_t i = from; i < to; ++i) {
+      packed.on_host.push_back(batch.tokens[static_cast<size_t>(sequence + i)]);
+      positions.push_back(i);
+    }
+  };
+  append(0, 0, P);
   for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
-    const int32_t first = batch.cu_seqlens[s], last = batch.cu_seqlens[s + 1];
-    packing.longest = std::max<int64_t>(packing.longest, last - first);
-    for (int32_t i = first; i < last; ++i) positions[static_cast<size_t>(i)] = i - first;
+    const int32_t first = batch.cu_seqlens[s], length = batch.cu_seqlens[s + 1] - first;
+    packing.longest = std::max<int64_t>(packing.longest, length);
+    append(first, P, length);
+    cu_seqlens.push_back(static_cast<int32_t>(positions.size()));
   }
-  packing.cu_seqlens =
-      upload_ints(backend, arena, batch.cu_seqlens.data(), static_cast<int64_t>(batch.cu_seqlens.size()));
+  packing.tokens = std::ssize(positions);
+  packing.sequences = std::ssize(batch.cu_seqlens) - 1;
+  packing.prefix = prefix;
+  packing.cu_seqlens = upload_ints(backend, arena, cu_seqlens.data(), std::ssize(cu_seqlens));
   packing.positions = upload_ints(backend, arena, positions.data(), packing.tokens);
-  return {upload_ints(backend, arena, batch.tokens.data(), packing.tokens), packing, batch.tokens};
+  packed.tokens = upload_ints(backend, arena, packed.on_host.data(), packing.tokens);
+  return packed;
 }
 
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses) {
-  return {{losses.count(), upload_ints(backend, arena, losses.rows.data(), losses.count())},
-          upload_ints(backend, arena, losses.targets.data(), losses.count())};
+  return {losses.count(), upload_ints(backend, arena, losses.targets.data(), losses.count())};
 }
 
 ChoiceRows upload_choices(Backend& backend, Arena& arena, const Batch& batch) {

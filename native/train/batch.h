@@ -31,17 +31,18 @@ void check_normalizer(double normalizer);  // positive and finite, else invalid_
 Batch without_choices(Batch batch);
 Batch with_choice_losses(const Batch& batch);
 
-// The loss tokens of a batch, on the host. Row r of the trunk predicts token r + 1.
+// The loss tokens of a batch, on the host, by their packed positions.
 struct LossPositions {
-  std::vector<int32_t> positions;  // (M) the packed positions with lossMask 1
-  std::vector<int32_t> rows;       // (M) positions − 1
-  std::vector<int32_t> targets;    // (M) tokens at the positions
+  std::vector<int32_t> positions;   // (M) where lossMask is 1
+  std::vector<int32_t> predictors;  // (M) positions − 1: what is computed there predicts the token
+  std::vector<int32_t> targets;     // (M) tokens at the positions
   int64_t count() const { return static_cast<int64_t>(positions.size()); }
 };
 LossPositions find_losses(const Batch& batch);
 
-// Copies from the host into the arena, which owns what is returned.
-PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch);
+// Copies from the host into the arena, which owns what is returned. The first `prefix` tokens of all sequences, which
+// must be the same and have others after them, are there once (train/prefix.h).
+PackedTokens upload_tokens(Backend& backend, Arena& arena, const Batch& batch, int64_t prefix = 0);
 LossRows upload_losses(Backend& backend, Arena& arena, const LossPositions& losses);
 // `offsets` stay those of the batch. With its targets, where it has some.
 ChoiceRows upload_choices(Backend& backend, Arena& arena, const Batch& batch);

@@ -69,10 +69,9 @@ std::vector<float> LoraCritic::values(const Batch& batch, Cancel cancel) {
   core.begin_pass({Pass::Values, &lora(), hidden_, trunk_ != nullptr}, without_choices(batch));
   const int64_t T = static_cast<int64_t>(batch.value_positions.size());
   if (T == 0) return {};
-  const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
-  const RowsRead rows{T, upload_ints(*core.backend, core.arena, batch.value_positions.data(), T)};
+  const auto [packed, rows] = upload_trunk(*core.backend, core.arena, batch, {}, batch.value_positions, {});
   float* v = core.arena.floats(T);  // (T)
-  const Activation* x = core.llama.forward(core.arena, packed, rows, &view(), nullptr, cancel);
+  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &view(), nullptr, cancel);
   head_.forward(core.llama, core.arena, v, x, T);
   return download_values(v, batch);
 }
@@ -114,13 +113,12 @@ ValueMetrics LoraCritic::value_pass(const Batch& batch, double normalizer, Cance
   trained_->begin_gradients();
   if (T == 0) return {};
   Backend& backend = *core.backend;
-  const PackedTokens packed = upload_tokens(backend, core.arena, batch);
-  const RowsRead rows{T, upload_ints(backend, core.arena, batch.value_positions.data(), T)};
+  const auto [packed, rows] = upload_trunk(backend, core.arena, batch, {}, batch.value_positions, {});
   float* v = core.arena.floats(T);                 // (T)
   Activation* dx = core.arena.activations(T * C);  // (T, C)
   SavedActivations saved{core.recompute, {}};
   const Activation* x =
-      core.llama.forward(core.arena, packed, rows, &view(), trunk_ ? nullptr : &saved, cancel);  // (T, C)
+      core.llama.forward(core.arena, packed, rows.read, &view(), trunk_ ? nullptr : &saved, cancel);  // (T, C)
   backend.zero(dx, T * C);
   value_loss(v, batch, normalizer, x, dx);
   if (!trunk_) core.llama.backward(core.arena, packed, trained_->lora(), saved, dx, cancel);
@@ -137,12 +135,13 @@ LogprobsAndValues LoraCritic::logprobs_and_values(const Batch& batch, Cancel can
   if (losses.count() + T == 0 && batch.choice_positions.empty()) return all;
   Backend& backend = *core.backend;
   const int64_t C = core.llama.config().width;
-  const PackedTokens packed = upload_tokens(backend, core.arena, batch);
-  const TrunkRows rows = upload_trunk_rows(backend, core.arena, losses, batch.value_positions, batch.choice_positions);
-  const Activation* x = core.llama.forward(core.arena, packed, rows.read, &view(), nullptr, cancel);  // (U, C)
-  PolicyLogprobs policy = read_policy(core, batch, losses, rows, x, &view(), cancel);
+  const TrunkBatch trunk =
+      upload_trunk(backend, core.arena, batch, losses, batch.value_positions, batch.choice_positions);
+  const Activation* x =
+      core.llama.forward(core.arena, trunk.packed, trunk.rows.read, &view(), nullptr, cancel);  // (U, C)
+  PolicyLogprobs policy = read_policy(core, batch, losses, trunk.rows, x, &view(), cancel);
   all.logprobs = std::move(policy.tokens), all.choices = std::move(policy.choices);
-  read_rows(backend, core.arena, rows.value, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
+  read_rows(backend, core.arena, trunk.rows.value, x, nullptr, 0, C, [&](const Activation* own, Activation*) {
     float* v = core.arena.floats(T);  // (T)
     head_.forward(core.llama, core.arena, v, own, T);
     all.values = download_values(v, batch);

@@ -73,8 +73,7 @@ PolicyLogprobs policy_logprobs(EngineCore& core, const Batch& batch, const LoraV
   if (losses.count() == 0 && batch.choice_positions.empty()) {
     return {std::vector<float>(batch.tokens.size(), 0.0f), {}};
   }
-  const PackedTokens packed = upload_tokens(*core.backend, core.arena, batch);
-  const TrunkRows rows = upload_trunk_rows(*core.backend, core.arena, losses, {}, batch.choice_positions);
+  const auto [packed, rows] = upload_trunk(*core.backend, core.arena, batch, losses, {}, batch.choice_positions);
   const Activation* x = core.llama.forward(core.arena, packed, rows.read, lora, nullptr, cancel);  // (U, C)
   return read_policy(core, batch, losses, rows, x, lora, cancel);
 }

@@ -17,7 +17,8 @@ namespace {
 
 constexpr size_t kEndless = size_t{1} << 45;  // size of the dry run's arena: one chunk that no pass outgrows
 
-// A batch with the sizes of `shape` for the dry run. Only the masks and positions decide memory; the rest is zeros.
+// A batch with the sizes of `shape` for the dry run. Masks, positions and where sequences differ decide memory; the rest
+// is zeros.
 struct ZeroBatch {
   std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions, choice_positions, choice_offsets{0},
       choice_tokens;
@@ -42,6 +43,8 @@ struct ZeroBatch {
       const int64_t length = s == 0 ? std::max(shape.longest, rest - others * shape.longest) : rest / (others + 1);
       rest -= length;
       cu_seqlens.push_back(static_cast<int32_t>(first + length));
+      // No two neighbours begin alike, so that nothing is shared (train/prefix.h): that takes the most memory.
+      tokens[static_cast<size_t>(first)] = static_cast<int32_t>(s % vocabulary);
       std::fill_n(step_ids.begin() + first, length, static_cast<int32_t>(s));
       const int64_t marked = std::min(losses, length - 1);
       std::fill_n(loss_mask.begin() + first + 1, marked, uint8_t{1});

@@ -4,11 +4,13 @@
 #include <iterator>
 #include <vector>
 
+#include "train/prefix.h"
+
 namespace spark {
 
 namespace {
 
-// The places that the rows of `part` have in `all`; both are sorted.
+// The places that the positions of `part` have in `all`; both are sorted.
 RowsRead upload_places(Backend& backend, Arena& arena, std::span<const int32_t> all, std::span<const int32_t> part) {
   std::vector<int32_t> places;
   places.reserve(part.size());
@@ -33,16 +35,17 @@ std::vector<int32_t> either(std::span<const int32_t> a, std::span<const int32_t>
 
 }  // namespace
 
-TrunkRows upload_trunk_rows(Backend& backend, Arena& arena, const LossPositions& losses,
-                            std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions) {
-  const std::vector<int32_t> all = either(either(losses.rows, value_positions), choice_positions);  // (U)
-  const int64_t U = static_cast<int64_t>(all.size());
-  TrunkRows rows;
-  rows.read = {U, upload_ints(backend, arena, all.data(), U)};
-  rows.policy = upload_own(backend, arena, all, losses.rows);
-  rows.value = upload_places(backend, arena, all, value_positions);
-  rows.choice = upload_own(backend, arena, all, choice_positions);
-  return rows;
+TrunkBatch upload_trunk(Backend& backend, Arena& arena, const Batch& batch, const LossPositions& losses,
+                        std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions) {
+  const std::vector<int32_t> all = either(either(losses.predictors, value_positions), choice_positions);  // (U)
+  const int64_t U = std::ssize(all), prefix = backend.shares_prefix() ? shared_prefix(batch, all) : 0;
+  TrunkBatch trunk{upload_tokens(backend, arena, batch, prefix), {}};
+  const std::vector<int32_t> read = rows_after(prefix, batch, all);  // (U)
+  trunk.rows.read = {U, upload_ints(backend, arena, read.data(), U)};
+  trunk.rows.policy = upload_own(backend, arena, all, losses.predictors);
+  trunk.rows.value = upload_places(backend, arena, all, value_positions);
+  trunk.rows.choice = upload_own(backend, arena, all, choice_positions);
+  return trunk;
 }
 
 }  // namespace spark

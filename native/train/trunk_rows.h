@@ -16,8 +16,13 @@ struct TrunkRows {
   RowsRead choice;  // (G) of the U; all of them where nothing else is read
 };
 
-TrunkRows upload_trunk_rows(Backend& backend, Arena& arena, const LossPositions& losses,
-                            std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions);
+struct TrunkBatch {
+  PackedTokens packed;  // with a prefix, where the sequences share one and the backend knows what to do with it
+  TrunkRows rows;
+};
+
+TrunkBatch upload_trunk(Backend& backend, Arena& arena, const Batch& batch, const LossPositions& losses,
+                        std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions);
 
 // Runs one reader of a pass over x (U, C). `loss` is called with a copy of the reader's rows (., C) and, where `dx` (U,
 // C) is not null, with zeros (., C) that it adds their gradient to; afterwards scale times that gradient is added to

@@ -124,7 +124,7 @@ const losses = {
   },
   'train/adapter.cpp': {
     at_tokens: [
-      ["log-probs: a row's, not its token's", '($losses.positions[$m])] = $lp;', '($losses.rows[$m])] = $lp;'],
+      ["log-probs: a row's, not its token's", '($losses.positions[$m])] = $lp;', '($losses.predictors[$m])] = $lp;'],
     ],
     accumulate_sft: [
       ['SFT slope: sign', '(-1.0 / $normalizer)', '(1.0 / $normalizer)'],
@@ -200,12 +200,12 @@ const attention = {
     ],
     attention_forward: [
       ['earlier output not rescaled', 'hn::Mul(load_lanes($row + $d), $factor)', 'load_lanes($row + $d)'],
-      ['mask: one key too many', '$query - $key + 1)', '$query - $key + 2)'],
+      ['mask: one key too many', '$before + $query - $key + 1)', '$before + $query - $key + 2)'],
       ['lse: largest dropped', '= $largest + std::log(', '= std::log('],
     ],
     attention_backward: [
       ['delta dropped', 'hn::Mul($p, hn::Sub(load_lanes($row + $j), $delta))', 'hn::Mul($p, load_lanes($row + $j))'],
-      ['mask: one key too many', '$query - $key + 1)', '$query - $key + 2)'],
+      ['mask: one key too many', '$before + $query - $key + 1)', '$before + $query - $key + 2)'],
       ['scale dropped', 'narrow<T>($scale * $slope)', 'narrow<T>($slope)'],
     ],
   },

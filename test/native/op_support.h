@@ -137,13 +137,16 @@ class Device {
   spark::Vector vector(const Doubles& values) {
     return backend_.load_vector(spark::TensorType::F32, kept(values), static_cast<int64_t>(values.size()));
   }
-  spark::Packing packing(const std::vector<int>& lengths) {
-    std::vector<int32_t> cu{0}, positions;
+  // `lengths` are those of the sequences without what they share.
+  spark::Packing packing(const std::vector<int>& lengths, int prefix = 0) {
+    std::vector<int32_t> cu{prefix}, positions;
+    for (int i = 0; i < prefix; ++i) positions.push_back(i);
     spark::Packing p;
+    p.prefix = prefix;
     for (const int n : lengths) {
-      for (int i = 0; i < n; ++i) positions.push_back(i);
+      for (int i = 0; i < n; ++i) positions.push_back(prefix + i);
       cu.push_back(cu.back() + n);
-      p.longest = std::max<int64_t>(p.longest, n);
+      p.longest = std::max<int64_t>(p.longest, prefix + n);
     }
     p.tokens = cu.back();
     p.sequences = static_cast<int64_t>(lengths.size());

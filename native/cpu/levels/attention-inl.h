@@ -69,12 +69,17 @@ SPARK_INLINE void online_softmax(float* s, int64_t rows, int64_t columns, Softma
 }
 
 template <class T>
-void attention_forward(T* o, float* lse, const T* q, const T* k, const T* v, int64_t n, int64_t H, int64_t D,
-                       AttentionStrides stride, const ForwardScratch& w) {
+void attention_load_forward(const ForwardScratch& w, const T* k, const T* v, int64_t first, int64_t n, int64_t D,
+                            int64_t stride) {
+  load_transposed(w.kt + first * D, k, stride, n, D);
+  load_rows(w.vs + first * w.width, w.width, v, stride, n, D, 1.0f);
+}
+
+template <class T>
+void attention_forward(T* o, float* lse, const T* q, int64_t before, int64_t n, int64_t H, int64_t D, int64_t stride,
+                       const ForwardScratch& w) {
   const int64_t width = w.width;
   float *kt = w.kt, *vs = w.vs, *qs = w.qs, *os = w.os, *s = w.s;
-  load_transposed(kt, k, stride.kv, n, D);
-  load_rows(vs, width, v, stride.kv, n, D, 1.0f);
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
 
   Softmax state;
@@ -82,12 +87,12 @@ void attention_forward(T* o, float* lse, const T* q, const T* k, const T* v, int
     const int64_t rows = std::min(kQueries, n - i0);
     std::fill_n(state.largest, kQueries, kMinusInfinity);
     std::fill_n(state.sum, kQueries, 0.0f);
-    load_rows(qs, width, q + i0 * stride.q, stride.q, rows, D, scale);
+    load_rows(qs, width, q + i0 * stride, stride, rows, D, scale);
     zero(os, kQueries * width);
-    for (int64_t j0 = 0; j0 < i0 + rows; j0 += kKeys) {
-      const int64_t keys = std::min(kKeys, i0 + rows - j0), columns = padded(keys);
+    for (int64_t j0 = 0; j0 < before + i0 + rows; j0 += kKeys) {
+      const int64_t keys = std::min(kKeys, before + i0 + rows - j0), columns = padded(keys);
       tile_product<false>(s, kKeys, qs, width, 1, kt + j0 * D, kKeys, rows, columns, D);
-      hide(s, rows, columns, i0 - j0 + 1);
+      hide(s, rows, columns, before + i0 - j0 + 1);
       online_softmax(s, rows, columns, state);
       for (int64_t i = 0; i < rows && j0 > 0; ++i) {
         const Lanes factor = hn::Set(kFloats, state.factor[i]);
@@ -100,7 +105,7 @@ void attention_forward(T* o, float* lse, const T* q, const T* k, const T* v, int
     for (int64_t i = 0; i < rows; ++i) {
       const float inverse = 1.0f / state.sum[i];
 #pragma omp simd
-      for (int64_t d = 0; d < D; ++d) o[(i0 + i) * stride.q + d] = narrow<T>(os[i * width + d] * inverse);
+      for (int64_t d = 0; d < D; ++d) o[(i0 + i) * stride + d] = narrow<T>(os[i * width + d] * inverse);
       lse[(i0 + i) * H] = state.largest[i] + std::log(state.sum[i]);
     }
   }
@@ -109,7 +114,7 @@ void attention_forward(T* o, float* lse, const T* q, const T* k, const T* v, int
 // One query head: writes dq, adds to w.dk and w.dv.
 template <class T>
 void attention_backward(T* dq, const BackwardScratch& w, const T* dout, const T* q, const T* o, const float* lse,
-                        int64_t n, int64_t H, int64_t D, int64_t stride) {
+                        int64_t before, int64_t n, int64_t H, int64_t D, int64_t stride) {
   const int64_t width = w.width;
   const float scale = 1.0f / std::sqrt(static_cast<float>(D));
   for (int64_t i0 = 0; i0 < n; i0 += kQueries) {
@@ -125,11 +130,11 @@ void attention_backward(T* dq, const BackwardScratch& w, const T* dout, const T*
     load_rows(w.qs, width, q + i0 * stride, stride, rows, D, scale);
     load_rows(w.dos, width, dout + i0 * stride, stride, rows, D, 1.0f);
     zero(w.dq, kQueries * width);
-    for (int64_t j0 = 0; j0 < i0 + rows; j0 += kKeys) {
-      const int64_t keys = std::min(kKeys, i0 + rows - j0), columns = padded(keys);
+    for (int64_t j0 = 0; j0 < before + i0 + rows; j0 += kKeys) {
+      const int64_t keys = std::min(kKeys, before + i0 + rows - j0), columns = padded(keys);
       tile_product<false>(w.p, kKeys, w.qs, width, 1, w.kt + j0 * D, kKeys, rows, columns, D);
       tile_product<false>(w.ds, kKeys, w.dos, width, 1, w.vt + j0 * D, kKeys, rows, columns, D);
-      hide(w.p, rows, columns, i0 - j0 + 1);
+      hide(w.p, rows, columns, before + i0 - j0 + 1);
       for (int64_t i = 0; i < rows; ++i) {
         float *p = w.p + i * kKeys, *ds = w.ds + i * kKeys;
         const Lanes row_lse = hn::Set(kFloats, lse[(i0 + i) * H]), row_delta = hn::Set(kFloats, delta[i]);
@@ -149,11 +154,13 @@ void attention_backward(T* dq, const BackwardScratch& w, const T* dout, const T*
 }
 
 template <class T>
-void attention_load_backward(const BackwardScratch& w, const T* k, const T* v, int64_t n, int64_t D, int64_t stride) {
-  load_transposed(w.kt, k, stride, n, D);
-  load_transposed(w.vt, v, stride, n, D);
-  load_rows(w.ks, w.width, k, stride, n, D, 1.0f);
-  zero(w.dk, 2 * n * w.width);  // and dv, which follows it
+void attention_load_backward(const BackwardScratch& w, const T* k, const T* v, int64_t first, int64_t n, int64_t D,
+                             int64_t stride) {
+  load_transposed(w.kt + first * D, k, stride, n, D);
+  load_transposed(w.vt + first * D, v, stride, n, D);
+  load_rows(w.ks + first * w.width, w.width, k, stride, n, D, 1.0f);
+  zero(w.dk + first * w.width, n * w.width);
+  zero(w.dv + first * w.width, n * w.width);
 }
 
 template <class T>
