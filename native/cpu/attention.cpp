@@ -12,6 +12,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/activation.h"
 #include "cpu/cpu_backend.h"
@@ -55,10 +56,58 @@ int64_t work(const Packing& packing, const AttentionShape& shape) {
   return packing.tokens * packing.longest * shape.heads * shape.head_size;
 }
 
-void add_to(float* sums, const float* x, int64_t count) {
+// Sums of dk or dv of one head of the prefix over the sequences: (P, D) with `stride` between rows, in fp32.
+struct PrefixSums {
+  float* at;
+  int64_t stride, P, D;
+  // sums += x (P, width), and x += sums
+  void take(const float* x, int64_t width) const {
+    each(x, width, [](float& sum, const float& value) { sum += value; });
+  }
+  void give(float* x, int64_t width) const {
+    each(x, width, [](float& sum, float& value) { value += sum; });
+  }
+
+ private:
+  template <class T, class F>
+  void each(T* x, int64_t width, F&& f) const {
+    for (int64_t i = 0; i < P; ++i) {
 #pragma omp simd
-  for (int64_t i = 0; i < count; ++i) sums[i] += x[i];
-}
+      for (int64_t d = 0; d < D; ++d) f(at[i * stride + d], x[i * width + d]);
+    }
+  }
+};
+
+// The backward pass of one key/value head, with its query heads, over the rows of one task.
+template <class T>
+struct HeadBackward {
+  T *dq, *dk, *dv;
+  const T *dout, *q, *k, *v, *o;
+  const float* lse;
+  int64_t H, K, D;
+  const ActivationKernels<T>& kernel;
+
+  // dq of the rows; in w, dk and dv of the keys that they see, from these rows alone.
+  void run(const BackwardScratch& w, const Rows& rows, int64_t g) const {
+    const Head key{g * D, K * D};
+    load_keys(rows, [&](int64_t to, int64_t first, int64_t n) {
+      kernel.attention_load_backward(w, key.of(k, first), key.of(v, first), to, n, D, key.width);
+    });
+    for (int64_t h = g * (H / K); h < (g + 1) * (H / K); ++h) {
+      const Head query{h * D, H * D};
+      kernel.attention_backward(query.of(dq, rows.first), w, query.of(dout, rows.first), query.of(q, rows.first),
+                                query.of(o, rows.first), lse + rows.first * H + h, rows.before, rows.count, H, D,
+                                query.width);
+    }
+  }
+  // dk and dv of the rows' own keys, from w.
+  void store(const BackwardScratch& w, const Rows& rows, int64_t g) const {
+    const Head key{g * D, K * D};
+    const int64_t skipped = rows.before * w.width;
+    kernel.attention_store(key.of(dk, rows.first), key.width, w.dk + skipped, w.width, rows.count, D);
+    kernel.attention_store(key.of(dv, rows.first), key.width, w.dv + skipped, w.width, rows.count, D);
+  }
+};
 
 }  // namespace
 
@@ -81,8 +130,8 @@ void CpuBackend::attention_forward(Activation* o, float* lse, const Activation* 
     with_activation_type(compute_, [&]<class T>(T) {
       const ActivationKernels<T>& kernel = kernels().of<T>();
       load_keys(rows, [&](int64_t to, int64_t first, int64_t n) {
-        kernel.attention_load_forward(w, key.of(static_cast<const T*>(k), first), key.of(static_cast<const T*>(v), first),
-                                      to, n, D, key.width);
+        kernel.attention_load_forward(w, key.of(static_cast<const T*>(k), first),
+                                      key.of(static_cast<const T*>(v), first), to, n, D, key.width);
       });
       kernel.attention_forward(query.of(static_cast<T*>(o), rows.first), lse + rows.first * H + h,
                                query.of(static_cast<const T*>(q), rows.first), rows.before, rows.count, H, D,
@@ -94,63 +143,46 @@ void CpuBackend::attention_forward(Activation* o, float* lse, const Activation* 
 void CpuBackend::attention_backward(Activation* dq, Activation* dk, Activation* dv, const Activation* dout,
                                     const Activation* q, const Activation* k, const Activation* v, const Activation* o,
                                     const float* lse, const Packing& packing, const AttentionShape& shape) {
-  const int64_t H = shape.heads, K = shape.kv_heads, D = shape.head_size, group = H / K, P = packing.prefix;
+  const int64_t H = shape.heads, K = shape.kv_heads, D = shape.head_size, P = packing.prefix;
   for (int t = 0; t < threads_; ++t) scratch(t, BackwardScratch::floats(packing.longest, D));
-  const bool parallel = work(packing, shape) > kParallelWork;
   const auto scratch_of = [&](const Rows& rows) {
     return BackwardScratch(scratch_[static_cast<size_t>(omp_get_thread_num())].data.get(), rows.keys(), D);
   };
-  // dq of the rows, and in w dk and dv of the keys that they see, from them alone.
-  const auto differentiate = [&]<class T>(T, const BackwardScratch& w, const Rows& rows, int64_t g) {
-    const ActivationKernels<T>& kernel = kernels().of<T>();
-    const Head key{g * D, K * D};
-    load_keys(rows, [&](int64_t to, int64_t first, int64_t n) {
-      kernel.attention_load_backward(w, key.of(static_cast<const T*>(k), first), key.of(static_cast<const T*>(v), first),
-                                     to, n, D, key.width);
-    });
-    for (int64_t h = g * group; h < (g + 1) * group; ++h) {
-      const Head query{h * D, H * D};
-      kernel.attention_backward(query.of(static_cast<T*>(dq), rows.first), w,
-                                query.of(static_cast<const T*>(dout), rows.first),
-                                query.of(static_cast<const T*>(q), rows.first),
-                                query.of(static_cast<const T*>(o), rows.first), lse + rows.first * H + h, rows.before,
-                                rows.count, H, D, query.width);
+  with_activation_type(compute_, [&]<class T>(T) {
+    const auto in = [](const Activation* x) { return static_cast<const T*>(x); };
+    const auto out = [](Activation* x) { return static_cast<T*>(x); };
+    const HeadBackward<T> head{out(dq), out(dk), out(dv), in(dout),         in(q), in(k), in(v), in(o), lse,
+                               H,       K,       D,       kernels().of<T>()};
+    // The prefix's rows of dk and dv take the sums themselves where they are fp32.
+    float *dk_sums, *dv_sums;  // (P, K, D)
+    if constexpr (std::is_same_v<T, float>) {
+      dk_sums = head.dk, dv_sums = head.dv;
+    } else {
+      dk_sums = shared_scratch(kPanelSlot, 2 * P * K * D), dv_sums = dk_sums + P * K * D;
     }
-  };
-  // dk and dv of the rows' own keys, from w.
-  const auto store = [&]<class T>(T, const BackwardScratch& w, const Rows& rows, int64_t g) {
-    const ActivationKernels<T>& kernel = kernels().of<T>();
-    const Head key{g * D, K * D};
-    const int64_t skipped = rows.before * w.width;
-    kernel.attention_store(key.of(static_cast<T*>(dk), rows.first), key.width, w.dk + skipped, w.width, rows.count, D);
-    kernel.attention_store(key.of(static_cast<T*>(dv), rows.first), key.width, w.dv + skipped, w.width, rows.count, D);
-  };
-  const int64_t half = P * padded(D);  // dk or dv of the prefix, of one key/value head
-  float* sums = P > 0 ? shared_scratch(kPanelSlot, prefix_sums(P, K, D)) : nullptr;  // (K, 2, P, width)
-  if (sums) std::fill_n(sums, prefix_sums(P, K, D), 0.0f);
+    std::fill_n(dk_sums, P * K * D, 0.0f), std::fill_n(dv_sums, P * K * D, 0.0f);
+    const auto sums_of = [&](float* all, int64_t g) { return PrefixSums{all + g * D, K * D, P, D}; };
+    const bool parallel = work(packing, shape) > kParallelWork;
 #pragma omp parallel for ordered schedule(dynamic) num_threads(threads_) if (parallel)
-  for (int64_t task = 0; task < packing.sequences * K; ++task) {
-    const int64_t g = task % K;
-    const Rows rows = own_rows(packing, task / K);
-    const BackwardScratch w = scratch_of(rows);
-    with_activation_type(compute_, [&](auto type) {
-      differentiate(type, w, rows, g);
-      store(type, w, rows, g);
-    });
+    for (int64_t task = 0; task < packing.sequences * K; ++task) {
+      const int64_t g = task % K;
+      const Rows rows = own_rows(packing, task / K);
+      const BackwardScratch w = scratch_of(rows);
+      head.run(w, rows, g);
+      head.store(w, rows, g);
 #pragma omp ordered
-    if (sums) add_to(sums + 2 * g * half, w.dk, half), add_to(sums + (2 * g + 1) * half, w.dv, half);
-  }
-  if (!sums) return;
+      sums_of(dk_sums, g).take(w.dk, w.width), sums_of(dv_sums, g).take(w.dv, w.width);
+    }
+    if (P == 0) return;
 #pragma omp parallel for schedule(dynamic) num_threads(threads_) if (parallel)
-  for (int64_t g = 0; g < K; ++g) {
-    const Rows rows{0, P, 0};
-    const BackwardScratch w = scratch_of(rows);
-    with_activation_type(compute_, [&](auto type) {
-      differentiate(type, w, rows, g);
-      add_to(w.dk, sums + 2 * g * half, half), add_to(w.dv, sums + (2 * g + 1) * half, half);
-      store(type, w, rows, g);
-    });
-  }
+    for (int64_t g = 0; g < K; ++g) {
+      const Rows rows{0, P, 0};
+      const BackwardScratch w = scratch_of(rows);
+      head.run(w, rows, g);
+      sums_of(dk_sums, g).give(w.dk, w.width), sums_of(dv_sums, g).give(w.dv, w.width);
+      head.store(w, rows, g);
+    }
+  });
 }
 
 }  // namespace spark

@@ -50,7 +50,4 @@ struct BackwardScratch {
   }
 };
 
-// What several sequences add to the gradients of a shared prefix of P rows: dk and dv (P, width), for each of K heads.
-constexpr int64_t prefix_sums(int64_t P, int64_t K, int64_t D) { return 2 * K * P * padded(D); }
-
 }  // namespace spark

@@ -25,8 +25,8 @@ struct ActivationKernels {
   // their gradients in w are set to zero.
   void (*attention_load_forward)(const ForwardScratch& w, const T* k, const T* v, int64_t first, int64_t n, int64_t D,
                                  int64_t stride);
-  void (*attention_load_backward)(const BackwardScratch& w, const T* k, const T* v, int64_t first, int64_t n,
-                                  int64_t D, int64_t stride);
+  void (*attention_load_backward)(const BackwardScratch& w, const T* k, const T* v, int64_t first, int64_t n, int64_t D,
+                                  int64_t stride);
   // Then n queries, the first of which sees `before` keys and its own.
   void (*attention_forward)(T* o, float* lse, const T* q, int64_t before, int64_t n, int64_t H, int64_t D,
                             int64_t stride, const ForwardScratch& w);

@@ -2,7 +2,6 @@
 // as the hungriest op asks for: each thread's, and what the team shares.
 #include <algorithm>
 
-#include "cpu/attention_scratch.h"
 #include "cpu/cpu_backend.h"
 
 namespace spark {
@@ -10,10 +9,10 @@ namespace spark {
 size_t CpuBackend::workspace_bytes(const OpSizes& sizes) const {
   const bool f32 = compute_ == Compute::F32;
   int64_t attention = 0;  // floats of a thread, for one tile
-  int64_t prefix = 0;     // floats of the team: a prefix that B sequences share has at most N / B rows
+  int64_t prefix = 0;     // floats of the team: dk and dv of a prefix, which in B sequences has at most N / B rows
   for (const auto& a : sizes.attention) {
     attention = std::max(attention, attention_scratch(a.longest, a.head_size));
-    if (a.sequences > 1) prefix = std::max(prefix, prefix_sums(a.tokens / a.sequences, a.kv_heads, a.head_size));
+    if (a.sequences > 1) prefix = std::max(prefix, 2 * (a.tokens / a.sequences) * a.kv_heads * a.head_size);
   }
 
   bool unpacks = false;            // some matrix is of a type that products do not read
@@ -32,7 +31,7 @@ size_t CpuBackend::workspace_bytes(const OpSizes& sizes) const {
 
   const int64_t panel = unpacks ? std::max(panel_values(widest, widest), int64_t{1} << 20) : 0;
   int64_t own = std::max(attention, low_rank);  // floats of a thread
-  int64_t shared = std::max({panel, low_rank, prefix});  // floats of the team
+  int64_t shared = std::max(panel, low_rank);   // floats of the team
   if (!f32) {
     own = std::max(own, widest);  // a row before it is rounded
     const int64_t sums = std::max(unpacks ? input_gradient : 0, rows);

@@ -117,7 +117,8 @@ class CountingBackend final : public Backend {
     return {w.type, w.rows, w.cols, M, lora.u ? lora.R : 0};
   }
   void note_attention(const Packing& packing, const AttentionShape& shape) {
-    needs_.attention.insert({packing.tokens, packing.longest, shape.heads, shape.head_size, shape.kv_heads, packing.sequences});
+    needs_.attention.insert(
+        {packing.tokens, packing.longest, shape.heads, shape.head_size, shape.kv_heads, packing.sequences});
   }
 
   int threads_;

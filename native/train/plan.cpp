@@ -17,8 +17,8 @@ namespace {
 
 constexpr size_t kEndless = size_t{1} << 45;  // size of the dry run's arena: one chunk that no pass outgrows
 
-// A batch with the sizes of `shape` for the dry run. Masks, positions and where sequences differ decide memory; the rest
-// is zeros.
+// A batch with the sizes of `shape` for the dry run. Masks, positions and where sequences differ decide memory; the
+// rest is zeros.
 struct ZeroBatch {
   std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions, choice_positions, choice_offsets{0},
       choice_tokens;

@@ -30,9 +30,8 @@ int64_t shared_prefix(const Batch& batch, std::span<const int32_t> read) {
     const auto same = std::mismatch(own.begin(), own.end(), first.begin(), first.end()).first - own.begin();
     shared = std::min({shared, static_cast<int64_t>(same), std::ssize(own) - 1});
   }
-  each_in_its_sequence(batch, read, [&](size_t s, int32_t position) {
-    shared = std::min<int64_t>(shared, position - cu[s]);
-  });
+  each_in_its_sequence(batch, read,
+                       [&](size_t s, int32_t position) { shared = std::min<int64_t>(shared, position - cu[s]); });
   return shared / kPrefixUnit * kPrefixUnit;
 }
 

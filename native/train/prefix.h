@@ -11,8 +11,8 @@
 
 namespace spark {
 
-// P: how many tokens the trunk may compute once for all sequences of the batch, in kPrefixUnit. 0 for a single sequence.
-// None of the packed positions `read`, in order, lies in it, and each sequence goes on after it.
+// P: how many tokens the trunk may compute once for all sequences of the batch, in kPrefixUnit. 0 for a single
+// sequence. None of the packed positions `read`, in order, lies in it, and each sequence goes on after it.
 int64_t shared_prefix(const Batch& batch, std::span<const int32_t> read);
 
 // The trunk's rows of packed positions behind the prefix of their sequences, in order: each sequence's are after what

@@ -109,6 +109,15 @@ const losses = {
       ['loss: not squared', 'loss_sum += $error * $error', 'loss_sum += $error'],
     ],
   },
+  'train/prefix.cpp': {
+    shared_prefix: [
+      ['prefix: what is read there forgotten', '$shared = std::min<int64_t>($shared, $position - $first);', ''],
+      ['prefix: a sequence that ends with it', 'std::ssize($own) - 1});', 'std::ssize($own)});'],
+    ],
+    rows_after: [
+      ['prefix: not taken away from later sequences', '$position - static_cast<int32_t>($s) *', '$position - 1 *'],
+    ],
+  },
   'train/trunk_rows.h': {
     read_rows: [
       ["one pass: the policy's gradient alone", '&& $scale != 0', '&& $scale == 1'],
@@ -194,6 +203,13 @@ const losses = {
 
 // Mistakes of a kernel are of another kind, too: an index, an edge, a barrier, a product that is not waited for.
 const attention = {
+  'cpu/attention.cpp': {
+    own_rows: [['prefix: not seen', '- $first, $packing.prefix}', '- $first, 0}']],
+    attention_backward: [
+      ['prefix: the sequences dropped from dk', 'sums_of($sums, $g).take($w.dk, $width), sums_of', 'sums_of'],
+      ['prefix: its own queries dropped from dv', ', sums_of($sums, $g).give($w.dv, $width);', ';'],
+    ],
+  },
   'cpu/levels/attention-inl.h': {
     online_softmax: [
       ['earlier sums not rescaled', '= $sum * $factor + sum_lanes($added)', '= $sum + sum_lanes($added)'],

@@ -34,7 +34,7 @@ describe('from inside Python', () => {
 
   it('no walk over JavaScript objects meets one of Node’s', async () => {
     // Everything that can be reached by properties and prototypes from objects that pyodide's Python modules hold.
-    const { observation } = await python(WALK);
+    const { observation } = await python(WALK, 600_000);
     const { seen, found } = JSON.parse(observation.replaceAll("'", '"')) as { seen: number; found: string[] };
     expect(seen).toBeGreaterThan(500);
     expect(found).toEqual([]);
