@@ -163,6 +163,8 @@ TEST_CASE("prefix: whole units that all sequences begin with, go on after, and i
   OwnedBatch alike;  // one of them would have nothing of its own
   alike.tokens.assign(64 + 70, 3), alike.cu_seqlens = {0, 64, 134};
   CHECK(prefix_of(alike, {}) == 0);
+  alike.cu_seqlens = {0, 70, 134};
+  CHECK(prefix_of(alike, {}) == 0);
   alike.cu_seqlens = {0, 65, 134};
   CHECK(prefix_of(alike, {}) == 64);
 }
