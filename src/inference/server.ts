@@ -49,7 +49,7 @@ const OPTIONS = {
  * Throws `invalid_config` (address, model, adapter, context), `server_unreachable`, `server_key_…`, `server_refused`,
  * `server_mismatch` (another tokenizer), `interrupted`, and as `openTokenizer` does.
  */
-export async function openServer(options: ServerOptions): Promise<Generator> {
+export async function openServer(options: ServerOptions): Promise<Generator & AsyncDisposable> {
   checkKeys(options, OPTIONS, 'openServer: options');
   const { modelPath, signal } = options;
   throwIfAborted(signal);
@@ -74,7 +74,7 @@ export async function createServerGenerator(
   tokenizer: PromptTokenizer,
   client: ServerClient,
   options: ServerOptions,
-): Promise<Generator> {
+): Promise<Generator & AsyncDisposable> {
   const { adapterPath = null, sequences = 16, signal } = options;
   const contextSize = options.contextSize ?? Math.min(4096, tokenizer.contextSize);
   const served = await findServed(client, adapterPath, signal);
@@ -177,6 +177,10 @@ class ServerGenerator implements Generator {
     });
     this.#open.add(sequence);
     return sequence;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   dispose(): Promise<void> {

@@ -10,7 +10,12 @@ import { END, type Script } from './scripted.js';
 export type Kind = 'vllm' | 'llama' | 'plain';
 
 /** One character a token; `tags` are control tokens, from 1 on, and so is the end of turn. */
-export class CharacterVocabulary implements PromptTokenizer {
+export interface ServersVocabulary extends Pick<PromptTokenizer, 'tokenize' | 'detokenize'> {
+  /** Without control tokens but those in `kept`. */
+  plainText(tokens: readonly number[], kept?: readonly string[]): string;
+}
+
+export class CharacterVocabulary implements PromptTokenizer, ServersVocabulary {
   readonly contextSize = 100_000;
   readonly chatTemplate = null;
   readonly bosText = '';
@@ -39,7 +44,6 @@ export class CharacterVocabulary implements PromptTokenizer {
     return tokens.map((token) => this.tags[token] ?? String.fromCodePoint(token)).join('');
   }
 
-  /** Without control tokens but those in `kept`. */
   plainText(tokens: readonly number[], kept: readonly string[] = []): string {
     return this.detokenize(
       tokens.filter((token) => kept.includes(this.tags[token] ?? '') || token >= this.tags.length),
@@ -63,7 +67,7 @@ export type Fault =
 export interface ServerScript {
   readonly kind: Kind;
   readonly script: Script;
-  readonly vocabulary?: CharacterVocabulary;
+  readonly vocabulary?: ServersVocabulary;
   readonly contextSize?: number;
   /** Paths of the adapters that it serves. */
   readonly adapters?: readonly string[];
@@ -172,7 +176,7 @@ function pageAt(url: string, { kind, adapters = [], contextSize = 100_000 }: Ser
 }
 
 /** The script's text, character by character, as far as the request lets it. */
-function write({ kind, script }: ServerScript, vocabulary: CharacterVocabulary, body: Body): Written {
+function write({ kind, script }: ServerScript, vocabulary: ServersVocabulary, body: Body): Written {
   const { prompt, stop = [], logit_bias = [] } = body;
   const most = kind === 'llama' ? body.n_predict! : body.max_tokens!;
   const biased = Array.isArray(logit_bias) ? logit_bias.map(([token]) => token) : Object.keys(logit_bias).map(Number);
@@ -195,44 +199,42 @@ function before(text: string, stop: string | null): string {
   return stop === null ? text : text.slice(0, text.indexOf(stop));
 }
 
-const REPLIES: Record<
-  Kind,
-  (body: Body, written: Written, vocabulary: CharacterVocabulary) => Record<string, unknown>
-> = {
-  vllm: ({ model, prompt }, { tokens, finish, stop }, vocabulary) => ({
-    ...{ id: 'cmpl-0', object: 'text_completion', created: 0, model },
-    choices: [
-      {
-        ...{ index: 0, text: vocabulary.detokenize(tokens), logprobs: null },
-        ...{ finish_reason: finish === 'length' ? 'length' : 'stop', stop_reason: stop, prompt_logprobs: null },
-        ...{ token_ids: tokens, prompt_token_ids: prompt },
+const REPLIES: Record<Kind, (body: Body, written: Written, vocabulary: ServersVocabulary) => Record<string, unknown>> =
+  {
+    vllm: ({ model, prompt }, { tokens, finish, stop }, vocabulary) => ({
+      ...{ id: 'cmpl-0', object: 'text_completion', created: 0, model },
+      choices: [
+        {
+          ...{ index: 0, text: vocabulary.detokenize(tokens), logprobs: null },
+          ...{ finish_reason: finish === 'length' ? 'length' : 'stop', stop_reason: stop, prompt_logprobs: null },
+          ...{ token_ids: tokens, prompt_token_ids: prompt },
+        },
+      ],
+      usage: { prompt_tokens: prompt.length, completion_tokens: tokens.length },
+    }),
+    llama: ({ prompt, preserved_tokens }, { tokens, finish, stop }, vocabulary) => ({
+      ...{
+        index: 0,
+        content: before(vocabulary.plainText(tokens, preserved_tokens), stop),
+        tokens,
+        id_slot: 0,
+        stop: true,
       },
-    ],
-    usage: { prompt_tokens: prompt.length, completion_tokens: tokens.length },
-  }),
-  llama: ({ prompt, preserved_tokens }, { tokens, finish, stop }, vocabulary) => ({
-    ...{
-      index: 0,
-      content: before(vocabulary.plainText(tokens, preserved_tokens), stop),
-      tokens,
-      id_slot: 0,
-      stop: true,
-    },
-    ...{ model: 'm', tokens_predicted: tokens.length, tokens_evaluated: prompt.length, generation_settings: {} },
-    ...{ prompt: vocabulary.detokenize(prompt), has_new_line: false, truncated: false },
-    ...{ stop_type: { stop: 'word', end: 'eos', length: 'limit' }[finish], stopping_word: stop ?? '', timings: {} },
-  }),
-  plain: ({ model, prompt }, { tokens, finish, stop }, vocabulary) => ({
-    ...{ id: 'cmpl-0', object: 'text_completion', created: 0, model },
-    choices: [
-      {
-        ...{ index: 0, text: before(vocabulary.plainText(tokens), stop), logprobs: null },
-        finish_reason: finish === 'length' ? 'length' : 'stop',
-      },
-    ],
-    usage: { prompt_tokens: prompt.length, completion_tokens: tokens.length },
-  }),
-};
+      ...{ model: 'm', tokens_predicted: tokens.length, tokens_evaluated: prompt.length, generation_settings: {} },
+      ...{ prompt: vocabulary.detokenize(prompt), has_new_line: false, truncated: false },
+      ...{ stop_type: { stop: 'word', end: 'eos', length: 'limit' }[finish], stopping_word: stop ?? '', timings: {} },
+    }),
+    plain: ({ model, prompt }, { tokens, finish, stop }, vocabulary) => ({
+      ...{ id: 'cmpl-0', object: 'text_completion', created: 0, model },
+      choices: [
+        {
+          ...{ index: 0, text: before(vocabulary.plainText(tokens), stop), logprobs: null },
+          finish_reason: finish === 'length' ? 'length' : 'stop',
+        },
+      ],
+      usage: { prompt_tokens: prompt.length, completion_tokens: tokens.length },
+    }),
+  };
 
 function send(response: ServerResponse, status: number, value: unknown, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));

@@ -4,6 +4,8 @@ import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/config/index.js';
 import type { SparkError } from '../../../src/errors.js';
+import type { Generator } from '../../../src/inference/generator.js';
+import { openTokenizer } from '../../../src/inference/llamaCpp.js';
 import { createServerGenerator, type ServerOptions } from '../../../src/inference/server.js';
 import { ServerClient } from '../../../src/inference/serverClient.js';
 import { silentLog } from '../../../src/log.js';
@@ -11,7 +13,12 @@ import { endsTheRun } from '../../../src/rollout/ask.js';
 import { rolloutQuestion } from '../../../src/rollout/rollout.js';
 import { runRollouts } from '../../../src/rollout/run.js';
 import { Parts } from '../../../src/run/parts.js';
+import { Run } from '../../../src/run/run.js';
+import { BASE_TOOLS, evaluateStage } from '../../../src/stages/evaluate.js';
+import { generateStage } from '../../../src/stages/generate.js';
+import { perform } from '../../../src/stages/stage.js';
 import { createBuiltinRegistry } from '../../../src/tools/registry.js';
+import { readTrajectories } from '../../../src/trajectory/store.js';
 import { temporaryFolder } from '../cli/runCli.js';
 import { question, SETTINGS } from '../rollout/parts.js';
 import {
@@ -67,7 +74,10 @@ async function open(
 }
 
 /** An open server's generator after the trial that opening it is. */
-async function opened(options: ServerScript, more: Partial<ServerOptions> = {}) {
+async function opened(
+  options: ServerScript & { readonly vocabulary?: CharacterVocabulary },
+  more: Partial<ServerOptions> = {},
+) {
   const server = await serve(options);
   const generator = await open(server, more, options.vocabulary);
   server.bodies.length = 0;
@@ -85,7 +95,7 @@ describe('a generator over a server', () => {
     const { generator } = await opened({ kind, script: MODEL });
     const here = new ScriptedGenerator(MODEL);
     const tools = createBuiltinRegistry({ tools: [] });
-    const rollOut = (by: typeof generator) =>
+    const rollOut = (by: Generator) =>
       rolloutQuestion(question(), { generator: by, judge: null, tools }, { ...SETTINGS, selection: 'policy' });
     const { id: _, ...named } = { ...(await rollOut(generator)) } as Record<string, unknown>;
     const { id: __, ...expected } = { ...(await rollOut(here)) } as Record<string, unknown>;
@@ -175,14 +185,54 @@ describe('a generator over a server', () => {
   it('has as many requests in flight as sequences, and every question a trajectory', async () => {
     const { server, generator } = await opened({ kind: 'vllm', script: MODEL }, { sequences: 5 });
     const tools = createBuiltinRegistry({ tools: [] });
-    const questions = Array.from({ length: 12 }, (_, id) => question(id));
+    const questions = Array.from({ length: 7 }, (_, id) => question(id));
     server.fail({ status: 429, error: { message: 'busy' }, headers: { 'retry-after-ms': '1' } }, 'reset');
     server.gather(5);
     const deps = { generator, judge: null, tools };
     const { trajectories, skips } = await runRollouts(questions, deps, { ...SETTINGS, selection: 'policy' }, () => {});
-    expect({ trajectories, skips, most: server.mostInFlight() }).toEqual({ trajectories: 12, skips: 0, most: 5 });
+    expect({ trajectories, skips, most: server.mostInFlight() }).toEqual({ trajectories: 7, skips: 0, most: 5 });
     await generator.dispose();
     expect(await failing(generator.open())).toMatchObject({ code: 'disposed' });
+  });
+});
+
+describe('a run on a server', () => {
+  it('generates and evaluates by it, and depends on the name of its model', async () => {
+    const tiny = await openTokenizer(resolveConfig().model.path);
+    const vocabulary = Object.assign(tiny, { plainText: (tokens: readonly number[]) => tiny.detokenize(tokens) });
+    const script = continuations([
+      ['</observation>\n', '<answer>The answer is (C).</answer>'],
+      ['<action>think</action><input>', 'so</input><answer>The answer is (C).</answer>'],
+      ['<input>', '1 + 1</input>'],
+      ['<action>', 'think</action>'],
+      ['<thought>', 'Let me see.</thought>'],
+    ]);
+    const { baseUrl } = await serve({ kind: 'vllm', script: (text) => script(text) ?? '<thought>', vocabulary });
+    const config = {
+      name: path.join(folder, 'run'),
+      server: { baseUrl, model: 'm' },
+      inference: { contextSize: 1000 },
+      questions: { trainLimit: 3, testLimit: 3 },
+      rollout: { maxSteps: 1, temperature: 0 },
+      tools: { enabled: ['calculator'] },
+    };
+    const set = { selection: 'max-score', tau: 6 } as const;
+    await using run = await Run.open(config);
+    const { written, file } = await perform(run, generateStage(set));
+    expect(written).toBe(3);
+    for await (const { generator, tokens, steps } of readTrajectories(path.join(run.folder.root, file))) {
+      expect(generator).toBe(`server:m@${baseUrl}`);
+      expect(steps[0]!.thought).toBe('Let me see.');
+      expect(tiny.detokenize(tokens)).toContain('<thought>Let me see.</thought><action>');
+    }
+    expect((await perform(run, evaluateStage(BASE_TOOLS))).unparsedRate).toBe(0);
+    run.close();
+    await using other = await Run.open({ ...config, server: { baseUrl, model: 'n' } });
+    expect(await failing(perform(other, generateStage(set)))).toMatchObject({
+      code: 'run_exists',
+      message: expect.stringContaining('served "m", now "n"'),
+    });
+    await tiny.dispose();
   });
 });
 
