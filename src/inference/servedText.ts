@@ -2,6 +2,7 @@
  * What a server wrote, held against this model's own vocabulary: the ids are the truth, and the text beside them has to be
  * theirs. A server of another model or tokenizer is found so, whatever it calls its model.
  */
+import { SparkError } from '../errors.js';
 import type { PromptTokenizer } from './generator.js';
 
 export interface Cut {
@@ -41,6 +42,17 @@ export class ServedVocabulary {
   }
 
   textOf = (tokens: readonly number[]): string => this.#tokenizer.detokenize(tokens);
+
+  /** What is wrong with ids that a server sent; null where all of them are this vocabulary's. */
+  problem(tokens: readonly number[]): string | null {
+    try {
+      this.textOf(tokens);
+      return null;
+    } catch (error) {
+      if (error instanceof SparkError && error.code === 'invalid_argument') return error.message;
+      throw error;
+    }
+  }
 
   /** Whether the token is written as text only where control tokens are. */
   isControl(token: number): boolean {

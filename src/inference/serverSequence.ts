@@ -107,6 +107,8 @@ export class ServerSequence implements GeneratorSequence {
     if (tokens !== null) {
       const [token] = tokens;
       if (token !== undefined && candidates.includes(token)) return token;
+      const problem = vocabulary.problem(tokens);
+      if (problem !== null) throw mismatch(name, `ids of this vocabulary (${problem})`);
       const got = token === undefined ? 'none' : JSON.stringify(vocabulary.textOf([token]));
       throw notAChoice(name, texts(candidates, vocabulary), got);
     }
@@ -127,6 +129,8 @@ export class ServerSequence implements GeneratorSequence {
   #checked({ tokens: given, text: said, finish }: Answered, limit: number, stops: readonly string[]): Generated {
     const { vocabulary, name, contextSize } = this.#by;
     const drawn = [...given!];
+    const problem = vocabulary.problem(drawn);
+    if (problem !== null) throw mismatch(name, `ids of this vocabulary (${problem})`);
     if (!vocabulary.agrees(said, drawn, stops)) {
       throw mismatch(name, `the text ${quoted(vocabulary.textOf(drawn))} of its token ids, got ${quoted(said)}`);
     }

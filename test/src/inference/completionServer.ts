@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { SparkError } from '../../../src/errors.js';
 import type { PromptTokenizer } from '../../../src/inference/generator.js';
 import { END, type Script } from './scripted.js';
 
@@ -41,6 +42,8 @@ export class CharacterVocabulary implements PromptTokenizer, ServersVocabulary {
   }
 
   detokenize(tokens: readonly number[]): string {
+    const foreign = tokens.find((token) => token > 0x10ffff);
+    if (foreign !== undefined) throw new SparkError('invalid_argument', `no token ${foreign}`);
     return tokens.map((token) => this.tags[token] ?? String.fromCodePoint(token)).join('');
   }
 

@@ -232,6 +232,8 @@ describe('a run on a server', () => {
       code: 'run_exists',
       message: expect.stringContaining('served "m", now "n"'),
     });
+    // Else llama.cpp would end its process.
+    expect(() => tiny.detokenize([5, 9999999])).toThrow(/expected token ids of 0 to \d+, got 9999999/);
     await tiny.dispose();
   });
 });
@@ -249,6 +251,13 @@ describe('what a server must not get away with', () => {
       choice({ token_ids: [98, 99] }),
       'server_mismatch',
       /"bc" of its token ids, got "bb"/,
+    ],
+    [
+      'ids that are none here',
+      'vllm',
+      choice({ token_ids: [98, 9999999] }),
+      'server_mismatch',
+      /of this vocabulary \(no token 9999999\)/,
     ],
     ['other ids than its text', 'llama', changed({ tokens: [98, 99] }), 'server_mismatch', /another tokenizer/],
     ['another prompt', 'vllm', choice({ prompt_token_ids: [1, 97] }), 'server_mismatch', /as token ids, unchanged/],
