@@ -25,7 +25,7 @@ import { hasLlamaServer, LLAMA_SERVER, type LlamaServer, startLlamaServer } from
 
 const MODEL = fileURLToPath(new URL('../../../models/spark-tiny.gguf', import.meta.url));
 const WIDTH = 192;
-const CONTEXT = 1400;
+const CONTEXT = 1000;
 const here = full && hasLlamaServer;
 if (full && !here)
   console.warn(`skipped: no llama-server at ${LLAMA_SERVER}; node scripts/build-llama.mjs llama-server`);
@@ -59,7 +59,18 @@ describe.skipIf(!here)('a real llama-server', () => {
     const cache = ['--cache-type-k', 'f32', '--cache-type-v', 'f32', '--flash-attn', 'off'];
     const slots = ['--parallel', '4', '--ctx-size', String(4 * 2048), '--threads', '1'];
     // Its own sampling must not show, nor the adapter that it was started with.
-    const others = ['--top-k', '3', '--repeat-penalty', '1.5', '--temp', '1.3', '--lora', adapter];
+    const others = [
+      '--override-kv',
+      'llama.context_length=int:2048',
+      '--top-k',
+      '3',
+      '--repeat-penalty',
+      '1.5',
+      '--temp',
+      '1.3',
+      '--lora',
+      adapter,
+    ];
     server = await startLlamaServer([
       '-m',
       MODEL,
