@@ -6,7 +6,8 @@
  * Each row twice: `process`, by openLlamaCpp, where llama.cpp runs in a process of its own with a pool of one thread a
  * context; `here`, the same code in this process, whose calls rotate over libuv's pool of four. They alternate, so that
  * their ratio holds beside other work; the rates do only on an idle machine. The prompts have no common start. llama.cpp's
- * own `llama-batched-bench -m MODEL -npp 128 -ntg 32 -npl 1,8 -t N` gives the peer's rates (columns S_PP and S_TG).
+ * own `llama-batched-bench -m MODEL -npp 128 -ntg 32 -npl 1,8 -t N` gives the peer's rates (columns S_PP and S_TG);
+ * `node scripts/build-llama.mjs llama-batched-bench` builds it.
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

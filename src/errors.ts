@@ -46,6 +46,13 @@ export type SparkErrorCode =
   | 'context_overflow'
   | 'inference_failed'
   | 'inference_ended'
+  // a server that generates
+  | 'server_unreachable'
+  | 'server_key_missing'
+  | 'server_key_invalid'
+  | 'server_refused'
+  | 'server_mismatch'
+  | 'server_no_ids'
   // questions
   | 'invalid_question'
   | 'verifier_failed'

@@ -19,6 +19,7 @@ export {
   openLlamaCpp,
   openTokenizer,
 } from '../inference/llamaCpp.js';
+export { openServer, type ServerOptions } from '../inference/server.js';
 export { type ApiJudge, type ApiJudgeOptions, createApiJudge } from '../judge/apiJudge.js';
 export type { Budget, Reservation } from '../judge/budget.js';
 export { type CachedJudge, withCache } from '../judge/cache.js';

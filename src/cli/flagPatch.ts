@@ -12,6 +12,8 @@ const KEYS = {
   compute: 'model.compute',
   recompute: 'model.recompute',
   'memory-limit': 'model.memoryLimitGb',
+  'server-url': 'server.baseUrl',
+  'server-model': 'server.model',
   judge: 'judge.kind',
   'judge-url': 'judge.baseUrl',
   'judge-model': 'judge.model',

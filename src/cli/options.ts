@@ -65,6 +65,16 @@ export const judgeOptions = {
   'max-judge-requests': { type: 'number', describe: 'hard cap on requests to the judge' },
 } as const satisfies Record<string, Options>;
 
+/** Who generates. */
+export const serverOptions = {
+  'server-url': {
+    type: 'string',
+    describe:
+      'OpenAI-compatible base URL of a server that generates in place of llama.cpp here (its key: SPARK_RL_SERVER_KEY)',
+  },
+  'server-model': { type: 'string', describe: 'the server’s name of the model of --model' },
+} as const satisfies Record<string, Options>;
+
 export const rolloutOptions = {
   selection: { choices: SELECTION_RULES, describe: 'the rule that picks an action from the judge’s scores' },
   tau: { type: 'number', describe: 'τ: an action is viable from this score on' },
@@ -84,6 +94,7 @@ export type ConfigArgs = InferredOptionTypes<typeof configOptions>;
 type SharedArgs = Partial<
   ConfigArgs &
     InferredOptionTypes<typeof judgeOptions> &
+    InferredOptionTypes<typeof serverOptions> &
     InferredOptionTypes<typeof rolloutOptions> &
     InferredOptionTypes<typeof parityOptions>
 >;

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import { firstPart } from '../inference/ggufParts.js';
+import { serverProblems } from '../inference/serverSettings.js';
 import { type JudgeSettings, POLICY, problemsOf } from '../judge/settings.js';
 import { packagePath } from '../package.js';
 import { isRecord } from './record.js';
@@ -29,6 +30,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const config = parsed.data;
   refuseTooManySteps(config);
   refuseNoValidation(config);
+  refuseHalfServer(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
@@ -103,6 +105,11 @@ function refuseNoValidation({ eval: { every }, questions }: Config): void {
     `the configuration is not valid:\n  eval.every: expected 0 without validation questions, got ${every}; give some, which no ` +
       'training sees, with --set questions.validationLimit=140',
   );
+}
+
+function refuseHalfServer({ server }: Config): void {
+  const lines = serverProblems(server).map(([key, message]) => `  server.${key}: ${message}`);
+  if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
 }
 
 function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {

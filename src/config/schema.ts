@@ -3,6 +3,7 @@
  * section is declared in its own file (train/methods.ts lists them), the judge's in judge/settings.ts.
  */
 import { z } from 'zod';
+import { serverSettings } from '../inference/serverSettings.js';
 import { judgeSettings } from '../judge/settings.js';
 import { LONGEST_TIMEOUT_MS } from '../questions/grade.js';
 import { verifierSchema } from '../questions/verifierSettings.js';
@@ -143,6 +144,8 @@ export const configSchema = z.strictObject({
   seed: z.number().int().min(0).max(0xffffffff).default(1),
   model: modelSchema.prefault({}),
   inference: inferenceSchema.prefault({}),
+  /** Generates in place of llama.cpp here; `sequences` and `contextSize` of `inference` are its, too (docs/server.md). */
+  server: serverSettings.prefault({}),
   questions: questionsSchema.prefault({}),
   tools: toolsSchema.prefault({}),
   judge: judgeSettings.prefault({}),

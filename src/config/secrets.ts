@@ -28,8 +28,8 @@ export function refuseConfigSecrets(merged: unknown): void {
   throw new SparkError(
     'invalid_config',
     `the configuration holds secrets (not shown), and it is written to files and printed:\n${lines.join('\n')}\n` +
-      'Take them out; a key for the judge belongs into the environment variable OPENAI_API_KEY, credentials ' +
-      'of an MLflow server into MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, a key of an ' +
+      'Take them out; a key for the judge belongs into the environment variable OPENAI_API_KEY, one for a ' +
+      'server that generates into SPARK_RL_SERVER_KEY, credentials of an MLflow server into MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, a key of an ' +
       'MCP server into a variable of any name, which env or headers then names: $NAME',
   );
 }

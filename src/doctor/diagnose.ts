@@ -8,7 +8,7 @@ import { openLlamaCpp } from '../inference/llamaCpp.js';
 import { resolveEndpoint } from '../judge/endpoint.js';
 import { createLog, silentLog } from '../log.js';
 import { openConfiguredMcp } from '../run/mcp.js';
-import { openEngine } from '../run/parts.js';
+import { openEngine, openServed } from '../run/parts.js';
 import { builtinTool } from '../tools/builtin.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
 import { readWheels } from '../tools/wheels.js';
@@ -21,7 +21,8 @@ export interface Finding {
   readonly detail: string;
 }
 
-type Check = (config: Config, signal: AbortSignal) => Promise<Omit<Finding, 'name'>>;
+/** Null: there is nothing of the kind to try. */
+type Check = (config: Config, signal: AbortSignal) => Promise<Omit<Finding, 'name'> | null>;
 
 const CHECKS: Readonly<Record<string, Check>> = {
   node: async () => ok(`${process.version}, ${os.cpus().length} cores, ${byteText(os.totalmem())} memory`),
@@ -29,6 +30,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'training engine': trainingEngine,
   'CUDA backend': cudaBackend,
   inference,
+  server,
   tools,
   'judge key': judgeKey,
 };
@@ -41,7 +43,7 @@ export async function diagnose(config: Config, signal: AbortSignal): Promise<Fin
       if (failure.code === 'interrupted') throw failure;
       return { state: 'failed' as const, detail: `[${failure.code}] ${failure.message}` };
     });
-    findings.push({ name, ...found });
+    if (found !== null) findings.push({ name, ...found });
   }
   return findings;
 }
@@ -106,6 +108,16 @@ async function inference(config: Config, signal: AbortSignal): Promise<Omit<Find
   } finally {
     await generator.dispose();
   }
+}
+
+/** Opening it lets it write a few tokens. */
+async function server(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'> | null> {
+  if (config.server.baseUrl === null) return null;
+  const generator = await openServed(config, null, 'answer', signal);
+  await generator.dispose();
+  const what = `${generator.id}, ${generator.contextSize} tokens a sequence`;
+  if (generator.tokenised === undefined) return ok(`${what}; gives token ids`);
+  return { state: 'note', detail: `${what}; gives texts without token ids, which do for evaluations alone` };
 }
 
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {

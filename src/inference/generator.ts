@@ -29,6 +29,11 @@ export interface Generator extends PromptTokenizer {
   readonly id: string;
   /** Most sequences that can be open at once. */
   readonly sequences: number;
+  /**
+   * `later`: the model's text comes without its tokens, and is tokenised here. That does for evaluations; training would learn
+   * from tokens that the model did not draw. Absent: tokens are those that were drawn.
+   */
+  readonly tokenised?: 'later';
   /** Waits for a free slot. */
   open(signal?: AbortSignal): Promise<GeneratorSequence>;
 }

@@ -15,6 +15,8 @@ export interface ModelFileInfo {
   readonly chatTemplate: string | null;
   readonly wantsInstructions: boolean;
   readonly trainContextSize: number | null;
+  /** How many tokens there are; their ids are below. */
+  readonly vocabularySize: number;
   /** Tensor name to its dimensions, innermost first. */
   readonly tensors: ReadonlyMap<string, readonly number[]>;
 }
@@ -44,6 +46,7 @@ export function checkModelFile(file: string): ModelFileInfo {
     chatTemplate: text(header, 'tokenizer.chat_template'),
     wantsInstructions: header.metadata.get('spark.instructions') !== false,
     trainContextSize: contextLength === undefined ? null : Number(contextLength),
+    vocabularySize: (header.metadata.get('tokenizer.ggml.tokens') as readonly unknown[]).length,
     tensors: new Map(header.tensors.map((tensor) => [tensor.name, tensor.dimensions])),
   };
 }

@@ -1,4 +1,5 @@
 /** What OpenAI-compatible servers say in headers, status and body, where they do not agree with each other. */
+import { isNodeError } from '../errors.js';
 
 /** A server that asks to wait longer than this is reported as a failure at once. */
 export const LONGEST_WAIT_SECONDS = 120;
@@ -57,4 +58,12 @@ function errorIn(body: string): unknown {
   // An empty object or text beside a whole reply says nothing.
   const empty = inside === null || inside === undefined || inside === '' || JSON.stringify(inside) === '{}';
   return empty ? null : inside;
+}
+
+/** Why a connection broke, in the words of the error at the bottom. */
+export function rootCause(error: unknown): string {
+  let deepest: unknown = error;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  if (isNodeError(deepest)) return `${deepest.code}${deepest.message ? ` (${deepest.message})` : ''}`;
+  return deepest instanceof Error ? deepest.message : String(deepest);
 }

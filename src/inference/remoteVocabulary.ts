@@ -20,6 +20,7 @@ export class RemoteVocabulary implements PromptTokenizer {
   readonly wantsInstructions: boolean;
   readonly #model: RemoteModel;
   readonly #release: () => Promise<void>;
+  readonly #size: number;
   readonly #known = new Map<string, readonly number[]>();
   #disposing: Promise<void> | null = null;
 
@@ -30,6 +31,7 @@ export class RemoteVocabulary implements PromptTokenizer {
     this.wantsInstructions = info.wantsInstructions;
     this.bosText = model.facts.bosText;
     this.eosText = model.facts.eosText;
+    this.#size = info.vocabularySize;
     this.#model = model;
     this.#release = release;
   }
@@ -49,6 +51,14 @@ export class RemoteVocabulary implements PromptTokenizer {
 
   detokenize(tokens: readonly number[]): string {
     this.#checkUsable();
+    // llama.cpp would end its process.
+    const foreign = tokens.find((token) => !(token >= 0 && token < this.#size));
+    if (foreign !== undefined) {
+      throw new SparkError(
+        'invalid_argument',
+        `detokenize: expected token ids of 0 to ${this.#size - 1}, got ${foreign}; they are of another model's vocabulary`,
+      );
+    }
     return this.#model.callAndWait<'detokenize'>({ op: 'detokenize', tokens });
   }
 

@@ -1,10 +1,9 @@
 /** Turns errors of the openai client into SparkErrors `judge_…` that name the URL, what the server said and what to do. */
-import { isNodeError, SparkError, toSparkError } from '../errors.js';
-import { askedWaitSeconds, saysNoCredit } from '../inference/httpReply.js';
+import { SparkError, toSparkError } from '../errors.js';
+import { askedWaitSeconds, rootCause, saysNoCredit } from '../inference/httpReply.js';
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
-import type { Endpoint } from './endpoint.js';
-import { KEY_VARIABLE } from './key.js';
+import { type Endpoint, KEY_VARIABLE } from './endpoint.js';
 
 export interface FailureContext {
   readonly endpoint: Endpoint;
@@ -70,11 +69,4 @@ function statusFailure(error: APIError, context: FailureContext, tries: string):
   }
   const message = `the judge at ${endpoint.baseUrl} refused the request: ${said}; see judge.model (now "${model}")`;
   return new SparkError('judge_refused', message, { cause: error });
-}
-
-function rootCause(error: unknown): string {
-  let deepest: unknown = error;
-  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
-  if (isNodeError(deepest)) return `${deepest.code}${deepest.message ? ` (${deepest.message})` : ''}`;
-  return deepest instanceof Error ? deepest.message : String(deepest);
 }

@@ -71,6 +71,7 @@ export async function rolloutWithoutTools(
       answer,
       correct,
       end: 'answered',
+      ...(generator.tokenised === undefined ? {} : { tokenised: generator.tokenised }),
       ...transcript.finish(),
     };
   });

@@ -164,6 +164,7 @@ async function assemble(
     answer,
     correct,
     end: ending.end,
+    ...(deps.generator.tokenised === undefined ? {} : { tokenised: deps.generator.tokenised }),
     ...transcript.finish(ending.length),
   };
 }

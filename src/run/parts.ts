@@ -50,6 +50,8 @@ export interface UserParts {
   readonly verifier?: Verifier;
 }
 
+export type GeneratorUse = 'learn' | 'answer' | 'answer here';
+
 interface PartsOptions {
   readonly config: Config;
   readonly judgeCacheFolder: string;
@@ -72,11 +74,17 @@ export class Parts {
     this.#options = options;
   }
 
-  /** `adapterPath` null: the base model alone. The caller disposes of it. */
-  async generator(adapterPath: string | null): Promise<Generator> {
+  /**
+   * `adapterPath` null: the base model alone. `use`: what it writes is to be learned from, or answers questions, or does so with
+   * an adapter that is new and so on this machine alone. The caller disposes of it.
+   */
+  async generator(adapterPath: string | null, use: GeneratorUse): Promise<Generator> {
     this.#requireOpen('generator');
     const { config, user, signal } = this.#options;
-    return user.generator?.(adapterPath, signal) ?? openGenerator(config, adapterPath, signal);
+    const generator = await (user.generator?.(adapterPath, signal) ?? openGenerator(config, adapterPath, use, signal));
+    if (use !== 'learn' || generator.tokenised === undefined) return generator;
+    await generator.dispose();
+    throw noIds(generator);
   }
 
   /** The vocabulary of the run's generator. The caller disposes of it. */
@@ -237,7 +245,13 @@ function unknownMcp(): SparkError {
   );
 }
 
-function openGenerator(config: Config, adapterPath: string | null, signal: AbortSignal): Promise<Generator> {
+async function openGenerator(
+  config: Config,
+  adapterPath: string | null,
+  use: GeneratorUse,
+  signal: AbortSignal,
+): Promise<Generator> {
+  if (config.server.baseUrl !== null && use !== 'answer here') return openServed(config, adapterPath, use, signal);
   const { sequences, contextSize, gpu, kvCacheType } = config.inference;
   return openLlamaCpp({
     modelPath: config.model.path,
@@ -249,6 +263,41 @@ function openGenerator(config: Config, adapterPath: string | null, signal: Abort
     kvCacheType,
     signal,
   });
+}
+
+/** A generator over the configured server. `adapterPath` null: the base model. */
+export async function openServed(
+  { server, model, inference }: Config,
+  adapterPath: string | null,
+  use: GeneratorUse,
+  signal: AbortSignal,
+): Promise<Generator> {
+  const { baseUrl, model: name, timeoutMs, maxRetries } = server;
+  if (use === 'learn' && adapterPath !== null) {
+    throw new SparkError(
+      'invalid_config',
+      'server.baseUrl: expected null for rollouts by a trained adapter, which has to be the very file that is trained on; a ' +
+        'server does not say which it has. Generate these here, in a run that generates here: --set server.baseUrl=null --set ' +
+        'server.model=null',
+    );
+  }
+  const { sequences, contextSize } = inference;
+  // Its client takes a quarter of a second to load.
+  const { openServer } = await import('../inference/server.js');
+  return openServer({
+    ...{ baseUrl: baseUrl!, model: name!, timeoutMs, maxRetries, modelPath: model.path, sequences, signal },
+    ...(adapterPath === null ? {} : { adapterPath }),
+    ...(contextSize === 'auto' ? {} : { contextSize }),
+  });
+}
+
+function noIds({ id }: Generator): SparkError {
+  return new SparkError(
+    'server_no_ids',
+    `${id} gives texts without token ids: expected the tokens that the model drew, as training learns from them; texts tokenised ` +
+      'again are other tokens. Use vLLM (0.10.2 or later), llama-server, or llama.cpp here (--set server.baseUrl=null --set ' +
+      'server.model=null); for evaluations texts will do',
+  );
 }
 
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'expected a function');

@@ -33,7 +33,7 @@ export async function askPolicy(asked: Asked, { config, parts, signal, onStep }:
   const question = askedQuestion(asked, config);
   const { temperature, minSteps } = config.eval;
   const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
-  const generator = await parts.generator(asked.adapter);
+  const generator = await parts.generator(asked.adapter, 'answer');
   try {
     const deps = { generator, judge: null, tools: parts.tools(), grade: parts.grader(), signal };
     const result = await rolloutQuestion(question, { ...deps, ...(onStep === undefined ? {} : { onStep }) }, settings);

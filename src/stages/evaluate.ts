@@ -230,12 +230,20 @@ async function answer(
   todo: readonly Question[],
   handle: ResultHandler,
 ): Promise<RunSummary> {
-  const generator = await run.parts.generator(adapterPath(run, spec.adapter));
+  const generator = await run.parts.generator(adapterPath(run, spec.adapter), 'answer');
+  if (generator.tokenised !== undefined) run.log.warn(textsAlone(generator));
   try {
     return await (spec.tools ? act(run, spec, generator, todo, handle) : think(run, generator, todo, handle));
   } finally {
     await generator.dispose();
   }
+}
+
+function textsAlone({ id }: Generator): string {
+  return (
+    `${id} gives texts without token ids: they are tokenised here, so that what it reads next may be split into other tokens than ` +
+    'it wrote, and a turn that it ended counts as a closed block'
+  );
 }
 
 /** One chain of thought for each question. */
@@ -296,7 +304,7 @@ export async function tryAnswers(
   questions: readonly Question[],
   said: (done: number) => void,
 ): Promise<StageEvaluation> {
-  const generator = await run.parts.generator(adapter);
+  const generator = await run.parts.generator(adapter, 'answer here');
   const done = new Map<number, Answered>();
   try {
     const { deps, settings } = actingWith(run, generator);

@@ -182,7 +182,7 @@ async function rollOut(
   const { config, parts, folder, log, signal } = run;
   const { judge, counters, warnings, used } = await parts.judge();
   let skipCodes: Readonly<Record<string, number>> = {};
-  const generator = await parts.generator(rolloutAdapter(run, set));
+  const generator = await parts.generator(rolloutAdapter(run, set), 'learn');
   try {
     // The highest score is the highest, whatever τ is.
     const watch = { states: config.judge.watchStates, tau: set.selection === 'max-score' ? null : set.tau };

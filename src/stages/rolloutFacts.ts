@@ -68,6 +68,8 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
       ...(corpus === null ? {} : { corpus: await corpusSha256(corpus, signal) }),
     },
     contextSize: config.inference.contextSize,
+    // By name: the same model at another address is the same. Absent where llama.cpp generates here.
+    ...(config.server.model === null ? {} : { served: config.server.model }),
     seed: config.seed,
     parts: partsHash,
   };

@@ -81,7 +81,7 @@ export interface Trajectory {
    * rollouts made elsewhere, and has no answer that can be read.
    */
   readonly end: 'answered' | 'forced' | 'context_overflow' | 'unanswered';
-  /** `later`: its texts were made elsewhere and tokenised here. Absent: the tokens are those that were generated. */
+  /** `later`: its texts were made elsewhere, or came from a server without their tokens, and were tokenised here. Absent: the tokens are those that were generated. */
   readonly tokenised?: 'later' | undefined;
   /** (N) token ids. */
   readonly tokens: readonly number[];

@@ -1,7 +1,14 @@
 /** `spark-rl ablate <what>`: one thing varied, over seeds; what it is varied over stands in `ablate` of the configuration. */
 import { ablations } from '../../experiments/ablations.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions, judgeOptions, parityOptions, rolloutOptions } from '../options.js';
+import {
+  configFromArgs,
+  configOptions,
+  judgeOptions,
+  parityOptions,
+  rolloutOptions,
+  serverOptions,
+} from '../options.js';
 import { sweepCommand, sweepOptions } from '../sweeps.js';
 
 const names = Object.keys(ablations) as (keyof typeof ablations)[];
@@ -11,6 +18,7 @@ export default defineCommand({
   options: {
     ...configOptions,
     ...judgeOptions,
+    ...serverOptions,
     ...rolloutOptions,
     ...parityOptions,
     ...sweepOptions,

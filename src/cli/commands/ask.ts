@@ -13,12 +13,13 @@ import { BASE_TOOLS } from '../../stages/evaluate.js';
 import { printable } from '../../tools/observation.js';
 import type { Step, Trajectory } from '../../trajectory/trajectory.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions, rolloutOptions } from '../options.js';
+import { configFromArgs, configOptions, rolloutOptions, serverOptions } from '../options.js';
 
 export default defineCommand({
   positionals: { question: { type: 'string', demandOption: true, describe: 'the question, in quotes' } },
   options: {
     ...configOptions,
+    ...serverOptions,
     steps: rolloutOptions.steps,
     stage: {
       type: 'string',

@@ -1,12 +1,12 @@
 /** `spark-rl doctor`: one line for each part that was tried. */
 import { diagnose } from '../../doctor/diagnose.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions, judgeOptions } from '../options.js';
+import { configFromArgs, configOptions, judgeOptions, serverOptions } from '../options.js';
 
 const MARK = { ok: 'ok    ', failed: 'FAILED', note: 'note  ' } as const;
 
 export default defineCommand({
-  options: { ...configOptions, ...judgeOptions },
+  options: { ...configOptions, ...judgeOptions, ...serverOptions },
   async run(args, { signal }) {
     const findings = await diagnose(await configFromArgs(args), signal);
     return {

@@ -10,11 +10,12 @@ import { BASE, BASE_TOOLS, type EvaluateSpec, evaluateStage } from '../../stages
 import { perform } from '../../stages/stage.js';
 import { percent } from '../../units.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions, settingsFromArgs } from '../options.js';
+import { configFromArgs, configOptions, serverOptions, settingsFromArgs } from '../options.js';
 
 export default defineCommand({
   options: {
     ...configOptions,
+    ...serverOptions,
     stage: { type: 'string', describe: 'base (no tools), base-tools, or a trained stage of the run: sft, ppo, spark' },
     adapter: { type: 'string', describe: 'a GGUF LoRA file instead of a stage’s own' },
     tools: { type: 'boolean', default: true, describe: 'let the model use tools (--no-tools: chain of thought)' },

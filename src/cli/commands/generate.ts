@@ -9,12 +9,13 @@ import { validationSet } from '../../stages/policy.js';
 import { type GenerationPrice, priceOfRollouts } from '../../stages/price.js';
 import { perform } from '../../stages/stage.js';
 import { defineCommand } from '../command.js';
-import { configFromArgs, configOptions, judgeOptions, rolloutOptions } from '../options.js';
+import { configFromArgs, configOptions, judgeOptions, rolloutOptions, serverOptions } from '../options.js';
 
 export default defineCommand({
   options: {
     ...configOptions,
     ...judgeOptions,
+    ...serverOptions,
     ...rolloutOptions,
     questions: {
       type: 'string',

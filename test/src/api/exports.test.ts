@@ -186,6 +186,14 @@ const calls: Readonly<Record<string, () => unknown>> = {
     expect(tokens.map(({ tokens: own }) => tokenizer.detokenize(own))).toEqual(['think</action>', 'python</action>']);
     await tokenizer.dispose();
   },
+  openServer: async () => {
+    const options: rollout.ServerOptions = {
+      baseUrl: 'ftp://x',
+      model: 'm',
+      modelPath: run.resolveConfig().model.path,
+    };
+    await expect(rollout.openServer(options)).rejects.toMatchObject({ code: 'invalid_config' });
+  },
   actionTokens: () => calls.openTokenizer!(),
   // train
   METHOD_NAMES: () => expect(train.METHOD_NAMES).toEqual(expect.arrayContaining(['sft', 'ppo'])),

@@ -56,6 +56,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'accumulateValue: options': ['normalizer', (o) => critic.accumulateValue(batch, o)],
 
   'openLlamaCpp: options': ['kvCacheType', (o) => rollout.openLlamaCpp(o)],
+  'openServer: options': ['sequences', (o) => rollout.openServer(o)],
   'generator.logprobs: options': ['quick', (o) => generator.logprobs([1, 2], undefined, o)],
   'sequence.generate: options': ['maxTokens', (o) => sequence.generate(o)],
   'sequence.choose: sampling': ['temperature', (o) => sequence.choose([[1], [2]], o)],

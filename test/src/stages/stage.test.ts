@@ -126,7 +126,7 @@ describe('perform', () => {
     await expect(run.folder.metrics.rewind('make', 0)).rejects.toMatchObject(closed);
     expect(() => run.parts.tools()).toThrow(expect.objectContaining({ code: 'disposed' }));
     await expect(run.parts.judge()).rejects.toMatchObject({ code: 'disposed' });
-    await expect(run.parts.generator(null)).rejects.toMatchObject({ code: 'disposed' });
+    await expect(run.parts.generator(null, 'answer')).rejects.toMatchObject({ code: 'disposed' });
     await expect(run.parts.engine()).rejects.toMatchObject({ code: 'disposed' });
     // What was written can still be read.
     expect(run.records.get('make').finished?.result).toBe('a');
