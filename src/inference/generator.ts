@@ -1,5 +1,6 @@
 /** Inference, token in and token out. */
 import type { KeysOf } from '../options.js';
+import type { Decoding } from './rounds.js';
 
 /** Text to tokens and back, by a model's vocabulary. A Generator is one. */
 export interface Tokenizer {
@@ -29,6 +30,8 @@ export interface Generator extends PromptTokenizer {
   readonly id: string;
   /** Most sequences that can be open at once. */
   readonly sequences: number;
+  /** How long it has been at work, where it can say so. */
+  readonly decoding?: Decoding;
   /** Waits for a free slot. */
   open(signal?: AbortSignal): Promise<GeneratorSequence>;
 }
