@@ -29,6 +29,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const config = parsed.data;
   refuseTooManySteps(config);
   refuseNoValidation(config);
+  refuseLostPlaces(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
@@ -47,6 +48,16 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   }
   settleJudges(config);
   return config;
+}
+
+/** With more questions under way than places some would lose theirs, and be evaluated again in other batches. */
+function refuseLostPlaces({ generation: { inFlight, deterministic }, inference: { sequences } }: Config): void {
+  if (!deterministic || inFlight === 'auto' || inFlight <= sequences) return;
+  throw new SparkError(
+    'invalid_config',
+    `generation.inFlight: with generation.deterministic expected at most inference.sequences (${sequences}), got ${inFlight}; ` +
+      'raise inference.sequences as far as memory allows, or leave inFlight out',
+  );
 }
 
 /** Refuses settings that the judge's kind has no use for, and makes the path of a local judge's model absolute. */

@@ -1,6 +1,6 @@
 /**
- * Rolls out as many questions at once as the generator has sequences, so that it stays busy during judge and tool
- * calls.
+ * Rolls out as many questions at once as the generator can have sequences open: more than it decodes at a time, so that
+ * it stays busy during judge and tool calls.
  */
 import { setMaxListeners } from 'node:events';
 import { SparkError, toSparkError } from '../errors.js';

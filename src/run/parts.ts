@@ -13,6 +13,7 @@ import { fileSha256 } from '../inference/fileHash.js';
 import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
+import { concurrencyOf } from '../judge/settings.js';
 import { type Log, silentLog } from '../log.js';
 import { createGrader, type Grader } from '../questions/grade.js';
 import type { Verifier } from '../questions/verifier.js';
@@ -239,16 +240,29 @@ function unknownMcp(): SparkError {
 
 function openGenerator(config: Config, adapterPath: string | null, signal: AbortSignal): Promise<Generator> {
   const { sequences, contextSize, gpu, kvCacheType } = config.inference;
+  const { deterministic } = config.generation;
+  const inFlight = inFlightOf(config);
   return openLlamaCpp({
     modelPath: config.model.path,
     adapterPath: adapterPath ?? undefined,
-    sequences,
+    sequences: Math.min(sequences, inFlight),
+    inFlight,
+    deterministic,
     ...(contextSize === 'auto' ? {} : { contextSize }),
     threads: config.model.threads,
     gpu,
     kvCacheType,
     signal,
   });
+}
+
+/**
+ * Questions under way. `auto`: as many as decode, as the judge answers at a time, and as many again whose tools run or
+ * that are next; who has no place yet costs nothing while others need theirs.
+ */
+export function inFlightOf({ generation: { inFlight, deterministic }, inference, judge }: Config): number {
+  if (inFlight !== 'auto') return inFlight;
+  return deterministic ? inference.sequences : inference.sequences + 2 * concurrencyOf(judge);
 }
 
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'expected a function');

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import type { AuditSummary } from '../evaluate/audit.js';
+import type { Generator } from '../inference/generator.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { watched } from '../rollout/judgeWatch.js';
@@ -14,6 +15,7 @@ import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
+import { percent } from '../units.js';
 import { GenerateProgress } from './generateProgress.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
@@ -170,6 +172,11 @@ function nothingCame(summary: GenerateSummary, file: string): SparkError {
   );
 }
 
+/** The share of the time from the first token to the last in which tokens were evaluated; null where nobody knows. */
+function busyShare({ decoding }: Generator): number | null {
+  return decoding === undefined || decoding.spanMs === 0 ? null : decoding.busyMs / decoding.spanMs;
+}
+
 /** `counters`: what the judge has counted so far. */
 type Handle = (result: Trajectory | Skip, counters: MetricRow) => void;
 
@@ -194,6 +201,8 @@ async function rollOut(
     for (const warning of warnings()) log.warn(warning);
     const took = used();
     if (took !== null) log.info(`judge: ${took}`);
+    const busy = busyShare(generator);
+    if (busy !== null) log.info(`inference: at work for ${percent(busy)} of the time from its first token to its last`);
     return skipCodes;
   } finally {
     // After an interruption, too: what the judge did was paid for.
@@ -204,6 +213,7 @@ async function rollOut(
       ...auditRow(tally.audit()),
       ...skipCodes,
       ...counters(),
+      inference_busy_share: busyShare(generator),
     });
     await generator.dispose();
   }

@@ -68,6 +68,7 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
       ...(corpus === null ? {} : { corpus: await corpusSha256(corpus, signal) }),
     },
     contextSize: config.inference.contextSize,
+    ...(config.generation.deterministic ? { deterministic: true } : {}),
     seed: config.seed,
     parts: partsHash,
   };
