@@ -3,7 +3,6 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError } from '../errors.js';
 import type { AuditSummary } from '../evaluate/audit.js';
-import type { Generator } from '../inference/generator.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { watched } from '../rollout/judgeWatch.js';
@@ -15,8 +14,8 @@ import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
-import { percent } from '../units.js';
 import { GenerateProgress } from './generateProgress.js';
+import { inferenceRow, inferenceText } from './inferenceWork.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
 import { leavesAnswers, regrade } from './regrade.js';
@@ -172,11 +171,6 @@ function nothingCame(summary: GenerateSummary, file: string): SparkError {
   );
 }
 
-/** The share of the time from the first token to the last in which tokens were evaluated; null where nobody knows. */
-function busyShare({ decoding }: Generator): number | null {
-  return decoding === undefined || decoding.spanMs === 0 ? null : decoding.busyMs / decoding.spanMs;
-}
-
 /** `counters`: what the judge has counted so far. */
 type Handle = (result: Trajectory | Skip, counters: MetricRow) => void;
 
@@ -201,8 +195,8 @@ async function rollOut(
     for (const warning of warnings()) log.warn(warning);
     const took = used();
     if (took !== null) log.info(`judge: ${took}`);
-    const busy = busyShare(generator);
-    if (busy !== null) log.info(`inference: at work for ${percent(busy)} of the time from its first token to its last`);
+    const work = inferenceText(generator);
+    if (work !== null) log.info(work);
     return skipCodes;
   } finally {
     // After an interruption, too: what the judge did was paid for.
@@ -213,7 +207,7 @@ async function rollOut(
       ...auditRow(tally.audit()),
       ...skipCodes,
       ...counters(),
-      inference_busy_share: busyShare(generator),
+      ...inferenceRow(generator),
     });
     await generator.dispose();
   }
