@@ -32,6 +32,8 @@
 #   ablate tau, ablate heldout, a short form  ladder, rho, signal, online and judge
 #   files of a finished run removed, as the   cut, and refused with what to remove
 #     error says, and the run goes on
+#   a soak of 2,000 questions on the shipped    28 with a scripted generator and one kill
+#     model, three kills
 #   examples grpo.ts and own-parts.ts as      dpo.ts; GRPO's loss and gradients against PyTorch; test/src/run/parts.test.ts
 #     they are run
 set -uo pipefail
@@ -54,7 +56,7 @@ else
   skipped "npm run build:cuda" "no nvcc"
 fi
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test experiments/sweep.test objectives.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test mcp/reference.test experiments/sweep.test objectives.test stages/soak.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" SPARK_TEST_FULL=1 npx vitest run test/src/tracking tools/algebraPeer.test || failed=1

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import type { Config, OtherJudge } from '../config/index.js';
+import { type Config, inFlightOf, type OtherJudge } from '../config/index.js';
 import { openModel } from '../engine/index.js';
 import type { Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
@@ -13,7 +13,6 @@ import { fileSha256 } from '../inference/fileHash.js';
 import type { Generator, PromptTokenizer } from '../inference/generator.js';
 import { openLlamaCpp, openTokenizer } from '../inference/llamaCpp.js';
 import type { Judge } from '../judge/judge.js';
-import { concurrencyOf } from '../judge/settings.js';
 import { type Log, silentLog } from '../log.js';
 import { createGrader, type Grader } from '../questions/grade.js';
 import type { Verifier } from '../questions/verifier.js';
@@ -254,15 +253,6 @@ function openGenerator(config: Config, adapterPath: string | null, signal: Abort
     kvCacheType,
     signal,
   });
-}
-
-/**
- * Questions under way. `auto`: as many as decode, as the judge answers at a time, and as many again whose tools run or
- * that are next; who has no place yet costs nothing while others need theirs.
- */
-export function inFlightOf({ generation: { inFlight, deterministic }, inference, judge }: Config): number {
-  if (inFlight !== 'auto') return inFlight;
-  return deterministic ? inference.sequences : inference.sequences + 2 * concurrencyOf(judge);
 }
 
 const callable = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'expected a function');

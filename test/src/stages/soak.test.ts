@@ -13,12 +13,12 @@ import { type LoopbackServer, startOpenAiServer } from '../../loopback/openaiSer
 import { readLines, runCli, temporaryFolder } from '../cli/runCli.js';
 import { full } from '../full.js';
 
-const QUESTIONS = full ? 2000 : 56;
+const QUESTIONS = full ? 2000 : 28;
 /** Killed when so many trajectories are there. */
-const KILLS = full ? [300, 900, 1500] : [15];
+const KILLS = full ? [300, 900, 1500] : [8];
 const KINDS = ['rateLimit', 'serverError', 'slow', 'notJson', 'prose', 'cutOff', 'refused', 'reset'] as const;
 /** Two malformed replies in a row make a skip, which the end of the command has to make good. */
-const FAULTS = { seed: 7, share: 0.25, most: 2, kinds: KINDS };
+const FAULTS = { seed: 7, share: 0.4, most: 2, kinds: KINDS };
 const PRICE = { input: 2, output: 10 };
 const MOST_ANSWER = 512;
 const CONCURRENCY = 16;
