@@ -4,7 +4,7 @@ import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
 import { SparkError } from '../errors.js';
 import type { KeysOf } from '../options.js';
 import { usableCores } from './cores.js';
-import { Lane, Lanes, shareSequences } from './lanes.js';
+import { belowHalf, Lane, Lanes, never, shareSequences, whenNoneDecodes } from './lanes.js';
 import { canCopy, cutsAnywhere, LlamaPool } from './llamaEvaluator.js';
 import { Rounds } from './rounds.js';
 
@@ -90,7 +90,8 @@ export async function createLanes(
     const rounds = new Rounds(deterministic);
     lanes.push(new Lane(new LlamaPool(context, rounds, { size: sequences, ...prefixes }), sequences, rounds));
   }
-  return new Lanes(lanes, !deterministic);
+  if (deterministic) return new Lanes(lanes, never);
+  return new Lanes(lanes, model.llama.gpu === false ? whenNoneDecodes : belowHalf);
 }
 
 function createContext(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SparkError } from '../../../src/errors.js';
-import { Lane, Lanes, shareSequences } from '../../../src/inference/lanes.js';
+import { belowHalf, Lane, Lanes, never, shareSequences } from '../../../src/inference/lanes.js';
 
 describe('shareSequences', () => {
   it.each([
@@ -75,7 +75,7 @@ describe('Lanes', () => {
   });
 
   it('leaves who rests its place while half of them decode, and then gives it to who waits', async () => {
-    const lanes = new Lanes([lane('a', 4)]);
+    const lanes = new Lanes([lane('a', 4)], belowHalf);
     const [only] = lanes.all;
     const { context } = only!;
     for (let i = 0; i < 4; i++) await lanes.take();
@@ -103,7 +103,7 @@ describe('Lanes', () => {
   });
 
   it('never takes a place from who rests where that would change what it computes', async () => {
-    const lanes = new Lanes([lane('a', 1)], false);
+    const lanes = new Lanes([lane('a', 1)], never);
     const taken = await lanes.take();
     taken.context.parked = 1;
     lanes.give(taken);
