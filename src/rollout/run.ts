@@ -89,10 +89,12 @@ export async function runAll(
   const workers = Math.min(deps.generator.sequences, questions.length);
   const all = () => Promise.all(Array.from({ length: workers }, guarded));
   await all();
-  queue.push(...again.keys());
-  if (failure === null) await all();
+  if (failure === null && !signal.aborted) {
+    queue.push(...again.keys());
+    await all();
+  }
   // What could not be tried again was a skip.
-  else for (const skip of again.values()) await handle(skip).catch(() => undefined);
+  for (const skip of again.values()) await handle(skip).catch(() => undefined);
   if (failure !== null) throw failure;
   if (deps.signal?.aborted) {
     throw new SparkError('interrupted', 'interrupted by the caller', { cause: deps.signal.reason as unknown });

@@ -191,6 +191,8 @@ describe('generate', () => {
     const { done, lines } = generate('fewer', mini(14));
     expect(await done).toMatchObject({ questions: 14, written: 0, already: 14, trajectories: 28 });
     expect(lines.at(-1)).toMatch(/0 trajectories written, 14 were there, 0 skipped, of 14 .*; the set holds 28/);
+    const promised = { ...mini(14), generation: { deterministic: true } };
+    await expect(generate('fewer', promised).done).rejects.toThrow(/deterministic .*now true/);
   });
 });
 
