@@ -32,8 +32,7 @@
 #   ablate tau, ablate heldout, a short form  ladder, rho, signal, online and judge
 #   files of a finished run removed, as the   cut, and refused with what to remove
 #     error says, and the run goes on
-#   a soak of 2,000 questions on the shipped    28 with a scripted generator and one kill
-#     model, three kills
+#   a soak of 2,000 questions, three kills      of 28, one kill
 #   examples grpo.ts and own-parts.ts as      dpo.ts; GRPO's loss and gradients against PyTorch; test/src/run/parts.test.ts
 #     they are run
 set -uo pipefail
