@@ -84,7 +84,8 @@ for (const count of [1, 8]) {
   const options = { modelPath: flags.model, sequences: count, contextSize, threads };
   const remote = await openLlamaCpp(options);
   const { signal } = new AbortController();
-  const here = await LoadedModel.load({ ...options, gpu: false, kvCacheType: 'F16', bytes }, signal);
+  const alike = { inFlight: count, deterministic: false, gpu: false, kvCacheType: 'F16', bytes } as const;
+  const here = await LoadedModel.load({ ...options, ...alike }, signal);
   const all = { process: [] as Rates[], here: [] as Rates[] };
   for (let round = 0; round <= Number(flags.rounds); round++) {
     const one = { process: await rates(() => remote.open(), count), here: await rates(() => here.open(signal), count) };

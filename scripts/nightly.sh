@@ -33,6 +33,7 @@
 #   files of a finished run removed, as the   cut, and refused with what to remove
 #     error says, and the run goes on
 #   a real llama-server generates and judges  loopback servers in its shape
+#   a soak of 2,000 questions, three kills      of 28, one kill
 #   examples grpo.ts and own-parts.ts as      dpo.ts; GRPO's loss and gradients against PyTorch; test/src/run/parts.test.ts
 #     they are run
 set -uo pipefail
@@ -56,7 +57,7 @@ else
 fi
 there node_modules/node-llama-cpp/llama/gitRelease.bundle node scripts/build-llama.mjs llama-server
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test llamaServer.test mcp/reference.test experiments/sweep.test objectives.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test llamaServer.test mcp/reference.test experiments/sweep.test objectives.test stages/soak.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" SPARK_TEST_FULL=1 npx vitest run test/src/tracking tools/algebraPeer.test || failed=1

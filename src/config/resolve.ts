@@ -31,6 +31,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   refuseTooManySteps(config);
   refuseNoValidation(config);
   refuseHalfServer(config);
+  refuseLostPlaces(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
@@ -49,6 +50,16 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   }
   settleJudges(config);
   return config;
+}
+
+/** With more questions under way than places some would lose theirs, and be evaluated again in other batches. */
+function refuseLostPlaces({ generation: { inFlight, deterministic }, inference: { sequences } }: Config): void {
+  if (!deterministic || inFlight === 'auto' || inFlight <= sequences) return;
+  throw new SparkError(
+    'invalid_config',
+    `generation.inFlight: with generation.deterministic expected at most inference.sequences (${sequences}), got ${inFlight}; ` +
+      'raise inference.sequences as far as memory allows, or leave inFlight out',
+  );
 }
 
 /** Refuses settings that the judge's kind has no use for, and makes the path of a local judge's model absolute. */
@@ -107,8 +118,13 @@ function refuseNoValidation({ eval: { every }, questions }: Config): void {
   );
 }
 
-function refuseHalfServer({ server }: Config): void {
+function refuseHalfServer({ server, generation }: Config): void {
   const lines = serverProblems(server).map(([key, message]) => `  server.${key}: ${message}`);
+  if (server.baseUrl !== null && generation.deterministic) {
+    lines.push(
+      '  generation.deterministic: a server puts requests together as it likes; expected false with server.baseUrl, or a run that generates here',
+    );
+  }
   if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
 }
 

@@ -50,6 +50,19 @@ const inferenceSchema = z.strictObject({
   kvCacheType: z.enum(['F16', 'F32']).default('F16'),
 });
 
+const generationSchema = z.strictObject({
+  /**
+   * Questions under way at the same time. While one waits for the judge or a tool, another is written in its place, so more
+   * than `inference.sequences` keep inference busy. `auto`: those, and twice as many as the judge is asked at a time.
+   */
+  inFlight: z.union([positive, z.literal('auto')]).default('auto'),
+  /**
+   * What a question's trajectory is does not depend on the others under way, not even by rounding: each sequence is
+   * evaluated alone, and keeps its place. Slower.
+   */
+  deterministic: z.boolean().default(false),
+});
+
 const questionsSchema = z.strictObject({
   /** `mini`, or a Parquet / JSONL file: MMLU-Pro's columns, or `question`, `answer` and what else there is of them. */
   train: z.string().default('mini'),
@@ -146,6 +159,7 @@ export const configSchema = z.strictObject({
   inference: inferenceSchema.prefault({}),
   /** Generates in place of llama.cpp here; `sequences` and `contextSize` of `inference` are its, too (docs/server.md). */
   server: serverSettings.prefault({}),
+  generation: generationSchema.prefault({}),
   questions: questionsSchema.prefault({}),
   tools: toolsSchema.prefault({}),
   judge: judgeSettings.prefault({}),

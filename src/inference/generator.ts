@@ -1,5 +1,7 @@
 /** Inference, token in and token out. */
 import type { KeysOf } from '../options.js';
+import type { Decoding } from './rounds.js';
+import type { PrefixCounts } from './sequencePool.js';
 
 /** Text to tokens and back, by a model's vocabulary. A Generator is one. */
 export interface Tokenizer {
@@ -34,6 +36,10 @@ export interface Generator extends PromptTokenizer {
    * from tokens that the model did not draw. Absent: tokens are those that were drawn.
    */
   readonly tokenised?: 'later';
+  /** How long it has been at work, where it can say so. */
+  readonly decoding?: Decoding;
+  /** What it read of prompts, and read again, where it can say so. */
+  readonly prefixes?: PrefixCounts;
   /** Waits for a free slot. */
   open(signal?: AbortSignal): Promise<GeneratorSequence>;
 }

@@ -8,9 +8,11 @@ import type { WeighingSequence } from './generator.js';
 import type { Call, FromChild, Results, ToChild } from './llamaMessages.js';
 import { disposedError, LoadedModel } from './llamaModel.js';
 import { LlamaVocabulary } from './llamaVocabulary.js';
-import type { PrefixCounts } from './sequencePool.js';
 
-const NONE: PrefixCounts = { reused: 0, evaluated: 0 };
+const NONE: Pick<FromChild, 'prefixes' | 'decoding'> = {
+  prefixes: { reused: 0, evaluated: 0, again: 0 },
+  decoding: { busyMs: 0, spanMs: 0 },
+};
 
 const models = new Map<number, LoadedModel>();
 /** Of each of `models`, and those that are loaded without weights. */
@@ -48,7 +50,8 @@ async function answer(call: { readonly id: number } & Call): Promise<void> {
   }
   aborts.delete(call.id);
   counted ??= models.get(call.model);
-  process.send!({ id: call.id, ...outcome, written, prefixes: counted?.prefixes ?? NONE } satisfies FromChild);
+  const { prefixes, decoding } = counted ?? NONE;
+  process.send!({ id: call.id, ...outcome, written, prefixes, decoding } satisfies FromChild);
 }
 
 async function perform(call: Call, signal: AbortSignal, written: number[]): Promise<Results[keyof Results]> {

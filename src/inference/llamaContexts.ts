@@ -4,7 +4,7 @@ import type { Llama, LlamaContext, LlamaModel } from 'node-llama-cpp';
 import { SparkError } from '../errors.js';
 import type { KeysOf } from '../options.js';
 import { usableCores } from './cores.js';
-import { Lane, Lanes, shareSequences } from './lanes.js';
+import { belowHalf, Lane, Lanes, never, shareSequences, whenNoneDecodes } from './lanes.js';
 import { canCopy, cutsAnywhere, LlamaPool } from './llamaEvaluator.js';
 import { Rounds } from './rounds.js';
 
@@ -12,8 +12,18 @@ export interface LlamaCppOptions {
   readonly modelPath: string;
   /** GGUF LoRA file. The library caches adapters by path, so a changed adapter needs another path. */
   readonly adapterPath?: string | undefined;
-  /** Sequences evaluated at the same time, default 1. */
+  /** Sequences evaluated at the same time, default 1. Each has a cache of its own. */
   readonly sequences?: number;
+  /**
+   * Sequences open at the same time, at least `sequences`, which is the default. One beyond them has the place of one whose
+   * caller is busy elsewhere, and is evaluated anew when it has lost its own.
+   */
+  readonly inFlight?: number;
+  /**
+   * Every sequence is evaluated alone and from its first token, so that tokens and probabilities are the same to the bit
+   * whatever else is open, on one machine with the same settings. Slower: nothing is batched or reused. Default false.
+   */
+  readonly deterministic?: boolean;
   /** Tokens a sequence can hold; default what the model was trained for, at most 4096. */
   readonly contextSize?: number;
   /** Processor threads of all contexts together; 0 or absent: one for each core that this process may use. */
@@ -29,6 +39,8 @@ export const LLAMA_CPP_OPTIONS = {
   modelPath: true,
   adapterPath: true,
   sequences: true,
+  inFlight: true,
+  deterministic: true,
   contextSize: true,
   threads: true,
   gpu: true,
@@ -67,14 +79,19 @@ export async function createLanes(
 ): Promise<Lanes<LlamaPool>> {
   const { threads, shares } = contextsFor(options, bytes, model.llama.gpu !== false); // with `auto` only if there is one
   const { LlamaContextSequence } = await library();
-  const prefixes = { reuse: cutsAnywhere(model), copies: canCopy(LlamaContextSequence.prototype) };
+  const { deterministic = false } = options;
+  const prefixes = {
+    reuse: cutsAnywhere(model) && !deterministic,
+    copies: canCopy(LlamaContextSequence.prototype),
+  };
   const lanes: Lane<LlamaPool>[] = [];
   for (const sequences of shares) {
     const context = await createContext(model, options, { contextSize, threads, sequences });
-    const rounds = new Rounds();
+    const rounds = new Rounds(deterministic);
     lanes.push(new Lane(new LlamaPool(context, rounds, { size: sequences, ...prefixes }), sequences, rounds));
   }
-  return new Lanes(lanes);
+  if (deterministic) return new Lanes(lanes, never);
+  return new Lanes(lanes, model.llama.gpu === false ? whenNoneDecodes : belowHalf);
 }
 
 function createContext(
@@ -88,6 +105,8 @@ function createContext(
     // The library drops tokens one short of the size it was given; one more, so that our limit is reached first.
     contextSize: contextSize + 1,
     threads,
+    // Else a prompt would be cut into batches by how many sequences there are.
+    ...(options.deterministic === true ? { batchSize: Math.min(contextSize + 1, ALONE_BATCH) } : {}),
     ...(kv === 'F32' ? { flashAttention: false } : {}),
     experimentalKvCacheKeyType: kv,
     experimentalKvCacheValueType: kv,
@@ -98,6 +117,9 @@ function createContext(
     ...(options.signal === undefined ? {} : { createSignal: options.signal }),
   });
 }
+
+/** Tokens of a prompt that are evaluated together where sequences are evaluated alone: the library's own default. */
+const ALONE_BATCH = 512;
 
 const llamas = new Map<false | 'auto', Promise<Llama>>();
 

@@ -15,6 +15,7 @@ import type { LoadOptions } from './llamaMessages.js';
 import { RemoteModel } from './remoteModel.js';
 import { RemoteSequence } from './remoteSequence.js';
 import { openTokenizer, RemoteVocabulary } from './remoteVocabulary.js';
+import type { Decoding } from './rounds.js';
 import type { PrefixCounts } from './sequencePool.js';
 
 export { type LlamaCppOptions, openTokenizer };
@@ -42,6 +43,7 @@ export interface LlamaCppGenerator extends WeighingGenerator {
   logprobs(tokens: readonly number[], signal?: AbortSignal, options?: LogprobOptions): Promise<Float64Array>;
   /** Prompt tokens so far: how many were evaluated, and how many were there from an earlier prompt. */
   readonly prefixes: PrefixCounts;
+  readonly decoding: Decoding;
   /** For `await using` */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -81,10 +83,13 @@ function checkFiles(options: LlamaCppOptions): { load: LoadOptions; info: Return
   throwIfAborted(signal);
   const info = checkModelFile(modelPath);
   if (adapterPath !== undefined) checkAdapterFile(adapterPath, info);
+  const { sequences = 1, deterministic = false } = options;
   const load: LoadOptions = {
     modelPath,
     ...(adapterPath === undefined ? {} : { adapterPath }),
-    sequences: options.sequences ?? 1,
+    sequences,
+    inFlight: checkInFlight(options.inFlight ?? sequences, sequences, deterministic),
+    deterministic,
     contextSize: options.contextSize ?? Math.min(4096, info.trainContextSize ?? 4096),
     threads: options.threads ?? 0,
     gpu: options.gpu ?? false,
@@ -92,6 +97,22 @@ function checkFiles(options: LlamaCppOptions): { load: LoadOptions; info: Return
     bytes: info.bytes,
   };
   return { load, info };
+}
+
+/** Throws `invalid_argument` for more or fewer open sequences than there can be. */
+function checkInFlight(inFlight: number, sequences: number, deterministic: boolean): number {
+  if (!(Number.isInteger(inFlight) && inFlight >= sequences)) {
+    throw new SparkError(
+      'invalid_argument',
+      `openLlamaCpp: expected inFlight to be at least sequences (${sequences}), got ${inFlight}; raise it, or leave it out`,
+    );
+  }
+  if (!deterministic || inFlight === sequences) return inFlight;
+  throw new SparkError(
+    'invalid_argument',
+    `openLlamaCpp: with deterministic expected inFlight to be sequences (${sequences}), got ${inFlight}: a sequence that lost ` +
+      'its place would be evaluated in other batches; raise sequences, or leave inFlight out',
+  );
 }
 
 /** Tokens of which the log-probs are asked, and of which of them; as in `LlamaCppGenerator.logprobs`. */
@@ -136,10 +157,10 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly #open = new Set<RemoteSequence>();
   #disposing: Promise<void> | null = null;
 
-  constructor(id: string, model: RemoteModel, vocabulary: RemoteVocabulary, { contextSize, sequences }: LoadOptions) {
+  constructor(id: string, model: RemoteModel, vocabulary: RemoteVocabulary, { contextSize, inFlight }: LoadOptions) {
     this.id = id;
     this.contextSize = contextSize;
-    this.sequences = sequences;
+    this.sequences = inFlight;
     this.chatTemplate = vocabulary.chatTemplate;
     this.wantsInstructions = vocabulary.wantsInstructions;
     this.bosText = vocabulary.bosText;
@@ -150,6 +171,10 @@ class LlamaCpp implements LlamaCppGenerator {
 
   get prefixes(): PrefixCounts {
     return this.#model.prefixes;
+  }
+
+  get decoding(): Decoding {
+    return this.#model.decoding;
   }
 
   tokenize(text: string, special: boolean): number[] {

@@ -1,9 +1,10 @@
 /** Evaluation in the sequences of a llama.cpp context: what GrowingSequence and the log-probs are made of. */
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
 import { SparkError, toSparkError } from '../errors.js';
+import type { Lane, Lanes } from './lanes.js';
 import type { Rounds } from './rounds.js';
 import type { Evaluator, Sampler } from './sequence.js';
-import { type HeldSequence, type PoolOptions, SequencePool } from './sequencePool.js';
+import { type HeldSequence, type PoolOptions, SequencePool, type Ticket } from './sequencePool.js';
 
 /** A method that the library keeps for itself. Where a later version has none, `canCopy` is false and nothing is copied. */
 interface Copying {
@@ -19,6 +20,10 @@ class LlamaHeld implements HeldSequence<LlamaHeld> {
 
   constructor(native: LlamaContextSequence) {
     this.native = native;
+  }
+
+  get length(): number {
+    return this.native.nextTokenIndex;
   }
 
   holds(tokens: readonly number[]): number {
@@ -70,18 +75,49 @@ export class LlamaPool extends SequencePool<LlamaHeld> {
   }
 }
 
-/**
- * An Evaluator over a sequence of the pool, which the first tokens choose; each evaluation runs in the lane's rounds.
- */
+/** Where an evaluator has its turn, and the sequence there, which its first tokens choose. */
+interface Turn {
+  readonly lane: Lane<LlamaPool>;
+  held: LlamaHeld | null;
+}
+
+/** An Evaluator that shares the places of the lanes with others; each evaluation runs in its lane's rounds. */
 export class LlamaEvaluator implements Evaluator {
-  readonly #pool: LlamaPool;
-  readonly #rounds: Rounds;
-  #held: LlamaHeld | null = null;
+  readonly #lanes: Lanes<LlamaPool>;
+  #turn: Turn | null = null;
+  /** Between two turns: where its sequence is, unless it was evicted meanwhile. */
+  #left: { readonly lane: Lane<LlamaPool>; readonly ticket: Ticket<LlamaHeld> } | null = null;
+  /** Whether it was evicted: what it starts with was evaluated before. */
+  #again = false;
   #whole = true;
 
-  constructor(pool: LlamaPool, rounds: Rounds) {
-    this.#pool = pool;
-    this.#rounds = rounds;
+  constructor(lanes: Lanes<LlamaPool>) {
+    this.#lanes = lanes;
+  }
+
+  async begin(signal?: AbortSignal): Promise<boolean> {
+    if (this.#turn !== null) return true;
+    if (this.#left !== null) {
+      const { lane, ticket } = this.#left;
+      this.#again = !lane.context.resume(ticket);
+      this.#left = null;
+      if (!this.#again) {
+        this.#lanes.resume(lane);
+        this.#turn = { lane, held: ticket.sequence };
+        return true;
+      }
+    }
+    this.#turn = { lane: await this.#lanes.take(signal), held: null };
+    return false;
+  }
+
+  async rest(): Promise<void> {
+    if (this.#turn === null) return;
+    const { lane, held } = this.#turn;
+    if (held !== null && this.#whole) this.#left = { lane, ticket: lane.context.park(held) };
+    else if (held !== null) await lane.context.give(held, false);
+    this.#turn = null;
+    this.#lanes.give(lane);
   }
 
   sampler(temperature: number, seed: number): Sampler {
@@ -124,12 +160,17 @@ export class LlamaEvaluator implements Evaluator {
   }
 
   async undo(count: number): Promise<void> {
-    const held = this.#held!; // something was evaluated
-    await this.#rounds.run(() => held.keep(held.native.nextTokenIndex - count));
+    const { lane, held } = this.#turn!;
+    await lane.rounds.run(() => held!.keep(held!.length - count)); // something was evaluated
   }
 
   async dispose(): Promise<void> {
-    if (this.#held !== null) await this.#pool.give(this.#held, this.#whole);
+    await this.rest();
+    if (this.#left === null) return;
+    const { lane, ticket } = this.#left;
+    this.#left = null;
+    await lane.context.leave(ticket);
+    this.#lanes.wake();
   }
 
   /** Lets `evaluate` add `tokens`; of the first ones only those that no sequence of the pool holds already. */
@@ -137,12 +178,14 @@ export class LlamaEvaluator implements Evaluator {
     tokens: readonly number[],
     evaluate: (sequence: LlamaContextSequence, missing: Token[]) => Promise<T>,
   ): Promise<T> {
+    const turn = this.#turn!;
+    const { context, rounds } = turn.lane;
     const run = (held: LlamaHeld, missing: readonly number[]): Promise<T> =>
-      this.#rounds.run(() => evaluate(held.native, missing as Token[]));
+      rounds.run(() => evaluate(held.native, missing as Token[]));
     try {
-      if (this.#held !== null) return await run(this.#held, tokens);
-      const { sequence, result } = await this.#pool.start(tokens, run);
-      this.#held = sequence;
+      if (turn.held !== null) return await run(turn.held, tokens);
+      const { sequence, result } = await context.start(tokens, run, this.#again);
+      turn.held = sequence;
       return result;
     } catch (error) {
       this.#whole = false;

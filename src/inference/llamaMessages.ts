@@ -4,6 +4,7 @@
  */
 import type { SparkErrorCode } from '../errors.js';
 import type { Generated, GenerateOptions } from './generator.js';
+import type { Decoding } from './rounds.js';
 import type { PrefixCounts } from './sequencePool.js';
 
 /** LlamaCppOptions after every default that depends on the file. */
@@ -11,6 +12,8 @@ export interface LoadOptions {
   readonly modelPath: string;
   readonly adapterPath?: string;
   readonly sequences: number;
+  readonly inFlight: number;
+  readonly deterministic: boolean;
   readonly contextSize: number;
   readonly threads: number;
   readonly gpu: boolean | 'auto';
@@ -96,7 +99,9 @@ export interface FromChild {
   readonly failure?: Failure;
   /** What the call wrote into its sequence, also when it failed or was aborted half-way. */
   readonly written: readonly number[];
+  /** Of its model, until now */
   readonly prefixes: PrefixCounts;
+  readonly decoding: Decoding;
 }
 
 /** How a process ended: a signal or an exit code, and what it wrote to stderr. */

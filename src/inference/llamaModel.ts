@@ -11,8 +11,10 @@ import { LlamaEvaluator, type LlamaPool, summedByLlama, summedInDouble } from '.
 import type { LoadOptions, LogprobsCall } from './llamaMessages.js';
 import { LlamaVocabulary } from './llamaVocabulary.js';
 import { loadFailure } from './loadFailure.js';
+import { type Decoding, Rounds } from './rounds.js';
 import { GrowingSequence } from './sequence.js';
 import type { PrefixCounts } from './sequencePool.js';
+import { Slots } from './slots.js';
 
 export class LoadedModel {
   readonly contextSize: number;
@@ -20,9 +22,15 @@ export class LoadedModel {
   readonly #model: LlamaModel;
   readonly #lanes: Lanes<LlamaPool>;
   readonly #open = new Set<GrowingSequence>();
+  readonly #places: Slots;
 
-  constructor(model: LlamaModel, lanes: Lanes<LlamaPool>, contextSize: number) {
+  constructor(
+    model: LlamaModel,
+    lanes: Lanes<LlamaPool>,
+    { contextSize, inFlight }: Pick<LoadOptions, 'contextSize' | 'inFlight'>,
+  ) {
     this.contextSize = contextSize;
+    this.#places = new Slots(inFlight);
     this.vocabulary = new LlamaVocabulary(model);
     this.#model = model;
     this.#lanes = lanes;
@@ -36,7 +44,7 @@ export class LoadedModel {
       throwIfAborted(signal);
       model = await llama.loadModel({ modelPath: path.resolve(firstPart(options.modelPath)), loadSignal: signal });
       const lanes = await createLanes(model, { ...options, signal }, options.contextSize, options.bytes);
-      return new LoadedModel(model, lanes, options.contextSize);
+      return new LoadedModel(model, lanes, options);
     } catch (error) {
       await model?.dispose();
       throwIfAborted(signal);
@@ -49,14 +57,19 @@ export class LoadedModel {
     return {
       reused: each.reduce((sum, { reused }) => sum + reused, 0),
       evaluated: each.reduce((sum, { evaluated }) => sum + evaluated, 0),
+      again: each.reduce((sum, { again }) => sum + again, 0),
     };
   }
 
-  /** Waits for a free place. */
+  get decoding(): Decoding {
+    return Rounds.decoding(this.#lanes.all.map(({ rounds }) => rounds));
+  }
+
+  /** Waits while as many are open as may be in flight. */
   async open(signal: AbortSignal): Promise<WeighingSequence> {
-    const lane = await this.#lanes.take(signal);
+    await this.#places.take(signal);
     const sequence: GrowingSequence = new GrowingSequence(
-      new LlamaEvaluator(lane.context, lane.rounds),
+      new LlamaEvaluator(this.#lanes),
       {
         contextSize: this.contextSize,
         detokenize: (tokens) => this.vocabulary.detokenize(tokens),
@@ -64,7 +77,7 @@ export class LoadedModel {
       },
       () => {
         this.#open.delete(sequence);
-        this.#lanes.give(lane);
+        this.#places.give();
       },
     );
     this.#open.add(sequence);
@@ -99,6 +112,7 @@ export class LoadedModel {
   /** Ends what is under way with `disposed`, and gives the memory back. */
   async dispose(): Promise<void> {
     const gone = disposedError();
+    this.#places.close(gone);
     this.#lanes.close(gone);
     for (const sequence of this.#open) sequence.dispose();
     for (const { context } of this.#lanes.all) context.close(gone);

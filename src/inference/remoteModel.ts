@@ -3,6 +3,7 @@ import path from 'node:path';
 import { SparkError, throwIfAborted } from '../errors.js';
 import type { Call, Ending, Failure, FromChild, LoadOptions, Results, VocabularyFacts } from './llamaMessages.js';
 import { LlamaProcess } from './llamaProcess.js';
+import type { Decoding } from './rounds.js';
 import type { PrefixCounts } from './sequencePool.js';
 
 type Named = { readonly id: number } & Call;
@@ -14,7 +15,8 @@ const ABORTED_MS = 2000;
 
 export class RemoteModel {
   /** As the last answer said. */
-  prefixes: PrefixCounts = { reused: 0, evaluated: 0 };
+  prefixes: PrefixCounts = { reused: 0, evaluated: 0, again: 0 };
+  decoding: Decoding = { busyMs: 0, spanMs: 0 };
   readonly #process: LlamaProcess;
   readonly #name: number;
   readonly #file: string;
@@ -102,8 +104,10 @@ export class RemoteModel {
     const abort = (): void => this.#process.tell({ op: 'abort', id });
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const { result, failure, written, prefixes } = await this.#ask({ id, model: this.#name, ...call } as Named);
-      this.prefixes = prefixes;
+      const answer = await this.#ask({ id, model: this.#name, ...call } as Named);
+      const { result, failure, written } = answer;
+      this.prefixes = answer.prefixes;
+      this.decoding = answer.decoding;
       onWritten?.(written);
       if (failure !== undefined) throw failed(failure);
       return result as Results[Op];

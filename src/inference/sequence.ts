@@ -18,6 +18,13 @@ import { buildTrie, type TrieNode } from './tokenTrie.js';
 
 /** The evaluated part of a sequence, as an inference library holds it. */
 export interface Evaluator {
+  /**
+   * Asked before each evaluation, where evaluators share places: waits for one unless it has one. False: what was evaluated
+   * is gone, and evaluation begins with the first token.
+   */
+  begin?(signal: AbortSignal | undefined): Promise<boolean>;
+  /** No evaluation is near: others may have the place. */
+  rest?(): Promise<void>;
   /** Draws tokens one after another from one seeded stream; at temperature 0 it takes the likeliest. */
   sampler(temperature: number, seed: number): Sampler;
   /** Adds `tokens` (at least one) and returns the logits of `candidates` after the last one, in their order. */
@@ -196,7 +203,14 @@ export class GrowingSequence implements WeighingSequence {
   async #evaluate<T>(signal: AbortSignal | undefined, work: (pending: readonly number[]) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
     if (this.#disposed) throw disposedSequence();
+    let begun = false;
     const job = this.#inFlight.then(async () => {
+      if ((await this.#evaluator.begin?.(signal)) === false) {
+        this.#evaluated = 0;
+        this.#standing = 0;
+      }
+      if (this.#disposed) throw disposedSequence();
+      begun = true;
       // Where every token is evaluated, as after an end of turn, the logits after the last one are gone: evaluate it
       // again.
       const kept = Math.min(this.#standing, this.#tokens.length - 1);
@@ -211,7 +225,7 @@ export class GrowingSequence implements WeighingSequence {
       return result;
     });
     this.#inFlight = job.catch((error: unknown) => {
-      this.#broken = error;
+      if (begun) this.#broken = error; // who only waited in vain may come again
     });
     try {
       return await abortable(job, signal);
@@ -231,6 +245,8 @@ export class GrowingSequence implements WeighingSequence {
       return await work();
     } finally {
       this.#busy = false;
+      // Not awaited: after an abort an evaluation may still run.
+      this.#inFlight = this.#inFlight.then(() => this.#evaluator.rest?.()).catch(() => undefined);
     }
   }
 

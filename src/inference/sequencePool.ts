@@ -2,12 +2,16 @@
  * The sequences of one context. They are kept when a rollout ends, with what is evaluated in them, because the next
  * prompt mostly begins with the same instructions and examples: it gets the sequence that holds most of its start, or
  * a copy, and only the rest is evaluated. Prompts that come at the same time wait for the first of them, so that even
- * then their common start is evaluated once.
+ * then their common start is evaluated once. A sequence between two turns of its owner (lanes.ts) is parked: it is copied
+ * from and else left alone, until another needs its place more.
  */
-import type { SparkError } from '../errors.js';
+import { SparkError } from '../errors.js';
+import type { Parking } from './lanes.js';
 
 /** A sequence of a context and the tokens that are evaluated in it. */
 export interface HeldSequence<Self> {
+  /** Tokens that it holds. */
+  readonly length: number;
   /** How many of `tokens`, from the first on, it holds. */
   holds(tokens: readonly number[]): number;
   /** Drops everything after the first `count` tokens. */
@@ -36,6 +40,13 @@ export interface PrefixCounts {
   /** Were there already: kept in the sequence, or copied from another. */
   readonly reused: number;
   readonly evaluated: number;
+  /** Evaluated once more, prompt or not, because their sequence had given its place to another. */
+  readonly again: number;
+}
+
+/** What a parked sequence is found by, until it is resumed, left or evicted. */
+export interface Ticket<S> {
+  readonly sequence: S;
 }
 
 /**
@@ -50,12 +61,13 @@ interface Start {
   readonly done: Promise<void>;
 }
 
-export class SequencePool<S extends HeldSequence<S>> {
+export class SequencePool<S extends HeldSequence<S>> implements Parking {
   readonly #options: PoolOptions<S>;
   /** Longest idle first */
   readonly #idle: S[] = [];
   readonly #busy = new Map<S, Start>();
-  #counts: PrefixCounts = { reused: 0, evaluated: 0 };
+  readonly #parked = new Set<Ticket<S>>();
+  #counts: PrefixCounts = { reused: 0, evaluated: 0, again: 0 };
   #closed: SparkError | null = null;
 
   constructor(options: PoolOptions<S>) {
@@ -70,10 +82,18 @@ export class SequencePool<S extends HeldSequence<S>> {
     return this.#counts;
   }
 
-  /** Finds a sequence for a prompt and lets `evaluate` add the tokens that are missing in it, at least the last. */
+  get parked(): number {
+    return this.#parked.size;
+  }
+
+  /**
+   * Finds a sequence for a prompt and lets `evaluate` add the tokens that are missing in it, at least the last. `again`:
+   * these tokens were evaluated before, in a sequence that was evicted.
+   */
   async start<T>(
     tokens: readonly number[],
     evaluate: (sequence: S, missing: readonly number[]) => Promise<T>,
+    again = false,
   ): Promise<{ readonly sequence: S; readonly result: T }> {
     // Nothing is awaited between the last look and the choice: two prompts must not both find nobody ahead.
     for (let ahead = this.#ahead(tokens); ahead !== null; ahead = this.#ahead(tokens)) await ahead.done;
@@ -86,10 +106,7 @@ export class SequencePool<S extends HeldSequence<S>> {
     this.#busy.set(sequence, start);
     try {
       const kept = await this.#prepare(sequence, source, tokens, count);
-      this.#counts = {
-        reused: this.#counts.reused + kept,
-        evaluated: this.#counts.evaluated + tokens.length - kept,
-      };
+      this.#count(kept, tokens.length - kept, again);
       const result = await evaluate(sequence, kept === 0 ? tokens : tokens.slice(kept));
       return { sequence, result };
     } catch (error) {
@@ -108,6 +125,37 @@ export class SequencePool<S extends HeldSequence<S>> {
     this.#busy.set(sequence, { tokens: null, done: Promise.resolve() });
     await sequence.keep(0);
     return sequence;
+  }
+
+  /** The owner of a sequence in use rests: it is kept, and given back for the ticket. */
+  park(sequence: S): Ticket<S> {
+    this.#busy.delete(sequence);
+    const ticket = { sequence };
+    this.#parked.add(ticket);
+    return ticket;
+  }
+
+  /** The owner goes on; false when the sequence was evicted meanwhile. */
+  resume(ticket: Ticket<S>): boolean {
+    if (!this.#parked.delete(ticket)) return false;
+    this.#busy.set(ticket.sequence, { tokens: null, done: Promise.resolve() });
+    return true;
+  }
+
+  /** The owner does not come back. */
+  async leave(ticket: Ticket<S>): Promise<void> {
+    if (this.resume(ticket)) await this.give(ticket.sequence);
+  }
+
+  /** The shortest: whoever comes back to it has the least to evaluate again. */
+  evict(): void {
+    let least: Ticket<S> | null = null;
+    for (const ticket of this.#parked) {
+      if (least === null || ticket.sequence.length < least.sequence.length) least = ticket;
+    }
+    if (least === null) throw new SparkError('internal', 'expected a parked sequence, got none');
+    this.#parked.delete(least);
+    this.#idle.push(least.sequence);
   }
 
   /** Takes a sequence back. `whole` false: an evaluation failed, so nobody knows what it holds. */
@@ -141,7 +189,7 @@ export class SequencePool<S extends HeldSequence<S>> {
   #choose(tokens: readonly number[]): { sequence: S; source: S | null; count: number } {
     if (this.#closed !== null) throw this.#closed;
     const usable = (held: S): number => Math.min(held.holds(tokens), tokens.length - 1);
-    const idle = most(this.#idle, usable);
+    const idle = most(this.#options.reuse ? this.#idle : [], usable);
     const source = most(this.#copies ? this.#sources() : [], usable);
     if (source.count >= idle.count + LEAST_COPIED) {
       return { sequence: this.#least(), source: source.item, count: source.count };
@@ -166,14 +214,23 @@ export class SequencePool<S extends HeldSequence<S>> {
     });
   }
 
-  /** Sequences in use from which can be copied: what they hold only grows. */
+  /** Sequences that others own and that can be copied from: what they hold only grows, unless they are evicted. */
   #sources(): S[] {
-    return [...this.#busy].flatMap(([sequence, start]) => (start.tokens === null ? [sequence] : []));
+    const busy = [...this.#busy].flatMap(([sequence, start]) => (start.tokens === null ? [sequence] : []));
+    return [...busy, ...[...this.#parked].map(({ sequence }) => sequence)];
+  }
+
+  #count(kept: number, missing: number, anew: boolean): void {
+    const { reused, evaluated, again } = this.#counts;
+    this.#counts = anew
+      ? { reused, evaluated, again: again + missing }
+      : { reused: reused + kept, evaluated: evaluated + missing, again };
   }
 
   /** A sequence whose content is missed least: a new one while there is room, else the one that is idle longest. */
   #least(): S {
-    if (this.#idle.length + this.#busy.size < this.#options.size) return this.#options.make();
+    const made = this.#idle.length + this.#busy.size + this.#parked.size;
+    if (made < this.#options.size) return this.#options.make();
     return this.#idle.shift() ?? this.#options.make();
   }
 }

@@ -29,6 +29,13 @@ const FATAL: ReadonlySet<SparkErrorCode> = new Set<SparkErrorCode>([
   'verifier_failed',
 ]);
 
+/** Failures that may have passed when a question is tried again. */
+const PASSING: ReadonlySet<string> = new Set<SparkErrorCode>(['judge_unreachable', 'judge_unparsable']);
+
+export function mayPass(code: string): boolean {
+  return PASSING.has(code);
+}
+
 export function endsTheRun(error: SparkError): boolean {
   return FATAL.has(error.code);
 }
@@ -103,17 +110,24 @@ export async function askForScores(
   throw failure!;
 }
 
-/** Whether the last step of a finished trajectory was coherent; null when the judge fails. */
+/**
+ * Whether the last step of a finished trajectory was coherent. After a failure that may pass the judge is asked again, at
+ * most three times `retries` times, because what it does not say now is missing for good; null when it fails all the same.
+ */
 export async function askForLastVerdict(
   judge: Judge,
   request: JudgeRequest,
+  retries: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean | null> {
-  try {
-    return (await ask(judge, request, signal)).processOk;
-  } catch (error) {
-    const failure = toSparkError(error);
-    if (endsTheRun(failure)) throw failure;
-    return null;
+  for (let attempt = 0; attempt <= 3 * retries; attempt++) {
+    try {
+      return (await ask(judge, request, signal)).processOk;
+    } catch (error) {
+      const failure = toSparkError(error);
+      if (endsTheRun(failure)) throw failure;
+      if (!mayPass(failure.code)) return null;
+    }
   }
+  return null;
 }

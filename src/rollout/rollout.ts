@@ -135,12 +135,12 @@ async function chooseLetter(state: RolloutState): Promise<string> {
   return ANSWER_BEFORE + ends[index]!;
 }
 
-async function judgeLastStep({ question, deps, steps }: RolloutState, answer: string): Promise<void> {
+async function judgeLastStep({ question, deps, steps, settings }: RolloutState, answer: string): Promise<void> {
   const last = steps.at(-1);
   // Already judged when the context was full: then the scores for the step after it came with its verdict.
   if (deps.judge === null || last === undefined || last.processOk !== null) return;
   const request = { question, steps: judgedSteps(steps), thought: null, answer, actions: deps.tools.actions() };
-  const processOk = await askForLastVerdict(deps.judge, request, deps.signal);
+  const processOk = await askForLastVerdict(deps.judge, request, settings.stepRetries, deps.signal);
   steps.splice(-1, 1, { ...last, processOk });
 }
 

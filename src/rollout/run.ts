@@ -1,11 +1,12 @@
 /**
- * Rolls out as many questions at once as the generator has sequences, so that it stays busy during judge and tool
- * calls.
+ * Rolls out as many questions at once as the generator can have sequences open: more than it decodes at a time, so that
+ * it stays busy during judge and tool calls.
  */
 import { setMaxListeners } from 'node:events';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Question } from '../questions/question.js';
 import type { Skip, Trajectory } from '../trajectory/trajectory.js';
+import { mayPass } from './ask.js';
 import { isTrajectory, rolloutQuestion } from './rollout.js';
 import type { RolloutDeps, RolloutSettings } from './settings.js';
 
@@ -22,8 +23,9 @@ export type ResultHandler = (result: Trajectory | Skip) => void | Promise<void>;
 const MOST_UNREACHABLE_IN_A_ROW = 16;
 
 /**
- * Rolls out every question. `onResult` gets the results one by one as they are finished. After an abort or an error
- * that ends the command, unfinished rollouts are dropped; every finished one has been handed to `onResult`.
+ * Rolls out every question. `onResult` gets the results one by one as they are finished. A question whose judge was out of
+ * reach or gave no verdict is tried once more at the end, when that may have passed. After an abort or an error that ends
+ * the command, unfinished rollouts are dropped; every finished one has been handed to `onResult`.
  */
 export function runRollouts(
   questions: readonly Question[],
@@ -51,17 +53,27 @@ export async function runAll(
   // Every rollout under way adds a listener; without this Node would warn of a leak.
   setMaxListeners(0, signal);
   const tally = new Tally();
-  const queue = questions.values();
+  const queue = [...questions];
+  const again = new Map<Question, Skip>();
   let handled: Promise<void> = Promise.resolve();
   let failure: SparkError | null = null;
 
+  // One after another, because a store must not append two results at a time.
+  const handle = (result: Trajectory | Skip): Promise<void> => {
+    handled = handled.then(() => onResult(result));
+    return handled;
+  };
   const worker = async (): Promise<void> => {
-    for (const question of queue) {
+    for (let question = queue.shift(); question !== undefined; question = queue.shift()) {
       if (signal.aborted) return;
       const result = await rollOut(question, signal);
-      // One after another, because a store must not append two results at a time.
-      handled = handled.then(() => onResult(result));
-      await handled;
+      if (!isTrajectory(result) && mayPass(result.code) && !again.has(question)) {
+        again.set(question, result);
+        tally.missed(result);
+        continue;
+      }
+      again.delete(question);
+      await handle(result);
       tally.add(result);
     }
   };
@@ -75,7 +87,14 @@ export async function runAll(
     }
   };
   const workers = Math.min(deps.generator.sequences, questions.length);
-  await Promise.all(Array.from({ length: workers }, guarded));
+  const all = () => Promise.all(Array.from({ length: workers }, guarded));
+  await all();
+  if (failure === null && !signal.aborted) {
+    queue.push(...again.keys());
+    await all();
+  }
+  // What could not be tried again was a skip.
+  for (const skip of again.values()) await handle(skip).catch(() => undefined);
   if (failure !== null) throw failure;
   if (deps.signal?.aborted) {
     throw new SparkError('interrupted', 'interrupted by the caller', { cause: deps.signal.reason as unknown });
@@ -95,6 +114,11 @@ class Tally {
       return;
     }
     this.#skipCodes.set(result.code, (this.#skipCodes.get(result.code) ?? 0) + 1);
+    this.missed(result);
+  }
+
+  /** A question gave no trajectory, for the first time or for good. */
+  missed(result: Skip): void {
     this.#unreachable = result.code === 'judge_unreachable' ? this.#unreachable + 1 : 0;
     if (this.#unreachable >= MOST_UNREACHABLE_IN_A_ROW) {
       throw new SparkError(

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import type { Config, OtherJudge } from '../config/index.js';
+import { type Config, inFlightOf, type OtherJudge } from '../config/index.js';
 import { openModel } from '../engine/index.js';
 import type { Model } from '../engine/types.js';
 import { SparkError } from '../errors.js';
@@ -253,10 +253,14 @@ async function openGenerator(
 ): Promise<Generator> {
   if (config.server.baseUrl !== null && use !== 'answer here') return openServed(config, adapterPath, use, signal);
   const { sequences, contextSize, gpu, kvCacheType } = config.inference;
+  const { deterministic } = config.generation;
+  const inFlight = inFlightOf(config);
   return openLlamaCpp({
     modelPath: config.model.path,
     adapterPath: adapterPath ?? undefined,
-    sequences,
+    sequences: Math.min(sequences, inFlight),
+    inFlight,
+    deterministic,
     ...(contextSize === 'auto' ? {} : { contextSize }),
     threads: config.model.threads,
     gpu,
@@ -267,11 +271,12 @@ async function openGenerator(
 
 /** A generator over the configured server. `adapterPath` null: the base model. */
 export async function openServed(
-  { server, model, inference }: Config,
+  config: Config,
   adapterPath: string | null,
   use: GeneratorUse,
   signal: AbortSignal,
 ): Promise<Generator> {
+  const { server, model, inference } = config;
   const { baseUrl, model: name, timeoutMs, maxRetries } = server;
   if (use === 'learn' && adapterPath !== null) {
     throw new SparkError(
@@ -281,7 +286,8 @@ export async function openServed(
         'server.model=null',
     );
   }
-  const { sequences, contextSize } = inference;
+  const { contextSize } = inference;
+  const sequences = inFlightOf(config);
   // Its client takes a quarter of a second to load.
   const { openServer } = await import('../inference/server.js');
   return openServer({

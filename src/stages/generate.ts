@@ -15,6 +15,7 @@ import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutS
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
 import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
 import { GenerateProgress } from './generateProgress.js';
+import { inferenceRow, inferenceText } from './inferenceWork.js';
 import { refuseStrangers } from './judgeable.js';
 import { priceOfRollouts } from './price.js';
 import { leavesAnswers, regrade } from './regrade.js';
@@ -194,6 +195,8 @@ async function rollOut(
     for (const warning of warnings()) log.warn(warning);
     const took = used();
     if (took !== null) log.info(`judge: ${took}`);
+    const work = inferenceText(generator);
+    if (work !== null) log.info(work);
     return skipCodes;
   } finally {
     // After an interruption, too: what the judge did was paid for.
@@ -204,6 +207,7 @@ async function rollOut(
       ...auditRow(tally.audit()),
       ...skipCodes,
       ...counters(),
+      ...inferenceRow(generator),
     });
     await generator.dispose();
   }

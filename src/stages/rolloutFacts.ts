@@ -70,6 +70,7 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
     contextSize: config.inference.contextSize,
     // By name: the same model at another address is the same. Absent where llama.cpp generates here.
     ...(config.server.model === null ? {} : { served: config.server.model }),
+    ...(config.generation.deterministic ? { deterministic: true } : {}),
     seed: config.seed,
     parts: partsHash,
   };

@@ -44,6 +44,8 @@ export type Behaviour =
   | 'hang'
   | 'hangInBody'
   | 'reset'
+  | 'refused'
+  | 'slow'
   | 'noSchema'
   | 'noFormat'
   | 'reasoningModel';
@@ -98,6 +100,11 @@ export interface LoopbackOptions {
   behaviours?: readonly Behaviour[];
   /** `rateLimit` asks for this wait. Default 0.2. */
   retryAfterSeconds?: number;
+  /**
+   * For this share of the requests one of `kinds` instead of the behaviour, at most `most` times for the same messages.
+   * Which, is drawn from the seed.
+   */
+  faults?: { readonly seed: number; readonly share: number; readonly most: number; readonly kinds: readonly Behaviour[] };
   /** Time before every answer. */
   delayMs?: number;
   /** One per batch, in order; the last one stays. Default: good. */
@@ -123,6 +130,8 @@ export interface LoopbackServer {
     };
     readonly behaviour: Behaviour;
     readonly at: number;
+    /** Tokens that the answer said were used; null: it said nothing, or is not sent yet. */
+    usage: { readonly input: number; readonly output: number } | null;
   }[];
   /** Every batch so far, in order, and every file by its id. */
   readonly batches: readonly LoopbackBatch[];

@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
+import { Server } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { Batches } from './batches.mjs';
 import { sendJson } from './http.mjs';
@@ -17,7 +18,7 @@ import { sendJson } from './http.mjs';
  * @typedef {import('./openaiServer.d.mts').LoopbackOptions} LoopbackOptions
  * @typedef {import('./openaiServer.d.mts').LoopbackServer} LoopbackServer
  * @typedef {{ messages: { role: string, content: string }[], model: string, response_format?: { type: string } }} ChatBody
- * @typedef {{ body: ChatBody, authorization: string, response: import('node:http').ServerResponse, options: LoopbackOptions }} Turn
+ * @typedef {{ body: ChatBody, authorization: string, response: import('node:http').ServerResponse, options: LoopbackOptions, refuse: () => void, used: (usage: { input: number, output: number }) => void }} Turn
  */
 
 /** @type {Record<Behaviour, (turn: Turn) => void>} */
@@ -121,6 +122,12 @@ export const BEHAVIOURS = {
     response.write('{"id": "chatcmpl-0", ');
   },
   reset: ({ response }) => response.socket?.resetAndDestroy(),
+  /** Breaks this connection, and refuses all new ones for a while. */
+  refused: ({ response, refuse }) => {
+    response.socket?.resetAndDestroy();
+    refuse();
+  },
+  slow: (turn) => setTimeout(() => BEHAVIOURS.good(turn), 150),
   noSchema: (turn) =>
     turn.body.response_format?.type === 'json_schema'
       ? fail(turn, 400, "'response_format' of type 'json_schema' is not supported with this model")
@@ -160,11 +167,30 @@ function spellings(key) {
 /** @param {LoopbackOptions} [options] @returns {Promise<LoopbackServer>} */
 export async function startOpenAiServer(options = {}) {
   let script = [...(options.behaviours ?? ['good'])];
+  const faults = options.faults === undefined ? undefined : new Faults(options.faults);
   /** @type {LoopbackServer['requests']} */
   const requests = [];
   const { batchOutcomes: outcomes = ['good'], batchLooks: looks = 0 } = options;
   const answer = (/** @type {ChatBody} */ body) => completionOf(body, JSON.stringify(goodVerdict(body)));
   const batches = new Batches({ outcomes, looks, answer });
+  let closed = false;
+  let open = true;
+  // Whoever takes the port meanwhile has it for a moment: it is listened on again as soon as it is free.
+  const reopen = () => {
+    if (closed) return;
+    server.once('error', () => setTimeout(reopen, 20));
+    server.listen(port, '127.0.0.1', () => {
+      server.removeAllListeners('error');
+      open = true;
+    });
+  };
+  const refuse = () => {
+    if (!open) return;
+    open = false;
+    // Not http's own, which breaks idle connections: a client may just be writing to one.
+    Server.prototype.close.call(server);
+    setTimeout(reopen, 60);
+  };
   const server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8');
@@ -185,17 +211,26 @@ export async function startOpenAiServer(options = {}) {
       }
       const body = parseBody(text);
       if (body === null) return sendJson(response, 400, { error: { message: 'the body is no chat request' } });
-      const behaviour = /** @type {Behaviour} */ (script.length > 1 ? script.shift() : script[0]);
-      requests.push({ headers: request.headers, query: url.search, body, behaviour, at: Date.now() });
-      const act = () =>
-        BEHAVIOURS[behaviour]({ body, authorization: request.headers.authorization ?? '', response, options });
+      const scripted = /** @type {Behaviour} */ (script.length > 1 ? script.shift() : script[0]);
+      const behaviour = faults?.instead(body) ?? scripted;
+      /** @type {LoopbackServer['requests'][number]} */
+      const record = { headers: request.headers, query: url.search, body, behaviour, at: Date.now(), usage: null };
+      requests.push(record);
+      const authorization = request.headers.authorization ?? '';
+      const used = (/** @type {{ input: number, output: number }} */ usage) => {
+        record.usage = usage;
+      };
+      const act = () => BEHAVIOURS[behaviour]({ body, authorization, response, options, refuse, used });
       if (options.delayMs) setTimeout(act, options.delayMs);
       else act();
     });
   });
   await new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', () => resolve(undefined));
+    server.listen(options.port ?? 0, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve(undefined);
+    });
   });
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   return {
@@ -210,10 +245,36 @@ export async function startOpenAiServer(options = {}) {
       batches.setOutcomes(...outcomes);
     },
     async close() {
+      closed = true;
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Faults that pass: for a share of the requests, at most `most` times for the same messages. */
+class Faults {
+  /** @type {Map<string, number>} */
+  #had = new Map();
+  #requests = 0;
+
+  /** @param {NonNullable<LoopbackOptions['faults']>} options */
+  constructor(options) {
+    this.options = options;
+  }
+
+  /** @param {ChatBody} body @returns {Behaviour | null} */
+  instead({ messages }) {
+    const { seed, share, kinds, most } = this.options;
+    const drawn = createHash('sha256')
+      .update(`${seed} ${this.#requests++}`)
+      .digest();
+    const key = JSON.stringify(messages);
+    const had = this.#had.get(key) ?? 0;
+    if (had >= most || drawn.readUInt32BE(0) / 2 ** 32 >= share) return null;
+    this.#had.set(key, had + 1);
+    return /** @type {Behaviour} */ (kinds[drawn.readUInt32BE(4) % kinds.length]);
+  }
 }
 
 /**
@@ -252,8 +313,11 @@ function mapScores(body, entry) {
  * @param {string | { type: string, text: string }[] | null} content
  * @param {{ refusal?: string, reasoning?: string, finish?: string, usage?: boolean, hidden?: number }} [extra]
  */
-function reply({ body, response }, content, extra = {}) {
-  sendJson(response, 200, completionOf(body, content, extra));
+function reply({ body, response, used }, content, extra = {}) {
+  const completion = completionOf(body, content, extra);
+  const { usage } = /** @type {{ usage?: { prompt_tokens: number, total_tokens: number } }} */ (completion);
+  if (usage) used({ input: usage.prompt_tokens, output: usage.total_tokens - usage.prompt_tokens });
+  sendJson(response, 200, completion);
 }
 
 /**

@@ -1,6 +1,12 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { patchFromAssignment, readConfigFile, resolveConfig } from '../../../src/config/index.js';
+import {
+  type ConfigPatch,
+  inFlightOf,
+  patchFromAssignment,
+  readConfigFile,
+  resolveConfig,
+} from '../../../src/config/index.js';
 
 describe('resolveConfig', () => {
   it('has the defaults of the paper', () => {
@@ -93,6 +99,17 @@ describe('resolveConfig', () => {
     }
     expect(() => resolveConfig({ rollout: { minSteps: -1, answer: 'number', example: 'yes' } })).toThrow(
       /rollout\.minSteps[\s\S]*rollout\.answer[\s\S]*rollout\.example/,
+    );
+  });
+
+  it('has as many questions under way as places, and as the judge keeps waiting; only places where nothing may move', () => {
+    const under = (patch: ConfigPatch) => inFlightOf(resolveConfig(patch));
+    expect(under({})).toBe(16 + 2 * 16);
+    expect(under({ judge: { kind: 'api', concurrency: 5 }, inference: { sequences: 4 } })).toBe(14);
+    expect(under({ generation: { inFlight: 3 } })).toBe(3);
+    expect(under({ generation: { deterministic: true } })).toBe(16);
+    expect(() => resolveConfig({ generation: { deterministic: true, inFlight: 17 } })).toThrow(
+      /generation\.inFlight: with generation\.deterministic expected at most inference\.sequences \(16\), got 17/,
     );
   });
 

@@ -290,7 +290,7 @@ describe.skipIf(!here)('a LoRA adapter', () => {
     const tuned = await after(open('tuned.gguf', queryAdapter(64, 2)));
     for (const { generator, first, again } of [base, tuned]) {
       expect(again).toEqual(first);
-      expect(generator.prefixes).toEqual({ evaluated: prompt.length + 1, reused: prompt.length - 1 });
+      expect(generator.prefixes).toEqual({ evaluated: prompt.length + 1, reused: prompt.length - 1, again: 0 });
       await generator.dispose();
     }
     expect(tuned.first).not.toEqual(base.first);

@@ -26,7 +26,8 @@ describe('log-probs after a reused start', () => {
 
   /** Log-probs of the tokens from 0 on, after a prompt and after `next` behind it. */
   const evaluate = async (text: string, next: number[]) => {
-    const evaluator = new LlamaEvaluator(lanes.all[0]!.context, lanes.all[0]!.rounds);
+    const evaluator = new LlamaEvaluator(lanes);
+    await evaluator.begin();
     const candidates = Array.from({ length: 1500 }, (_, token) => token);
     const prompt = model.tokenize(text, false) as number[];
     const out = [await evaluator.logits(prompt, candidates), await evaluator.logits(next, candidates)];

@@ -19,6 +19,8 @@ const MODEL = fileURLToPath(new URL('../../../models/spark-tiny.gguf', import.me
 const OPTIONS: LoadOptions = {
   modelPath: MODEL,
   sequences: 2,
+  inFlight: 2,
+  deterministic: false,
   contextSize: 64,
   threads: 1,
   gpu: false,

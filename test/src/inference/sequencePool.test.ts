@@ -6,6 +6,10 @@ class Held implements HeldSequence<Held> {
   tokens: number[] = [];
   discarded = false;
 
+  get length(): number {
+    return this.tokens.length;
+  }
+
   holds(tokens: readonly number[]): number {
     const differs = this.tokens.findIndex((token, at) => token !== tokens[at]);
     return differs < 0 ? this.tokens.length : differs;
@@ -63,7 +67,7 @@ describe('a pool of sequences', () => {
     await pool.give(first.sequence);
     expect(await start(prompt(2))).toEqual({ sequence: first.sequence, evaluated: 5 });
     expect(made).toHaveLength(1);
-    expect(pool.counts).toEqual({ reused: HEAD.length, evaluated: prompt(1).length + 5 });
+    expect(pool.counts).toEqual({ reused: HEAD.length, evaluated: prompt(1).length + 5, again: 0 });
   });
 
   it('evaluates the last token again even when all are there, for what comes after it', async () => {
@@ -78,7 +82,7 @@ describe('a pool of sequences', () => {
     expect(started.map(({ evaluated }) => evaluated)).toEqual([prompt(1).length, 5, 5]);
     expect(new Set(started.map(({ sequence }) => sequence)).size).toBe(3);
     expect(made).toHaveLength(3);
-    expect(pool.counts).toEqual({ reused: 2 * HEAD.length, evaluated: prompt(1).length + 10 });
+    expect(pool.counts).toEqual({ reused: 2 * HEAD.length, evaluated: prompt(1).length + 10, again: 0 });
   });
 
   it('copies from a sequence in use to one that holds less, and leaves the other as it is', async () => {
@@ -159,5 +163,45 @@ describe('a pool of sequences', () => {
     await first;
     await expect(waiting).rejects.toMatchObject({ code: 'disposed' });
     await expect(pool.empty()).rejects.toMatchObject({ code: 'disposed' });
+  });
+
+  it('leaves a parked sequence to its owner, and copies from it', async () => {
+    const { pool, start, made } = poolOf(2);
+    const first = await start(prompt(1));
+    const ticket = pool.park(first.sequence);
+    expect(pool.parked).toBe(1);
+    expect((await start(prompt(2))).evaluated).toBe(5);
+    expect(made).toHaveLength(2);
+    expect(first.sequence.tokens).toEqual(prompt(1));
+    expect(pool.resume(ticket)).toBe(true);
+    expect(pool.resume(ticket)).toBe(false);
+  });
+
+  it('evicts the shortest, whose owner finds what is left of it and counts what it evaluates again', async () => {
+    const { pool, start, add } = poolOf(2);
+    const long = pool.park((await start([...prompt(1), 1, 2, 3])).sequence);
+    const short = pool.park((await start(prompt(2))).sequence);
+    pool.evict();
+    expect([pool.parked, pool.resume(short)]).toEqual([1, false]);
+    const other = await start([8, 9]);
+    expect(other.sequence).toBe(short.sequence);
+    // The ticket is worth nothing, also when the sequence is parked by another.
+    pool.park(other.sequence);
+    expect(pool.resume(short)).toBe(false);
+    await pool.leave(short);
+    expect(pool.parked).toBe(2);
+    pool.evict();
+    const { result } = await pool.start(prompt(2), add, true);
+    expect(result).toBe(5);
+    expect(pool.counts.again).toBe(5);
+    expect(pool.resume(long)).toBe(true);
+    await pool.leave(long);
+  });
+
+  it('reuses nothing of an evicted sequence where states cannot be cut', async () => {
+    const { pool, start } = poolOf(1, { reuse: false });
+    pool.park((await start(prompt(1))).sequence);
+    pool.evict();
+    expect((await start(prompt(2))).evaluated).toBe(prompt(2).length);
   });
 });

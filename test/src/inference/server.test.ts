@@ -449,5 +449,7 @@ describe('which model and adapter a server serves', () => {
     });
     expect(() => resolveConfig({ server: { baseUrl: 'http://h/v1' } })).toThrow(/server.model: expected the name/);
     expect(() => resolveConfig({ server: { model: 'm' } })).toThrow(/without server.baseUrl/);
+    const one = { server: { baseUrl: 'http://h/v1', model: 'm' } };
+    expect(() => resolveConfig({ ...one, generation: { deterministic: true } })).toThrow(/puts requests together/);
   });
 });

@@ -253,6 +253,22 @@ describe('rolloutQuestion', () => {
     ).rejects.toMatchObject({ code: 'judge_budget' });
   });
 
+  it('asks for the last verdict three times more where each step is asked once more, and not after a refusal', async () => {
+    const settings = { ...SETTINGS, maxSteps: 1, stepRetries: 1 };
+    const roll = async (code: 'judge_unparsable' | 'judge_refused', failures: number) => {
+      let asked = 0;
+      const judge = tableJudge(({ thought }) => {
+        if (thought === null && ++asked <= failures) throw new SparkError(code, 'no');
+        return { scores: { calculator: 8 }, processOk: true };
+      });
+      const rolled = await rolloutQuestion(question(), deps(MODEL, { judge }), settings);
+      return [trajectoryOf(rolled).steps[0]!.processOk, asked];
+    };
+    expect(await roll('judge_unparsable', 3)).toEqual([true, 4]);
+    expect(await roll('judge_unparsable', 9)).toEqual([null, 4]);
+    expect(await roll('judge_refused', 1)).toEqual([null, 1]);
+  });
+
   it('out of context, keeps the steps that are finished and cuts the one that is not', async () => {
     const whole = trajectoryOf(await rolloutQuestion(question(), deps(MODEL), SETTINGS));
     const secondState = whole.steps[1]!.stateEnd;

@@ -124,6 +124,25 @@ describe('runRollouts', () => {
     ).rejects.toMatchObject({ code: 'disk_full' });
   });
 
+  it('tries once more, at the end, what a failure kept that may have passed; what fails twice is a skip', async () => {
+    const asked: number[] = [];
+    const judge = tableJudge(({ question: { question_id } }) => {
+      const before = asked.filter((id) => id === question_id).length;
+      asked.push(question_id);
+      if (question_id === 1 && before < 2) throw new SparkError('judge_unreachable', 'busy');
+      if (question_id === 2) throw new SparkError('judge_unparsable', 'prose');
+      if (question_id === 3) throw new SparkError('judge_refused', 'no');
+      return verdict;
+    });
+    const results: (Trajectory | Skip)[] = [];
+    const summary = await runRollouts(questions(6), deps({ judge }), SETTINGS, (result) => void results.push(result));
+    expect(summary).toEqual({ trajectories: 4, skips: 2, skipCodes: { judge_unparsable: 1, judge_refused: 1 } });
+    expect(results.map(({ questionId }) => questionId).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+    // Each time twice, as `stepRetries` says; the refusal is final.
+    expect([1, 2, 3].map((id) => asked.filter((one) => one === id).length)).toEqual([4, 4, 2]);
+    expect(asked.indexOf(6)).toBeLessThan(asked.lastIndexOf(2));
+  });
+
   it('stops when the judge stays out of reach', async () => {
     const gone = tableJudge(() => {
       throw new SparkError('judge_unreachable', 'connection refused');

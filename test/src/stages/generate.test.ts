@@ -11,6 +11,7 @@ import { makeMini } from '../../../src/questions/mini.js';
 import { withRun } from '../../../src/run/run.js';
 import { type ChosenSet, generateStage } from '../../../src/stages/generate.js';
 import { GenerateProgress } from '../../../src/stages/generateProgress.js';
+import { inferenceRow, inferenceText } from '../../../src/stages/inferenceWork.js';
 import { priceOfGeneration } from '../../../src/stages/price.js';
 import { perform } from '../../../src/stages/stage.js';
 import { temporaryFolder } from '../cli/runCli.js';
@@ -190,6 +191,8 @@ describe('generate', () => {
     const { done, lines } = generate('fewer', mini(14));
     expect(await done).toMatchObject({ questions: 14, written: 0, already: 14, trajectories: 28 });
     expect(lines.at(-1)).toMatch(/0 trajectories written, 14 were there, 0 skipped, of 14 .*; the set holds 28/);
+    const promised = { ...mini(14), generation: { deterministic: true } };
+    await expect(generate('fewer', promised).done).rejects.toThrow(/deterministic .*now true/);
   });
 });
 
@@ -257,6 +260,16 @@ describe('the oracle', () => {
 const writes17 = exampleTrajectory(TWO_STEPS, [{}, {}]);
 const actions = { calculator: 1, search: 1, think: 2, logic: 0 };
 const so = { actions, text: () => ', no action viable in 1 of 4 steps' };
+
+it('a generator that counts its work has it in a line and in the metrics', () => {
+  const decoding = { busyMs: 900, spanMs: 1000 };
+  expect(inferenceText({})).toBeNull();
+  expect(inferenceRow({ decoding: { busyMs: 0, spanMs: 0 } })).toEqual({});
+  expect(inferenceText({ decoding })).toMatch(/at work 90.0 % of the time[^;]*$/);
+  const counted = { decoding, prefixes: { reused: 1, evaluated: 2, again: 345 } };
+  expect(inferenceText(counted)).toMatch(/345 tokens again, fewer with a higher inference\.sequences/);
+  expect(inferenceRow(counted)).toEqual({ inference_busy_share: 0.9, inference_tokens_again: 345 });
+});
 
 it('the progress line says how far, how fast, until when, at what cost and with which actions', () => {
   let now = 1000;
