@@ -1,7 +1,9 @@
 /**
  * Measures what a call of each built-in tool costs, and what preparing the next call costs.
  *
- *   npx vite-node bench/tools.ts [--calls 10] [--json]
+ *   npx vite-node bench/tools.ts [--calls 10] [--python PROGRAM] [--json]
+ *
+ * With `--python` it is that interpreter's costs in its sandbox that are measured, and of the others none.
  *
  * `answer` is the time of a call on an idle tool, as in a rollout. `in a row` is the time of a call directly after
  * another, which also waits for the new process or image: one process answers 1000 / this number calls a second. `cpu`
@@ -27,12 +29,27 @@ const CASES: readonly (readonly [tool: string, kind: string, input: string])[] =
   ['search', 'index', 'year the Magna Carta was sealed'],
 ];
 
+/** For `--python`. */
+const OWN: typeof CASES = [
+  ['python', 'own: new process', 'sum(n for n in range(100) if n % 3 == 0)'],
+  ['python', 'own: new process, numpy', 'import numpy as np\nfloat(np.linalg.det(np.eye(3)))'],
+  ['python', 'own: new process, sympy', 'import sympy\nsympy.integrate(sympy.Symbol("x"))'],
+  ['python', 'own: new process, scipy', 'from scipy import stats\nfloat(stats.norm.cdf(0))'],
+];
+
 const { values: flags } = parseArgs({
-  options: { calls: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } },
+  options: {
+    calls: { type: 'string', default: '10' },
+    python: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const calls = Number(flags.calls);
 const context = { timeoutMs: 60_000, maxObservationChars: 280 };
-const registry = createBuiltinRegistry();
+const own = flags.python;
+const registry = createBuiltinRegistry(
+  own === undefined ? {} : { tools: ['python'], python: { engine: 'system', path: own } },
+);
 
 /** Milliseconds of one call; the first call starts the child, and for Python may also make its snapshot. */
 async function timed(tool: string, input: string): Promise<number> {
@@ -59,7 +76,7 @@ const results = [];
 const warm = performance.now();
 await registry.warm();
 const warmMs = performance.now() - warm;
-for (const [tool, kind, input] of CASES) {
+for (const [tool, kind, input] of own === undefined ? CASES : OWN) {
   const idle: number[] = [];
   for (let i = 0; i < Math.min(calls, 5); i++) {
     await timed(tool, input);

@@ -12,7 +12,7 @@ export function driverProgram(libraries: string, paths: readonly string[]): stri
   const given = (value: unknown): string => JSON.stringify(value);
   return String.raw`
 def _spark_main(libraries, paths):
-    import os, sys, errno, json, random, signal, _socket
+    import os, sys, json, random, signal, _socket
     import ast, builtins, textwrap, traceback
     sys.path[:] = paths
     sys.argv[:] = ['']
@@ -23,7 +23,7 @@ ${PYTHON_CORE}
         def fork():
             if os.fork() == 0: os._exit(0)
         def write(path):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+            if not os.access(path, os.W_OK): raise OSError
         tries = {
             'processes': fork,
             'the network': lambda: _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM).close(),
@@ -31,8 +31,8 @@ ${PYTHON_CORE}
             'other processes': lambda: os.listdir('/proc/1'),
             'the password file': lambda: os.stat('/etc/passwd'),
             'the devices of the machine': lambda: os.stat('/dev/tty'),
-            'writing beside /tmp': lambda: write('/written'),
-            'writing to Python': lambda: write(os.path.join(os.path.dirname(os.__file__), 'written.py')),
+            'writing beside /tmp': lambda: write('/'),
+            'writing to Python': lambda: write(os.path.dirname(os.__file__)),
         }
         for name, door in tries.items():
             try: door()

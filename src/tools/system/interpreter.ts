@@ -1,7 +1,7 @@
 /** The user's own Python: which it is, where its modules are, and what packages it has. Asked once, outside the sandbox. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { SparkError } from '../../errors.js';
+import { SparkError, shown } from '../../errors.js';
 import type { PythonSettings } from './settings.js';
 
 /** An interpreter as it says itself. */
@@ -64,7 +64,7 @@ export async function askInterpreter({ path, packages = [] }: PythonSettings = {
     const why = error.code === 'ENOENT' ? 'there is no such program' : last || error.message.split('\n')[0]!;
     throw unavailable(`expected Python at ${program}, but ${why}; ${NAME_ANOTHER}`, error);
   });
-  const said = JSON.parse(stdout) as Interpreter & { readonly implementation: string; readonly old?: string };
+  const said = read(program, stdout);
   if (said.old !== undefined)
     throw unavailable(`expected Python ${OLDEST.join('.')} or newer at ${program}, got ${said.old}; ${NAME_ANOTHER}`);
   const { implementation, ...interpreter } = said;
@@ -77,6 +77,16 @@ export async function askInterpreter({ path, packages = [] }: PythonSettings = {
       `missing (${interpreter.executable} -m pip install …), name another Python with tools.python.path, or take it out of ` +
       'tools.python.packages',
   );
+}
+
+type Said = Interpreter & { readonly implementation: string; readonly old?: string };
+
+function read(program: string, stdout: string): Said {
+  try {
+    return JSON.parse(stdout) as Said;
+  } catch (error) {
+    throw unavailable(`expected Python at ${program}, but it wrote ${shown(stdout.trim())}; ${NAME_ANOTHER}`, error);
+  }
 }
 
 const NAME_ANOTHER = 'name another with tools.python.path, or set tools.python.engine to pyodide';
