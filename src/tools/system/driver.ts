@@ -22,7 +22,7 @@ ${PYTHON_CORE}
     def open_doors():
         def fork():
             if os.fork() == 0: os._exit(0)
-        def write(path):
+        def writable(path):
             if not os.access(path, os.W_OK): raise OSError
         tries = {
             'processes': fork,
@@ -31,8 +31,8 @@ ${PYTHON_CORE}
             'other processes': lambda: os.listdir('/proc/1'),
             'the password file': lambda: os.stat('/etc/passwd'),
             'the devices of the machine': lambda: os.stat('/dev/tty'),
-            'writing beside /tmp': lambda: write('/'),
-            'writing to Python': lambda: write(os.path.dirname(os.__file__)),
+            'writing beside /tmp': lambda: writable('/'),
+            'writing to Python': lambda: writable(os.path.dirname(os.__file__)),
         }
         for name, door in tries.items():
             try: door()
@@ -56,15 +56,17 @@ ${PYTHON_CORE}
             reserve.clear()
             return False, describe(error)
 
+    # Bound before the source runs, which may change modules.
+    encode, write, pause, end = json.JSONEncoder().encode, os.write, signal.pause, os._exit
     def send(message, to):
-        rest = memoryview((json.dumps(message) + '\n').encode('ascii'))
-        while rest: rest = rest[os.write(to, rest):]
+        rest = memoryview((encode(message) + '\n').encode('ascii'))
+        while rest: rest = rest[write(to, rest):]
 
     doors = list(open_doors())
     if doors:
         os.write(2, ('the sandbox leaves open: ' + ', '.join(doors) + '\n').encode())
         os._exit(${OPEN_STATUS})
-    reserve, replies, pause, end = bytearray(1 << 20), os.dup(1), signal.pause, os._exit
+    reserve, replies = bytearray(1 << 20), os.dup(1)
     send({'ready': True, 'python': sys.version.split()[0]}, replies)
     asked = b''
     while not asked.endswith(b'\n'):
