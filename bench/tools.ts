@@ -3,7 +3,7 @@
  *
  *   npx vite-node bench/tools.ts [--calls 10] [--python PROGRAM] [--json]
  *
- * With `--python` it is that interpreter's costs in its sandbox that are measured, and of the others none.
+ * With `--python` only that interpreter is measured, in its sandbox; `cpu` is then what its process has used when it answers.
  *
  * `answer` is the time of a call on an idle tool, as in a rollout. `in a row` is the time of a call directly after
  * another, which also waits for the new process or image: one process answers 1000 / this number calls a second. `cpu`
@@ -29,12 +29,13 @@ const CASES: readonly (readonly [tool: string, kind: string, input: string])[] =
   ['search', 'index', 'year the Magna Carta was sealed'],
 ];
 
-/** For `--python`. */
+/** For `--python`: the processor time of the process until then, in seconds, is what each shows. */
+const SPENT = 'import time\ntime.process_time()';
 const OWN: typeof CASES = [
-  ['python', 'own: new process', 'sum(n for n in range(100) if n % 3 == 0)'],
-  ['python', 'own: new process, numpy', 'import numpy as np\nfloat(np.linalg.det(np.eye(3)))'],
-  ['python', 'own: new process, sympy', 'import sympy\nsympy.integrate(sympy.Symbol("x"))'],
-  ['python', 'own: new process, scipy', 'from scipy import stats\nfloat(stats.norm.cdf(0))'],
+  ['python', 'own interpreter', SPENT],
+  ...['numpy', 'scipy.stats', 'pandas', 'sympy'].map(
+    (name) => ['python', `own, imports ${name}`, `import ${name}\n${SPENT}`] as const,
+  ),
 ];
 
 const { values: flags } = parseArgs({
@@ -51,11 +52,15 @@ const registry = createBuiltinRegistry(
   own === undefined ? {} : { tools: ['python'], python: { engine: 'system', path: own } },
 );
 
+/** What the last call showed. */
+let observation = '';
+
 /** Milliseconds of one call; the first call starts the child, and for Python may also make its snapshot. */
 async function timed(tool: string, input: string): Promise<number> {
   const began = performance.now();
   const result = await registry.run(tool, input, context);
   if (!result.ok) throw new Error(`${tool}: ${result.observation}`);
+  observation = result.observation;
   return performance.now() - began;
 }
 
@@ -77,6 +82,8 @@ const warm = performance.now();
 await registry.warm();
 const warmMs = performance.now() - warm;
 for (const [tool, kind, input] of own === undefined ? CASES : OWN) {
+  const lacks = own === undefined ? '' : (await registry.run(tool, input, context)).observation;
+  if (lacks.startsWith('ModuleNotFoundError')) continue;
   const idle: number[] = [];
   for (let i = 0; i < Math.min(calls, 5); i++) {
     await timed(tool, input);
@@ -88,7 +95,8 @@ for (const [tool, kind, input] of own === undefined ? CASES : OWN) {
   for (let i = 0; i < calls; i++) await timed(tool, input);
   const rowMs = (performance.now() - began) / calls;
   // Processor time is counted only for ended processes, and only these end after each call.
-  const cpuMs = kind === 'new process' ? (childrensCpu() - before) / calls : undefined;
+  const ended = kind === 'new process' ? (childrensCpu() - before) / calls : undefined;
+  const cpuMs = own === undefined ? ended : Number(observation) * 1000;
   results.push({ tool, kind, answerMs: median(idle), rowMs, ...(cpuMs === undefined ? {} : { cpuMs }) });
 }
 await registry.dispose();

@@ -15,7 +15,7 @@ import { clip, oneLine, printable } from './observation.js';
 import { pythonSnapshot, sympyPayload } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
 import { systemPythonTool } from './system/python.js';
-import { PYTHON_ENGINES, type PythonOptions } from './system/settings.js';
+import { PYTHON_ENGINES, type PythonEngine, type PythonOptions } from './system/settings.js';
 import {
   type ActionInfo,
   CONTEXT_KEYS,
@@ -245,6 +245,16 @@ function readable(corpus: string): string {
   throw new SparkError('invalid_config', `expected the path of a corpus without "*" and ",", got ${file}; rename it`);
 }
 
+function pythonOptions(given: PythonOptions = {}): PythonOptions & { readonly engine: PythonEngine } {
+  checkKeys(given, PYTHON_OPTIONS, 'createBuiltinRegistry: options.python');
+  const { engine = 'pyodide' } = given;
+  if (PYTHON_ENGINES.includes(engine)) return { ...given, engine };
+  throw new SparkError(
+    'invalid_config',
+    `expected python.engine ${PYTHON_ENGINES.join(' or ')}, got ${shown(engine)}; see docs/tools.md`,
+  );
+}
+
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
@@ -254,13 +264,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
       throw new SparkError('invalid_config', `expected built-in tools of ${BUILTIN_TOOLS.join(', ')}, got "${name}"`);
     }
   }
-  const { engine = 'pyodide', ...interpreter } = options.python ?? {};
-  checkKeys(options.python ?? {}, PYTHON_OPTIONS, 'createBuiltinRegistry: options.python');
-  if (!PYTHON_ENGINES.includes(engine))
-    throw new SparkError(
-      'invalid_config',
-      `expected python.engine ${PYTHON_ENGINES.join(' or ')}, got ${shown(engine)}`,
-    );
+  const { engine, ...interpreter } = pythonOptions(options.python);
   const registry = new ToolRegistry();
   const hosts = new Map<HostKind, ToolHost>();
   const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {

@@ -1,7 +1,7 @@
 /**
  * The Python code that both engines of the tool `python` have in common, so that a source means the same in either: what of an
  * input is the source, how it is run, what is collected of its output, and how its errors are told. It stands inside a
- * function that has imported ast, builtins, textwrap and traceback, and named in `libraries` what can be imported.
+ * function that has imported ast, builtins, textwrap and traceback, and said in `libraries` what can be imported.
  */
 export const PYTHON_CORE = String.raw`
     class Output:
@@ -25,10 +25,11 @@ export const PYTHON_CORE = String.raw`
         if isinstance(error, SystemExit):
             return f'SystemExit: {error.code}'
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == '<input>']
-        text = traceback.format_exception_only(type(error), error)[-1].strip()
+        # What follows the first are notes, which say less.
+        text = traceback.format_exception_only(type(error), error)[0].strip()
         told = f'{text} (line {lines[-1]})' if lines else text
         if not isinstance(error, ModuleNotFoundError): return told
-        return f'{told}; there are only {libraries}'
+        return f'{told}; {libraries}'
 
     def clean(source):
         lines = source.strip('\n').rstrip().split('\n')

@@ -12,7 +12,7 @@ def _make_driver(is_plain):
     import ast, asyncio, builtins, random, sys, textwrap, time, traceback
     import collections, datetime, decimal, fractions, functools, itertools, json, math, re, statistics, string
 
-    libraries = 'the standard library, sympy and mpmath'
+    libraries = 'there are only the standard library, sympy and mpmath'
 ${PYTHON_CORE}
 
     # Pyodide's own event loop belongs to JavaScript and cannot be run to its end from here: one that only sleeps.

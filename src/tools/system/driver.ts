@@ -4,10 +4,7 @@
  */
 import { PYTHON_CORE } from '../child/pythonCore.js';
 
-/** The exit status of a driver that found a door open. */
-export const OPEN_STATUS = 78;
-
-/** `libraries`: what can be imported, in words; `paths`: where modules are looked for. */
+/** `libraries`: what can be imported, as an error says it; `paths`: where modules are looked for. */
 export function driverProgram(libraries: string, paths: readonly string[]): string {
   const given = (value: unknown): string => JSON.stringify(value);
   return String.raw`
@@ -65,7 +62,7 @@ ${PYTHON_CORE}
     doors = list(open_doors())
     if doors:
         os.write(2, ('the sandbox leaves open: ' + ', '.join(doors) + '\n').encode())
-        os._exit(${OPEN_STATUS})
+        os._exit(1)
     reserve, replies = bytearray(1 << 20), os.dup(1)
     send({'ready': True, 'python': sys.version.split()[0]}, replies)
     asked = b''

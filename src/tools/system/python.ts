@@ -8,7 +8,6 @@ import { describeHosted } from '../hosted.js';
 import { endChild, type HostChannel } from '../hostSpawn.js';
 import type { Tool } from '../tool.js';
 import { openSandboxed } from './channel.js';
-import { OPEN_STATUS } from './driver.js';
 import { askInterpreter, type Interpreter } from './interpreter.js';
 import { findSandbox, type Machine, planSandbox, refusal, type Sandbox, thisMachine } from './sandbox.js';
 import type { PythonSettings } from './settings.js';
@@ -67,13 +66,14 @@ async function trial(start: () => HostChannel & { stderr(): string }): Promise<s
     child.on('error', ({ message }) => settle(message));
     child.on('close', (code, signal) => {
       const said = channel.stderr();
-      settle(said.trim() !== '' || code === OPEN_STATUS ? said : channel.reason(code, signal));
+      settle(said.trim() === '' ? channel.reason(code, signal) : said);
     });
   });
 }
 
 function librariesOf({ packages }: Interpreter): string {
-  return ['the standard library', ...Object.keys(packages)].join(', ').replace(/, ([^,]+)$/, ' and $1');
+  const all = ['the standard library', ...Object.keys(packages)];
+  return `there are ${all.join(', ').replace(/, ([^,]+)$/, ' and $1')}`;
 }
 
 /** What prompts say of the tool. Asks no interpreter, so that a run can be read where there is none. */
@@ -86,7 +86,7 @@ export function describeSystemPython({ packages = [] }: PythonSettings): string 
 /** Versions of the interpreter and of its packages, as facts of what was computed by them. Throws `tool_unavailable`. */
 export async function systemPythonVersions(settings: PythonSettings): Promise<Readonly<Record<string, string>>> {
   const { interpreter } = await systemPython(settings);
-  return { python: interpreter.version, ...interpreter.packages };
+  return { version: interpreter.version, ...interpreter.packages };
 }
 
 /** What `createBuiltinRegistry` registers in place of the tool with Pyodide, and what it owns. */

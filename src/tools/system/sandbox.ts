@@ -107,7 +107,7 @@ function programOf(name: string, programs: string): string | null {
   return null;
 }
 
-/** A process that answers one call. `libraries`: what it can import, in words. */
+/** A process that answers one call. `libraries`: what it can import, as an error says it. */
 export function planSandbox(sandbox: Sandbox, interpreter: Interpreter, libraries: string): SandboxPlan {
   const { executable, reads, paths } = interpreter;
   const { memoryKb, cpuSeconds, fileBlocks, descriptors } = LIMITS;

@@ -51,7 +51,7 @@ describe.skipIf(lack !== null)(`the engine says what Pyodide says${because}`, ()
     });
     expect([long.ok, long.observation.length, long.observation.at(-1)]).toEqual([true, 280, '…']);
     expect(await shown('import nowhere')).toMatch(
-      /^ModuleNotFoundError: No module named 'nowhere' \(line 1\); there are only the standard library/,
+      /^ModuleNotFoundError: No module named 'nowhere' \(line 1\); there are the standard library/,
     );
   });
 

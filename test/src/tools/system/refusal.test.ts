@@ -119,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('a sandbox that does not start', (
         /expected \/opt\/own\/bin\/python3 to start in the sandbox, but ImportError: libopenblas\.so\.0; name another/,
       ),
     );
-    await expect(open("echo 'the sandbox leaves open: the network' >&2; exit 78")).rejects.toMatchObject(
+    await expect(open("echo 'the sandbox leaves open: the network' >&2; exit 1")).rejects.toMatchObject(
       refused(/.*but the sandbox leaves open: the network/),
     );
     await expect(open('exit 139')).rejects.toMatchObject(
@@ -148,7 +148,7 @@ describe.skipIf(process.platform !== 'linux')('a sandbox that does not start', (
     const own = { engine: 'system', path: path.join(folder, 'python3') };
     vi.stubEnv('PATH', folder);
     expect(await facts({ python: own })).toMatchObject({
-      python: { engine: 'system', python: '3.12.5', numpy: '2.2.0' },
+      python: { engine: 'system', version: '3.12.5', numpy: '2.2.0' },
     });
     expect(await facts({ python: own, enabled: ['calculator'] })).not.toHaveProperty('python');
     expect(await facts({})).not.toHaveProperty('python');
