@@ -116,18 +116,8 @@ export function planSandbox(sandbox: Sandbox, interpreter: Interpreter, librarie
     ...(sandbox.setarch === null ? [] : [sandbox.setarch, '-R']),
     ...['/bin/sh', '-c', `${limits} && exec "$0" "$@"`, sandbox.bwrap],
     ...['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
-    ...[
-      '--die-with-parent',
-      '--new-session',
-      '--cap-drop',
-      'ALL',
-      '--uid',
-      '1000',
-      '--gid',
-      '1000',
-      '--hostname',
-      'python',
-    ],
+    // No --new-session: it has one already (`spawnQuietly`), and is killed by its group, which nothing in there can leave.
+    ...['--die-with-parent', '--cap-drop', 'ALL', '--uid', '1000', '--gid', '1000', '--hostname', 'python'],
     ...['--clearenv', ...[...ENVIRONMENT].flatMap(([name, value]) => ['--setenv', name, value])],
     // /tmp first: Python itself may lie in it.
     ...['--size', String(TMP_BYTES), '--tmpfs', '/tmp'],
