@@ -7,8 +7,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { endChild } from '../../../../src/tools/hostSpawn.js';
 import { createBuiltinRegistry } from '../../../../src/tools/registry.js';
-import { systemPython } from '../../../../src/tools/system/python.js';
+import { type SystemPython, systemPython } from '../../../../src/tools/system/python.js';
 import { full } from '../../full.js';
 import { POISONS } from '../poisons.js';
 import { PYTHON_ANSWERS, PYTHON_REFUSALS } from '../pythonCases.js';
@@ -192,6 +193,13 @@ describe.skipIf(lack !== null)(`hostile sources${because}`, () => {
       expect([result.ok, good.observation]).toEqual([false, '42']);
     }
     await registry.dispose();
+    // Killed while bubblewrap is still at work, too.
+    for (let ms = 0; ms < 10; ms += 2) {
+      const { child } = (found as SystemPython).start();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      for (const pid of ours()) seen.add(pid);
+      endChild(child);
+    }
     expect(seen.size).toBeGreaterThan(0);
     const left = () => [...seen].filter((pid) => commandOf(pid).includes(DRIVER));
     for (let look = 0; look < 200 && left().length > 0; look++) await new Promise((resolve) => setTimeout(resolve, 50));
