@@ -1,7 +1,9 @@
 /**
  * Measures what a call of each built-in tool costs, and what preparing the next call costs.
  *
- *   npx vite-node bench/tools.ts [--calls 10] [--json]
+ *   npx vite-node bench/tools.ts [--calls 10] [--python PROGRAM] [--json]
+ *
+ * With `--python` only that interpreter is measured, in its sandbox; `cpu` is then what its process has used when it answers.
  *
  * `answer` is the time of a call on an idle tool, as in a rollout. `in a row` is the time of a call directly after
  * another, which also waits for the new process or image: one process answers 1000 / this number calls a second. `cpu`
@@ -27,18 +29,38 @@ const CASES: readonly (readonly [tool: string, kind: string, input: string])[] =
   ['search', 'index', 'year the Magna Carta was sealed'],
 ];
 
+/** For `--python`: the processor time of the process until then, in seconds, is what each shows. */
+const SPENT = 'import time\ntime.process_time()';
+const OWN: typeof CASES = [
+  ['python', 'own interpreter', SPENT],
+  ...['numpy', 'scipy.stats', 'pandas', 'sympy'].map(
+    (name) => ['python', `own, imports ${name}`, `import ${name}\n${SPENT}`] as const,
+  ),
+];
+
 const { values: flags } = parseArgs({
-  options: { calls: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } },
+  options: {
+    calls: { type: 'string', default: '10' },
+    python: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const calls = Number(flags.calls);
 const context = { timeoutMs: 60_000, maxObservationChars: 280 };
-const registry = createBuiltinRegistry();
+const own = flags.python;
+const registry = createBuiltinRegistry(
+  own === undefined ? {} : { tools: ['python'], python: { engine: 'system', path: own } },
+);
+
+/** What the last call showed. */
+let observation = '';
 
 /** Milliseconds of one call; the first call starts the child, and for Python may also make its snapshot. */
 async function timed(tool: string, input: string): Promise<number> {
   const began = performance.now();
   const result = await registry.run(tool, input, context);
   if (!result.ok) throw new Error(`${tool}: ${result.observation}`);
+  observation = result.observation;
   return performance.now() - began;
 }
 
@@ -59,7 +81,9 @@ const results = [];
 const warm = performance.now();
 await registry.warm();
 const warmMs = performance.now() - warm;
-for (const [tool, kind, input] of CASES) {
+for (const [tool, kind, input] of own === undefined ? CASES : OWN) {
+  const lacks = own === undefined ? '' : (await registry.run(tool, input, context)).observation;
+  if (lacks.startsWith('ModuleNotFoundError')) continue;
   const idle: number[] = [];
   for (let i = 0; i < Math.min(calls, 5); i++) {
     await timed(tool, input);
@@ -71,7 +95,8 @@ for (const [tool, kind, input] of CASES) {
   for (let i = 0; i < calls; i++) await timed(tool, input);
   const rowMs = (performance.now() - began) / calls;
   // Processor time is counted only for ended processes, and only these end after each call.
-  const cpuMs = kind === 'new process' ? (childrensCpu() - before) / calls : undefined;
+  const ended = kind === 'new process' ? (childrensCpu() - before) / calls : undefined;
+  const cpuMs = own === undefined ? ended : Number(observation) * 1000;
   results.push({ tool, kind, answerMs: median(idle), rowMs, ...(cpuMs === undefined ? {} : { cpuMs }) });
 }
 await registry.dispose();

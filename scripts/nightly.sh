@@ -22,6 +22,8 @@
 #   mini: three questions of each template    one, and Python's inputs of every third
 #   the cache of all runs: eight processes    two in one process, and what a killed one leaves; a few hundred
 #     killed at random; a million verdicts
+#   every poison of python, and 84 sources,   half of the poisons; refusals, hostile sources; all of it where bwrap works
+#     in the user's own Python and in Pyodide
 #   expressions against fractions of big        80 of 1,500, and every fourth
 #     integers, calls against scipy
 #   300 generated problems of algebra against   3
@@ -57,7 +59,7 @@ else
 fi
 there node_modules/node-llama-cpp/llama/gitRelease.bundle node scripts/build-llama.mjs llama-server
 part env SPARK_TEST_FULL=1 npm run test:sanitize || failed=1
-part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test llamaServer.test mcp/reference.test experiments/sweep.test objectives.test stages/soak.test || failed=1
+part env SPARK_TEST_FULL=1 npx vitest run verify.test damage.test chatFamilies.test miniTools.test pythonPlain.test Forms.test tools/logic.test tools/algebra.test sharedVerdicts.test judge/batch.test trajectories.test inference/process.test llamaServer.test mcp/reference.test tools/system experiments/sweep.test objectives.test stages/soak.test || failed=1
 peers=node_modules/.cache/python-peers
 if python3 -m venv "$peers" && "$peers/bin/pip" install --quiet -r test/requirements.txt; then
   part env PYTHON="$PWD/$peers/bin/python" SPARK_TEST_FULL=1 npx vitest run test/src/tracking tools/algebraPeer.test || failed=1

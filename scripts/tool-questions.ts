@@ -2,11 +2,11 @@
  * The yardstick of the tools: real questions where one call of a tool helps, and inputs as a language model writes them.
  *
  *   npx vite-node scripts/tool-questions.ts -- choose TOOL [--seed 1] [--from 0] [--count 30]
- *   npx vite-node scripts/tool-questions.ts -- run [TOOL …] [--corpus FILE] [--json]
+ *   npx vite-node scripts/tool-questions.ts -- run [TOOL …] [--corpus FILE] [--python PROGRAM] [--json]
  *
  * `choose` lists the questions that the tool's rule takes (scripts/tool-rules.ts), in the order of the seed. `run` asks the
  * tools all inputs of test/fixtures/tool-questions.json, with the registry and the limits of rollouts, and counts right,
- * silently wrong (`ok: true` and not right) and errors; every miss is printed. It needs no questions' text, `choose` does:
+ * silently wrong (`ok: true` and not right) and errors; every miss is printed. `--python`: in that interpreter, sandboxed. It needs no questions' text, `choose` does:
  * ../shared or $SPARK_SHARED.
  */
 import path from 'node:path';
@@ -28,6 +28,7 @@ const { values: flags, positionals } = parseArgs({
     from: { type: 'string', default: '0' },
     count: { type: 'string', default: '30' },
     corpus: { type: 'string' },
+    python: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -82,7 +83,11 @@ interface ToolResults {
 async function run(tools: readonly ToolName[]): Promise<void> {
   const { timeoutMs, maxObservationChars } = resolveConfig().tools;
   const { tools: asked } = readToolFixture();
-  const registry = createBuiltinRegistry({ tools, ...(flags.corpus === undefined ? {} : { corpus: flags.corpus }) });
+  const registry = createBuiltinRegistry({
+    tools,
+    ...(flags.corpus === undefined ? {} : { corpus: flags.corpus }),
+    ...(flags.python === undefined ? {} : { python: { engine: 'system', path: flags.python } }),
+  });
   const results: ToolResults[] = [];
   try {
     for (const tool of tools) {

@@ -56,6 +56,7 @@ export { type McpOptions, type McpTools, openMcp } from '../tools/mcp/mcp.js';
 export type { McpServerOptions } from '../tools/mcp/settings.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
+export type { PythonEngine, PythonOptions, PythonSettings } from '../tools/system/settings.js';
 export { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';
 export { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 export { readTrajectories, type StoreOptions, TrajectoryStore } from '../trajectory/store.js';

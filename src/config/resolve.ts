@@ -42,6 +42,9 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   if (questions.test !== 'mini') questions.test = path.resolve(questions.test);
   if (questions.shots !== null) questions.shots = path.resolve(questions.shots);
   if (config.tools.corpus !== null) config.tools.corpus = path.resolve(config.tools.corpus);
+  const { python } = config.tools;
+  // A name alone is looked for on the PATH, as a shell does.
+  if (python.path?.includes(path.sep)) python.path = path.resolve(python.path);
   if (config.parts !== null) config.parts = path.resolve(config.parts);
   for (const server of config.tools.mcp) if (server.command !== null) server.cwd = path.resolve(server.cwd ?? '.');
   for (const judge of config.ablate.judges) {

@@ -11,6 +11,7 @@ import { AUDITS } from '../rollout/audit.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { mcpSettings } from '../tools/mcp/settings.js';
+import { PYTHON_ENGINES } from '../tools/system/settings.js';
 import { trackingSettings } from '../tracking/settings.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
@@ -86,6 +87,17 @@ const questionsSchema = z.strictObject({
   verifierTimeoutMs: positive.max(LONGEST_TIMEOUT_MS).default(5000),
 });
 
+const pythonSchema = z.strictObject({
+  /** What `python` runs in: the package's own Pyodide, or `system`: an interpreter of yours in bubblewrap (docs/tools.md). */
+  engine: z.enum(PYTHON_ENGINES).default('pyodide'),
+  /** For `system`: the interpreter, by path or by its name on the PATH; null: `python3`. */
+  path: z.string().min(1).nullable().default(null),
+  /** For `system`: packages that the model is told of, by the names they are imported by; it has to have them. */
+  packages: z
+    .array(z.string().regex(/^[A-Za-z_]\w*$/, 'expected a name as import takes it, such as numpy'))
+    .default([]),
+});
+
 const toolsSchema = z.strictObject({
   enabled: z.array(z.string()).default([...BUILTIN_TOOLS]),
   /** MCP servers whose tools become actions (docs/tools.md): `{ name, command, args, env }` or `{ name, url, headers }`. */
@@ -97,6 +109,7 @@ const toolsSchema = z.strictObject({
    * of the package, made for `mini`.
    */
   corpus: z.string().min(1).nullable().default(null),
+  python: pythonSchema.prefault({}),
 });
 
 const rolloutSchema = z.strictObject({

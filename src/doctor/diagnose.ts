@@ -1,6 +1,7 @@
 /** The checks of `spark-rl doctor`. Each really uses its part once, so that "ok" means it works. */
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
+import { abortable } from '../abortable.js';
 import type { Config } from '../config/index.js';
 import { type Model, openModel } from '../engine/index.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
@@ -11,6 +12,7 @@ import { openConfiguredMcp } from '../run/mcp.js';
 import { openEngine, openServed } from '../run/parts.js';
 import { builtinTool } from '../tools/builtin.js';
 import { createBuiltinRegistry } from '../tools/registry.js';
+import { systemPython } from '../tools/system/python.js';
 import { readWheels } from '../tools/wheels.js';
 import { byteText } from '../units.js';
 
@@ -32,6 +34,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   inference,
   server,
   tools,
+  'own Python': ownPython,
   'judge key': judgeKey,
 };
 
@@ -121,8 +124,9 @@ async function server(config: Config, signal: AbortSignal): Promise<Omit<Finding
 }
 
 async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
-  const { enabled, corpus } = config.tools;
-  const registry = createBuiltinRegistry({ tools: enabled, log: createLog(), ...(corpus === null ? {} : { corpus }) });
+  const { enabled, corpus, python } = config.tools;
+  const where = corpus === null ? {} : { corpus };
+  const registry = createBuiltinRegistry({ tools: enabled, log: createLog(), python, ...where });
   try {
     const broken: string[] = [];
     const ownCorpus = (name: string) => corpus !== null && builtinTool(name)!.host === 'corpus';
@@ -139,7 +143,7 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
       if (failure !== null) broken.push(`${name}: ${failure}`);
     }
     // With algebra its own call says it.
-    if (enabled.includes('python') && !enabled.includes('algebra'))
+    if (enabled.includes('python') && python.engine === 'pyodide' && !enabled.includes('algebra'))
       await readWheels().catch((error: Error) => broken.push(`python: ${error.message}`));
     const served = await namesOfServers(config, signal).catch((error: Error) => {
       throwIfAborted(signal);
@@ -158,6 +162,22 @@ async function namesOfServers(config: Config, signal: AbortSignal): Promise<read
   const mcp = await openConfiguredMcp(config, {}, { log: silentLog, signal });
   await mcp?.dispose();
   return mcp?.tools.map(({ name }) => name) ?? [];
+}
+
+/** Whether `tools.python.engine: system` works here; a note where it is not asked for. Starts a sandbox. */
+async function ownPython({ tools: { python } }: Config, signal: AbortSignal): Promise<Omit<Finding, 'name'>> {
+  try {
+    const { interpreter, sandbox } = await abortable(systemPython(python), signal);
+    const { executable, version, packages } = interpreter;
+    const has = Object.entries(packages).map((pair) => `, ${pair.join(' ')}`);
+    const moves =
+      sandbox.setarch === null ? '; addresses of objects change from call to call, as setarch -R is not to be had' : '';
+    return ok(`${version} (${executable})${has.join('')}, in bubblewrap ${sandbox.version}${moves}`);
+  } catch (error) {
+    const { code, message } = toSparkError(error);
+    if (python.engine === 'system' || code !== 'tool_unavailable') throw error;
+    return { state: 'note', detail: message };
+  }
 }
 
 /** Resolves endpoint and key as a run does, so that a missing or malformed one fails here with the same message. */

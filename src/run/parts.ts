@@ -228,8 +228,8 @@ export async function listActions(
 
 /** Starts no process; the first call does. */
 export function openTools(config: Config, mcp: McpTools | null = null, log: Log = silentLog): ToolRegistry {
-  const { enabled, corpus } = config.tools;
-  const registry = createBuiltinRegistry({ tools: enabled, log, ...(corpus === null ? {} : { corpus }) });
+  const { enabled, corpus, python } = config.tools;
+  const registry = createBuiltinRegistry({ tools: enabled, log, python, ...(corpus === null ? {} : { corpus }) });
   if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
   if (mcp === null) return registry;
   for (const tool of mcp.tools) registry.registerHosted(tool);

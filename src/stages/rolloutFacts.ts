@@ -8,6 +8,7 @@ import { type Change, type Facts, hashOf, hashOfPath } from '../run/freshness.js
 import { mcpFacts } from '../run/mcp.js';
 import { noStage, type Run } from '../run/run.js';
 import { corpusSha256 } from '../tools/corpus.js';
+import { systemPythonVersions } from '../tools/system/python.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
 /** The settings of a rollout from the configuration. */
@@ -66,6 +67,7 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
       ...(listings.length === 0 ? {} : { mcp: mcpFacts(listings) }),
       // By content: the same corpus elsewhere is the same, another one under the same name is not.
       ...(corpus === null ? {} : { corpus: await corpusSha256(corpus, signal) }),
+      ...(await pythonFacts(config.tools)),
     },
     contextSize: config.inference.contextSize,
     // By name: the same model at another address is the same. Absent where llama.cpp generates here.
@@ -74,6 +76,12 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
     seed: config.seed,
     parts: partsHash,
   };
+}
+
+/** Which Python computes, where it is not the package's own. */
+async function pythonFacts({ enabled, python }: Config['tools']): Promise<Facts> {
+  if (python.engine === 'pyodide' || !enabled.includes('python')) return {};
+  return { python: { engine: python.engine, ...(await systemPythonVersions(python)) } };
 }
 
 /** The GGUF file of the adapter that rolls out; null: the base model. Throws `no_data` when the stage is not trained. */

@@ -1,9 +1,9 @@
 /** One sandboxed child process: its start, its requests, its end. */
 import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { type LaunchPlan, planLaunch } from './hostLaunch.js';
+import { planLaunch } from './hostLaunch.js';
 import type { HostAnswer, HostKind, HostReply, HostRequest } from './hostProtocol.js';
-import { exitReason, spawnChild } from './hostSpawn.js';
+import { endChild, type HostChannel, openNodeChild } from './hostSpawn.js';
 
 const MEMORY_CHECK_MS = 100;
 
@@ -17,6 +17,8 @@ export interface HostProcessOptions {
   readonly reads?: readonly string[];
   /** Bytes that the child is given at its start. */
   readonly payload?: () => Promise<Uint8Array>;
+  /** Gets ready what starts another program than the children of `kind`; all of the above is then not used. */
+  readonly prepare?: () => Promise<() => HostChannel>;
   /** Called when the child can take a request. */
   readonly onIdle?: () => void;
 }
@@ -39,6 +41,7 @@ export class HostProcess {
   /** Resolves with the reason in words when the child has ended. Never rejects. */
   readonly exited: Promise<string>;
   #child: ChildProcess | null = null;
+  #channel: HostChannel | null = null;
   #killed = false;
   #reason = '';
   #pending: { id: number; resolve: (reply: HostAnswer) => void; reject: (error: Error) => void } | null = null;
@@ -63,20 +66,18 @@ export class HostProcess {
   }
 
   request(request: Omit<HostRequest, 'id'>): Promise<HostAnswer> {
-    const child = this.#child;
-    if (this.state !== 'idle' || child === null) throw new Error(`child is ${this.state}`);
+    const channel = this.#channel;
+    if (this.state !== 'idle' || channel === null) throw new Error(`child is ${this.state}`);
     this.state = 'busy';
     this.calls += 1;
     const id = this.calls;
     return new Promise((resolve, reject) => {
       this.#pending = { id, resolve, reject };
-      child.send({ id, ...request } satisfies HostRequest, (error) => {
-        if (error !== null) this.kill(`it could not be reached: ${error.message}`);
-      });
+      channel.send({ id, ...request }, ({ message }) => this.kill(`it could not be reached: ${message}`));
     });
   }
 
-  /** Process id, once started. Launcher programs replace themselves by exec, so this is the id of Node. */
+  /** Process id, once started. Launcher programs replace themselves by exec, so this is the id of Node, or of bubblewrap. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -86,7 +87,7 @@ export class HostProcess {
     if (this.state !== 'dead') this.state = 'dying';
     this.#reason ||= reason;
     if (this.#child === null) this.#end(this.#reason);
-    else this.#child.kill('SIGKILL');
+    else endChild(this.#child);
   }
 
   /** Kills the child when its resident memory passes the limit. Only on Linux; elsewhere there are only the heap limits. */
@@ -102,28 +103,33 @@ export class HostProcess {
   }
 
   async #start(): Promise<void> {
-    const { kind, tools, reads, payload } = this.options;
     try {
-      const [plan, bytes] = await Promise.all([planLaunch(kind, kind, tools, reads), payload?.()]);
+      const open = await (this.options.prepare ?? (() => this.#prepareNode()))();
       if (this.#killed) return;
       // A payload has limits of its own.
       this.#expectReady();
-      this.#launch(plan, bytes);
+      this.#launch(open());
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error));
     }
   }
 
-  #launch(plan: LaunchPlan, payload: Uint8Array | undefined): void {
-    const { child, pipe, stderr } = spawnChild(plan);
+  async #prepareNode(): Promise<() => HostChannel> {
+    const { kind, tools, reads, payload } = this.options;
+    const [plan, bytes] = await Promise.all([planLaunch(kind, kind, tools, reads), payload?.()]);
+    return () => openNodeChild(plan, bytes);
+  }
+
+  #launch(channel: HostChannel): void {
+    const { child } = channel;
+    this.#channel = channel;
     this.#child = child;
-    pipe.end(payload);
-    child.on('message', (message: HostReply) => {
+    channel.receive((message: HostReply) => {
       if ('ready' in message) this.#becomeIdle();
       else this.#receive(message);
     });
     child.on('error', (error) => this.#end(error.message));
-    child.on('exit', (code, signal) => this.#end(this.#reason || exitReason(code, signal, stderr())));
+    child.on('exit', (code, signal) => this.#end(this.#reason || channel.reason(code, signal)));
   }
 
   #receive(message: HostAnswer): void {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import type { LaunchPlan } from './hostLaunch.js';
-import { PAYLOAD_FD } from './hostProtocol.js';
+import { type HostReply, type HostRequest, PAYLOAD_FD } from './hostProtocol.js';
 
 /** Running children of this process, to be killed when it exits. */
 const alive = new Set<ChildProcess>();
@@ -16,28 +16,74 @@ export interface SpawnedChild {
   stderr(): string;
 }
 
+/** A started child that answers requests, however it is talked to. */
+export interface HostChannel {
+  readonly child: ChildProcess;
+  /** `failed`: called where the child cannot be reached. */
+  send(request: HostRequest, failed: (error: Error) => void): void;
+  /** To be called once, at once. */
+  receive(take: (message: HostReply) => void): void;
+  /** Why it ended, in words. */
+  reason(code: number | null, signal: NodeJS.Signals | null): string;
+}
+
+/** A child that is our own program in Node: it is talked to by Node's messages, and given the payload. */
+export function openNodeChild(plan: LaunchPlan, payload: Uint8Array | undefined): HostChannel {
+  const { child, pipe, stderr } = spawnChild(plan);
+  pipe.end(payload);
+  return {
+    child,
+    send: (request, failed) => {
+      child.send(request, (error) => {
+        if (error !== null) failed(error);
+      });
+    },
+    receive: (take) => child.on('message', take),
+    reason: (code, signal) => exitReason(code, signal, stderr()),
+  };
+}
+
 export function spawnChild(plan: LaunchPlan): SpawnedChild {
+  const { child, stderr } = spawnQuietly(plan, ['ignore', 'ignore', 'pipe', 'ipc', 'pipe']);
+  return { child, pipe: child.stdio[PAYLOAD_FD] as Duplex, stderr };
+}
+
+/** Any program, with nothing in its environment. */
+export function spawnQuietly(
+  plan: LaunchPlan,
+  stdio: readonly ('ignore' | 'ipc' | 'pipe')[],
+): { readonly child: ChildProcess; stderr(): string } {
   // `detached` gives it its own session: Ctrl-C must reach only the parent, which may still need the child's answer.
-  const child = spawn(plan.command, plan.args, {
-    cwd: '/',
-    env: {},
-    detached: true,
-    serialization: 'json',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
-  });
+  const options = { cwd: '/', env: {}, detached: true, serialization: 'json' } as const;
+  const child = spawn(plan.command, plan.args, { ...options, stdio: [...stdio] });
   alive.add(child);
   killAllAtExit();
   child.on('exit', () => alive.delete(child));
   child.on('error', () => alive.delete(child));
-  const pipe = child.stdio[PAYLOAD_FD] as Duplex;
-  // An error here means that the child ended before reading everything; its exit is reported elsewhere.
-  pipe.on('error', () => {});
-  for (const handle of [child, child.channel, child.stderr, pipe]) (handle as { unref?(): void } | null)?.unref?.();
+  // An error of a pipe means that the child ended before reading everything; its exit is reported elsewhere.
+  for (const pipe of child.stdio) pipe?.on('error', () => {});
+  for (const handle of [child, child.channel, ...child.stdio]) (handle as { unref?(): void } | null)?.unref?.();
   let stderr = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-2000);
   });
-  return { child, pipe, stderr: () => stderr };
+  return { child, stderr: () => stderr };
+}
+
+/**
+ * Kills a child and what it started: all of its group, as bubblewrap, killed early, would leave a process behind that waits for it
+ * for ever.
+ */
+export function endChild(child: ChildProcess): void {
+  const { pid, exitCode, signalCode } = child;
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    if (process.platform === 'win32') child.kill('SIGKILL');
+    else process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has not made its group yet, or has just ended.
+    child.kill('SIGKILL');
+  }
 }
 
 export function exitReason(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {
@@ -52,6 +98,6 @@ function killAllAtExit(): void {
   if (exitHook) return;
   exitHook = true;
   process.on('exit', () => {
-    for (const child of alive) child.kill('SIGKILL');
+    for (const child of alive) endChild(child);
   });
 }

@@ -19,7 +19,9 @@ import { keepPicture, MAX_BYTES, readPicture } from './pictureFile.js';
 import { readWheels, WHEELS_FOLDER, wheelPins } from './wheels.js';
 
 /** Our files that the snapshots depend on; they also depend on pyodide and Node. */
-export const SOURCES = ['python.js', 'pyodide.js', 'pythonDriver.js', 'pythonIntact.js', 'pythonPlain.js', 'realm.js'];
+export const SOURCES = [
+  ...['python.js', 'pyodide.js', 'pythonCore.js', 'pythonDriver.js', 'pythonIntact.js', 'pythonPlain.js', 'realm.js'],
+];
 /** Those that the one with SymPy depends on beside them, the wheels, and the program of `algebra`, which counts by its text. */
 export const SYMPY_SOURCES = ['sympy.js', 'sympyPayload.js'];
 

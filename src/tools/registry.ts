@@ -14,6 +14,8 @@ import { inTime } from './inTime.js';
 import { clip, oneLine, printable } from './observation.js';
 import { pythonSnapshot, sympyPayload } from './pythonSnapshot.js';
 import { type SearchBackend, searchTool } from './search.js';
+import { systemPythonTool } from './system/python.js';
+import { PYTHON_ENGINES, type PythonEngine, type PythonOptions } from './system/settings.js';
 import {
   type ActionInfo,
   CONTEXT_KEYS,
@@ -200,15 +202,20 @@ export interface BuiltinOptions {
   readonly corpus?: string;
   /** Where `search` searches; default: the same corpus. */
   readonly searchBackend?: SearchBackend;
+  /** What `python` runs in; default: the Python of this package. */
+  readonly python?: PythonOptions;
   /** Told when SymPy is loaded for the first time on this machine, which takes half a minute; default: nobody. */
   readonly log?: Log;
 }
+
+const PYTHON_OPTIONS = { engine: true, path: true, packages: true } as const satisfies KeysOf<PythonOptions>;
 
 const OPTIONS = {
   tools: true,
   processes: true,
   corpus: true,
   searchBackend: true,
+  python: true,
   log: true,
 } as const satisfies KeysOf<BuiltinOptions>;
 
@@ -238,6 +245,16 @@ function readable(corpus: string): string {
   throw new SparkError('invalid_config', `expected the path of a corpus without "*" and ",", got ${file}; rename it`);
 }
 
+function pythonOptions(given: PythonOptions = {}): PythonOptions & { readonly engine: PythonEngine } {
+  checkKeys(given, PYTHON_OPTIONS, 'createBuiltinRegistry: options.python');
+  const { engine = 'pyodide' } = given;
+  if (PYTHON_ENGINES.includes(engine)) return { ...given, engine };
+  throw new SparkError(
+    'invalid_config',
+    `expected python.engine ${PYTHON_ENGINES.join(' or ')}, got ${shown(engine)}; see docs/tools.md`,
+  );
+}
+
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
@@ -247,6 +264,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
       throw new SparkError('invalid_config', `expected built-in tools of ${BUILTIN_TOOLS.join(', ')}, got "${name}"`);
     }
   }
+  const { engine, ...interpreter } = pythonOptions(options.python);
   const registry = new ToolRegistry();
   const hosts = new Map<HostKind, ToolHost>();
   const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
@@ -305,7 +323,11 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
-    else registry.registerHosted(hosted(name));
+    else if (name === 'python' && engine === 'system') {
+      const limits = { size: options.processes ?? 1, startTimeoutMs: START_TIMEOUT_MS, maxRssMb: MAX_RSS_MB };
+      const { tool, host } = systemPythonTool(interpreter, limits);
+      registry.registerHosted(tool).own(host);
+    } else registry.registerHosted(hosted(name));
   }
   return registry;
 }

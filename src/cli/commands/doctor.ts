@@ -7,6 +7,10 @@ const MARK = { ok: 'ok    ', failed: 'FAILED', note: 'note  ' } as const;
 
 export default defineCommand({
   options: { ...configOptions, ...judgeOptions, ...serverOptions },
+  examples: [
+    ['$0 doctor', 'what works on this machine'],
+    ['$0 doctor --set tools.python.engine=system', 'the tool python in your own python3, in a sandbox'],
+  ],
   async run(args, { signal }) {
     const findings = await diagnose(await configFromArgs(args), signal);
     return {

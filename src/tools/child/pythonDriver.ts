@@ -3,28 +3,17 @@
  * cleans nothing up; what it says of a call decides whether the process may answer another. It imports modules that
  * models often use, so that they are in the snapshot.
  */
+import { PYTHON_CORE } from './pythonCore.js';
 import { INTACT } from './pythonIntact.js';
 import { PLAIN } from './pythonPlain.js';
 
-export const DRIVER = String.raw`${PLAIN}
+export const DRIVER = `${PLAIN}
 def _make_driver(is_plain):
     import ast, asyncio, builtins, random, sys, textwrap, time, traceback
     import collections, datetime, decimal, fractions, functools, itertools, json, math, re, statistics, string
 
-    class Output:
-        encoding = 'utf-8'
-        def __init__(self, limit):
-            self.parts, self.size, self.limit = [], 0, limit + 2
-        def write(self, text):
-            room = self.limit - self.size
-            if room > 0:
-                self.parts.append(text[:room])
-                self.size += min(len(text), room)
-            return len(text)
-        def flush(self): pass
-        def isatty(self): return False
-        def writable(self): return True
-        def getvalue(self): return ''.join(self.parts)
+    libraries = 'there are only the standard library, sympy and mpmath'
+${PYTHON_CORE}
 
     # Pyodide's own event loop belongs to JavaScript and cannot be run to its end from here: one that only sleeps.
     class Selector:
@@ -51,23 +40,6 @@ def _make_driver(is_plain):
             asyncio.events._set_running_loop(running)
     asyncio.run = asyncio_run
 
-    def describe(error):
-        if isinstance(error, SyntaxError):
-            return f'SyntaxError: {error.msg} (line {error.lineno})'
-        if isinstance(error, SystemExit):
-            return f'SystemExit: {error.code}'
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == '<input>']
-        text = traceback.format_exception_only(type(error), error)[-1].strip()
-        told = f'{text} (line {lines[-1]})' if lines else text
-        if not isinstance(error, ModuleNotFoundError): return told
-        return told + '; there are only the standard library, sympy and mpmath'
-
-    def clean(source):
-        lines = source.strip('\n').rstrip().split('\n')
-        if lines and lines[0].strip().startswith(chr(96) * 3): lines = lines[1:]
-        if lines and lines[-1].strip() == chr(96) * 3: lines = lines[:-1]
-        return textwrap.dedent('\n'.join(lines))
-
     # Above this many characters a source is not looked at.
     MAX_PLAIN = 4000
     # What a plain source raises for reasons of its own, which are the same in every process. Not how deep the stack is or
@@ -77,17 +49,6 @@ def _make_driver(is_plain):
 
     def ordinary(error):
         return isinstance(error, ORDINARY) and not isinstance(error, (NotImplementedError, RecursionError))
-
-    def execute(tree, output):
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        namespace = {'__name__': '__main__', '__builtins__': builtins}
-        exec(compile(tree, '<input>', 'exec'), namespace)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), '<input>', 'eval'), namespace)
-            if value is not None:
-                text = output.getvalue()
-                if text and not text.endswith('\n'): output.write('\n')
-                output.write(repr(value))
 
     # Returns what is to become of the process, and the result. 'k': it may be kept, 'u': it is used up; then '+' and the output
     # or '-' and the error. '?' and '!': the process has answered calls before ('used'), and this one is for a process that

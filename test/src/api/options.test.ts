@@ -74,6 +74,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'openMcp: options': ['listings', (o) => rollout.openMcp([], o)],
   'buildCorpus: options': ['passageChars', (o) => rollout.buildCorpus([], 'x', o)],
   'createBuiltinRegistry: options': ['searchBackend', (o) => rollout.createBuiltinRegistry(o)],
+  'createBuiltinRegistry: options.python': ['packages', (o) => rollout.createBuiltinRegistry({ python: o })],
   'tools.run: context': ['timeoutMs', (o) => new rollout.ToolRegistry().run('x', 'y', o)],
   'TrajectoryStore.open: options': ['onStored', (o) => rollout.TrajectoryStore.open(path.join(folder, 't.jsonl'), o)],
 
