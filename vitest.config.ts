@@ -6,8 +6,11 @@ import { defineConfig } from 'vitest/config';
  * child processes it knows of, a module that is replaced. Each has a process of its own; all others share a few.
  */
 const OWN_PROCESS = [
+  'test/src/api/exports.test.ts',
   'test/src/cli/secrets.test.ts',
+  'test/src/config/resolve.test.ts',
   'test/src/inference/process.test.ts',
+  'test/src/inference/server.test.ts',
   'test/src/judge/apiJudge.test.ts',
   'test/src/judge/sharedVerdicts.test.ts',
   'test/src/questions/miniIds.test.ts',
@@ -15,6 +18,8 @@ const OWN_PROCESS = [
   'test/src/stages/trackTraining.test.ts',
   'test/src/tools/corpusFile/host.test.ts',
   'test/src/tools/mcp/*.test.ts',
+  'test/src/tools/schemaInput.test.ts',
+  'test/src/tracking/mlflow.test.ts',
 ];
 
 const source = (name: string) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
@@ -45,7 +50,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: OWN_PROCESS, isolate: false },
+        test: {
+          name: 'shared',
+          include: ['test/**/*.test.ts'],
+          exclude: OWN_PROCESS,
+          isolate: false,
+          setupFiles: ['test/sharedProcess.ts'],
+        },
       },
       { extends: true, test: { name: 'own process', include: OWN_PROCESS } },
     ],
