@@ -3,7 +3,7 @@
  * Builds programs of llama.cpp's own, from the source that node-llama-cpp brings along as a git bundle: the very version that
  * it serves. For tests and as a peer in benchmarks; nothing of it is shipped. Needs git, cmake and a C++ compiler, no network.
  *
- *   node scripts/build-llama.mjs llama-server llama-batched-bench     prints where each lies; half an hour on two cores
+ *   node scripts/build-llama.mjs llama-server llama-batched-bench     prints where each lies; takes long
  *
  * They are kept in node_modules/.cache/llama.cpp, so that a second call builds nothing.
  */

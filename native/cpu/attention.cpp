@@ -35,7 +35,7 @@ Rows own_rows(const Packing& packing, int64_t sequence) {
   return {first, packing.cu_seqlens[sequence + 1] - first, packing.prefix};
 }
 
-// What forward and backward have in common: one head's columns, and how keys are loaded.
+// The columns of one head in rows of all of them.
 struct Head {
   int64_t column, width;  // of the head's first value, and of all heads
   template <class T>

@@ -6,9 +6,15 @@ import { planOf, planText } from '../experiments/plan.js';
 import { configOf, runSweep, seedsOf, sweptText } from '../experiments/sweep.js';
 import { runRoot } from '../run/folder.js';
 import { SweepFolder } from '../run/sweepFolder.js';
+import { configOptions, judgeOptions, parityOptions, rolloutOptions, serverOptions } from './options.js';
 import type { CommandContext, CommandResult } from './run.js';
 
 export const sweepOptions = {
+  ...configOptions,
+  ...judgeOptions,
+  ...serverOptions,
+  ...rolloutOptions,
+  ...parityOptions,
   seeds: { type: 'number', describe: 'so many runs, of seed, seed + 1, …, compared with 95 % intervals' },
   'dry-run': { type: 'boolean', default: false, describe: 'say what is left to do, its time and cost, and stop' },
 } as const satisfies Record<string, Options>;

@@ -30,7 +30,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const config = parsed.data;
   refuseTooManySteps(config);
   refuseNoValidation(config);
-  refuseHalfServer(config);
+  refuseServerSettings(config);
   refuseLostPlaces(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
@@ -121,11 +121,13 @@ function refuseNoValidation({ eval: { every }, questions }: Config): void {
   );
 }
 
-function refuseHalfServer({ server, generation }: Config): void {
+/** Half of a server, or what no server can promise. */
+function refuseServerSettings({ server, generation }: Config): void {
   const lines = serverProblems(server).map(([key, message]) => `  server.${key}: ${message}`);
   if (server.baseUrl !== null && generation.deterministic) {
     lines.push(
-      '  generation.deterministic: a server puts requests together as it likes; expected false with server.baseUrl, or a run that generates here',
+      '  generation.deterministic: expected false with server.baseUrl, as a server puts requests together as it likes; or a run ' +
+        'that generates here',
     );
   }
   if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);

@@ -170,7 +170,7 @@ export const configSchema = z.strictObject({
   seed: z.number().int().min(0).max(0xffffffff).default(1),
   model: modelSchema.prefault({}),
   inference: inferenceSchema.prefault({}),
-  /** Generates in place of llama.cpp here; `sequences` and `contextSize` of `inference` are its, too (docs/server.md). */
+  /** Generates in place of llama.cpp here; `inference.contextSize` and `generation.inFlight` are its, too (docs/server.md). */
   server: serverSettings.prefault({}),
   generation: generationSchema.prefault({}),
   questions: questionsSchema.prefault({}),

@@ -92,10 +92,7 @@ export class Lanes<Context extends Parking> {
   }
 }
 
-/**
- * On a processor, where reading a text again takes about as long as writing some: with 84 in flight on 16 places the shipped
- * model read 2 tokens again for each it wrote, and 6 where places were given away below half, at the same rates.
- */
+/** On a processor, where reading a text again takes as long as writing some: only a context that would stand still pays it. */
 export const whenNoneDecodes = (): number => 1;
 /** On a GPU, where a batch costs hardly more than one sequence, and reading is far faster than writing. */
 export const belowHalf = (size: number): number => size / 2;

@@ -2,7 +2,6 @@
  * A sequence whose model is in another process. What is appended and rewound is noted here, and told with the next call;
  * a call that generates, chooses or weighs is one message there and one back.
  */
-import { SparkError } from '../errors.js';
 import { checkKeys } from '../options.js';
 import {
   GENERATE_OPTIONS,
@@ -11,8 +10,9 @@ import {
   SAMPLING,
   type WeighingSequence,
 } from './generator.js';
+import { OneCall } from './oneCall.js';
 import type { RemoteModel } from './remoteModel.js';
-import { checkRewind, checkRoom, disposedSequence } from './sequence.js';
+import { checkRewind, checkRoom } from './sequence.js';
 
 type Options = readonly (readonly number[])[];
 
@@ -24,8 +24,7 @@ export class RemoteSequence implements WeighingSequence {
   readonly #tokens: number[] = [];
   /** How many tokens, from the first on, the process there knows. */
   #known = 0;
-  #busy = false;
-  #disposed = false;
+  readonly #calls = new OneCall();
 
   constructor(model: RemoteModel, name: number, contextSize: number, onDisposed: () => void) {
     this.#model = model;
@@ -39,13 +38,13 @@ export class RemoteSequence implements WeighingSequence {
   }
 
   append(tokens: readonly number[]): void {
-    this.#checkUsable();
+    this.#calls.check();
     checkRoom(this.#tokens.length + tokens.length, this.#contextSize);
     for (const token of tokens) this.#tokens.push(token);
   }
 
   rewind(length: number): void {
-    this.#checkUsable();
+    this.#calls.check();
     checkRewind(length, this.#tokens.length);
     this.#tokens.length = length;
     this.#known = Math.min(this.#known, length);
@@ -77,8 +76,7 @@ export class RemoteSequence implements WeighingSequence {
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (!this.#calls.dispose()) return;
     this.#model.close(this.#name);
     this.#onDisposed();
   }
@@ -87,24 +85,12 @@ export class RemoteSequence implements WeighingSequence {
     return { sequence: this.#name, from: this.#known, tail: this.#tokens.slice(this.#known) };
   }
 
-  async #exclusively<T>(work: (written: (tokens: readonly number[]) => void) => Promise<T>): Promise<T> {
-    this.#checkUsable();
-    if (this.#tokens.length === 0) {
-      throw new SparkError('invalid_argument', 'expected at least one token before anything is generated; append some');
-    }
-    this.#busy = true;
-    try {
-      return await work((tokens) => {
+  #exclusively<T>(work: (written: (tokens: readonly number[]) => void) => Promise<T>): Promise<T> {
+    return this.#calls.run(this.#tokens, () =>
+      work((tokens) => {
         for (const token of tokens) this.#tokens.push(token);
         this.#known = this.#tokens.length;
-      });
-    } finally {
-      this.#busy = false;
-    }
-  }
-
-  #checkUsable(): void {
-    if (this.#disposed) throw disposedSequence();
-    if (this.#busy) throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
+      }),
+    );
   }
 }

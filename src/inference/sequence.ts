@@ -13,6 +13,7 @@ import {
   SAMPLING,
   type WeighingSequence,
 } from './generator.js';
+import { disposedSequence, OneCall } from './oneCall.js';
 import { StopMatcher } from './stopMatcher.js';
 import { buildTrie, type TrieNode } from './tokenTrie.js';
 
@@ -56,10 +57,9 @@ export class GrowingSequence implements WeighingSequence {
   #evaluated = 0;
   /** How many of the evaluated tokens are still the sequence's; the others are taken out before the next evaluation. */
   #standing = 0;
-  #busy = false;
+  readonly #calls = new OneCall();
   #inFlight: Promise<unknown> = Promise.resolve();
   #broken: unknown = null;
-  #disposed = false;
 
   constructor(evaluator: Evaluator, model: SequenceModel, onDisposed: () => void) {
     this.#evaluator = evaluator;
@@ -179,8 +179,7 @@ export class GrowingSequence implements WeighingSequence {
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (!this.#calls.dispose()) return;
     // After an abort an evaluation may still run; the sequence's place is given back when it is done.
     void this.#inFlight
       .catch(() => undefined)
@@ -202,14 +201,14 @@ export class GrowingSequence implements WeighingSequence {
   /** Hands all tokens that are not evaluated yet to `work`; on an abort it rejects at once, while `work` runs on. */
   async #evaluate<T>(signal: AbortSignal | undefined, work: (pending: readonly number[]) => Promise<T>): Promise<T> {
     throwIfAborted(signal);
-    if (this.#disposed) throw disposedSequence();
+    if (this.#calls.disposed) throw disposedSequence();
     let begun = false;
     const job = this.#inFlight.then(async () => {
       if ((await this.#evaluator.begin?.(signal)) === false) {
         this.#evaluated = 0;
         this.#standing = 0;
       }
-      if (this.#disposed) throw disposedSequence();
+      if (this.#calls.disposed) throw disposedSequence();
       begun = true;
       // Where every token is evaluated, as after an end of turn, the logits after the last one are gone: evaluate it
       // again.
@@ -231,30 +230,22 @@ export class GrowingSequence implements WeighingSequence {
       return await abortable(job, signal);
     } catch (error) {
       // When the sequence was disposed during the evaluation, the library throws an error of its own.
-      throw this.#disposed ? disposedSequence(error) : error;
+      throw this.#calls.disposed ? disposedSequence(error) : error;
     }
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
     this.#checkUsable();
-    if (this.#tokens.length === 0) {
-      throw new SparkError('invalid_argument', 'expected at least one token before anything is generated; append some');
-    }
-    this.#busy = true;
     try {
-      return await work();
+      return await this.#calls.run(this.#tokens, work);
     } finally {
-      this.#busy = false;
       // Not awaited: after an abort an evaluation may still run.
       this.#inFlight = this.#inFlight.then(() => this.#evaluator.rest?.()).catch(() => undefined);
     }
   }
 
   #checkUsable(): void {
-    if (this.#disposed) throw disposedSequence();
-    if (this.#busy) {
-      throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
-    }
+    this.#calls.check();
     if (this.#broken !== null) {
       throw new SparkError('inference_failed', 'an earlier evaluation of this sequence failed; open another', {
         cause: this.#broken,
@@ -281,10 +272,6 @@ export function checkRoom(tokens: number, contextSize: number): void {
 export function checkRewind(length: number, tokens: number): void {
   if (Number.isInteger(length) && length >= 0 && length <= tokens) return;
   throw new SparkError('invalid_argument', `rewind: expected a length of 0 to ${tokens} tokens, got ${length}`);
-}
-
-export function disposedSequence(cause?: unknown): SparkError {
-  return new SparkError('disposed', 'this sequence was disposed; open another', { cause });
 }
 
 function softmax(logits: readonly number[]): number[] {

@@ -93,7 +93,7 @@ export class ServerClient {
       return new SparkError('interrupted', 'interrupted by the caller', { cause: error });
     }
     if (error instanceof APIConnectionTimeoutError) {
-      const message = `${at} did not answer within ${timeoutMs / 1000} s (${tries}): see whether it is overloaded, raise server.timeoutMs, or lower inference.sequences`;
+      const message = `${at} did not answer within ${timeoutMs / 1000} s (${tries}): see whether it is overloaded, raise server.timeoutMs, or lower generation.inFlight`;
       return new SparkError('server_unreachable', `${message}; the same command goes on`, { cause: error });
     }
     if (error instanceof APIConnectionError) {
@@ -131,7 +131,7 @@ export class ServerClient {
     if (status === undefined || status === 408 || status === 409 || status === 429 || status >= 500) {
       const wait = askedWaitSeconds(error.headers);
       const patience = wait ? `; it asks to wait ${Math.ceil(wait)} s` : '';
-      const message = `${at} generated nothing (${tries}, the last reply: ${said}${patience}). Run the same command again later, lower inference.sequences, or raise server.maxRetries`;
+      const message = `${at} generated nothing (${tries}, the last reply: ${said}${patience}). Run the same command again later, lower generation.inFlight, or raise server.maxRetries`;
       return of('server_unreachable', message);
     }
     return of('server_refused', `${at} refused the request: ${said}; see server.model (now "${this.model}")`);

@@ -13,7 +13,8 @@ import {
   type PromptTokenizer,
   SAMPLING,
 } from './generator.js';
-import { checkRoom, disposedSequence } from './sequence.js';
+import { disposedSequence, OneCall } from './oneCall.js';
+import { checkRoom } from './sequence.js';
 import { cutAtStop, type ServedVocabulary } from './servedText.js';
 import type { Answered, Asked, Dialect } from './serverDialects.js';
 import { buildTrie } from './tokenTrie.js';
@@ -34,8 +35,7 @@ export class ServerSequence implements GeneratorSequence {
   readonly #by: ServedBy;
   readonly #onDisposed: () => void;
   readonly #tokens: number[] = [];
-  #busy = false;
-  #disposed = false;
+  readonly #calls = new OneCall();
 
   constructor(by: ServedBy, onDisposed: () => void) {
     this.#by = by;
@@ -47,14 +47,14 @@ export class ServerSequence implements GeneratorSequence {
   }
 
   append(tokens: readonly number[]): void {
-    this.#checkUsable();
+    this.#calls.check();
     checkRoom(this.#tokens.length + tokens.length, this.#by.contextSize);
     for (const token of tokens) this.#tokens.push(token);
   }
 
   generate(options: GenerateOptions): Promise<Generated> {
     checkKeys(options, GENERATE_OPTIONS, 'sequence.generate: options');
-    return this.#exclusively(async () => {
+    return this.#calls.run(this.#tokens, async () => {
       const { stop, maxTokens, signal } = options;
       if (maxTokens <= 0) return { tokens: [], text: '', finish: 'length' };
       checkRoom(this.#tokens.length + 1, this.#by.contextSize);
@@ -71,7 +71,7 @@ export class ServerSequence implements GeneratorSequence {
 
   choose(options: readonly (readonly number[])[], sampling: Sampling): Promise<number> {
     checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
-    return this.#exclusively(async () => {
+    return this.#calls.run(this.#tokens, async () => {
       let node = buildTrie(options);
       checkRoom(this.#tokens.length + Math.max(...options.map((option) => option.length)), this.#by.contextSize);
       while (node.option === null) {
@@ -85,9 +85,7 @@ export class ServerSequence implements GeneratorSequence {
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#onDisposed();
+    if (this.#calls.dispose()) this.#onDisposed();
   }
 
   #sampling({ temperature, seed }: Sampling): Pick<Asked, 'temperature' | 'seed'> {
@@ -96,7 +94,7 @@ export class ServerSequence implements GeneratorSequence {
 
   async #ask(asked: Omit<Asked, 'prompt'>, signal: AbortSignal | undefined): Promise<Answered> {
     const answer = await this.#by.dialect.ask({ ...asked, prompt: [...this.#tokens] }, signal);
-    if (this.#disposed) throw disposedSequence();
+    if (this.#calls.disposed) throw disposedSequence();
     return answer;
   }
 
@@ -155,24 +153,6 @@ export class ServerSequence implements GeneratorSequence {
       throw mismatch(name, `at most ${limit} tokens and one of the stops, got ${drawn.length} tokens and "${finish}"`);
     }
     return { tokens: drawn, text: vocabulary.textOf(drawn), finish };
-  }
-
-  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    this.#checkUsable();
-    if (this.#tokens.length === 0) {
-      throw new SparkError('invalid_argument', 'expected at least one token before anything is generated; append some');
-    }
-    this.#busy = true;
-    try {
-      return await work();
-    } finally {
-      this.#busy = false;
-    }
-  }
-
-  #checkUsable(): void {
-    if (this.#disposed) throw disposedSequence();
-    if (this.#busy) throw new SparkError('model_busy', 'this sequence is generating; wait for it, or open another');
   }
 }
 

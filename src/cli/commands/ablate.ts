@@ -1,29 +1,14 @@
 /** `spark-rl ablate <what>`: one thing varied, over seeds; what it is varied over stands in `ablate` of the configuration. */
 import { ablations } from '../../experiments/ablations.js';
 import { defineCommand } from '../command.js';
-import {
-  configFromArgs,
-  configOptions,
-  judgeOptions,
-  parityOptions,
-  rolloutOptions,
-  serverOptions,
-} from '../options.js';
+import { configFromArgs } from '../options.js';
 import { sweepCommand, sweepOptions } from '../sweeps.js';
 
 const names = Object.keys(ablations) as (keyof typeof ablations)[];
 
 export default defineCommand({
   positionals: { what: { choices: names, demandOption: true } },
-  options: {
-    ...configOptions,
-    ...judgeOptions,
-    ...serverOptions,
-    ...rolloutOptions,
-    ...parityOptions,
-    ...sweepOptions,
-    seeds: { ...sweepOptions.seeds, default: 1 },
-  },
+  options: { ...sweepOptions, seeds: { ...sweepOptions.seeds, default: 1 } },
   examples: [
     [
       '$0 ablate tau --config quickstart --run my --seeds 8',

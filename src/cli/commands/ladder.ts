@@ -4,25 +4,11 @@ import { planOf, planText } from '../../experiments/plan.js';
 import { runRoot } from '../../run/folder.js';
 import { withRun } from '../../run/run.js';
 import { defineCommand } from '../command.js';
-import {
-  configFromArgs,
-  configOptions,
-  judgeOptions,
-  parityOptions,
-  rolloutOptions,
-  serverOptions,
-} from '../options.js';
+import { configFromArgs } from '../options.js';
 import { sweepCommand, sweepOptions } from '../sweeps.js';
 
 export default defineCommand({
-  options: {
-    ...configOptions,
-    ...judgeOptions,
-    ...serverOptions,
-    ...rolloutOptions,
-    ...parityOptions,
-    ...sweepOptions,
-  },
+  options: sweepOptions,
   examples: [
     ['$0 ladder --config paper --model m.gguf', 'the paper’s setting; interrupt and run again at will'],
     ['$0 ladder --config quickstart --run my --seeds 8', 'eight runs in runs/my/seed-…, and runs/my/ladder.json'],
