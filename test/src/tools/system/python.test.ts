@@ -2,14 +2,19 @@
  * The user's own Python in its sandbox: it says what Pyodide says, hostile sources reach nothing and end in an error, and no
  * call changes another. Where bubblewrap cannot work this is skipped, with the refusal as the reason.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
 import { endChild } from '../../../../src/tools/hostSpawn.js';
 import { createBuiltinRegistry } from '../../../../src/tools/registry.js';
 import { type SystemPython, systemPython } from '../../../../src/tools/system/python.js';
+import { planSandbox } from '../../../../src/tools/system/sandbox.js';
 import { full } from '../../full.js';
 import { POISONS } from '../poisons.js';
 import { PYTHON_ANSWERS, PYTHON_REFUSALS } from '../pythonCases.js';
@@ -33,6 +38,38 @@ const folder = mkdtempSync(path.join(tmpdir(), 'spark-secret-'));
 afterAll(async () => {
   await registry.dispose();
   rmSync(folder, { recursive: true });
+});
+
+/** What a process of the sandbox says that is started with other words, and its exit code. */
+async function startedWith(change: (args: readonly string[]) => readonly string[]) {
+  const { sandbox, interpreter } = found as SystemPython;
+  const { command, args, files } = planSandbox(sandbox, interpreter, 'nothing');
+  const child = spawn(command, change(args), { env: {}, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
+  for (const [index, file] of files.entries()) {
+    // Nobody reads the filter that is left out.
+    (child.stdio[3 + index] as Writable).on('error', () => {}).end(file);
+  }
+  const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout!), text(child.stderr!)]);
+  return { code, stdout, stderr };
+}
+const unfiltered = (args: readonly string[]) => {
+  const at = args.indexOf('--seccomp');
+  return args.toSpliced(at, 2);
+};
+
+describe.skipIf(lack !== null)(`each wall of the sandbox${because}`, () => {
+  it('is tried before anything runs', async () => {
+    const { code, stdout, stderr } = await startedWith(unfiltered);
+    expect(stderr).toMatch(/^the sandbox leaves open: processes, the network, local sockets$/m);
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
+  it('stands behind the filter, too: no other process and no network but its own', async () => {
+    const look = 'import os, socket; print(os.getpid(), socket.if_nameindex())';
+    const { code, stdout } = await startedWith((args) => unfiltered(args).with(-1, look));
+    expect(stdout).toMatch(/^\d \[\(1, 'lo'\)\]$/m);
+    expect(code).toBe(0);
+  });
 });
 
 describe.skipIf(lack !== null)(`the engine says what Pyodide says${because}`, () => {
@@ -69,7 +106,7 @@ describe.skipIf(lack !== null)(`the engine says what Pyodide says${because}`, ()
     if (full) expect(await shown(source)).toBe(await shown(source));
   });
 
-  it.skipIf(!full)('on generated sources, and on those that draw or end in memory', { timeout: 600_000 }, async () => {
+  it.skipIf(!full)('on generated sources, and on those that draw or end in memory', async () => {
     await using pyodide = createBuiltinRegistry({ tools: ['python'] });
     const others = [
       'import random\n[random.randint(1, 100) for _ in range(9)]',
