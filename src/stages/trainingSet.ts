@@ -61,7 +61,12 @@ export async function readTrainingSet(
   const wanted = categories === undefined ? () => true : ({ category }: Trajectory) => categories.includes(category);
   const stored = chosen(readTrajectories(file, log), wanted);
   const samples = await collectSamples(objective, looking(stored, look), parts.reward(rho), judged);
-  return { samples, probes: probes.take(), trajectories, others };
+  return { samples: samples.toSorted(byId), probes: probes.take(), trajectories, others };
+}
+
+/** Rollouts are stored as they end; which of two ended first must not decide what is learned. */
+function byId(one: Sample, other: Sample): number {
+  return one.id < other.id ? -1 : 1;
 }
 
 /** The `Generator.id` of the adapter that the set is by; null where the base model wrote it. */
