@@ -154,6 +154,7 @@ spark::BatchShape shape_argument(const Napi::Value& value) {
   shape.values = integer_field(object, "values", 0, 0, kMost);
   shape.choices = integer_field(object, "choices", 0, 0, kMost);
   shape.alternatives = integer_field(object, "alternatives", 2 * shape.choices, 0, kMost);
+  shape.prefix = integer_field(object, "prefix", 0, 0, kMost);
   return shape;
 }
 

@@ -80,6 +80,7 @@ Napi::Object info_object(Napi::Env env, const spark::ModelInfo& info) {
   number("vocabulary", info.vocabulary);
   number("contextLength", info.context_length);
   number("parameters", info.parameters);
+  number("prefixUnit", info.prefix_unit);
   object.Set("tensorTypes", types_object(env, info.tensor_types));
   return object;
 }

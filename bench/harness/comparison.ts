@@ -8,6 +8,8 @@ import { Contender, type Measured } from './contender.js';
 export interface Entrant {
   readonly name: string;
   readonly command: readonly string[];
+  /** Its data differ from ours, and so do its losses. */
+  readonly otherWork?: boolean;
 }
 
 export interface Comparison {
@@ -69,8 +71,8 @@ export async function compare(comparison: Comparison, log: Log): Promise<Outcome
   for (const contender of running) {
     const measured = await attempt(contender, failed, () => contender.end());
     contender.stop();
-    const { name, command } = contender;
-    outcomes.push(measured === undefined ? { name, command, failed: failed.get(name)! } : { name, command, measured });
+    const entrant = comparison.entrants.find(({ name }) => name === contender.name)!;
+    outcomes.push({ ...entrant, ...(measured === undefined ? { failed: failed.get(contender.name)! } : { measured }) });
   }
   return outcomes;
 }
@@ -91,7 +93,8 @@ export function disagreements(outcomes: readonly Outcome[], dtype: string): Disa
   const ours = outcomes[0]?.measured;
   if (ours === undefined) return [];
   const found: Disagreement[] = [];
-  for (const { name, measured } of outcomes.slice(1)) {
+  for (const { name, measured, otherWork } of outcomes.slice(1)) {
+    if (otherWork === true) continue;
     for (let step = 0; step < Math.min(STEPS_COMPARED, measured?.losses.length ?? 0); step++) {
       for (const [loss, theirs] of Object.entries(measured!.losses[step]!)) {
         const own = ours.losses[step]?.[loss] ?? Number.NaN;

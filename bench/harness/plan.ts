@@ -12,19 +12,33 @@ const SFT_SIZE: Readonly<Record<string, readonly [tokens: number, length: number
   '1b-layer': [1024, 256],
 };
 
+/**
+ * Trajectories of a real model: the same instructions, two thirds of all tokens, before every question. Ours computes them
+ * once; `each its own` is ours where the first token of each differs.
+ */
+const INSTRUCTED = { shapes: ['30m', '160m'], size: ['--tokens', '4096', '--length', '1024', '--common', '640'] };
+
 const WARMUP = ['--warmup', '2'];
 
 export function sftComparisons(options: Options, withPeers: boolean): Comparison[] {
-  return options.shapes.flatMap((shape) =>
-    options.dtypes.map((dtype) => {
-      const [tokens, length] = SFT_SIZE[shape]!;
-      const size = ['--tokens', String(tokens), '--length', String(length)];
-      const base = { mode: 'sft' as const, shape, dtype, title: `sft ${shape} ${dtype}` };
-      const theirs = withPeers ? peerEntrants(base, options, SFT_VARIANTS) : [];
-      const entrants = [ours(base, options, size), ...theirs];
-      return { ...base, entrants, rounds: options.rounds, perTurn: shape === '30m' ? 2 : 1 };
-    }),
-  );
+  return options.shapes.flatMap((shape) => options.dtypes.flatMap((dtype) => sftOf(shape, dtype, options, withPeers)));
+}
+
+function sftOf(shape: string, dtype: string, options: Options, withPeers: boolean): Comparison[] {
+  const [tokens, length] = SFT_SIZE[shape]!;
+  const compared = (title: string, size: readonly string[], more: (base: Base) => Entrant[] = () => []): Comparison => {
+    const base = { mode: 'sft' as const, shape, dtype, title };
+    const theirs = withPeers ? peerEntrants(base, options, SFT_VARIANTS) : [];
+    const entrants = [ours(base, options, size), ...more(base), ...theirs];
+    return { ...base, entrants, rounds: options.rounds, perTurn: shape === '30m' ? 2 : 1 };
+  };
+  const plain = compared(`sft ${shape} ${dtype}`, ['--tokens', String(tokens), '--length', String(length)]);
+  if (options.quick || !INSTRUCTED.shapes.includes(shape)) return [plain];
+  const { size } = INSTRUCTED;
+  return [
+    plain,
+    compared(`sft ${shape} ${dtype} with instructions`, size, (base) => [each(base, options, [...size, '--apart'])]),
+  ];
 }
 
 export function ppoComparisons(options: Options, withPeers: boolean): Comparison[] {
@@ -45,10 +59,18 @@ export function ppoComparisons(options: Options, withPeers: boolean): Comparison
 
 type Base = Pick<Comparison, 'title' | 'mode' | 'shape' | 'dtype'>;
 
-function ours({ title, mode, shape, dtype }: Base, options: Options, size: readonly string[]): Entrant {
+function ours(base: Base, options: Options, size: readonly string[]): Entrant {
+  return { name: 'ours', command: [...own(base, options, size), '--export', workFolder(base.title), '--turns'] };
+}
+
+/** Ours on sequences that have nothing in common; not compared by its losses, as its tokens are others. */
+function each(base: Base, options: Options, size: readonly string[]): Entrant {
+  return { name: 'each its own', command: [...own(base, options, size), '--turns'], otherWork: true };
+}
+
+function own({ mode, shape, dtype }: Base, options: Options, size: readonly string[]): string[] {
   const common = ['--threads', String(options.threads), '--compute', dtype, ...warmup(mode)];
-  const command = [program('train'), modelFile(shape, dtype), mode, ...size, ...common];
-  return { name: 'ours', command: [...command, '--export', workFolder(title), '--turns'] };
+  return [program('train'), modelFile(shape, dtype), mode, ...size, ...common];
 }
 
 interface Variant {

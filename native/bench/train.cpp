@@ -27,8 +27,8 @@ namespace {
 constexpr const char* kAbout =
     R"(How fast the engine trains: bench_train MODEL.gguf [sft|critic|ppo], or bench_train --shape SHAPE [sft|critic|ppo]
 
-sft     forward, backward, AdamW on --tokens packed tokens in sequences of --length; the second half of each has a loss,
-        or all of it
+sft     forward, backward, AdamW on --tokens packed tokens in sequences of --length, which begin with the same --common
+        tokens; the second half of the rest of each has a loss, or all of it
 critic  the same with LoRA and the MLP value head, a value every --values tokens of each sequence
 ppo     old log-probs, reference log-probs (no adapter) and values of --trajectories, then one epoch of actor and critic
         updates, --batch trajectories per update. src/train/ppo.ts in miniature; parts.buffers and parts.epoch have each
@@ -40,8 +40,8 @@ struct Options {
   std::vector<std::string> words;  // MODEL.gguf, unless there is a shape, and sft, critic or ppo
   std::string shape, type = "bf16", loss = "half", backend = "cpu", compute = "auto", recompute = "auto", folder;
   int64_t layers = 0, tokens = 2048, length = 256, values = 512, trajectories = 8, batch = 4, threads = 0, rank = 8,
-          device = 0, memory_limit = 0, repeats = 5, warmup = 2, seed = 1;
-  bool turns = false, one_trunk = false, stepwise = false;
+          device = 0, memory_limit = 0, repeats = 5, warmup = 2, seed = 1, common = 0;
+  bool turns = false, one_trunk = false, stepwise = false, apart = false;
 };
 
 void add_options(Flags& flags, Options& o) {
@@ -51,6 +51,8 @@ void add_options(Flags& flags, Options& o) {
   flags.number("--layers", o.layers, 0, "of that shape; 0: as many as it has");
   flags.number("--tokens", o.tokens, 2, "packed tokens");
   flags.number("--length", o.length, 2, "of a sequence");
+  flags.number("--common", o.common, 0, "sft: tokens that all sequences begin with, as instructions are");
+  flags.yes("--apart", o.apart, "sft: each begins with a token of its own before them, so that nothing is shared");
   flags.text("--loss", o.loss, "which tokens of a sequence have one", {"half", "all"});
   flags.number("--values", o.values, 1, "tokens from one value to the next");
   flags.number("--trajectories", o.trajectories, 1, "of ppo");
@@ -115,7 +117,7 @@ struct Setup {
 Work make_work(const Options& own, const std::string& mode, int64_t vocabulary, uint64_t seed) {
   if (mode == "ppo") return ppo_work(own.trajectories, vocabulary, seed);
   if (mode == "critic") return critic_work(own.tokens, own.length, own.values, vocabulary, seed);
-  return sft_work(own.tokens, own.length, vocabulary, seed, own.loss == "all");
+  return sft_work(own.tokens, own.length, vocabulary, seed, own.loss == "all", {own.common, own.apart});
 }
 
 std::unique_ptr<Setup> set_up(const Options& own, const std::string& mode, std::shared_ptr<Model> model) {
@@ -124,6 +126,10 @@ std::unique_ptr<Setup> set_up(const Options& own, const std::string& mode, std::
   s->recipe = {
       .mode = mode, .rank = static_cast<int>(own.rank), .batch_trajectories = own.batch, .one_trunk = own.one_trunk};
   if (s->recipe.one_trunk && mode != "ppo") throw Error("usage", "--one-trunk: expected with ppo, got " + mode);
+  if ((own.common > 0 || own.apart) && mode != "sft")
+    throw Error("usage", "--common and --apart: expected with sft, got " + mode);
+  if (own.common >= own.length)
+    throw Error("usage", "--common: expected less than --length, got " + std::to_string(own.common));
   if (own.stepwise && mode != "ppo") throw Error("usage", "--stepwise: expected with ppo, got " + mode);
   s->work = make_work(own, mode, model->info().vocabulary, seed);
   s->tokens = s->work.count();
@@ -196,7 +202,8 @@ json plan_of(Trainable& trained, const Work& work) {
                                         .sequences = work.sequences(),
                                         .longest = work.longest(),
                                         .loss_tokens = work.loss_tokens(),
-                                        .values = static_cast<int64_t>(work.value_positions.size())});
+                                        .values = static_cast<int64_t>(work.value_positions.size()),
+                                        .prefix = work.common});
   return {{"recompute", plan.recompute},          {"total_bytes", plan.total},
           {"weight_bytes", plan.weights},         {"parameter_bytes", plan.parameters},
           {"workspace_bytes", plan.workspace},    {"limit_bytes", plan.limit},

@@ -35,6 +35,7 @@ struct Work {
   // Where values are read and what they should be, (T): the critic alone; PPO's are in its batches.
   std::vector<int32_t> value_positions;
   std::vector<float> returns;
+  int64_t common = 0;  // tokens that all sequences begin with, and go on after
   int64_t count() const { return static_cast<int64_t>(tokens.size()); }
   int64_t sequences() const { return static_cast<int64_t>(cu.size()) - 1; }
   int64_t loss_tokens() const {
@@ -76,16 +77,27 @@ class Draw {
   std::mt19937_64 engine_;
 };
 
-// Sequences of `length` tokens, the last one shorter when N is no multiple; the second half of each carries the loss.
-inline Work sft_work(int64_t N, int64_t length, int64_t vocabulary, uint64_t seed, bool all_lose) {
+// What sequences begin with.
+struct Beginning {
+  int64_t common = 0;  // tokens, the same in all of them, without a loss
+  bool apart = false;  // but for the very first, which is each one's own, so that nothing can be shared
+};
+
+// Sequences of `length` tokens, the last one shorter when N is no multiple. The second half of what comes behind their
+// beginning carries the loss, or all of it but a first token.
+inline Work sft_work(int64_t N, int64_t length, int64_t vocabulary, uint64_t seed, bool all_lose,
+                     const Beginning& beginning = {}) {
   Work work;
   Draw draw(seed);
   for (int64_t begin = 0; begin < N; begin += length) {
-    const int64_t n = std::min(length, N - begin);
+    const int64_t n = std::min(length, N - begin), common = std::min(beginning.common, n);
     for (int64_t i = 0; i < n; ++i) {
-      work.tokens.push_back(draw.between(0, vocabulary - 1));
-      work.loss_mask.push_back(i > 0 && (all_lose || i >= n / 2));
+      const bool again = i < common && begin > 0;
+      work.tokens.push_back(again ? work.tokens[static_cast<size_t>(i)] : draw.between(0, vocabulary - 1));
+      work.loss_mask.push_back(i > common && (all_lose || i >= common + (n - common) / 2));
     }
+    work.common = std::min(begin == 0 ? common : work.common, beginning.apart ? 0 : n - 1);
+    if (beginning.apart) work.tokens[static_cast<size_t>(begin)] = static_cast<int32_t>(begin / length % vocabulary);
     work.cu.push_back(static_cast<int32_t>(begin + n));
   }
   return work;

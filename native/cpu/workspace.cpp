@@ -9,10 +9,10 @@ namespace spark {
 size_t CpuBackend::workspace_bytes(const OpSizes& sizes) const {
   const bool f32 = compute_ == Compute::F32;
   int64_t attention = 0;  // floats of a thread, for one tile
-  int64_t prefix = 0;     // floats of the team: dk and dv of a prefix, which in B sequences has at most N / B rows
+  int64_t prefix = 0;     // floats of the team: dk and dv of a prefix
   for (const auto& a : sizes.attention) {
     attention = std::max(attention, attention_scratch(a.longest, a.head_size));
-    if (a.sequences > 1) prefix = std::max(prefix, 2 * (a.tokens / a.sequences) * a.kv_heads * a.head_size);
+    prefix = std::max(prefix, 2 * a.prefix * a.kv_heads * a.head_size);
   }
 
   bool unpacks = false;            // some matrix is of a type that products do not read

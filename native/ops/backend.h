@@ -110,7 +110,7 @@ struct ValueHeadParameters {
 struct OpSizes {
   struct Attention {                                            // attention_forward, attention_backward
     int64_t tokens = 0, longest = 0, heads = 0, head_size = 0;  // N, longest sequence, H, D
-    int64_t kv_heads = 0, sequences = 0;                        // K, B
+    int64_t kv_heads = 0, sequences = 0, prefix = 0;            // K, B, P
     auto operator<=>(const Attention&) const = default;
   };
   struct Product {  // linear_ and output_, forward and backward: M rows and a frozen matrix

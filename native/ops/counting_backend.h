@@ -17,6 +17,7 @@ class CountingBackend final : public Backend {
       : threads_(like.threads()),
         compute_(like.compute()),
         offloads_(like.offloads()),
+        shares_prefix_(like.shares_prefix()),
         logits_per_chunk_(like.logits_per_chunk()) {}
   // Sizes that ops were called with since the last reset: what the real backend derives its scratch from.
   const OpSizes& needs() const { return needs_; }
@@ -28,6 +29,7 @@ class CountingBackend final : public Backend {
   int threads() const override { return threads_; }
   Compute compute() const override { return compute_; }
   void enter() override {}
+  bool shares_prefix() const override { return shares_prefix_; }
   size_t allocated() const override { return 0; }
   size_t weight_bytes() const override { return 0; }
   int64_t available_bytes() const override { return 0; }
@@ -117,13 +119,13 @@ class CountingBackend final : public Backend {
     return {w.type, w.rows, w.cols, M, lora.u ? lora.R : 0};
   }
   void note_attention(const Packing& packing, const AttentionShape& shape) {
-    needs_.attention.insert(
-        {packing.tokens, packing.longest, shape.heads, shape.head_size, shape.kv_heads, packing.sequences});
+    needs_.attention.insert({packing.tokens, packing.longest, shape.heads, shape.head_size, shape.kv_heads,
+                             packing.sequences, packing.prefix});
   }
 
   int threads_;
   Compute compute_;
-  bool offloads_;
+  bool offloads_, shares_prefix_;
   int64_t logits_per_chunk_;
   OpSizes needs_;
   std::vector<int64_t> slots_;           // bytes

@@ -15,7 +15,7 @@ MemoryPlan EngineCore::plan(const Pass& pass, const BatchShape& shape) {
 void EngineCore::begin_pass(const Pass& pass, const Batch& batch) {
   begin_call();
   if (!planner || batch.tokens.empty()) return;
-  const BatchShape shape = shape_of(batch);
+  const BatchShape shape = shape_of(batch, pass, backend->shares_prefix());
   const MemoryPlan chosen = plan(pass, shape);
   if (!chosen.fits) throw Error("memory_limit", plan_text(chosen, shape));
   for (const Recompute r : {Recompute::None, Recompute::Cheap, Recompute::Block, Recompute::Offload}) {

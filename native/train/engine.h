@@ -39,6 +39,7 @@ struct ModelInfo {
   int threads = 0;
   int64_t width = 0, layers = 0, heads = 0, kv_heads = 0, head_size = 0, feed_forward = 0, vocabulary = 0;
   int64_t context_length = 0, parameters = 0;
+  int64_t prefix_unit = 0;  // what sequences begin with alike is computed once, in units of so many tokens; 0: never
   std::map<std::string, int> tensor_types;  // tensors in the file, by type
 };
 
@@ -147,6 +148,9 @@ struct BatchShape {
   int64_t tokens = 0, sequences = 1, longest = 0;  // N, B, tokens of the longest sequence
   int64_t loss_tokens = 0, values = 0;             // M, T
   int64_t choices = 0, alternatives = 0;           // G, J
+  // Tokens that all sequences begin with alike, before anything that is read: where the model computes a prefix once,
+  // in units of ModelInfo::prefix_unit, the pass takes that much less. Every sequence goes on after them.
+  int64_t prefix = 0;
 };
 
 // What a training pass holds at its peak, in bytes.

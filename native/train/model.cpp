@@ -28,6 +28,7 @@ ModelInfo describe(const EngineCore& core, const GgufFile& file) {
   info.head_size = c.head_size, info.feed_forward = c.feed_forward, info.vocabulary = c.vocabulary;
   info.context_length = c.context_length;
   info.parameters = core.llama.weights().parameters;
+  info.prefix_unit = core.backend->shares_prefix() ? kPrefixUnit : 0;
   for (const GgufTensor& tensor : file.tensors())
     ++info.tensor_types[tensor_type_name(static_cast<uint32_t>(tensor.type))];
   return info;

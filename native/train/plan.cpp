@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
-#include <numeric>
+#include <span>
 
 #include "core/error.h"
 #include "train/adapter.h"
 #include "train/core.h"
 #include "train/critic.h"
 #include "train/logprobs.h"
+#include "train/prefix.h"
+#include "train/trunk_rows.h"
 
 namespace spark {
 
@@ -17,8 +19,8 @@ namespace {
 
 constexpr size_t kEndless = size_t{1} << 45;  // size of the dry run's arena: one chunk that no pass outgrows
 
-// A batch with the sizes of `shape` for the dry run. Masks, positions and where sequences differ decide memory; the
-// rest is zeros.
+// A batch with the sizes of `shape` for the dry run. Masks, positions and where sequences begin to differ decide
+// memory; the rest is zeros.
 struct ZeroBatch {
   std::vector<int32_t> tokens, cu_seqlens{0}, step_ids, value_positions, choice_positions, choice_offsets{0},
       choice_tokens;
@@ -35,7 +37,7 @@ struct ZeroBatch {
         choice_targets(static_cast<size_t>(shape.alternatives)) {
     // Values at the last rows, losses at the first of each sequence: the two share as few rows as they can, so that the
     // trunk's output has the most rows that such a batch can make it have.
-    std::iota(value_positions.begin(), value_positions.end(), static_cast<int32_t>(shape.tokens - shape.values));
+    std::vector<int32_t> open;  // behind the prefix of their sequences
     int64_t losses = shape.loss_tokens, rest = shape.tokens;
     for (int64_t s = 0; s < shape.sequences; ++s) {
       // The longest sequence comes first; the others share the remaining tokens evenly.
@@ -43,25 +45,28 @@ struct ZeroBatch {
       const int64_t length = s == 0 ? std::max(shape.longest, rest - others * shape.longest) : rest / (others + 1);
       rest -= length;
       cu_seqlens.push_back(static_cast<int32_t>(first + length));
-      // No two neighbours begin alike, so that nothing is shared (train/prefix.h): that takes the most memory.
-      tokens[static_cast<size_t>(first)] = static_cast<int32_t>(s % vocabulary);
+      const int64_t own = first + shape.prefix;
+      for (int64_t i = own; i < first + length; ++i) open.push_back(static_cast<int32_t>(i));
+      // Behind the prefix no two neighbours go on alike, so that no more than it is shared: that takes the most memory.
+      tokens[static_cast<size_t>(own)] = static_cast<int32_t>(s % vocabulary);
       std::fill_n(step_ids.begin() + first, length, static_cast<int32_t>(s));
-      const int64_t marked = std::min(losses, length - 1);
-      std::fill_n(loss_mask.begin() + first + 1, marked, uint8_t{1});
+      const int64_t marked = std::min(losses, length - shape.prefix - 1);
+      std::fill_n(loss_mask.begin() + own + 1, marked, uint8_t{1});
       losses -= marked;
     }
-    place_choices(shape.choices);
+    std::copy(open.end() - shape.values, open.end(), value_positions.begin());
+    place_choices(open, shape.choices);
     fill_choices(shape, vocabulary);
   }
 
   // Choices at rows that nothing else reads, as long as there are some.
-  void place_choices(int64_t choices) {
+  void place_choices(std::span<const int32_t> open, int64_t choices) {
     std::vector<uint8_t> taken(tokens.size());  // 1 where log-probs or values are read
     for (size_t i = 1; i < tokens.size(); ++i) taken[i - 1] = loss_mask[i];
     for (const int32_t position : value_positions) taken[static_cast<size_t>(position)] = 1;
     for (const uint8_t wanted : {uint8_t{0}, uint8_t{1}}) {
-      for (size_t i = 0; i < taken.size() && std::ssize(choice_positions) < choices; ++i) {
-        if (taken[i] == wanted) choice_positions.push_back(static_cast<int32_t>(i));
+      for (size_t i = 0; i < open.size() && std::ssize(choice_positions) < choices; ++i) {
+        if (taken[static_cast<size_t>(open[i])] == wanted) choice_positions.push_back(open[i]);
       }
     }
     std::sort(choice_positions.begin(), choice_positions.end());
@@ -93,13 +98,17 @@ void check_shape(const BatchShape& s, int64_t vocabulary) {
   constexpr int64_t kMost = int64_t{1} << 30;
   require(s.tokens >= 1 && s.tokens <= kMost, "tokens", "1 to " + std::to_string(kMost), s.tokens);
   require(s.sequences >= 1 && s.sequences <= s.tokens, "sequences", "1 to the number of tokens", s.sequences);
-  const int64_t shortest = (s.tokens + s.sequences - 1) / s.sequences, longest = s.tokens - (s.sequences - 1);
+  const int64_t most_shared = s.tokens / s.sequences - 1;  // every sequence goes on after the prefix
+  require(s.prefix >= 0 && s.prefix <= most_shared, "prefix", "0 to " + std::to_string(most_shared), s.prefix);
+  const int64_t shortest = (s.tokens + s.sequences - 1) / s.sequences;
+  const int64_t longest = s.tokens - (s.sequences - 1) * (s.prefix + 1);
   require(s.longest >= shortest && s.longest <= longest, "longest",
           std::to_string(shortest) + " to " + std::to_string(longest), s.longest);
-  const int64_t losses = s.tokens - s.sequences;
+  const int64_t open = s.tokens - s.sequences * s.prefix, losses = open - s.sequences;
+  const std::string most_open = std::to_string(open);
   require(s.loss_tokens >= 0 && s.loss_tokens <= losses, "lossTokens", "0 to " + std::to_string(losses), s.loss_tokens);
-  require(s.values >= 0 && s.values <= s.tokens, "values", "0 to the number of tokens", s.values);
-  require(s.choices >= 0 && s.choices <= s.tokens, "choices", "0 to the number of tokens", s.choices);
+  require(s.values >= 0 && s.values <= open, "values", "0 to " + most_open, s.values);
+  require(s.choices >= 0 && s.choices <= open, "choices", "0 to " + most_open, s.choices);
   const int64_t fewest = 2 * s.choices, most = s.choices * vocabulary;
   require(s.alternatives >= fewest && s.alternatives <= std::min(most, kMost), "alternatives",
           std::to_string(fewest) + " to " + std::to_string(std::min(most, kMost)), s.alternatives);
@@ -122,17 +131,20 @@ std::string megabytes(int64_t bytes) {
 
 }  // namespace
 
-BatchShape shape_of(const Batch& batch) {
+BatchShape shape_of(const Batch& batch, const Pass& pass, bool shares) {
   BatchShape shape;
   shape.tokens = static_cast<int64_t>(batch.tokens.size());
   shape.sequences = static_cast<int64_t>(batch.cu_seqlens.size()) - 1;
   for (size_t s = 0; s + 1 < batch.cu_seqlens.size(); ++s) {
     shape.longest = std::max<int64_t>(shape.longest, batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
   }
-  shape.loss_tokens = std::count(batch.loss_mask.begin(), batch.loss_mask.end(), uint8_t{1});
-  shape.values = static_cast<int64_t>(batch.value_positions.size());
+  const LossPositions losses = pass.reads_logprobs() ? find_losses(batch) : LossPositions();
+  const auto values = pass.reads_values() ? batch.value_positions : std::span<const int32_t>();
+  shape.loss_tokens = losses.count();
+  shape.values = std::ssize(values);
   shape.choices = static_cast<int64_t>(batch.choice_positions.size());
   shape.alternatives = static_cast<int64_t>(batch.choice_tokens.size());
+  if (shares) shape.prefix = shared_prefix(batch, rows_read(losses.predictors, values, batch.choice_positions));
   return shape;
 }
 
@@ -198,8 +210,11 @@ int64_t Planner::activation_bytes(const Pass& pass, const BatchShape& shape, Rec
   return static_cast<int64_t>(dry_->arena.peak());
 }
 
-MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchShape& shape) {
+MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, BatchShape shape) {
   check_shape(shape, core.llama.config().vocabulary);
+  // What is not read takes no rows from what is.
+  if (!pass.reads_logprobs()) shape.loss_tokens = 0;
+  if (!pass.reads_values()) shape.values = 0;
   MemoryPlan plan;
   plan.limit = limit_;
   plan.weights = weights_;
@@ -222,8 +237,10 @@ MemoryPlan Planner::plan(const EngineCore& core, const Pass& pass, const BatchSh
 }
 
 std::string plan_text(const MemoryPlan& plan, const BatchShape& shape) {
+  const std::string shared =
+      shape.prefix > 0 ? ", all begin with the same " + std::to_string(shape.prefix) + ", computed once" : "";
   return "a pass over " + std::to_string(shape.tokens) + " tokens (the longest sequence has " +
-         std::to_string(shape.longest) + ") needs " + megabytes(plan.total) + ": base weights " +
+         std::to_string(shape.longest) + shared + ") needs " + megabytes(plan.total) + ": base weights " +
          megabytes(plan.weights) + ", trained parameters " + megabytes(plan.parameters) + ", activations " +
          megabytes(plan.activations) + " with recompute " + plan.recompute + ", scratch " + megabytes(plan.workspace) +
          (plan.host > 0 ? ", of the host's pinned memory " + megabytes(plan.host) : "") + "; the limit is " +

@@ -25,9 +25,13 @@ struct Pass {
   bool shared_trunk = false;          // the value head reads an adapter's trunk; with Policy: there is a value term
   // Whether there is a backward pass through the trunk.
   bool trains() const { return kind >= Accumulate && !(kind == Value && shared_trunk); }
+  // What it reads beside choices.
+  bool reads_logprobs() const { return kind != Values && kind != Value; }
+  bool reads_values() const { return !reads_logprobs() || kind == LogprobsAndValues || shared_trunk; }
 };
 
-BatchShape shape_of(const Batch& batch);
+// Of what the pass reads of the batch. The prefix is 0 unless the pass `shares` it.
+BatchShape shape_of(const Batch& batch, const Pass& pass, bool shares);
 
 class Planner {
  public:
@@ -38,7 +42,7 @@ class Planner {
   const std::string& recompute() const { return recompute_; }
   // The plan with the first recomputation that fits; when none does, that of the last one tried, with fits = false.
   // Throws invalid_argument for a shape that no batch can have.
-  MemoryPlan plan(const EngineCore& core, const Pass& pass, const BatchShape& shape);
+  MemoryPlan plan(const EngineCore& core, const Pass& pass, BatchShape shape);
 
  private:
   int64_t activation_bytes(const Pass& pass, const BatchShape& shape, Recompute recompute);  // peak of a dry run

@@ -35,9 +35,14 @@ std::vector<int32_t> either(std::span<const int32_t> a, std::span<const int32_t>
 
 }  // namespace
 
+std::vector<int32_t> rows_read(std::span<const int32_t> losses, std::span<const int32_t> values,
+                               std::span<const int32_t> choices) {
+  return either(either(losses, values), choices);
+}
+
 TrunkBatch upload_trunk(Backend& backend, Arena& arena, const Batch& batch, const LossPositions& losses,
                         std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions) {
-  const std::vector<int32_t> all = either(either(losses.predictors, value_positions), choice_positions);  // (U)
+  const std::vector<int32_t> all = rows_read(losses.predictors, value_positions, choice_positions);  // (U)
   const int64_t U = std::ssize(all), prefix = backend.shares_prefix() ? shared_prefix(batch, all) : 0;
   TrunkBatch trunk{upload_tokens(backend, arena, batch, prefix), {}};
   const std::vector<int32_t> read = rows_after(prefix, batch, all);  // (U)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "train/batch.h"
 
@@ -20,6 +21,10 @@ struct TrunkBatch {
   PackedTokens packed;  // with a prefix, where the sequences share one and the backend knows what to do with it
   TrunkRows rows;
 };
+
+// The packed positions that a pass reads, in order: the sorted `losses`, `values` and `choices` together.
+std::vector<int32_t> rows_read(std::span<const int32_t> losses, std::span<const int32_t> values,
+                               std::span<const int32_t> choices);
 
 TrunkBatch upload_trunk(Backend& backend, Arena& arena, const Batch& batch, const LossPositions& losses,
                         std::span<const int32_t> value_positions, std::span<const int32_t> choice_positions);

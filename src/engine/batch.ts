@@ -64,4 +64,9 @@ export interface BatchShape {
   readonly choices?: number;
   /** J, default 2 for each choice */
   readonly alternatives?: number;
+  /**
+   * Tokens that all sequences begin with alike, before anything that is read, and after which each goes on; default 0. A
+   * model that computes what is common once (ModelInfo.prefixUnit) takes that much less memory.
+   */
+  readonly prefix?: number;
 }

@@ -57,5 +57,6 @@ export const KEYS = {
     values: true,
     choices: true,
     alternatives: true,
+    prefix: true,
   } satisfies KeysOf<BatchShape>,
 } as const;

@@ -146,6 +146,8 @@ export interface ModelInfo {
   readonly vocabulary: number;
   readonly contextLength: number;
   readonly parameters: number;
+  /** What the sequences of a batch begin with alike is computed once, in units of so many tokens; 0: never. */
+  readonly prefixUnit: number;
   /** GGUF tensor types met, with counts: { F16: 14, F32: 5 } */
   readonly tensorTypes: Readonly<Record<string, number>>;
 }

@@ -11,6 +11,6 @@ export const optimizerSettings = {
   warmup: z.number().min(0).max(1).default(0.05),
   /** Trajectories per optimizer step. */
   batchTrajectories: positive.default(16),
-  /** Most packed tokens per pass, fewer when memory is short; a longer trajectory gets a pass of its own. */
+  /** Most tokens that a pass computes, fewer when memory is short; a longer trajectory gets a pass of its own. */
   microBatchTokens: positive.default(4096),
 };

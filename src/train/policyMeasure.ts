@@ -7,7 +7,7 @@ import type { Adapter } from '../engine/types.js';
 import { SparkError, toSparkError } from '../errors.js';
 import { THINK } from '../tools/tool.js';
 import { type ActionTokens, actionLogprobs, actionTrie, withChoices } from '../trajectory/choices.js';
-import { microBatches, pack, unpackChoices } from '../trajectory/pack.js';
+import { commonPrefix, microBatches, pack, unpackChoices } from '../trajectory/pack.js';
 import type { Sample } from '../trajectory/sample.js';
 import { meanKl, meanShare, measureActions } from './actionMeasures.js';
 import type { ChoosingSample } from './actionTerm.js';
@@ -61,7 +61,8 @@ export async function readChoices(
 ): Promise<Float32Array[]> {
   const { model, stage, log } = context;
   const logprobs: Float32Array[] = [];
-  for (const run of microBatches(samples, passTokens)) {
+  const prefix = commonPrefix(samples, model.info.prefixUnit);
+  for (const run of microBatches(samples, passTokens, prefix)) {
     const batch = pack(run);
     const packed = batch.choiceTokens
       ? await model.choiceLogprobs(batch, adapter, signalOf(context))

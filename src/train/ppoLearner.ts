@@ -4,7 +4,7 @@ import type { Batch } from '../engine/batch.js';
 import { SparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { actionLogprobs } from '../trajectory/choices.js';
-import { microBatches, pack, unpackChoices, unpackSteps, unpackTokens } from '../trajectory/pack.js';
+import { commonPrefix, microBatches, pack, unpackChoices, unpackSteps, unpackTokens } from '../trajectory/pack.js';
 import type { Sample } from '../trajectory/sample.js';
 import { ActionTerm, type ChoosingSample } from './actionTerm.js';
 import { advantagesOf } from './advantages.js';
@@ -38,6 +38,8 @@ export class Learner {
   readonly #choosing: readonly ChoosingSample[] | null;
   readonly #term: ActionTerm | null;
   readonly #measure: PolicyMeasure | null;
+  /** Tokens that a pass computes once */
+  readonly #prefix: number;
   #checkpoints: Checkpoints | null = null;
   #buffers: Buffers | null = null;
   /** (T) A_t per sample, of this iteration */
@@ -52,6 +54,7 @@ export class Learner {
     if (this.#choosing === null && needsDecisions(settings)) throw noActions(input);
     this.#term = this.#choosing === null ? null : new ActionTerm(this.#choosing, settings);
     this.#measure = this.#choosing === null ? null : new PolicyMeasure(this.#choosing, context);
+    this.#prefix = commonPrefix(this.samples, context.model.info.prefixUnit);
     this.batchesPerEpoch = Math.ceil(samples.length / settings.batchTrajectories);
   }
 
@@ -81,7 +84,7 @@ export class Learner {
     const oldLogprobs: Float32Array[] = [];
     const values: Float32Array[] = [];
     const choices: Float32Array[] = [];
-    for (const run of microBatches(this.samples, at.passTokens)) {
+    for (const run of microBatches(this.samples, at.passTokens, this.#prefix)) {
       const old = await context.model.logprobsAndValues(pack(run), actor, critic, signalOf(context));
       oldLogprobs.push(...unpackTokens(run, old.logprobs));
       values.push(...unpackSteps(run, old.values));
@@ -102,7 +105,7 @@ export class Learner {
     const adapter = context.part?.reference ?? null;
     if (adapter === null) return null;
     const refLogprobs: Float32Array[] = [];
-    for (const run of microBatches(this.#samples, passTokens)) {
+    for (const run of microBatches(this.#samples, passTokens, this.#prefix)) {
       refLogprobs.push(...unpackTokens(run, await context.model.logprobs(pack(run), adapter, signalOf(context))));
       context.log.progress(`${context.stage} log-probs of the reference ${refLogprobs.length}/${this.#samples.length}`);
     }
@@ -182,7 +185,7 @@ export class Learner {
     const actions = shares === null ? null : this.#term!.sums();
     await actor.zeroGrad();
     await critic.zeroGrad();
-    for (const run of microBatches(rows, at.passTokens)) {
+    for (const run of microBatches(rows, at.passTokens, this.#prefix)) {
       const metrics = await actor.accumulatePolicy(await this.#pack(run, shares), { ...policy, value });
       sums.addPolicy(metrics);
       sums.addValue(metrics.value!);

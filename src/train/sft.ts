@@ -8,7 +8,7 @@ import type { Adapter } from '../engine/types.js';
 import { throwIfAborted, toSparkError } from '../errors.js';
 import { mixSeeds, seededOrder } from '../random.js';
 import { withDecisions } from '../trajectory/decision.js';
-import { microBatches, pack } from '../trajectory/pack.js';
+import { commonPrefix, microBatches, pack } from '../trajectory/pack.js';
 import { type Sample, sftSample } from '../trajectory/sample.js';
 import { SELECTION_RULES, type Trajectory } from '../trajectory/trajectory.js';
 import { Checkpoints, checkpointLabel } from './checkpoint.js';
@@ -80,6 +80,7 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
   const saved = (await checkpoints?.load<Position>({ actor }))?.position ?? null;
   await context.begin?.(saved?.step ?? 0);
   await context.validation?.resume(saved?.validation ?? null, saved?.step ?? 0);
+  const prefix = commonPrefix(samples, context.model.info.prefixUnit);
   const passTokens = saved?.passTokens ?? (await fitMicroBatch([actor], samples, settings.microBatchTokens, context));
   let at: Position = saved ?? { step: 0, loss: Number.NaN, passTokens, measured: -1 };
   const choosing = choosingSamples(samples, context);
@@ -114,7 +115,8 @@ export async function trainSft({ actor, samples, settings, context }: SftInput):
       const epoch = Math.floor(at.step / stepsPerEpoch);
       const batch = batchOf(samples, at.step % stepsPerEpoch, mixSeeds(context.seed, epoch), settings);
       const learningRate = learningRateAt(at.step, totalSteps, settings.learningRate, settings.warmup);
-      const done = await sftStep(actor, batch, learningRate, { ...settings, microBatchTokens: passTokens }, context);
+      const passes = { ...settings, microBatchTokens: passTokens, prefix };
+      const done = await sftStep(actor, batch, learningRate, passes, context);
       at = { ...at, step: at.step + 1, loss: done.loss };
       context.metrics({ stage: context.stage, epoch, step: at.step, learningRate, ...done });
       context.log.progress(`${context.stage} step ${at.step}/${totalSteps}  loss ${done.loss.toFixed(3)}`);
@@ -143,18 +145,21 @@ function batchOf(
   return order.slice(index * batchTrajectories, (index + 1) * batchTrajectories).map((one) => samples[one]!);
 }
 
-/** One optimizer step: gradients summed over micro-batches, divided by the N_a of the whole batch. */
+/**
+ * One optimizer step: gradients summed over micro-batches, divided by the N_a of the whole batch. `prefix`: tokens that a
+ * pass computes once.
+ */
 async function sftStep(
   actor: Adapter,
   batch: readonly Sample[],
   learningRate: number,
-  settings: SftSettings,
+  settings: SftSettings & { readonly prefix: number },
   context: TrainContext,
 ): Promise<{ loss: number; tokens: number; gradNorm: number }> {
   const normalizer = batch.reduce((sum, sample) => sum + sample.lossTokens, 0);
   await actor.zeroGrad();
   let lossSum = 0;
-  for (const run of microBatches(batch, settings.microBatchTokens)) {
+  for (const run of microBatches(batch, settings.microBatchTokens, settings.prefix)) {
     const metrics = await actor.accumulateSft(pack(run), { normalizer, ...signalOf(context) });
     lossSum += metrics.lossSum;
   }

@@ -117,10 +117,17 @@ function checkName({ id, tokens }: Chosen, position: number, name: ActionTokens 
   );
 }
 
-/** Tokens of the sample's block in a batch. */
-export function blockLength({ tokens, choices }: Pick<Chosen, 'tokens'> & { readonly choices?: Choices }): number {
-  return tokens.length + (choices?.branches.reduce((sum, branch) => sum + branch.length, 0) ?? 0);
+/** The sequences of the sample's block in a batch. */
+export function blockSequences({ tokens, choices }: Block): readonly Int32Array[] {
+  return [tokens, ...(choices?.branches ?? [])];
 }
+
+/** Tokens of the sample's block in a batch; with a `prefix`, those behind it in each of its sequences. */
+export function blockLength(sample: Block, prefix = 0): number {
+  return blockSequences(sample).reduce((sum, sequence) => sum + sequence.length - prefix, 0);
+}
+
+type Block = Pick<Chosen, 'tokens'> & { readonly choices?: Choices };
 
 /**
  * (S, K) log p(a | s) by state, from the (J) log-probs of the sample's choices: the sum over the nodes on the way to a. In

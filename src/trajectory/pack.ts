@@ -3,7 +3,7 @@
  * choices, where a sample has them, follow as sequences of their own, without a loss on any token.
  */
 import type { Batch } from '../engine/batch.js';
-import { blockLength } from './choices.js';
+import { blockLength, blockSequences } from './choices.js';
 import type { Sample } from './sample.js';
 
 /** What PPO computes for a sample. */
@@ -19,22 +19,56 @@ export interface PolicyColumns {
 }
 
 /**
- * Splits an ordered list into micro-batches of at most `maxTokens` packed tokens. A longer sample gets a micro-batch of
- * its own, so that no sample is left out.
+ * Splits an ordered list into micro-batches of at most `maxTokens` computed tokens: those that are packed, with the first
+ * `prefix` of every sequence counted once. A longer sample gets a micro-batch of its own, so that no sample is left out.
  */
-export function microBatches<T extends Sample>(samples: readonly T[], maxTokens: number): T[][] {
+export function microBatches<T extends Sample>(samples: readonly T[], maxTokens: number, prefix = 0): T[][] {
   const runs: T[][] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const sample of samples) {
-    const length = blockLength(sample);
+    const length = blockLength(sample, prefix);
     if (used + length > maxTokens) {
       runs.push([]);
-      used = 0;
+      used = prefix;
     }
     runs.at(-1)!.push(sample);
     used += length;
   }
   return runs;
+}
+
+/**
+ * P: how many tokens all sequences of the samples begin with alike, before anything that is read of them and after which
+ * each goes on, in whole `unit`s. A model computes them once in a pass (ModelInfo.prefixUnit; 0: it does not).
+ */
+export function commonPrefix(samples: readonly Sample[], unit: number): number {
+  const [first] = samples;
+  if (first === undefined || unit === 0) return 0;
+  const common = samples.reduce(
+    (most, sample) =>
+      blockSequences(sample).reduce((some, sequence) => alike(sequence, first.tokens, some), readAfter(sample, most)),
+    first.tokens.length,
+  );
+  return Math.floor(common / unit) * unit;
+}
+
+/** Of the first `most` tokens, how many are the same and have another behind them in the sequence. */
+function alike(sequence: Int32Array, other: Int32Array, most: number): number {
+  const end = Math.min(most, sequence.length - 1);
+  let same = 0;
+  while (same < end && sequence[same] === other[same]) same++;
+  return same;
+}
+
+/** Of the first `most` tokens, how many lie before all that is read. Branches are read behind what they have of the sample. */
+function readAfter({ lossMask, valuePositions, choices }: Sample, most: number): number {
+  const lost = lossMask.indexOf(1);
+  const reads = [
+    ...(lost < 0 ? [] : [lost - 1]),
+    ...valuePositions.subarray(0, 1),
+    ...(choices?.positions.subarray(0, 1) ?? []),
+  ];
+  return Math.min(most, ...reads);
 }
 
 /** `columns` in the order of `samples`; absent for SFT and for computing log-probs. */
@@ -49,7 +83,7 @@ export function pack(samples: readonly Sample[], columns?: readonly PolicyColumn
     return out;
   };
   const batch = {
-    tokens: concatInt32(samples.flatMap(({ tokens, choices }) => [tokens, ...(choices?.branches ?? [])])),
+    tokens: concatInt32(samples.flatMap(blockSequences)),
     cuSeqlens: sequenceOffsets(samples),
     lossMask: perToken(new Uint8Array(total), (index) => samples[index]!.lossMask),
     valuePositions: shifted(samples, offsets, ({ valuePositions }) => valuePositions),
@@ -144,9 +178,7 @@ function blockOffsets(samples: readonly Sample[]): Int32Array {
 /** (B + 1) */
 function sequenceOffsets(samples: readonly Sample[]): Int32Array {
   const offsets = [0];
-  for (const { tokens, choices } of samples) {
-    for (const sequence of [tokens, ...(choices?.branches ?? [])]) offsets.push(offsets.at(-1)! + sequence.length);
-  }
+  for (const sequence of samples.flatMap(blockSequences)) offsets.push(offsets.at(-1)! + sequence.length);
   return Int32Array.from(offsets);
 }
 

@@ -154,7 +154,7 @@ TEST_CASE("a pass takes what was planned for it, whatever the tokens are") {
     const Fixture f(kind);
     const EngineCore& core = static_cast<LoraAdapter&>(*f.adapter).trained().core();
     for (const OwnedBatch& batch : {f.batch, f.choosing()}) {
-      const MemoryPlan plan = f.adapter->plan(shape_of(batch.view()));
+      const MemoryPlan plan = f.adapter->plan(shape_of(batch.view(), {Pass::Policy}, true));
       f.adapter->accumulate_sft(batch.view(), 1, nullptr);
       CHECK(core.arena.peak() <= static_cast<size_t>(plan.activations));
       CHECK(2 * core.arena.peak() > static_cast<size_t>(plan.activations));

@@ -117,7 +117,7 @@ TEST_CASE("choices are planned: more of them take more, impossible ones are refu
     shape.choices = choices, shape.alternatives = alternatives;
     return thrown([&] { adapter->plan(shape); });
   };
-  CHECK(refused(41, 100).says("shape.choices: expected 0 to the number of tokens, got 41"));
+  CHECK(refused(41, 100).says("shape.choices: expected 0 to 40, got 41"));
   CHECK(refused(3, 5).says("shape.alternatives: expected 6 to 150, got 5"));
   CHECK(refused(3, 151).says("shape.alternatives: expected 6 to 150, got 151"));
   CHECK(refused(0, 1).says("shape.alternatives: expected 0 to 0, got 1"));

@@ -52,6 +52,24 @@ BatchShape shape_of_batch(const OwnedBatch& b, int64_t longest) {
   return shape;
 }
 
+// The batch with the same first `count` tokens, which nothing reads, in every sequence.
+OwnedBatch begun_alike(OwnedBatch b, int32_t count) {
+  std::vector<int32_t> positions;
+  std::vector<float> returns;
+  for (size_t s = 0; s + 1 < b.cu_seqlens.size(); ++s) {
+    const int32_t first = b.cu_seqlens[s];
+    std::copy_n(b.tokens.begin(), count, b.tokens.begin() + first);
+    std::fill_n(b.loss_mask.begin() + first, count + 1, uint8_t{0});
+    for (size_t t = 0; t < b.value_positions.size(); ++t) {
+      const int32_t at = b.value_positions[t];
+      if (at < first + count || at >= b.cu_seqlens[s + 1]) continue;
+      positions.push_back(at), returns.push_back(b.returns[t]);
+    }
+  }
+  b.value_positions = positions, b.returns = returns;
+  return b;
+}
+
 }  // namespace
 
 TEST_CASE("the plan is what a pass takes from the heap") {
@@ -61,19 +79,21 @@ TEST_CASE("the plan is what a pass takes from the heap") {
   }
   const std::vector<int> lengths(16, 128);
   for (const std::string recompute : kRecomputations) {
-    for (const std::string pass : {"policy", "value", "both", "choices"}) {
+    for (const std::string pass : {"policy", "prefix", "value", "both", "choices"}) {
       if (recompute == "offload" && pass != "policy") continue;
       CAPTURE(recompute);
       CAPTURE(pass);
       auto model = open(kWide, recompute, int64_t{1} << 30);  // not what happens to be free
       OwnedBatch batch = tiny_batch(lengths, kWide.vocabulary);
       if (pass == "choices") add_many_choices(batch, kWide.vocabulary);
+      if (pass == "prefix") batch = begun_alike(batch, 64);
       auto adapter = pass == "value" ? nullptr : model->create_adapter({});
       CriticOptions over;
       over.trunk = adapter;
-      auto head = pass == "policy" || pass == "choices" ? nullptr : model->create_critic(over);
+      auto head = pass == "both" || pass == "value" ? model->create_critic(over) : nullptr;
       Trainable& trainable = head ? static_cast<Trainable&>(*head) : *adapter;
-      const BatchShape shape = shape_of_batch(batch, 128);
+      BatchShape shape = shape_of_batch(batch, 128);
+      if (pass == "prefix") shape.prefix = 64;
       const MemoryPlan plan = trainable.plan(shape);
       CHECK(plan.recompute == recompute);
       CHECK(plan.fits);
@@ -175,6 +195,17 @@ TEST_CASE("a plan for impossible sizes is refused by name") {
   CHECK(refused(shape).says("shape.tokens"));
   shape = {10, 2, 6, 9, 2};
   CHECK(refused(shape).says("shape.lossTokens: expected 0 to 8, got 9"));
+  // Of two sequences that begin with the same three tokens four are left, of which two at most are predicted.
+  shape = {.tokens = 10, .sequences = 2, .longest = 6, .loss_tokens = 2, .values = 4, .prefix = 3};
+  CHECK(adapter->plan(shape).fits);
+  shape.prefix = 5;
+  CHECK(refused(shape).says("shape.prefix: expected 0 to 4, got 5"));
+  shape.prefix = 4;
+  CHECK(refused(shape).says("shape.longest: expected 5 to 5, got 6"));
+  shape.prefix = 3, shape.values = 5;
+  CHECK(refused(shape).says("shape.values: expected 0 to 4, got 5"));
+  shape.loss_tokens = 3;
+  CHECK(refused(shape).says("shape.lossTokens: expected 0 to 2, got 3"));
   CHECK(thrown([] { open({}, "some"); }).says("recompute: expected auto, none, cheap, block or offload, got some"));
   CHECK(thrown([] { open({}, "auto", -1); }).says("memoryLimit"));
 }

@@ -10,6 +10,9 @@
 #include "model/projections.h"
 #include "support.h"
 #include "tiny_model.h"
+#include "train/adapter.h"
+#include "train/batch.h"
+#include "train/core.h"
 #include "train/trained.h"
 
 using namespace spark;
@@ -176,6 +179,41 @@ TEST_CASE("prefix: the rows behind it lie as the sequences do") {
   // 128 rows of all, then 31 of the first, 26 of the second, 52 of the third
   CHECK(rows_after(128, b.view(), std::vector<int32_t>{128, second - 1, second + 128, third + 128, third + 179}) ==
         std::vector<int32_t>{128, 158, 159, 185, 236});
+}
+
+TEST_CASE("prefix: every pass is planned as it is, with the prefix once") {
+  OwnedBatch b = batch_of(150, {9, 40, 3, 70}, 50);
+  b.old_logprobs.resize(b.tokens.size()), b.ref_logprobs.resize(b.tokens.size());
+  for (const char* recompute : {"none", "cheap", "block"}) {
+    CAPTURE(recompute);
+    const Trained t(b, recompute, Compute::F32);
+    EngineCore& core = static_cast<LoraAdapter&>(*t.adapter).trained().core();
+    const double steps = static_cast<double>(b.returns.size());
+    PolicyOptions with_critic;
+    with_critic.value = {t.shared.get(), steps, 1};
+    const std::pair<Pass, std::function<void()>> passes[] = {
+        {{Pass::Logprobs, &t.adapter->lora()}, [&] { t.model->logprobs(b.view(), t.adapter.get(), nullptr); }},
+        {{Pass::Values, &t.own->lora(), 9}, [&] { t.own->values(b.view(), nullptr); }},
+        {{Pass::LogprobsAndValues, &t.adapter->lora(), 9, true},
+         [&] { t.model->logprobs_and_values(b.view(), t.adapter.get(), *t.shared, nullptr); }},
+        {{Pass::Accumulate, &t.adapter->lora()}, [&] { t.adapter->accumulate_sft(b.view(), 1, nullptr); }},
+        {{Pass::Value, &t.own->lora(), 9}, [&] { t.own->accumulate_value(b.view(), 1, nullptr); }},
+        {{Pass::Policy, &t.adapter->lora(), 9, true},
+         [&] { t.adapter->accumulate_policy(b.view(), with_critic, nullptr); }}};
+    for (const auto& [pass, run] : passes) {
+      CAPTURE(pass.kind);
+      Batch read = b.view();
+      // Log-probs alone and values are computed without choices.
+      const bool alone = pass.kind == Pass::Logprobs || !pass.reads_logprobs();
+      if (alone) read = without_choices(read);
+      const BatchShape shape = shape_of(read, pass, true), whole = shape_of(read, pass, false);
+      CHECK(shape.prefix == 128);
+      CHECK(whole.prefix == 0);
+      run();
+      CHECK(core.arena.peak() <= static_cast<size_t>(core.plan(pass, shape).activations));
+      CHECK(core.arena.peak() < static_cast<size_t>(core.plan(pass, whole).activations));
+    }
+  }
 }
 
 TEST_CASE("prefix: computed once, it changes no log-prob, value or gradient") {

@@ -1,9 +1,10 @@
 /** With little memory the tokens of a pass are lowered; with too little the pass throws with the numbers. */
 import { describe, expect, it } from 'vitest';
+import type { Batch } from '../../../src/engine/batch.js';
 import { openModel } from '../../../src/engine/index.js';
 import { fitMicroBatch } from '../../../src/train/microBatch.js';
 import { trainSft } from '../../../src/train/sft.js';
-import { sftSample } from '../../../src/trajectory/sample.js';
+import { type Sample, sftSample } from '../../../src/trajectory/sample.js';
 import { exampleTrajectories, FIXTURE_MODEL, recordingContext, settings } from './support.js';
 
 async function open(memoryLimit: number) {
@@ -52,6 +53,49 @@ describe('fitMicroBatch', () => {
     const result = await trainSft({ actor: adapter, samples, settings: settings().sft, context });
     expect(Number.isFinite(result.finalLoss)).toBe(true);
     model.dispose();
+  });
+
+  /** The sample behind the same 140 tokens in all of them. */
+  const behind = (sample: Sample): Sample => {
+    const [tokens, lossMask] = [new Int32Array(140 + sample.tokens.length), new Uint8Array(140 + sample.tokens.length)];
+    tokens.fill(7).set(sample.tokens, 140);
+    lossMask.set(sample.lossMask, 140);
+    const stepOf = new Int32Array(tokens.length).fill(-1);
+    stepOf.set(sample.stepOf, 140);
+    return { ...sample, tokens, lossMask, stepOf, valuePositions: sample.valuePositions.map((at) => at + 140) };
+  };
+
+  it('counts once what all begin with: passes hold more trajectories, and take what was planned', async () => {
+    const alike = samples.map(behind);
+    const { model, adapter } = await open(0);
+    expect(model.info.prefixUnit).toBe(64);
+    const { context, rows } = recordingContext(model);
+    expect(await fitMicroBatch([adapter], alike, 600, context)).toBe(600);
+    expect(rows[0]).toMatchObject({ microBatchTokens: 600, prefix: 128 });
+    const needed = rows[0]!.bytes as number;
+    model.dispose();
+
+    // The planned memory is enough, and a byte less than it is not.
+    const tight = await open(needed);
+    const passes: number[] = [];
+    const counting = new Proxy(tight.adapter, {
+      get(target, key) {
+        const value = Reflect.get(target, key, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (key === 'accumulateSft') passes.push((args[0] as Batch).cuSeqlens!.length - 1);
+          return value.apply(target, args);
+        };
+      },
+    });
+    const of = settings({ sft: { batchTrajectories: 24, microBatchTokens: 600, epochs: 1, learningRate: 5e-3 } }).sft;
+    const recorded = recordingContext(tight.model);
+    await trainSft({ actor: counting, samples: alike, settings: of, context: recorded.context });
+    expect(recorded.rows[0]).toMatchObject({ microBatchTokens: 600, prefix: 128, bytes: needed });
+    // 128 tokens and 12 more with some twenty of its own for each: whole, three would fit.
+    expect(Math.max(...passes)).toBeGreaterThan(10);
+    expect(passes.reduce((sum, count) => sum + count, 0)).toBe(24);
+    tight.model.dispose();
   });
 
   it('refuses with numbers what no pass can hold', async () => {

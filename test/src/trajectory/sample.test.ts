@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { stepReward } from '../../../src/reward.js';
 import { collectSamples } from '../../../src/train/method.js';
-import { microBatches, pack, unpackSteps, unpackTokens } from '../../../src/trajectory/pack.js';
+import { commonPrefix, microBatches, pack, unpackSteps, unpackTokens } from '../../../src/trajectory/pack.js';
 import { ppoSample, sftSample } from '../../../src/trajectory/sample.js';
 import type { Step, Trajectory } from '../../../src/trajectory/trajectory.js';
 import { exampleTrajectory, TWO_STEPS } from './example.js';
@@ -112,5 +112,44 @@ describe('packing', () => {
     const samples = [5, 5, 20, 3, 3, 3].map((length) => ({ ...a, tokens: new Int32Array(length) }));
     const runs = microBatches(samples, 10).map((run) => run.map((sample) => sample.tokens.length));
     expect(runs).toEqual([[5, 5], [20], [3, 3, 3]]);
+    // With three tokens that all begin with: 3 + 2 + 2 + 0, …
+    const alike = [5, 5, 20, 3, 4, 5, 8].map((length) => ({ ...a, tokens: new Int32Array(length) }));
+    const fewer = microBatches(alike, 7, 3).map((run) => run.map((sample) => sample.tokens.length));
+    expect(fewer).toEqual([[5, 5], [20], [3, 4, 5], [8]]);
+  });
+
+  it('finds what all begin with, before anything is read and after which each goes on', () => {
+    const sequence = (length: number, differsAt: number) => {
+      const tokens = new Int32Array(length);
+      return tokens.map((_, at) => (at < differsAt ? 1 : 2));
+    };
+    const at = (length: number, position: number) => {
+      const mask = new Uint8Array(length);
+      if (position >= 0) mask[position] = 1;
+      return mask;
+    };
+    /** Read at `value`, and where the token at `loss` is predicted. */
+    const one = (length: number, differsAt: number, { loss = -1, value = -1 } = {}) => ({
+      ...a,
+      tokens: sequence(length, differsAt),
+      lossMask: at(length, loss),
+      valuePositions: value < 0 ? new Int32Array(0) : Int32Array.of(value),
+    });
+    const long = one(300, 300);
+    expect(commonPrefix([long, one(300, 200)], 64)).toBe(192);
+    expect(commonPrefix([one(300, 200), long], 64)).toBe(192);
+    expect(commonPrefix([long, one(300, 191)], 64)).toBe(128);
+    expect(commonPrefix([long, one(192, 192)], 64)).toBe(128);
+    expect(commonPrefix([long, one(193, 193)], 64)).toBe(192);
+    expect(commonPrefix([long, one(300, 300, { loss: 193 })], 64)).toBe(192);
+    expect(commonPrefix([long, one(300, 300, { loss: 192 })], 64)).toBe(128);
+    expect(commonPrefix([long, one(300, 300, { loss: 250, value: 192 })], 64)).toBe(192);
+    expect(commonPrefix([long, one(300, 300, { loss: 250, value: 191 })], 64)).toBe(128);
+    const branch = { branches: [sequence(150, 140)], positions: Int32Array.of(130, 449) };
+    const branched = { ...long, choices: { ...branch, trie: {}, offsets: [], tokens: [], states: [], nodes: [] } };
+    expect(commonPrefix([long, branched as never], 64)).toBe(128);
+    expect(commonPrefix([long, branched as never], 1)).toBe(130);
+    expect(commonPrefix([long, one(300, 200)], 0)).toBe(0);
+    expect(commonPrefix([], 64)).toBe(0);
   });
 });
