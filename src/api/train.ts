@@ -22,7 +22,7 @@ export { type SftInput, type SftResult, type SftSettings, sftSettings, trainSft 
 export type { TrainContext } from '../train/trainer.js';
 export type { ActionTokens, ActionTrie, Choices } from '../trajectory/choices.js';
 export { type Decision, type Decisions, type JudgedActions, withDecisions } from '../trajectory/decision.js';
-export { microBatches, type PolicyColumns, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
+export { commonPrefix, microBatches, type PolicyColumns, pack, unpackSteps, unpackTokens } from '../trajectory/pack.js';
 export { judgedSample, ppoSample, type Sample, sftSample } from '../trajectory/sample.js';
 export { readTrajectories } from '../trajectory/store.js';
 export type { Score, Segment, SegmentKind, SelectionRule, Skip, Step, Trajectory } from '../trajectory/trajectory.js';

@@ -224,11 +224,12 @@ const calls: Readonly<Record<string, () => unknown>> = {
     const perToken = Float32Array.from(batch.tokens);
     expect(train.unpackTokens(samples, perToken)).toHaveLength(samples.length);
     expect(train.unpackSteps(samples, new Float32Array(0))).toHaveLength(samples.length);
-    expect(train.microBatches(samples, 1)).toHaveLength(samples.length);
+    expect(train.microBatches(samples, 1, train.commonPrefix(samples, 64))).toHaveLength(samples.length);
   },
   unpackTokens: () => calls.pack!(),
   unpackSteps: () => calls.pack!(),
   microBatches: () => calls.pack!(),
+  commonPrefix: () => calls.pack!(),
   trainSft: () => learn(),
   trainPpo: () => learn(),
   createCritic: () => learn(),
