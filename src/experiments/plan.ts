@@ -65,7 +65,7 @@ export async function planOf(options: PlanOptions): Promise<Plan> {
   for (const { config, folder, run, records } of opened) {
     for (const stage of stages) {
       const stored = run === null ? 'to do' : await stateOf(run, stage, records[stage.name]);
-      const asked = stored === 'done' ? null : ((await stage.price?.(config, folder)) ?? null);
+      const asked = stored === 'done' ? null : ((await stage.price?.(config, folder, stored === 'begun')) ?? null);
       paid ||= asked?.paid === true;
       const left = asked === null ? null : asked.questions - asked.already;
       // Rollouts are never complete; they are done when every question has one.

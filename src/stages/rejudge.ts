@@ -74,12 +74,12 @@ export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
       if (changed?.length !== 0) rmSync(run.folder.judgedFile(spec.judge.name), { force: true });
     },
     execute: (run) => rejudge(run, spec),
-    async price(config, root) {
+    async price(config, root, goesOn) {
       const all = (await new RunQuestions(config).train()).length;
       const rollouts = spec.rollouts === 0 ? all : Math.min(all, spec.rollouts);
       const { judge } = spec;
       const paid = !('parts' in judge) && judge.kind === 'api';
-      const already = Math.min(rollouts, judgedSoFar(root, judge.name));
+      const already = goesOn ? Math.min(rollouts, judgedSoFar(root, judge.name)) : 0;
       const none = { questions: rollouts, already, calls: 0, paid, dollars: 0, inputTokens: 0, outputTokens: 0 };
       if (!paid) return none;
       const direct = requirePrice(judge.model, judge.price);

@@ -39,9 +39,9 @@ export interface Stage<Result> {
   execute(run: Run): Promise<Outcome<Result>>;
   /**
    * For a stage that asks the judge: what is left to ask; null where the configuration says that it does not. `root`: the
-   * run's folder, which need not exist.
+   * run's folder, which need not exist. `goesOn`: false where what an earlier try left behind depends on something else now.
    */
-  price?(config: Config, root: string): Promise<GenerationPrice | null>;
+  price?(config: Config, root: string, goesOn: boolean): Promise<GenerationPrice | null>;
   /** Keeps weights and moments beside its adapter, for a later training to go on from. */
   readonly leavesState?: boolean;
   /** Once the result stands in stages.json: removes what was only needed to get there. */

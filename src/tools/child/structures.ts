@@ -3,8 +3,12 @@ import * as OCL from 'openchemlib';
 import { numberOf as atomicNumber, type Nuclide, nameOf, symbolOf } from './elementTable.js';
 
 const HELP = 'write e.g. smiles CCO';
-/** Skips computing coordinates for a drawing: it takes 1 s the first time, and nothing we print depends on it. */
+/**
+ * Skips computing coordinates for a drawing, which takes 1 s the first time, as it reads templates of cages. Only stereo centres
+ * are found in a drawing, and one without the templates does for them.
+ */
 const WITHOUT_DRAWING = { noCoordinates: true };
+const PLAIN_DRAWING = { skipDefaultTemplates: true };
 
 /** Mass of one atom in g/mol. Throws for a nuclide whose mass is not known. */
 export function nuclideMass({ symbol, massNumber }: Nuclide): number {
@@ -52,6 +56,7 @@ export function structure(smiles: string): string {
     throw new Error(`${smiles} has an atom without a known mass; ${HELP}`);
   }
   const properties = new OCL.MoleculeProperties(molecule);
+  molecule.inventCoordinates(PLAIN_DRAWING);
   const rings = molecule.getRingSet();
   const aromatic = Array.from({ length: rings.getSize() }, (_, i) => rings.isAromatic(i)).filter(Boolean).length;
   const facts = [

@@ -1,5 +1,5 @@
 /** Every experiment in a short form on the embedded default: what it leaves, that it goes on, and what it refuses. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Config, readConfigFile, resolveConfig } from '../../../src/config/index.js';
@@ -309,8 +309,9 @@ describe('ablations share what the ladder has made', () => {
   });
 
   it('judge: the same states under other judges, asked once', async () => {
+    const own = path.join(base, 'contrary.mjs');
     writeFileSync(
-      path.join(base, 'contrary.mjs'),
+      own,
       `export const judge = { id: 'contrary', async judge({ actions, thought, steps }) {
   const scores = thought === null ? {} : Object.fromEntries(actions.map(({ name }, at) => [name, at === 0 ? 9 : 1]));
   return { scores, processOk: steps.length === 0 ? null : false };
@@ -319,7 +320,7 @@ describe('ablations share what the ladder has made', () => {
     );
     const judges = [
       { name: 'same', kind: 'oracle' },
-      { name: 'contrary', parts: path.join(base, 'contrary.mjs') },
+      { name: 'contrary', parts: own },
     ];
     const some = resolveConfig(config, { ablate: { judges, judgeRollouts: 10 } });
     const { summary } = await runSweep(judgeExperiment(some), some, { seeds: 2 });
@@ -340,6 +341,10 @@ describe('ablations share what the ladder has made', () => {
     const runs = [1, 3].map((seed) => ({ config: { ...some, seed }, folder: SweepFolder.at(name).runFolder(seed) }));
     const plan = await planOf({ runs, stages: judgeExperiment(some).stages });
     expect(plan.cells.map(({ state }) => state)).toEqual([...Array(3).fill('done'), ...Array(3).fill('to do')]);
+    // Its verdicts are there, but it is another judge now.
+    appendFileSync(own, '// changed');
+    const changed = await planOf({ runs: runs.slice(0, 1), stages: judgeExperiment(some).stages });
+    expect(changed.cells.map(({ state }) => state)).toEqual(['done', 'done', 'to do']);
     expect(() => judgeExperiment(config)).toThrow(/ablate\.judges: expected a judge or more/);
   });
 
