@@ -73,6 +73,7 @@ export type SparkErrorCode =
   | 'judge_batch_unsupported'
   | 'judge_batch_failed'
   | 'judge_batch_expired'
+  | 'judge_batch_open'
   // runs
   | 'run_exists'
   | 'run_locked'

@@ -72,6 +72,7 @@ export {
   compareRuns,
   type Difference,
   listRuns,
+  type RemoveOptions,
   type RunComparison,
   type RunEntry,
   removeRun,

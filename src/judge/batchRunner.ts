@@ -212,7 +212,10 @@ export class BatchRunner {
       await this.#save();
     } catch (error) {
       // Without a plain no of the server it may have been made: the next run looks for it.
-      if (batch.fileId === null || REFUSALS.has(toSparkError(error).code)) await this.#drop(batch);
+      if (batch.fileId === null || REFUSALS.has(toSparkError(error).code)) {
+        await this.#drop(batch);
+        if (batch.fileId !== null) await this.#server.forget([batch.fileId], signal);
+      }
       throw error;
     }
     log.info(
@@ -262,12 +265,12 @@ export class BatchRunner {
   /** False for a batch that the server did not take. */
   async #collect(batch: OpenBatch, state: Batch, signal: AbortSignal | undefined): Promise<boolean> {
     if (state.status === 'failed') {
-      await this.#refused(batch, state);
+      await this.#refused(batch, state, signal);
       return false;
     }
-    const files = [state.output_file_id, state.error_file_id].filter((id) => typeof id === 'string' && id !== '');
+    const files = [state.output_file_id, state.error_file_id].flatMap((id) => id || []);
     const lines: string[] = [];
-    for (const id of files) lines.push(...(await this.#server.lines(id as string, signal)));
+    for (const id of files) lines.push(...(await this.#server.lines(id, signal)));
     const results = new Map<string, ResultLine>();
     let damaged = 0;
     for (const line of lines) {
@@ -288,6 +291,8 @@ export class BatchRunner {
     const { status } = state;
     this.#ledger.ended.push({ batchId: batch.batchId!, status, requests: batch.requests.length, verdicts });
     await this.#drop(batch);
+    // Its verdicts are in the cache now.
+    await this.#server.forget([batch.fileId!, ...files], signal);
     log.info(`batch ${batch.batchId} is ${status}: ${verdicts} verdicts of ${batch.requests.length} requests`);
     if (fatal !== null) throw fatal;
     return true;
@@ -341,8 +346,9 @@ export class BatchRunner {
   }
 
   /** A batch that the server did not take: its requests are free again. */
-  async #refused(batch: OpenBatch, state: Batch): Promise<void> {
+  async #refused(batch: OpenBatch, state: Batch, signal: AbortSignal | undefined): Promise<void> {
     await this.#drop(batch);
+    await this.#server.forget([batch.fileId!], signal);
     const { failure, full } = notTaken(batch, state);
     if (!full) throw failure;
     // Thrown when there is no other batch whose end would make room.

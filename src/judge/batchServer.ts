@@ -1,7 +1,7 @@
 /** The files and batches of a server with OpenAI's Batch API, each call with errors that say what to do. */
 import { z } from 'zod';
 import { abortable, pause, signalOf } from '../abortable.js';
-import { SparkError } from '../errors.js';
+import { SparkError, toSparkError } from '../errors.js';
 import { APIError, type ChatClient, createChatClient } from '../inference/openai.js';
 import { redact } from '../secrets/redact.js';
 import type { Environment } from '../secrets/sources.js';
@@ -133,6 +133,19 @@ export class BatchServer {
       return response.text();
     });
     return text.split('\n').filter((line) => line.trim() !== '');
+  }
+
+  /** Deletes files that are not needed any more. One that cannot be deleted stays: that is no reason to end anything. */
+  async forget(fileIds: readonly string[], signal?: AbortSignal): Promise<void> {
+    for (const id of fileIds) {
+      try {
+        await this.#ask(this.#settings.timeoutMs, signal, id, (client, options) =>
+          client.files.delete(id, { ...options, maxRetries: 0 }),
+        );
+      } catch (error) {
+        if (toSparkError(error).code === 'interrupted') throw error;
+      }
+    }
   }
 
   /** `what`: an id that the server gave, or what is asked of it. */

@@ -3,9 +3,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { SparkError, toSparkError } from '../errors.js';
 import type { Log } from '../log.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { bestText, type TrainedBest } from './best.js';
 import { RunFolder, runRoot } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
+import { refuseOpenBatches } from './openBatches.js';
 import { type StageRecord, StageRecords } from './records.js';
 import { SweepFolder } from './sweepFolder.js';
 
@@ -161,10 +163,21 @@ function flat(value: unknown, key = '', into = new Map<string, unknown>()): Map<
   return into;
 }
 
-/** Removes a run with all it holds. Throws `run_locked` while a process is at work in it, `no_data` where there is none. */
-export function removeRun(name: string, log: Log): RunEntry {
+export interface RemoveOptions {
+  /** Also a run that has requests under way in a judge's batches; their answers are lost. Default false */
+  readonly abandonBatches?: boolean;
+}
+
+const REMOVE = { abandonBatches: true } as const satisfies KeysOf<RemoveOptions>;
+
+/**
+ * Removes a run with all it holds. Throws `run_locked` while a process is at work in it, `judge_batch_open` while a judge's
+ * server works for it, `no_data` where there is none.
+ */
+export function removeRun(name: string, log: Log, options: RemoveOptions = {}): RunEntry {
+  checkKeys(options, REMOVE, 'removeRun: options');
   const folder = runRoot(name);
-  if (SweepFolder.isSweep(folder)) return removeSweep(folder, log);
+  if (SweepFolder.isSweep(folder)) return removeSweep(folder, log, options);
   // A folder that is not a run is never removed.
   if (!existsSync(path.join(folder, 'config.json'))) {
     throw new SparkError('no_data', `no run at ${folder}: expected a folder with a config.json; nothing was removed`);
@@ -173,6 +186,7 @@ export function removeRun(name: string, log: Log): RunEntry {
   const entry = describeRun(folder);
   const lock = lockRun(folder, log);
   try {
+    if (options.abandonBatches !== true) refuseOpenBatches(run);
     const left = run.remove();
     if (left.length > 0) log.warn(`${folder} stays: ${left.join(', ')} is not of the run`);
   } finally {
@@ -182,13 +196,14 @@ export function removeRun(name: string, log: Log): RunEntry {
 }
 
 /** Removes all runs of a sweep, or none when a process is at work in one of them, and then what else is the sweep's. */
-function removeSweep(folder: string, log: Log): RunEntry {
+function removeSweep(folder: string, log: Log, { abandonBatches = false }: RemoveOptions): RunEntry {
   const roots = runsOf(folder);
   const entry = describeSweep(folder, roots.map(describeRun));
   const runs = roots.map(RunFolder.ofAnyLayout);
   const locks: RunLock[] = [];
   try {
     for (const root of roots) locks.push(lockRun(root, log));
+    if (!abandonBatches) runs.forEach(refuseOpenBatches);
     for (const run of runs) {
       const left = run.remove();
       if (left.length > 0) log.warn(`${run.root} stays: ${left.join(', ')} is not of the run`);

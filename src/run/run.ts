@@ -12,6 +12,7 @@ import type { TrainedBest } from './best.js';
 import { bestName, RunFolder, runRoot, stageOfBest } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
 import { openConfiguredMcp, readMcp, storeListings } from './mcp.js';
+import { refuseOpenBatches } from './openBatches.js';
 import { checkParts, loadParts, Parts, type UserParts } from './parts.js';
 import { RunQuestions } from './questions.js';
 import { StageRecords } from './records.js';
@@ -87,7 +88,10 @@ export class Run {
     const folder = RunFolder.open(root, options);
     const lock = lockRun(folder.root, log);
     try {
-      if (options.fresh) folder.clear();
+      if (options.fresh) {
+        refuseOpenBatches(folder);
+        folder.clear();
+      }
       const user = { ...loaded, ...own };
       const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
       const ownsTools = made && own.tools === undefined;

@@ -16,11 +16,14 @@ import { sendJson } from './http.mjs';
 export class Batches {
   /** @type {Map<string, string>} */
   files = new Map();
+  /** @type {Map<string, string>} */
+  deleted = new Map();
   /** Newest last. @type {(LoopbackBatch & { left: number })[]} */
   made = [];
   /** @type {BatchOutcome[]} */
   #outcomes;
   #options;
+  #written = 0;
 
   /** @param {BatchOptions} options */
   constructor(options) {
@@ -41,6 +44,7 @@ export class Batches {
     const post = request.method === 'POST';
     if (kind === 'files' && post && id === undefined) await this.#upload(request, response, text);
     else if (kind === 'files' && act === 'content') this.#content(response, String(id));
+    else if (kind === 'files' && request.method === 'DELETE') this.#delete(response, String(id));
     else if (kind === 'batches' && post && id === undefined) this.#create(response, JSON.parse(text));
     else if (kind === 'batches' && !post && id === undefined) this.#list(response, searchParams);
     else if (kind === 'batches') this.#look(response, String(id), act === 'cancel');
@@ -63,9 +67,18 @@ export class Batches {
 
   /** @param {string} content */
   #file(content) {
-    const id = `file-${this.files.size + 1}`;
+    const id = `file-${++this.#written}`;
     this.files.set(id, content);
     return id;
+  }
+
+  /** @param {Response} response @param {string} id */
+  #delete(response, id) {
+    const text = this.files.get(id);
+    if (text === undefined) return missing(response, `No such File object: ${id}`);
+    this.deleted.set(id, text);
+    this.files.delete(id);
+    sendJson(response, 200, { id, object: 'file', deleted: true });
   }
 
   /** @param {Response} response @param {string} id */

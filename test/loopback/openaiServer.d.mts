@@ -136,6 +136,7 @@ export interface LoopbackServer {
   /** Every batch so far, in order, and every file by its id. */
   readonly batches: readonly LoopbackBatch[];
   readonly files: ReadonlyMap<string, string>;
+  readonly deletedFiles: ReadonlyMap<string, string>;
   setBatchOutcomes(...outcomes: BatchOutcome[]): void;
   setBehaviours(...behaviours: Behaviour[]): void;
   close(): Promise<void>;

@@ -238,6 +238,7 @@ export async function startOpenAiServer(options = {}) {
     requests,
     batches: batches.made,
     files: batches.files,
+    deletedFiles: batches.deleted,
     setBehaviours(...behaviours) {
       script = behaviours;
     },

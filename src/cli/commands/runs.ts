@@ -13,6 +13,11 @@ export default defineCommand({
   },
   options: {
     cancel: { type: 'boolean', default: false, describe: 'for batches: cancel them; what they answered is kept' },
+    abandonBatches: {
+      type: 'boolean',
+      default: false,
+      describe: 'for rm: also a run that waits for a judge’s batches; their answers are lost',
+    },
     yes: { type: 'boolean', default: false, describe: 'for rm: really remove, do not only say what' },
   },
   examples: [
@@ -21,8 +26,9 @@ export default defineCommand({
     ['$0 runs rm a --yes', 'with all it wrote'],
     ['$0 runs batches a --cancel', 'what a judge with batch: true has not been answered yet'],
   ],
-  async run({ action, run: given = [], yes, cancel }, { log, signal }) {
+  async run({ action, run: given = [], yes, cancel, abandonBatches }, { log, signal }) {
     refuse(cancel && action !== 'batches', `--cancel belongs to runs batches, got runs ${action}`);
+    refuse(abandonBatches && action !== 'rm', `--abandon-batches belongs to runs rm, got runs ${action}`);
     if (action === 'batches') {
       refuse(given.length === 0, 'runs batches expects a run: spark-rl runs batches a');
       const batches: BatchEntry[] = [];
@@ -41,7 +47,7 @@ export default defineCommand({
     }
     refuse(given.length === 0, 'runs rm expects a run: spark-rl runs rm a --yes');
     refuse(!yes, `runs rm removes ${given.join(', ')} with all they wrote; say so with --yes`);
-    const removed = given.map((name) => removeRun(name, log));
+    const removed = given.map((name) => removeRun(name, log, { abandonBatches }));
     return {
       json: { removed },
       text: removed.map(({ folder, bytes }) => `removed ${folder} (${byteText(bytes)})`).join('\n'),

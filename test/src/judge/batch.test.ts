@@ -95,7 +95,9 @@ describe('a judge asked in batches', () => {
     const first = tokens(server.requests[0]!.body.messages);
     const rest = batch!.lines.reduce((sum, { body }) => sum + tokens(body.messages), 0);
     expect(stats.inputTokens).toBe(first + rest);
-    const answers = [...server.files.values()].at(-1)!.trimEnd().split('\n');
+    // What was sent, and the answers: neither is needed any more.
+    expect([server.files.size, server.deletedFiles.size]).toEqual([0, 2]);
+    const answers = [...server.deletedFiles.values()].at(-1)!.trimEnd().split('\n');
     const written = answers.map((line) => JSON.parse(line).response.body.usage.completion_tokens as number);
     const batched = written.reduce((sum, one) => sum + one, 0);
     const full = 2.5 * first + 10 * (stats.outputTokens - batched);
@@ -243,7 +245,7 @@ describe('a judge asked in batches', () => {
   it('a batch that the server refuses to make is forgotten, as it said so', async () => {
     outcomes('notMade');
     await expect(open().judge.judgeAll(REQUESTS)).rejects.toMatchObject({ code: 'judge_refused' });
-    expect([ledger().open, server.files.size]).toEqual([[], 1]);
+    expect([ledger().open, server.files.size, server.deletedFiles.size]).toEqual([[], 0, 1]);
   });
 
   it('a server without batches is named; only one request was asked', async () => {

@@ -2,8 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writeLedger } from '../../../src/judge/batchLedger.js';
 import { silentLog } from '../../../src/log.js';
 import { compareRuns, listRuns, removeRun } from '../../../src/run/catalogue.js';
+import { RunFolder } from '../../../src/run/folder.js';
 import { lockRun } from '../../../src/run/lock.js';
 import { Run } from '../../../src/run/run.js';
 import { temporaryFolder } from '../cli/runCli.js';
@@ -78,6 +80,49 @@ describe('runs', () => {
     const before = readFileSync(path.join(at('old'), 'config.json'), 'utf8');
     await expect(Run.open({ name: at('old') })).rejects.toMatchObject({ code: 'unsupported_file' });
     expect(readFileSync(path.join(at('old'), 'config.json'), 'utf8')).toBe(before);
+  });
+
+  it('does not forget a judge’s batches that are under way, unless told to', async () => {
+    await make('waiting', 6, 0.5);
+    const file = RunFolder.existing(at('waiting')).batchesFile('dear');
+    const requests = [{ key: 'k', kind: 'step' as const, bytes: 9 }];
+    const sent = {
+      mark: 'm',
+      since: '2026-01-01T00:00:00Z',
+      fileId: 'file-1',
+      batchId: 'batch_1',
+      actions: ['think'],
+      requests,
+    };
+    const of = {
+      judge: 'j',
+      baseUrl: 'https://example.org/v1',
+      model: 'm',
+      dialect: null,
+      ended: [],
+      tries: {},
+      failures: {},
+    };
+    mkdirSync(path.dirname(file), { recursive: true });
+    await writeLedger(file, { ...of, open: [sent] });
+    const refused = expect.objectContaining({
+      code: 'judge_batch_open',
+      message: expect.stringMatching(/nothing was removed, as the judge dear has 1 request of .*--abandon-batches/),
+    });
+    expect(() => removeRun(at('waiting'), silentLog)).toThrow(refused);
+    await expect(Run.open({ name: at('waiting') }, { fresh: true })).rejects.toEqual(refused);
+    expect(existsSync(file)).toBe(true);
+
+    // Never uploaded, so that there is nothing to lose.
+    await writeLedger(file, { ...of, open: [{ ...sent, fileId: null, batchId: null }] });
+    (await Run.open({ name: at('waiting') }, { fresh: true })).close();
+    await make('waiting', 6, 0.5);
+    mkdirSync(path.dirname(file), { recursive: true });
+    await writeLedger(file, { ...of, open: [sent] });
+    const command = ['runs', 'rm', at('waiting'), '--yes'];
+    expect((await runHere(command)).code).not.toBe(0);
+    expect((await runHere([...command, '--abandon-batches'])).code).toBe(0);
+    expect(existsSync(at('waiting'))).toBe(false);
   });
 
   it('is a command that asks before it removes', async () => {
