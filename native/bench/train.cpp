@@ -157,7 +157,7 @@ std::unique_ptr<Setup> set_up(const Options& own, const std::string& mode, std::
 // more repeat).
 json product_share(const Runner& runner, const ModelInfo& info, const Work& work, const Recipe& recipe,
                    double step_seconds) {
-  const double N = static_cast<double>(work.count()), M = static_cast<double>(work.loss_tokens());
+  const double N = static_cast<double>(work.computed(info.prefix_unit)), M = static_cast<double>(work.loss_tokens());
   // PPO: log-probs twice and values once, forward only; then actor and critic, forward and backward.
   const double actor = product_flop(info, N, M, true), critic = product_flop(info, N, 0, true);
   const double own = recipe.one_trunk ? 0 : 1;  // passes that a critic with a trunk of its own makes
@@ -240,6 +240,7 @@ json document_of(const Runner& runner, const Setup& s, const ModelInfo& info) {
   document["mode"] = s.recipe.mode;
   if (s.recipe.mode == "ppo") document["one_trunk"] = s.recipe.one_trunk;
   document["packed_tokens"] = s.work.count();
+  document["computed_tokens"] = s.work.computed(info.prefix_unit);
   document["model"] = describe(info);
   document["planned"] = planned(s);
   document["rank"] = s.recipe.rank;

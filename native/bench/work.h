@@ -37,6 +37,10 @@ struct Work {
   std::vector<float> returns;
   int64_t common = 0;  // tokens that all sequences begin with, and go on after
   int64_t count() const { return static_cast<int64_t>(tokens.size()); }
+  // Tokens that a pass computes, where what sequences begin with alike is computed once in units of so many tokens.
+  int64_t computed(int64_t prefix_unit) const {
+    return count() - (prefix_unit > 0 ? (sequences() - 1) * (common / prefix_unit * prefix_unit) : 0);
+  }
   int64_t sequences() const { return static_cast<int64_t>(cu.size()) - 1; }
   int64_t loss_tokens() const {
     int64_t all = 0;
