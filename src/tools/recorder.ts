@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { SparkError } from '../errors.js';
 import { readJsonl } from '../jsonl/read.js';
 import { JsonlAppender } from '../jsonl/write.js';
+import { checkKeys, type KeysOf } from '../options.js';
 import { oneLine } from './observation.js';
 import type { ToolResult } from './tool.js';
 
@@ -44,6 +45,8 @@ export interface RecorderOptions {
   readonly writes: boolean;
 }
 
+const OPTIONS = { file: true, mode: true, writes: true } as const satisfies KeysOf<RecorderOptions>;
+
 export class Recorder {
   readonly #options: RecorderOptions;
   #known: Promise<Map<string, Recording>> | null = null;
@@ -52,6 +55,7 @@ export class Recorder {
 
   /** Opens nothing; the first call does. */
   constructor(options: RecorderOptions) {
+    checkKeys(options, OPTIONS, 'Recorder: options');
     this.#options = options;
   }
 
