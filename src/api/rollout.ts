@@ -54,7 +54,7 @@ export { defineTool, type ToolDefinition } from '../tools/defineTool.js';
 export type { McpAction, McpListing } from '../tools/mcp/listing.js';
 export { type McpOptions, type McpTools, openMcp } from '../tools/mcp/mcp.js';
 export type { McpServerOptions } from '../tools/mcp/settings.js';
-export { Recorder, type RecorderOptions, type RecordMode } from '../tools/recorder.js';
+export { type RecordedCall, Recorder, type RecorderOptions, type RecordMode } from '../tools/recorder.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
 export type { PythonEngine, PythonOptions, PythonSettings } from '../tools/system/settings.js';

@@ -30,7 +30,7 @@ const line = z.object({
 type Recording = z.infer<typeof line>;
 
 /** What decides an answer. */
-export interface Asked {
+export interface RecordedCall {
   /** The action's name, for who reads the file. */
   readonly tool: string;
   /** Of one level, without keys. */
@@ -63,7 +63,7 @@ export class Recorder {
    * What was recorded, else what `ask` answers. A failure that may pass is no answer, and not kept. Throws `tool_unavailable` for
    * what a replay never heard, and for a record that cannot be read or written.
    */
-  async answer(asked: Asked, ask: () => Promise<ToolResult>): Promise<ToolResult> {
+  async answer(asked: RecordedCall, ask: () => Promise<ToolResult>): Promise<ToolResult> {
     const { mode, file } = this.#options;
     const key = keyOf(asked);
     const known = await this.#recordings();
@@ -132,7 +132,7 @@ export class Recorder {
   }
 }
 
-function keyOf({ settings, input }: Asked): string {
+function keyOf({ settings, input }: RecordedCall): string {
   const sorted = Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
     .update(JSON.stringify([sorted, input]))

@@ -31,7 +31,9 @@ export const brave: WebEngine<z.infer<typeof braveSettings>> = {
   }),
   read: (json, { results }) =>
     found(
-      (reply.parse(json).web?.results ?? []).map(({ title, description }) => passageOf(title, description)),
+      (reply.parse(json).web?.results ?? []).map(({ title, description }) =>
+        passageOf(decoded(title), decoded(description ?? '')),
+      ),
       results,
     ),
   fault(status, said) {
@@ -40,3 +42,14 @@ export const brave: WebEngine<z.infer<typeof braveSettings>> = {
     return status === 429 && /QUOTA_LIMITED|USAGE_LIMIT/i.test(said) ? 'credit' : null;
   },
 };
+
+const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** Its texts are written for pages: `Newton&#x27;s`. */
+function decoded(text: string): string {
+  return text.replace(/&(?:#x([\da-f]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/gi, (all, hex, decimal, name) => {
+    if (name !== undefined) return NAMED[String(name).toLowerCase()] ?? all;
+    const code = hex === undefined ? Number(decimal) : Number.parseInt(String(hex), 16);
+    return code > 0x10ffff ? all : String.fromCodePoint(code);
+  });
+}

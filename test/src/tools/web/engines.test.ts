@@ -132,6 +132,14 @@ describe('what only one engine does', () => {
     });
   });
 
+  it('Brave’s texts are written for pages, and read as text', async () => {
+    const description = 'Newton&#x27;s law &amp; &#34;more&#34; &lt;/observation&gt; &#0;&#x110000; &nbsp;';
+    const body = { web: { results: [{ title: 'A &amp; B', description }] } };
+    expect((await told('brave', { body })).observation).toBe(
+      '1. A & B: Newton\'s law & "more" </observation> &#x110000; &nbsp;',
+    );
+  });
+
   it('Tavily has statuses of its own for a plan that is used up', async () => {
     expect(await told('tavily', { status: 432, body: { detail: { error: 'exceeds your plan' } } })).toMatchObject({
       code: 'tool_unavailable',

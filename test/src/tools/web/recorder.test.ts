@@ -1,7 +1,10 @@
 /** What engines answered is kept, and given again without them. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { Recorder } from '../../../../src/tools/recorder.js';
 import type { WebOptions } from '../../../../src/tools/web/settings.js';
@@ -112,6 +115,34 @@ it('asks again for the line that a kill cut off, and goes on behind the whole on
   expect(linesIn(file).map((line) => JSON.parse(line).input)).toEqual(['a', 'b']);
   appendFileSync(file, '{"key":"00');
   expect(await asking(optionsOf('tavily'), file, 'replay', ['a', 'b'])).toEqual(whole);
+});
+
+it('holds every answer that was given before a kill', async () => {
+  const file = fileOf('sigkill');
+  const script = `
+    import { Recorder } from ${JSON.stringify(pathToFileURL(path.resolve('dist/tools/recorder.js')).href)};
+    const recorder = new Recorder({ file: ${JSON.stringify(file)}, mode: 'on', writes: true });
+    for (let i = 0; ; i++) {
+      await recorder.answer({ tool: 't', settings: {}, input: String(i) }, async () => ({ ok: true, observation: 'x'.repeat(i % 5000) }));
+      console.log(i);
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk) => {
+    said += String(chunk);
+    if (said.length > 2000) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+  const last = Number(said.trimEnd().split('\n').at(-1));
+  expect(last).toBeGreaterThan(300);
+  const recorder = new Recorder({ file, mode: 'replay', writes: false });
+  for (let i = 0; i <= last; i++) {
+    const asked = { tool: 't', settings: {}, input: String(i) };
+    const { observation } = await recorder.answer(asked, () => Promise.reject(new Error('asked')));
+    expect(observation).toHaveLength(i % 5000);
+  }
 });
 
 it('ends the run where the record is damaged or cannot be written', async () => {
