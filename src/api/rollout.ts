@@ -54,10 +54,13 @@ export { defineTool, type ToolDefinition } from '../tools/defineTool.js';
 export type { McpAction, McpListing } from '../tools/mcp/listing.js';
 export { type McpOptions, type McpTools, openMcp } from '../tools/mcp/mcp.js';
 export type { McpServerOptions } from '../tools/mcp/settings.js';
+export { type RecordedCall, Recorder, type RecorderOptions, type RecordMode } from '../tools/recorder.js';
 export { type BuiltinOptions, createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 export type { SearchBackend } from '../tools/search.js';
 export type { PythonEngine, PythonOptions, PythonSettings } from '../tools/system/settings.js';
 export { type ActionInfo, THINK, type Tool, type ToolContext, type ToolResult } from '../tools/tool.js';
+export type { WebOptions } from '../tools/web/settings.js';
+export { openWeb, type WebToolOptions } from '../tools/web/web.js';
 export { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 export { readTrajectories, type StoreOptions, TrajectoryStore } from '../trajectory/store.js';
 export {

@@ -12,7 +12,7 @@ import { flagPatch, namingFlags } from './flagPatch.js';
 
 /** Where settings come from, and how the engine computes. */
 export const modelOptions = {
-  config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, paper)' },
+  config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, paper, paper-tools)' },
   set: { type: 'string', array: true, describe: 'any configuration value: --set ppo.epochs=3 (repeatable)' },
   seed: { type: 'number', describe: 'seed of everything random' },
   model: { type: 'string', describe: 'GGUF file of the base model (default: the shipped tiny one)' },

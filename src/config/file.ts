@@ -19,7 +19,7 @@ export async function readConfigFile(file: string): Promise<ConfigPatch> {
   if (text === undefined) {
     throw new SparkError(
       'invalid_config',
-      `expected a YAML file or the name of a shipped configuration (quickstart, paper), got ${file}: no file at ${candidates.join(' or ')}`,
+      `expected a YAML file or the name of a shipped configuration (quickstart, paper, paper-tools), got ${file}: no file at ${candidates.join(' or ')}`,
     );
   }
   const parsed = readYaml(text, (reason) => `${file} is not YAML: ${reason}`);

@@ -8,6 +8,8 @@ import { firstPart } from '../inference/ggufParts.js';
 import { serverProblems } from '../inference/serverSettings.js';
 import { type JudgeSettings, POLICY, problemsOf } from '../judge/settings.js';
 import { packagePath } from '../package.js';
+import { MOST_ACTIONS } from '../tools/mcp/listing.js';
+import { THINK } from '../tools/tool.js';
 import { isRecord } from './record.js';
 import { type Config, type ConfigPatch, configSchema } from './schema.js';
 import { noteConfigSecrets, refuseConfigSecrets } from './secrets.js';
@@ -32,6 +34,7 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   refuseNoValidation(config);
   refuseServerSettings(config);
   refuseLostPlaces(config);
+  refuseToolNames(config);
   const mini = config.questions.train === 'mini' && config.questions.test === 'mini';
   if (config.judge.kind === 'auto') config.judge.kind = mini ? 'oracle' : 'api';
   config.model.path =
@@ -119,6 +122,24 @@ function refuseNoValidation({ eval: { every }, questions }: Config): void {
     `the configuration is not valid:\n  eval.every: expected 0 without validation questions, got ${every}; give some, which no ` +
       'training sees, with --set questions.validationLimit=140',
   );
+}
+
+/** Two actions of one name, or more than a judge scores; of MCP servers the run knows when they were asked. */
+function refuseToolNames({ tools: { enabled, names, web } }: Config): void {
+  const own = [...new Set(enabled)].map((tool) => names[tool as keyof typeof names] ?? tool);
+  const all = [...own, ...web.map(({ name }) => name)];
+  const twice = all.find((name, at) => all.indexOf(name) !== at || name === THINK);
+  const lines: string[] = [];
+  if (twice !== undefined) {
+    lines.push(
+      `  tools: expected one action named ${twice}, got ${twice === THINK ? 'a tool of that name beside thinking itself' : 'two'}; give ` +
+        'another name in tools.web or tools.names, or take one out of tools.enabled',
+    );
+  }
+  if (web.length > 0 && all.length >= MOST_ACTIONS) {
+    lines.push(`  tools: expected at most ${MOST_ACTIONS} actions with think, got ${all.length + 1}; take some out`);
+  }
+  if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
 }
 
 /** Half of a server, or what no server can promise. */

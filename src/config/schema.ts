@@ -11,7 +11,9 @@ import { AUDITS } from '../rollout/audit.js';
 import { ANSWER_FORMS } from '../rollout/prompt.js';
 import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { mcpSettings } from '../tools/mcp/settings.js';
+import { RECORD_MODES } from '../tools/recorder.js';
 import { PYTHON_ENGINES } from '../tools/system/settings.js';
+import { webSettings } from '../tools/web/settings.js';
 import { trackingSettings } from '../tracking/settings.js';
 import { type MethodSettings, methods } from '../train/methods.js';
 import { SELECTION_RULES } from '../trajectory/trajectory.js';
@@ -100,6 +102,17 @@ const pythonSchema = z.strictObject({
 
 const toolsSchema = z.strictObject({
   enabled: z.array(z.string()).default([...BUILTIN_TOOLS]),
+  /** Other names for built-in tools, as the model is to write them: `{ python: python_repl }`. */
+  names: z
+    .partialRecord(z.enum(BUILTIN_TOOLS), z.string().regex(/^[a-z][a-z0-9_]{0,31}$/, 'expected a name like my_tool'))
+    .default({}),
+  /** Engines on the web that become actions (docs/tools.md): `{ name, engine, key: $NAME, results }`. */
+  web: webSettings.default([]),
+  /**
+   * Whether what engines of `tools.web` answered is kept in the run and asked once: `on`; `replay` answers from what was kept and
+   * asks nobody.
+   */
+  record: z.enum(RECORD_MODES).default('on'),
   /** MCP servers whose tools become actions (docs/tools.md): `{ name, command, args, env }` or `{ name, url, headers }`. */
   mcp: mcpSettings.default([]),
   timeoutMs: positive.default(10_000),

@@ -10,7 +10,7 @@ import { holdsCredentials, namesSecret, secretsInUrls, stringsIn } from '../secr
 /** Makes `redact` hide what a patch holds under `apiKey`, `token` and the like, or as credentials in its URLs. */
 export function noteConfigSecrets(patch: unknown): void {
   for (const [path, text] of stringsIn(patch)) {
-    if (isServersReference(path, text)) continue;
+    if (isToolsReference(path, text)) continue;
     if (namesSecret(path.at(-1) ?? '')) noteSecret(text);
     for (const secret of secretsInUrls(text)) noteSecret(secret);
   }
@@ -19,7 +19,7 @@ export function noteConfigSecrets(patch: unknown): void {
 /** Throws `invalid_config` naming every key that holds a secret. */
 export function refuseConfigSecrets(merged: unknown): void {
   const lines = [...stringsIn(merged)].flatMap(([path, text]) => {
-    if (isServersReference(path, text)) return [];
+    if (isToolsReference(path, text)) return [];
     const reason = whyRefused(path.at(-1) ?? '', text);
     // No colon after the key: of `apiKey: expected …` redaction would take the next word for the secret.
     return reason === null ? [] : [`  ${path.join('.')} ${reason}`];
@@ -30,14 +30,15 @@ export function refuseConfigSecrets(merged: unknown): void {
     `the configuration holds secrets (not shown), and it is written to files and printed:\n${lines.join('\n')}\n` +
       'Take them out; a key for the judge belongs into the environment variable OPENAI_API_KEY, one for a ' +
       'server that generates into SPARK_RL_SERVER_KEY, credentials of an MLflow server into MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, a key of an ' +
-      'MCP server into a variable of any name, which env or headers then names: $NAME',
+      'MCP server into a variable of any name, which env or headers then names: $NAME, and one of an engine of tools.web likewise: key: $NAME',
   );
 }
 
-/** In `env` and `headers` of an MCP server: the name of a variable stands there in place of a secret. */
-function isServersReference(path: readonly string[], text: string): boolean {
-  const [tools, mcp, _at, place] = path;
-  return tools === 'tools' && mcp === 'mcp' && (place === 'env' || place === 'headers') && isReference(text);
+/** In `env` and `headers` of an MCP server, and as `key` of an engine on the web: the name of a variable in place of a secret. */
+function isToolsReference(path: readonly string[], text: string): boolean {
+  const [tools, kind, _at, place] = path;
+  if (tools !== 'tools' || !isReference(text)) return false;
+  return kind === 'mcp' ? place === 'env' || place === 'headers' : kind === 'web' && place === 'key';
 }
 
 function whyRefused(key: string, text: string): string | null {

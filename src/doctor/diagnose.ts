@@ -11,8 +11,9 @@ import { createLog, silentLog } from '../log.js';
 import { openConfiguredMcp } from '../run/mcp.js';
 import { openEngine, openServed } from '../run/parts.js';
 import { builtinTool } from '../tools/builtin.js';
-import { createBuiltinRegistry } from '../tools/registry.js';
+import { createBuiltinRegistry, ToolRegistry } from '../tools/registry.js';
 import { systemPython } from '../tools/system/python.js';
+import { webTools } from '../tools/web/web.js';
 import { readWheels } from '../tools/wheels.js';
 import { byteText } from '../units.js';
 
@@ -150,7 +151,7 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
       broken.push(error.message);
       return [];
     });
-    const names = [...registry.names, ...served];
+    const names = [...registry.names, ...(await namesOfWeb(config, broken, signal)), ...served];
     return broken.length === 0 ? ok(names.join(' ')) : { state: 'failed', detail: broken.join('; ') };
   } finally {
     await registry.dispose();
@@ -162,6 +163,24 @@ async function namesOfServers(config: Config, signal: AbortSignal): Promise<read
   const mcp = await openConfiguredMcp(config, {}, { log: silentLog, signal });
   await mcp?.dispose();
   return mcp?.tools.map(({ name }) => name) ?? [];
+}
+
+/** The actions of `tools.web`. Each is asked its example once, which says whether address and key are right; a replay asks nobody. */
+async function namesOfWeb({ tools: { web, record } }: Config, broken: string[], signal: AbortSignal) {
+  const registry = new ToolRegistry();
+  for (const tool of webTools(web)) registry.registerHosted(tool);
+  if (record === 'replay') return registry.names;
+  for (const { name, example } of registry.actions()) {
+    if (example === undefined) continue;
+    const limits = { timeoutMs: 30_000, maxObservationChars: 200, signal };
+    const failure = await registry.run(name, example.input, limits).then(
+      ({ ok, observation }) => (ok ? null : `${name}: ${observation}`),
+      (error: Error) => error.message,
+    );
+    throwIfAborted(signal);
+    if (failure !== null) broken.push(failure);
+  }
+  return registry.names;
 }
 
 /** Whether `tools.python.engine: system` works here; a note where it is not asked for. Starts a sandbox. */

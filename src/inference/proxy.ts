@@ -23,6 +23,16 @@ export async function fetchThroughProxy(
   return (await fetchWith(url as string, options as Parameters<typeof fetchWith>[1])) as unknown as Response;
 }
 
+let direct: Promise<Dispatcher> | null = null;
+
+/** The connections to an address, by the same rules: for who puts something of one's own before them, such as retries. */
+export function connectionsTo(url: string | URL, env: Environment): Promise<Dispatcher> {
+  const proxy = proxyOf(env);
+  if (proxy !== null && mayUseProxy(url, env)) return agentFor(proxy);
+  direct ??= import('undici').then(({ Agent }) => new Agent());
+  return direct;
+}
+
 /** A form of Node's own is text to the package's `fetch`, so it goes as the bytes that it is sent as. */
 async function withPlainForm(init: RequestInit | undefined): Promise<RequestInit | undefined> {
   if (!(init?.body instanceof FormData)) return init;

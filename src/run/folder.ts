@@ -16,6 +16,7 @@
  *                                  <judge>.batches.json, what was sent to it in batches
  *   tensorboard/<stage>/           the curves of metrics.jsonl in TensorBoard's format
  *   mcp-tools.json                 what the servers of `tools.mcp` listed when the run began
+ *   recordings.jsonl               what tools on the web answered (`tools.record`)
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
@@ -34,7 +35,7 @@ const FILES = ['config.json', 'stages.json', 'metrics.jsonl', 'parity.json', 'la
 const FOLDERS = ['trajectories', 'judge-cache', 'adapters', 'checkpoints', 'eval'];
 const OF_LAYOUT_1 = ['trajectories.jsonl', 'trajectories.skips.jsonl', 'rollouts.json'];
 /** Made when they are first needed. */
-const LATER = ['mcp-tools.json', 'judged', 'validation', 'tensorboard', 'states'];
+const LATER = ['mcp-tools.json', 'recordings.jsonl', 'judged', 'validation', 'tensorboard', 'states'];
 const OWN = [...FILES, ...FOLDERS, ...LATER, ...OF_LAYOUT_1];
 
 /** In a folder of runs of one configuration, one for each seed (run/sweepFolder.ts). */
@@ -113,6 +114,10 @@ export class RunFolder {
   /** What the servers of `tools.mcp` listed. */
   get mcpFile() {
     return path.join(this.root, 'mcp-tools.json');
+  }
+  /** What tools on the web answered. */
+  get recordingsFile() {
+    return path.join(this.root, 'recordings.jsonl');
   }
   get ladderFile() {
     return path.join(this.root, 'ladder.json');

@@ -32,7 +32,7 @@ export async function openConfiguredMcp(
   user: { readonly tools?: unknown },
   { file, log, signal }: Surroundings,
 ): Promise<McpTools | null> {
-  const { mcp: servers, enabled } = config.tools;
+  const { mcp: servers, enabled, web } = config.tools;
   if (servers.length === 0) return null;
   if (user.tools !== undefined) {
     throw new SparkError(
@@ -43,13 +43,14 @@ export async function openConfiguredMcp(
   }
   const stored = file === undefined ? null : storedListings(config, file);
   const mcp = await openMcp(servers, { ...(stored === null ? {} : { listings: stored }), log, signal });
-  const count = enabled.length + mcp.tools.length + 1;
+  const others = enabled.length + web.length;
+  const count = others + mcp.tools.length + 1;
   if (count <= MOST_ACTIONS) return mcp;
   await mcp.dispose();
   throw new SparkError(
     'invalid_config',
     `tools.mcp: expected at most ${MOST_ACTIONS} actions, as the judge scores them all at every step, got ${count} ` +
-      `(${enabled.length} of tools.enabled, ${mcp.tools.length} of servers, and think); name fewer: tools.enabled, and tools ` +
+      `(${enabled.length} of tools.enabled, ${web.length === 0 ? '' : `${web.length} of tools.web, `}${mcp.tools.length} of servers, and think); name fewer: tools.enabled, and tools ` +
       'of a server',
   );
 }

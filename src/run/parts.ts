@@ -20,8 +20,10 @@ import { type Reward, stepReward } from '../reward.js';
 import type { Tools } from '../rollout/settings.js';
 import type { McpListing } from '../tools/mcp/listing.js';
 import type { McpTools } from '../tools/mcp/mcp.js';
+import type { Recorder } from '../tools/recorder.js';
 import { createBuiltinRegistry, type ToolRegistry } from '../tools/registry.js';
 import type { ActionInfo } from '../tools/tool.js';
+import { webTools } from '../tools/web/web.js';
 import type { Step } from '../trajectory/trajectory.js';
 import { RunFolder } from './folder.js';
 import {
@@ -33,6 +35,7 @@ import {
   uncounted,
 } from './judge.js';
 import { openConfiguredMcp } from './mcp.js';
+import { ownTools, type Recordings, recorderOf } from './web.js';
 
 /** The user's own parts; an absent part is made from the configuration. */
 export interface UserParts {
@@ -58,6 +61,8 @@ interface PartsOptions {
   readonly user: UserParts;
   /** The tools of the configured MCP servers, which end with the parts; absent or null: none. */
   readonly mcp?: McpTools | null;
+  /** Where answers from the web are kept; absent: nowhere. */
+  readonly recordings?: Recordings;
   /** Whether the user's tools were made for these parts, and so end with them. */
   readonly ownsTools?: boolean;
   readonly log: Log;
@@ -127,9 +132,10 @@ export class Parts {
    */
   tools(): Tools {
     this.#requireOpen('tools');
-    const { config, user, mcp, log } = this.#options;
-    if (user.tools !== undefined) return user.tools;
-    this.#tools ??= openTools(config, mcp, log);
+    const { config, user, mcp, recordings, log } = this.#options;
+    const own = ownTools(config, user);
+    if (own !== undefined) return own;
+    this.#tools ??= openTools(config, mcp, log, recorderOf(config, recordings));
     return this.#tools;
   }
 
@@ -203,8 +209,8 @@ export function openEngine({ model }: Config, signal: AbortSignal): Promise<Mode
 }
 
 /** The actions of a run: the user's tools or else the configured ones, then `think`. Starts no tool. */
-function actionsOf(config: Config, { tools }: UserParts, mcp?: McpTools | null): readonly ActionInfo[] {
-  return (tools ?? openTools(config, mcp)).actions();
+function actionsOf(config: Config, user: UserParts, mcp?: McpTools | null): readonly ActionInfo[] {
+  return (ownTools(config, user) ?? openTools(config, mcp)).actions();
 }
 
 /**
@@ -227,9 +233,22 @@ export async function listActions(
 }
 
 /** Starts no process; the first call does. */
-export function openTools(config: Config, mcp: McpTools | null = null, log: Log = silentLog): ToolRegistry {
-  const { enabled, corpus, python } = config.tools;
-  const registry = createBuiltinRegistry({ tools: enabled, log, python, ...(corpus === null ? {} : { corpus }) });
+export function openTools(
+  config: Config,
+  mcp: McpTools | null = null,
+  log: Log = silentLog,
+  recorder: Recorder | null = null,
+): ToolRegistry {
+  const { enabled, names, corpus, python, web } = config.tools;
+  const registry = createBuiltinRegistry({
+    tools: enabled,
+    names,
+    log,
+    python,
+    ...(corpus === null ? {} : { corpus }),
+  });
+  for (const tool of webTools(web, recorder === null ? {} : { recorder })) registry.registerHosted(tool);
+  if (recorder !== null) registry.own(recorder);
   if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
   if (mcp === null) return registry;
   for (const tool of mcp.tools) registry.registerHosted(tool);

@@ -95,7 +95,7 @@ export class Run {
       const user = { ...loaded, ...own };
       const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
       const ownsTools = made && own.tools === undefined;
-      const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, ownsTools, log, signal });
+      const parts = new Parts({ config, ...placesOf(folder, true), user, mcp, ownsTools, log, signal });
       const verifier = user.verifier?.id ?? null;
       return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier });
     } catch (error) {
@@ -113,7 +113,7 @@ export class Run {
     const { run: _facts, ...stored } = folder.readConfig()!;
     const config = resolveConfig(stored as ConfigPatch, { name: root });
     const mcp = readMcp(config, folder.mcpFile);
-    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user: {}, mcp, log, signal });
+    const parts = new Parts({ config, ...placesOf(folder, false), user: {}, mcp, log, signal });
     return new Run({ config, folder, log, signal, parts, partsHash: null, mcp, lock: null });
   }
 
@@ -127,7 +127,7 @@ export class Run {
     const folder = RunFolder.existing(root);
     const { parts: user, hash, ownsTools } = await loadParts(config);
     const mcp = await openConfiguredMcp(config, user, { file: folder.mcpFile, log, signal });
-    const parts = new Parts({ config, judgeCacheFolder: folder.judgeCacheFolder, user, mcp, ownsTools, log, signal });
+    const parts = new Parts({ config, ...placesOf(folder, false), user, mcp, ownsTools, log, signal });
     const verifier = user.verifier?.id ?? null;
     return new Run({ config, folder, log, signal, parts, partsHash: hash, lock: null, verifier });
   }
@@ -189,6 +189,11 @@ export class Run {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
+}
+
+/** Where of the run's folder its parts keep something. `writes`: whether it has the lock. */
+function placesOf({ judgeCacheFolder, recordingsFile }: RunFolder, writes: boolean) {
+  return { judgeCacheFolder, recordings: { file: recordingsFile, writes } };
 }
 
 /** Of a training's result: the adapter, relative to the run folder, and the best one where it was measured. */

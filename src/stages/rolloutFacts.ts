@@ -9,6 +9,7 @@ import { mcpFacts } from '../run/mcp.js';
 import { noStage, type Run } from '../run/run.js';
 import { corpusSha256 } from '../tools/corpus.js';
 import { systemPythonVersions } from '../tools/system/python.js';
+import { decisiveSettings } from '../tools/web/web.js';
 import { nameOfSet, type RolloutSet } from '../trajectory/rolloutSet.js';
 
 /** The settings of a rollout from the configuration. */
@@ -57,7 +58,7 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
     auditMargin: _doubt,
     ...limits
   } = config.rollout;
-  const { timeoutMs, maxObservationChars, corpus } = config.tools;
+  const { timeoutMs, maxObservationChars, corpus, web } = config.tools;
   const listings = parts.mcpListings();
   return {
     model: await modelSha256(config.model.path, signal),
@@ -65,6 +66,7 @@ export async function actingFacts({ config, parts, partsHash, signal }: Run): Pr
     tools: {
       ...{ actions: hashOf(parts.actions()), timeoutMs, maxObservationChars },
       ...(listings.length === 0 ? {} : { mcp: mcpFacts(listings) }),
+      ...(web.length === 0 ? {} : { web: Object.fromEntries(web.map((one) => [one.name, decisiveSettings(one)])) }),
       // By content: the same corpus elsewhere is the same, another one under the same name is not.
       ...(corpus === null ? {} : { corpus: await corpusSha256(corpus, signal) }),
       ...(await pythonFacts(config.tools)),

@@ -196,6 +196,8 @@ function isExample(example: unknown): boolean {
 export interface BuiltinOptions {
   /** Which of the eight, default all; the order is always the same. */
   readonly tools?: readonly string[];
+  /** Other names for some of them, as the model is to write them: `{ python: 'python_repl' }`. */
+  readonly names?: Readonly<Partial<Record<(typeof BUILTIN_TOOLS)[number], string>>>;
   /** Most calls at once for each kind of child, a process each, default 1; further calls wait. Python has one in reserve. */
   readonly processes?: number;
   /** For `encyclopedia` and `search`: a file of `corpus build`, or a folder of .jsonl articles; default: the package's. */
@@ -212,6 +214,7 @@ const PYTHON_OPTIONS = { engine: true, path: true, packages: true } as const sat
 
 const OPTIONS = {
   tools: true,
+  names: true,
   processes: true,
   corpus: true,
   searchBackend: true,
@@ -255,6 +258,17 @@ function pythonOptions(given: PythonOptions = {}): PythonOptions & { readonly en
   );
 }
 
+function namesOf(given: BuiltinOptions['names'] = {}): ReadonlyMap<string, string> {
+  for (const [tool, name] of Object.entries(given)) {
+    if (builtinTool(tool) !== undefined && typeof name === 'string' && NAME.test(name) && name !== THINK) continue;
+    throw new SparkError(
+      'invalid_config',
+      `expected names of built-in tools with the names that they get, such as python: python_repl, got ${shown({ [tool]: name })}`,
+    );
+  }
+  return new Map(Object.entries(given));
+}
+
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
@@ -265,6 +279,7 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     }
   }
   const { engine, ...interpreter } = pythonOptions(options.python);
+  const names = namesOf(options.names);
   const registry = new ToolRegistry();
   const hosts = new Map<HostKind, ToolHost>();
   const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
@@ -319,15 +334,16 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     const observation = `ModuleNotFoundError: No module named '${module}'; npx spark-rl setup fetches it`;
     return { ok: false, code: 'tool_failed', observation };
   };
+  const named = (tool: Tool): Tool => ({ ...tool, name: names.get(tool.name) ?? tool.name });
   for (const name of BUILTIN_TOOLS) {
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
-    if (name === 'search' && searchBackend !== undefined) registry.register(searchTool(searchBackend));
+    if (name === 'search' && searchBackend !== undefined) registry.register(named(searchTool(searchBackend)));
     else if (name === 'python' && engine === 'system') {
       const limits = { size: options.processes ?? 1, startTimeoutMs: START_TIMEOUT_MS, maxRssMb: MAX_RSS_MB };
       const { tool, host } = systemPythonTool(interpreter, limits);
-      registry.registerHosted(tool).own(host);
-    } else registry.registerHosted(hosted(name));
+      registry.registerHosted(named(tool)).own(host);
+    } else registry.registerHosted(named(hosted(name)));
   }
   return registry;
 }

@@ -103,6 +103,15 @@ const calls: Readonly<Record<string, () => unknown>> = {
     const result = await registry.run('s_say', 'hello', { timeoutMs: 20_000, maxObservationChars: 80 });
     expect(result).toMatchObject({ ok: true, observation: expect.stringMatching(/^hello/) });
   },
+  async openWeb() {
+    const engine: rollout.WebOptions = { name: 'wiki', engine: 'wikipedia' };
+    const recorder = new rollout.Recorder({ file: at('none.jsonl'), mode: 'replay', writes: false });
+    const [tool] = rollout.openWeb([engine], { recorder });
+    const registry = new rollout.ToolRegistry().register(tool!);
+    const asked = registry.run('wiki', 'x', { timeoutMs: 1000, maxObservationChars: 80 });
+    await expect(asked).rejects.toMatchObject({ code: 'tool_unavailable' });
+  },
+  Recorder: () => expect(rollout.Recorder).toBeTypeOf('function'),
   buildCorpus: async () => {
     writeFileSync(at('text.txt'), 'words');
     const seal: rollout.CorpusSeal = await rollout.buildCorpus([at('text.txt')], at('text.corpus'));

@@ -72,6 +72,8 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'selectAction: settings': ['rule', (o) => rollout.selectAction([], {}, o)],
   'defineTool: definition': ['input', (o) => rollout.defineTool(o)],
   'openMcp: options': ['listings', (o) => rollout.openMcp([], o)],
+  'openWeb: options': ['recorder', (o) => rollout.openWeb([], o)],
+  'Recorder: options': ['writes', (o) => new rollout.Recorder(o)],
   'buildCorpus: options': ['passageChars', (o) => rollout.buildCorpus([], 'x', o)],
   'createBuiltinRegistry: options': ['searchBackend', (o) => rollout.createBuiltinRegistry(o)],
   'createBuiltinRegistry: options.python': ['packages', (o) => rollout.createBuiltinRegistry({ python: o })],

@@ -150,7 +150,7 @@ describe('resolveConfig', () => {
   });
 
   it('reads the shipped configurations by name', async () => {
-    for (const name of ['quickstart', 'paper']) {
+    for (const name of ['quickstart', 'paper', 'paper-tools']) {
       expect(resolveConfig(await readConfigFile(name)).name).toBe(name);
     }
     // A default that changes must not change a reproduction: what the paper gives is in the file itself.
@@ -160,6 +160,22 @@ describe('resolveConfig', () => {
       rollout: { selection: 'min-score', tau: 6, maxSteps: 5 },
       lora: { rank: 8 },
       ppo: { clip: 0.2, targetKl: 0.2, actionLoss: 'clip', baseline: 'value', criticTrunk: 'own', entropyBonus: 0 },
+    });
+    // The paper's tools change nothing but the tools.
+    const { tools: theirs, ...alike } = await readConfigFile('paper-tools');
+    const { tools: _ours, ...paper } = await readConfigFile('paper');
+    expect(alike).toEqual({ ...paper, name: 'paper-tools' });
+    const { enabled, names, web, maxObservationChars } = resolveConfig({ tools: theirs }).tools;
+    expect(web.map(({ name, engine }) => [name, engine])).toEqual([
+      ['search', 'brave'],
+      ['semantic_scholar', 'semanticScholar'],
+      ['wikipedia', 'wikipedia'],
+      ['wolfram_alpha', 'wolframAlpha'],
+    ]);
+    expect({ enabled, names, maxObservationChars }).toEqual({
+      enabled: ['calculator', 'python', 'encyclopedia'],
+      names: { python: 'python_repl', encyclopedia: 'static_kb' },
+      maxObservationChars: 2000,
     });
     await expect(readConfigFile('no-such-config')).rejects.toMatchObject({ code: 'invalid_config' });
   });

@@ -1,0 +1,55 @@
+/** Brave's Web Search API: `GET /res/v1/web/search`, the key in a header of its own. */
+import { z } from 'zod';
+import { found, neededKey, passageOf, settingsOf, type WebEngine } from './engine.js';
+import { SEARCH_WORDS } from './words.js';
+
+export const braveSettings = settingsOf('brave', neededKey, {
+  /** Two letters; null: Brave's own choice. */
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'expected two letters, such as US')
+    .nullable()
+    .default(null),
+  /** Of the pages: `en`; null: Brave's own choice. */
+  language: z.string().min(2).nullable().default(null),
+});
+
+/** Nothing found: there is no `web`. */
+const reply = z.object({
+  web: z.object({ results: z.array(z.object({ title: z.string(), description: z.string().nullish() })) }).nullish(),
+});
+
+export const brave: WebEngine<z.infer<typeof braveSettings>> = {
+  words: SEARCH_WORDS,
+  longestQuery: 400,
+  address: () => 'https://api.search.brave.com',
+  request: (query, { results, country, language }, key) => ({
+    path: 'res/v1/web/search',
+    // Without decorations excerpts have no tags of HTML.
+    params: { q: query, count: results, text_decorations: 'false', country, search_lang: language },
+    headers: { 'x-subscription-token': key ?? '' },
+  }),
+  read: (json, { results }) =>
+    found(
+      (reply.parse(json).web?.results ?? []).map(({ title, description }) =>
+        passageOf(decoded(title), decoded(description ?? '')),
+      ),
+      results,
+    ),
+  fault(status, said) {
+    // A key that it does not know is a parameter that does not fit to it, and a month that is used up too many requests.
+    if (status === 422 && /SUBSCRIPTION_TOKEN/i.test(said)) return 'key';
+    return status === 429 && /QUOTA_LIMITED|USAGE_LIMIT/i.test(said) ? 'credit' : null;
+  },
+};
+
+const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** Its texts are written for pages: `Newton&#x27;s`. */
+function decoded(text: string): string {
+  return text.replace(/&(?:#x([\da-f]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/gi, (all, hex, decimal, name) => {
+    if (name !== undefined) return NAMED[String(name).toLowerCase()] ?? all;
+    const code = hex === undefined ? Number(decimal) : Number.parseInt(String(hex), 16);
+    return code > 0x10ffff ? all : String.fromCodePoint(code);
+  });
+}
