@@ -3,6 +3,8 @@
  * file that has to leave something is named in vitest.config.ts, and gets a process of its own.
  */
 import { afterAll, beforeAll, vi } from 'vitest';
+// Sets a variable when it is first loaded, which no file is to be blamed for.
+import '../src/openmp.js';
 import { KnownSecrets } from '../src/secrets/known.js';
 
 let before: NodeJS.ProcessEnv;
