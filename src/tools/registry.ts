@@ -1,18 +1,14 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
-import path from 'node:path';
-import { abortable } from '../abortable.js';
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import type { Log } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { redact, redactKnown } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
-import { corpusPayload, isCorpusFile } from './corpus.js';
-import { ToolHost } from './host.js';
+import { BuiltinHosts, HOST_LIMITS } from './builtinHosts.js';
 import { hostedTool } from './hosted.js';
-import type { HostKind } from './hostProtocol.js';
 import { inTime } from './inTime.js';
 import { clip, oneLine, printable } from './observation.js';
-import { pythonSnapshot, sympyPayload } from './pythonSnapshot.js';
+import { packagedPython } from './packagedPython.js';
 import { type SearchBackend, searchTool } from './search.js';
 import { systemPythonTool } from './system/python.js';
 import { PYTHON_ENGINES, type PythonEngine, type PythonOptions } from './system/settings.js';
@@ -222,32 +218,6 @@ const OPTIONS = {
   log: true,
 } as const satisfies KeysOf<BuiltinOptions>;
 
-/**
- * Calls after which a child is replaced. Python's process ends at the first call that is not plain, and after this many in
- * any case. The others make new images, and are replaced because of the memory that old images still take (z3: 24 MB
- * each).
- */
-const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
-  python: 200,
-  sympy: 200,
-  logic: 25,
-  math: 100,
-  chemistry: 100,
-  corpus: 1000,
-};
-const START_TIMEOUT_MS = 60_000;
-const MAX_RSS_MB = 1024;
-
-/** A source in Python that may import what only the children with SymPy have. */
-const NAMES_SYMPY = /\b(?:sympy|mpmath)\b/;
-
-/** The path of a corpus file as Node's permission model takes it, to which some characters are not part of a name. */
-function readable(corpus: string): string {
-  const file = path.resolve(corpus);
-  if (!/[*,]/.test(file)) return file;
-  throw new SparkError('invalid_config', `expected the path of a corpus without "*" and ",", got ${file}; rename it`);
-}
-
 function pythonOptions(given: PythonOptions = {}): PythonOptions & { readonly engine: PythonEngine } {
   checkKeys(given, PYTHON_OPTIONS, 'createBuiltinRegistry: options.python');
   const { engine = 'pyodide' } = given;
@@ -281,67 +251,16 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
   const { engine, ...interpreter } = pythonOptions(options.python);
   const names = namesOf(options.names);
   const registry = new ToolRegistry();
-  const hosts = new Map<HostKind, ToolHost>();
-  const payloads: Partial<Record<HostKind, () => Promise<Uint8Array>>> = {
-    python: pythonSnapshot,
-    sympy: () => sympyPayload(options.log),
-    corpus: () => corpusPayload(options.corpus),
-  };
-  const hostOf = (kind: HostKind): ToolHost => {
-    let host = hosts.get(kind);
-    if (host === undefined) {
-      const size = options.processes ?? 1;
-      const payload = payloads[kind];
-      host = new ToolHost({
-        kind,
-        tools: BUILTIN_TOOLS.filter((name) => wanted.has(name) && builtinTool(name)!.host === kind),
-        size,
-        ...(payload === undefined ? {} : { payload }),
-        ...(kind === 'corpus' && isCorpusFile(options.corpus) ? { reads: [readable(options.corpus)] } : {}),
-        retireAfter: RETIRE_AFTER[kind],
-        mayDecline: kind === 'python' || kind === 'sympy',
-        startTimeoutMs: START_TIMEOUT_MS,
-        maxRssMb: MAX_RSS_MB,
-      });
-      hosts.set(kind, host);
-      registry.own(host);
-    }
-    return host;
-  };
-  const hosted = (name: string): Tool => {
-    const host = hostOf(builtinTool(name)!.host);
-    if (name !== 'python') return hostedTool(name, host);
-    const plain = hostedTool(name, host);
-    return {
-      ...plain,
-      run: (input, context) => (NAMES_SYMPY.test(input) ? withSympy(plain, input, context) : plain.run(input, context)),
-    };
-  };
-  let warned = false;
-  // The host is made only when a source names it: it takes more memory, and without algebra few runs need it.
-  const withSympy = async (plain: Tool, ...[input, context]: Parameters<Tool['run']>): Promise<ToolResult> => {
-    const lack = await abortable(sympyPayload(options.log), context.signal).then(
-      () => null,
-      (error: unknown) => error,
-    );
-    if (!(lack instanceof SparkError && lack.code === 'tool_unavailable'))
-      return hostOf('sympy').run('python', input, context);
-    const result = await plain.run(input, context);
-    const module = /^ModuleNotFoundError: No module named '(sympy|mpmath)\b/.exec(result.observation)?.[1];
-    if (result.ok || module === undefined) return result;
-    if (!warned) options.log?.warn(`a source in python asked for ${module}: ${lack.message}`);
-    warned = true;
-    const observation = `ModuleNotFoundError: No module named '${module}'; npx spark-rl setup fetches it`;
-    return { ok: false, code: 'tool_failed', observation };
-  };
+  const hosts = new BuiltinHosts({ ...options, wanted }, (host) => registry.own(host));
+  const hosted = (name: string): Tool =>
+    name === 'python' ? packagedPython(hosts, options.log) : hostedTool(name, hosts.of(builtinTool(name)!.host));
   const named = (tool: Tool): Tool => ({ ...tool, name: names.get(tool.name) ?? tool.name });
   for (const name of BUILTIN_TOOLS) {
     if (!wanted.has(name)) continue;
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(named(searchTool(searchBackend)));
     else if (name === 'python' && engine === 'system') {
-      const limits = { size: options.processes ?? 1, startTimeoutMs: START_TIMEOUT_MS, maxRssMb: MAX_RSS_MB };
-      const { tool, host } = systemPythonTool(interpreter, limits);
+      const { tool, host } = systemPythonTool(interpreter, { size: options.processes ?? 1, ...HOST_LIMITS });
       registry.registerHosted(named(tool)).own(host);
     } else registry.registerHosted(named(hosted(name)));
   }

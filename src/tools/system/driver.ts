@@ -4,10 +4,19 @@
  */
 import { PYTHON_CORE } from '../child/pythonCore.js';
 
-/** `libraries`: what can be imported, as an error says it; `paths`: where modules are looked for. */
-export function driverProgram(libraries: string, paths: readonly string[]): string {
-  const given = (value: unknown): string => JSON.stringify(value);
-  return String.raw`
+/** All that the environment of the sandbox has. One thread: results of BLAS then do not depend on the number of processors. */
+export const ENVIRONMENT: ReadonlyMap<string, string> = new Map([
+  ['HOME', '/tmp'],
+  ['LANG', 'C.UTF-8'],
+  ['PYTHONHASHSEED', '0'],
+  ['PYTHONDONTWRITEBYTECODE', '1'],
+  ...['OMP', 'OPENBLAS', 'MKL', 'NUMEXPR'].map((name) => [`${name}_NUM_THREADS`, '1'] as const),
+  ['MPLBACKEND', 'Agg'],
+]);
+
+const KEPT = [...ENVIRONMENT.keys(), 'PWD', 'LC_CTYPE'].map((name) => JSON.stringify(name)).join(', ');
+
+const PROGRAM = String.raw`
 def _spark_main(libraries, paths):
     import os, sys, json, random, signal, _socket
     import ast, builtins, textwrap, traceback
@@ -37,7 +46,7 @@ ${PYTHON_CORE}
             yield name
         if not set(os.environ) <= KEPT: yield 'the environment'
     # Bubblewrap sets PWD, and Python LC_CTYPE where the C locale is not UTF-8.
-    KEPT = {${[...ENVIRONMENT.keys(), 'PWD', 'LC_CTYPE'].map((name) => given(name)).join(', ')}}
+    KEPT = {${KEPT}}
 
     def answered(source, limit):
         output = Output(limit)
@@ -80,17 +89,9 @@ ${PYTHON_CORE}
     send({'id': request['id'], **told}, replies)
     # The parent ends this process when it has read the answer.
     while True: pause()
-
-_spark_main(${given(libraries)}, ${given(paths)})
 `;
-}
 
-/** All that the environment of the sandbox has. One thread: results of BLAS then do not depend on the number of processors. */
-export const ENVIRONMENT: ReadonlyMap<string, string> = new Map([
-  ['HOME', '/tmp'],
-  ['LANG', 'C.UTF-8'],
-  ['PYTHONHASHSEED', '0'],
-  ['PYTHONDONTWRITEBYTECODE', '1'],
-  ...['OMP', 'OPENBLAS', 'MKL', 'NUMEXPR'].map((name) => [`${name}_NUM_THREADS`, '1'] as const),
-  ['MPLBACKEND', 'Agg'],
-]);
+/** `libraries`: what can be imported, as an error says it; `paths`: where modules are looked for. */
+export function driverProgram(libraries: string, paths: readonly string[]): string {
+  return `${PROGRAM}\n_spark_main(${JSON.stringify(libraries)}, ${JSON.stringify(paths)})\n`;
+}
