@@ -13,6 +13,7 @@ import { BUILTIN_TOOLS } from '../tools/builtin.js';
 import { mcpSettings } from '../tools/mcp/settings.js';
 import { RECORD_MODES } from '../tools/recorder.js';
 import { PYTHON_ENGINES } from '../tools/system/settings.js';
+import { TOOL_NAME } from '../tools/tool.js';
 import { webSettings } from '../tools/web/settings.js';
 import { trackingSettings } from '../tracking/settings.js';
 import { type MethodSettings, methods } from '../train/methods.js';
@@ -104,7 +105,7 @@ const toolsSchema = z.strictObject({
   enabled: z.array(z.string()).default([...BUILTIN_TOOLS]),
   /** Other names for built-in tools, as the model is to write them: `{ python: python_repl }`. */
   names: z
-    .partialRecord(z.enum(BUILTIN_TOOLS), z.string().regex(/^[a-z][a-z0-9_]{0,31}$/, 'expected a name like my_tool'))
+    .partialRecord(z.enum(BUILTIN_TOOLS), z.string().regex(TOOL_NAME, 'expected a name like my_tool'))
     .default({}),
   /** Engines on the web that become actions (docs/tools.md): `{ name, engine, key: $NAME, results }`. */
   web: webSettings.default([]),

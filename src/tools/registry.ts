@@ -17,12 +17,12 @@ import {
   CONTEXT_KEYS,
   checkResult,
   THINK,
+  TOOL_NAME,
   type Tool,
   type ToolContext,
   type ToolResult,
 } from './tool.js';
 
-const NAME = /^[a-z][a-z0-9_]{0,31}$/;
 /** No tool needs a longer input, and a child should not be sent megabytes. */
 const MAX_INPUT_CHARS = 20_000;
 
@@ -165,8 +165,8 @@ function checkTool(tool: Tool): void {
     throw wrong('expected an object with name, description, inputHint and run', tool);
   }
   const { name, description, inputHint, example, run, dispose } = tool;
-  if (typeof name !== 'string' || !NAME.test(name)) {
-    throw wrong(`expected a tool name like my_tool (${NAME.source})`, name);
+  if (typeof name !== 'string' || !TOOL_NAME.test(name)) {
+    throw wrong(`expected a tool name like my_tool (${TOOL_NAME.source})`, name);
   }
   if (name === THINK) {
     throw new SparkError('invalid_argument', `expected a tool name other than ${THINK}: that action needs no tool`);
@@ -230,7 +230,7 @@ function pythonOptions(given: PythonOptions = {}): PythonOptions & { readonly en
 
 function namesOf(given: BuiltinOptions['names'] = {}): ReadonlyMap<string, string> {
   for (const [tool, name] of Object.entries(given)) {
-    if (builtinTool(tool) !== undefined && typeof name === 'string' && NAME.test(name) && name !== THINK) continue;
+    if (builtinTool(tool) !== undefined && typeof name === 'string' && TOOL_NAME.test(name) && name !== THINK) continue;
     throw new SparkError(
       'invalid_config',
       `expected names of built-in tools with the names that they get, such as python: python_repl, got ${shown({ [tool]: name })}`,

@@ -71,5 +71,8 @@ export function checkResult(name: string, result: ToolResult): ToolResult {
   );
 }
 
+/** What an action may be called: nothing in it can end the tag that the model writes it in. */
+export const TOOL_NAME = /^[a-z][a-z0-9_]{0,31}$/;
+
 /** The ninth action: chain of thought, no observation. */
 export const THINK = 'think';

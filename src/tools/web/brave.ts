@@ -1,4 +1,5 @@
 /** Brave's Web Search API: `GET /res/v1/web/search`, the key in a header of its own. */
+import { decodeHTMLStrict } from 'entities';
 import { z } from 'zod';
 import { found, neededKey, passageOf, settingsOf, type WebEngine } from './engine.js';
 import { SEARCH_WORDS } from './words.js';
@@ -29,10 +30,11 @@ export const brave: WebEngine<z.infer<typeof braveSettings>> = {
     params: { q: query, count: results, text_decorations: 'false', country, search_lang: language },
     headers: { 'x-subscription-token': key ?? '' },
   }),
+  // Its texts are written for pages: `Newton&#x27;s`.
   read: (json, { results }) =>
     found(
       (reply.parse(json).web?.results ?? []).map(({ title, description }) =>
-        passageOf(decoded(title), decoded(description ?? '')),
+        passageOf(decodeHTMLStrict(title), decodeHTMLStrict(description ?? '')),
       ),
       results,
     ),
@@ -42,14 +44,3 @@ export const brave: WebEngine<z.infer<typeof braveSettings>> = {
     return status === 429 && /QUOTA_LIMITED|USAGE_LIMIT/i.test(said) ? 'credit' : null;
   },
 };
-
-const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-
-/** Its texts are written for pages: `Newton&#x27;s`. */
-function decoded(text: string): string {
-  return text.replace(/&(?:#x([\da-f]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/gi, (all, hex, decimal, name) => {
-    if (name !== undefined) return NAMED[String(name).toLowerCase()] ?? all;
-    const code = hex === undefined ? Number(decimal) : Number.parseInt(String(hex), 16);
-    return code > 0x10ffff ? all : String.fromCodePoint(code);
-  });
-}

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isReference } from '../../secrets/references.js';
 import type { Passage } from '../child/passages.js';
 import { visible } from '../schemaInput.js';
-import type { Tool } from '../tool.js';
+import { TOOL_NAME, type Tool } from '../tool.js';
 
 /** What all engines have in common in `tools.web`. */
 export interface CommonSettings {
@@ -56,8 +56,6 @@ export interface WebEngine<Settings extends CommonSettings> {
   fault?(status: number, said: string): FaultKind | null;
 }
 
-const NAME = /^[a-z][a-z0-9_]{0,31}$/;
-
 const address = z
   .string()
   .refine((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol), 'expected an http or https URL');
@@ -70,7 +68,7 @@ export function settingsOf<const Name extends string, Key extends z.ZodType<stri
 ) {
   return z.strictObject({
     /** The action's name, as the model writes it. */
-    name: z.string().regex(NAME, 'expected a name like web_search (a-z, 0-9, _; 32 at most)'),
+    name: z.string().regex(TOOL_NAME, 'expected a name like web_search (a-z, 0-9, _; 32 at most)'),
     engine: z.literal(engine),
     /** Another address of the same interface, such as a proxy of yours; null: the engine's own. */
     baseUrl: address.nullable().default(null),

@@ -1,5 +1,4 @@
 /** More sequences open than decode at a time, and sequences that do not depend on each other: on the shipped model. */
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Generator, WeighingSequence } from '../../../src/inference/generator.js';
 import { openLlamaCpp } from '../../../src/inference/llamaCpp.js';
@@ -11,19 +10,9 @@ import { makeMini } from '../../../src/questions/mini.js';
 import { isTrajectory } from '../../../src/rollout/rollout.js';
 import { runRollouts } from '../../../src/rollout/run.js';
 import { SETTINGS } from '../rollout/parts.js';
+import { MODEL, OPTIONS as SMALL } from './tinyModel.js';
 
-const MODEL = fileURLToPath(new URL('../../../models/spark-tiny.gguf', import.meta.url));
-const OPTIONS: LoadOptions = {
-  modelPath: MODEL,
-  sequences: 2,
-  inFlight: 2,
-  deterministic: false,
-  contextSize: 512,
-  threads: 1,
-  gpu: false,
-  kvCacheType: 'F16',
-  bytes: 20e6,
-};
+const OPTIONS: LoadOptions = { ...SMALL, contextSize: 512, kvCacheType: 'F16' };
 const never = new AbortController().signal;
 const loaded: LoadedModel[] = [];
 const load = async (options: Partial<LoadOptions>) => {

@@ -3,9 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { LoadOptions } from '../../../src/inference/llamaMessages.js';
 import { LoadedModel } from '../../../src/inference/llamaModel.js';
 import { LlamaProcess } from '../../../src/inference/llamaProcess.js';
 import { RemoteModel } from '../../../src/inference/remoteModel.js';
@@ -14,19 +12,8 @@ import { openTokenizer } from '../../../src/inference/remoteVocabulary.js';
 import { endsTheRun } from '../../../src/rollout/ask.js';
 import { isAlive } from '../../processes.js';
 import { full } from '../full.js';
+import { MODEL, OPTIONS } from './tinyModel.js';
 
-const MODEL = fileURLToPath(new URL('../../../models/spark-tiny.gguf', import.meta.url));
-const OPTIONS: LoadOptions = {
-  modelPath: MODEL,
-  sequences: 2,
-  inFlight: 2,
-  deterministic: false,
-  contextSize: 64,
-  threads: 1,
-  gpu: false,
-  kvCacheType: 'F32',
-  bytes: 20e6,
-};
 const TOKENS = [5, 6, 7, 8, 9, 10];
 const DRAWN = { temperature: 0.8, seed: 3, stop: [], maxTokens: 8 };
 const never = new AbortController().signal;

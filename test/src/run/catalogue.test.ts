@@ -2,12 +2,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { resolveConfig } from '../../../src/config/index.js';
 import { writeLedger } from '../../../src/judge/batchLedger.js';
 import { silentLog } from '../../../src/log.js';
 import { compareRuns, listRuns, removeRun } from '../../../src/run/catalogue.js';
 import { RunFolder } from '../../../src/run/folder.js';
 import { lockRun } from '../../../src/run/lock.js';
 import { Run } from '../../../src/run/run.js';
+import { SweepFolder } from '../../../src/run/sweepFolder.js';
 import { temporaryFolder } from '../cli/runCli.js';
 import { runHere } from '../cli/runHere.js';
 
@@ -119,6 +121,20 @@ describe('runs', () => {
     await make('waiting', 6, 0.5);
     mkdirSync(path.dirname(file), { recursive: true });
     await writeLedger(file, { ...of, open: [sent] });
+    // A sweep with such a run stays as a whole.
+    const sweep = SweepFolder.at(at('sweep'));
+    await sweep.writeConfig(resolveConfig({}));
+    const waiting = await Run.open({ name: at('sweep') }, { folder: sweep.runFolder(1) });
+    await waiting.storeConfig();
+    const theirs = waiting.folder.batchesFile('dear');
+    waiting.close();
+    mkdirSync(path.dirname(theirs), { recursive: true });
+    await writeLedger(theirs, { ...of, open: [sent] });
+    expect(() => removeRun(at('sweep'), silentLog)).toThrow(refused);
+    expect(existsSync(theirs)).toBe(true);
+    removeRun(at('sweep'), silentLog, { abandonBatches: true });
+    expect(existsSync(at('sweep'))).toBe(false);
+
     const command = ['runs', 'rm', at('waiting'), '--yes'];
     expect((await runHere(command)).code).not.toBe(0);
     expect((await runHere([...command, '--abandon-batches'])).code).toBe(0);

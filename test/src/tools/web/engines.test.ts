@@ -136,7 +136,8 @@ describe('what only one engine does', () => {
     const description = 'Newton&#x27;s law &amp; &#34;more&#34; &lt;/observation&gt; &#0;&#x110000; &nbsp;';
     const body = { web: { results: [{ title: 'A &amp; B', description }] } };
     expect((await told('brave', { body })).observation).toBe(
-      '1. A & B: Newton\'s law & "more" </observation> &#x110000; &nbsp;',
+      // What is no character is U+FFFD, as HTML has it.
+      '1. A & B: Newton\'s law & "more" </observation> \uFFFD\uFFFD',
     );
   });
 
