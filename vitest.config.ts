@@ -18,6 +18,7 @@ const OWN_PROCESS = [
   'test/src/stages/trackTraining.test.ts',
   'test/src/tools/corpusFile/host.test.ts',
   'test/src/tools/mcp/*.test.ts',
+  'test/src/tools/packagedPython.test.ts',
   'test/src/run/web.test.ts',
   'test/src/tools/schemaInput.test.ts',
   'test/src/tools/web/*.test.ts',

@@ -1,11 +1,12 @@
 /** With little memory the tokens of a pass are lowered; with too little the pass throws with the numbers. */
-import { describe, expect, it } from 'vitest';
-import type { Batch } from '../../../src/engine/batch.js';
+import { describe, expect, it, vi } from 'vitest';
 import { openModel } from '../../../src/engine/index.js';
+import type { Adapter } from '../../../src/engine/types.js';
 import { fitMicroBatch } from '../../../src/train/microBatch.js';
+import { trainPpo } from '../../../src/train/ppo.js';
 import { trainSft } from '../../../src/train/sft.js';
 import { type Sample, sftSample } from '../../../src/trajectory/sample.js';
-import { exampleTrajectories, FIXTURE_MODEL, recordingContext, settings } from './support.js';
+import { exampleTrajectories, FIXTURE_MODEL, learner, recordingContext, rewarded, settings } from './support.js';
 
 async function open(memoryLimit: number) {
   const model = await openModel(FIXTURE_MODEL, { backend: 'cpu', threads: 2, memoryLimit });
@@ -26,6 +27,12 @@ async function needOf(tokens: number, sequences: number, longest: number): Promi
   expect(plans.map((plan) => plan.total)).toEqual([...plans.map((plan) => plan.total)].sort((a, b) => b - a));
   model.dispose();
   return plans.at(-1)!.total;
+}
+
+/** How many sequences each call of an accumulate method is given from now on. */
+function passesOf(adapter: Adapter, method: 'accumulateSft' | 'accumulatePolicy'): () => number[] {
+  const spy = vi.spyOn(adapter, method);
+  return () => spy.mock.calls.map(([batch]) => batch.cuSeqlens!.length - 1);
 }
 
 describe('fitMicroBatch', () => {
@@ -75,27 +82,33 @@ describe('fitMicroBatch', () => {
     const needed = rows[0]!.bytes as number;
     model.dispose();
 
-    // The planned memory is enough, and a byte less than it is not.
+    // The planned memory is enough; with a byte less something has to be computed again.
     const tight = await open(needed);
-    const passes: number[] = [];
-    const counting = new Proxy(tight.adapter, {
-      get(target, key) {
-        const value = Reflect.get(target, key, target);
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]) => {
-          if (key === 'accumulateSft') passes.push((args[0] as Batch).cuSeqlens!.length - 1);
-          return value.apply(target, args);
-        };
-      },
-    });
+    const passes = passesOf(tight.adapter, 'accumulateSft');
     const of = settings({ sft: { batchTrajectories: 24, microBatchTokens: 600, epochs: 1, learningRate: 5e-3 } }).sft;
     const recorded = recordingContext(tight.model);
-    await trainSft({ actor: counting, samples: alike, settings: of, context: recorded.context });
-    expect(recorded.rows[0]).toMatchObject({ microBatchTokens: 600, prefix: 128, bytes: needed });
+    await trainSft({ actor: tight.adapter, samples: alike, settings: of, context: recorded.context });
+    expect(recorded.rows[0]).toMatchObject({ microBatchTokens: 600, prefix: 128, bytes: needed, recompute: 'none' });
     // 128 tokens and 12 more with some twenty of its own for each: whole, three would fit.
-    expect(Math.max(...passes)).toBeGreaterThan(10);
-    expect(passes.reduce((sum, count) => sum + count, 0)).toBe(24);
+    expect(Math.max(...passes())).toBeGreaterThan(10);
+    expect(passes().reduce((sum, count) => sum + count, 0)).toBe(24);
     tight.model.dispose();
+    const tighter = await open(needed - 1);
+    const less = recordingContext(tighter.model);
+    await fitMicroBatch([tighter.adapter], alike, 600, less.context);
+    expect(less.rows[0]!.recompute).not.toBe('none');
+    tighter.model.dispose();
+  });
+
+  it('PPO fills its passes likewise', async () => {
+    const alike = rewarded(exampleTrajectories(24, 60)).map(behind);
+    const { model, actor, critic } = await learner();
+    const passes = passesOf(actor, 'accumulatePolicy');
+    const ppo = { batchTrajectories: 24, microBatchTokens: 600, epochs: 1, iterations: 1, targetKl: 10 };
+    const { context } = recordingContext(model);
+    await trainPpo({ actor, critic, samples: alike, settings: settings({ ppo }).ppo, context });
+    expect(Math.max(...passes())).toBeGreaterThan(10);
+    expect(passes().reduce((sum, count) => sum + count, 0)).toBe(alike.length);
   });
 
   it('refuses with numbers what no pass can hold', async () => {

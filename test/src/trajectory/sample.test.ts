@@ -116,6 +116,8 @@ describe('packing', () => {
     const alike = [5, 5, 20, 3, 4, 5, 8].map((length) => ({ ...a, tokens: new Int32Array(length) }));
     const fewer = microBatches(alike, 7, 3).map((run) => run.map((sample) => sample.tokens.length));
     expect(fewer).toEqual([[5, 5], [20], [3, 4, 5], [8]]);
+    // 3 + 2 + 2 are all of it, without the 3 another 2 would fit.
+    expect(microBatches(alike.slice(0, 2).concat(alike.slice(0, 2)), 7, 3).map((run) => run.length)).toEqual([2, 2]);
   });
 
   it('finds what all begin with, before anything is read and after which each goes on', () => {
