@@ -125,7 +125,8 @@ export class HostProcess {
     this.#channel = channel;
     this.#child = child;
     channel.receive((message: HostReply) => {
-      if ('ready' in message) this.#becomeIdle();
+      // Both may have come in one piece. Whoever waits for an answer decides first whether there is a next call for this child.
+      if ('ready' in message) queueMicrotask(() => this.#becomeIdle());
       else this.#receive(message);
     });
     child.on('error', (error) => this.#end(error.message));
