@@ -7,7 +7,6 @@ import { SparkError, throwIfAborted } from '../../errors.js';
 import type { Environment } from '../../secrets/sources.js';
 import { inTime } from '../inTime.js';
 import { oneLine } from '../observation.js';
-import { argumentsOf } from '../schemaInput.js';
 import type { ToolContext, ToolResult } from '../tool.js';
 import { Connection, codeOf, isLost } from './connection.js';
 import { resultOf } from './content.js';
@@ -55,17 +54,14 @@ export class McpServer {
 
   /** One call. Waiting for the server to start does not count against its limit. */
   async call(
-    action: McpAction,
-    input: string,
+    { tool, inputHint }: McpAction,
+    args: Readonly<Record<string, unknown>>,
     context: ToolContext & { readonly signal: AbortSignal },
   ): Promise<ToolResult> {
-    const { tool, inputHint, input: shape } = action;
-    const args = argumentsOf(input, shape);
-    if (!args.ok) return { ok: false, code: 'tool_input', observation: `${args.why}; write ${inputHint}` };
     const connection = await this.#ready(context.signal);
     const result = await inTime(async ({ signal, timeoutMs }) => {
       try {
-        const answer = resultOf(await connection.call(tool, args.value, { signal, timeoutMs }));
+        const answer = resultOf(await connection.call(tool, args, { signal, timeoutMs }));
         this.#ends = 0;
         return answer;
       } catch (error) {
