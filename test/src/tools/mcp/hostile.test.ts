@@ -3,12 +3,14 @@
  * and the good calls beside it and after it, of the same server, of another one and of our own tools, answer as in a fresh process.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openMcp } from '../../../../src/tools/mcp/mcp.js';
-import { createBuiltinRegistry, type ToolRegistry } from '../../../../src/tools/registry.js';
+import { createBuiltinRegistry, ToolRegistry } from '../../../../src/tools/registry.js';
 
 const SCRIPT = fileURLToPath(new URL('hostileServer.mjs', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'spark-hostile-'));
@@ -127,6 +129,60 @@ describe('a call that was lost because of another', () => {
       registry.run('s_hurt', 'dies', context),
     ]);
     expect(never).toEqual(failed('timed out after 0.7 s', 'tool_timeout'));
+    await registry.dispose();
+  });
+});
+
+describe('a server behind an address', () => {
+  /** Streamable HTTP with plain answers; `late` is answered when `broken` has been, which breaks its connection off. */
+  const late: (() => void)[] = [];
+  const echo = {
+    name: 'echo',
+    inputSchema: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
+  };
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    if (request.method !== 'POST') return void response.writeHead(405).end();
+    const { id, method, params } = JSON.parse(body);
+    if (id === undefined) return void response.writeHead(202).end();
+    const results: Record<string, object> = {
+      initialize: {
+        ...{ protocolVersion: params?.protocolVersion, capabilities: { tools: {} } },
+        serverInfo: { name: 'http', version: '1' },
+      },
+      'tools/list': { tools: [echo] },
+    };
+    if (results[method] !== undefined) return answer(response, id, results[method]);
+    const { text } = params.arguments;
+    const say = () => answer(response, id, { content: [{ type: 'text', text }] });
+    if (text === 'broken') {
+      response.writeHead(200, { 'content-type': 'application/json' }).write('{"jsonrpc"');
+      setImmediate(() => response.destroy());
+    } else if (text.startsWith('late') && late.length < 2) late.push(say);
+    else say();
+  });
+  const answer = (response: ServerResponse, id: unknown, result: object) =>
+    void response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ jsonrpc: '2.0', id, result }));
+  beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('that breaks one call off harms none beside it', async () => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    const mcp = await openMcp([{ name: 'h', url }]);
+    const registry = new ToolRegistry().own(mcp);
+    for (const tool of mcp.tools) registry.registerHosted(tool);
+    const run = (text: string) => registry.run('h_echo', text, context);
+    const beside = [run('late a'), run('late b')];
+    await vi.waitUntil(() => late.length === 2);
+    expect(await run('broken')).toMatchObject({ ok: false, code: 'tool_failed' });
+    expect(await Promise.all(beside)).toEqual(['late a', 'late b'].map(good));
+    expect(await run('after')).toEqual(good('after'));
     await registry.dispose();
   });
 });
