@@ -113,7 +113,7 @@ function toolOf(
   { answering, decisive, listing }: Served,
   recorder: Recorder | null,
 ): Tool {
-  const { description, inputHint, input: shape, tool, hash } = action;
+  const { description, inputHint, input: shape, hash } = action;
   const { version } = listing;
   return {
     ...{ name, description, inputHint },
@@ -122,7 +122,8 @@ function toolOf(
       if (!args.ok) return { ok: false, code: 'tool_input', observation: `${args.why}; write ${inputHint}` };
       if (recorder === null) return answering.call(action, args.value, context);
       const { maxObservationChars, step } = context;
-      const settings = { ...decisive, version, tool, hash, maxObservationChars };
+      // The hash is of the tool's name, too.
+      const settings = { ...decisive, version, hash, maxObservationChars };
       return recorder.answer({ tool: name, settings, input: input.trim(), step }, async () => {
         const result = await answering.call(action, args.value, context);
         // A server may answer megabytes: what is kept is what is shown.

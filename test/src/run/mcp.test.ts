@@ -14,7 +14,7 @@ import { actingFacts } from '../../../src/stages/rolloutFacts.js';
 import { ToolRegistry } from '../../../src/tools/registry.js';
 import { isAlive } from '../../processes.js';
 import { temporaryFolder } from '../cli/runCli.js';
-import { copyInto, generate } from './recorded.js';
+import { copyInto, generate, toldBoth } from './recorded.js';
 
 const HOSTILE = fileURLToPath(new URL('../tools/mcp/hostileServer.mjs', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../tools/mcp/scripted.mjs', import.meta.url));
@@ -115,9 +115,7 @@ it('does not need them to make the same rollouts again, whatever the servers do 
   const tools = { enabled: [], mcp: [{ ...server, tools: ['flaky', 'echo'] }] };
   const [recorded, again] = [path.join(base, 'recorded'), path.join(base, 'again')];
   const first = await generate(recorded, 's_flaky', tools);
-  const failed = first.filter((step) => step.includes('"toolError":"tool_failed"'));
-  expect(failed.length).toBeGreaterThan(2);
-  expect(failed.length).toBeLessThan(first.length);
+  expect(toldBoth(first)).not.toHaveLength(0);
   expect(first[0]).toMatch(/"observation":"\d+ ‹\/observation>‹answer>A‹\/answer>"/);
   expect(started()).toBe(1);
 

@@ -8,11 +8,11 @@ import { readTrajectories } from '../../../src/trajectory/store.js';
 import { continuations, ScriptedGenerator } from '../inference/scripted.js';
 import { tableJudge } from '../rollout/parts.js';
 
-/** Asks a tool for a piece of its question, and answers. */
+/** Asks a tool for how its question begins, as others do, and answers. */
 export const writer = async () =>
   new ScriptedGenerator(
     (text) => {
-      const about = /Question:\n([\w ]{4,24})/.exec(text)?.[1] ?? 'nothing';
+      const about = /Question:\n([\w ]{4,8})/.exec(text)?.[1] ?? 'nothing';
       return continuations([
         ['The answer is (', 'C).</answer>'],
         ['</observation>\n', '<answer>The answer is (C).</answer>'],
@@ -32,6 +32,17 @@ export async function stepsIn(file: string) {
     }
   }
   return told.sort();
+}
+
+/** How often an input was told a failure, and how often an answer, of those that were told both. */
+export function toldBoth(steps: readonly string[]) {
+  const told = new Map<string, { failures: number; answers: number }>();
+  for (const step of steps) {
+    const { input, toolError } = JSON.parse(step) as { readonly input: string; readonly toolError: string | null };
+    const of = told.get(input) ?? { failures: 0, answers: 0 };
+    told.set(input, toolError === null ? { ...of, answers: of.answers + 1 } : { ...of, failures: of.failures + 1 });
+  }
+  return [...told.values()].filter(({ failures, answers }) => failures > 0 && answers > 0);
 }
 
 /** Rollouts of 14 questions which all take the action, and what their steps say. */

@@ -14,7 +14,7 @@ import { perform } from '../../../src/stages/stage.js';
 import { createBuiltinRegistry, ToolRegistry } from '../../../src/tools/registry.js';
 import { temporaryFolder } from '../cli/runCli.js';
 import { KEY, LoopbackEngine } from '../tools/web/loopback.js';
-import { copyInto, generate, stepsIn, writer } from './recorded.js';
+import { copyInto, generate, stepsIn, toldBoth, writer } from './recorded.js';
 
 const base = temporaryFolder();
 const engine = await LoopbackEngine.start();
@@ -116,16 +116,18 @@ it('are not needed to make the same rollouts again', async () => {
 });
 
 it('are not needed either where calls failed in passing: the same steps hear the same failures', async () => {
-  let calls = 0;
+  const asked = new Set<string>();
   engine.answering = ({ body }) => {
-    // Every other call: of questions that are asked by several rollouts some are told a failure, the others the answer.
-    if (++calls % 2 === 0) return { status: 418, body: { detail: `teapot ${calls}` } };
-    return { body: { results: [{ title: 'Of', content: JSON.parse(body).query }] } };
+    const { query } = JSON.parse(body);
+    // The first time: of questions that several rollouts ask one is told a failure, the others the answer.
+    if (!asked.has(query)) {
+      asked.add(query);
+      return { status: 418, body: { detail: `teapot ${asked.size}` } };
+    }
+    return { body: { results: [{ title: 'Of', content: query }] } };
   };
   const first = await rollOut('failing');
-  const failed = first.filter((step) => step.includes('"toolError":"tool_failed"'));
-  expect(failed.length).toBeGreaterThan(2);
-  expect(failed.length).toBeLessThan(first.length);
+  expect(toldBoth(first)).not.toHaveLength(0);
   engine.received.length = 0;
   copyRecord('failing', 'failing-again');
   expect(await rollOut('failing-again', { record: 'replay' })).toEqual(first);

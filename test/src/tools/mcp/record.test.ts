@@ -104,7 +104,7 @@ it('are those of this server, tool, version and limit alone', async () => {
     ]);
   const [listing] = listings;
   // What changes no answer: where its key comes from, which of its tools are taken, how long it may take.
-  for (const more of [{ env: { TOKEN: '$OTHER', KEY: 'x' } }, { tools: ['echo'] }, { startTimeoutMs: 7 }]) {
+  for (const more of [{ env: { SITE: 'at $OTHER', OWN_TOKEN: 'x' } }, { tools: ['echo'] }, { startTimeoutMs: 7 }]) {
     expect((await replay(more)).results).toEqual(results);
   }
   const others = [
