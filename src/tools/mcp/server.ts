@@ -67,7 +67,13 @@ export class McpServer {
     if (!first.blameless || action.changes) return first.result;
     // Alone among those that were lost: the one that ends the server again was to blame.
     const timeoutMs = Math.max(1, Math.ceil(context.timeoutMs - first.tookMs));
-    const again = this.#alone(() => this.#once(action, args, { ...context, timeoutMs }));
+    const again = this.#alone(async () => {
+      const ends = this.#ends;
+      const second = await this.#once(action, args, { ...context, timeoutMs });
+      // What ends it twice has one fault.
+      this.#ends = Math.min(this.#ends, ends);
+      return second;
+    });
     const { result } = await abortable(again, context.signal);
     return !result.ok && result.code === 'tool_timeout' ? timedOut(context) : result;
   }

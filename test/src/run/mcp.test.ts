@@ -133,17 +133,18 @@ it('does not need them to make the same rollouts again, whatever the servers do 
   const listed = await listActions(resolveConfig({ tools: replay }), {}, { root: again });
   expect(listed.map(({ name }) => name)).toEqual(['s_flaky', 's_echo', 'think']);
   expect(await generate(again, 's_flaky', replay)).toEqual(first);
+  const surroundings = {
+    file: path.join(again, 'mcp-tools.json'),
+    log: silentLog,
+    signal: new AbortController().signal,
+  };
+  const open = () => openConfiguredMcp(resolveConfig({ tools: replay }), {}, surroundings);
+  await using mcp = (await open())!;
+  await mcp.warm();
   expect(started()).toBe(1);
 
-  writeFileSync(path.join(again, 'mcp-tools.json'), '{}');
-  const damaged = openConfiguredMcp(
-    resolveConfig({ tools: replay }),
-    {},
-    {
-      ...{ file: path.join(again, 'mcp-tools.json'), log: silentLog, signal: new AbortController().signal },
-    },
-  );
-  await expect(damaged).rejects.toThrow(/copy it again from the run that was recorded/);
+  writeFileSync(surroundings.file, '{}');
+  await expect(open()).rejects.toThrow(/copy it again from the run that was recorded/);
   // As `ask` without a run.
   await expect(listActions(resolveConfig({ tools: replay }), {})).rejects.toMatchObject({ code: 'invalid_config' });
 });

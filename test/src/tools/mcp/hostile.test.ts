@@ -120,6 +120,15 @@ describe('a call that was lost because of another', () => {
     await registry.dispose();
   });
 
+  it('does not end the work where many at once end the server', async () => {
+    const registry = await registryOf('many');
+    await registry.run('s_echo', 'there', context);
+    const many = await Promise.all(Array.from({ length: 6 }, () => registry.run('s_hurt', 'dies', context)));
+    expect(new Set(many.map(({ ok }) => ok))).toEqual(new Set([false]));
+    expect(await registry.run('s_echo', 'still there', context)).toEqual(good('echo: still there'));
+    await registry.dispose();
+  });
+
   it('keeps its time', async () => {
     const registry = await registryOf('time');
     await registry.run('s_echo', 'there', context);
