@@ -19,6 +19,7 @@ const OWN_PROCESS = [
   'test/src/tools/corpusFile/host.test.ts',
   'test/src/tools/mcp/*.test.ts',
   'test/src/tools/packagedPython.test.ts',
+  'test/src/run/mcp.test.ts',
   'test/src/run/web.test.ts',
   'test/src/tools/schemaInput.test.ts',
   'test/src/tools/web/*.test.ts',

@@ -110,8 +110,8 @@ const toolsSchema = z.strictObject({
   /** Engines on the web that become actions (docs/tools.md): `{ name, engine, key: $NAME, results }`. */
   web: webSettings.default([]),
   /**
-   * Whether what engines of `tools.web` answered is kept in the run and asked once: `on`; `replay` answers from what was kept and
-   * asks nobody.
+   * Whether what engines of `tools.web` and tools of `tools.mcp` answered is kept in the run and asked once: `on`; `replay` answers
+   * from what was kept and asks nobody.
    */
   record: z.enum(RECORD_MODES).default('on'),
   /** MCP servers whose tools become actions (docs/tools.md): `{ name, command, args, env }` or `{ name, url, headers }`. */

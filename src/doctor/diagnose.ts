@@ -158,8 +158,9 @@ async function tools(config: Config, signal: AbortSignal): Promise<Omit<Finding,
   }
 }
 
-/** The actions that the servers of `tools.mcp` give. None of their tools is called, as it may do anything. */
+/** The actions that the servers of `tools.mcp` give. None of their tools is called, as it may do anything; a replay asks none of them. */
 async function namesOfServers(config: Config, signal: AbortSignal): Promise<readonly string[]> {
+  if (config.tools.record === 'replay') return config.tools.mcp.map(({ name }) => `${name}_…`);
   const mcp = await openConfiguredMcp(config, {}, { log: silentLog, signal });
   await mcp?.dispose();
   return mcp?.tools.map(({ name }) => name) ?? [];

@@ -62,10 +62,13 @@ export interface RolloutSettings {
   readonly attempt: number;
   /** Of the rollout set: the stage whose adapter the generator has, for the trajectories' ids; absent: none */
   readonly by?: string;
+  /** What the rollout is for, where its trajectory's id does not say it: `evaluate sft`. Failures of tools are recorded by it. */
+  readonly work?: string;
 }
 
 export const ROLLOUT_SETTINGS = {
   by: true,
+  work: true,
   selection: true,
   tau: true,
   maxSteps: true,

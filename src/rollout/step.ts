@@ -11,6 +11,7 @@ import { mixSeeds, seededRandom } from '../random.js';
 import { inTime } from '../tools/inTime.js';
 import { type ActionInfo, checkResult, THINK, type ToolContext } from '../tools/tool.js';
 import type { ActionTokens } from '../trajectory/choices.js';
+import { trajectoryId } from '../trajectory/rolloutSet.js';
 import type { Score, SegmentKind, Step } from '../trajectory/trajectory.js';
 import { type AuditedVerdict, askAudited } from './audit.js';
 import { neutralizeTags, TAG } from './prompt.js';
@@ -143,23 +144,24 @@ export function actionTokens(
 }
 
 async function observe(
-  { deps, settings, transcript }: RolloutState,
-  step: number,
+  { question, deps, settings, transcript }: RolloutState,
+  index: number,
   action: string,
   input: string,
 ): Promise<Pick<Step, 'observation' | 'toolError'>> {
   if (action === THINK) return { observation: null, toolError: null };
-  const { toolTimeoutMs: timeoutMs, maxObservationChars } = settings;
+  const { toolTimeoutMs: timeoutMs, maxObservationChars, work, attempt } = settings;
+  const step = [...(work === undefined ? [] : [work]), trajectoryId(question.question_id, settings, attempt), index];
   // The registry has checked it; other Tools may be the user's own.
-  const context = { timeoutMs, maxObservationChars, ...signalOf(deps) };
+  const context = { timeoutMs, maxObservationChars, step: step.join(' '), ...signalOf(deps) };
   const call = (given: ToolContext) => deps.tools.run(action, input, given);
   const result = checkResult(
     action,
     await (deps.tools.keepsDeadlines === true ? call(context) : inTime(call, context)),
   );
   const observation = neutralizeTags(result.observation);
-  transcript.template(TAG.observation, step);
-  transcript.write('observation', step, observation, false);
-  transcript.template(TAG.observationEnd, step);
+  transcript.template(TAG.observation, index);
+  transcript.write('observation', index, observation, false);
+  transcript.template(TAG.observationEnd, index);
   return { observation, toolError: result.ok ? null : result.code };
 }

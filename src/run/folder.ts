@@ -16,7 +16,7 @@
  *                                  <judge>.batches.json, what was sent to it in batches
  *   tensorboard/<stage>/           the curves of metrics.jsonl in TensorBoard's format
  *   mcp-tools.json                 what the servers of `tools.mcp` listed when the run began
- *   recordings.jsonl               what tools on the web answered (`tools.record`)
+ *   recordings.jsonl               what tools on the web and of MCP servers answered (`tools.record`)
  *   metrics.jsonl  parity.json  ladder.json  report.html
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
@@ -79,6 +79,13 @@ export class RunFolder {
     return new RunFolder(root).readConfig();
   }
 
+  /** A run that need not be there yet: to look at what it may have. Creates nothing. */
+  static planned(root: string): RunFolder {
+    const folder = new RunFolder(root);
+    folder.readConfig();
+    return folder;
+  }
+
   /** Opens a run that must exist. */
   static existing(root: string): RunFolder {
     if (RunFolder.peek(root) !== null) return new RunFolder(root);
@@ -115,7 +122,7 @@ export class RunFolder {
   get mcpFile() {
     return path.join(this.root, 'mcp-tools.json');
   }
-  /** What tools on the web answered. */
+  /** What tools on the web and of MCP servers answered. */
   get recordingsFile() {
     return path.join(this.root, 'recordings.jsonl');
   }

@@ -7,7 +7,7 @@ import { SparkError } from '../errors.js';
 import type { Log } from '../log.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import { type McpListing, MOST_ACTIONS } from '../tools/mcp/listing.js';
-import { knownMcp, type McpTools, openMcp } from '../tools/mcp/mcp.js';
+import { knownMcp, type McpTools, openMcp, replayedMcp } from '../tools/mcp/mcp.js';
 import { type Facts, hashOf } from './freshness.js';
 
 interface StoredListings {
@@ -24,7 +24,7 @@ interface Surroundings {
 }
 
 /**
- * The tools of the configured servers; null without any. Throws `invalid_config` for settings that cannot be, and
+ * The tools of the configured servers; null without any. A replay starts and asks none. Throws `invalid_config` for settings that cannot be, and
  * `tool_unavailable` for a server that does not answer. The caller disposes of it.
  */
 export async function openConfiguredMcp(
@@ -42,7 +42,10 @@ export async function openConfiguredMcp(
     );
   }
   const stored = file === undefined ? null : storedListings(config, file);
-  const mcp = await openMcp(servers, { ...(stored === null ? {} : { listings: stored }), log, signal });
+  const mcp =
+    config.tools.record === 'replay'
+      ? replayedMcp(servers, stored ?? noList(file))
+      : await openMcp(servers, { ...(stored === null ? {} : { listings: stored }), log, signal });
   const others = enabled.length + web.length;
   const count = others + mcp.tools.length + 1;
   if (count <= MOST_ACTIONS) return mcp;
@@ -55,6 +58,21 @@ export async function openConfiguredMcp(
   );
 }
 
+/** What the model is told of the tools is replayed, too, and so has to be there. */
+function noList(file: string | undefined): never {
+  if (file === undefined) {
+    throw new SparkError(
+      'invalid_config',
+      'tools.record: expected a run to replay the servers of tools.mcp from, got none; name it with --run, or set tools.record=on',
+    );
+  }
+  throw new SparkError(
+    'tool_unavailable',
+    `tools.record: replay, but ${file} does not say what the servers of these tools.mcp list; copy that file, too, from the run ` +
+      'that was recorded, or set tools.record=on',
+  );
+}
+
 /** For a run that is only read: what its servers listed, without them; null where that is not known. */
 export function readMcp(config: Config, file: string): McpTools | null {
   const stored = storedListings(config, file);
@@ -64,9 +82,11 @@ export function readMcp(config: Config, file: string): McpTools | null {
 /** What the servers listed when this configuration's run began; null where that is not known. */
 function storedListings({ tools }: Config, file: string): readonly McpListing[] | null {
   if (tools.mcp.length === 0) return null;
-  const stored = readSealed<StoredListings>(file, {
-    remedy: 'remove it: the servers of tools.mcp are then asked again',
-  });
+  const remedy =
+    tools.record === 'replay'
+      ? 'copy it again from the run that was recorded'
+      : 'remove it: the servers of tools.mcp are then asked again';
+  const stored = readSealed<StoredListings>(file, { remedy });
   return stored !== null && stored.settings === settingsHash(tools.mcp) ? stored.listings : null;
 }
 

@@ -61,7 +61,7 @@ interface PartsOptions {
   readonly user: UserParts;
   /** The tools of the configured MCP servers, which end with the parts; absent or null: none. */
   readonly mcp?: McpTools | null;
-  /** Where answers from the web are kept; absent: nowhere. */
+  /** Where answers from the web and of MCP servers are kept; absent: nowhere. */
   readonly recordings?: Recordings;
   /** Whether the user's tools were made for these parts, and so end with them. */
   readonly ownsTools?: boolean;
@@ -214,7 +214,7 @@ function actionsOf(config: Config, user: UserParts, mcp?: McpTools | null): read
 }
 
 /**
- * The actions of a configuration. Of MCP servers they are what the run at `root` knows, where it is there; else the servers are
+ * The actions of a configuration. Of MCP servers they are what the run at `root` knows, where it does; else the servers are
  * asked, and ended.
  */
 export async function listActions(
@@ -222,8 +222,7 @@ export async function listActions(
   user: UserParts,
   { root, signal = new AbortController().signal }: { readonly root?: string; readonly signal?: AbortSignal } = {},
 ): Promise<readonly ActionInfo[]> {
-  const there = root !== undefined && RunFolder.peek(root) !== null;
-  const file = there ? { file: RunFolder.existing(root).mcpFile } : {};
+  const file = root === undefined ? {} : { file: RunFolder.planned(root).mcpFile };
   const mcp = await openConfiguredMcp(config, user, { ...file, log: silentLog, signal });
   try {
     return actionsOf(config, user, mcp);
@@ -251,7 +250,7 @@ export function openTools(
   if (recorder !== null) registry.own(recorder);
   if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
   if (mcp === null) return registry;
-  for (const tool of mcp.tools) registry.registerHosted(tool);
+  for (const tool of recorder === null ? mcp.tools : mcp.recorded(recorder)) registry.registerHosted(tool);
   return registry.own(mcp);
 }
 

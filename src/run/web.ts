@@ -1,4 +1,7 @@
-/** The engines of `tools.web` in a run: where it keeps what they answered, and what has to be there before the first rollout. */
+/**
+ * The engines of `tools.web` in a run, and what has to be there before the first rollout; where it keeps what they and MCP servers
+ * answered.
+ */
 import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import type { Tools } from '../rollout/settings.js';
@@ -16,8 +19,8 @@ export interface Recordings {
  * hundredth, and `invalid_config` for a replay of nothing.
  */
 export function recorderOf({ tools }: Config, recordings: Recordings | undefined): Recorder | null {
-  const { record: mode, web } = tools;
-  if (web.length === 0) return null;
+  const { record: mode, web, mcp } = tools;
+  if (web.length === 0 && mcp.length === 0) return null;
   if (mode !== 'replay') requireWebKeys(web, process.env);
   if (mode === 'off') return null;
   if (recordings !== undefined) return new Recorder({ ...recordings, mode });

@@ -8,6 +8,11 @@ export function isReference(text: string): boolean {
   return /^\s*(?:(?:bearer|basic|token)\s+)?\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})\s*$/i.test(text);
 }
 
+/** Whether a text holds a reference, among whatever else. */
+export function hasReferences(text: string): boolean {
+  return [...text.matchAll(REFERENCE)].some(([, dollar]) => dollar === undefined);
+}
+
 export interface Expanded {
   readonly text: string;
   /** The values that came from the environment. */

@@ -272,7 +272,7 @@ async function act(
   handle: ResultHandler,
 ): Promise<RunSummary> {
   const { config, parts, folder, log } = run;
-  const { deps, settings } = actingWith(run, generator);
+  const { deps, settings } = actingWith(run, generator, evaluateName(spec.name, spec.questions));
   if (!isJudged(config, spec)) return runRollouts(todo, { ...deps, judge: null }, settings, handle);
   const { judge, counters, warnings, used } = await parts.judge();
   try {
@@ -287,27 +287,27 @@ async function act(
   }
 }
 
-/** Rollouts in which the policy chooses its actions. */
-function actingWith({ config, parts, signal }: Run, generator: Generator) {
+/** Rollouts in which the policy chooses its actions. `work`: which of the evaluations, as their trajectories have the same ids. */
+function actingWith({ config, parts, signal }: Run, generator: Generator, work: string) {
   const { temperature, minSteps } = config.eval;
   const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
-  return { deps: { generator, tools: parts.tools(), grade: parts.grader(), signal }, settings };
+  return { deps: { generator, tools: parts.tools(), grade: parts.grader(), signal }, settings: { ...settings, work } };
 }
 
 /**
- * Answers questions with tools, as an evaluation does, unjudged, and keeps the summary alone. `adapter`: a GGUF file; `said`: is
- * told how many are answered.
+ * Answers questions with tools, as an evaluation does, unjudged, and keeps the summary alone. `adapter`: a GGUF file; `work`: what
+ * for, in words that are the same when it is done again; `said`: is told how many are answered.
  */
 export async function tryAnswers(
   run: Run,
-  adapter: string,
+  { adapter, work }: { readonly adapter: string; readonly work: string },
   questions: readonly Question[],
   said: (done: number) => void,
 ): Promise<StageEvaluation> {
   const generator = await run.parts.generator(adapter, 'answer here');
   const done = new Map<number, Answered>();
   try {
-    const { deps, settings } = actingWith(run, generator);
+    const { deps, settings } = actingWith(run, generator, work);
     await runRollouts(questions, { ...deps, judge: null }, settings, (result) => {
       if (isTrajectory(result)) done.set(result.questionId, answered(run, result));
       said(done.size);

@@ -152,7 +152,8 @@ export class TrainingValidation implements Validation {
     const questions = await questionsOf(run, this.#spec);
     const said = (done: number) =>
       run.log.progress(`${this.#spec.name} after ${steps} steps  validation ${done}/${questions.length}`);
-    const { accuracy, low, high, unparsedRate, entropyBits } = await tryAnswers(run, file, questions, said);
+    const tried = { adapter: file, work: `validate ${this.#spec.name} after ${steps} steps` };
+    const { accuracy, low, high, unparsedRate, entropyBits } = await tryAnswers(run, tried, questions, said);
     return { questions: questions.length, accuracy, low, high, unparsedRate, answerEntropyBits: entropyBits };
   }
 

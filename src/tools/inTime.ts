@@ -15,8 +15,12 @@ export async function inTime(
     return await abortable(Promise.resolve(call({ ...context, signal })), signal);
   } catch (error) {
     if (!deadline.signal.aborted || aborted.aborted) throw error;
-    return { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` };
+    return timedOut(context);
   } finally {
     clearTimeout(timer);
   }
+}
+
+export function timedOut({ timeoutMs }: ToolContext): ToolResult {
+  return { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` };
 }

@@ -1,6 +1,7 @@
 /**
  * Keeps what tools answered that ask others (the web, a server), so that the same input is asked once, and a run can be made again
- * without them. One line a answer, by the hash of what decides it: the tool, its settings without keys, the input.
+ * without them. One line an answer, by the hash of what decides it: the tool, its settings without keys, the input. A failure that
+ * may pass is no answer: it is kept for the one step that had it, and whoever asks the same later asks anew.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -20,14 +21,24 @@ const line = z.object({
   key: z.string().regex(/^[0-9a-f]{64}$/),
   tool: z.string(),
   input: z.string(),
-  /** What went wrong with the input; null: it is the answer. */
-  error: z.literal('tool_input').nullable(),
+  /** What went wrong; null: it is the answer. */
+  error: z.enum(['tool_input', 'tool_failed', 'tool_timeout']).nullable(),
   observation: z.string(),
+  /** The step that was told so, of a failure and of an answer that came after one; absent: it holds for all. */
+  step: z.string().optional(),
   /** When it was answered. */
   time: z.string(),
 });
 
 type Recording = z.infer<typeof line>;
+
+/** What a file holds. */
+interface Known {
+  /** By key. */
+  readonly answers: Map<string, Recording>;
+  /** What steps were told last that were told of a failure, by key and step. */
+  readonly failures: Map<string, Recording>;
+}
 
 /** What decides an answer. */
 export interface RecordedCall {
@@ -36,6 +47,8 @@ export interface RecordedCall {
   /** Of one level, without keys. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly input: string;
+  /** Which step asks (`ToolContext`); absent: a failure is not kept. */
+  readonly step?: string | undefined;
 }
 
 export interface RecorderOptions {
@@ -49,7 +62,7 @@ const OPTIONS = { file: true, mode: true, writes: true } as const satisfies Keys
 
 export class Recorder {
   readonly #options: RecorderOptions;
-  #known: Promise<Map<string, Recording>> | null = null;
+  #known: Promise<Known> | null = null;
   #appender: JsonlAppender | null = null;
   #closed = false;
 
@@ -60,34 +73,39 @@ export class Recorder {
   }
 
   /**
-   * What was recorded, else what `ask` answers. A failure that may pass is no answer, and not kept. Throws `tool_unavailable` for
-   * what a replay never heard, and for a record that cannot be read or written.
+   * What was recorded, else what `ask` answers. Throws `tool_unavailable` for what a replay never heard, and for a record that
+   * cannot be read or written.
    */
   async answer(asked: RecordedCall, ask: () => Promise<ToolResult>): Promise<ToolResult> {
-    const { mode, file } = this.#options;
     const key = keyOf(asked);
     const known = await this.#recordings();
-    const before = known.get(key);
-    if (before !== undefined) return resultOf(before);
-    if (mode === 'replay') {
-      throw new SparkError(
-        'tool_unavailable',
-        `tools.record: replay, but ${file} has no answer of ${asked.tool} with these settings to: ${oneLine(asked.input, 120)}. ` +
-          'Set tools.record=on: it asks for what is missing alone',
-      );
-    }
-    const result = await ask();
-    if (!result.ok && result.code !== 'tool_input') return result;
+    if (this.#options.mode === 'replay') return this.#replayed(asked, key, known);
+    const before = known.answers.get(key);
+    const given = before === undefined ? await ask() : resultOf(before);
     // Another call may have asked the same meanwhile: what was kept first is what a replay answers to both.
-    const first = known.get(key);
-    if (first !== undefined) return resultOf(first);
-    const { tool, input } = asked;
-    const { observation } = result;
-    const error = result.ok ? null : ('tool_input' as const);
-    const kept = { key, tool, input, error, observation, time: new Date().toISOString() };
+    const first = known.answers.get(key);
+    const result = first === undefined ? given : resultOf(first);
+    const { tool, input, step } = asked;
+    const failedBefore = known.failures.has(ofStep(key, step));
+    if (first !== undefined && !failedBefore) return result;
+    const error = result.ok ? null : result.code;
+    // Nobody could be told of it again.
+    if (isFailure(error) && step === undefined) return result;
+    const whose = isFailure(error) || failedBefore ? { step } : {};
+    const kept = { key, tool, input, error, observation: result.observation, ...whose, time: new Date().toISOString() };
     this.#keep(kept);
-    known.set(key, kept);
+    take(known, kept);
     return result;
+  }
+
+  #replayed({ tool, input, step }: RecordedCall, key: string, { answers, failures }: Known): ToolResult {
+    const told = failures.get(ofStep(key, step)) ?? answers.get(key);
+    if (told !== undefined) return resultOf(told);
+    throw new SparkError(
+      'tool_unavailable',
+      `tools.record: replay, but ${this.#options.file} has no answer of ${tool} with these settings to: ${oneLine(input, 120)}. ` +
+        'Set tools.record=on: it asks for what is missing alone',
+    );
   }
 
   async warm(): Promise<void> {
@@ -100,7 +118,7 @@ export class Recorder {
     this.#appender = null;
   }
 
-  #recordings(): Promise<Map<string, Recording>> {
+  #recordings(): Promise<Known> {
     this.#known ??= this.#load().catch((error: Error) => {
       // What failed may be mended, and is then tried again.
       this.#known = null;
@@ -109,12 +127,12 @@ export class Recorder {
     return this.#known;
   }
 
-  async #load(): Promise<Map<string, Recording>> {
+  async #load(): Promise<Known> {
     const { file } = this.#options;
-    const known = new Map<string, Recording>();
+    const known: Known = { answers: new Map(), failures: new Map() };
     if (!existsSync(file)) return known;
     // A last line that a kill cut off is left out, and asked for again.
-    for await (const one of readJsonl(file, line)) if (!known.has(one.key)) known.set(one.key, one);
+    for await (const one of readJsonl(file, line)) take(known, one);
     return known;
   }
 
@@ -130,6 +148,26 @@ export class Recorder {
       throw unusable(error as Error);
     }
   }
+}
+
+/** Of answers the first counts, as it may have been given to many; of what one step was told the last: its rollout was made anew. */
+function take({ answers, failures }: Known, one: Recording): void {
+  const { key, step, error } = one;
+  if (isFailure(error)) {
+    failures.set(ofStep(key, step), one);
+    return;
+  }
+  if (!answers.has(key)) answers.set(key, one);
+  failures.delete(ofStep(key, step));
+}
+
+/** Whether the same call may be answered the next time. */
+function isFailure(error: Recording['error']): boolean {
+  return error === 'tool_failed' || error === 'tool_timeout';
+}
+
+function ofStep(key: string, step: string | undefined): string {
+  return `${key} ${step ?? ''}`;
 }
 
 function keyOf({ settings, input }: RecordedCall): string {

@@ -2,12 +2,13 @@
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import type { Log } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
-import { redact, redactKnown } from '../secrets/redact.js';
+import { redact } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
 import { BuiltinHosts, HOST_LIMITS } from './builtinHosts.js';
+import { fitToShow } from './fitToShow.js';
 import { hostedTool } from './hosted.js';
 import { inTime } from './inTime.js';
-import { clip, oneLine, printable } from './observation.js';
+import { clip, oneLine } from './observation.js';
 import { packagedPython } from './packagedPython.js';
 import { type SearchBackend, searchTool } from './search.js';
 import { systemPythonTool } from './system/python.js';
@@ -122,7 +123,7 @@ export class ToolRegistry {
       return fail('tool_failed', `${name} failed: ${error instanceof Error ? error.message : String(error)}`);
     }
     const result = checkResult(name, given);
-    return { ...result, observation: clip(printable(redactKnown(result.observation)), context.maxObservationChars) };
+    return { ...result, observation: fitToShow(result.observation, context.maxObservationChars) };
   }
 
   /**

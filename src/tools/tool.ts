@@ -46,12 +46,18 @@ export interface ToolContext {
   readonly timeoutMs: number;
   /** Longest observation in characters; the tool cuts and marks the cut with `…`. */
   readonly maxObservationChars: number;
+  /**
+   * Which step of which rollout asks, in words that are the same when the rollout is made again: a recorded failure is given to
+   * that step alone. Absent: none, as from code of one's own.
+   */
+  readonly step?: string;
 }
 
 export const CONTEXT_KEYS = {
   signal: true,
   timeoutMs: true,
   maxObservationChars: true,
+  step: true,
 } as const satisfies KeysOf<ToolContext>;
 
 export type ToolResult =

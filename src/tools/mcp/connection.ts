@@ -62,6 +62,8 @@ export class Connection {
   readonly #last: () => string;
   readonly #onEnd: () => void;
   #open = true;
+  #calls = 0;
+  #endedByAnother = false;
 
   private constructor({ client, transport, pid, last, onEnd }: Opened) {
     this.#client = client;
@@ -110,13 +112,21 @@ export class Connection {
     hold(transport, false);
     client.onclose = () => {
       if (pid !== null) running.delete(pid);
-      connection.#end();
+      connection.#end(connection.#calls > 1);
     };
     return connection;
   }
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /**
+   * Whether a call that was lost with it need not be to blame: we ended it because of another call, or it ended by itself during
+   * several.
+   */
+  get endedByAnother(): boolean {
+    return this.#endedByAnother;
   }
 
   /** Of the program; null for a server behind a URL. */
@@ -139,13 +149,18 @@ export class Connection {
     return (await this.#client.listTools(undefined, { signal, timeout, cacheMode: 'refresh' })).tools;
   }
 
-  call(
+  async call(
     name: string,
     args: Readonly<Record<string, unknown>>,
     { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
   ): Promise<CallToolResult> {
-    // The signal fires at the deadline; the SDK's own limit only has to be later.
-    return this.#client.callTool({ name, arguments: { ...args } }, { signal, timeout: timeoutMs + 60_000 });
+    this.#calls += 1;
+    try {
+      // The signal fires at the deadline; the SDK's own limit only has to be later.
+      return await this.#client.callTool({ name, arguments: { ...args } }, { signal, timeout: timeoutMs + 60_000 });
+    } finally {
+      this.#calls -= 1;
+    }
   }
 
   /** Whether the server still answers anything. */
@@ -163,7 +178,7 @@ export class Connection {
   async close(): Promise<void> {
     if (!this.#open) return;
     // At once, as a program may take seconds to end: the next call is for another connection.
-    this.#end();
+    this.#end(true);
     hold(this.#transport, true);
     const { sessionId } = this.#transport;
     if (sessionId !== undefined && 'terminateSession' in this.#transport) {
@@ -174,9 +189,10 @@ export class Connection {
     await this.#client.close().catch(() => undefined);
   }
 
-  #end(): void {
+  #end(byAnother: boolean): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#endedByAnother = byAnother;
     this.#onEnd();
   }
 }

@@ -2,10 +2,13 @@
 import { SparkError } from '../../errors.js';
 import { type Log, silentLog } from '../../log.js';
 import { checkKeys, type KeysOf } from '../../options.js';
+import { fitToShow } from '../fitToShow.js';
+import type { Recorder } from '../recorder.js';
+import { argumentsOf } from '../schemaInput.js';
 import type { Tool } from '../tool.js';
-import { type McpListing, namedActions } from './listing.js';
+import { type McpAction, type McpListing, namedActions } from './listing.js';
 import { McpServer } from './server.js';
-import { type McpServerOptions, type McpServerSettings, mcpSettings } from './settings.js';
+import { decisiveOfServer, type McpServerOptions, type McpServerSettings, mcpSettings } from './settings.js';
 
 export interface McpOptions {
   /** What servers listed before: those are not asked until a tool is called, and have to be the same then. */
@@ -19,6 +22,8 @@ const OPTIONS = { listings: true, log: true, signal: true } as const satisfies K
 /** Whoever opens it disposes of it, which ends the servers' programs. */
 export interface McpTools {
   readonly tools: readonly Tool[];
+  /** The same, which answer from a record what it has. */
+  recorded(recorder: Recorder): readonly Tool[];
   readonly listings: readonly McpListing[];
   /** Connects to all servers now instead of at their first call. */
   warm(): Promise<void>;
@@ -39,7 +44,7 @@ export async function openMcp(servers: readonly McpServerOptions[], options: Mcp
   try {
     const listings = await Promise.all(opened.map((server) => server.listing(signal)));
     for (const [at, listing] of listings.entries()) if (before[at] === null) say(settings[at]!, listing, log);
-    return toolsOf(opened, listings);
+    return toolsOf(listings.map((listing, at) => serving(settings[at]!, listing, opened[at]!)));
   } catch (error) {
     await Promise.all(opened.map((server) => server.dispose()));
     throw error;
@@ -48,29 +53,84 @@ export async function openMcp(servers: readonly McpServerOptions[], options: Mcp
 
 /** The tools of servers by what they listed before; none of a server that is not among them. Asks no server. */
 export function knownMcp(settings: readonly McpServerSettings[], listings: readonly McpListing[]): McpTools {
-  const known = listings.flatMap((listing) => {
-    const one = settings.find(({ name }) => name === listing.server);
-    return one === undefined ? [] : [{ server: new McpServer(one, listing, process.env), listing }];
-  });
+  const known = servedBefore(settings, listings);
+  return toolsOf(known.map(({ one, listing }) => serving(one, listing, new McpServer(one, listing, process.env))));
+}
+
+/** As `knownMcp`, of servers that are never asked: `recorded` alone answers. */
+export function replayedMcp(settings: readonly McpServerSettings[], listings: readonly McpListing[]): McpTools {
+  const nobody = async (): Promise<never> => {
+    throw new SparkError(
+      'tool_unavailable',
+      'tools.mcp: expected a recorded call, as tools.record is replay, got another',
+    );
+  };
+  const nothing = async () => undefined;
+  const known = servedBefore(settings, listings);
   return toolsOf(
-    known.map(({ server }) => server),
-    known.map(({ listing }) => listing),
+    known.map(({ one, listing }) => serving(one, listing, { call: nobody, warm: nothing, dispose: nothing })),
   );
 }
 
-function toolsOf(servers: readonly McpServer[], listings: readonly McpListing[]): McpTools {
-  const byName = new Map(listings.map(({ server }, at) => [server, servers[at]!]));
-  const tools = namedActions(listings).map(({ name, server, action }): Tool => {
-    const { description, inputHint } = action;
-    return { name, description, inputHint, run: (input, context) => byName.get(server)!.call(action, input, context) };
+function servedBefore(settings: readonly McpServerSettings[], listings: readonly McpListing[]) {
+  return listings.flatMap((listing) => {
+    const one = settings.find(({ name }) => name === listing.server);
+    return one === undefined ? [] : [{ one, listing }];
   });
+}
+
+/** Who answers the calls of a server's tools. */
+type Answering = Pick<McpServer, 'call' | 'warm' | 'dispose'>;
+
+interface Served {
+  readonly listing: McpListing;
+  readonly answering: Answering;
+  /** What of its settings decides its answers. */
+  readonly decisive: Readonly<Record<string, unknown>>;
+}
+
+function serving(settings: McpServerSettings, listing: McpListing, answering: Answering): Served {
+  return { listing, answering, decisive: decisiveOfServer(settings) };
+}
+
+function toolsOf(served: readonly Served[]): McpTools {
+  const listings = served.map(({ listing }) => listing);
+  const byName = new Map(served.map((one) => [one.listing.server, one]));
+  const tools = (recorder: Recorder | null) =>
+    namedActions(listings).map(({ name, server, action }) => toolOf(name, action, byName.get(server)!, recorder));
   const warm = async () => {
-    await Promise.all(servers.map((server) => server.warm()));
+    await Promise.all(served.map(({ answering }) => answering.warm()));
   };
   const dispose = async () => {
-    await Promise.all(servers.map((server) => server.dispose()));
+    await Promise.all(served.map(({ answering }) => answering.dispose()));
   };
-  return { tools, listings, warm, dispose, [Symbol.asyncDispose]: dispose };
+  return { tools: tools(null), recorded: tools, listings, warm, dispose, [Symbol.asyncDispose]: dispose };
+}
+
+function toolOf(
+  name: string,
+  action: McpAction,
+  { answering, decisive, listing }: Served,
+  recorder: Recorder | null,
+): Tool {
+  const { description, inputHint, input: shape, hash } = action;
+  const { version } = listing;
+  return {
+    ...{ name, description, inputHint },
+    async run(input, context) {
+      const args = argumentsOf(input, shape);
+      if (!args.ok) return { ok: false, code: 'tool_input', observation: `${args.why}; write ${inputHint}` };
+      if (recorder === null) return answering.call(action, args.value, context);
+      const { maxObservationChars, step } = context;
+      // The hash is of the tool's name, too.
+      const settings = { ...decisive, version, hash, maxObservationChars };
+      return recorder.answer({ tool: name, settings, input: input.trim(), step }, async () => {
+        const result = await answering.call(action, args.value, context);
+        // A server may answer megabytes: what is kept is what is shown.
+        return { ...result, observation: fitToShow(result.observation, maxObservationChars) };
+      });
+    },
+  };
 }
 
 function checked(servers: readonly McpServerOptions[]): readonly McpServerSettings[] {

@@ -2,12 +2,12 @@
  * An MCP server through a run: connected when it is first needed, started again when it ended, given up when it ends again and
  * again. Its tools are those that it listed first: prompts, scores and trajectories know them, so another list ends the work.
  */
+import pLimit from 'p-limit';
 import { abortable, pause } from '../../abortable.js';
 import { SparkError, throwIfAborted } from '../../errors.js';
 import type { Environment } from '../../secrets/sources.js';
-import { inTime } from '../inTime.js';
+import { inTime, timedOut } from '../inTime.js';
 import { oneLine } from '../observation.js';
-import { argumentsOf } from '../schemaInput.js';
 import type { ToolContext, ToolResult } from '../tool.js';
 import { Connection, codeOf, isLost } from './connection.js';
 import { resultOf } from './content.js';
@@ -19,6 +19,9 @@ const MOST_ENDS = 5;
 /** Before each try to start it again: a server that is restarted by others is there after a while. */
 const WAITS_MS = [0, 1000, 4000];
 
+type Arguments = Readonly<Record<string, unknown>>;
+type CallContext = ToolContext & { readonly signal: AbortSignal };
+
 export class McpServer {
   readonly #settings: McpServerSettings;
   readonly #env: Environment;
@@ -29,6 +32,8 @@ export class McpServer {
   #wasThere = false;
   #listChanged = false;
   #asking: Promise<boolean> | null = null;
+  /** For calls that are made again. */
+  readonly #alone = pLimit(1);
   readonly #closing = new AbortController();
 
   /** `listing`: what it listed when the run began; null: what it lists now. */
@@ -53,29 +58,56 @@ export class McpServer {
     return (await this.#connection)?.pid ?? null;
   }
 
-  /** One call. Waiting for the server to start does not count against its limit. */
-  async call(
-    action: McpAction,
-    input: string,
-    context: ToolContext & { readonly signal: AbortSignal },
-  ): Promise<ToolResult> {
-    const { tool, inputHint, input: shape } = action;
-    const args = argumentsOf(input, shape);
-    if (!args.ok) return { ok: false, code: 'tool_input', observation: `${args.why}; write ${inputHint}` };
-    const connection = await this.#ready(context.signal);
+  /**
+   * One call. Waiting for the server to start does not count against its limit. One that was lost because of another is made once
+   * more, unless its tool says that it changes something.
+   */
+  async call(action: McpAction, args: Arguments, context: CallContext): Promise<ToolResult> {
+    const first = await this.#once(action, args, context);
+    if (!first.blameless || action.changes) return first.result;
+    // Alone among those that were lost: the one that ends the server again was to blame.
+    const timeoutMs = Math.max(1, Math.ceil(context.timeoutMs - first.tookMs));
+    const again = this.#alone(async () => {
+      const ends = this.#ends;
+      const second = await this.#once(action, args, { ...context, timeoutMs });
+      // What ends it twice has one fault.
+      this.#ends = Math.min(this.#ends, ends);
+      return second;
+    });
+    const { result } = await abortable(again, context.signal);
+    return !result.ok && result.code === 'tool_timeout' ? timedOut(context) : result;
+  }
+
+  async #once({ tool, inputHint }: McpAction, args: Arguments, context: CallContext) {
+    const connection = await this.#readyForCall(context.signal);
+    const started = performance.now();
+    let blameless = false;
     const result = await inTime(async ({ signal, timeoutMs }) => {
       try {
-        const answer = resultOf(await connection.call(tool, args.value, { signal, timeoutMs }));
+        const answer = resultOf(await connection.call(tool, args, { signal, timeoutMs }));
         this.#ends = 0;
         return answer;
       } catch (error) {
         if (signal.aborted) throw error;
+        blameless = isLost(error) && connection.endedByAnother;
         return this.#failed(connection, error);
       }
     }, context);
+    const tookMs = performance.now() - started;
     if (!result.ok && result.code === 'tool_timeout') void this.#endUnlessItAnswers(connection);
-    if (result.ok || result.code !== 'tool_input') return result;
-    return { ...result, observation: `${oneLine(result.observation)}; write ${inputHint}` };
+    if (result.ok || result.code !== 'tool_input') return { result, blameless, tookMs };
+    const observation = `${oneLine(result.observation)}; write ${inputHint}`;
+    return { result: { ...result, observation }, blameless, tookMs };
+  }
+
+  /** What is wrong with the settings, such as a variable that is not set, would be wrong for every call. */
+  async #readyForCall(signal: AbortSignal): Promise<Connection> {
+    try {
+      return await this.#ready(signal);
+    } catch (error) {
+      if (!(error instanceof SparkError) || error.code !== 'invalid_config') throw error;
+      throw new SparkError('tool_unavailable', error.message, { cause: error });
+    }
   }
 
   /** Ends its program, or its session. */

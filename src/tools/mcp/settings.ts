@@ -1,6 +1,7 @@
 /** `tools.mcp` of the configuration: the MCP servers whose tools a run may use. */
 import { z } from 'zod';
-import { secretsInArguments } from '../../secrets/sources.js';
+import { hasReferences } from '../../secrets/references.js';
+import { namesSecret, secretsInArguments } from '../../secrets/sources.js';
 
 const texts = z.record(z.string().min(1), z.string());
 
@@ -54,3 +55,16 @@ export const mcpSettings = z.array(mcpServerSettings).superRefine((servers, cont
 export type McpServerSettings = z.infer<typeof mcpServerSettings>;
 /** A server as a configuration gives it: what is left out has its default. */
 export type McpServerOptions = z.input<typeof mcpServerSettings>;
+
+/**
+ * What of a server decides its answers, without anything secret: of `env` and `headers` only what is not hidden anyway. Where its
+ * program is started, how long that may take and which tools are taken change no answer.
+ */
+export function decisiveOfServer({ name, command, args, env, url, headers }: McpServerSettings) {
+  return { server: name, command, args, env: shownOf(env), url, headers: shownOf(headers) };
+}
+
+function shownOf(values: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  const shown = Object.entries(values).filter(([key, text]) => !namesSecret(key) && !hasReferences(text));
+  return shown.sort(([a], [b]) => (a < b ? -1 : 1));
+}

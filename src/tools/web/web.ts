@@ -90,8 +90,13 @@ function toolOf<Settings extends WebSettings>(
       const { longestQuery: most = 2000 } = engine;
       if (query.length > most) return wrong(`query too long: ${query.length} characters, at most ${most}`);
       if (recorder === undefined) return ask(query, context);
-      const { maxObservationChars } = context;
-      const asked = { tool: name, settings: { ...decisiveSettings(settings), maxObservationChars }, input: query };
+      const { maxObservationChars, step } = context;
+      const asked = {
+        tool: name,
+        settings: { ...decisiveSettings(settings), maxObservationChars },
+        input: query,
+        step,
+      };
       return recorder.answer(asked, () => ask(query, context));
     },
   };

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, it, vi } from 'vitest';
 import type { ConfigPatch } from '../../../src/config/index.js';
 import { resolveConfig } from '../../../src/config/index.js';
+import { silentLog } from '../../../src/log.js';
+import { openConfiguredMcp } from '../../../src/run/mcp.js';
 import { listActions } from '../../../src/run/parts.js';
 import { Run } from '../../../src/run/run.js';
 import { priceOfGeneration } from '../../../src/stages/price.js';
@@ -12,7 +14,9 @@ import { actingFacts } from '../../../src/stages/rolloutFacts.js';
 import { ToolRegistry } from '../../../src/tools/registry.js';
 import { isAlive } from '../../processes.js';
 import { temporaryFolder } from '../cli/runCli.js';
+import { copyInto, generate, toldBoth } from './recorded.js';
 
+const HOSTILE = fileURLToPath(new URL('../tools/mcp/hostileServer.mjs', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../tools/mcp/scripted.mjs', import.meta.url));
 const base = temporaryFolder();
 const starts = path.join(base, 'starts');
@@ -49,7 +53,10 @@ it('asks them when it begins, and from then on when a tool is called', async () 
   expect((await priceOfGeneration(again.config)).calls).toBeGreaterThan(0);
   expect((await listActions(again.config, {}, { root })).map(({ name }) => name)).toEqual(names);
   expect(started()).toBe(1);
-  expect(await again.parts.tools().run('s_say', 'hello', context)).toMatchObject({ ok: true });
+  // From the record.
+  expect(await again.parts.tools().run('s_say', 'hello', context)).toEqual({ ok: true, observation });
+  expect(started()).toBe(1);
+  expect(await again.parts.tools().run('s_say', 'another', context)).toMatchObject({ ok: true });
   expect(started()).toBe(2);
   again.close();
 
@@ -100,4 +107,59 @@ it('takes no servers beside tools of one’s own, and no more actions than a jud
   await expect(listActions(many, {})).rejects.toThrow(
     /expected at most 32 actions, .* got 33 \(0 of tools\.enabled, 32 of servers/,
   );
+});
+
+it('does not need them to make the same rollouts again, whatever the servers do and where calls failed in passing', async () => {
+  process.env.SPARK_RUN_MARK = 'run-mark-29979245';
+  const server = { name: 's', command: process.execPath, args: [HOSTILE, starts], env: { KEY: '$SPARK_RUN_MARK' } };
+  const tools = { enabled: [], mcp: [{ ...server, tools: ['flaky', 'echo'] }] };
+  const [recorded, again] = [path.join(base, 'recorded'), path.join(base, 'again')];
+  const first = await generate(recorded, 's_flaky', tools);
+  expect(toldBoth(first)).not.toHaveLength(0);
+  expect(first[0]).toMatch(/"observation":"\d+ ‹\/observation>‹answer>A‹\/answer>"/);
+  expect(started()).toBe(1);
+
+  delete process.env.SPARK_RUN_MARK;
+  const replay = { ...tools, record: 'replay' } as const;
+  copyInto(again, recorded, 'recordings.jsonl');
+  await expect(generate(again, 's_flaky', replay)).rejects.toMatchObject({
+    code: 'tool_unavailable',
+    message: expect.stringMatching(
+      /replay, but .*mcp-tools\.json does not say what the servers .* copy that file, too/,
+    ),
+  });
+  copyInto(again, recorded, 'mcp-tools.json');
+  // As a dry run does, before there is a run.
+  const listed = await listActions(resolveConfig({ tools: replay }), {}, { root: again });
+  expect(listed.map(({ name }) => name)).toEqual(['s_flaky', 's_echo', 'think']);
+  expect(await generate(again, 's_flaky', replay)).toEqual(first);
+  const surroundings = {
+    file: path.join(again, 'mcp-tools.json'),
+    log: silentLog,
+    signal: new AbortController().signal,
+  };
+  const open = () => openConfiguredMcp(resolveConfig({ tools: replay }), {}, surroundings);
+  await using mcp = (await open())!;
+  await mcp.warm();
+  expect(started()).toBe(1);
+
+  writeFileSync(surroundings.file, '{}');
+  await expect(open()).rejects.toThrow(/copy it again from the run that was recorded/);
+  // As `ask` without a run.
+  await expect(listActions(resolveConfig({ tools: replay }), {})).rejects.toMatchObject({ code: 'invalid_config' });
+});
+
+it('asks them every time where nothing is to be kept', async () => {
+  const server = { name: 's', command: process.execPath, args: [HOSTILE], tools: ['count'] };
+  const said = async (record: 'on' | 'off') => {
+    const run = await opened(`record-${record}`, { tools: { enabled: [], record, mcp: [server] } });
+    const tools = run.parts.tools();
+    const results = [];
+    for (const input of ['x', 'x']) results.push((await tools.run('s_count', input, context)).observation);
+    run.close();
+    return results;
+  };
+  expect(await said('on')).toEqual(['1', '1']);
+  expect(await said('off')).toEqual(['1', '2']);
+  expect(existsSync(path.join(base, 'record-off', 'recordings.jsonl'))).toBe(false);
 });

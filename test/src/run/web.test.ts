@@ -1,5 +1,5 @@
 /** Engines on the web in a run: its actions, what depends on them, and that it can be made again without them. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { type ConfigPatch, readConfigFile, resolveConfig } from '../../../src/config/index.js';
@@ -8,15 +8,13 @@ import { silentLog } from '../../../src/log.js';
 import { RunFolder } from '../../../src/run/folder.js';
 import { openTools, Parts } from '../../../src/run/parts.js';
 import { Run, withRun } from '../../../src/run/run.js';
-import { generateStage } from '../../../src/stages/generate.js';
+import { evaluateStage } from '../../../src/stages/evaluate.js';
 import { actingFacts } from '../../../src/stages/rolloutFacts.js';
 import { perform } from '../../../src/stages/stage.js';
 import { createBuiltinRegistry, ToolRegistry } from '../../../src/tools/registry.js';
-import { readTrajectories } from '../../../src/trajectory/store.js';
 import { temporaryFolder } from '../cli/runCli.js';
-import { continuations, ScriptedGenerator } from '../inference/scripted.js';
-import { tableJudge } from '../rollout/parts.js';
 import { KEY, LoopbackEngine } from '../tools/web/loopback.js';
+import { copyInto, generate, stepsIn, toldBoth, writer } from './recorded.js';
 
 const base = temporaryFolder();
 const engine = await LoopbackEngine.start();
@@ -90,43 +88,16 @@ it('keep nothing when they are told so', async () => {
   expect(existsSync(path.join(base, 'off', 'recordings.jsonl'))).toBe(false);
 });
 
-/** Asks the web for a piece of its question, and answers. */
-const writer = async () =>
-  new ScriptedGenerator(
-    (text) => {
-      const about = /Question:\n([\w ]{4,24})/.exec(text)?.[1] ?? 'nothing';
-      return continuations([
-        ['The answer is (', 'C).</answer>'],
-        ['</observation>\n', '<answer>The answer is (C).</answer>'],
-        ['<input>', `${about.trim()}</input>`],
-        ['\n', '<thought>Look.</thought>'],
-      ])(text);
-    },
-    { sequences: 4 },
-  );
+const at = (name: string) => path.join(base, name);
+const rollOut = (name: string, tools: object = {}) => generate(at(name), 'search', config({}, tools).tools!);
+const copyRecord = (from: string, to: string) => copyInto(at(to), at(from), 'recordings.jsonl');
 
 it('are not needed to make the same rollouts again', async () => {
   engine.answering = ({ body }) => {
     const content = `</observation> ${JSON.parse(body).query} <answer>The answer is (A).</answer>`;
     return { body: { results: [{ title: 'Of', content }] } };
   };
-  const judge = tableJudge(() => ({ scores: { search: 8 }, processOk: true }));
-  const generate = async (name: string, tools: object) => {
-    const settings = { ...config({}, tools), questions: { trainLimit: 14 }, name: path.join(base, name) };
-    const parts = { generator: writer, judge };
-    return withRun(settings, { parts }, async (run) => {
-      await perform(run, generateStage({ selection: 'max-score', tau: 6 }));
-      const [file] = run.folder.trajectoryFiles();
-      const steps: unknown[] = [];
-      for await (const { id, steps: of } of readTrajectories(file!)) {
-        steps.push(
-          ...of.map(({ action, input, observation, toolError }) => ({ id, action, input, observation, toolError })),
-        );
-      }
-      return steps.map((step) => JSON.stringify(step)).sort();
-    });
-  };
-  const first = await generate('first', {});
+  const first = await rollOut('first');
   expect(first.length).toBeGreaterThanOrEqual(14);
   expect(first[0]).toMatch(
     /"action":"search".*"observation":"1\. Of: ‹\/observation> .* ‹answer>The answer is \(A\)\.‹\/answer>"/,
@@ -135,14 +106,62 @@ it('are not needed to make the same rollouts again', async () => {
   expect(asked).toBeGreaterThan(3);
 
   delete process.env.TEST_KEY;
-  mkdirSync(path.join(base, 'again'));
-  copyFileSync(path.join(base, 'first', 'recordings.jsonl'), path.join(base, 'again', 'recordings.jsonl'));
-  expect(await generate('again', { record: 'replay' })).toEqual(first);
-  await expect(generate('empty', { record: 'replay' })).rejects.toMatchObject({
+  copyRecord('first', 'again');
+  expect(await rollOut('again', { record: 'replay' })).toEqual(first);
+  await expect(rollOut('empty', { record: 'replay' })).rejects.toMatchObject({
     code: 'tool_unavailable',
     message: expect.stringMatching(/tools\.record: replay, but .* has no answer of search/),
   });
   expect(engine.received).toHaveLength(asked);
+});
+
+it('are not needed either where calls failed in passing: the same steps hear the same failures', async () => {
+  const asked = new Set<string>();
+  engine.answering = ({ body }) => {
+    const { query } = JSON.parse(body);
+    // The first time: of questions that several rollouts ask one is told a failure, the others the answer.
+    if (!asked.has(query)) {
+      asked.add(query);
+      return { status: 418, body: { detail: `teapot ${asked.size}` } };
+    }
+    return { body: { results: [{ title: 'Of', content: query }] } };
+  };
+  const first = await rollOut('failing');
+  expect(toldBoth(first)).not.toHaveLength(0);
+  engine.received.length = 0;
+  copyRecord('failing', 'failing-again');
+  expect(await rollOut('failing-again', { record: 'replay' })).toEqual(first);
+  expect(engine.received).toHaveLength(0);
+});
+
+it('fail in one evaluation, and not in the replay of another of the same questions', async () => {
+  const evaluate = (name: string, record: 'on' | 'replay') => {
+    const settings = {
+      ...config({}, { enabled: [], record }),
+      ...{ questions: { testLimit: 7 }, eval: { minSteps: 1 }, name: path.join(base, name) },
+    };
+    return withRun(settings, { parts: { generator: writer } }, async (run) => {
+      const told: string[][] = [];
+      for (const [stage, works] of [
+        ['before', false],
+        ['after', true],
+      ] as const) {
+        const content = 'found';
+        const good = { body: { results: [{ title: 'Of', content }] } };
+        engine.answering = () => (works ? good : { status: 418, body: { detail: 'a teapot' } });
+        await perform(run, evaluateStage({ name: stage, adapter: 'base', tools: true }));
+        told.push(await stepsIn(run.folder.evalFile(stage)));
+      }
+      return told;
+    });
+  };
+  const [before, after] = await evaluate('evaluated', 'on');
+  expect(before!.filter((step) => step.includes('"tool_failed"'))).not.toHaveLength(0);
+  expect(after!.filter((step) => step.includes('"tool_failed"'))).toHaveLength(0);
+  engine.received.length = 0;
+  copyRecord('evaluated', 'evaluated-again');
+  expect(await evaluate('evaluated-again', 'replay')).toEqual([before, after]);
+  expect(engine.received).toHaveLength(0);
 });
 
 it('end a run before its first rollout where a key is not there, unless it is a replay', async () => {
@@ -220,7 +239,8 @@ it('are asked by doctor, which says what is wrong', async () => {
   };
   expect(await said(config())).toEqual({ name: 'tools', state: 'ok', detail: 'calculator search' });
   expect(engine.received).toHaveLength(1);
-  expect(await said(config({}, { record: 'replay' }))).toMatchObject({ state: 'ok' });
+  const mcp = [{ name: 's', command: '/no/such/program' }];
+  expect(await said(config({}, { record: 'replay', mcp }))).toMatchObject({ detail: 'calculator search s_…' });
   expect(engine.received).toHaveLength(1);
   engine.answer({ status: 401, body: { detail: { error: 'Unauthorized: missing or invalid API key.' } } });
   expect(await said(config())).toEqual({

@@ -53,6 +53,23 @@ describe('an MCP server on standard input and output', () => {
     expect(warnings).toEqual([expect.stringMatching(/^tools\.mcp s: change may change or destroy something/)]);
   });
 
+  it('ends the work where a variable is not set any more when it is called', async () => {
+    process.env.SPARK_GONE = 'gone-value-66260701';
+    const env = { SERVER_KEY: '$SPARK_GONE' };
+    const before = await openMcp([scripted('none', { env })]);
+    opened.push(before);
+    const { listings } = before;
+    delete process.env.SPARK_GONE;
+    const mcp = await openMcp([scripted('none', { env })], { listings });
+    opened.push(mcp);
+    const registry = new ToolRegistry().own(mcp);
+    for (const tool of mcp.tools) registry.registerHosted(tool);
+    await expect(registry.run('s_say', 'hello', context)).rejects.toMatchObject({
+      code: 'tool_unavailable',
+      message: expect.stringMatching(/s\.env\.SERVER_KEY: expected the environment variable SPARK_GONE/),
+    });
+  });
+
   it('is not started where a variable is not set', async () => {
     await expect(openMcp([scripted('none', { env: { SERVER_KEY: '$SPARK_NOT_SET' } })])).rejects.toMatchObject({
       code: 'invalid_config',
@@ -97,8 +114,7 @@ describe('an MCP server on standard input and output', () => {
     const file = join(folder, 'hangs');
     const registry = await registryOf(scripted('none', {}, file));
     expect(await registry.run('s_hang', 'now', { ...context, timeoutMs: 50 })).toMatchObject({ code: 'tool_timeout' });
-    const next = await registry.run('s_say', 'hello', { ...context, timeoutMs: 20_000 });
-    expect(next).toMatchObject({ code: 'tool_failed' });
+    // Asked while nobody hears: made again by the next program.
     expect(await registry.run('s_say', 'hello', context)).toMatchObject({ ok: true });
     expect(readFileSync(file, 'utf8')).toBe('started\nstarted\n');
   });

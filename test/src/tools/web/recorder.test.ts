@@ -1,12 +1,13 @@
 /** What engines answered is kept, and given again without them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Recorder } from '../../../../src/tools/recorder.js';
+import type { ToolResult } from '../../../../src/tools/tool.js';
 import type { WebOptions } from '../../../../src/tools/web/settings.js';
 import { context, KEY, LoopbackEngine, registryOf } from './loopback.js';
 import { CASES } from './replies.js';
@@ -81,17 +82,94 @@ it('a replay says what was never recorded, and asks nobody', async () => {
   expect(engine.received).toHaveLength(0);
 });
 
-it('keeps no failure that may pass', async () => {
-  const file = fileOf('passing');
-  engine.answer({ status: 418, body: { detail: 'a teapot' } });
-  expect(await asking(optionsOf('tavily'), file, 'on', ['x'])).toMatchObject([{ code: 'tool_failed' }]);
-  engine.answering = () => null;
-  expect(await asking(optionsOf('tavily'), file, 'on', ['x'], { ...context, timeoutMs: 100 })).toMatchObject([
-    { code: 'tool_timeout' },
-  ]);
-  engine.answer({ body: CASES.tavily!.good });
-  expect(await asking(optionsOf('tavily'), file, 'on', ['x'])).toMatchObject([{ ok: true }]);
-  expect(linesIn(file)).toHaveLength(1);
+describe('a failure that may pass', () => {
+  const failing = { status: 418, body: { detail: 'a teapot' } };
+  const good = { body: CASES.tavily!.good };
+  /** One call of a step after another, each with its own answer of the engine; `null`: it hangs. */
+  async function steps(file: string, calls: readonly (readonly [step: string | undefined, answer: object | null])[]) {
+    const results: ToolResult[] = [];
+    for (const [step, answer] of calls) {
+      engine.answering = () => answer;
+      const limit = {
+        ...context,
+        ...(answer === null ? { timeoutMs: 100 } : {}),
+        ...(step === undefined ? {} : { step }),
+      };
+      results.push(...(await asking(optionsOf('tavily'), file, 'on', ['x'], limit)));
+    }
+    return results;
+  }
+  const replayed = (file: string, step?: string) =>
+    asking(optionsOf('tavily'), file, 'replay', ['x'], { ...context, ...(step === undefined ? {} : { step }) });
+
+  it('is replayed to the step that had it, and asked again by others', async () => {
+    const file = fileOf('passing');
+    const [failed, timedOut, answered] = await steps(file, [
+      ['a 0', failing],
+      ['b 0', null],
+      ['c 0', good],
+    ]);
+    expect([failed, timedOut, answered]).toMatchObject([
+      { code: 'tool_failed', observation: expect.stringMatching(/418/) },
+      { code: 'tool_timeout' },
+      { ok: true },
+    ]);
+    engine.received.length = 0;
+    expect(await replayed(file, 'a 0')).toEqual([failed]);
+    expect(await replayed(file, 'b 0')).toEqual([timedOut]);
+    for (const other of ['c 0', 'a 1', undefined]) expect(await replayed(file, other)).toEqual([answered]);
+    expect(engine.received).toHaveLength(0);
+    expect(linesIn(file)).toHaveLength(3);
+  });
+
+  it('is replayed no more when the step was made again and had an answer', async () => {
+    const file = fileOf('recovered');
+    // First from the engine, then from what another step had asked meanwhile.
+    const [, answered] = await steps(file, [
+      ['a 0', failing],
+      ['a 0', good],
+    ]);
+    expect(await replayed(file, 'a 0')).toEqual([answered]);
+    const other = fileOf('recovered-by-another');
+    const told = await steps(other, [
+      ['a 0', failing],
+      ['b 0', good],
+      ['a 0', failing],
+      ['a 0', failing],
+    ]);
+    expect(told.slice(1)).toEqual([answered, answered, answered]);
+    expect(await replayed(other, 'a 0')).toEqual([answered]);
+    expect(linesIn(other)).toHaveLength(3);
+  });
+
+  it('is the last one where the step failed twice', async () => {
+    const file = fileOf('twice-failed');
+    const [, last] = await steps(file, [
+      ['a 0', failing],
+      ['a 0', { status: 418, body: { detail: 'a kettle' } }],
+    ]);
+    expect(last).toMatchObject({ observation: expect.stringMatching(/kettle/) });
+    expect(await replayed(file, 'a 0')).toEqual([last]);
+  });
+
+  it('is not kept where nobody could be told of it again', async () => {
+    const file = fileOf('nobody');
+    await steps(file, [[undefined, failing]]);
+    expect(existsSync(file)).toBe(false);
+    await expect(replayed(file)).rejects.toMatchObject({ code: 'tool_unavailable' });
+  });
+
+  it('is not given where another call had the answer meanwhile', async () => {
+    const recorder = new Recorder({ file: fileOf('meanwhile'), mode: 'on', writes: true });
+    const asked = (step: string) => ({ tool: 't', settings: {}, input: 'x', step });
+    const late = recorder.answer(asked('a 0'), async () => {
+      await recorder.answer(asked('b 0'), async () => ({ ok: true, observation: 'yes' }));
+      return { ok: false, code: 'tool_failed', observation: 'no' };
+    });
+    expect(await late).toEqual({ ok: true, observation: 'yes' });
+    await recorder.dispose();
+    expect(linesIn(fileOf('meanwhile'))).toHaveLength(1);
+  });
 });
 
 it('gives two calls at once the answer that a replay gives', async () => {
