@@ -177,6 +177,30 @@ export function logReadings(math: MathJsInstance, tree: MathNode): LogReadings |
   return { natural: as('ln'), decimal: as('log10') };
 }
 
+/**
+ * The tree with every root of odd order of a negative number as the real one; null when there is none. `fraction` gives the
+ * exact value of a subtree that has one.
+ */
+export function realRoots(
+  math: MathJsInstance,
+  tree: MathNode,
+  fraction: (node: MathNode) => { s: bigint; n: bigint; d: bigint } | null,
+): MathNode | null {
+  let found = false;
+  const replaced = tree.transform((one) => {
+    const node = one as Node;
+    if (node.type !== 'OperatorNode' || node.fn !== 'pow') return one;
+    const [base, exponent] = node.args.map(fraction);
+    if (!base || !exponent || !(base.s < 0n && base.n !== 0n) || exponent.d === 1n || exponent.d % 2n === 0n)
+      return one;
+    found = true;
+    const size = new math.FunctionNode(new math.SymbolNode('abs'), [node.args[0]!]);
+    const root = new math.OperatorNode('^', 'pow', [size, node.args[1]!]);
+    return new math.ParenthesisNode(exponent.n % 2n === 1n ? new math.OperatorNode('-', 'unaryMinus', [root]) : root);
+  });
+  return found ? replaced : null;
+}
+
 const TRIG = new Set(['sin', 'cos', 'tan', 'sec', 'csc', 'cot']);
 
 /** True when a trigonometric function has a plain number, which is radians. */

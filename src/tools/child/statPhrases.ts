@@ -1,4 +1,5 @@
 /** Statistics in words and in the notation of textbooks, as calls: `P(Z > 1.96)`, `mean of 1, 2, 3`. */
+import { criticalPhrase } from './criticalValues.js';
 import { closing, splitOutside } from './normalize.js';
 
 /** One line of plain text (normalize.ts) as one or more calls, one a line. What is no such phrase stays as it is. */
@@ -15,6 +16,7 @@ export function readPhrases(line: string): string {
     .replace(/^(?:what(?:'s| is| are)|calculate|compute|find|determine|evaluate)\s*:?\s+/i, '')
     .replace(/[?.]\s*$/, '');
   return (
+    criticalPhrase(bare) ??
     measures(bare) ??
     weighted(bare) ??
     expected(bare) ??
