@@ -153,7 +153,7 @@ export class Calculator {
     if (this.math.isUnit(value) && (value as unknown as { value: unknown }).value === null) {
       throw new Error('the expression has units and no number; write e.g. 3 km / 2 h');
     }
-    return formatValue(this.math, this.math.isUnit(value) ? tidyUnit(value) : value);
+    return formatValue(this.math, this.math.isUnit(value) ? tidyUnit(value, text) : value);
   }
 }
 
@@ -174,8 +174,8 @@ interface Parts {
   units: { unit: { name: string }; prefix: { name: string }; power: number }[];
 }
 
-/** mathjs shows (J K) / (mol K), and calls kg m/s^2 a kgf. */
-function tidyUnit(value: Unit): Unit {
+/** mathjs shows (J K) / (mol K), calls kg m/s^2 a kgf, and a product of names an energy in eV, whether or not the text has it. */
+function tidyUnit(value: Unit, text: string): Unit {
   const left = value.clone() as unknown as Parts;
   const powers = new Map<string, number>();
   const name = (one: Parts['units'][number]) => `${one.prefix.name} ${one.unit.name}`;
@@ -187,6 +187,9 @@ function tidyUnit(value: Unit): Unit {
   const tidied = left as unknown as Unit;
   // Of a root of units, eV^0.5 / kg^0.5, the SI form is a unit.
   if (left.units.some(({ power }) => !Number.isInteger(power))) return tidied.toSI();
+  const [simple, ...more] = (tidied.clone() as unknown as { simplify(): Parts }).simplify().units;
+  if (simple?.unit.name === 'eV' && simple.power === 1 && more.length === 0 && !text.includes('eV'))
+    return tidied.to('J');
   return left.units.length === 1 && left.units[0]!.unit.name === 'kgf' ? tidied.to('N') : tidied;
 }
 

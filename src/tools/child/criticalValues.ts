@@ -242,11 +242,15 @@ function degrees(take: (pattern: string) => RegExpExecArray | null): string[] {
 
 /** `z_{0.025}` and `t_{0.05, 10}`: by convention the point with so much above it. */
 export function upperPoints(input: string): string {
-  return input.replace(
-    /(?<![\w\\])([tz])_(?:\{|\()\s*(0?\.[0-4]\d*)\s*(?:,\s*(?:df\s*=\s*)?(\d+)\s*)?(?:\}|\))/g,
-    (_, family: string, alpha: string, df?: string) =>
-      `${family}_critical(alpha=${alpha}${df === undefined ? '' : `, df=${df}`}, tails="upper")`,
-  );
+  const share = String.raw`\s*(0?\.[0-4]\d*)\s*`;
+  const group = String.raw`_(?:\{${share}(?:,\s*(?:df\s*=\s*)?([\d,\s]+))?\}|\(${share}(?:,\s*([\d,\s]+))?\))\s*(?:\(([\d,\s]+)\))?`;
+  return input
+    .replace(/\\chi\s*\^\s*\{?2\}?\s*(?=_)|χ\s*(?:²|\^2)\s*(?=_)/g, 'chi2')
+    .replace(/\\chi\s*(_\{[^{}]*\})\s*\^\s*\{?2\}?/g, 'chi2$1')
+    .replace(new RegExp(String.raw`(?<![\w\\])([tzF]|chi2)${group}`, 'g'), (_, family: string, a, df1, b, df2, df3) => {
+      const freedom = [df1, df2, df3].find((one: string | undefined) => one !== undefined);
+      return `${family}_critical(${a ?? b}${freedom === undefined ? '' : `, ${freedom}`}, "upper")`;
+    });
 }
 
 /** Words for tails get the quotes of texts. */

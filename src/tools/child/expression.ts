@@ -3,6 +3,7 @@ import { type Amounts, readAmounts, shownPercents } from './amounts.js';
 import { readFunctions } from './functionNames.js';
 import { plainText, splitOutside, unwrapped } from './normalize.js';
 import { shownSeries, withSeries } from './series.js';
+import { inWords, mixedNumbers } from './writtenForms.js';
 
 export interface Expression {
   /** For mathjs; a literal that a double cannot hold is a name of `literals`. */
@@ -17,7 +18,7 @@ export interface Expression {
 
 /** Throws where the input can be read in two ways. */
 export function readExpression(input: string, tool: string): Expression {
-  const plain = single(plainText(withSeries(unwrapped(input, tool)), tool));
+  const plain = single(inWords(plainText(withSeries(mixedNumbers(unwrapped(input, tool))), tool)));
   const read = expressionOf(plain);
   return { ...read, changed: isChanged(input, read.shown) };
 }
@@ -48,7 +49,7 @@ export function withLiterals(read: string): Omit<Expression, 'changed' | 'money'
     literals.set(name, digits);
     return name;
   });
-  return { text: named, literals, shown: shownSeries(shownPercents(called)) };
+  return { text: named, literals, shown: shownSeries(shownPercents(called)).replace(/\bvalue_(?=[A-Za-z])/g, '') };
 }
 
 export function isChanged(input: string, shown: string): boolean {
@@ -151,6 +152,7 @@ function units(text: string): string {
       /^c/i.test(a ?? b) ? ' degC' : ' degF',
     )
     .replace(/(?<=\d)\s*([CF])\s+(to|in)\s+([CF])$/, ' deg$1 $2 deg$3')
+    .replace(/(?<=\d)\s*([CF])\s+(to|in)\s+(degC|degF|K)$/, ' deg$1 $2 $3')
     .replace(/\b(pi|tau)\s*\((?!\s*\))/g, '$1 * (')
     .replace(new RegExp(String.raw`^(${NUMBER})\s*//\s*(${NUMBER})$`), 'floor($1 / $2)');
   const angle = /^(.+?)\s+(?:to|in)\s+(deg|degrees?)$/.exec(out);

@@ -129,6 +129,9 @@ export function withConstants({ math, parse }: Arithmetic, tree: MathNode): Cons
     if (node.type === 'AssignmentNode') assigned.add(node.object.name);
   });
   const notes = new Set<string>();
+  const constants = tree.filter(
+    (one) => one.type === 'SymbolNode' && ['h', 'c', 'hbar', 'k_B'].includes((one as Node).name),
+  );
   const replaced = tree.transform((one, path, parent) => {
     const node = one as Node;
     if (node.type === 'SymbolNode' && Object.hasOwn(QUOTIENTS, node.name) && !assigned.has(node.name)) {
@@ -141,6 +144,17 @@ export function withConstants({ math, parse }: Arithmetic, tree: MathNode): Cons
       isOwnFactor(path, parent as Node | null)
     ) {
       throw new Error('g may be a gram or the acceleration of gravity; write 1 g or 9.80665 m/s^2');
+    }
+    if (
+      node.type === 'SymbolNode' &&
+      node.name === 'e' &&
+      constants.length > 0 &&
+      !assigned.has('e') &&
+      isOwnFactor(path, parent as Node | null)
+    ) {
+      throw new Error(
+        'e may be the elementary charge or 2.718…; write 1.602176634e-19 C, or eV for its energy, or exp(1)',
+      );
     }
     if (node.type !== 'SymbolNode' || !Object.hasOwn(LETTERS, node.name) || assigned.has(node.name)) return one;
     if (isUnit(math, node) && !isOwnFactor(path, parent as Node | null)) return one;

@@ -5,6 +5,7 @@ import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithm
 import { Calculator, formatValue, type Result, withReading } from './calculator.js';
 import { criticalFunction, upperPoints } from './criticalValues.js';
 import { DESCRIPTIVE, sample } from './descriptive.js';
+import { EFFECTS } from './effects.js';
 import { isChanged, single, withLiterals } from './expression.js';
 import { readFunctions } from './functionNames.js';
 import { callLaw, houseFunction, lawFunctions } from './houseLaws.js';
@@ -103,6 +104,7 @@ class Statistics {
     const table: Record<string, StatFunction> = {
       ...DESCRIPTIVE,
       ...TESTS,
+      ...EFFECTS,
       ...lawFunctions(),
       ...counting(),
       ...lists(),
