@@ -10,6 +10,7 @@ import { answerGas, isAboutGas } from './gases.js';
 import { answerRates, isAboutRates } from './kinetics.js';
 import { closing, unwrapped } from './normalize.js';
 import { answerSolubility, isAboutSolubility } from './solubility.js';
+import { answerSolutions, isAboutSolutions } from './solutionAmounts.js';
 import { answerPh, isAboutPh } from './solutions.js';
 import { answerYield, isAboutYield } from './stoichiometry.js';
 import { structure } from './structures.js';
@@ -103,6 +104,7 @@ export function createChemistry(): Evaluate {
       if (isAboutSolubility(text)) return answerSolubility(text);
       if (isAboutRates(text)) return answerRates(text);
       if (/\bempirical\s+formula\b/i.test(text)) return empirical(text);
+      if (!isAboutPh(text) && isAboutSolutions(text)) return answerSolutions(text);
       if (isAboutPh(text)) return answerPh(text);
       if (isAboutGas(text)) return answerGas(text);
     }

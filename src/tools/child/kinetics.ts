@@ -26,11 +26,18 @@ const PER_TIME = String.raw`(?:(?:\/|per)\s*\(?\s*(${TIME_UNIT})\)?|(?:·|\*)?\s
 const PER_MOLAR = String.raw`(?:M\s*\^?\(?-1\)?|L\s*(?:\/\s*mol|(?:·|\*)?\s*mol\s*\^?\(?-1\)?)|(?:dm\^?3)\s*mol\s*\^?\(?-1\)?|1\s*\/\s*M)\s*`;
 const MOLES = String.raw`(?:M|mol\s*\/\s*(?:L|dm\^?3)|mol\s*(?:L|dm)\^?-[13])`;
 const FILLER =
-  /\b(?:what|is|are|the|of|an?|in|at|for|to|if|and|when|with|given|that|has|have|having|find|calculate|compute|determine|from|how|much|long|will|it|take|takes|does|do|be|reactions?|rate|constant|law|integrated|concentration|initial|initially|final|remaining|remains?|left|fraction|percent(?:age)?|half[- ]?li(?:fe|ves)|t_?\{?1\/2\}?|time|after|until|reach(?:es)?|fall(?:s)?|drops?|decreases?|decomposes?|decomposed|decomposition|decay(?:s|ed)?|react(?:s|ed)?|complete(?:d)?|completion|order|its|value|reactant|k|A|t|using|original|amount|by|kinetics|present|whose|which|needed|required|consumed)\b|\[A\](?:_?(?:0|t))?|%/gi;
+  /\b(?:what|is|are|the|of|an?|in|at|for|to|if|and|when|with|given|that|has|have|having|find|calculate|compute|determine|from|how|much|long|will|it|take|takes|does|do|be|reactions?|rate|constant|law|integrated|concentration|initial|initially|final|remaining|remains?|left|fraction|percent(?:age)?|half[- ]?li(?:fe|ves)|t_?\{?1\/2\}?|time|after|until|reach(?:es)?|fall(?:s)?|drops?|decreases?|decomposes?|decomposed|decomposition|decay(?:s|ed)?|react(?:s|ed)?|complete(?:d)?|completion|order|its|value|reactant|k|A|t|using|original|amount|by|kinetics|present|whose|which|needed|required|consumed|radioactive|isotope|nuclide|sample|age|old|constant|decaying|years?)\b|\[A\](?:_?(?:0|t))?|%/gi;
+
+/** A half-life with a number, of which a time or what is left is asked: a nuclide's, which does not depend on the amount. */
+const isAboutDecay = (text: string): boolean =>
+  new RegExp(String.raw`\bhalf[- ]?life${IS}${NUMBER}\s*${TIME_UNIT}`, 'i').test(text) &&
+  /\b(?:decay\w*|radioactive|isotope|nuclide|sample|age|old|remain\w*|left)\b|\b[A-Z][a-z]?-\d{1,3}\b/i.test(text) &&
+  !/\border\b/i.test(text);
 
 export const isAboutRates = (text: string): boolean =>
   isAboutArrhenius(text) ||
   isAboutInitialRates(text) ||
+  isAboutDecay(text) ||
   /\b(?:zero(?:th)?|first|second|1st|2nd|0th)[- ]order\b|\border\s*(?:=|of)?\s*[012]\b|\b(?:integrated )?rate (?:law|constant)\b/i.test(
     text,
   ) ||
@@ -64,7 +71,10 @@ function answerOrder(input: string): string {
       .replace(/\[A\]_?\{?t\}?(?![a-z])/g, '[A]')
       .replace(/\bt_?\{?\(?1\/2\)?\}?|\bt½/g, 'half-life'),
   );
-  const said = orderSaid(words);
+  const decay = isAboutDecay(input);
+  const said = decay ? 1 : orderSaid(words);
+  if (decay) words.all(String.raw`\b[A-Z][a-z]?-\d{1,3}\b`, '');
+  const grams = decay ? words.take(String.raw`(${NUMBER})\s*(g|mg|kg|grams?|atoms|counts)(?![A-Za-z/])`) : null;
   const rate = words.take(
     String.raw`(?:\bk|\brate\s+constant)(?:\s*\(?k\)?)?${IS}(${NUMBER})\s*(?:(${PER_MOLAR})?${PER_TIME}|(${MOLES})\s*${PER_TIME}|(?:L|1|)\s*\/\s*\(?\s*(?:M|mol)\s*(?:·|\*)?\s*(s|min|h)\)?)`,
     '',
@@ -104,8 +114,22 @@ function answerOrder(input: string): string {
   for (const [name, value] of Object.entries(given))
     if (value !== undefined && !(value > 0)) throw new Error(`${name} must be above 0`);
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (grams !== null && (start !== null || end !== null))
+    throw new Error('an amount and a concentration; give one of them');
+  const found = answer({ order, unit, ...known }, asked);
+  if (decay) return decayed(found, grams);
   const note = said === undefined ? `order ${order} by the unit of k; ` : '';
-  return note + answer({ order, unit, ...known }, asked);
+  return note + found;
+}
+
+/** What is left of an amount, where the time says it. */
+function decayed(found: string, grams: RegExpExecArray | null): string {
+  const left = /^([\d.e-]+) % left/.exec(found);
+  if (grams === null || left === null) {
+    if (grams !== null) throw new Error(`what is left of ${grams[0].trim()} needs the time; ${FORMS}`);
+    return found;
+  }
+  return `${significant((numberFrom(grams[1]!) * Number(left[1])) / 100)} ${grams[2]} left of ${grams[1]} ${grams[2]}: ${found}`;
 }
 
 function orderSaid(words: Taking): Given['order'] | undefined {
@@ -125,15 +149,18 @@ function shareLeft(words: Taking): number | undefined {
     String.raw`(${NUMBER})\s*(?:%|percent)\s*(?:of\s+(?:the\s+|its\s+)?(?:reactant\s+|reaction\s+|A\s+)?)?(?:is\s+|has\s+|have\s+|to\s+|been\s+|be\s+)*(?:complet\w*|decompos\w*|react\w*|decay(?:s|ed)?|consumed|gone|used|converted|conversion)`,
   );
   const left = words.take(
-    String.raw`(${NUMBER})\s*(?:%|percent)\s*(?:of\s+(?:the\s+|its\s+)?(?:\w+\s+){0,3}?)?(?:is\s+|are\s+)?(?:remain\w*|left|initial|original)`,
+    String.raw`(${NUMBER})\s*(?:%|percent)\s*(?:of\s+(?:the\s+|its\s+)?(?:\w+\s+){0,3}?)?(?:;\s*)?(?:is\s+|are\s+)?(?:remain\w*|left|initial|original)`,
   );
   const part = words.take(
     String.raw`\bto\s+(\d+)\s*\/\s*(\d+)(?:\s+of(?:\s+(?:its|the))?(?:\s+(?:initial|original|starting))?(?:\s+(?:value|concentration|amount))?)?`,
   );
+  const fraction = words.take(
+    String.raw`\b(\d+)\s*\/\s*(\d+)\s+(?:of\s+(?:the\s+|an?\s+|its\s+)?(?:original\s+|initial\s+)?(?:sample|amount|value|concentration|activity)|remain\w*|left)`,
+  );
   const shares = [
     ...(gone === null ? [] : [1 - numberFrom(gone[1]!) / 100]),
     ...(left === null ? [] : [numberFrom(left[1]!) / 100]),
-    ...(part === null ? [] : [Number(part[1]) / Number(part[2])]),
+    ...[part, fraction].flatMap((one) => (one === null ? [] : [Number(one[1]) / Number(one[2])])),
   ];
   if (shares.length > 1) throw new Error('what is left is given twice');
   if (shares[0] !== undefined && !(shares[0] > 0 && shares[0] < 1)) throw new Error('a share between 0 and 1 expected');
@@ -142,9 +169,10 @@ function shareLeft(words: Taking): number | undefined {
 
 function whatIsAsked(words: Taking): Asked | undefined {
   if (words.has(String.raw`\b(?:fraction|percent(?:age)?)\b`)) return 'left';
-  if (words.has(String.raw`\bhow\s+long\b|\btime\b`)) return 't';
+  if (words.has(String.raw`\bhow\s+(?:long|old)\b|\btime\b|\bage\b`)) return 't';
   if (words.has(String.raw`\bhalf[- ]?li`)) return 'half';
-  if (words.has(String.raw`\brate\s+constant\b|\b(?:find|calculate|determine|what\s+is)\s+k\b|^\s*k\b`)) return 'k';
+  if (words.has(String.raw`\b(?:rate|decay)\s+constant\b|\b(?:find|calculate|determine|what\s+is)\s+k\b|^\s*k\b`))
+    return 'k';
   return words.has(String.raw`\[A\]|\bconcentration\b|\bhow\s+much\b`) ? 'end' : undefined;
 }
 

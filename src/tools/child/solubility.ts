@@ -44,6 +44,11 @@ export function answerSolubility(input: string): string {
   );
   const molar = words.take(`(${NUMBER})${MOLAR}`, '');
   const salt = saltOf(words);
+  // Concentrations of its own ions are part of every answer.
+  words.all(
+    String.raw`(?:\bconcentration\s+of\s+)?(?<![A-Za-z\d])\[?(?:${salt.cation}|${salt.anion})\s*\^?\d*[+-](?!\d)\]?(?:\s+(?:ions?|concentration))?|\bconcentration\b|\bpH\b(?=\s+of\b)`,
+    '',
+  );
   const rest = words.rest(FILLER);
   if (rest !== '') throw new Error(`cannot read "${rest.slice(0, 40)}"; ${FORMS}`);
   if (pKsp !== null && product !== null) throw new Error('Ksp is given twice');
@@ -140,7 +145,7 @@ function answer(salt: Salt, { product, solubility, common, pH }: Given): string 
     before.concentration === 0
       ? ''
       : ` with [${before.shown}] = ${significant(before.concentration)} M${before.fixed ? ' held' : ' before'}`;
-  return `molar solubility of ${salt.formula}${beside}: ${significant(dissolved)} M = ${significant(dissolved * salt.mass)} g/L (Ksp = ${shownProduct(salt)} = ${significant(product!)}${own})`;
+  return `molar solubility of ${salt.formula}${beside}: ${significant(dissolved)} M = ${significant(dissolved * salt.mass)} g/L (Ksp = ${shownProduct(salt)} = ${significant(product!)}${own})${concentrations(salt, dissolved, before)}`;
 }
 
 interface Before {
@@ -213,6 +218,12 @@ function solve({ cations, anions }: Salt, product: number, before: Before): numb
     else low = middle;
   }
   return Math.exp(low);
+}
+
+function concentrations(salt: Salt, s: number, before: Before): string {
+  if (before.fixed) return `; [${shownIon(salt, 'cation')}] = ${significant(salt.cations * s)} M`;
+  const [c, d] = before.ion === 'cation' ? [before.concentration, 0] : [0, before.concentration];
+  return `; [${shownIon(salt, 'cation')}] = ${significant(c + salt.cations * s)} M, [${shownIon(salt, 'anion')}] = ${significant(d + salt.anions * s)} M`;
 }
 
 function productFrom(salt: Salt, s: number, before: Before): string {

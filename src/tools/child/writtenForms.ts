@@ -3,28 +3,41 @@ import { closing, splitOutside } from './normalize.js';
 
 const N = String.raw`(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)`;
 
-/** Before LaTeX is read. `2\frac{1}{2}` and `2 1/2` are two and a half. `2(1/2)` is that in some books and 1 in arithmetic. */
+/** A whole number and a proper fraction behind it, as a sum; `6 ft 2 1/2 in` is read elsewhere. */
+function mixed(input: string, at: number, all: string, [whole, a, b]: readonly (string | undefined)[]): string {
+  const before = input.slice(0, at);
+  const unit =
+    /[A-Za-z]\s*$/.test(before) && !/(?:\\[A-Za-z]+|\b(?:of|is|by|to|convert|plus|minus|times))\s*$/i.test(before);
+  return Number(a) < Number(b) && !unit ? `(${whole}+${a}/${b})` : all;
+}
+
+/** `2\frac{1}{2}` is two and a half. Before LaTeX is read. */
+export function latexMixed(input: string): string {
+  return input.replace(
+    /(?<![\w.})^_]|[\d)}]\s)(\d+)\s*\\[dt]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))/g,
+    (all, whole: string, a, b, c, d, at: number) => mixed(input, at, all, [whole, a ?? c, b ?? d]),
+  );
+}
+
+/** `2 1/2`. */
+function plainMixed(input: string): string {
+  return input.replace(
+    /(?<![\w.)^/]|[\d)/]\s)(\d+)[ \t]+(\d+)\/(\d+)(?![\w.(^])/g,
+    (all, whole: string, a: string, b: string, at: number) => mixed(input, at, all, [whole, a, b]),
+  );
+}
+
+/** Both, and logarithms of a base. `2(1/2)` is two and a half in some books and 1 in arithmetic. */
 export function mixedNumbers(input: string): string {
-  const proper = (above: string, under: string): boolean => Number(above) < Number(under);
-  const read = input
-    .replace(
-      /\\log\s*_\s*(?:\{\s*(\d+)\s*\}|(\d))\s*(?:\{([^{}]+)\}|(\d+(?:\.\d+)?)(?![\d.^({!]))/g,
-      (_, b: string | undefined, c: string, inner: string | undefined, bare: string) =>
-        ` log((${inner ?? bare}), ${b ?? c})`,
-    )
-    .replace(
-      /(?<![\w.})^_]|[\d)}]\s)(\d+)\s*\\[dt]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))/g,
-      (all, whole: string, a?: string, b?: string, c?: string, d?: string) =>
-        proper((a ?? c)!, (b ?? d)!) ? `(${whole}+${a ?? c}/${b ?? d})` : all,
-    )
-    .replace(/(?<![\w.)^/]|[\d)/]\s)(\d+)[ \t]+(\d+)\/(\d+)(?![\w.(^])/g, (all, whole: string, a: string, b: string) =>
-      proper(a, b) ? `(${whole}+${a}/${b})` : all,
-    );
-  const either = /(?<![\w.)^/*+-]|[/*+^-]\s)(\d+)\s?\(\s*(\d+)\s*\/\s*(\d+)\s*\)(?!\s*\^)/.exec(read);
-  if (either !== null && proper(either[2]!, either[3]!)) {
-    const [, whole, a, b] = either;
+  const read = plainMixed(latexMixed(input)).replace(
+    /\\log\s*_\s*(?:\{\s*(\d+)\s*\}|(\d))\s*(?:\{([^{}]+)\}|(\d+(?:\.\d+)?)(?![\d.^({!]))/g,
+    (_, b: string | undefined, c: string, inner: string | undefined, bare: string) =>
+      ` log((${inner ?? bare}), ${b ?? c})`,
+  );
+  const [all, whole, a, b] = /(?<![\w.)^/*+-]|[/*+^-]\s)(\d+)\s?\(\s*(\d+)\s*\/\s*(\d+)\s*\)(?!\s*\^)/.exec(read) ?? [];
+  if (all !== undefined && Number(a) < Number(b)) {
     throw new Error(
-      `${either[0]} may be ${whole} and ${a}/${b}, or ${whole} times ${a}/${b}; write ${whole} + ${a}/${b} or ${whole} * (${a}/${b})`,
+      `${all} may be ${whole} and ${a}/${b}, or ${whole} times ${a}/${b}; write ${whole} + ${a}/${b} or ${whole} * (${a}/${b})`,
     );
   }
   return read;
