@@ -31,7 +31,7 @@ const EQUIVALENTS: Readonly<Record<string, number>> = {
 export const isAboutSolutions = (text: string): boolean => {
   // Letters with numbers are gases.ts': M1 V1 = M2 V2.
   if (/\b[MCV]_?\{?[12]\b|\bK[a-z]*\s*=|->/.test(text)) return false;
-  const molar = new RegExp(`${NUMBER}${MOLAR}`).test(text);
+  const molar = new RegExp(String.raw`(?<![\w.])${NUMBER}${MOLAR}`).test(text);
   return (
     /\bmolarity\b|\bmolality\b|\bneutrali[sz]\w*|\btitrat\w*/i.test(text) ||
     (molar && /\bdilut\w*|\b(?:moles?|mol|grams?|mass|volume)\b/i.test(text))

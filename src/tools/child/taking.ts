@@ -42,4 +42,4 @@ export class Taking {
 export const IS = String.raw`\s*(?:=|≈|\bof\b|\bis\b|\bwas\b|:)?\s*(?=[-−.\d])`;
 
 /** A concentration's unit. */
-export const MOLAR = String.raw`\s*(?:M|mol\s*\/\s*(?:L|l|dm\^?3)|mol\s*(?:·|\*)?\s*(?:L|dm)\^?-[13]|moles?\s+per\s+lit(?:er|re)|molar)(?![A-Za-z\d^/])`;
+export const MOLAR = String.raw`\s*(?:M|mol\s*\/\s*(?:L|l|dm\^?3)|mol\s*(?:·|\*)?\s*(?:L|dm)\^?-[13]|moles?\s+per\s+lit(?:er|re)|molar(?!\s+(?:mass|weight|solubility|volume)))(?![A-Za-z\d^/])`;

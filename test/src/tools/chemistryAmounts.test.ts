@@ -53,6 +53,8 @@ describe('amounts', () => {
     ['time for 1/16 of the sample to remain, half-life 3.8 days', /^t = 15\.2 d /],
     ['age of a sample with 6.25% C-14 remaining, half-life 5730 y', /^t = 22920 y /],
     ['how much of a 100 g sample remains after 24 days, half-life 8 days', /^12\.5 g left of 100 g: /],
+    // No solution of 2 M.
+    ['D2 molar mass', 'D2: 4.028 g/mol'],
     ['half-life of C-14', /^C-14: half-life 5700 y/],
     ['[Ca2+] of CaSO4 in 0.0100 M Na2SO4, Ksp = 2.4e-5', /\[Ca\^2\+\] = 0\.002 M, \[SO4\^2-\] = 0\.012 M$/],
     ['pH of saturated Ca(OH)2, Ksp = 5.5e-6', /pH = 12\.35/],
