@@ -116,7 +116,7 @@ const FORMS: readonly Form[] = [
         : null,
   ),
   form(
-    /^(?:differentiate|(?:the\s+)?(?:(second|third|2nd|3rd|fourth)\s+)?derivative of)\s+([\s\S]+)$/i,
+    /^(?:differentiate|(?:the\s+)?(?:(second|third|2nd|3rd|fourth)\s+)?(?:partial\s+)?derivative of)\s+([\s\S]+)$/i,
     ([, order, rest]) => {
       const found = new RegExp(`^([\\s\\S]+?)${RESPECT}${AT}$`, 'i').exec(rest!)!;
       const n = { second: '2', '2nd': '2', third: '3', '3rd': '3', fourth: '4' }[(order ?? '').toLowerCase()];
@@ -152,11 +152,11 @@ const FORMS: readonly Form[] = [
     }),
   ),
   form(
-    /^(?:the\s+)?(?:taylor|maclaurin|power)?\s*(?:series|polynomial|expansion)(?:\s+expansion)?\s+(?:of|for)\s+([\s\S]+?)(?:\s*,?\s*(?:around|about|at|centered at|near)\s+(?:([A-Za-z]\w*)\s*=\s*)?([^,\s]+))?(?:\s*,?\s*(?:up to|to|of)\s+(?:order|degree|the power)?\s*(?:[A-Za-z]\^)?(\d+))?$/i,
+    /^(?:the\s+)?(?:taylor|maclaurin|power)?\s*(?:series|polynomial|expansion)(?:\s+expansion)?\s+(?:of|for)\s+([\s\S]+?)(?:\s*,?\s*(?:around|about|at|centered at|near)\s+(?:([A-Za-z]\w*)\s*=\s*)?([^,\s]+))?(?:\s*,?\s*(?:(?:up to|to|of)\s+(?:order|degree|the power)?|order|degree)\s*(?:[A-Za-z]\^)?(\d+))?$/i,
     ([, f, x, a, n]) => ({ operation: 'series', parts: some(f, x, a ?? (n === undefined ? undefined : '0'), n) }),
   ),
   form(
-    /^(minimi[sz]e|maximi[sz]e|(?:the\s+)?minimum(?:\s+value)?\s+of|(?:the\s+)?maximum(?:\s+value)?\s+of)\s+(?!\()([\s\S]+?)(?:\s*,?\s*(?:subject to|such that|s\.t\.|with|where|given|on)\s+([\s\S]+))?$/i,
+    /^(minimi[sz]e|maximi[sz]e|(?:the\s+)?minimum(?:\s+value)?\s+of|(?:the\s+)?maximum(?:\s+value)?\s+of)\s+(?!\()([\s\S]+?)(?:\s*,?\s*(?:subject to|such that|s\.t\.|with|where|given|on|for(?=\s+[^,]*[<>=]))\s+([\s\S]+))?$/i,
     ([, op, f, c]) => ({
       operation: /^(?:the\s+)?min/i.test(op!) ? 'minimize' : 'maximize',
       parts: [f!, ...(c === undefined ? [] : splitOutside(c.replace(/\band\b/g, ','), ','))],

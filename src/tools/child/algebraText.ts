@@ -1,5 +1,6 @@
 /** LaTeX and Unicode of calculus in plain characters, with the bounds of ∫, Σ, Π and lim in ⟦ ⟧, before the rest is read. */
 import { closing, plainText, unwrapped } from './normalize.js';
+import { latexMixed } from './writtenForms.js';
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ';
 const SUBSCRIPTS = '₀₁₂₃₄₅₆₇₈₉₊₋ₙ';
@@ -7,7 +8,7 @@ const PLAIN = '0123456789+-n';
 
 /** The problem in plain characters, as `algebraTokens.ts` cuts it. */
 export function algebraText(input: string): string {
-  let text = unwrapped(input, 'algebra')
+  let text = latexMixed(unwrapped(input, 'algebra'))
     .replace(
       /\\begin\{(?:cases|aligned|align\*?|array|gathered)\}(?:\{[^}]*\})?|\\end\{(?:cases|aligned|align\*?|array|gathered)\}/g,
       ' ',

@@ -5,7 +5,7 @@ import { isElement, numberOf } from './elementTable.js';
 import { parseFormula, plainFormula } from './formula.js';
 import { gcd } from './integers.js';
 
-interface Species {
+export interface Species {
   readonly shown: string;
   readonly atoms: ReadonlyMap<string, number>;
   readonly charge: number;
@@ -14,7 +14,8 @@ interface Species {
   readonly given: number;
 }
 
-const ARROW = /\s*(?:<?[-=]+>|→|⟶|⇌|⇄|⇋|↔|⟷|➔|\\(?:long)?rightarrow|\\to\b|\\rightleftharpoons|\\longrightarrow)\s*/;
+export const ARROW =
+  /\s*(?:<?[-=]+>|→|⟶|⇌|⇄|⇋|↔|⟷|➔|\\(?:long)?rightarrow|\\to\b|\\rightleftharpoons|\\longrightarrow)\s*/;
 const ELECTRON = /^e(?:lectrons?)?(?:\^?-|⁻|−)?$/;
 
 export const isReaction = (text: string): boolean =>
@@ -106,6 +107,32 @@ function solve(given: readonly Species[], medium: { inAcid: boolean; inBase: boo
   if (space.length > 1)
     throw new Error('more than one way to balance this: two reactions are in it; balance them one at a time');
   return shownBalance(species, space[0]!, note);
+}
+
+export interface Balanced {
+  readonly species: readonly Species[];
+  /** One for each species, above 0. */
+  readonly numbers: readonly number[];
+  readonly shown: string;
+}
+
+/** A reaction of substances alone, of two sides. Numbers that balance as given are kept; others are found, if there is one way. */
+export function balanced(left: string, right: string): Balanced {
+  const species = [...sideOf(left, 1), ...sideOf(right, -1)];
+  const given = species.map((one) => one.given);
+  const conserved = matrixOf(species).every(
+    (row) => row.reduce((sum, value, i) => sum + value * BigInt(given[i]!), 0n) === 0n,
+  );
+  if (conserved) {
+    const write = (side: 1 | -1) =>
+      species
+        .filter((one) => one.side === side)
+        .map((one) => `${one.given === 1 ? '' : `${one.given} `}${one.shown}`)
+        .join(' + ');
+    return { species, numbers: given, shown: `${write(1)} -> ${write(-1)}` };
+  }
+  const shown = solve(species, { inAcid: false, inBase: false, isHalf: false });
+  return { species, numbers: nullSpace(matrixOf(species))[0]!.map((value) => Math.abs(Number(value))), shown };
 }
 
 /** H2O2 → O2 beside another oxidant: two reactions at once, of which chemistry knows the one where O2 comes from H2O2 alone. */

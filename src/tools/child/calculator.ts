@@ -8,7 +8,16 @@ import { clip } from '../observation.js';
 import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
 import { ExactArithmetic, Inexact, type Value } from './exact.js';
 import { type Expression, readExpression } from './expression.js';
-import { logReadings, outermost, refuseTwoReadings, usesRadians, usesSample, withConstants } from './readings.js';
+import {
+  logReadings,
+  outermost,
+  realRoots,
+  refuseTwoReadings,
+  usesRadians,
+  usesSample,
+  withConstants,
+} from './readings.js';
+import { expandSeries } from './series.js';
 
 /** Twelve digits are enough for any answer, and show 0.1 + 0.2 as 0.3. */
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
@@ -82,15 +91,45 @@ export class Calculator {
   evaluate(read: Omit<Expression, 'changed'>): Result {
     const parsed = this.#arithmetic.parse(read.text);
     refuseTwoReadings(this.math, parsed);
-    const { tree, notes: letters } = withConstants(this.#arithmetic, parsed);
+    const { tree: written, notes: letters } = withConstants(this.#arithmetic, parsed);
+    const tree = expandSeries(this.math, written, (bound) => this.#whole(bound));
     const notes = [...letters];
     const logs = logReadings(this.math, tree);
     if (usesRadians(tree)) notes.push('angles in radians; sin(30 deg) for degrees');
     if (usesSample(tree)) notes.push('of a sample, n - 1');
-    if (logs === null) return { text: this.#show(tree, read), notes };
+    if (logs === null) return { text: this.#bothRoots(tree, read), notes };
     const [natural, decimal] = [this.#show(logs.natural, read), this.#show(logs.decimal, read)];
     if (natural === decimal) return { text: natural, notes };
     return { text: `${natural} with log = ln; ${decimal} with log = log10`, notes };
+  }
+
+  /** `(-8)^(1/3)` is -2 at school and complex elsewhere: both are shown. */
+  #bothRoots(tree: MathNode, read: Omit<Expression, 'changed'>): string {
+    const principal = this.#show(tree, read);
+    const real = realRoots(this.math, tree, (node) => this.#fraction(node));
+    if (real === null) return principal;
+    const shown = this.#show(real, read);
+    return shown === principal
+      ? principal
+      : `${shown} with the real root; ${principal} with the principal (complex) root`;
+  }
+
+  /** The exact value of what has one, such as `-8` or `1/3`. */
+  #fraction(node: MathNode): { s: bigint; n: bigint; d: bigint } | null {
+    try {
+      const value = this.#exact.evaluate(node, new Map());
+      return this.#exact.isFraction(value) ? value : null;
+    } catch {
+      return null;
+    }
+  }
+
+  #whole(bound: MathNode): number {
+    if (/Infinity/.test(bound.toString())) throw new Error('a sum without end is for the tool algebra');
+    const value = this.#fraction(bound);
+    if (value === null || value.d !== 1n || value.n > 1_000_000_000n)
+      throw new Error(`the bounds of a sum must be whole numbers, got ${bound.toString().slice(0, 40)}`);
+    return Number(value.s * value.n);
   }
 
   #show(tree: MathNode, { text, literals }: Omit<Expression, 'changed'>): string {
@@ -114,7 +153,7 @@ export class Calculator {
     if (this.math.isUnit(value) && (value as unknown as { value: unknown }).value === null) {
       throw new Error('the expression has units and no number; write e.g. 3 km / 2 h');
     }
-    return formatValue(this.math, this.math.isUnit(value) ? tidyUnit(value) : value);
+    return formatValue(this.math, this.math.isUnit(value) ? tidyUnit(value, text) : value);
   }
 }
 
@@ -135,8 +174,8 @@ interface Parts {
   units: { unit: { name: string }; prefix: { name: string }; power: number }[];
 }
 
-/** mathjs shows (J K) / (mol K), and calls kg m/s^2 a kgf. */
-function tidyUnit(value: Unit): Unit {
+/** mathjs shows (J K) / (mol K), calls kg m/s^2 a kgf, and a product of names an energy in eV, whether or not the text has it. */
+function tidyUnit(value: Unit, text: string): Unit {
   const left = value.clone() as unknown as Parts;
   const powers = new Map<string, number>();
   const name = (one: Parts['units'][number]) => `${one.prefix.name} ${one.unit.name}`;
@@ -148,6 +187,9 @@ function tidyUnit(value: Unit): Unit {
   const tidied = left as unknown as Unit;
   // Of a root of units, eV^0.5 / kg^0.5, the SI form is a unit.
   if (left.units.some(({ power }) => !Number.isInteger(power))) return tidied.toSI();
+  const [simple, ...more] = (tidied.clone() as unknown as { simplify(): Parts }).simplify().units;
+  if (simple?.unit.name === 'eV' && simple.power === 1 && more.length === 0 && !text.includes('eV'))
+    return tidied.to('J');
   return left.units.length === 1 && left.units[0]!.unit.name === 'kgf' ? tidied.to('N') : tidied;
 }
 

@@ -5,9 +5,14 @@
  */
 import type { Evaluate } from '../hostProtocol.js';
 import { balanceReaction, isReaction } from './balance.js';
+import { empirical } from './empirical.js';
 import { answerGas, isAboutGas } from './gases.js';
+import { answerRates, isAboutRates } from './kinetics.js';
 import { closing, unwrapped } from './normalize.js';
+import { answerSolubility, isAboutSolubility } from './solubility.js';
+import { answerSolutions, isAboutSolutions } from './solutionAmounts.js';
 import { answerPh, isAboutPh } from './solutions.js';
+import { answerYield, isAboutYield } from './stoichiometry.js';
 import { structure } from './structures.js';
 import * as substances from './substances.js';
 
@@ -94,7 +99,12 @@ export function createChemistry(): Evaluate {
     const text = plainText(input);
     if (text === '') throw new Error(CHEMISTRY_HELP);
     if (!/^smiles\b/i.test(text)) {
+      if (isAboutYield(text)) return answerYield(text);
       if (isReaction(text)) return balanceReaction(text);
+      if (isAboutSolubility(text)) return answerSolubility(text);
+      if (isAboutRates(text)) return answerRates(text);
+      if (/\bempirical\s+formula\b/i.test(text)) return empirical(text);
+      if (!isAboutPh(text) && isAboutSolutions(text)) return answerSolutions(text);
       if (isAboutPh(text)) return answerPh(text);
       if (isAboutGas(text)) return answerGas(text);
     }

@@ -162,6 +162,30 @@ function salts(formula: string): { anion: Anion; anions: number; cation: string;
   });
 }
 
+export interface SaltIons {
+  /** `Hg2` in mercury(I) salts. */
+  readonly cation: string;
+  readonly cations: number;
+  readonly charge: number;
+  readonly anion: string;
+  readonly anions: number;
+  readonly anionCharge: number;
+}
+
+/** The ions of a salt by its formula; undefined for what is none of the tables'. */
+export function ionsOfSalt(formula: string): SaltIons | undefined {
+  for (const { anion, anions, cation, cations } of salts(formula)) {
+    const negative = anions * -anion.charge;
+    const charge = negative / cations;
+    const of = { anion: anion.formula, anions, anionCharge: anion.charge };
+    if (anion.name === 'carbide' || anion.name === 'peroxide') continue;
+    if (cation === 'Hg' && charge === 1 && cations === 2) return { cation: 'Hg2', cations: 1, charge: 2, ...of };
+    const known = cation === 'NH4' ? [1] : [FIXED_CHARGE[cation], ...(VARIABLE_CHARGE[cation] ?? [])];
+    if (known.includes(charge)) return { cation, cations, charge, ...of };
+  }
+  return undefined;
+}
+
 /** N2O4 → dinitrogen tetroxide. */
 function binaryName(formula: string): string | undefined {
   const match = /^([A-Z][a-z]?)(\d*)([A-Z][a-z]?)(\d*)$/.exec(formula);

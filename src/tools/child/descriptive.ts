@@ -35,10 +35,19 @@ export function onlyNamed({ named }: Args, name: string, ...known: string[]): Re
   return named;
 }
 
+/** Two lists are no sample: the second may be probabilities, weights or another variable. */
+function oneList(list: readonly unknown[], name: string): readonly unknown[] {
+  if (list.filter(Array.isArray).length > 1)
+    throw new Error(
+      `${name} of two lists? Write ${name}([…]) for one, or expected_value(values, probabilities), weighted_mean(values, weights)`,
+    );
+  return list;
+}
+
 function over(name: string, least: number, f: (x: Numbers) => number | Answer): StatFunction {
   return (args) => {
     const { x, data, a } = onlyNamed(args, name, 'x', 'data', 'a');
-    return f(sample([...args.list, ...[x, data, a].filter((one) => one !== undefined)], name, least));
+    return f(sample([...oneList(args.list, name), ...[x, data, a].filter((one) => one !== undefined)], name, least));
   };
 }
 
@@ -46,7 +55,9 @@ function over(name: string, least: number, f: (x: Numbers) => number | Answer): 
 function spread(name: string, standard: 0 | 1 | 'by name', root: boolean): StatFunction {
   return (args) => {
     const { ddof, x, data, a } = onlyNamed(args, name, 'ddof', 'x', 'data', 'a');
-    const values = sample([...args.list, ...[x, data, a].filter((one) => one !== undefined)], name, 1);
+    const discrete = withProbabilities(args.list, root);
+    if (discrete !== null) return discrete;
+    const values = sample([...oneList(args.list, name), ...[x, data, a].filter((one) => one !== undefined)], name, 1);
     const degrees = ddof === undefined ? (standard === 'by name' ? 1 : standard) : real(ddof, 'ddof');
     if (degrees !== 0 && degrees !== 1) throw new Error(`${name}: ddof is 0 (population) or 1 (sample)`);
     if (values.length < 1 + degrees) throw new Error(`${name} of a sample needs at least 2 numbers, got 1`);
@@ -60,6 +71,20 @@ function spread(name: string, standard: 0 | 1 | 'by name', root: boolean): StatF
     const also = standard === 'by name' && values.length > 1 ? `; ${other}` : '';
     return new Answer(degrees === 1 ? ofSample : population, `${words}${also}`);
   };
+}
+
+/** `variance([1, 2, 3], [0.2, 0.3, 0.5])`: values and probabilities, known by their sum. */
+function withProbabilities(list: readonly unknown[], root: boolean): Answer | null {
+  if (list.length !== 2 || !list.every(Array.isArray)) return null;
+  const [values, shares] = list.map((one) => sample([one], 'variance', 1)) as [Numbers, Numbers];
+  if (values.length !== shares.length || shares.some((one) => one < 0) || Math.abs(ss.sum(shares) - 1) > 1e-6)
+    return null;
+  const mean = ss.sum(values.map((value, i) => value * shares[i]!));
+  const variance = ss.sum(values.map((value, i) => (value - mean) ** 2 * shares[i]!));
+  return new Answer(
+    root ? Math.sqrt(variance) : variance,
+    `of values with their probabilities, whose mean is ${twelve(mean)}`,
+  );
 }
 
 function twelve(x: number): string {
@@ -201,6 +226,23 @@ function zScore(args: Args): number {
   return ss.zScore(real(value, 'z_score'), real(mu, 'z_score'), size);
 }
 
+/** Of data. `standard_error(15, 25)` are an sd and n to whoever writes it so. */
+function standardError(args: Args): number | Answer {
+  const { sd, s, sigma, n } = onlyNamed(args, 'standard_error', 'sd', 's', 'sigma', 'n');
+  const spread = sd ?? s ?? sigma;
+  if (spread !== undefined && n !== undefined && args.list.length === 0)
+    return real(spread, 'sd') / Math.sqrt(real(n, 'n'));
+  if (args.list.length === 2 && !args.list.some(Array.isArray))
+    throw new Error(
+      'two numbers may be data, or an sd and n; write standard_error([15, 25]) or standard_error(sd=15, n=25)',
+    );
+  return over(
+    'standard_error',
+    2,
+    (x) => new Answer(ss.sampleStandardDeviation(x) / Math.sqrt(x.length), 'with the sample sd, n - 1'),
+  )(args) as Answer;
+}
+
 /** Variance, standard deviation and what they are called in Python, R and Excel. */
 const SPREADS: Readonly<Record<string, StatFunction>> = {
   variance: spread('variance', 'by name', false),
@@ -225,11 +267,7 @@ export const DESCRIPTIVE: Readonly<Record<string, StatFunction>> = {
   range: over('range', 1, (x) => ss.max(x) - ss.min(x)),
   ...SPREADS,
   cv: over('cv', 2, (x) => new Answer(ss.sampleStandardDeviation(x) / ss.mean(x), 'with the sample sd, n - 1')),
-  sem: over(
-    'sem',
-    2,
-    (x) => new Answer(ss.sampleStandardDeviation(x) / Math.sqrt(x.length), 'with the sample sd, n - 1'),
-  ),
+  sem: standardError,
   iqr: over('iqr', 2, iqr),
   quartiles: over('quartiles', 2, quartiles),
   five_number_summary: over('five_number_summary', 2, fiveNumbers),

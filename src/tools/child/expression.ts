@@ -1,7 +1,9 @@
 /** From what a model wrote to one expression: labels, questions and claimed results go, and what was read is kept. */
 import { type Amounts, readAmounts, shownPercents } from './amounts.js';
 import { readFunctions } from './functionNames.js';
-import { plainText, splitOutside } from './normalize.js';
+import { plainText, splitOutside, unwrapped } from './normalize.js';
+import { shownSeries, withSeries } from './series.js';
+import { inWords, mixedNumbers } from './writtenForms.js';
 
 export interface Expression {
   /** For mathjs; a literal that a double cannot hold is a name of `literals`. */
@@ -16,15 +18,23 @@ export interface Expression {
 
 /** Throws where the input can be read in two ways. */
 export function readExpression(input: string, tool: string): Expression {
-  const plain = single(plainText(input, tool));
+  const plain = single(inWords(plainText(withSeries(mixedNumbers(unwrapped(input, tool))), tool)));
   const read = expressionOf(plain);
   return { ...read, changed: isChanged(input, read.shown) };
 }
 
 /** The same for text that is plain already (normalize.ts). */
 function expressionOf(plain: string): Omit<Expression, 'changed'> {
-  const { text, money }: Amounts = readAmounts(plain);
+  const { text, money }: Amounts = readAmounts(powersMultiplied(plain));
   return { ...withLiterals(readFunctions(text)), ...(money !== undefined && { money }) };
+}
+
+/** `0.2^x 0.8^(10-x)`, `nCr(10, 3) 0.2^3`: of powers side by side there is one reading. */
+function powersMultiplied(text: string): string {
+  const power = String.raw`(?=\d+(?:\.\d+)?\s*\^)`;
+  return text
+    .replace(new RegExp(String.raw`(\^\s*(?:-?\d+|[A-Za-z]\w*|\([^()]*\)))\s+${power}`, 'g'), '$1 * ')
+    .replace(new RegExp(String.raw`(\b(?:nCr|combinations|binom|C)\s*\([^()]*\))\s*${power}`, 'g'), '$1 * ');
 }
 
 /** The last step, for text whose amounts and functions have been read. */
@@ -39,7 +49,7 @@ export function withLiterals(read: string): Omit<Expression, 'changed' | 'money'
     literals.set(name, digits);
     return name;
   });
-  return { text: named, literals, shown: shownPercents(called) };
+  return { text: named, literals, shown: shownSeries(shownPercents(called)).replace(/\bvalue_(?=[A-Za-z])/g, '') };
 }
 
 export function isChanged(input: string, shown: string): boolean {
@@ -142,6 +152,7 @@ function units(text: string): string {
       /^c/i.test(a ?? b) ? ' degC' : ' degF',
     )
     .replace(/(?<=\d)\s*([CF])\s+(to|in)\s+([CF])$/, ' deg$1 $2 deg$3')
+    .replace(/(?<=\d)\s*([CF])\s+(to|in)\s+(degC|degF|K)$/, ' deg$1 $2 $3')
     .replace(/\b(pi|tau)\s*\((?!\s*\))/g, '$1 * (')
     .replace(new RegExp(String.raw`^(${NUMBER})\s*//\s*(${NUMBER})$`), 'floor($1 / $2)');
   const angle = /^(.+?)\s+(?:to|in)\s+(deg|degrees?)$/.exec(out);

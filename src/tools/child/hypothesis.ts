@@ -142,7 +142,8 @@ function anova(args: Args): Answer {
 /** `z_test(mean, mu, sd, n)`. */
 function zTest(args: Args): Answer {
   const names = ['mean', 'mu', 'sd', 'n'];
-  const named = onlyNamed(args, 'z_test', ...names);
+  const { sigma, ...others } = onlyNamed(args, 'z_test', ...names, 'sigma');
+  const named: Readonly<Record<string, unknown>> = sigma === undefined ? others : { ...others, sd: sigma };
   const rest = [...args.list];
   const [mean, mu, sd, n] = names.map((name) => real(named[name] ?? rest.shift(), 'z_test')) as [
     number,
@@ -211,6 +212,8 @@ function confidenceInterval(args: Args): Answer {
   const { level, confidence, mean, sd, s, sigma, n } = onlyNamed(args, 'confidence_interval', ...names);
   const wanted = (one: unknown) =>
     inside(real(one ?? level ?? confidence ?? 0.95, 'confidence_interval'), 'confidence_interval');
+  const four = args.list.length === 4 && !args.list.some(Array.isArray) && mean === undefined;
+  if (four) return ofFour(args.list.map((one) => real(one, 'confidence_interval')) as [number, number, number, number]);
   if (mean === undefined) {
     const x = sample([args.list[0]], 'confidence_interval', 2);
     const share = wanted(args.list[1]);
@@ -228,6 +231,20 @@ function confidenceInterval(args: Args): Answer {
     half,
     share,
     z ? 'z, sigma known' : `t, df ${size - 1}; z with sigma=`,
+  );
+}
+
+/** `confidence_interval(52, 4, 25, 0.95)`: a level at the end and a whole number before it can only be n. */
+function ofFour([mean, sd, n, level]: readonly [number, number, number, number]): Answer {
+  if (!(level > 0.5 && level < 1) || !Number.isInteger(n) || n < 2)
+    throw new Error(
+      'confidence_interval of data takes a list; else write confidence_interval(mean=52, sd=4, n=25, level=0.95)',
+    );
+  const { note, ...more } = confidenceInterval({ list: [], named: { mean, sd, n, level } });
+  return new Answer(
+    undefined,
+    `${note}; mean ${mean}, sd ${sd}, n ${n}`,
+    'fields' in more ? (more.fields as Record<string, number>) : {},
   );
 }
 

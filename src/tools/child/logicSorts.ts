@@ -144,6 +144,10 @@ export class Sorts {
   #power({ right }: { readonly right: Formula }, base: string): string {
     const [sign, by] = right.op === 'negative' ? [-1, right.of] : [1, right];
     const exponent = by.op === 'number' && /^\d+$/.test(by.text) ? Number(by.text) : -1;
+    if (by.op !== 'number')
+      throw new Error(
+        'an exponent with a letter is not decided here; the tool algebra solves solve(2^x = 8, x), the tool python tries numbers',
+      );
     if (exponent < 0 || exponent > 64) throw new Error('a power needs a whole number up to 64 as exponent here');
     const power =
       exponent === 0 ? '1' : exponent === 1 ? base : `(* ${Array.from({ length: exponent }, () => base).join(' ')})`;

@@ -62,7 +62,20 @@ export function readAsked(input: string): Asked {
     text = text.replace(/^(?:(?:is|are|the|this|following|arguments?|formulas?|statements?|set)\s*:?\s+)+/i, '');
   if ((command as Command) === 'equivalent')
     text = text.replace(/\s+(?:and|to|with)\s+(?=\S)/gi, (all) => (/to|with/i.test(all) ? ' ; ' : all));
-  return { command, text: premiseLines(text) };
+  return { command, text: premiseLines(overIntegers(text)) };
+}
+
+/** `x + y = 5, integers`: what is said of all numbers, and no statement of its own. */
+function overIntegers(text: string): string {
+  const tail =
+    /[,;]\s*(?:(?:all|both|over|in|for|where|are|the|numbers|variables|(?:[a-z]\s*(?:,|and)\s*)+[a-z]\s+are)\s+)*(positive\s+|non-?negative\s+)?integers?\s*\.?$/i.exec(
+      text,
+    );
+  if (tail === null || tail.index === 0 || !/[=<>]/.test(text)) return text;
+  const rest = text.slice(0, tail.index);
+  const letters = [...new Set(rest.match(/(?<![A-Za-z])[a-z](?![A-Za-z(])/g) ?? [])];
+  const bound = tail[1] === undefined ? '' : /^p/i.test(tail[1]) ? ' > 0' : ' >= 0';
+  return `${rest}${letters.map((one) => `, ${one} ∈ ℤ${bound === '' ? '' : `, ${one}${bound}`}`).join('')}`;
 }
 
 function plain(text: string): string {

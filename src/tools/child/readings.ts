@@ -129,6 +129,9 @@ export function withConstants({ math, parse }: Arithmetic, tree: MathNode): Cons
     if (node.type === 'AssignmentNode') assigned.add(node.object.name);
   });
   const notes = new Set<string>();
+  const constants = tree.filter(
+    (one) => one.type === 'SymbolNode' && ['h', 'c', 'hbar', 'k_B'].includes((one as Node).name),
+  );
   const replaced = tree.transform((one, path, parent) => {
     const node = one as Node;
     if (node.type === 'SymbolNode' && Object.hasOwn(QUOTIENTS, node.name) && !assigned.has(node.name)) {
@@ -141,6 +144,17 @@ export function withConstants({ math, parse }: Arithmetic, tree: MathNode): Cons
       isOwnFactor(path, parent as Node | null)
     ) {
       throw new Error('g may be a gram or the acceleration of gravity; write 1 g or 9.80665 m/s^2');
+    }
+    if (
+      node.type === 'SymbolNode' &&
+      node.name === 'e' &&
+      constants.length > 0 &&
+      !assigned.has('e') &&
+      isOwnFactor(path, parent as Node | null)
+    ) {
+      throw new Error(
+        'e may be the elementary charge or 2.718…; write 1.602176634e-19 C, or eV for its energy, or exp(1)',
+      );
     }
     if (node.type !== 'SymbolNode' || !Object.hasOwn(LETTERS, node.name) || assigned.has(node.name)) return one;
     if (isUnit(math, node) && !isOwnFactor(path, parent as Node | null)) return one;
@@ -175,6 +189,30 @@ export function logReadings(math: MathJsInstance, tree: MathNode): LogReadings |
       return bare(node) ? new math.FunctionNode(new math.SymbolNode(name), node.args) : one;
     });
   return { natural: as('ln'), decimal: as('log10') };
+}
+
+/**
+ * The tree with every root of odd order of a negative number as the real one; null when there is none. `fraction` gives the
+ * exact value of a subtree that has one.
+ */
+export function realRoots(
+  math: MathJsInstance,
+  tree: MathNode,
+  fraction: (node: MathNode) => { s: bigint; n: bigint; d: bigint } | null,
+): MathNode | null {
+  let found = false;
+  const replaced = tree.transform((one) => {
+    const node = one as Node;
+    if (node.type !== 'OperatorNode' || node.fn !== 'pow') return one;
+    const [base, exponent] = node.args.map(fraction);
+    if (!base || !exponent || !(base.s < 0n && base.n !== 0n) || exponent.d === 1n || exponent.d % 2n === 0n)
+      return one;
+    found = true;
+    const size = new math.FunctionNode(new math.SymbolNode('abs'), [node.args[0]!]);
+    const root = new math.OperatorNode('^', 'pow', [size, node.args[1]!]);
+    return new math.ParenthesisNode(exponent.n % 2n === 1n ? new math.OperatorNode('-', 'unaryMinus', [root]) : root);
+  });
+  return found ? replaced : null;
 }
 
 const TRIG = new Set(['sin', 'cos', 'tan', 'sec', 'csc', 'cot']);

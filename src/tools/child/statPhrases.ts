@@ -1,5 +1,7 @@
 /** Statistics in words and in the notation of textbooks, as calls: `P(Z > 1.96)`, `mean of 1, 2, 3`. */
+import { criticalPhrase } from './criticalValues.js';
 import { closing, splitOutside } from './normalize.js';
+import { testPhrase } from './testPhrases.js';
 
 /** One line of plain text (normalize.ts) as one or more calls, one a line. What is no such phrase stays as it is. */
 export function readPhrases(line: string): string {
@@ -15,6 +17,8 @@ export function readPhrases(line: string): string {
     .replace(/^(?:what(?:'s| is| are)|calculate|compute|find|determine|evaluate)\s*:?\s+/i, '')
     .replace(/[?.]\s*$/, '');
   return (
+    criticalPhrase(bare) ??
+    testPhrase(bare) ??
     measures(bare) ??
     weighted(bare) ??
     expected(bare) ??
@@ -216,7 +220,7 @@ function probability(text: string): string {
     found = true;
     const own =
       law ?? lawAround(relation.variable, `${relation.parameters}, ${rest.slice(0, hit.index)} ${rest.slice(end + 1)}`);
-    out += `${withoutLaw(rest.slice(from, hit.index))}${relation.name}(${own}, ${relation.bounds})`;
+    out += `${factorOnly(withoutLaw(rest.slice(from, hit.index)))}${relation.name}(${own}, ${relation.bounds})`;
     from = end + 1;
     call.lastIndex = from;
   }
@@ -231,7 +235,27 @@ const NAMED_LAW = /^\s*[,;.(]?\s*(?:(?:where|with|for|if|when|given|in|and)\b|[a
 
 /** `n = 10, p = 0.5:` before the probability. */
 function withoutLaw(before: string): string {
+  const bare = before.replace(
+    new RegExp(
+      String.raw`^\s*(?:an?\s+)?(?:${FAMILY})(?:\s+(?:distribution|random\s+variable))?\s*(?:with|,|:)?(?=\s)`,
+      'i',
+    ),
+    '',
+  );
+  if (bare.trim() === '') return '';
+  return withoutParameters(bare) === '' ? '' : before;
+}
+
+function withoutParameters(before: string): string {
   return /^\s*(?:[a-z]\w*\s*=\s*[-\d./]+\s*[,;:]?\s*(?:and\s+)?)+$/i.test(before) ? '' : before;
+}
+
+/** Words or parameters that no rule has read would become a factor: `geometric p=0.3 P(X = 4)` is no product. */
+function factorOnly(before: string): string {
+  if (/(?:^|[-+*/^(,=:;])\s*$/.test(before) || /^[\d.\s(]+$/.test(before)) return before;
+  throw new Error(
+    `what "${before.trim().slice(0, 40)}" has to do with the probability is not clear; write e.g. P(X = 4), X ~ Geometric(0.3)`,
+  );
 }
 
 interface Relation {
@@ -331,7 +355,7 @@ function lawAround(variable: string, text: string): string {
   if (variable.endsWith(')')) return variable;
   const values = new Map<string, string>();
   for (const [, key, value] of text.matchAll(
-    /\b(n|p|df1?|df2|dfn|dfd|mean|mu|lambda|lam|rate|sd|sigma|std|variance|var)\s*(?:=|\bof\b)\s*([-\d.][\d.]*(?:\/[\d.]+)?(?:e-?\d+)?)/g,
+    /\b(n|p|df1?|df2|dfn|dfd|mean|mu|lambda|lam|rate|sd|sigma|std|variance|var)(?:\s*(?:=|\bof\b)\s*|(?<=mean|rate|lambda|sd|variance)\s+)([-\d.][\d.]*(?:\/[\d.]+)?(?:e-?\d+)?)/g,
   )) {
     values.set(key!, value!.replace(/\.$/, ''));
   }

@@ -3,7 +3,9 @@ import type { Evaluate } from '../hostProtocol.js';
 import { readAmounts, shownPercents } from './amounts.js';
 import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
 import { Calculator, formatValue, type Result, withReading } from './calculator.js';
+import { criticalFunction, upperPoints } from './criticalValues.js';
 import { DESCRIPTIVE, sample } from './descriptive.js';
+import { EFFECTS } from './effects.js';
 import { isChanged, single, withLiterals } from './expression.js';
 import { readFunctions } from './functionNames.js';
 import { callLaw, houseFunction, lawFunctions } from './houseLaws.js';
@@ -102,6 +104,7 @@ class Statistics {
     const table: Record<string, StatFunction> = {
       ...DESCRIPTIVE,
       ...TESTS,
+      ...EFFECTS,
       ...lawFunctions(),
       ...counting(),
       ...lists(),
@@ -111,7 +114,7 @@ class Statistics {
   }
 
   answer(input: string, maxChars: number): string {
-    const lines = statements(plainText(input, 'statistics')).map((line) => calls(readPhrases(line)));
+    const lines = statements(plainText(upperPoints(input), 'statistics')).map((line) => calls(readPhrases(line)));
     if (lines.length === 0) throw new Error('a call expected, e.g. mean(1, 2, 3)');
     const scope = new Map<string, StatValue>();
     const shown: string[] = [];
@@ -167,7 +170,7 @@ class Statistics {
 
   #find(name: string): StatFunction | undefined {
     if (Object.hasOwn(this.#table, name)) return this.#table[name];
-    const own = houseFunction(name);
+    const own = houseFunction(name) ?? criticalFunction(name);
     if (own !== undefined) return own;
     if (isR(name)) {
       return (args) => {

@@ -13,6 +13,8 @@ describe('is read as', () => {
     ["```python\nfrom sympy import *\nx = symbols('x')\nsolve(x**2 - 4, x)\n```", 'solve(x^2 - 4, x)'],
     ["import sympy as sp\nx, y = sp.symbols('x y')\ne = (x + y)**2\nprint(sp.expand(e))", 'expand((x + y)^2)'],
     ['x^2 = 4, solve for x', 'solve(x^2 = 4, x)'],
+    // A mixed number, as the calculator reads it.
+    ['1\\frac{1}{2} x = 3', 'solve((1 + 1/2)*x = 3)'],
     ['solve for v: 1/2 m v^2 = m g h', 'solve(1/2*m*v^2 = m*g*h, v)'],
     ['x^2 - 5x + 6 = 0. Find x.', 'solve(x^2 - 5*x + 6 = 0, x)'],
     ['Find all x such that x^2 = 9', 'solve(x^2 = 9, x)'],
@@ -36,6 +38,9 @@ describe('is read as', () => {
     ['\\sum_{n=1}^{\\infty} \\frac{1}{n^2}', 'sum(1/n^2, [n, 1, infinity])'],
     ['sum of 1/2^n from n=0 to infinity', 'sum(1/2^n, [n, 0, infinity])'],
     ['taylor series of ln(x) at x = 1 to order 3', 'series(ln(x), x, 1, 3)'],
+    ['taylor series of e^x at 0 order 4', 'series(e^x, 0, 4)'],
+    ['partial derivative of x^2 y with respect to x', 'diff(x^2*y, x)'],
+    ['minimum of x + 1/x for x > 0', 'minimize(x + 1/x, x > 0)'],
     ['maclaurin(sin(x), x, 5)', 'series(sin(x), x, 0, 5)'],
     ['\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}^{-1}', '[[1, 2], [3, 4]]^(-1)'],
     ['det [[1,2],[3,4]]', 'det([[1, 2], [3, 4]])'],

@@ -157,6 +157,12 @@ describe('what a model writes', () => {
     ['consistent: A ≡ B, B ≡ ~A', 'inconsistent (unsatisfiable)'],
     ['x^2 = 4', /^satisfiable over the reals: x = -?2 or x = -?2 \(no other solutions\)$/],
     ['x^2 = 2', /^satisfiable over the reals: x ≈ -?1\.414214 or x ≈ -?1\.414214 \(no other solutions\)$/],
+    // The last word was a proposition, and the numbers real.
+    [
+      'x^2 + y^2 = 25, positive integers',
+      /^satisfiable over the integers: x = [34], y = [34] or x = [34], y = [34] \(no other solutions\)$/,
+    ],
+    ['x^2 = 9, x > 0, integers', 'satisfiable over the integers: x = 3 (the only solution)'],
     ['x^5 - x - 1 = 0', 'satisfiable over the reals: x ≈ 1.167304 (the only solution)'],
     ['x + y = 10', /^satisfiable over the reals, with other solutions too: /],
     ['2x + 3 = 11', 'satisfiable over the reals: x = 4 (the only solution); read as 2 * x + 3 = 11'],
@@ -223,6 +229,8 @@ describe('what a model writes', () => {
     ['P or Q but not both', /"both" is no sign/],
     ['for all x Fx -> Gx', /does ∀ x cover Fx alone, \(∀ x Fx\) -> Gx, or/],
     ['P(1 + 0.04) = 10', /can be a function or P times/],
+    ['2^x = 8', /the tool algebra solves/],
+    ['x^65 = 8', /whole number up to 64/],
     ['smallest n > 0', /write SMT-LIB.*minimize/],
     ['1/0 = x', /division by 0/],
     ['truth table: A & B & C & D & E & F & G', /at most 6 letters/],

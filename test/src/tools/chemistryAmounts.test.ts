@@ -1,0 +1,101 @@
+/** Solubility, rates and yields of the tool `chemistry`, against fixtures/amounts_reference.py; and what is refused. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createChemistry } from '../../../src/tools/child/chemistry.js';
+
+/** [input, words before the number, number]. */
+const reference = JSON.parse(readFileSync(new URL('./fixtures/amounts.json', import.meta.url), 'utf8')) as [
+  string,
+  string,
+  number,
+][];
+const chemistry = createChemistry();
+const answer = (input: string): string => {
+  try {
+    return String(chemistry(input, 400));
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+};
+
+describe('amounts', () => {
+  it('are those of polynomials, differential equations and null spaces solved elsewhere', () => {
+    expect(reference.length).toBeGreaterThan(80);
+    const off = reference
+      .map(([input, before, want]) => {
+        const got = answer(input);
+        const number = new RegExp(`${before} (-?[\\d.]+(?:e[-+]?\\d+)?)(?![^(]*\\d = )`).exec(got)?.[1];
+        return { input, want, got, value: Number(number ?? Number.NaN) };
+      })
+      // Six digits are shown.
+      .filter(({ value, want }) => !(Math.abs(value - want) <= 6e-6 * Math.abs(want)));
+    expect(off).toEqual([]);
+  });
+
+  it.each([
+    ['solubility of Mg(OH)2 at pH 12, Ksp = 1.8e-11', /\[OH-\] = 0\.01 M held: 1\.8e-7 M/],
+    // The other reading is that of someone who thinks of water's own ions.
+    ['molar solubility of Fe(OH)3, Ksp = 2.8e-39', /1\.00913e-10 M.*at pH 7, where water has more, 2\.8e-18 M/],
+    ['The Ksp of lead(II) iodide is 7.1e-9. What is its molar solubility?', /PbI2: 0\.00121\d+ M/],
+    ['Ksp from solubility 0.0019 g/L AgCl', /^Ksp = .* = 1\.757\d+e-10 /],
+    ['half-life k = 0.3 s^-1', /^order 1 by the unit of k; half-life = 2\.31049 s/],
+    ['first-order reaction, half-life = 20 min, percent remaining after 60 min', /^12\.5 % left, 87\.5 % reacted/],
+    ['zero order, k = 0.02 M/s, [A]0 = 0.8 M, t = 100 s', /^nothing is left: it is used up at t = 40 s/],
+    [
+      'rate law: [A] = 0.1, [B] = 0.1, rate = 2e-3; [A] = 0.2, [B] = 0.1, rate = 4e-3; [A] = 0.1, [B] = 0.2, rate = 8e-3',
+      'rate = k[A][B]^2: order 1 in A, order 2 in B, 3 in all; k = 2 in the units given',
+    ],
+    ['Ea if the rate doubles from 25 °C to 35 °C, arrhenius', /= 52\.9489 kJ\/mol/],
+    ['limiting reactant 2 mol H2, 1 mol O2, 2H2 + O2 -> 2H2O', /nothing is in excess; at most H2O 2 mol/],
+    ['Zn + 2HCl -> ZnCl2 + H2, 6.5 g of zinc and 100 mL of 1 M HCl', /: HCl is limiting \(0\.1 mol\)/],
+    ['How many moles of H2O from 3 moles of O2: 2 H2 + O2 = 2 H2O', /: H2O 6 mol = /],
+    ['half-life 3.80 days, fraction remaining after 15.2 days', /^6\.25 % left/],
+    ['time for 1/16 of the sample to remain, half-life 3.8 days', /^t = 15\.2 d /],
+    ['age of a sample with 6.25% C-14 remaining, half-life 5730 y', /^t = 22920 y /],
+    ['how much of a 100 g sample remains after 24 days, half-life 8 days', /^12\.5 g left of 100 g: /],
+    // No solution of 2 M.
+    ['D2 molar mass', 'D2: 4.028 g/mol'],
+    ['half-life of C-14', /^C-14: half-life 5700 y/],
+    ['[Ca2+] of CaSO4 in 0.0100 M Na2SO4, Ksp = 2.4e-5', /\[Ca\^2\+\] = 0\.002 M, \[SO4\^2-\] = 0\.012 M$/],
+    ['pH of saturated Ca(OH)2, Ksp = 5.5e-6', /pH = 12\.35/],
+    ['molarity of 5.85 g NaCl in 500 mL', /= 0\.200205 M$/],
+    ['molality of 10 g NaCl in 500 g water', /= 0\.342231 mol\/kg$/],
+    ['grams of NaOH needed for 250 mL of 0.1 M NaOH', /0\.025 mol = 0\.999925 g$/],
+    ['moles in 25 mL of 0.1 M HCl', /: 0\.0025 mol /],
+    ['dilute 50 mL of 6 M HCl to 1 M', /^final volume 0\.3 L = 300 mL of 1 M: water added 250 mL/],
+    ['volume of 12 M HCl needed to make 500 mL of 1 M HCl', /^volume needed 0\.0416667 L/],
+    ['neutralize 25 mL of 0.1 M HCl with 0.2 M NaOH', /^0\.0125 L = 12\.5 mL of 0\.2 M NaOH/],
+    ['volume of 0.1 M NaOH to neutralize 20 mL of 0.1 M H2SO4', /^0\.04 L = 40 mL of 0\.1 M NaOH/],
+    ['dilution M1 = 6 M, V1 = 50 mL, M2 = 1 M, volume V2', /^V2 = 0\.3 L/],
+    ['empirical formula 40% C, 6.7% H, 53.3% O', /^empirical formula CH2O /],
+    ['empirical formula: C 40.0%, H 6.71%, O 53.28%, molar mass 180 g/mol', /molecular formula C6H12O6$/],
+  ])('%s', (input, expected) => {
+    const got = answer(input);
+    if (typeof expected === 'string') expect(got).toBe(expected);
+    else expect(got).toMatch(expected);
+  });
+
+  it.each([
+    ['solubility of AgCl', /Ksp is needed/],
+    ['solubility of AgBr in 0.1 M NaNO3, Ksp 5e-13', /brings no ion of AgBr/],
+    ['solubility of AgCl in 0.1 M NH3, Ksp 1.8e-10', /binds the metal/],
+    ['solubility of ZnS in 0.1 M Na2SO4, Ksp = 1e-22', /brings no ion of ZnS/],
+    ['solubility of CaCO3 at pH 4, Ksp = 3e-9', /not computed here/],
+    ['solubility of AgCl at 60 °C, Ksp = 1.8e-10', /cannot read/],
+    ['first order, k = 0.5 M^-1 s^-1, half-life', /of order 2, not 1/],
+    ['second order half-life, k = 0.5 M^-1 s^-1', /needs \[A\]0/],
+    ['half-life of third order reaction k = 0.3', /orders zero, one and two/],
+    ['N2 + 3 H2 -> 2 NH3, 28 g N2, 10 g He', /He is not in the equation/],
+    ['limiting reactant 28 g N2, 10 g H2', /the equation is needed/],
+    ['N2 + 3 H2 -> 2 NH3, 28 g N2 at 50% excess H2, grams of NH3', /cannot read "at 50/],
+    ['neutralize 25 mL of 0.1 M HCl with 0.2 M NaCl', /an acid and a base/],
+    ['dilute 50 mL of 6 M HCl to 1 M NaOH', /two substances are no dilution/],
+    ['molarity of 5.85 g NaCl', /volume of the solution is needed/],
+    ['empirical formula 40% C, 6.7% H', /add up to 46\.7/],
+    ['[A] = 0.1, rate = 2; [A] = 0.2, rate = 6.1', /not whole or half numbers/],
+    ['[A] = 0.1, [B] = 0.1, rate = 2; [A] = 0.2, [B] = 0.2, rate = 4', /do not decide the orders/],
+  ])('refuses %s', (input, message) => {
+    expect(answer(input)).toMatch(/^refused: /);
+    expect(answer(input)).toMatch(message);
+  });
+});
