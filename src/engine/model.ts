@@ -87,16 +87,16 @@ class NativeModel implements Model {
 
   async createAdapter(options: AdapterOptions = {}): Promise<Adapter> {
     checkKeys(options, KEYS.adapter, 'createAdapter: options');
-    return call(undefined, async () => {
-      return new NativeAdapter(this.#addon, await this.#addon.createAdapter(this.#handle, options, undefined));
+    return call(options.signal, async (cancel) => {
+      return new NativeAdapter(this.#addon, await this.#addon.createAdapter(this.#handle, options, cancel));
     });
   }
 
   async createCritic(options: CriticOptions = {}): Promise<Critic> {
     checkKeys(options, KEYS.critic, 'createCritic: options');
-    return call(undefined, async () => {
+    return call(options.signal, async (cancel) => {
       const given = withHandle(options, 'trunk');
-      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, given, undefined));
+      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, given, cancel));
     });
   }
 
@@ -177,25 +177,30 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
     return call(options?.signal, async (cancel) => this.addon.optimizerStep(this.handle, options, cancel));
   }
 
-  zeroGrad(): Promise<void> {
-    return call(undefined, async () => this.addon.zeroGrad(this.handle, undefined));
+  async zeroGrad(options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'zeroGrad: options');
+    return call(options?.signal, async (cancel) => this.addon.zeroGrad(this.handle, cancel));
   }
 
-  saveState(path: string): Promise<void> {
-    return call(undefined, async () => this.addon.saveState(this.handle, path, undefined));
+  async saveState(path: string, options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'saveState: options');
+    return call(options?.signal, async (cancel) => this.addon.saveState(this.handle, path, cancel));
   }
 
-  loadState(path: string): Promise<void> {
-    return call(undefined, async () => this.addon.loadState(this.handle, path, undefined));
+  async loadState(path: string, options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'loadState: options');
+    return call(options?.signal, async (cancel) => this.addon.loadState(this.handle, path, cancel));
   }
 
-  async plan(shape: BatchShape): Promise<MemoryPlan> {
+  async plan(shape: BatchShape, options?: CallOptions): Promise<MemoryPlan> {
     checkKeys(shape, KEYS.shape, 'plan: shape');
-    return call(undefined, async () => this.addon.plan(this.handle, shape, undefined));
+    checkKeys(options, KEYS.call, 'plan: options');
+    return call(options?.signal, async (cancel) => this.addon.plan(this.handle, shape, cancel));
   }
 
-  tensors(which: 'value' | 'grad'): Promise<NamedTensors> {
-    return call(undefined, async () => this.addon.tensors(this.handle, which, undefined));
+  async tensors(which: 'value' | 'grad', options?: CallOptions): Promise<NamedTensors> {
+    checkKeys(options, KEYS.call, 'tensors: options');
+    return call(options?.signal, async (cancel) => this.addon.tensors(this.handle, which, cancel));
   }
 
   dispose(): void {
@@ -236,8 +241,9 @@ class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
     });
   }
 
-  save(path: string, format: 'gguf' | 'peft'): Promise<void> {
-    return call(undefined, async () => this.addon.saveAdapter(this.handle, path, format, undefined));
+  async save(path: string, format: 'gguf' | 'peft', options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'adapter.save: options');
+    return call(options?.signal, async (cancel) => this.addon.saveAdapter(this.handle, path, format, cancel));
   }
 }
 
