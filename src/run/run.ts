@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
-import { SparkError } from '../errors.js';
+import { SparkError, toSparkError } from '../errors.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -13,7 +13,7 @@ import { bestName, RunFolder, runRoot, stageOfBest } from './folder.js';
 import { lockRun, type RunLock } from './lock.js';
 import { openConfiguredMcp, readMcp, storeListings } from './mcp.js';
 import { refuseOpenBatches } from './openBatches.js';
-import { checkParts, loadParts, Parts, type UserParts } from './parts.js';
+import { checkParts, type LoadedParts, loadParts, Parts, type UserParts } from './parts.js';
 import { RunQuestions } from './questions.js';
 import { StageRecords } from './records.js';
 
@@ -28,8 +28,10 @@ export interface RunOptions {
   readonly fresh?: boolean;
 }
 
-const READ_OPTIONS = { log: true, signal: true } as const;
-const OPTIONS = { parts: true, folder: true, ...READ_OPTIONS, fresh: true } as const satisfies KeysOf<RunOptions>;
+type ReadOptions = Pick<RunOptions, 'parts' | 'log' | 'signal'>;
+
+const READ_OPTIONS = { parts: true, log: true, signal: true } as const satisfies KeysOf<ReadOptions>;
+const OPTIONS = { ...READ_OPTIONS, folder: true, fresh: true } as const satisfies KeysOf<RunOptions>;
 
 interface Opened {
   readonly config: Config;
@@ -105,15 +107,42 @@ export class Run {
     }
   }
 
-  /** Opens an existing run for reading: writes nothing and takes no lock, so another process may be writing. */
-  static read(root: string, options: Pick<RunOptions, 'log' | 'signal'> = {}): Run {
+  /**
+   * Opens an existing run for reading: writes nothing and takes no lock, so another process may be writing. A run made with parts
+   * of your own is read with them, too: give them here, or have those that its configuration names loaded by `readWithParts`.
+   */
+  static read(root: string, options: ReadOptions = {}): Run {
     checkKeys(options, READ_OPTIONS, 'Run.read: options');
+    const { parts, ...rest } = options;
+    return Run.#read(root, rest, parts === undefined ? null : { parts: checkParts(parts, 'options.parts') });
+  }
+
+  /**
+   * `read`, with the module of parts that the run's configuration names. One that does not load, as in a run that was copied from
+   * another machine, is a warning; what it decides (rewards, actions) is then not known, and nothing takes its place.
+   */
+  static async readWithParts(root: string, options: Omit<ReadOptions, 'parts'> = {}): Promise<Run> {
+    checkKeys(options, { log: true, signal: true }, 'Run.readWithParts: options');
+    const run = Run.#read(root, options, null);
+    if (run.config.parts === null) return run;
+    try {
+      return Run.#read(root, options, await loadParts(run.config));
+    } catch (error) {
+      run.log.warn(`${root} is read without its own parts: ${toSparkError(error).message}`);
+      return run;
+    }
+  }
+
+  /** `own`: the user's parts; null: those that the configuration names, if it names any, are not there. */
+  static #read(root: string, options: Omit<ReadOptions, 'parts'>, own: Partial<LoadedParts> | null): Run {
     const { log = silentLog, signal = new AbortController().signal } = options;
     const folder = RunFolder.existing(root);
     const { run: _facts, ...stored } = folder.readConfig()!;
     const config = resolveConfig(stored as ConfigPatch, { name: root });
     const mcp = readMcp(config, folder.mcpFile);
-    const parts = new Parts({ config, ...placesOf(folder, false), user: {}, mcp, log, signal });
+    const { parts: user = {}, ownsTools = false } = own ?? {};
+    const lacksOwn = own === null && config.parts !== null;
+    const parts = new Parts({ config, ...placesOf(folder, false), user, ownsTools, lacksOwn, mcp, log, signal });
     return new Run({ config, folder, log, signal, parts, partsHash: null, mcp, lock: null });
   }
 

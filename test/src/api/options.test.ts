@@ -88,6 +88,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
 
   'Run.open: options': ['folder', (o) => run.Run.open({ name: path.join(folder, 'run') }, o)],
   'Run.read: options': ['log', (o) => run.Run.read(folder, o)],
+  'Run.readWithParts: options': ['log', (o) => run.Run.readWithParts(folder, o)],
   'replay: options': ['questions', (o) => run.replay('x.jsonl', o)],
   'findWarnings: thresholds': ['thinkShare', (o) => run.findWarnings([], [], o)],
   'estimateDisk: work': ['rolloutSets', (o) => run.estimateDisk(never, o)],
@@ -131,7 +132,7 @@ describe('options', () => {
     const name = path.join(folder, 'never');
     const error = await thrown(() => run.withRun({ name }, any({ foldr: folder, signl: 1 }), async () => {}));
     expect((error as Error).message).toBe(
-      'Run.open: options: expected some of parts, folder, log, signal, fresh, got foldr, signl; correct it or leave it out',
+      'Run.open: options: expected some of parts, log, signal, folder, fresh, got foldr, signl; correct it or leave it out',
     );
     expect(await thrown(() => run.Run.read(name))).toMatchObject({ code: 'no_data' });
   });
