@@ -9,7 +9,8 @@ import { checkKeys, type KeysOf } from '../options.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
 import type { McpTools } from '../tools/mcp/mcp.js';
 import type { TrainedBest } from './best.js';
-import { bestName, RunFolder, runRoot, stageOfBest } from './folder.js';
+import { bestName, RunFolder, runRoot, type StoredConfig, stageOfBest } from './folder.js';
+import { changes, inWords } from './freshness.js';
 import { lockRun, type RunLock } from './lock.js';
 import { openConfiguredMcp, readMcp, storeListings } from './mcp.js';
 import { refuseOpenBatches } from './openBatches.js';
@@ -26,12 +27,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Remove everything in the run first. */
   readonly fresh?: boolean;
+  /** Sections of the configuration that hold for this opening alone: an existing run keeps its own. */
+  readonly forNow?: readonly (keyof Config)[];
 }
 
 type ReadOptions = Pick<RunOptions, 'parts' | 'log' | 'signal'>;
 
 const READ_OPTIONS = { parts: true, log: true, signal: true } as const satisfies KeysOf<ReadOptions>;
-const OPTIONS = { ...READ_OPTIONS, folder: true, fresh: true } as const satisfies KeysOf<RunOptions>;
+const OPTIONS = { ...READ_OPTIONS, folder: true, fresh: true, forNow: true } as const satisfies KeysOf<RunOptions>;
 
 interface Opened {
   readonly config: Config;
@@ -43,6 +46,7 @@ interface Opened {
   /** The tools of MCP servers, which the parts dispose of. */
   readonly mcp?: McpTools | null;
   readonly lock: RunLock | null;
+  readonly forNow?: readonly (keyof Config)[];
   /** Id of the user's own verifier, null without one; undefined: the run is only read, and nothing is graded. */
   readonly verifier?: string | null;
 }
@@ -59,10 +63,11 @@ export class Run {
   readonly records: StageRecords;
   readonly #lock: RunLock | null;
   readonly #mcp: McpTools | null;
+  readonly #forNow: readonly (keyof Config)[];
   #stored = false;
   #closed = false;
 
-  private constructor({ config, folder, log, signal, parts, partsHash, mcp, lock, verifier }: Opened) {
+  private constructor({ config, folder, log, signal, parts, partsHash, mcp, lock, verifier, forNow }: Opened) {
     this.config = config;
     this.folder = folder;
     this.log = log;
@@ -73,6 +78,7 @@ export class Run {
     this.records = new StageRecords(folder.stagesFile);
     this.#lock = lock;
     this.#mcp = mcp ?? null;
+    this.#forNow = forNow ?? [];
   }
 
   /**
@@ -90,6 +96,7 @@ export class Run {
     const folder = RunFolder.open(root, options);
     const lock = lockRun(folder.root, log);
     try {
+      folder.dropDrafts();
       if (options.fresh) {
         refuseOpenBatches(folder);
         folder.clear();
@@ -99,7 +106,8 @@ export class Run {
       const ownsTools = made && own.tools === undefined;
       const parts = new Parts({ config, ...placesOf(folder, true), user, mcp, ownsTools, log, signal });
       const verifier = user.verifier?.id ?? null;
-      return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier });
+      const { forNow = [] } = options;
+      return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier, forNow });
     } catch (error) {
       lock.release();
       folder.removeUnused();
@@ -168,7 +176,8 @@ export class Run {
   async storeConfig(): Promise<void> {
     if (this.#stored) return;
     if (this.#mcp !== null) await storeListings(this.config, this.folder.mcpFile, this.#mcp);
-    await this.folder.writeConfig(this.config, {
+    const before = this.folder.readConfig();
+    await this.folder.writeConfig(before === null ? this.config : this.#keptBeside(before), {
       version: packageVersion(),
       commit: sourceCommit(),
       node: process.version,
@@ -176,6 +185,16 @@ export class Run {
       written: new Date().toISOString(),
     });
     this.#stored = true;
+  }
+
+  /** What an existing run's configuration becomes; a word says what of it is another from now on. */
+  #keptBeside(before: StoredConfig): Config {
+    const { run: _facts, ...stored } = before;
+    const ofRun = Object.fromEntries(this.#forNow.map((section) => [section, before[section]]));
+    const kept: Config = { ...this.config, ...ofRun };
+    const changed = changes(resolveConfig(stored as ConfigPatch), kept).filter(({ name }) => name !== 'name');
+    if (changed.length > 0) this.log.info(`${this.folder.root}: for later commands, too: ${inWords(changed)}`);
+    return kept;
   }
 
   /**

@@ -132,7 +132,7 @@ describe('options', () => {
     const name = path.join(folder, 'never');
     const error = await thrown(() => run.withRun({ name }, any({ foldr: folder, signl: 1 }), async () => {}));
     expect((error as Error).message).toBe(
-      'Run.open: options: expected some of parts, log, signal, folder, fresh, got foldr, signl; correct it or leave it out',
+      'Run.open: options: expected some of parts, log, signal, folder, fresh, forNow, got foldr, signl; correct it or leave it out',
     );
     expect(await thrown(() => run.Run.read(name))).toMatchObject({ code: 'no_data' });
   });

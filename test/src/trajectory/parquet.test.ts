@@ -166,7 +166,8 @@ describe('half characters', () => {
 
   it('no export makes or loses one: what is whole comes back as it was', async () => {
     writeSpark(whole);
-    const [{ row }] = (await readSparkRows(at('half-spark.parquet'))) as [{ row: Record<string, unknown> }];
+    const [first] = await readSparkRows(at('half-spark.parquet'));
+    const { row } = first!;
     const { input, ...texts } = steps[0] as { input: string };
     expect(row).toMatchObject({ ...texts, action_query: input, question: asked.question, mcq_options: asked.options });
     const [user, call, tool] = (JSON.parse(JSON.stringify(chatRow(whole, asked, []))) as ChatRow).messages;
