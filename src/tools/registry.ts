@@ -260,7 +260,8 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(named(searchTool(searchBackend)));
     else if (name === 'python' && engine === 'system') {
-      const { tool, host } = systemPythonTool(interpreter, { size: options.processes ?? 1, ...HOST_LIMITS });
+      const { processes: size = 1, log } = options;
+      const { tool, host } = systemPythonTool(interpreter, { size, ...HOST_LIMITS, log });
       registry.registerHosted(named(tool)).own(host);
     } else registry.registerHosted(named(hosted(name)));
   }
