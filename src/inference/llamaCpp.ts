@@ -12,6 +12,7 @@ import { checkModelFile } from './ggufCheck.js';
 import { modelSha256 } from './ggufParts.js';
 import { contextsFor, LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaContexts.js';
 import type { LoadOptions } from './llamaMessages.js';
+import { OpenSequences } from './openSequences.js';
 import { RemoteModel } from './remoteModel.js';
 import { RemoteSequence } from './remoteSequence.js';
 import { openTokenizer, RemoteVocabulary } from './remoteVocabulary.js';
@@ -154,8 +155,7 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly wantsInstructions: boolean;
   readonly #model: RemoteModel;
   readonly #vocabulary: RemoteVocabulary;
-  readonly #open = new Set<RemoteSequence>();
-  #disposing: Promise<void> | null = null;
+  readonly #open = new OpenSequences<RemoteSequence>('open the model again');
 
   constructor(id: string, model: RemoteModel, vocabulary: RemoteVocabulary, { contextSize, inFlight }: LoadOptions) {
     this.id = id;
@@ -178,30 +178,30 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 
   tokenize(text: string, special: boolean): number[] {
-    this.#checkUsable();
+    this.#open.check();
     return this.#vocabulary.tokenize(text, special);
   }
 
   detokenize(tokens: readonly number[]): string {
-    this.#checkUsable();
+    this.#open.check();
     return this.#vocabulary.detokenize(tokens);
   }
 
   async open(signal?: AbortSignal): Promise<WeighingSequence> {
-    this.#checkUsable();
+    this.#open.check();
     const name = await this.#model.open(signal);
-    if (this.#disposing !== null) this.#model.close(name);
-    this.#checkUsable();
-    const sequence: RemoteSequence = new RemoteSequence(this.#model, name, this.contextSize, () => {
-      this.#open.delete(sequence);
-    });
-    this.#open.add(sequence);
-    return sequence;
+    try {
+      return this.#open.add((onDispose) => new RemoteSequence(this.#model, name, this.contextSize, onDispose));
+    } catch (error) {
+      // It was disposed meanwhile.
+      this.#model.close(name);
+      throw error;
+    }
   }
 
   async logprobs(tokens: readonly number[], signal?: AbortSignal, options: LogprobOptions = {}): Promise<Float64Array> {
     checkKeys(options, LOGPROB_OPTIONS, 'generator.logprobs: options');
-    this.#checkUsable();
+    this.#open.check();
     if (tokens.length > this.contextSize) {
       throw new SparkError(
         'context_overflow',
@@ -218,16 +218,6 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 
   dispose(): Promise<void> {
-    this.#disposing ??= this.#shutDown();
-    return this.#disposing;
-  }
-
-  async #shutDown(): Promise<void> {
-    for (const sequence of this.#open) sequence.dispose();
-    await this.#vocabulary.dispose(); // and the model with it
-  }
-
-  #checkUsable(): void {
-    if (this.#disposing !== null) throw new SparkError('disposed', 'this generator was disposed; open the model again');
+    return this.#open.end(() => this.#vocabulary.dispose()); // and the model with it
   }
 }
