@@ -2,6 +2,7 @@
  * Model, Adapter and Critic over native handles. These classes only pass arguments on: bindings/ reads and checks them,
  * so that every rule is written once. Only mistyped keys are found here, as bindings/ asks for those it knows.
  */
+import { SparkError } from '../errors.js';
 import { checkKeys } from '../options.js';
 import type { NamedTensors, TrainableInfo } from './addon.js';
 import {
@@ -49,6 +50,15 @@ const handles = new WeakMap<object, Handle>();
 function handleOf<H extends Handle>(value: unknown): H {
   const handle = typeof value === 'object' && value !== null ? handles.get(value) : undefined;
   return (handle ?? value) as H;
+}
+
+/** As `handleOf`, where null has a meaning that a forgotten argument must not get. */
+function handleOrNull(adapter: Adapter | null): AdapterHandle | null {
+  if (adapter !== undefined) return handleOf<AdapterHandle>(adapter);
+  throw new SparkError(
+    'invalid_argument',
+    'adapter: expected an Adapter of this model, or null for the base model, got undefined',
+  );
 }
 
 /** `options` with the wrapper at `key` replaced by its handle; anything but an object is left for the addon to refuse. */
@@ -110,14 +120,14 @@ class NativeModel implements Model {
   async logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
     checkKeys(options, KEYS.call, 'logprobs: options');
     return call(options?.signal, async (cancel) =>
-      this.#addon.logprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+      this.#addon.logprobs(this.#handle, batch, handleOrNull(adapter), cancel),
     );
   }
 
   async choiceLogprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
     checkKeys(options, KEYS.call, 'choiceLogprobs: options');
     return call(options?.signal, async (cancel) =>
-      this.#addon.choiceLogprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+      this.#addon.choiceLogprobs(this.#handle, batch, handleOrNull(adapter), cancel),
     );
   }
 
@@ -129,7 +139,7 @@ class NativeModel implements Model {
   ): Promise<LogprobsAndValues> {
     checkKeys(options, KEYS.call, 'logprobsAndValues: options');
     return call(options?.signal, async (cancel) => {
-      const actor = handleOf<AdapterHandle>(adapter);
+      const actor = handleOrNull(adapter);
       return this.#addon.logprobsAndValues(this.#handle, batch, actor, handleOf<CriticHandle>(critic), cancel);
     });
   }

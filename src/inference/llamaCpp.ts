@@ -4,14 +4,15 @@
  * node-llama-cpp's prebuilt binaries come as npm packages.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { checkKeys, type KeysOf, requireKeys } from '../options.js';
 import { checkAdapterFile } from './adapterCheck.js';
 import { fileSha256 } from './fileHash.js';
 import type { WeighingGenerator, WeighingSequence } from './generator.js';
 import { checkModelFile } from './ggufCheck.js';
 import { modelSha256 } from './ggufParts.js';
-import { contextsFor, LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaContexts.js';
+import { contextsFor } from './llamaContexts.js';
 import type { LoadOptions } from './llamaMessages.js';
+import { LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaOptions.js';
 import { OpenSequences } from './openSequences.js';
 import { RemoteModel } from './remoteModel.js';
 import { RemoteSequence } from './remoteSequence.js';
@@ -60,7 +61,13 @@ export async function generatorHash(modelPath: string, adapterPath?: string, sig
  * `interrupted`; what is opened throws `inference_ended` when the process of llama.cpp ends.
  */
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
-  checkKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
+  requireKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
+  if (typeof options.modelPath !== 'string') {
+    throw new SparkError(
+      'invalid_argument',
+      `openLlamaCpp: options.modelPath: expected the path of a GGUF file, got ${options.modelPath}`,
+    );
+  }
   const { modelPath, adapterPath, signal } = options;
   const { load, info } = checkFiles(options);
   const contexts = contextsFor(options, info.bytes).shares.length;

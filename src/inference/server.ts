@@ -4,7 +4,7 @@
  * it is opened, before anything is paid for.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence, PromptTokenizer } from './generator.js';
 import { OpenSequences } from './openSequences.js';
@@ -51,7 +51,7 @@ const OPTIONS = {
  * `server_mismatch` (another tokenizer), `interrupted`, and as `openTokenizer` does.
  */
 export async function openServer(options: ServerOptions): Promise<Generator & AsyncDisposable> {
-  checkKeys(options, OPTIONS, 'openServer: options');
+  requireKeys(options, OPTIONS, 'openServer: options');
   const { modelPath, signal } = options;
   throwIfAborted(signal);
   const client = clientOf(options, options.model);

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
-import { SparkError, toSparkError } from '../errors.js';
+import { isRecord } from '../config/record.js';
+import { SparkError, shown, toSparkError } from '../errors.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
@@ -88,6 +89,12 @@ export class Run {
    */
   static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
     checkKeys(options, OPTIONS, 'Run.open: options');
+    if (!isRecord(given)) {
+      throw new SparkError(
+        'invalid_argument',
+        `Run.open: config: expected an object such as { name: 'my' }, got ${shown(given)}`,
+      );
+    }
     const config = resolveConfig(given as ConfigPatch);
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
@@ -144,6 +151,9 @@ export class Run {
   /** `own`: the user's parts; null: those that the configuration names, if it names any, are not there. */
   static #read(root: string, options: Omit<ReadOptions, 'parts'>, own: Partial<LoadedParts> | null): Run {
     const { log = silentLog, signal = new AbortController().signal } = options;
+    if (typeof root !== 'string') {
+      throw new SparkError('invalid_argument', `Run.read: expected the folder of a run, got ${shown(root)}`);
+    }
     const folder = RunFolder.existing(root);
     const { run: _facts, ...stored } = folder.readConfig()!;
     const config = resolveConfig(stored as ConfigPatch, { name: root });
@@ -261,6 +271,12 @@ export async function withRun<T>(
   options: RunOptions,
   work: (run: Run) => Promise<T>,
 ): Promise<T> {
+  if (typeof work !== 'function') {
+    throw new SparkError(
+      'invalid_argument',
+      `withRun: expected the work as the third argument, after the configuration and options, got ${shown(work)}`,
+    );
+  }
   const run = await Run.open(config, options);
   try {
     return await work(run);

@@ -387,7 +387,7 @@ describe('wrong arguments', () => {
       [critic, /adapter: expected an Adapter, got a Critic/],
       [model, /adapter: expected an Adapter, got a Model/],
       [{}, /adapter: expected an Adapter, got an object/],
-      [undefined, /adapter: expected an Adapter, got undefined/],
+      [undefined, /adapter: expected an Adapter of this model, or null for the base model, got undefined/],
       [foreign, /another model's/],
     ];
     for (const [value, message] of cases) {
