@@ -8,9 +8,10 @@
  * Ctrl-Z.
  */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { draftOf } from './drafts.js';
 import { isNodeError, SparkError, writeError } from './errors.js';
 import { fateOf, ownIdentity } from './processIdentity.js';
 
@@ -41,8 +42,21 @@ export interface BusyLock {
   readonly fate: 'alive' | 'unknown';
 }
 
-/** Takes the lock unless it is held, by another process or by this one. Throws `invalid_file` for a file that is no lock. */
-export function takeLock(given: string): TakenLock | BusyLock {
+/** When a lock is given up of whose holder nothing can be known: milliseconds since its file was written. */
+export interface Patience {
+  /** The holder is of another machine or container. */
+  readonly unknown: number;
+  /** The file names no holder: a power cut may leave half of one. */
+  readonly unreadable: number;
+}
+
+const NEVER: Patience = { unknown: Number.POSITIVE_INFINITY, unreadable: Number.POSITIVE_INFINITY };
+
+/**
+ * Takes the lock unless it is held, by another process or by this one. Throws `invalid_file` for a file that is no lock, unless
+ * that is given up.
+ */
+export function takeLock(given: string, patience: Patience = NEVER): TakenLock | BusyLock {
   const file = path.resolve(given);
   const mine: LockHolder = {
     id: randomUUID(),
@@ -53,15 +67,15 @@ export function takeLock(given: string): TakenLock | BusyLock {
   // Every pass creates the file, reads its holder, or finds that it has just been released, so this ends.
   for (;;) {
     if (create(file, mine)) return keep(file, mine, null);
-    const holder = read(file);
-    if (holder === null) continue; // released meanwhile
+    const found = look(file, patience);
+    if (found === null) continue; // released meanwhile
+    const { holder, fate } = found;
     // A network file system may have made our link and still reported a failure.
-    if (holder.id === mine.id) return keep(file, mine, null);
-    const fate = fateOf(holder);
-    if (fate !== 'dead') return { holder, fate };
-    const claim = takeLock(`${file}.takeover`);
+    if (holder?.id === mine.id) return keep(file, mine, null);
+    if (holder !== null && fate !== 'dead') return { holder, fate };
+    const claim = takeLock(`${file}.takeover`, patience);
     if ('holder' in claim) return claim;
-    if (replaceDead(file, { dead: holder, mine, claim })) return keep(file, mine, holder);
+    if (replaceDead(file, { dead: found, mine, claim, patience })) return keep(file, mine, holder);
   }
 }
 
@@ -80,13 +94,21 @@ function keep(file: string, { id }: LockHolder, before: LockHolder | null): Take
   return { before, release: () => release(file, id) };
 }
 
-/** Several processes may find a dead holder, so only the one that holds a second lock, `claim`, may replace it. */
-function replaceDead(
-  file: string,
-  { dead, mine, claim }: { readonly dead: LockHolder; readonly mine: LockHolder; readonly claim: TakenLock },
-): boolean {
+interface Replacing {
+  readonly dead: Found;
+  readonly mine: LockHolder;
+  readonly claim: TakenLock;
+  readonly patience: Patience;
+}
+
+/**
+ * Several processes may find a dead holder, so only the one that holds a second lock, `claim`, may replace it, and only what it
+ * finds still there: by then another may have replaced it, worked, and gone.
+ */
+function replaceDead(file: string, { dead, mine, claim, patience }: Replacing): boolean {
   try {
-    if (read(file)?.id !== dead.id) return false;
+    const now = look(file, patience);
+    if (now === null || now.text !== dead.text || now.fate !== 'dead') return false;
     renameSync(writeTemporary(file, mine), file);
     return true;
   } catch (error) {
@@ -126,7 +148,7 @@ function createWithoutLinks(file: string, holder: LockHolder): boolean {
 }
 
 function writeTemporary(file: string, holder: LockHolder): string {
-  const temporary = `${file}.${holder.id}.tmp`;
+  const temporary = draftOf(file);
   writeFileSync(temporary, text(holder));
   return temporary;
 }
@@ -135,25 +157,43 @@ function text(holder: LockHolder): string {
   return `${JSON.stringify(holder, null, 2)}\n`;
 }
 
-/** The holder; null when the file does not exist (any more). */
-function read(file: string): LockHolder | null {
-  let content: string;
+interface Found {
+  readonly text: string;
+  /** Null: given up, it names none. */
+  readonly holder: LockHolder | null;
+  /** `dead`: also one that is given up. */
+  readonly fate: 'alive' | 'dead' | 'unknown';
+}
+
+/** Who has the lock; null when the file does not exist (any more). */
+function look(file: string, { unknown, unreadable }: Patience): Found | null {
+  let text: string;
   try {
-    content = readFileSync(file, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     if (isNodeError(error) && error.code === 'ENOENT') return null;
     throw new SparkError('io_error', `cannot read ${file}: ${(error as Error).message}`, { cause: error });
   }
   try {
-    return holderSchema.parse(JSON.parse(content));
+    const holder = holderSchema.parse(JSON.parse(text));
+    const fate = fateOf(holder);
+    return { text, holder, fate: fate === 'unknown' && isOlder(file, unknown) ? 'dead' : fate };
   } catch (error) {
+    if (isOlder(file, unreadable)) return { text, holder: null, fate: 'dead' };
     throw new SparkError(
       'invalid_file',
-      `${file} does not say who is at work in ${path.dirname(file)}: expected a lock with host and pid, got ${content === '' ? 'an empty file' : 'something else'}; ` +
+      `${file} does not say who is at work in ${path.dirname(file)}: expected a lock with host and pid, got ${text === '' ? 'an empty file' : 'something else'}; ` +
         'when nothing else works there, remove it and run again',
       { cause: error },
     );
   }
+}
+
+/** False for a file that is gone. */
+function isOlder(file: string, ms: number): boolean {
+  if (ms === Number.POSITIVE_INFINITY) return false;
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found !== undefined && Date.now() - found.mtimeMs > ms;
 }
 
 function release(file: string, id: string): void {

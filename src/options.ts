@@ -25,3 +25,14 @@ export function checkKeys<Options extends object>(
     `${what}: expected some of ${names.join(', ')}, got ${unknown.join(', ')}; correct it or leave it out`,
   );
 }
+
+/** As `checkKeys`, for options that may not be left out. */
+export function requireKeys<Options extends object>(given: Options, known: KeysOf<Options>, what: string): void {
+  if (given === undefined) {
+    throw new SparkError(
+      'invalid_argument',
+      `${what}: expected an object, got undefined; pass { ${Object.keys(known).join(', ')} }`,
+    );
+  }
+  checkKeys(given, known, what);
+}

@@ -4,6 +4,7 @@
  * last start.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
@@ -34,6 +35,41 @@ export function fateOf(other: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   const { alive, started } = stateOf(other.pid);
   if (!alive) return 'dead';
   return started !== null && other.started !== null && started !== other.started ? 'dead' : 'alive';
+}
+
+/** Whether a process of this pid runs here; it may be another than the one that had it before. */
+export function isRunning(pid: number): boolean {
+  return stateOf(pid).alive;
+}
+
+/**
+ * A process in a file's name: `<pid>-<started>-<machine>-<boot>`, the last three as hashes. `fateOfTag` reads it as `fateOf` does
+ * an identity.
+ */
+export function ownTag(): string {
+  const { pid, started } = ownIdentity();
+  return `${pid}-${short(started)}-${machineTag()}-${short(place().boot)}`;
+}
+
+export function fateOfTag(tag: string): 'alive' | 'dead' | 'unknown' {
+  const [pid = '', started, machine, boot] = tag.split('-');
+  const here = place();
+  if (machine !== machineTag()) return 'unknown';
+  if (boot !== short(here.boot)) return here.machine === null ? 'unknown' : 'dead';
+  const state = stateOf(Number(pid));
+  if (!state.alive) return 'dead';
+  const known = state.started !== null && started !== short(null);
+  return known && started !== short(state.started) ? 'dead' : 'alive';
+}
+
+function machineTag(): string {
+  const { host, machine, pids } = place();
+  return short(JSON.stringify([host, machine, pids]));
+}
+
+/** `0` where the system does not say. */
+function short(text: string | null): string {
+  return text === null ? '0' : createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
 function place() {

@@ -4,17 +4,22 @@
  * the file is read. Spaces and line breaks do not count, so a formatter may change them.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { isNodeError, SparkError, writeError } from './errors.js';
 import { redactedJson } from './secrets/redact.js';
+import { WholeFile } from './wholeFile.js';
 
-/** Writes a temporary file, flushes it and renames it: readers see the old file or the new one, even after a power cut. */
+/**
+ * Writes a draft, flushes it and renames it: readers see the old file or the new one, even after a power cut. A link stays one,
+ * and the file keeps who may read it.
+ */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   try {
     mkdirSync(path.dirname(file), { recursive: true });
-    await writeFileAtomic(file, typeof content === 'string' ? content : Buffer.from(content));
+    const whole = new WholeFile(existsSync(file) ? realpathSync(file) : file, { overwrite: true });
+    whole.write(content);
+    whole.commit();
   } catch (error) {
     throw writeError(error, file);
   }

@@ -1,9 +1,20 @@
 /**
- * A file that is written piece by piece, for what does not fit into memory, and gets its name only when all of it is on the
- * disk (sealed.ts does the same for what does).
+ * A file that is written piece by piece and gets its name only when all of it is on the disk. What a killed process left of
+ * one, the next to write into the folder removes.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
+import { draftOf, dropDeadDrafts } from './drafts.js';
 import { SparkError, writeError } from './errors.js';
 
 export interface WholeFileOptions {
@@ -29,9 +40,12 @@ export class WholeFile {
         `no folder at ${path.dirname(this.file)} to write ${path.basename(this.file)} into; create it or correct the path`,
       );
     }
-    this.#partial = `${this.file}.${process.pid}.partial`;
+    dropDeadDrafts(path.dirname(this.file));
+    this.#partial = draftOf(this.file);
     try {
-      this.#descriptor = openSync(this.#partial, 'w');
+      this.#descriptor = openSync(this.#partial, 'wx');
+      const before = statSync(this.file, { throwIfNoEntry: false });
+      if (before?.isFile()) this.#keepMode(this.#descriptor, before.mode);
     } catch (error) {
       throw writeError(error, this.file);
     }
@@ -56,6 +70,14 @@ export class WholeFile {
     if (this.#descriptor === null) return;
     this.#close();
     rmSync(this.#partial, { force: true });
+  }
+
+  #keepMode(descriptor: number, mode: number): void {
+    try {
+      fchmodSync(descriptor, mode);
+    } catch {
+      // File systems without modes have none to keep.
+    }
   }
 
   #guarded(work: (descriptor: number) => void): void {

@@ -13,7 +13,11 @@ import { flagPatch, namingFlags } from './flagPatch.js';
 /** Where settings come from, and how the engine computes. */
 export const modelOptions = {
   config: { type: 'string', describe: 'YAML file, or the name of a shipped one (quickstart, paper, paper-tools)' },
-  set: { type: 'string', array: true, describe: 'any configuration value: --set ppo.epochs=3 (repeatable)' },
+  set: {
+    type: 'string',
+    array: true,
+    describe: 'any configuration value: --set ppo.epochs=3, of a list --set tools.mcp.0.command=… (repeatable)',
+  },
   seed: { type: 'number', describe: 'seed of everything random' },
   model: { type: 'string', describe: 'GGUF file of the base model (default: the shipped tiny one)' },
   backend: { choices: ['auto', 'cpu', 'cuda'] as const, describe: 'where the training engine computes' },

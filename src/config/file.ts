@@ -29,7 +29,7 @@ export async function readConfigFile(file: string): Promise<ConfigPatch> {
   return parsed;
 }
 
-/** `a.b=3` becomes { a: { b: 3 } }; the value is read as YAML. */
+/** `a.b=3` becomes { a: { b: 3 } }; the value is read as YAML. `a.0.b` and `a[0].b` mean entries of a list. */
 export function patchFromAssignment(assignment: string): ConfigPatch {
   const at = assignment.indexOf('=');
   if (at <= 0)
@@ -39,7 +39,15 @@ export function patchFromAssignment(assignment: string): ConfigPatch {
     );
   const name = assignment.slice(0, at);
   const value = readYaml(assignment.slice(at + 1), (reason) => `--set ${name}: the value is not YAML: ${reason}`);
-  return name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigPatch;
+  const keys = name.replace(/\[(\d+)\]/g, '.$1').split('.');
+  if (keys.some((key) => key === '' || /[[\]]/.test(key))) {
+    throw new SparkError(
+      'invalid_config',
+      `--set ${name}: expected names with dots between them, and numbers for entries of lists, such as tools.mcp.0.command or ` +
+        'tools.mcp[0].command',
+    );
+  }
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as ConfigPatch;
 }
 
 /**

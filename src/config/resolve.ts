@@ -10,7 +10,7 @@ import { type JudgeSettings, POLICY, problemsOf } from '../judge/settings.js';
 import { packagePath } from '../package.js';
 import { MOST_ACTIONS } from '../tools/mcp/listing.js';
 import { THINK } from '../tools/tool.js';
-import { isRecord } from './record.js';
+import { entryOfNoList, merge } from './merge.js';
 import { type Config, type ConfigPatch, configSchema } from './schema.js';
 import { noteConfigSecrets, refuseConfigSecrets } from './secrets.js';
 
@@ -24,8 +24,11 @@ export function resolveConfig(...patches: readonly ConfigPatch[]): Config {
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
     const lines = parsed.error.issues.map(({ path, message }) => {
-      const got = path.reduce<unknown>((value, key) => (isRecord(value) ? value[String(key)] : undefined), merged);
-      return `  ${path.join('.') || '(top)'}: ${message}${andGot(message, got)}`;
+      const got = path.reduce<unknown>(
+        (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
+        merged,
+      );
+      return `  ${path.join('.') || '(top)'}: ${entryOfNoList(message, got) ?? `${message}${andGot(message, got)}`}`;
     });
     throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
   }
@@ -152,14 +155,4 @@ function refuseServerSettings({ server, generation }: Config): void {
     );
   }
   if (lines.length > 0) throw new SparkError('invalid_config', `the configuration is not valid:\n${lines.join('\n')}`);
-}
-
-function merge(base: ConfigPatch, patch: ConfigPatch): ConfigPatch {
-  const out: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === undefined) continue;
-    const before = out[key];
-    out[key] = isRecord(before) && isRecord(value) ? merge(before, value) : value;
-  }
-  return out;
 }

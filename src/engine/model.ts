@@ -2,6 +2,7 @@
  * Model, Adapter and Critic over native handles. These classes only pass arguments on: bindings/ reads and checks them,
  * so that every rule is written once. Only mistyped keys are found here, as bindings/ asks for those it knows.
  */
+import { SparkError } from '../errors.js';
 import { checkKeys } from '../options.js';
 import type { NamedTensors, TrainableInfo } from './addon.js';
 import {
@@ -51,6 +52,15 @@ function handleOf<H extends Handle>(value: unknown): H {
   return (handle ?? value) as H;
 }
 
+/** As `handleOf`, where null has a meaning that a forgotten argument must not get. */
+function handleOrNull(adapter: Adapter | null): AdapterHandle | null {
+  if (adapter !== undefined) return handleOf<AdapterHandle>(adapter);
+  throw new SparkError(
+    'invalid_argument',
+    'adapter: expected an Adapter of this model, or null for the base model, got undefined',
+  );
+}
+
 /** `options` with the wrapper at `key` replaced by its handle; anything but an object is left for the addon to refuse. */
 function withHandle<T>(options: T, key: string): T {
   if (typeof options !== 'object' || options === null) return options;
@@ -87,16 +97,16 @@ class NativeModel implements Model {
 
   async createAdapter(options: AdapterOptions = {}): Promise<Adapter> {
     checkKeys(options, KEYS.adapter, 'createAdapter: options');
-    return call(undefined, async () => {
-      return new NativeAdapter(this.#addon, await this.#addon.createAdapter(this.#handle, options, undefined));
+    return call(options.signal, async (cancel) => {
+      return new NativeAdapter(this.#addon, await this.#addon.createAdapter(this.#handle, options, cancel));
     });
   }
 
   async createCritic(options: CriticOptions = {}): Promise<Critic> {
     checkKeys(options, KEYS.critic, 'createCritic: options');
-    return call(undefined, async () => {
+    return call(options.signal, async (cancel) => {
       const given = withHandle(options, 'trunk');
-      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, given, undefined));
+      return new NativeCritic(this.#addon, await this.#addon.createCritic(this.#handle, given, cancel));
     });
   }
 
@@ -110,14 +120,14 @@ class NativeModel implements Model {
   async logprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
     checkKeys(options, KEYS.call, 'logprobs: options');
     return call(options?.signal, async (cancel) =>
-      this.#addon.logprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+      this.#addon.logprobs(this.#handle, batch, handleOrNull(adapter), cancel),
     );
   }
 
   async choiceLogprobs(batch: Batch, adapter: Adapter | null, options?: CallOptions): Promise<Float32Array> {
     checkKeys(options, KEYS.call, 'choiceLogprobs: options');
     return call(options?.signal, async (cancel) =>
-      this.#addon.choiceLogprobs(this.#handle, batch, handleOf<AdapterHandle>(adapter), cancel),
+      this.#addon.choiceLogprobs(this.#handle, batch, handleOrNull(adapter), cancel),
     );
   }
 
@@ -129,7 +139,7 @@ class NativeModel implements Model {
   ): Promise<LogprobsAndValues> {
     checkKeys(options, KEYS.call, 'logprobsAndValues: options');
     return call(options?.signal, async (cancel) => {
-      const actor = handleOf<AdapterHandle>(adapter);
+      const actor = handleOrNull(adapter);
       return this.#addon.logprobsAndValues(this.#handle, batch, actor, handleOf<CriticHandle>(critic), cancel);
     });
   }
@@ -177,25 +187,30 @@ abstract class NativeTrainable<H extends AdapterHandle | CriticHandle> {
     return call(options?.signal, async (cancel) => this.addon.optimizerStep(this.handle, options, cancel));
   }
 
-  zeroGrad(): Promise<void> {
-    return call(undefined, async () => this.addon.zeroGrad(this.handle, undefined));
+  async zeroGrad(options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'zeroGrad: options');
+    return call(options?.signal, async (cancel) => this.addon.zeroGrad(this.handle, cancel));
   }
 
-  saveState(path: string): Promise<void> {
-    return call(undefined, async () => this.addon.saveState(this.handle, path, undefined));
+  async saveState(path: string, options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'saveState: options');
+    return call(options?.signal, async (cancel) => this.addon.saveState(this.handle, path, cancel));
   }
 
-  loadState(path: string): Promise<void> {
-    return call(undefined, async () => this.addon.loadState(this.handle, path, undefined));
+  async loadState(path: string, options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'loadState: options');
+    return call(options?.signal, async (cancel) => this.addon.loadState(this.handle, path, cancel));
   }
 
-  async plan(shape: BatchShape): Promise<MemoryPlan> {
+  async plan(shape: BatchShape, options?: CallOptions): Promise<MemoryPlan> {
     checkKeys(shape, KEYS.shape, 'plan: shape');
-    return call(undefined, async () => this.addon.plan(this.handle, shape, undefined));
+    checkKeys(options, KEYS.call, 'plan: options');
+    return call(options?.signal, async (cancel) => this.addon.plan(this.handle, shape, cancel));
   }
 
-  tensors(which: 'value' | 'grad'): Promise<NamedTensors> {
-    return call(undefined, async () => this.addon.tensors(this.handle, which, undefined));
+  async tensors(which: 'value' | 'grad', options?: CallOptions): Promise<NamedTensors> {
+    checkKeys(options, KEYS.call, 'tensors: options');
+    return call(options?.signal, async (cancel) => this.addon.tensors(this.handle, which, cancel));
   }
 
   dispose(): void {
@@ -236,8 +251,9 @@ class NativeAdapter extends NativeTrainable<AdapterHandle> implements Adapter {
     });
   }
 
-  save(path: string, format: 'gguf' | 'peft'): Promise<void> {
-    return call(undefined, async () => this.addon.saveAdapter(this.handle, path, format, undefined));
+  async save(path: string, format: 'gguf' | 'peft', options?: CallOptions): Promise<void> {
+    checkKeys(options, KEYS.call, 'adapter.save: options');
+    return call(options?.signal, async (cancel) => this.addon.saveAdapter(this.handle, path, format, cancel));
   }
 }
 

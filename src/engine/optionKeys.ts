@@ -14,7 +14,13 @@ import type {
 } from './types.js';
 
 const call = { signal: true } as const satisfies KeysOf<CallOptions>;
-const adapter = { rank: true, alpha: true, targets: true, seed: true } as const satisfies KeysOf<AdapterOptions>;
+const adapter = {
+  rank: true,
+  alpha: true,
+  targets: true,
+  seed: true,
+  ...call,
+} as const satisfies KeysOf<AdapterOptions>;
 const accumulate = { normalizer: true, ...call } as const satisfies KeysOf<AccumulateOptions>;
 
 export const KEYS = {

@@ -1,4 +1,4 @@
-/** The native engine as TypeScript sees it. Calls run off the event loop; those that take a signal can be aborted. */
+/** The native engine as TypeScript sees it. Calls run off the event loop, and every one takes a signal. */
 import type { Batch, BatchShape } from './batch.js';
 import type {
   AccumulateMetrics,
@@ -19,7 +19,7 @@ export interface LoraWeight {
 
 export type LoraTarget = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
-export interface OpenModelOptions {
+export interface OpenModelOptions extends CallOptions {
   readonly backend?: 'auto' | 'cpu' | 'cuda';
   /** Which GPU, as CUDA counts them (CUDA_VISIBLE_DEVICES reorders them); default 0. The CPU has no other than 0. */
   readonly device?: number;
@@ -40,10 +40,19 @@ export interface OpenModelOptions {
   readonly recompute?: 'auto' | 'none' | 'cheap' | 'block' | 'offload';
   /** Bytes the engine may hold; 0 or absent: what the machine has free when the model is opened. */
   readonly memoryLimit?: number;
+}
+
+/**
+ * After an abort a call that has not begun throws `interrupted` and does nothing. One that computes over layers or a file
+ * (openModel, save of a model, logprobs, values, accumulate…) stops at the next of them. The others (a new or loaded
+ * adapter or critic, optimizerStep, zeroGrad, an adapter's save, saveState, loadState, plan, tensors) are short and not
+ * torn in two: once begun they end as without an abort, and their result counts.
+ */
+export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface AdapterOptions {
+export interface AdapterOptions extends CallOptions {
   /** R, default 8 */
   readonly rank?: number;
   /** default 16; the adapter's scale is alpha / R */
@@ -62,10 +71,6 @@ export interface CriticOptions extends AdapterOptions {
    * `adapter_mismatch`. The critic keeps the adapter alive.
    */
   readonly trunk?: Adapter | undefined;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal;
 }
 
 /** `normalizer` divides the summed loss: N_a or T of the whole optimizer batch, which may span several calls. */
@@ -228,22 +233,25 @@ export interface Trainable {
   readonly parameterCount: number;
   optimizerStep(options: OptimizerOptions): Promise<OptimizerMetrics>;
   /** Drops accumulated gradients. */
-  zeroGrad(): Promise<void>;
+  zeroGrad(options?: CallOptions): Promise<void>;
   /** Weights, AdamW moments and step counter, for a bit-exact resume; for a critic made with `trunk`, the head's alone. */
-  saveState(path: string): Promise<void>;
+  saveState(path: string, options?: CallOptions): Promise<void>;
   /**
    * `adapter_mismatch` when the state is of another kind of trainable, another rank or shape, or the other sort of
    * critic.
    */
-  loadState(path: string): Promise<void>;
+  loadState(path: string, options?: CallOptions): Promise<void>;
   /**
    * Memory that an accumulate call over such a batch would hold. For a critic made with `trunk` it is the memory of
    * accumulatePolicy with that critic as `value`, which is more than the adapter's own `plan`. Allocates nothing; a
    * call that does not fit throws `memory_limit` before it allocates.
    */
-  plan(shape: BatchShape): Promise<MemoryPlan>;
+  plan(shape: BatchShape, options?: CallOptions): Promise<MemoryPlan>;
   /** Named copies of the weights or of the accumulated gradients, for tests and inspection. */
-  tensors(which: 'value' | 'grad'): Promise<Readonly<Record<string, { shape: number[]; data: Float32Array }>>>;
+  tensors(
+    which: 'value' | 'grad',
+    options?: CallOptions,
+  ): Promise<Readonly<Record<string, { shape: number[]; data: Float32Array }>>>;
   dispose(): void;
   /** For `using` */
   [Symbol.dispose](): void;
@@ -273,7 +281,7 @@ export interface Adapter extends Trainable {
    */
   accumulatePolicy(batch: Batch, options: PolicyOptions): Promise<PolicyMetrics>;
   /** `gguf`: one file for llama.cpp. `peft`: a folder for Hugging Face PEFT. Refuses to overwrite. */
-  save(path: string, format: 'gguf' | 'peft'): Promise<void>;
+  save(path: string, format: 'gguf' | 'peft', options?: CallOptions): Promise<void>;
 }
 
 export interface Critic extends Trainable {

@@ -1,5 +1,5 @@
 /** An experiment that trains and evaluates, and compares rows of evaluations over the seeds. */
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import type { EvaluatedPart } from '../stages/evaluate.js';
 import { type Comparison, compare } from './comparison.js';
 import { comparisonNotes, comparisonTables } from './comparisonText.js';
@@ -25,7 +25,7 @@ const SPEC = {
 } as const satisfies KeysOf<ComparingSpec>;
 
 export function comparing(spec: ComparingSpec): ComparingExperiment {
-  checkKeys(spec, SPEC, 'comparing: experiment');
+  requireKeys(spec, SPEC, 'comparing: experiment');
   const { name, title, stages, rows, questions = 'test' } = spec;
   const experiment: ComparingExperiment = {
     name,

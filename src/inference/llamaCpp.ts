@@ -4,14 +4,16 @@
  * node-llama-cpp's prebuilt binaries come as npm packages.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { checkKeys, type KeysOf, requireKeys } from '../options.js';
 import { checkAdapterFile } from './adapterCheck.js';
 import { fileSha256 } from './fileHash.js';
 import type { WeighingGenerator, WeighingSequence } from './generator.js';
 import { checkModelFile } from './ggufCheck.js';
 import { modelSha256 } from './ggufParts.js';
-import { contextsFor, LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaContexts.js';
+import { contextsFor } from './llamaContexts.js';
 import type { LoadOptions } from './llamaMessages.js';
+import { LLAMA_CPP_OPTIONS, type LlamaCppOptions } from './llamaOptions.js';
+import { OpenSequences } from './openSequences.js';
 import { RemoteModel } from './remoteModel.js';
 import { RemoteSequence } from './remoteSequence.js';
 import { openTokenizer, RemoteVocabulary } from './remoteVocabulary.js';
@@ -59,7 +61,13 @@ export async function generatorHash(modelPath: string, adapterPath?: string, sig
  * `interrupted`; what is opened throws `inference_ended` when the process of llama.cpp ends.
  */
 export async function openLlamaCpp(options: LlamaCppOptions): Promise<LlamaCppGenerator> {
-  checkKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
+  requireKeys(options, LLAMA_CPP_OPTIONS, 'openLlamaCpp: options');
+  if (typeof options.modelPath !== 'string') {
+    throw new SparkError(
+      'invalid_argument',
+      `openLlamaCpp: options.modelPath: expected the path of a GGUF file, got ${options.modelPath}`,
+    );
+  }
   const { modelPath, adapterPath, signal } = options;
   const { load, info } = checkFiles(options);
   const contexts = contextsFor(options, info.bytes).shares.length;
@@ -154,8 +162,7 @@ class LlamaCpp implements LlamaCppGenerator {
   readonly wantsInstructions: boolean;
   readonly #model: RemoteModel;
   readonly #vocabulary: RemoteVocabulary;
-  readonly #open = new Set<RemoteSequence>();
-  #disposing: Promise<void> | null = null;
+  readonly #open = new OpenSequences<RemoteSequence>('open the model again');
 
   constructor(id: string, model: RemoteModel, vocabulary: RemoteVocabulary, { contextSize, inFlight }: LoadOptions) {
     this.id = id;
@@ -178,30 +185,30 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 
   tokenize(text: string, special: boolean): number[] {
-    this.#checkUsable();
+    this.#open.check();
     return this.#vocabulary.tokenize(text, special);
   }
 
   detokenize(tokens: readonly number[]): string {
-    this.#checkUsable();
+    this.#open.check();
     return this.#vocabulary.detokenize(tokens);
   }
 
   async open(signal?: AbortSignal): Promise<WeighingSequence> {
-    this.#checkUsable();
+    this.#open.check();
     const name = await this.#model.open(signal);
-    if (this.#disposing !== null) this.#model.close(name);
-    this.#checkUsable();
-    const sequence: RemoteSequence = new RemoteSequence(this.#model, name, this.contextSize, () => {
-      this.#open.delete(sequence);
-    });
-    this.#open.add(sequence);
-    return sequence;
+    try {
+      return this.#open.add((onDispose) => new RemoteSequence(this.#model, name, this.contextSize, onDispose));
+    } catch (error) {
+      // It was disposed meanwhile.
+      this.#model.close(name);
+      throw error;
+    }
   }
 
   async logprobs(tokens: readonly number[], signal?: AbortSignal, options: LogprobOptions = {}): Promise<Float64Array> {
     checkKeys(options, LOGPROB_OPTIONS, 'generator.logprobs: options');
-    this.#checkUsable();
+    this.#open.check();
     if (tokens.length > this.contextSize) {
       throw new SparkError(
         'context_overflow',
@@ -218,16 +225,6 @@ class LlamaCpp implements LlamaCppGenerator {
   }
 
   dispose(): Promise<void> {
-    this.#disposing ??= this.#shutDown();
-    return this.#disposing;
-  }
-
-  async #shutDown(): Promise<void> {
-    for (const sequence of this.#open) sequence.dispose();
-    await this.#vocabulary.dispose(); // and the model with it
-  }
-
-  #checkUsable(): void {
-    if (this.#disposing !== null) throw new SparkError('disposed', 'this generator was disposed; open the model again');
+    return this.#open.end(() => this.#vocabulary.dispose()); // and the model with it
   }
 }

@@ -2,14 +2,8 @@
  * A sequence whose model is in another process. What is appended and rewound is noted here, and told with the next call;
  * a call that generates, chooses or weighs is one message there and one back.
  */
-import { checkKeys } from '../options.js';
-import {
-  GENERATE_OPTIONS,
-  type Generated,
-  type GenerateOptions,
-  SAMPLING,
-  type WeighingSequence,
-} from './generator.js';
+import { checkGenerate, checkSampling, checkTokens } from './checkCall.js';
+import type { Generated, GenerateOptions, WeighingSequence } from './generator.js';
 import { OneCall } from './oneCall.js';
 import type { RemoteModel } from './remoteModel.js';
 import { checkRewind, checkRoom } from './sequence.js';
@@ -39,6 +33,7 @@ export class RemoteSequence implements WeighingSequence {
 
   append(tokens: readonly number[]): void {
     this.#calls.check();
+    checkTokens(tokens);
     checkRoom(this.#tokens.length + tokens.length, this.#contextSize);
     for (const token of tokens) this.#tokens.push(token);
   }
@@ -51,7 +46,7 @@ export class RemoteSequence implements WeighingSequence {
   }
 
   async generate(options: GenerateOptions): Promise<Generated> {
-    checkKeys(options, GENERATE_OPTIONS, 'sequence.generate: options');
+    checkGenerate(options);
     const { signal, ...rest } = options;
     const before = this.#tokens.length;
     const { text, finish } = await this.#exclusively((written) =>
@@ -61,7 +56,7 @@ export class RemoteSequence implements WeighingSequence {
   }
 
   async choose(options: Options, sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>): Promise<number> {
-    checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
+    checkSampling(sampling);
     const { signal, ...rest } = sampling;
     return this.#exclusively((written) => {
       const call = { op: 'choose', options, sampling: rest, ...this.#state() } as const;

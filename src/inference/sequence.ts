@@ -2,17 +2,12 @@
  * One growing token sequence over an evaluator, which caches what it has evaluated. A token is evaluated only when the
  * next one is asked for, so the last token of the sequence is normally not evaluated yet.
  */
+
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
-import { checkKeys } from '../options.js';
 import { mixSeeds, seededRandom } from '../random.js';
-import {
-  GENERATE_OPTIONS,
-  type Generated,
-  type GenerateOptions,
-  SAMPLING,
-  type WeighingSequence,
-} from './generator.js';
+import { checkGenerate, checkSampling } from './checkCall.js';
+import type { Generated, GenerateOptions, WeighingSequence } from './generator.js';
 import { disposedSequence, OneCall } from './oneCall.js';
 import { StopMatcher } from './stopMatcher.js';
 import { buildTrie, type TrieNode } from './tokenTrie.js';
@@ -78,7 +73,7 @@ export class GrowingSequence implements WeighingSequence {
   }
 
   async generate(options: GenerateOptions): Promise<Generated> {
-    checkKeys(options, GENERATE_OPTIONS, 'sequence.generate: options');
+    checkGenerate(options);
     return this.#exclusively(async () => {
       const matcher = new StopMatcher(options.stop, this.#model.detokenize);
       const tokens: number[] = [];
@@ -115,7 +110,7 @@ export class GrowingSequence implements WeighingSequence {
     options: readonly (readonly number[])[],
     sampling: Omit<GenerateOptions, 'stop' | 'maxTokens'>,
   ): Promise<number> {
-    checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
+    checkSampling(sampling);
     return this.#exclusively(async () => {
       let node = buildTrie(options);
       this.#checkRoom(Math.max(...options.map((option) => option.length)));

@@ -4,9 +4,10 @@
  * it is opened, before anything is paid for.
  */
 import { SparkError, throwIfAborted } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { fileSha256 } from './fileHash.js';
 import type { Generator, GeneratorSequence, PromptTokenizer } from './generator.js';
+import { OpenSequences } from './openSequences.js';
 import { openTokenizer } from './remoteVocabulary.js';
 import { findServed, type Served } from './served.js';
 import { ServedVocabulary } from './servedText.js';
@@ -50,7 +51,7 @@ const OPTIONS = {
  * `server_mismatch` (another tokenizer), `interrupted`, and as `openTokenizer` does.
  */
 export async function openServer(options: ServerOptions): Promise<Generator & AsyncDisposable> {
-  checkKeys(options, OPTIONS, 'openServer: options');
+  requireKeys(options, OPTIONS, 'openServer: options');
   const { modelPath, signal } = options;
   throwIfAborted(signal);
   const client = clientOf(options, options.model);
@@ -141,8 +142,7 @@ class ServerGenerator implements Generator {
   readonly #by: ServedBy;
   readonly #tokenizer: PromptTokenizer;
   readonly #slots: Slots;
-  readonly #open = new Set<ServerSequence>();
-  #disposing: Promise<void> | null = null;
+  readonly #open = new OpenSequences<ServerSequence>('open the server again');
 
   constructor(id: string, by: ServedBy, tokenizer: PromptTokenizer, sequences: number) {
     this.id = id;
@@ -159,24 +159,25 @@ class ServerGenerator implements Generator {
   }
 
   tokenize(text: string, special: boolean): number[] {
-    this.#checkUsable();
+    this.#open.check();
     return this.#tokenizer.tokenize(text, special);
   }
 
   detokenize(tokens: readonly number[]): string {
-    this.#checkUsable();
+    this.#open.check();
     return this.#tokenizer.detokenize(tokens);
   }
 
   async open(signal?: AbortSignal): Promise<GeneratorSequence> {
-    this.#checkUsable();
+    this.#open.check();
     await this.#slots.take(signal);
-    const sequence: ServerSequence = new ServerSequence(this.#by, () => {
-      this.#open.delete(sequence);
-      this.#slots.give();
-    });
-    this.#open.add(sequence);
-    return sequence;
+    return this.#open.add(
+      (onDispose) =>
+        new ServerSequence(this.#by, () => {
+          onDispose();
+          this.#slots.give();
+        }),
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -184,21 +185,9 @@ class ServerGenerator implements Generator {
   }
 
   dispose(): Promise<void> {
-    this.#disposing ??= this.#shutDown();
-    return this.#disposing;
+    return this.#open.end(() => {
+      this.#slots.close(this.#open.disposed());
+      return this.#tokenizer.dispose();
+    });
   }
-
-  async #shutDown(): Promise<void> {
-    this.#slots.close(disposed());
-    for (const sequence of this.#open) sequence.dispose();
-    await this.#tokenizer.dispose();
-  }
-
-  #checkUsable(): void {
-    if (this.#disposing !== null) throw disposed();
-  }
-}
-
-function disposed(): SparkError {
-  return new SparkError('disposed', 'this generator was disposed; open the server again');
 }

@@ -2,17 +2,11 @@
  * A sequence that a server continues. Each generation is one request with all tokens so far, of which servers keep the
  * start (prefix caches); a choice is one request at each fork of the options' trie.
  */
+
 import { SparkError } from '../errors.js';
-import { checkKeys } from '../options.js';
 import { mixSeeds } from '../random.js';
-import {
-  GENERATE_OPTIONS,
-  type Generated,
-  type GenerateOptions,
-  type GeneratorSequence,
-  type PromptTokenizer,
-  SAMPLING,
-} from './generator.js';
+import { checkGenerate, checkSampling, checkTokens } from './checkCall.js';
+import type { Generated, GenerateOptions, GeneratorSequence, PromptTokenizer } from './generator.js';
 import { disposedSequence, OneCall } from './oneCall.js';
 import { checkRoom } from './sequence.js';
 import { cutAtStop, type ServedVocabulary } from './servedText.js';
@@ -48,12 +42,13 @@ export class ServerSequence implements GeneratorSequence {
 
   append(tokens: readonly number[]): void {
     this.#calls.check();
+    checkTokens(tokens);
     checkRoom(this.#tokens.length + tokens.length, this.#by.contextSize);
     for (const token of tokens) this.#tokens.push(token);
   }
 
   generate(options: GenerateOptions): Promise<Generated> {
-    checkKeys(options, GENERATE_OPTIONS, 'sequence.generate: options');
+    checkGenerate(options);
     return this.#calls.run(this.#tokens, async () => {
       const { stop, maxTokens, signal } = options;
       if (maxTokens <= 0) return { tokens: [], text: '', finish: 'length' };
@@ -70,7 +65,7 @@ export class ServerSequence implements GeneratorSequence {
   }
 
   choose(options: readonly (readonly number[])[], sampling: Sampling): Promise<number> {
-    checkKeys(sampling, SAMPLING, 'sequence.choose: sampling');
+    checkSampling(sampling);
     return this.#calls.run(this.#tokens, async () => {
       let node = buildTrie(options);
       checkRoom(this.#tokens.length + Math.max(...options.map((option) => option.length)), this.#by.contextSize);

@@ -5,7 +5,7 @@
 import pLimit from 'p-limit';
 import { abortable } from '../abortable.js';
 import { SparkError, throwIfAborted } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import type { Environment } from '../secrets/sources.js';
 import { Budget } from './budget.js';
 import { ChatCaller, type ChatSettings } from './chatCall.js';
@@ -82,7 +82,7 @@ export interface MadeApiJudge {
 
 /** As `createApiJudge`. */
 export function makeApiJudge(options: ApiJudgeOptions): MadeApiJudge {
-  checkKeys(options, OPTIONS, 'createApiJudge: options');
+  requireKeys(options, OPTIONS, 'createApiJudge: options');
   const env = options.env ?? process.env;
   const settings = {
     endpoint: resolveEndpoint(options.baseUrl, options.apiKey, env),

@@ -7,7 +7,7 @@
 import { SparkError, throwIfAborted } from '../errors.js';
 import type { WeighingGenerator, WeighingSequence } from '../inference/generator.js';
 import { generatorHash, type LlamaCppOptions, openLlamaCpp } from '../inference/llamaCpp.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Score } from '../trajectory/trajectory.js';
 import type { Judge, JudgeRequest, JudgeVerdict } from './judge.js';
@@ -85,7 +85,7 @@ export async function localJudgeId(options: Identity, signal?: AbortSignal): Pro
  * `unsupported_file` (no chat template), `invalid_config` (a context too small for `expect`), `out_of_memory`.
  */
 export async function openLocalJudge(options: LocalJudgeOptions): Promise<LocalJudge> {
-  checkKeys(options, OPTIONS, 'openLocalJudge: options');
+  requireKeys(options, OPTIONS, 'openLocalJudge: options');
   const { modelPath, form, processThreshold, concurrency, expect, stats, ...rest } = options;
   const id = await localJudgeId(options, options.signal);
   const inference: LlamaCppOptions = { modelPath, sequences: concurrency ?? 4, ...rest };

@@ -25,6 +25,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { pause } from '../abortable.js';
+import { dropDeadDrafts } from '../drafts.js';
 import { isNodeError, SparkError, writeError } from '../errors.js';
 import { type TakenLock, takeLock } from '../lockFile.js';
 import { sealed, unsealed } from '../sealed.js';
@@ -138,9 +139,13 @@ export class SharedVerdicts {
 
   /** What killed processes left: verdicts that were paid for get their line, the rest is removed. */
   #finish(): void {
+    dropDeadDrafts(this.#claims);
     for (const name of readdirSync(this.#claims)) {
       const file = path.join(this.#claims, name);
+      // Of another machine, of whose processes nothing can be known.
       if (name.endsWith('.tmp') && isOlder(file, ABANDONED)) rmSync(file, { force: true });
+      // Of one that was killed while it took a claim over.
+      if (name.endsWith('.takeover')) tryLock(file)?.release();
       const key = /^([0-9a-f]{64})\.(?:pending|lock)$/.exec(name)?.[1];
       if (key === undefined) continue;
       const lock = tryLock(path.join(this.#claims, `${key}.lock`));
@@ -227,16 +232,13 @@ class Pending {
 /** Null while somebody else has it. */
 function tryLock(file: string): TakenLock | null {
   try {
-    const lock = takeLock(file);
-    if (!('holder' in lock)) return lock;
-    if (lock.fate === 'alive' || !isOlder(file, ABANDONED)) return null;
+    const lock = takeLock(file, { unknown: ABANDONED, unreadable: PATIENCE });
+    return 'holder' in lock ? null : lock;
   } catch (error) {
     // Half of a lock is what a power cut may leave, or what is being written on a file system without links.
-    if (!(error instanceof SparkError && error.code === 'invalid_file')) throw error;
-    if (!isOlder(file, PATIENCE)) return null;
+    if (error instanceof SparkError && error.code === 'invalid_file') return null;
+    throw error;
   }
-  rmSync(file, { force: true });
-  return null;
 }
 
 function isOlder(file: string, ms: number): boolean {

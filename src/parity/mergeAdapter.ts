@@ -5,6 +5,7 @@
 import { existsSync, linkSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { draftOf, dropDeadDrafts } from '../drafts.js';
 import type { Adapter, Model, SaveReport, SaveType } from '../engine/types.js';
 import { isNodeError, SparkError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -34,7 +35,8 @@ export async function mergeAdapter(request: MergeRequest): Promise<Merged> {
   const { model, adapter, out, type, log, signal } = request;
   refuseExisting(out);
   const folder = mkdtempSync(path.join(tmpdir(), 'spark-merge-'));
-  const unchecked = `${out}.unchecked-${process.pid}`;
+  dropDeadDrafts(path.dirname(out));
+  const unchecked = draftOf(out);
   try {
     log.info(`writing ${out}`);
     const report = await model.save(unchecked, { type, adapter, signal });

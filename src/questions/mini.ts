@@ -4,7 +4,7 @@
  * a question, whatever the seeds, because a hash of the question decides its split; and no wording, see mini/wording.ts.
  */
 import { SparkError } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { argumentTemplates } from './mini/arguments.js';
 import { chemistryTemplates } from './mini/chemistry.js';
 import { factTemplates } from './mini/facts.js';
@@ -61,7 +61,7 @@ const splitOf = (key: string): MiniSplit => (unitOf(`split ${key}`) < TEST_SHARE
 
 /** Questions of one split, category by category; a pure function of its arguments. */
 export function makeMini(options: MiniOptions): Question[] {
-  checkKeys(options, OPTIONS, 'makeMini: options');
+  requireKeys(options, OPTIONS, 'makeMini: options');
   const { seed, perCategory, split } = options;
   if (!Number.isInteger(perCategory) || perCategory < 1 || perCategory > 2000) {
     throw new SparkError(

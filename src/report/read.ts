@@ -54,6 +54,12 @@ async function readEvaluation(run: Run, name: string, record: StageRecord): Prom
     return finished.result as StageEvaluation;
   }
   if (!existsSync(file)) return null;
+  if (run.parts.lost) {
+    run.log.warn(
+      `${file} is not finished, and is not shown: its actions are those of ${run.config.parts}, which did not load`,
+    );
+    return null;
+  }
   const partial = await partialEvaluation(run, name);
   if (partial === null) return null;
   const { result, left } = partial;

@@ -27,8 +27,10 @@ export async function readTranscripts(
   const { tau } = config.rollout;
   const { rho } = config.reward;
   const rewardOfStep = run.parts.reward(rho);
-  // R_t; of an action below τ, which no rollout takes and a policy may, what it costs among all scored actions.
+  // R_t; of an action below τ, which no rollout takes and a policy may, what it costs among all scored actions. What it costs in
+  // a reward of the user's own, that reward says.
   const rewardOf = (step: Step) => {
+    if (run.parts.ownReward) return rewardOfStep(step)?.reward ?? null;
     const score = step.scores?.[step.action] ?? null;
     if (score !== null && score < tau) return actionReward(score, score, { rho, tau });
     return rewardOfStep(step)?.reward ?? null;

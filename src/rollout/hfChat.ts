@@ -10,6 +10,7 @@ import { LETTERS } from '../questions/question.js';
 import { sparkActions } from '../tools/sparkActions.js';
 import type { ActionInfo } from '../tools/tool.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
+import { requireUtf8 } from '../trajectory/utf8.js';
 import type { AskedQuestion } from '../trajectory/view.js';
 import { renderQuestion } from './prompt.js';
 
@@ -40,10 +41,13 @@ export interface ChatRow {
   readonly process_ok: readonly (boolean | null)[];
 }
 
-/** `actions` of the run; others that the trajectory has are described by their names. */
+/**
+ * `actions` of the run; others that the trajectory has are described by their names. Throws `invalid_file` for text that UTF-8
+ * cannot hold: JSON has an escape for it, which `datasets` refuses, with the whole file.
+ */
 export function chatRow(trajectory: Trajectory, asked: AskedQuestion, actions: readonly ActionInfo[]): ChatRow {
   const { id, questionId, category, steps, correct } = trajectory;
-  return {
+  const row: ChatRow = {
     messages: messagesOf(trajectory, asked),
     tools: toolsOf(trajectory, actions),
     id,
@@ -55,6 +59,8 @@ export function chatRow(trajectory: Trajectory, asked: AskedQuestion, actions: r
     correct,
     process_ok: steps.map(({ processOk }) => processOk),
   };
+  requireUtf8(id, row);
+  return row;
 }
 
 function messagesOf({ steps, answerText }: Trajectory, { question, options }: AskedQuestion): ChatMessage[] {

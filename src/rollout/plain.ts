@@ -2,7 +2,7 @@
 import { signalOf } from '../abortable.js';
 import { SparkError } from '../errors.js';
 import type { Generator, GeneratorSequence } from '../inference/generator.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { fewShotPrompt, SHOTS, STOP } from '../questions/fewShot.js';
 import { createGrader, type Grader } from '../questions/grade.js';
 import type { Question } from '../questions/question.js';
@@ -42,7 +42,7 @@ export async function rolloutWithoutTools(
   deps: PlainDeps,
   settings: PlainSettings,
 ): Promise<Trajectory | Skip> {
-  checkKeys(settings, SETTINGS, 'rolloutWithoutTools: settings');
+  requireKeys(settings, SETTINGS, 'rolloutWithoutTools: settings');
   return withSequence(question, deps, async (sequence) => {
     const { generator, grade = createGrader(), signal } = deps;
     const transcript = new Transcript(generator, sequence);

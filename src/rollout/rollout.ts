@@ -6,7 +6,7 @@
  */
 import { SparkError, throwIfAborted, toSparkError } from '../errors.js';
 import type { GeneratorSequence } from '../inference/generator.js';
-import { checkKeys } from '../options.js';
+import { requireKeys } from '../options.js';
 import { createGrader } from '../questions/grade.js';
 import { isFree, type Question, shownLetters } from '../questions/question.js';
 import { wantedAnswer } from '../questions/verifier.js';
@@ -27,7 +27,7 @@ export async function rolloutQuestion(
   deps: RolloutDeps,
   settings: RolloutSettings,
 ): Promise<Trajectory | Skip> {
-  checkKeys(settings, ROLLOUT_SETTINGS, 'rolloutQuestion: settings');
+  requireKeys(settings, ROLLOUT_SETTINGS, 'rolloutQuestion: settings');
   if (deps.judge === null && settings.selection !== 'policy') {
     throw new SparkError(
       'invalid_argument',

@@ -7,7 +7,7 @@
  * With nothing viable every rule takes the highest score, marked `fallback`. Ties go to the action used least so far,
  * then to a seeded draw. Uses are counted in the trajectory itself: no choice depends on which other question ended first. An action whose score is missing is no candidate; a missing score is never 0.
  */
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import type { Score, SelectionRule, Step } from '../trajectory/trajectory.js';
 
 export interface SelectionSettings {
@@ -38,7 +38,7 @@ export function selectAction(
   scores: Readonly<Record<string, Score>>,
   settings: SelectionSettings,
 ): Selection | null {
-  checkKeys(settings, SETTINGS, 'selectAction: settings');
+  requireKeys(settings, SETTINGS, 'selectAction: settings');
   const candidates = actions.flatMap((action): Candidate[] => {
     const score = Object.hasOwn(scores, action) ? scores[action] : null;
     return typeof score === 'number' && Number.isFinite(score) ? [{ action, score }] : [];

@@ -22,10 +22,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/index.js';
+import { dropDeadDrafts } from '../drafts.js';
 import { SparkError, writeError } from '../errors.js';
 import { readSealed, writeSealed } from '../sealed.js';
 import { LOCK_FILE } from './lock.js';
 import { MetricsFile } from './metricsFile.js';
+import { dropNativeDrafts } from './nativeDrafts.js';
 
 /** Increased whenever this program can no longer continue folders of the version before. */
 const LAYOUT = 2;
@@ -199,6 +201,12 @@ export class RunFolder {
     return path.join(this.root, 'checkpoints', stage);
   }
 
+  /** Removes drafts of processes that were killed; the caller holds the run's lock. */
+  dropDrafts(): void {
+    dropDeadDrafts(this.root);
+    for (const name of ['adapters', 'checkpoints', 'states']) dropNativeDrafts(path.join(this.root, name));
+  }
+
   /** Removes what the run wrote, except its lock, which the caller must hold. Files that are not the run's stay. */
   clear(): void {
     this.#removeOwn();
@@ -223,6 +231,7 @@ export class RunFolder {
   }
 
   #removeOwn(): void {
+    dropDeadDrafts(this.root);
     try {
       for (const name of OWN) rmSync(path.join(this.root, name), { recursive: true, force: true });
     } catch (error) {

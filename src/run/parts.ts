@@ -65,6 +65,8 @@ interface PartsOptions {
   readonly recordings?: Recordings;
   /** Whether the user's tools were made for these parts, and so end with them. */
   readonly ownsTools?: boolean;
+  /** Whether `user` is without the module that the configuration names: a run is read whose module is not there. */
+  readonly lacksOwn?: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -141,6 +143,7 @@ export class Parts {
 
   /** The actions of the run, as prompts describe them. Starts no tool. */
   actions(): readonly ActionInfo[] {
+    this.#requireOwn('tools');
     const { config, user, mcp } = this.#options;
     return actionsOf(config, user, mcp);
   }
@@ -150,7 +153,19 @@ export class Parts {
     return this.#options.mcp?.listings ?? [];
   }
 
+  /** Whether the module that the configuration names did not load or was not asked for; most parts are then refused. */
+  get lost(): boolean {
+    return this.#options.lacksOwn ?? false;
+  }
+
+  /** Whether it is another than `stepReward`, or may be. */
+  get ownReward(): boolean {
+    return this.lost || this.#options.user.reward !== undefined;
+  }
+
+  /** Where the user's own may be another and is not there, no step has a known one. */
   reward(rho: number): (step: Step) => Reward | null {
+    if (this.lost) return () => null;
     const { reward = stepReward } = this.#options.user;
     return (step) => reward(step, rho);
   }
@@ -166,13 +181,26 @@ export class Parts {
    * needs no key.
    */
   async judgeName(): Promise<string> {
+    this.#requireOwn('judge');
     const { config, user, signal } = this.#options;
     return user.judge?.id ?? (await judgeNameOf(config.judge, config, signal));
   }
 
   #requireOpen(part: keyof UserParts): void {
-    if (!this.#closed) return;
-    throw new SparkError('disposed', `parts.${part}: expected an open run, got one that was closed; open it again`);
+    if (this.#closed)
+      throw new SparkError('disposed', `parts.${part}: expected an open run, got one that was closed; open it again`);
+    this.#requireOwn(part);
+  }
+
+  /** Those of the configuration in place of the user's would be others without a word. */
+  #requireOwn(part: keyof UserParts): void {
+    const { config } = this.#options;
+    if (!this.lost) return;
+    throw new SparkError(
+      'no_data',
+      `parts.${part}: expected what ${config.parts} exports, got a run that was read without it; put the module back there ` +
+        '(in a program: open with Run.readWithParts, or give parts to Run.read)',
+    );
   }
 
   close(): void {
@@ -353,7 +381,7 @@ export function checkParts(parts: unknown, source: string): UserParts {
   );
 }
 
-interface LoadedParts {
+export interface LoadedParts {
   readonly parts: UserParts;
   /** sha256 of the module's file; null without one. */
   readonly hash: string | null;

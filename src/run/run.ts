@@ -2,18 +2,20 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { type Config, type ConfigPatch, resolveConfig } from '../config/index.js';
-import { SparkError } from '../errors.js';
+import { isRecord } from '../config/record.js';
+import { SparkError, shown, toSparkError } from '../errors.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { type Log, silentLog } from '../log.js';
 import { checkKeys, type KeysOf } from '../options.js';
 import { isCheckout, packagePath, packageVersion } from '../package.js';
 import type { McpTools } from '../tools/mcp/mcp.js';
 import type { TrainedBest } from './best.js';
-import { bestName, RunFolder, runRoot, stageOfBest } from './folder.js';
+import { bestName, RunFolder, runRoot, type StoredConfig, stageOfBest } from './folder.js';
+import { changes, inWords } from './freshness.js';
 import { lockRun, type RunLock } from './lock.js';
 import { openConfiguredMcp, readMcp, storeListings } from './mcp.js';
 import { refuseOpenBatches } from './openBatches.js';
-import { checkParts, loadParts, Parts, type UserParts } from './parts.js';
+import { checkParts, type LoadedParts, loadParts, Parts, type UserParts } from './parts.js';
 import { RunQuestions } from './questions.js';
 import { StageRecords } from './records.js';
 
@@ -26,10 +28,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Remove everything in the run first. */
   readonly fresh?: boolean;
+  /** Sections of the configuration that hold for this opening alone: an existing run keeps its own. */
+  readonly forNow?: readonly (keyof Config)[];
 }
 
-const READ_OPTIONS = { log: true, signal: true } as const;
-const OPTIONS = { parts: true, folder: true, ...READ_OPTIONS, fresh: true } as const satisfies KeysOf<RunOptions>;
+type ReadOptions = Pick<RunOptions, 'parts' | 'log' | 'signal'>;
+
+const READ_OPTIONS = { parts: true, log: true, signal: true } as const satisfies KeysOf<ReadOptions>;
+const OPTIONS = { ...READ_OPTIONS, folder: true, fresh: true, forNow: true } as const satisfies KeysOf<RunOptions>;
 
 interface Opened {
   readonly config: Config;
@@ -41,6 +47,7 @@ interface Opened {
   /** The tools of MCP servers, which the parts dispose of. */
   readonly mcp?: McpTools | null;
   readonly lock: RunLock | null;
+  readonly forNow?: readonly (keyof Config)[];
   /** Id of the user's own verifier, null without one; undefined: the run is only read, and nothing is graded. */
   readonly verifier?: string | null;
 }
@@ -57,10 +64,11 @@ export class Run {
   readonly records: StageRecords;
   readonly #lock: RunLock | null;
   readonly #mcp: McpTools | null;
+  readonly #forNow: readonly (keyof Config)[];
   #stored = false;
   #closed = false;
 
-  private constructor({ config, folder, log, signal, parts, partsHash, mcp, lock, verifier }: Opened) {
+  private constructor({ config, folder, log, signal, parts, partsHash, mcp, lock, verifier, forNow }: Opened) {
     this.config = config;
     this.folder = folder;
     this.log = log;
@@ -71,6 +79,7 @@ export class Run {
     this.records = new StageRecords(folder.stagesFile);
     this.#lock = lock;
     this.#mcp = mcp ?? null;
+    this.#forNow = forNow ?? [];
   }
 
   /**
@@ -80,6 +89,12 @@ export class Run {
    */
   static async open(given: Config | ConfigPatch, options: RunOptions = {}): Promise<Run> {
     checkKeys(options, OPTIONS, 'Run.open: options');
+    if (!isRecord(given)) {
+      throw new SparkError(
+        'invalid_argument',
+        `Run.open: config: expected an object such as { name: 'my' }, got ${shown(given)}`,
+      );
+    }
     const config = resolveConfig(given as ConfigPatch);
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
@@ -88,6 +103,7 @@ export class Run {
     const folder = RunFolder.open(root, options);
     const lock = lockRun(folder.root, log);
     try {
+      folder.dropDrafts();
       if (options.fresh) {
         refuseOpenBatches(folder);
         folder.clear();
@@ -97,7 +113,8 @@ export class Run {
       const ownsTools = made && own.tools === undefined;
       const parts = new Parts({ config, ...placesOf(folder, true), user, mcp, ownsTools, log, signal });
       const verifier = user.verifier?.id ?? null;
-      return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier });
+      const { forNow = [] } = options;
+      return new Run({ config, folder, log, signal, parts, partsHash: hash, mcp, lock, verifier, forNow });
     } catch (error) {
       lock.release();
       folder.removeUnused();
@@ -105,15 +122,45 @@ export class Run {
     }
   }
 
-  /** Opens an existing run for reading: writes nothing and takes no lock, so another process may be writing. */
-  static read(root: string, options: Pick<RunOptions, 'log' | 'signal'> = {}): Run {
+  /**
+   * Opens an existing run for reading: writes nothing and takes no lock, so another process may be writing. A run made with parts
+   * of your own is read with them, too: give them here, or have those that its configuration names loaded by `readWithParts`.
+   */
+  static read(root: string, options: ReadOptions = {}): Run {
     checkKeys(options, READ_OPTIONS, 'Run.read: options');
+    const { parts, ...rest } = options;
+    return Run.#read(root, rest, parts === undefined ? null : { parts: checkParts(parts, 'options.parts') });
+  }
+
+  /**
+   * `read`, with the module of parts that the run's configuration names. One that does not load, as in a run that was copied from
+   * another machine, is a warning; what it decides (rewards, actions) is then not known, and nothing takes its place.
+   */
+  static async readWithParts(root: string, options: Omit<ReadOptions, 'parts'> = {}): Promise<Run> {
+    checkKeys(options, { log: true, signal: true }, 'Run.readWithParts: options');
+    const run = Run.#read(root, options, null);
+    if (run.config.parts === null) return run;
+    try {
+      return Run.#read(root, options, await loadParts(run.config));
+    } catch (error) {
+      run.log.warn(`${root} is read without its own parts: ${toSparkError(error).message}`);
+      return run;
+    }
+  }
+
+  /** `own`: the user's parts; null: those that the configuration names, if it names any, are not there. */
+  static #read(root: string, options: Omit<ReadOptions, 'parts'>, own: Partial<LoadedParts> | null): Run {
     const { log = silentLog, signal = new AbortController().signal } = options;
+    if (typeof root !== 'string') {
+      throw new SparkError('invalid_argument', `Run.read: expected the folder of a run, got ${shown(root)}`);
+    }
     const folder = RunFolder.existing(root);
     const { run: _facts, ...stored } = folder.readConfig()!;
     const config = resolveConfig(stored as ConfigPatch, { name: root });
     const mcp = readMcp(config, folder.mcpFile);
-    const parts = new Parts({ config, ...placesOf(folder, false), user: {}, mcp, log, signal });
+    const { parts: user = {}, ownsTools = false } = own ?? {};
+    const lacksOwn = own === null && config.parts !== null;
+    const parts = new Parts({ config, ...placesOf(folder, false), user, ownsTools, lacksOwn, mcp, log, signal });
     return new Run({ config, folder, log, signal, parts, partsHash: null, mcp, lock: null });
   }
 
@@ -139,7 +186,8 @@ export class Run {
   async storeConfig(): Promise<void> {
     if (this.#stored) return;
     if (this.#mcp !== null) await storeListings(this.config, this.folder.mcpFile, this.#mcp);
-    await this.folder.writeConfig(this.config, {
+    const before = this.folder.readConfig();
+    await this.folder.writeConfig(before === null ? this.config : this.#keptBeside(before), {
       version: packageVersion(),
       commit: sourceCommit(),
       node: process.version,
@@ -147,6 +195,16 @@ export class Run {
       written: new Date().toISOString(),
     });
     this.#stored = true;
+  }
+
+  /** What an existing run's configuration becomes; a word says what of it is another from now on. */
+  #keptBeside(before: StoredConfig): Config {
+    const { run: _facts, ...stored } = before;
+    const ofRun = Object.fromEntries(this.#forNow.map((section) => [section, before[section]]));
+    const kept: Config = { ...this.config, ...ofRun };
+    const changed = changes(resolveConfig(stored as ConfigPatch), kept).filter(({ name }) => name !== 'name');
+    if (changed.length > 0) this.log.info(`${this.folder.root}: for later commands, too: ${inWords(changed)}`);
+    return kept;
   }
 
   /**
@@ -213,6 +271,12 @@ export async function withRun<T>(
   options: RunOptions,
   work: (run: Run) => Promise<T>,
 ): Promise<T> {
+  if (typeof work !== 'function') {
+    throw new SparkError(
+      'invalid_argument',
+      `withRun: expected the work as the third argument, after the configuration and options, got ${shown(work)}`,
+    );
+  }
   const run = await Run.open(config, options);
   try {
     return await work(run);

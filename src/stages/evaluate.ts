@@ -6,7 +6,7 @@ import { SparkError } from '../errors.js';
 import { type Answered, answeredStep, type StageEvaluation, summarize } from '../evaluate/summary.js';
 import { stageSigns } from '../evaluate/warnings.js';
 import type { Generator } from '../inference/generator.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { rolloutWithoutTools } from '../rollout/plain.js';
 import { isTrajectory } from '../rollout/rollout.js';
@@ -61,7 +61,7 @@ export function evaluatedNames(records: Readonly<Record<string, StageRecord>>): 
 }
 
 export function evaluateStage(spec: EvaluateSpec): Stage<StageEvaluation> {
-  checkKeys(spec, SPEC, 'evaluateStage: spec');
+  requireKeys(spec, SPEC, 'evaluateStage: spec');
   return {
     name: evaluateName(spec.name, spec.questions),
     dependsOn: (run) => evaluateFacts(run, spec),

@@ -1,9 +1,9 @@
 /** The stage that rolls out one rollout set; trajectories that exist are kept, only missing questions are rolled out. */
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { SparkError } from '../errors.js';
+import { SparkError, shown } from '../errors.js';
 import type { AuditSummary } from '../evaluate/audit.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import type { Question } from '../questions/question.js';
 import { watched } from '../rollout/judgeWatch.js';
 import { isTrajectory } from '../rollout/rollout.js';
@@ -13,7 +13,7 @@ import type { MetricRow } from '../run/metricsFile.js';
 import type { Run } from '../run/run.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { skipsFile, TrajectoryStore } from '../trajectory/store.js';
-import type { SelectionRule, Skip, Trajectory } from '../trajectory/trajectory.js';
+import { SELECTION_RULES, type SelectionRule, type Skip, type Trajectory } from '../trajectory/trajectory.js';
 import { GenerateProgress } from './generateProgress.js';
 import { inferenceRow, inferenceText } from './inferenceWork.js';
 import { refuseStrangers } from './judgeable.js';
@@ -57,7 +57,13 @@ const SET = { selection: true, tau: true, questions: true, by: true } as const s
 
 /** `set`: the selection, τ and questions of the rollouts, and the trained stage whose adapter makes them. */
 export function generateStage(set: ChosenSet): Stage<GenerateSummary> {
-  checkKeys(set, SET, 'generateStage: set');
+  requireKeys(set, SET, 'generateStage: set');
+  if (!SELECTION_RULES.includes(set.selection)) {
+    throw new SparkError(
+      'invalid_argument',
+      `generateStage: set.selection: expected one of ${SELECTION_RULES.join(', ')}, got ${shown(set.selection)}`,
+    );
+  }
   const part = set.questions ?? 'train';
   return {
     name: `generate ${nameOfSet(set)}`,

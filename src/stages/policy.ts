@@ -8,7 +8,7 @@ import type { Config } from '../config/index.js';
 import { SparkError } from '../errors.js';
 import { modelSha256 } from '../inference/ggufParts.js';
 import { readJsonl } from '../jsonl/read.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { actionTokens } from '../rollout/step.js';
 import { hashOf, hashOfPath } from '../run/freshness.js';
 import type { Run } from '../run/run.js';
@@ -66,7 +66,7 @@ export function validationSet({ rollout }: Config): ChosenSet {
 }
 
 export function policyStage(spec: PolicySpec): Stage<PolicySummary> {
-  checkKeys(spec, SPEC, 'policyStage: spec');
+  requireKeys(spec, SPEC, 'policyStage: spec');
   return {
     name: `policy ${spec.name}`,
     async dependsOn(run) {

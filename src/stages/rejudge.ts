@@ -12,7 +12,7 @@ import { JsonlAppender } from '../jsonl/write.js';
 import { type Judge, type JudgeRequest, type JudgeVerdict, NO_VERDICT } from '../judge/judge.js';
 import { batchPrice, estimateCost, requirePrice } from '../judge/prices.js';
 import { concurrencyOf } from '../judge/settings.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { filterQuestions } from '../questions/filter.js';
 import type { Question } from '../questions/question.js';
 import { ask, told } from '../rollout/ask.js';
@@ -66,7 +66,7 @@ export interface RejudgeSummary {
 }
 
 export function rejudgeStage(spec: RejudgeSpec): Stage<RejudgeSummary> {
-  checkKeys(spec, SPEC, 'rejudgeStage: spec');
+  requireKeys(spec, SPEC, 'rejudgeStage: spec');
   return {
     name: `rejudge ${spec.judge.name}`,
     dependsOn: (run) => rejudgeFacts(run, spec),

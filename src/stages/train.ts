@@ -3,11 +3,11 @@ import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ZodError } from 'zod';
 import type { Adapter, Model } from '../engine/types.js';
-import { SparkError, toSparkError } from '../errors.js';
+import { SparkError, shown, toSparkError } from '../errors.js';
 import type { SeenSign } from '../evaluate/watch.js';
 import type { Tokenizer } from '../inference/generator.js';
 import { modelSha256 } from '../inference/ggufParts.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { saveChecked } from '../parity/saveAdapter.js';
 import { checkParity } from '../parity/trainCheck.js';
 import { actionTokens } from '../rollout/step.js';
@@ -86,7 +86,13 @@ export interface TrainSummary {
 const CHECKPOINT_EVERY = 20;
 
 export function trainStage(spec: TrainSpec): Stage<TrainSummary> {
-  checkKeys(spec, SPEC, 'trainStage: spec');
+  requireKeys(spec, SPEC, 'trainStage: spec');
+  if (!Object.hasOwn(methods, spec.method)) {
+    throw new SparkError(
+      'invalid_argument',
+      `trainStage: spec.method: expected one of ${Object.keys(methods).join(', ')}, got ${shown(spec.method)}`,
+    );
+  }
   checkContinued(spec);
   // Read once, so that the stage learns from exactly the samples that are hashed in its facts. Dropped when it is done.
   const sets = new WeakMap<Run, Promise<TrainingSet>>();

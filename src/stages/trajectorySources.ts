@@ -19,7 +19,7 @@ export interface TrajectorySource {
   readonly file: string;
   /** τ for trajectories that have none; null: unknown. */
   readonly tau: number | null;
-  /** The actions of the run; none are known of a file. */
+  /** The actions of the run; none are known of a file, and of a run whose own parts do not load. */
   readonly actionNames: readonly string[];
   /** The stage of the run that made it, and which of the run's questions it is about; null for a file. */
   readonly made: { readonly stage: string; readonly part: QuestionPart } | null;
@@ -55,15 +55,9 @@ export async function openSources(
       'expected the run whose sets or stages are meant, got none; name it with --run',
     );
   }
-  const run = root === undefined ? null : await readRun(root, options);
+  const run = root === undefined ? null : await Run.readWithParts(root, options);
   const ofRun = run === null ? [] : sourcesOf(run, sets, stages, options.log);
   return { run, sources: [...ofRun, ...files.map((file) => fileSource(file, options.log))] };
-}
-
-/** With the run's own parts, whose actions and reward may be the user's. */
-async function readRun(root: string, options: { readonly log: Log; readonly signal: AbortSignal }): Promise<Run> {
-  const run = Run.read(root, options);
-  return run.config.parts === null ? run : ((await Run.inspect(run.config, root, options)) ?? run);
 }
 
 function sourcesOf(
@@ -73,7 +67,7 @@ function sourcesOf(
   log: Log,
 ): TrajectorySource[] {
   const { folder, config, parts } = run;
-  const actionNames = parts.actions().map(({ name }) => name);
+  const actionNames = parts.lost ? [] : parts.actions().map(({ name }) => name);
   const source = (
     kind: 'set' | 'evaluation',
     name: string,

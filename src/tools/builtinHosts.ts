@@ -22,8 +22,11 @@ const RETIRE_AFTER: Readonly<Record<HostKind, number>> = {
   corpus: 1000,
 };
 
-/** Of every child. */
-export const HOST_LIMITS = { startTimeoutMs: 60_000, maxRssMb: 1024 };
+/**
+ * Of every child. They are ready in seconds; beside a full load at a lower priority one was not after a minute. What ends a whole
+ * run waits for that.
+ */
+export const HOST_LIMITS = { startTimeoutMs: 300_000, slowAfterMs: 60_000, maxRssMb: 1024 };
 
 export interface HostOptions {
   /** The built-in tools that may be called. */
@@ -47,7 +50,7 @@ export class BuiltinHosts {
   of(kind: HostKind): ToolHost {
     const known = this.#made.get(kind);
     if (known !== undefined) return known;
-    const { wanted, processes = 1, corpus } = this.#options;
+    const { wanted, processes = 1, corpus, log } = this.#options;
     const payload = this.#payload(kind);
     const host = new ToolHost({
       kind,
@@ -58,6 +61,7 @@ export class BuiltinHosts {
       retireAfter: RETIRE_AFTER[kind],
       mayDecline: kind === 'python' || kind === 'sympy',
       ...HOST_LIMITS,
+      log,
     });
     this.#made.set(kind, host);
     this.#own(host);

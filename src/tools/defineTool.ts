@@ -1,7 +1,7 @@
 /** A tool of one's own whose input is an object by a schema, so that its code need not read text. */
 import { z } from 'zod';
 import { SparkError, shown } from '../errors.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { type KeysOf, requireKeys } from '../options.js';
 import { oneLine } from './observation.js';
 import { argumentsOf, hintOf, shapeOf } from './schemaInput.js';
 import type { Tool, ToolContext, ToolResult } from './tool.js';
@@ -28,7 +28,7 @@ const DEFINITION = {
 
 /** For `ToolRegistry.register`, which checks the texts. Throws `invalid_argument` for a definition that cannot work. */
 export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition<Input>): Tool {
-  checkKeys(definition, DEFINITION, 'defineTool: definition');
+  requireKeys(definition, DEFINITION, 'defineTool: definition');
   checkDefinition(definition);
   const { name, description, example, input: schema } = definition;
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });

@@ -1,11 +1,12 @@
 /** Runs tool calls in sandboxed children: queue, deadlines, replacement of children. */
 import { SparkError, throwIfAborted } from '../errors.js';
+import type { Log } from '../log.js';
 import { HostProcess, type HostProcessOptions } from './hostProcess.js';
 import type { HostAnswer } from './hostProtocol.js';
 import { clip, oneLine, printable } from './observation.js';
 import type { ToolContext, ToolResult } from './tool.js';
 
-export interface ToolHostOptions extends Omit<HostProcessOptions, 'onIdle'> {
+export interface ToolHostOptions extends Omit<HostProcessOptions, 'onIdle' | 'onSlow'> {
   /** Calls that may run at once; further calls wait their turn. */
   readonly size: number;
   /** A child is replaced after this many calls. */
@@ -17,6 +18,8 @@ export interface ToolHostOptions extends Omit<HostProcessOptions, 'onIdle'> {
   readonly mayDecline?: boolean;
   /** Resident memory at which a child is killed (Linux), in MB. */
   readonly maxRssMb: number;
+  /** Is told of a child that takes long to be ready. */
+  readonly log?: Log | undefined;
 }
 
 interface Job {
@@ -147,7 +150,11 @@ export class ToolHost {
   }
 
   #spawn(): void {
-    const child = new HostProcess({ ...this.options, onIdle: () => this.#pump() });
+    const child = new HostProcess({
+      ...this.options,
+      onIdle: () => this.#pump(),
+      onSlow: () => this.#sayThatItIsSlow(),
+    });
     this.#children.add(child);
     child.ready.then(
       () => {
@@ -168,6 +175,15 @@ export class ToolHost {
       if (child.calls > 0) this.#spare();
       this.#pump();
     });
+  }
+
+  /** A machine at its limits is no broken installation: the run waits, and says for what. */
+  #sayThatItIsSlow(): void {
+    const { kind, slowAfterMs = 0, startTimeoutMs, log } = this.options;
+    log?.warn(
+      `a child process of the ${kind} tools is not ready after ${slowAfterMs / 1000} s, as happens on a busy machine; waiting for it, ` +
+        `${startTimeoutMs / 1000} s at most`,
+    );
   }
 
   /** Starts a child when none would take the next call, whatever it is, so that this call will find one ready. */

@@ -13,6 +13,9 @@ export interface HostProcessOptions {
   readonly tools?: readonly string[];
   /** Longest time that loading the libraries, or making an image for the next call, may take. */
   readonly startTimeoutMs: number;
+  /** After so long `onSlow` is called; absent: never. */
+  readonly slowAfterMs?: number;
+  readonly onSlow?: () => void;
   /** Files that the child may read beside its libraries. */
   readonly reads?: readonly string[];
   /** Bytes that the child is given at its start. */
@@ -154,8 +157,13 @@ export class HostProcess {
   }
 
   #expectReady(): void {
-    const { startTimeoutMs } = this.options;
-    this.#startTimer = setTimeout(() => this.kill(`it was not ready after ${startTimeoutMs / 1000} s`), startTimeoutMs);
+    const { startTimeoutMs: limit, slowAfterMs = limit, onSlow } = this.options;
+    const end = () => this.kill(`it was not ready after ${limit / 1000} s`);
+    const slow = () => {
+      onSlow?.();
+      this.#startTimer = setTimeout(end, limit - slowAfterMs).unref();
+    };
+    this.#startTimer = slowAfterMs < limit ? setTimeout(slow, slowAfterMs) : setTimeout(end, limit);
     this.#startTimer.unref();
   }
 

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { draftOf, dropDeadDrafts } from '../drafts.js';
 
 /** Largest snapshot; that of a loaded Python has 31 MB. */
 export const MAX_BYTES = 128 * 2 ** 20;
@@ -39,7 +40,8 @@ export async function readPicture(file: string): Promise<Uint8Array | null> {
 export async function keepPicture(file: string, bytes: Uint8Array, kept = KEPT): Promise<void> {
   const folder = path.dirname(file);
   await mkdir(folder, { recursive: true });
-  const temporary = `${file}.${process.pid}.tmp`;
+  dropDeadDrafts(folder);
+  const temporary = draftOf(file);
   try {
     // Readable for all: it holds nothing of the user's, and root may have loaded it for everybody.
     const handle = await open(temporary, 'wx', 0o644);

@@ -1,7 +1,7 @@
 /** The registry of the tools that a run may use, and the registry of the built-in ones. */
 import { SparkError, shown, throwIfAborted } from '../errors.js';
 import type { Log } from '../log.js';
-import { checkKeys, type KeysOf } from '../options.js';
+import { checkKeys, type KeysOf, requireKeys } from '../options.js';
 import { redact } from '../secrets/redact.js';
 import { BUILTIN_TOOLS, builtinTool } from './builtin.js';
 import { BuiltinHosts, HOST_LIMITS } from './builtinHosts.js';
@@ -98,7 +98,8 @@ export class ToolRegistry {
    * abort, `tool_unavailable` when the tool cannot work at all, and `invalid_argument` when it answers with no result.
    */
   async run(name: string, input: string, context: ToolContext): Promise<ToolResult> {
-    checkKeys(context, CONTEXT_KEYS, 'tools.run: context');
+    requireKeys(context, CONTEXT_KEYS, 'tools.run: context');
+    checkCall(input, context);
     throwIfAborted(context.signal);
     const tool = this.#tools.get(name);
     const fail = (code: 'tool_input' | 'tool_failed', text: string): ToolResult => ({
@@ -240,6 +241,20 @@ function namesOf(given: BuiltinOptions['names'] = {}): ReadonlyMap<string, strin
   return new Map(Object.entries(given));
 }
 
+/** What a program gets wrong, which no model should be told. */
+function checkCall(input: unknown, { timeoutMs, maxObservationChars }: ToolContext): void {
+  if (typeof input !== 'string') {
+    throw new SparkError('invalid_argument', `tools.run: input: expected a text, got ${shown(input)}`);
+  }
+  for (const [name, value] of Object.entries({ timeoutMs, maxObservationChars })) {
+    if (typeof value === 'number' && value > 0) continue;
+    throw new SparkError(
+      'invalid_argument',
+      `tools.run: context.${name}: expected a positive number, got ${shown(value)}`,
+    );
+  }
+}
+
 /** The built-in tools; ours, as the paper does not name its own. Starts no process before the first call or `warm()`. */
 export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistry {
   checkKeys(options, OPTIONS, 'createBuiltinRegistry: options');
@@ -261,7 +276,8 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     const { searchBackend } = options;
     if (name === 'search' && searchBackend !== undefined) registry.register(named(searchTool(searchBackend)));
     else if (name === 'python' && engine === 'system') {
-      const { tool, host } = systemPythonTool(interpreter, { size: options.processes ?? 1, ...HOST_LIMITS });
+      const { processes: size = 1, log } = options;
+      const { tool, host } = systemPythonTool(interpreter, { size, ...HOST_LIMITS, log });
       registry.registerHosted(named(tool)).own(host);
     } else registry.registerHosted(named(hosted(name)));
   }

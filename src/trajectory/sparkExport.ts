@@ -9,6 +9,7 @@ import { type Column, flag, group, list, real, text, whole } from './parquet/ele
 import { RowGroupWriter } from './parquet/rowGroups.js';
 import { textLength } from './parquet/write.js';
 import type { Step, Trajectory } from './trajectory.js';
+import { requireUtf8 } from './utf8.js';
 import type { AskedQuestion } from './view.js';
 
 /** As a function of the actions that there are: `candidate_actions` has a text for each. */
@@ -38,9 +39,10 @@ export class SparkWriter {
     this.#writer = new RowGroupWriter(file, columnsOf(actions));
   }
 
-  /** `question` with its right letter, which every row has. */
+  /** `question` with its right letter, which every row has. Throws `invalid_file` for text that UTF-8 cannot hold. */
   add(trajectory: Trajectory, question: AskedQuestion): void {
     const { questionId, id, steps, answerText } = trajectory;
+    requireUtf8(id, { steps, answerText, question });
     const same = {
       qid: String(questionId),
       sample_id: BigInt(/:(\d+)$/.exec(id)?.[1] ?? 0),

@@ -1,4 +1,5 @@
 /** Every method while busy, disposed, aborted, and with every wrong argument: a typed error, and the engine still works. */
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Adapter, type Batch, type Critic, type Model, openModel } from '../../src/engine/index.js';
 import { failure, longBatch, MODEL, makeBatch, makeChoices, temporaryFolder } from './support.js';
@@ -29,9 +30,9 @@ function everyCall(
 ): Record<string, () => Promise<unknown>> {
   const options = signal === undefined ? {} : { signal };
   return {
-    createAdapter: () => m.createAdapter(),
-    createCritic: () => m.createCritic(),
-    'createCritic over a trunk': () => m.createCritic({ trunk: a }),
+    createAdapter: () => m.createAdapter(options),
+    createCritic: () => m.createCritic(options),
+    'createCritic over a trunk': () => m.createCritic({ trunk: a, ...options }),
     loadAdapter: () => m.loadAdapter(`${folder}/absent.gguf`, options),
     logprobs: () => m.logprobs(batch, null, options),
     'logprobs with an adapter': () => m.logprobs(batch, a, options),
@@ -46,18 +47,18 @@ function everyCall(
       a.accumulatePolicy(batch, { normalizer: 1, value: { critic: over, normalizer: 1, coefficient: 0 }, ...options }),
     'accumulatePolicy beside a critic': () =>
       a.accumulatePolicy(batch, { normalizer: 1, value: { critic: c, normalizer: 1, coefficient: 0 }, ...options }),
-    save: () => a.save(`${folder}/busy.gguf`, 'gguf'),
+    save: () => a.save(`${folder}/busy.gguf`, 'gguf', options),
     values: () => c.values(batch, options),
     accumulateValue: () => c.accumulateValue(batch, { normalizer: 1, ...options }),
     'adapter.optimizerStep': () => a.optimizerStep({ learningRate: 0, ...options }),
     'critic.optimizerStep': () => c.optimizerStep({ learningRate: 0, ...options }),
-    'adapter.zeroGrad': () => a.zeroGrad(),
-    'critic.zeroGrad': () => c.zeroGrad(),
-    saveState: () => a.saveState(`${folder}/state`),
-    loadState: () => c.loadState(`${folder}/state`),
-    tensors: () => a.tensors('value'),
-    'adapter.plan': () => a.plan({ tokens: 4 }),
-    'critic.plan': () => c.plan({ tokens: 4 }),
+    'adapter.zeroGrad': () => a.zeroGrad(options),
+    'critic.zeroGrad': () => c.zeroGrad(options),
+    saveState: () => a.saveState(`${folder}/state`, options),
+    loadState: () => c.loadState(`${folder}/state`, options),
+    tensors: () => a.tensors('value', options),
+    'adapter.plan': () => a.plan({ tokens: 4 }, options),
+    'critic.plan': () => c.plan({ tokens: 4 }, options),
   };
 }
 
@@ -150,27 +151,12 @@ describe('after dispose', () => {
 describe('abort', () => {
   it('before the call: interrupted, and nothing ran', async () => {
     const signal = AbortSignal.abort(new Error('stop'));
-    const calls = everyCall(model, adapter, critic, shared, signal);
-    const abortable = [
-      'loadAdapter',
-      'logprobs',
-      'choiceLogprobs',
-      'logprobsAndValues',
-      'logprobsAndValues over a trunk',
-      'model.save',
-      'accumulate',
-      'accumulateSft',
-      'accumulatePolicy',
-      'accumulatePolicy with values',
-      'accumulatePolicy beside a critic',
-      'values',
-      'accumulateValue',
-    ];
-    for (const name of [...abortable, 'adapter.optimizerStep', 'critic.optimizerStep']) {
-      const error = await failure(calls[name]!);
+    for (const [name, run] of Object.entries(everyCall(model, adapter, critic, shared, signal))) {
+      const error = await failure(run);
       expect([name, error.code]).toEqual([name, 'interrupted']);
       expect(error.cause).toBe(signal.reason);
     }
+    expect(existsSync(`${folder}/busy.gguf`)).toBe(false);
     expect((await failure(() => openModel(MODEL, { signal }))).code).toBe('interrupted');
   });
 
@@ -212,6 +198,27 @@ describe('abort', () => {
     own.dispose();
     a.dispose();
     over.dispose();
+  });
+
+  it('during a short call: it ends, or it never began', async () => {
+    const a = await model.createAdapter({ rank: 2, seed: 6 });
+    await a.accumulateSft(batch, { normalizer: 1 });
+    let steps = 0;
+    for (let i = 0; i < 20; i++) {
+      const controller = new AbortController();
+      const running = a.optimizerStep({ learningRate: 1e-3, signal: controller.signal });
+      controller.abort();
+      const before = steps;
+      await running.then(
+        ({ step }) => {
+          steps = step;
+        },
+        (error: unknown) => expect(error).toMatchObject({ code: 'interrupted' }),
+      );
+      expect(steps - before).toBeLessThanOrEqual(1);
+    }
+    expect((await a.optimizerStep({ learningRate: 1e-3 })).step).toBe(steps + 1);
+    a.dispose();
   });
 
   it('after the call: no effect', async () => {
@@ -380,7 +387,7 @@ describe('wrong arguments', () => {
       [critic, /adapter: expected an Adapter, got a Critic/],
       [model, /adapter: expected an Adapter, got a Model/],
       [{}, /adapter: expected an Adapter, got an object/],
-      [undefined, /adapter: expected an Adapter, got undefined/],
+      [undefined, /adapter: expected an Adapter of this model, or null for the base model, got undefined/],
       [foreign, /another model's/],
     ];
     for (const [value, message] of cases) {

@@ -36,7 +36,8 @@ export default defineCommand({
     const config = await configFromArgs(args, {
       questions: { test: args.questions, testLimit: args.limit, testCategories: args.category },
     });
-    return withRun(config, { log, signal }, async (run) => {
+    // Where these answers are written says nothing of where the run's rollouts are.
+    return withRun(config, { log, signal, forNow: ['server', 'inference', 'generation'] }, async (run) => {
       const spec = specFrom(run, args);
       const evaluation = await perform(run, evaluateStage(spec));
       const named = { name: spec.name, evaluation };

@@ -40,16 +40,13 @@ export default defineCommand({
   async run(args, { log, signal }) {
     refuseUnused(args);
     if (args.watch) return watch(args.run, args.port ?? 0, { log, signal });
-    const roots = rootsOf(args.run);
-    const runs = roots.map(({ name, root }) => ({ name, run: Run.read(root, { log, signal }) }));
-    const [first] = runs;
-    if (first === undefined)
-      throw new SparkError('no_data', `${args.run.join(', ')}: expected a run or more, got none`);
-    if (runs.length > 1) return many(runs, args.out);
-    const { run } = first;
-    const { html, stages } = await readReport(run);
-    const report = await write(html, args.out, run.folder.reportFile, log);
-    return { json: { report, stages: stages.length }, text: report ?? renderLadderTable(stages) };
+    return withRuns(args.run, { log, signal }, async (runs) => {
+      if (runs.length > 1) return many(runs, args.out);
+      const [{ run }] = runs;
+      const { html, stages } = await readReport(run);
+      const report = await write(html, args.out, run.folder.reportFile, log);
+      return { json: { report, stages: stages.length }, text: report ?? renderLadderTable(stages) };
+    });
   },
 });
 
@@ -77,16 +74,31 @@ const WATCH_SECONDS = 15;
 async function watch(names: readonly string[], port: number, context: CommandContext) {
   const { log, signal } = context;
   // Read anew each time: a sweep gets new runs, a run new stages. What is half done is no warning here.
-  const render = async () => {
-    const runs = rootsOf(names).map(({ name, root }) => ({ name, run: Run.read(root, { log: silentLog, signal }) }));
-    const [first] = runs;
-    if (first === undefined) throw new SparkError('no_data', `${names.join(', ')}: no run yet`);
-    return (runs.length > 1 ? await readReports(runs) : await readReport(first.run)).html;
-  };
+  const render = () =>
+    withRuns(names, { log: silentLog, signal }, async (runs) => {
+      return (runs.length > 1 ? await readReports(runs) : await readReport(runs[0].run)).html;
+    });
   const { url, closed } = await servePage(render, { port, everySeconds: WATCH_SECONDS, signal });
   log.info(`${url} shows it, new every ${WATCH_SECONDS} s; Ctrl-C ends this`);
   await closed;
   return { json: { url }, text: '' };
+}
+
+/** Does the work with the runs that are named, and closes them: a run's own parts may hold something open. */
+async function withRuns<T>(
+  names: readonly string[],
+  context: CommandContext,
+  work: (runs: readonly [NamedRun, ...NamedRun[]]) => Promise<T>,
+): Promise<T> {
+  const runs: NamedRun[] = [];
+  try {
+    for (const { name, root } of rootsOf(names)) runs.push({ name, run: await Run.readWithParts(root, context) });
+    const [first, ...others] = runs;
+    if (first === undefined) throw new SparkError('no_data', `${names.join(', ')}: expected a run or more, got none`);
+    return await work([first, ...others]);
+  } finally {
+    for (const { run } of runs) run.close();
+  }
 }
 
 /** The runs that are named, a sweep as its runs. */

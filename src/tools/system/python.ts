@@ -3,7 +3,7 @@
  * every call, so that no call depends on the calls before it. The next one is started while a call runs.
  */
 import { abortable } from '../../abortable.js';
-import { ToolHost } from '../host.js';
+import { ToolHost, type ToolHostOptions } from '../host.js';
 import { describeHosted } from '../hosted.js';
 import { endChild, type HostChannel } from '../hostSpawn.js';
 import type { Tool } from '../tool.js';
@@ -98,7 +98,7 @@ export interface SystemPythonTool {
 /** `limits`: of a ToolHost. */
 export function systemPythonTool(
   settings: PythonSettings,
-  limits: { readonly size: number; readonly startTimeoutMs: number; readonly maxRssMb: number },
+  limits: Pick<ToolHostOptions, 'size' | 'startTimeoutMs' | 'slowAfterMs' | 'maxRssMb' | 'log'>,
 ): SystemPythonTool {
   const host = new ToolHost({
     ...limits,

@@ -2,8 +2,8 @@
  * The columns of a trajectory in Parquet: every field under its own name, so that the way there and back is exact. What has
  * names of its own, the scores by action, is a list of pairs, because Hugging Face's `datasets` reads no maps.
  */
-import { SparkError } from '../../errors.js';
 import type { Score, Step, Trajectory } from '../trajectory.js';
+import { requireUtf8 } from '../utf8.js';
 import { type Column, flag, group, list, real, small, text, whole } from './elements.js';
 
 const scores = (name: string, repetition?: 'OPTIONAL') =>
@@ -52,10 +52,13 @@ type Row = { readonly [name in keyof Trajectory]-?: unknown };
 
 /** The trajectory as the writer wants it. Throws `invalid_file` for text that UTF-8 cannot hold. */
 export function toRow(trajectory: Trajectory): Row {
-  requireUtf8(trajectory);
-  const { questionId, seed, steps, tokenised, ...same } = trajectory;
+  const { tokens, segments, ...texts } = trajectory;
+  requireUtf8(trajectory.id, texts);
+  const { questionId, seed, steps, tokenised, ...same } = texts;
   return {
     ...same,
+    tokens,
+    segments,
     tokenised: tokenised ?? null,
     questionId: BigInt(questionId),
     seed: BigInt(seed),
@@ -104,26 +107,4 @@ function numbersOf(value: unknown): unknown {
   if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as unknown as unknown[], numbersOf);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, numbersOf(inner)]));
-}
-
-function requireUtf8({ tokens: _ids, segments: _spans, ...rest }: Trajectory): void {
-  const wrong = illFormedIn(rest);
-  if (wrong === undefined) return;
-  throw new SparkError(
-    'invalid_file',
-    `${rest.id}: expected text that UTF-8 can hold, got half of a character pair in ${JSON.stringify(wrong.slice(0, 60))}; mend the line`,
-  );
-}
-
-/** The first text, name or value, that is not well-formed. */
-function illFormedIn(value: unknown): string | undefined {
-  if (typeof value === 'string') return value.isWellFormed() ? undefined : value;
-  if (typeof value !== 'object' || value === null) return undefined;
-  for (const pair of Object.entries(value)) {
-    for (const one of pair) {
-      const wrong = illFormedIn(one);
-      if (wrong !== undefined) return wrong;
-    }
-  }
-  return undefined;
 }

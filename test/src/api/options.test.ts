@@ -44,7 +44,13 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
   'logprobsAndValues: options': ['signal', (o) => model.logprobsAndValues(batch, adapter, critic, o)],
   'save: options': ['adapter', (o) => model.save(path.join(folder, 'm.gguf'), o)],
   'optimizerStep: options': ['learningRate', (o) => adapter.optimizerStep(o)],
+  'zeroGrad: options': ['signal', (o) => adapter.zeroGrad(o)],
+  'saveState: options': ['signal', (o) => adapter.saveState(path.join(folder, 'a.state'), o)],
+  'loadState: options': ['signal', (o) => adapter.loadState(path.join(folder, 'a.state'), o)],
   'plan: shape': ['lossTokens', (o) => adapter.plan(o)],
+  'plan: options': ['signal', (o) => adapter.plan({ tokens: 4 }, o)],
+  'tensors: options': ['signal', (o) => adapter.tensors('value', o)],
+  'adapter.save: options': ['signal', (o) => adapter.save(path.join(folder, 'a.gguf'), 'gguf', o)],
   'accumulate: options': ['signal', (o) => adapter.accumulate(batch, new Float32Array(8), o)],
   'accumulateSft: options': ['normalizer', (o) => adapter.accumulateSft(batch, o)],
   'accumulatePolicy: options': ['klCoefficient', (o) => adapter.accumulatePolicy(batch, o)],
@@ -82,6 +88,7 @@ const calls: Readonly<Record<string, readonly [known: string, call: (options: ne
 
   'Run.open: options': ['folder', (o) => run.Run.open({ name: path.join(folder, 'run') }, o)],
   'Run.read: options': ['log', (o) => run.Run.read(folder, o)],
+  'Run.readWithParts: options': ['log', (o) => run.Run.readWithParts(folder, o)],
   'replay: options': ['questions', (o) => run.replay('x.jsonl', o)],
   'findWarnings: thresholds': ['thinkShare', (o) => run.findWarnings([], [], o)],
   'estimateDisk: work': ['rolloutSets', (o) => run.estimateDisk(never, o)],
@@ -121,11 +128,77 @@ describe('options', () => {
     }
   });
 
+  /** Calls without options, which they cannot do without. */
+  it.each([
+    'optimizerStep: options',
+    'accumulateSft: options',
+    'openLlamaCpp: options',
+    'openServer: options',
+    'sequence.generate: options',
+    'sequence.choose: sampling',
+    'openLocalJudge: options',
+    'createApiJudge: options',
+    'makeMini: options',
+    'rolloutQuestion: settings',
+    'selectAction: settings',
+    'defineTool: definition',
+    'tools.run: context',
+    'generateStage: set',
+    'trainStage: spec',
+    'evaluateStage: spec',
+    'policyStage: spec',
+    'rejudgeStage: spec',
+    'comparing: experiment',
+  ])('%s may not be left out', async (what) => {
+    const error = await thrown(() => calls[what]![1](undefined as never));
+    expect(error).toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining('expected an object, got undefined'),
+    });
+  });
+
+  const given = { stop: [], maxTokens: 1, temperature: 0, seed: 1 };
+  const set = { selection: 'min-score', tau: 6 } as const;
+  it.each<[RegExp, () => unknown]>([
+    [/^openLlamaCpp: options\.modelPath: expected the path/, () => rollout.openLlamaCpp(any({}))],
+    [/^sequence\.generate: options\.stop: expected a list of texts/, () => sequence.generate(any({}))],
+    [/options\.maxTokens: expected a number/, () => sequence.generate(any({ ...given, maxTokens: '3' }))],
+    [/options\.temperature: .* got -1/, () => sequence.generate({ ...given, temperature: -1 })],
+    [/options\.seed: expected a number/, () => sequence.generate(any({ ...given, seed: undefined }))],
+    [/^sequence\.choose: sampling\.temperature/, () => sequence.choose([[1], [2]], any({ seed: 1 }))],
+    [/^sequence\.append: tokens: .* got 'a'/, () => sequence.append(any('abc'))],
+    [/^sequence\.append: tokens: .* got -1/, () => sequence.append([1, -1])],
+    [
+      /^tools\.run: input: expected a text, got 5/,
+      () => new rollout.ToolRegistry().run('x', any(5), { timeoutMs: 1, maxObservationChars: 1 }),
+    ],
+    [
+      /^tools\.run: context\.timeoutMs: .* got -1/,
+      () => new rollout.ToolRegistry().run('x', 'y', { timeoutMs: -1, maxObservationChars: 1 }),
+    ],
+    [
+      /^generateStage: set\.selection: expected one of .*min-score.* got 'foo'/,
+      () => run.generateStage(any({ ...set, selection: 'foo' })),
+    ],
+    [
+      /^trainStage: spec\.method: expected one of sft, ppo, got 'dpo'/,
+      () => run.trainStage(any({ ...set, name: 'x', method: 'dpo', rho: 0, init: 'base' })),
+    ],
+    [/^Run\.open: config: expected an object .* got undefined/, () => run.Run.open(any(undefined))],
+    [/^Run\.read: expected the folder of a run, got undefined/, () => run.Run.read(any(undefined))],
+    [
+      /^withRun: expected the work as the third argument/,
+      () => run.withRun({ name: path.join(folder, 'no') }, {}, any(undefined)),
+    ],
+  ])('%s', async (message, call) => {
+    expect(await thrown(call)).toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(message) });
+  });
+
   it('withRun names the mistyped one before anything is made', async () => {
     const name = path.join(folder, 'never');
     const error = await thrown(() => run.withRun({ name }, any({ foldr: folder, signl: 1 }), async () => {}));
     expect((error as Error).message).toBe(
-      'Run.open: options: expected some of parts, folder, log, signal, fresh, got foldr, signl; correct it or leave it out',
+      'Run.open: options: expected some of parts, log, signal, folder, fresh, forNow, got foldr, signl; correct it or leave it out',
     );
     expect(await thrown(() => run.Run.read(name))).toMatchObject({ code: 'no_data' });
   });

@@ -58,6 +58,46 @@ describe('resolveConfig', () => {
     expect(config.ppo.clip).toBe(0.1);
   });
 
+  it('changes an entry of a list that is there, given or by default, and names one that is not', () => {
+    const base = {
+      tools: {
+        mcp: [
+          { name: 'a', command: 'one', args: ['x', 'y'] },
+          { name: 'b', command: 'two' },
+        ],
+      },
+    };
+    const set = (...all: string[]) => resolveConfig(base, ...all.map(patchFromAssignment));
+    const { mcp } = set('tools.mcp.0.command=other', 'tools.mcp[0].args[1]=z', 'tools.mcp[1].env.KEY=$KEY').tools;
+    expect(mcp).toMatchObject([
+      { name: 'a', command: 'other', args: ['x', 'z'], env: {} },
+      { name: 'b', command: 'two', args: [], env: { KEY: '$KEY' } },
+    ]);
+    expect(base.tools.mcp[0]!.command).toBe('one');
+    expect(set('tools.mcp=[]', 'ablate.tau.1=9').ablate.tau).toEqual([5, 9, 7]);
+    expect(set('ablate.signal[0].rho=0.25').ablate.signal[0]).toMatchObject({ name: 'ppo-clip', rho: 0.25 });
+    for (const [wrong, words] of [
+      [
+        'tools.mcp.2.command=x',
+        "tools.mcp.2: expected an entry from 0 to 1, got '2'; to add one give the whole list: --set 'tools.mcp=[…]'",
+      ],
+      ['tools.mcp.a.command=x', "tools.mcp.a: expected an entry from 0 to 1, got 'a'"],
+      ['tools.mcp.-1.command=x', 'tools.mcp.-1: expected an entry from 0 to 1'],
+      ['tools.web.0.results=3', 'tools.web.0: expected a list with an entry, got an empty one'],
+      [
+        'tools.mcp.1.args.0=x',
+        'tools.mcp.1.args: expected a list, got entry 0 of one that is not there; give the whole list',
+      ],
+      ['rollout.tau.0=3', 'rollout.tau: Invalid input: expected number, received object'],
+      ['tools.mcp[].command=x', 'tools.mcp[].command: expected names with dots'],
+      ['tools..mcp=x', 'tools..mcp: expected names with dots'],
+    ] as const) {
+      expect(() => set(wrong)).toThrow(words);
+      expect(() => set(wrong)).toThrow(expect.objectContaining({ code: 'invalid_config' }));
+    }
+    expect(() => set('tools.mcp.0.env.API_KEY=sk-a1b2c3d4e5f6g7h8i9')).toThrow(/holds secrets/);
+  });
+
   it('has a critic with a trunk of its own unless asked for the actor’s', () => {
     expect(resolveConfig({}).ppo.criticTrunk).toBe('own');
     const { actionLoss, actionTemperature, baseline, entropyBonus } = resolveConfig({}).ppo;

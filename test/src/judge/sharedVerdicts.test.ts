@@ -130,6 +130,7 @@ describe('the cache of all runs', () => {
     const line = readFileSync(fileOf(paid!).replace(shared, path.join(base, 'other')), 'utf8').trim();
     mkdirSync(path.join(shared, 'claims'), { recursive: true });
     for (const key of [paid!, asked!]) writeFileSync(claim(key, 'lock'), holder({ pid: deadPid() }));
+    writeFileSync(claim(asked!, 'lock.takeover'), holder({ pid: deadPid() }));
     writeFileSync(claim(paid!, 'pending'), `${line}   `);
     writeFileSync(claim(asked!, 'pending'), ' '.repeat(700));
     const cache = withCache(judge, runOf('a'), { shared });

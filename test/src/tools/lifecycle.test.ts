@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { silentLog } from '../../../src/log.js';
+import { HOST_LIMITS } from '../../../src/tools/builtinHosts.js';
 import { ToolHost } from '../../../src/tools/host.js';
 import { isolation } from '../../../src/tools/hostLaunch.js';
 import { isAlive } from '../../processes.js';
@@ -94,6 +96,21 @@ describe('ToolHost', () => {
     };
     await expect(slow.warm()).rejects.toMatchObject(unavailable);
     await expect(slow.run('logic', 'p |- p', context)).rejects.toMatchObject(unavailable);
+  });
+
+  it('says that a child takes long, and then still has it', async () => {
+    const said: string[] = [];
+    const log = { ...silentLog, warn: (line: string) => void said.push(line) };
+    const late = host({ slowAfterMs: 1, log });
+    expect(await late.run('logic', 'p |- p', context)).toMatchObject({ ok: true });
+    expect(said[0]).toBe(
+      'a child process of the logic tools is not ready after 0.001 s, as happens on a busy machine; waiting for it, 60 s at most',
+    );
+    expect(HOST_LIMITS.slowAfterMs).toBeLessThan(HOST_LIMITS.startTimeoutMs);
+    const silent: string[] = [];
+    await host({ log: { ...silentLog, warn: (line) => void silent.push(line) } }).warm();
+    expect(silent).toEqual([]);
+    await expect(host({ slowAfterMs: 1, startTimeoutMs: 2, log }).warm()).rejects.toThrow(/not ready after 0\.002 s/);
   });
 
   it.skipIf(process.platform !== 'linux')('kills a child whose memory grows past the limit', async () => {

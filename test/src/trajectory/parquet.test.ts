@@ -4,6 +4,7 @@ import path from 'node:path';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
+import { type ChatRow, chatRow } from '../../../src/rollout/hfChat.js';
 import { readTrajectoryParquet, setOfParquet } from '../../../src/trajectory/parquet/read.js';
 import { TrajectoryParquetWriter } from '../../../src/trajectory/parquet/write.js';
 import { SparkWriter } from '../../../src/trajectory/sparkExport.js';
@@ -143,6 +144,51 @@ it('the authors’ form has of every step all that its reader knows, and the two
       { ...rollout, sample: 4, steps: [first] },
     ],
     ...{ leftOut: [], repeatedRows: 0, actions: ['python', 'search', 'think'] },
+  });
+});
+
+describe('half characters', () => {
+  const asked = { question: 'What is 1+1? 😀', options: ['1', '2\ufffd'], answer: 'B' };
+  const steps = [{ thought: '𝛼\ufffd', input: '🂡', observation: '中 😀' }, {}];
+  const whole = exampleTrajectory(TWO_STEPS, steps, { answerText: 'The answer is (B) 😀' });
+  const [step, last] = whole.steps;
+  const writeSpark = (trajectory: Trajectory, question = asked) => {
+    const file = new WholeFile(at('half-spark.parquet'), { overwrite: true });
+    try {
+      const writer = new SparkWriter(file, ['python', 'think']);
+      writer.add(trajectory, question);
+      writer.finish();
+      file.commit();
+    } finally {
+      file.abandon();
+    }
+  };
+
+  it('no export makes or loses one: what is whole comes back as it was', async () => {
+    writeSpark(whole);
+    const [first] = await readSparkRows(at('half-spark.parquet'));
+    const { row } = first!;
+    const { input, ...texts } = steps[0] as { input: string };
+    expect(row).toMatchObject({ ...texts, action_query: input, question: asked.question, mcq_options: asked.options });
+    const [user, call, tool] = (JSON.parse(JSON.stringify(chatRow(whole, asked, []))) as ChatRow).messages;
+    expect([user!.content, call!.content, tool!.content]).toEqual([
+      expect.stringContaining('2\ufffd'),
+      steps[0]!.thought,
+      steps[0]!.observation,
+    ]);
+  });
+
+  it.each<[string, Trajectory, typeof asked]>([
+    ['a thought', { ...whole, steps: [{ ...step!, thought: '\ud83d' }, last!] }, asked],
+    ['an input', { ...whole, steps: [{ ...step!, input: 'a\ude00' }, last!] }, asked],
+    ['an observation', { ...whole, steps: [{ ...step!, observation: '\ud83d' }, last!] }, asked],
+    ['an answer', { ...whole, answerText: '\ud83d' }, asked],
+    ['a question', whole, { ...asked, question: '\ud83d' }],
+    ['an option', whole, { ...asked, options: ['\ud83d', 'b'] }],
+  ])('half of a pair in %s is an error with the trajectory’s id, in every format', (_, trajectory, question) => {
+    const error = { code: 'invalid_file', message: expect.stringMatching(`^${whole.id}: expected text that UTF-8`) };
+    expect(() => writeSpark(trajectory, question)).toThrow(expect.objectContaining(error));
+    expect(() => chatRow(trajectory, question, [])).toThrow(expect.objectContaining(error));
   });
 });
 
