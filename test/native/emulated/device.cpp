@@ -20,6 +20,13 @@ struct Barrier {
   unsigned expected = 0, arrived = 0, round = 0;
 };
 
+// A warp, and which of its lanes can run, a bit each, or wait at a barrier. A lane that waits for a word of shared
+// memory or gave way can run as far as these know.
+struct Warp {
+  Barrier barrier;
+  uint32_t ready = 0, at_warp = 0, at_block = 0;
+};
+
 // The factors and the sum of a product whose fragments a warp's lanes have put together.
 struct Product {
   float a[16][16], b[16][8], c[16][8];
@@ -81,18 +88,17 @@ struct Queue {
 using Place = void* [5];
 [[noreturn, SPARK_SWITCHES]] void jump(Place& place) { __builtin_longjmp(place, 1); }
 
-struct Fiber {
-  std::unique_ptr<char[]> stack;
-  Place place{};       // where it waits
+// What every switch looks at comes first, in one line of the cache.
+struct alignas(64) Fiber {
+  Place place{};                       // where it waits
+  const uint64_t* arrivals = nullptr;  // waits for these, until their phase of `parity` is complete
+  unsigned gave_way = 0;               // the round of the warps in which it did
+  bool parity = false;
   bool alive = false;  // `place` is one
   bool idle = false;   // and it is the end of a block, in enter()
-  dim3 index;
-  Barrier* waits_for = nullptr;
-  unsigned round = 0;                  // of the barrier it waits for
-  const uint64_t* arrivals = nullptr;  // or these, until their phase of `parity` is complete
-  bool parity = false;
-  unsigned gave_way = 0;  // the round of the warps in which it did
   bool done = false;
+  dim3 index;
+  std::unique_ptr<char[]> stack;
   Queue copies, products;
 };
 
@@ -104,7 +110,7 @@ struct Tile {
 // The block that runs now.
 struct Block {
   std::vector<Fiber> fibers;
-  std::vector<Barrier> warps;
+  std::vector<Warp> warps;
   std::vector<Passed> passed;  // one for each warp
   std::vector<std::byte> shared;
   Barrier all;
@@ -143,40 +149,53 @@ bool descending = false;
 
 Queue& queue_of(Fiber& fiber, Async kind) { return kind == Async::Copies ? fiber.copies : fiber.products; }
 
-void arrive(Barrier& barrier) {
-  if (++barrier.arrived >= barrier.expected) {
-    barrier.arrived = 0;
-    ++barrier.round;
+// True when all have arrived; the next round has then begun.
+bool is_full(Barrier& barrier) {
+  if (barrier.expected == 0 || barrier.arrived < barrier.expected) return false;
+  barrier.arrived = 0;
+  ++barrier.round;
+  return true;
+}
+
+void pass_warp(Warp& warp) {
+  if (!is_full(warp.barrier)) return;
+  warp.ready |= warp.at_warp;
+  warp.at_warp = 0;
+}
+
+void pass_block() {
+  if (!is_full(block.all)) return;
+  for (Warp& warp : block.warps) {
+    warp.ready |= warp.at_block;
+    warp.at_block = 0;
   }
 }
 
-[[SPARK_SWITCHES]] void wait(Barrier& barrier) {
-  Fiber& own = *block.current;
-  own.waits_for = &barrier;
-  own.round = barrier.round;
-  arrive(barrier);
-  if (__builtin_setjmp(own.place) == 0) jump(block.scheduler);
+Warp& own_warp() { return block.warps[threadIdx.x / kLanes]; }
+uint32_t lane_bit(unsigned thread) { return 1u << thread % kLanes; }
+
+[[SPARK_SWITCHES]] void give_up_core() {
+  if (__builtin_setjmp(block.current->place) == 0) jump(block.scheduler);
 }
 
 // A thread that returned no longer takes part.
-void leave(Barrier& barrier) {
-  --barrier.expected;
-  if (barrier.expected > 0 && barrier.arrived >= barrier.expected) {
-    barrier.arrived = 0;
-    ++barrier.round;
-  }
+void leave(unsigned thread) {
+  Warp& warp = block.warps[thread / kLanes];
+  warp.ready &= ~lane_bit(thread);
+  --warp.barrier.expected;
+  --block.all.expected;
+  pass_warp(warp);
+  pass_block();
 }
 
 bool can_run(const Fiber& fiber) {
   if (fiber.arrivals && !is_complete(fiber.arrivals, fiber.parity)) return false;
-  if (fiber.gave_way == block.warp_round) return false;
-  return !fiber.done && (!fiber.waits_for || fiber.waits_for->round != fiber.round);
+  return fiber.gave_way != block.warp_round;
 }
 
 // Runs a fiber to its next barrier or its end.
-[[SPARK_SWITCHES]] void resume(size_t i) {
+[[SPARK_SWITCHES]] void resume(unsigned i) {
   Fiber& fiber = block.fibers[i];
-  fiber.waits_for = nullptr;
   fiber.arrivals = nullptr;
   block.current = &fiber;
   threadIdx = fiber.index;
@@ -188,18 +207,17 @@ bool can_run(const Fiber& fiber) {
   }
   if (!block.current->done) return;
   block.left_products |= !block.fibers[i].products.empty();
-  leave(block.warps[i / kLanes]);
-  leave(block.all);
+  leave(i);
 }
 
 // Every lane of the warp that can, to its next barrier; false when none could.
-bool run_warp(unsigned warp, unsigned threads) {
-  const unsigned first = warp * kLanes, count = std::min(kLanes, threads - first);
+bool run_warp(unsigned index) {
+  const Warp& warp = block.warps[index];
   bool any = false;
-  for (unsigned turn = 0; turn < count; ++turn) {
-    const unsigned i = first + (descending ? count - 1 - turn : turn);
-    if (!can_run(block.fibers[i])) continue;
-    resume(i);
+  for (unsigned turn = 0; turn < kLanes && warp.ready != 0; ++turn) {
+    const unsigned lane = descending ? kLanes - 1 - turn : turn;
+    if ((warp.ready >> lane & 1) == 0 || !can_run(block.fibers[index * kLanes + lane])) continue;
+    resume(index * kLanes + lane);
     any = true;
   }
   return any;
@@ -225,11 +243,12 @@ void run_block(unsigned threads) {
   block.tiles.clear();
   block.warps.assign((threads + kLanes - 1) / kLanes, {});
   for (unsigned i = 0; i < threads; ++i) {
-    ++block.warps[i / kLanes].expected;
+    Warp& warp = block.warps[i / kLanes];
+    ++warp.barrier.expected;
+    warp.ready |= lane_bit(i);
     Fiber& fiber = block.fibers[i];
     fiber.alive = fiber.alive && fiber.idle;  // one that a failed kernel left waiting is given up
     fiber.index = {i, 0, 0};
-    fiber.waits_for = nullptr;
     fiber.arrivals = nullptr;
     fiber.gave_way = 0;
     fiber.done = false;
@@ -244,7 +263,7 @@ void run_block(unsigned threads) {
     progress = false;
     ++block.warp_round;
     for (unsigned turn = 0; turn < warps; ++turn) {
-      while (run_warp(descending ? warps - 1 - turn : turn, threads)) progress = true;
+      while (run_warp(descending ? warps - 1 - turn : turn)) progress = true;
     }
     if (!progress) progress = bring_awaited_tile(threads);
   }
@@ -303,8 +322,24 @@ void wait_for_groups(Async kind, size_t pending) {
   }
 }
 
-void wait_for_block() { wait(block.all); }
-void wait_for_warp() { wait(block.warps[threadIdx.x / kLanes]); }
+void wait_for_block() {
+  Warp& warp = own_warp();
+  const uint32_t own = lane_bit(threadIdx.x);
+  warp.ready &= ~own;
+  warp.at_block |= own;
+  ++block.all.arrived;
+  pass_block();
+  give_up_core();
+}
+void wait_for_warp() {
+  Warp& warp = own_warp();
+  const uint32_t own = lane_bit(threadIdx.x);
+  warp.ready &= ~own;
+  warp.at_warp |= own;
+  ++warp.barrier.arrived;
+  pass_warp(warp);
+  give_up_core();
+}
 
 void set_arrivals(uint64_t* word, unsigned threads) {
   ArrivalWord state{};
@@ -313,26 +348,25 @@ void set_arrivals(uint64_t* word, unsigned threads) {
   *word = std::bit_cast<uint64_t>(state);
 }
 // The other warps go on first: who says that it is done with a tile and reads it all the same sees the next one.
-[[SPARK_SWITCHES]] void arrive(uint64_t* word) {
+void arrive(uint64_t* word) {
   ArrivalWord state = read(word);
   --state.missing;
   write(word, state);
   if (state.bytes > 0) return;  // it is about to bring them
-  Fiber& own = *block.current;
-  own.gave_way = block.warp_round;
-  if (__builtin_setjmp(own.place) == 0) jump(block.scheduler);
+  block.current->gave_way = block.warp_round;
+  give_up_core();
 }
 void expect_bytes(uint64_t* word, unsigned bytes) {
   ArrivalWord state = read(word);
   state.bytes += static_cast<int32_t>(bytes);
   *word = std::bit_cast<uint64_t>(state);
 }
-[[SPARK_SWITCHES]] void wait_for_arrivals(const uint64_t* word, bool parity) {
+void wait_for_arrivals(const uint64_t* word, bool parity) {
   if (is_complete(word, parity)) return;
   Fiber& own = *block.current;
   own.arrivals = word;
   own.parity = parity;
-  if (__builtin_setjmp(own.place) == 0) jump(block.scheduler);
+  give_up_core();
 }
 void bring(uint64_t* word, unsigned bytes, std::function<void()> copy) {
   auto work = [=, copy = std::move(copy)] {
@@ -350,16 +384,16 @@ void bring(uint64_t* word, unsigned bytes, std::function<void()> copy) {
 
 LaneWords& own_words() {
   const unsigned warp = threadIdx.x / kLanes;
-  return block.passed[warp].words[block.warps[warp].round % 2][threadIdx.x % kLanes];
+  return block.passed[warp].words[block.warps[warp].barrier.round % 2][threadIdx.x % kLanes];
 }
 const LaneWords* words_of_warp() {
   const unsigned warp = threadIdx.x / kLanes;
-  return block.passed[warp].words[(block.warps[warp].round - 1) % 2];
+  return block.passed[warp].words[(block.warps[warp].barrier.round - 1) % 2];
 }
 
 void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   const unsigned warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, g = lane / 4, t = lane % 4;
-  Product& product = block.passed[warp].product[block.warps[warp].round % 2];
+  Product& product = block.passed[warp].product[block.warps[warp].barrier.round % 2];
   const auto half = [](uint32_t word, unsigned i) { return std::bit_cast<float>(i ? word & 0xffff0000u : word << 16); };
   const auto own_sum = [&](unsigned i) -> float& { return product.c[g + i / 2 * 8][2 * t + i % 2]; };
   for (unsigned i = 0; i < 4; ++i) {

@@ -35,11 +35,13 @@ async function answers(registry: ToolRegistry): Promise<Answers> {
 }
 
 /**
- * Fixtures that draw random numbers need a new image themselves: tried only after poisons that draw too, and at the
- * end.
+ * What is asked after a poison. Fixtures that draw random numbers need a new image themselves: tried only after poisons that
+ * draw too, and at the end. So are Python's last two, which would start two more processes after each.
  */
 const asked = (tool: string, poison: string): readonly string[] =>
-  FIXTURES[tool]!.filter((fixture) => /random/.test(poison) || !/^random/.test(fixture));
+  FIXTURES[tool]!.slice(0, tool === 'python' ? -2 : undefined).filter(
+    (fixture) => /random/.test(poison) || !/^random/.test(fixture),
+  );
 
 describe('after a poison', { timeout: 240_000 }, () => {
   const registry = createBuiltinRegistry();
@@ -72,7 +74,7 @@ describe('after a poison', { timeout: 240_000 }, () => {
   });
 
   it.each(POISONS.map(({ tool, input }) => [tool, input.slice(0, 60), input] as const))('%s: %s', (tool, _, input) => {
-    const want = fresh[tool]!.filter((_text, index) => asked(tool, input).includes(FIXTURES[tool]![index]!));
+    const want = asked(tool, input).map((fixture) => fresh[tool]![FIXTURES[tool]!.indexOf(fixture)]);
     expect(poisoned.get(`${tool} ${input}`)).toEqual(want);
   });
 
