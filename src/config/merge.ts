@@ -6,13 +6,22 @@ import { SparkError, shown } from '../errors.js';
 import { isRecord } from './record.js';
 import { type ConfigPatch, configSchema } from './schema.js';
 
-/** Throws `invalid_config` for an entry of a list that is not there. */
+/** Throws `invalid_config` for an entry of a list that is not there, and for the name `__proto__`. */
 export function merge(base: ConfigPatch, patch: ConfigPatch, at: readonly string[] = []): ConfigPatch {
   const out: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(patch)) {
+    if (key === '__proto__') throw noSetting([...at, key].join('.'));
     if (value !== undefined) out[key] = laid(out[key], value, [...at, key]);
   }
   return out;
+}
+
+/** As a key of an object that is written to, it would be no setting and go unnoticed. */
+function noSetting(name: string): SparkError {
+  return new SparkError(
+    'invalid_config',
+    `the configuration is not valid:\n  ${name}: there is no such setting; remove it`,
+  );
 }
 
 function laid(before: unknown, value: unknown, at: readonly string[]): unknown {

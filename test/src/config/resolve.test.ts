@@ -91,6 +91,9 @@ describe('resolveConfig', () => {
       ['rollout.tau.0=3', 'rollout.tau: Invalid input: expected number, received object'],
       ['tools.mcp[].command=x', 'tools.mcp[].command: expected names with dots'],
       ['tools..mcp=x', 'tools..mcp: expected names with dots'],
+      ['__proto__.seed=5', '__proto__: there is no such setting'],
+      ['rollout.__proto__={tau: 1}', 'rollout.__proto__: there is no such setting'],
+      ['rollout={__proto__: {tau: 1}}', 'rollout.__proto__: there is no such setting'],
     ] as const) {
       expect(() => set(wrong)).toThrow(words);
       expect(() => set(wrong)).toThrow(expect.objectContaining({ code: 'invalid_config' }));

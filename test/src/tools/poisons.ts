@@ -149,26 +149,32 @@ for k in 'xyz': d[k] = len(d) * 7
 print(math.pi, math.sqrt(2), sum(range(10)), 7 * 1, 3 + 4, sorted(d.items(), key=lambda p: str(p[1])), sep='; ')
 [f'{1 / 3:.3f}', 'a,b'.split(','), str(2 ** 100), [*range(-5, 9)], max(3, 4)]`;
 
+/** Of Python, asked at the end: what comes after it finds a process of its own, as it itself does. */
+export const LAST = '(lambda: 1)() + len(str(10 ** 5000))';
+
 /** For every built-in tool a few inputs, each of which would show many changes. */
 export const FIXTURES: Readonly<Record<string, readonly string[]>> = {
   // Plain ones, answered by a process that has answered others, between those that get a process of their own.
   python: [
     PLAIN,
     `
-import ast, asyncio, builtins, decimal, fractions, gc, json, math, mpmath, os, random, statistics, sympy, sys, textwrap
+import ast, asyncio, builtins, decimal, fractions, gc, json, math, os, random, statistics, sys, textwrap
 async def five(): return 5
-x = sympy.symbols("x")
 try: big = len(str(10 ** 5000))
 except ValueError: big = 'limited'
 values = [json.dumps([1, {'a': None}]), ast.dump(ast.parse('1 + 1')), textwrap.dedent('  a'), random.random(), math.sqrt(2), math.pi,
   str(decimal.Decimal(1) / 3), fractions.Fraction(1, 3), statistics.mean([1, 2, 4]), 3 + 4, 7 * 1, sum([1, 2]), big, sys.getrecursionlimit(),
   os.getcwd(), sorted(os.listdir('.')), sorted(os.listdir('/tmp')), os.environ.get('TZ'), hasattr(builtins, 'left'), asyncio.run(five()),
-  json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1],
-  sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real]
+  json.loads('[1]'), hash('a'), len(sys.path), [f for p in sys.path if os.path.isdir(p) for f in os.listdir(p) if f in ('statistics.py', 'fractions.py')][:1]]
 values`,
     PLAIN,
     'y + 1',
-    '(lambda: 1)() + len(str(10 ** 5000))',
+    `
+import mpmath, os, random, sympy, sys
+x = sympy.symbols("x")
+[sympy.integrate(x + sympy.sin(x), x), sympy.N(sympy.pi, 20), mpmath.mp.dps, str(mpmath.mpf(1) / 3), x.is_real, random.random(),
+  sys.getrecursionlimit(), sorted(os.listdir('/tmp'))]`,
+    LAST,
     PLAIN,
   ],
   calculator: [
