@@ -82,10 +82,11 @@ export type { RunFacts, RunFolder, StoredConfig } from '../run/folder.js';
 export { type Change, changes, type Facts, hashOf, hashOfPath, inWords } from '../run/freshness.js';
 export type { OpenedJudge } from '../run/judge.js';
 export type { MetricRow, MetricsFile, MetricValue } from '../run/metricsFile.js';
-export type { Parts, UserParts } from '../run/parts.js';
+export type { Parts } from '../run/parts.js';
 export type { QuestionPart, RunQuestions } from '../run/questions.js';
 export type { Finished, Pace, StageRecord, StageRecords } from '../run/records.js';
 export { Run, type RunOptions, withRun } from '../run/run.js';
+export type { UserParts } from '../run/userParts.js';
 export {
   BASE,
   BASE_TOOLS,

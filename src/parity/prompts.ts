@@ -9,8 +9,9 @@ import { openTokenizer } from '../inference/llamaCpp.js';
 import { headTokens, renderHead } from '../rollout/prompt.js';
 import { promptSettings } from '../rollout/settings.js';
 import { runRoot } from '../run/folder.js';
-import { listActions, loadParts } from '../run/parts.js';
+import { listActions } from '../run/parts.js';
 import { RunQuestions } from '../run/questions.js';
+import { loadParts } from '../run/userParts.js';
 import type { Trajectory } from '../trajectory/trajectory.js';
 
 export interface PromptCheck {

@@ -15,9 +15,10 @@ import { changes, inWords } from './freshness.js';
 import { lockRun, type RunLock } from './lock.js';
 import { openConfiguredMcp, readMcp, storeListings } from './mcp.js';
 import { refuseOpenBatches } from './openBatches.js';
-import { checkParts, type LoadedParts, loadParts, Parts, type UserParts } from './parts.js';
+import { Parts } from './parts.js';
 import { RunQuestions } from './questions.js';
 import { StageRecords } from './records.js';
+import { checkParts, type LoadedParts, loadParts, type UserParts } from './userParts.js';
 
 export interface RunOptions {
   /** Your own parts, in place of those that the configuration names. */

@@ -6,8 +6,9 @@ import { estimateCost, requirePrice } from '../judge/prices.js';
 import type { Question } from '../questions/question.js';
 import { MOST_VERDICTS } from '../rollout/audit.js';
 import { RunFolder, runRoot } from '../run/folder.js';
-import { listActions, loadParts } from '../run/parts.js';
+import { listActions } from '../run/parts.js';
 import { type QuestionPart, RunQuestions } from '../run/questions.js';
+import { loadParts } from '../run/userParts.js';
 import { nameOfSet, type RolloutSet, trajectoryId } from '../trajectory/rolloutSet.js';
 import { readTrajectories } from '../trajectory/store.js';
 

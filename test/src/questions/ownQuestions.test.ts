@@ -11,8 +11,8 @@ import { createGrader } from '../../../src/questions/grade.js';
 import { checkQuestions, loadQuestions } from '../../../src/questions/load.js';
 import type { Question } from '../../../src/questions/question.js';
 import type { Verifier } from '../../../src/questions/verifier.js';
-import { loadParts } from '../../../src/run/parts.js';
 import { RunQuestions } from '../../../src/run/questions.js';
+import { loadParts } from '../../../src/run/userParts.js';
 import { temporaryFolder } from '../cli/runCli.js';
 
 const page = readFileSync('docs/own-questions.md', 'utf8');

@@ -5,15 +5,10 @@
 import { describe, expect, it } from 'vitest';
 import { createCalculator } from '../../../src/tools/child/calculator.js';
 import { full } from '../full.js';
+import { answering } from './answer.js';
 
 const calculator = createCalculator();
-const answer = (input: string): string => {
-  try {
-    return String(calculator(input, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(calculator);
 const numberOf = (text: string): string => /^-?[\d.]+(?:e[-+]?\d+)?(?=$|[ \n])/.exec(text)?.[0] ?? text;
 
 type Rational = readonly [n: bigint, d: bigint];

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createChemistry } from '../../../src/tools/child/chemistry.js';
+import { answering } from './answer.js';
 
 /** [input, words before the number, number]. */
 const reference = JSON.parse(readFileSync(new URL('./fixtures/amounts.json', import.meta.url), 'utf8')) as [
@@ -9,14 +10,7 @@ const reference = JSON.parse(readFileSync(new URL('./fixtures/amounts.json', imp
   string,
   number,
 ][];
-const chemistry = createChemistry();
-const answer = (input: string): string => {
-  try {
-    return String(chemistry(input, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(createChemistry());
 
 describe('amounts', () => {
   it('are those of polynomials, differential equations and null spaces solved elsewhere', () => {

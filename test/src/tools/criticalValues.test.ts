@@ -2,19 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createStatistics } from '../../../src/tools/child/statistics.js';
+import { answering } from './answer.js';
 
 const reference = JSON.parse(readFileSync(new URL('./fixtures/critical.json', import.meta.url), 'utf8')) as [
   string,
   number,
 ][];
-const statistics = createStatistics();
-const answer = (input: string): string => {
-  try {
-    return String(statistics(input, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(createStatistics());
 
 describe('critical values', () => {
   it('are those of mpmath', () => {

@@ -1,15 +1,9 @@
 /** Sums and products of the calculator, against loops over fractions of big integers; where one ends is not guessed. */
 import { describe, expect, it } from 'vitest';
 import { createCalculator } from '../../../src/tools/child/calculator.js';
+import { answering } from './answer.js';
 
-const calculator = createCalculator();
-const answer = (input: string): string => {
-  try {
-    return String(calculator(input, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(createCalculator());
 
 type Fraction = readonly [n: bigint, d: bigint];
 const value = (text: string): number => {

@@ -3,20 +3,14 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createStatistics } from '../../../src/tools/child/statistics.js';
 import { full } from '../full.js';
+import { answering } from './answer.js';
 
 /** [call, value]; made by fixtures/statistics_reference.py. */
 const reference = JSON.parse(readFileSync(new URL('./fixtures/statistics.json', import.meta.url), 'utf8')) as [
   string,
   number,
 ][];
-const statistics = createStatistics();
-const answer = (call: string): string => {
-  try {
-    return String(statistics(call, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(createStatistics());
 /** The number that an answer begins with. */
 const value = (text: string): number => Number(/^-?[\d.]+(?:e[-+]?\d+)?(?=$|[ \n])/.exec(text)?.[0] ?? Number.NaN);
 

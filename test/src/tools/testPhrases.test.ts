@@ -1,15 +1,9 @@
 /** Statistics: tests and effects as models name them, and what was computed wrongly in silence. Figures are scipy's (1.17) or arithmetic. */
 import { describe, expect, it } from 'vitest';
 import { createStatistics } from '../../../src/tools/child/statistics.js';
+import { answering } from './answer.js';
 
-const statistics = createStatistics();
-const answer = (input: string): string => {
-  try {
-    return String(statistics(input, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(createStatistics());
 
 describe('statistics', () => {
   it.each([

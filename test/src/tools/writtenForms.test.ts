@@ -1,15 +1,9 @@
 /** The calculator on what is written in words and without signs. Values were computed by hand or with Python's fractions. */
 import { describe, expect, it } from 'vitest';
 import { createCalculator } from '../../../src/tools/child/calculator.js';
+import { answering } from './answer.js';
 
-const calculator = createCalculator();
-const answer = (input: string): string => {
-  try {
-    return String(calculator(input, 400));
-  } catch (error) {
-    return `refused: ${(error as Error).message}`;
-  }
-};
+const answer = answering(createCalculator());
 
 describe('the calculator understands', () => {
   it.each([
