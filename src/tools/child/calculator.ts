@@ -18,6 +18,7 @@ import {
   withConstants,
 } from './readings.js';
 import { expandSeries } from './series.js';
+import type { TreeNode } from './tree.js';
 
 /** Twelve digits are enough for any answer, and show 0.1 + 0.2 as 0.3. */
 const FORMAT = { precision: 12, lowerExp: -6, upperExp: 15 };
@@ -106,22 +107,54 @@ export class Calculator {
   /** `(-8)^(1/3)` is -2 at school and complex elsewhere: both are shown. */
   #bothRoots(tree: MathNode, read: Omit<Expression, 'changed'>): string {
     const principal = this.#show(tree, read);
-    const real = realRoots(this.math, tree, (node) => this.#fraction(node));
-    if (real === null) return principal;
+    let real = tree;
+    // A root may be of a name whose value is a root: again, until there is none left.
+    for (let next: MathNode | null = tree; next !== null; ) {
+      real = next;
+      const scope = this.#assigned(real, read);
+      next = realRoots(this.math, real, (node) => this.#signed(node, scope));
+    }
+    if (real === tree) return principal;
     const shown = this.#show(real, read);
     return shown === principal
       ? principal
       : `${shown} with the real root; ${principal} with the principal (complex) root`;
   }
 
-  /** The exact value of what has one, such as `-8` or `1/3`. */
-  #fraction(node: MathNode): { s: bigint; n: bigint; d: bigint } | null {
+  #value(node: MathNode, scope: ReadonlyMap<string, Value>): Value | null {
     try {
-      const value = this.#exact.evaluate(node, new Map());
-      return this.#exact.isFraction(value) ? value : null;
+      return this.#exact.evaluate(node, new Map(scope));
     } catch {
       return null;
     }
+  }
+
+  /** The exact value of what has one, such as `-8` or `1/3`. */
+  #fraction(node: MathNode): { s: bigint; n: bigint; d: bigint } | null {
+    const value = this.#value(node, new Map());
+    return this.#exact.isFraction(value) ? value : null;
+  }
+
+  /** For roots: of a number that is no fraction only the sign. */
+  #signed(node: MathNode, scope: ReadonlyMap<string, Value>): { s: bigint; n: bigint; d: bigint } | null {
+    const value = this.#value(node, scope);
+    if (this.#exact.isFraction(value)) return value;
+    if (!this.math.isBigNumber(value) || value.isZero()) return null;
+    return { s: value.isNegative() ? -1n : 1n, n: 1n, d: 1n };
+  }
+
+  /** The names that have one exact value throughout; a name assigned twice has none. */
+  #assigned(tree: MathNode, { literals }: Omit<Expression, 'changed'>): Map<string, Value> {
+    const scope = new Map<string, Value>([...literals].map(([name, digits]) => [name, this.#exact.fraction(digits)]));
+    const all = tree.filter((one) => one.type === 'AssignmentNode') as TreeNode[];
+    // In `f(x) = x^(1/3)` the x is another one.
+    if (tree.filter((one) => one.type === 'FunctionAssignmentNode').length > 0) return scope;
+    for (const one of all) {
+      const value = this.#value(one.value as TreeNode, scope);
+      const times = all.filter(({ object }) => object.name === one.object.name).length;
+      if (value !== null && times === 1) scope.set(one.object.name, value);
+    }
+    return scope;
   }
 
   #whole(bound: MathNode): number {

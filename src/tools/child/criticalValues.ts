@@ -73,8 +73,35 @@ function critical(family: Family, args: Args, name: string): Answer {
   const both = takeNamed(['level', 'p', 'prob', 'probability']);
   const numbers = list.map((one) => real(one, name));
   const level = levelOf(alpha, confidence, both ?? takeShare(numbers, alpha ?? confidence), name);
+  const counted = takeTails(family, numbers, named, tail);
   const law = lawOf(family, { list: numbers, named: Object.fromEntries(named) });
-  return answer(family, law, level, tail);
+  return answer(family, law, level, counted ?? tail);
+}
+
+const FREEDOM = /^(?:df|nu|dof)$/;
+
+/**
+ * `t_critical(0.05, 10, 2)`: a last 1 or 2 that is no degrees of freedom says how many tails. Any other number left over
+ * is refused, as the law would take it for a mean or a scale, which a critical value does not have.
+ */
+function takeTails(
+  family: Family,
+  numbers: number[],
+  named: ReadonlyMap<string, unknown>,
+  said: Tail | undefined,
+): Tail | undefined {
+  if (family !== 'norm' && family !== 't') return undefined;
+  const allowed = family === 't' && ![...named.keys()].some((key) => FREEDOM.test(key)) ? 1 : 0;
+  const foreign = [...named.keys()].find((key) => family === 'norm' || !FREEDOM.test(key));
+  if (foreign !== undefined) throw new Error(`a critical value has no ${foreign}; ${FORMS}`);
+  if (numbers.length <= allowed) return undefined;
+  const last = numbers.at(-1);
+  // Of 1 and 2 either may be the degrees of freedom.
+  const clear = numbers.length === allowed + 1 && (allowed === 0 || numbers[0]! > 2);
+  if (said !== undefined || !clear || (last !== 1 && last !== 2))
+    throw new Error(`what the number ${last} stands for is not clear; ${FORMS}`);
+  numbers.pop();
+  return last === 2 ? 'two' : 'one';
 }
 
 /** The one number between 0 and 1; degrees of freedom are at least 1, so their order does not matter. */
@@ -82,6 +109,8 @@ function takeShare(numbers: number[], given: number | undefined): number | undef
   if (given !== undefined) return undefined;
   const at = numbers.findIndex((one) => one > 0 && one < 1);
   if (at < 0) throw new Error(`a level between 0 and 1 is missing; ${FORMS}`);
+  const [share, ...more] = numbers.filter((one) => one > 0 && one < 1);
+  if (more.length > 0) throw new Error(`which of ${share} and ${more[0]} is the level is not clear; ${FORMS}`);
   return numbers.splice(at, 1)[0]!;
 }
 
@@ -179,11 +208,9 @@ const NUMBER = String.raw`(\d*\.?\d+)\s*(%|percent)?`;
 
 /** The phrase as a call; text that asks for no critical value comes back as null. */
 export function criticalPhrase(text: string): string | null {
-  const call = new RegExp(
-    `^((?:${FAMILY})_?(?:crit|critical|critical_?value|crit_?val|cv|star)|(?:crit|critical|critical_?value)_(?:${FAMILY}))\\s*\\(`,
-    'i',
-  ).exec(text);
-  if (call !== null && closing(text, call[0].length - 1) === text.length - 1) return quoted(text);
+  const call = /^(\w+)\s*\(/.exec(text);
+  if (call !== null && CALLED.test(call[1]!) && closing(text, call[0].length - 1) === text.length - 1)
+    return quoted(text);
   if (!/\bcritical\b|\b[tz]\s?(?:\*|\^\*|-star)(?=\s|$)/i.test(text)) return null;
   let left = ` ${text.replace(/α/g, 'alpha').replace(/\^\*/g, '*')} `;
   const take = (pattern: string): RegExpExecArray | null => {
@@ -195,15 +222,21 @@ export function criticalPhrase(text: string): string | null {
     match === null ? undefined : Number(match[1]) / (match[2] === undefined ? 1 : 100);
   const is = String.raw`\s*(?:=|of|is|:)?\s*`;
   const tail = take(String.raw`\b(two|one|upper|lower|left|right|1|2)[-_ ](?:tail(?:ed|s)?|sided)(?:\s+test)?\b`);
-  const alpha = share(
+  const significance = share(
     take(String.raw`\b(?:alpha|significance\s+level|level\s+of\s+significance|significance)${is}${NUMBER}`) ??
-      take(String.raw`\b${NUMBER}\s+(?:level\s+of\s+significance|significance(?:\s+level)?|level)\b`),
+      take(String.raw`\b${NUMBER}\s+(?:level\s+of\s+significance|significance(?:\s+level)?)\b`),
   );
-  const confidence = share(
-    take(String.raw`\b(?:confidence(?:\s+level|\s+interval)?)${is}${NUMBER}`) ??
-      take(String.raw`\b${NUMBER}\s+(?:confidence|CI)(?:\s+(?:level|interval))?`) ??
-      take(String.raw`\b(\d*\.?\d+)\s*(%)`),
-  );
+  // "At the 5% level" is a significance, "at the 95% level" a confidence.
+  const bare = share(take(String.raw`\b${NUMBER}\s+level\b(?!\s+of\s+confidence)`));
+  const alpha = significance ?? (bare !== undefined && bare < 0.5 ? bare : undefined);
+  const sure = bare !== undefined && bare >= 0.5 ? bare : undefined;
+  const confidence =
+    sure ??
+    share(
+      take(String.raw`\b(?:confidence(?:\s+level|\s+interval)?)${is}${NUMBER}`) ??
+        take(String.raw`\b${NUMBER}\s+(?:level\s+of\s+confidence|confidence|CI)(?:\s+(?:level|interval))?`) ??
+        take(String.raw`\b(\d*\.?\d+)\s*(%)`),
+    );
   const dfs = degrees(take);
   const family = take(
     String.raw`\b(t|z|chi2|chi[-\s_]?squared?|F|normal)(?:[-\s](?:distribution|test|statistic|score|value)|\s?\*)?(?=[\s,;:(])`,
@@ -219,6 +252,9 @@ export function criticalPhrase(text: string): string | null {
     alpha !== undefined ? `alpha=${alpha}` : confidence !== undefined ? `confidence=${confidence}` : undefined;
   if (level === undefined || (alpha !== undefined && confidence !== undefined))
     throw new Error(`a level is needed, alpha or a confidence; ${FORMS}`);
+  // Who says "95% significance" means a confidence as a rule; of t and z the value would have the wrong sign.
+  if ((alpha ?? 0) >= 0.5 && /^(?:t|z|normal)$/i.test(family[1]!))
+    throw new Error(`a significance of ${alpha}? Write confidence=${alpha} or alpha=${alpha}; ${FORMS}`);
   const name = { norm: 'z', t: 't', chi2: 'chi2', f: 'f' }[familyNamed(family[1]!.replace(/[-\s]/g, '_'))];
   return `${name}_critical(${[level, ...dfs, ...(tail === null ? [] : [`tails="${tail[1]!.toLowerCase()}"`])].join(', ')})`;
 }

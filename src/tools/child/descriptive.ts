@@ -44,20 +44,35 @@ function oneList(list: readonly unknown[], name: string): readonly unknown[] {
   return list;
 }
 
+/** The data of a call, with a name or without; both, or two names, would be pooled to one sample in silence. */
+function dataOf(args: Args, name: string, least: number): Numbers {
+  const named = ['x', 'data', 'a'].map((key) => args.named[key]).filter((one) => one !== undefined);
+  if (named.length > 1 || (named.length === 1 && args.list.length > 0))
+    throw new Error(`${name} takes its data once; write ${name}([1, 2, 3]) or ${name}(data=[1, 2, 3])`);
+  return sample([...oneList(args.list, name), ...named], name, least);
+}
+
 function over(name: string, least: number, f: (x: Numbers) => number | Answer): StatFunction {
   return (args) => {
-    const { x, data, a } = onlyNamed(args, name, 'x', 'data', 'a');
-    return f(sample([...oneList(args.list, name), ...[x, data, a].filter((one) => one !== undefined)], name, least));
+    onlyNamed(args, name, 'x', 'data', 'a');
+    return f(dataOf(args, name, least));
   };
 }
 
 /** `ddof`: 1 for the sample (n − 1), 0 for the population (n). The answer says which, and gives the other. */
 function spread(name: string, standard: 0 | 1 | 'by name', root: boolean): StatFunction {
   return (args) => {
-    const { ddof, x, data, a } = onlyNamed(args, name, 'ddof', 'x', 'data', 'a');
+    const { ddof, ...more } = onlyNamed(args, name, 'ddof', 'x', 'data', 'a');
     const discrete = withProbabilities(args.list, root);
-    if (discrete !== null) return discrete;
-    const values = sample([...oneList(args.list, name), ...[x, data, a].filter((one) => one !== undefined)], name, 1);
+    if (discrete !== null) {
+      // A law has no n - 1: the population's value would be shown as the sample's.
+      if (Object.keys(more).length > 0 || (ddof === undefined ? standard === 1 : ddof !== 0))
+        throw new Error(
+          `values with probabilities have no n - 1, so no ${name} of a sample; write ${root ? 'stdev' : 'variance'}(values, probabilities)`,
+        );
+      return discrete;
+    }
+    const values = dataOf(args, name, 1);
     const degrees = ddof === undefined ? (standard === 'by name' ? 1 : standard) : real(ddof, 'ddof');
     if (degrees !== 0 && degrees !== 1) throw new Error(`${name}: ddof is 0 (population) or 1 (sample)`);
     if (values.length < 1 + degrees) throw new Error(`${name} of a sample needs at least 2 numbers, got 1`);
@@ -229,6 +244,8 @@ function zScore(args: Args): number {
 /** Of data. `standard_error(15, 25)` are an sd and n to whoever writes it so. */
 function standardError(args: Args): number | Answer {
   const { sd, s, sigma, n } = onlyNamed(args, 'standard_error', 'sd', 's', 'sigma', 'n');
+  if ([sd, s, sigma].filter((one) => one !== undefined).length > 1)
+    throw new Error('standard_error takes one sd; write standard_error(sd=15, n=25)');
   const spread = sd ?? s ?? sigma;
   if (spread !== undefined && n !== undefined && args.list.length === 0)
     return real(spread, 'sd') / Math.sqrt(real(n, 'n'));

@@ -1,5 +1,5 @@
 /** What studies of health and behaviour report: p-values of statistics, effect sizes, odds and risks of a table of four cells, Bayes' rule. */
-import { onlyNamed, sample } from './descriptive.js';
+import { onlyNamed, sample, show } from './descriptive.js';
 import { type Args, lawOf, positive, probability, real } from './lawNames.js';
 import { Answer, type StatFunction } from './statTree.js';
 
@@ -28,10 +28,8 @@ function pValue(args: Args): Answer {
   const one = law.sf(Math.abs(x));
   if (sides !== undefined)
     return new Answer(sides * one, `${law.label}; ${sides === 2 ? 'two-sided' : `one-sided, beyond ${x}`}`);
-  return new Answer(undefined, `${digits(2 * one)} two-sided, ${digits(one)} one-sided (${law.label})`);
+  return new Answer(undefined, `${show(2 * one)} two-sided, ${show(one)} one-sided (${law.label})`);
 }
-
-const digits = (x: number): string => String(Number(x.toPrecision(6)));
 
 /** `cohens_d(52, 50, 4)`: two means and the standard deviation. */
 function cohensD(args: Args): Answer {

@@ -30,6 +30,29 @@ export function empirical(input: string): string {
   return fromParts(parts, molar === null ? undefined : numberFrom(molar[1]!));
 }
 
+const FACTORS = Array.from({ length: 12 }, (_, i) => i + 1);
+
+/** One unit of the last digit that is written. */
+function lastDigit(value: string): number {
+  const decimals = (value.match(/(?<=\.)\d+/)?.[0] ?? '').length;
+  const mantissa = Number.parseFloat(value.replace(/,/g, '').replace('−', '-'));
+  return (numberFrom(value) / mantissa) * 10 ** -decimals;
+}
+
+/** Whether a formula with these counts gives back what was found, to one unit of the last digit. */
+function fits(
+  parts: readonly { value: string }[],
+  masses: readonly number[],
+  counts: readonly number[],
+  total: number,
+): boolean {
+  const whole = counts.reduce((sum, count, i) => sum + count * masses[i]!, 0);
+  return parts.every(
+    ({ value }, i) =>
+      Math.abs((total * counts[i]! * masses[i]!) / whole - numberFrom(value)) <= 1.000001 * Math.abs(lastDigit(value)),
+  );
+}
+
 function fromParts(
   parts: readonly { symbol: string; value: string; unit: string }[],
   molar: number | undefined,
@@ -49,12 +72,16 @@ function fromParts(
     throw new Error(`the percentages add up to ${significant(total)}, not to 100`);
   for (const { symbol } of parts) if (!isElement(symbol)) throw new Error(`no element ${symbol}`);
   if (new Set(parts.map(({ symbol }) => symbol)).size < parts.length) throw new Error('an element is given twice');
-  const moles = parts.map(
-    ({ symbol, value }) => numberFrom(value) / (unit === 'mol' ? 1 : massOfAtoms(new Map([[symbol, 1]]))),
-  );
+  const masses = parts.map(({ symbol }) => (unit === 'mol' ? 1 : massOfAtoms(new Map([[symbol, 1]]))));
+  const moles = parts.map(({ value }, i) => numberFrom(value) / masses[i]!);
   if (!moles.every((one) => one > 0)) throw new Error('every part must be above 0');
   const least = Math.min(...moles);
-  const factor = [1, 2, 3, 4, 5, 6].find((times) => moles.every((one) => isNearlyWhole((one / least) * times)));
+  const fitting = FACTORS.filter((times) => {
+    const near = moles.map((one) => (one / least) * times);
+    return near.every(isNearlyWhole) && fits(parts, masses, near.map(Math.round), unit === '%' ? 100 : total);
+  });
+  // Among large numbers something always fits: there only one may.
+  const factor = fitting[0]! > 6 && fitting.length > 1 ? undefined : fitting[0];
   const ratio = moles.map((one) => significant(Number((one / least).toPrecision(4)))).join(' : ');
   if (factor === undefined)
     throw new Error(`the ratio ${ratio} is near no small whole numbers; give the parts more exactly`);

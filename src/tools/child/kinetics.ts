@@ -62,9 +62,13 @@ interface Given {
   readonly left?: number;
 }
 
-type Asked = 'half' | 'k' | 't' | 'end' | 'left';
+/** What needs the time, or what is left; a half-life and k come by themselves. */
+type Asked = 't' | 'end' | 'left';
 
 function answerOrder(input: string): string {
+  // A rate is not among what is answered, and a half-life is no answer to it.
+  if (/\brates?\b(?![\s-]+(?:constants?|laws?)\b)/i.test(input))
+    throw new Error(`a rate itself is not computed here, only what follows from the rate constant; ${FORMS}`);
   const words = new Taking(
     input
       .replace(/\[A\]_?\{?(?:0|o|initial|i)\}?|\[A_?0\]|\[A\]₀|\bA_?0\b/g, '[A]0')
@@ -170,9 +174,9 @@ function shareLeft(words: Taking): number | undefined {
 function whatIsAsked(words: Taking): Asked | undefined {
   if (words.has(String.raw`\b(?:fraction|percent(?:age)?)\b`)) return 'left';
   if (words.has(String.raw`\bhow\s+(?:long|old)\b|\btime\b|\bage\b`)) return 't';
-  if (words.has(String.raw`\bhalf[- ]?li`)) return 'half';
+  if (words.has(String.raw`\bhalf[- ]?li`)) return undefined;
   if (words.has(String.raw`\b(?:rate|decay)\s+constant\b|\b(?:find|calculate|determine|what\s+is)\s+k\b|^\s*k\b`))
-    return 'k';
+    return undefined;
   return words.has(String.raw`\[A\]|\bconcentration\b|\bhow\s+much\b`) ? 'end' : undefined;
 }
 
@@ -194,15 +198,6 @@ function answer(given: Given, asked: Asked | undefined): string {
   const said = (text: string) => `${text} (${name} order: ${LAWS[order]}, k = ${significant(k)} ${kUnit})`;
   const half =
     order === 1 ? Math.LN2 / k : start === undefined ? undefined : order === 0 ? start / (2 * k) : 1 / (k * start);
-  const wanted =
-    asked ??
-    (given.t !== undefined && end === undefined
-      ? 'end'
-      : end !== undefined && given.t === undefined
-        ? 't'
-        : given.k === undefined
-          ? 'k'
-          : 'half');
   if (given.t !== undefined && end !== undefined && given.k === undefined && given.half === undefined) {
     return said(
       `k = ${significant(k)} ${kUnit}${half === undefined ? '' : `, half-life = ${significant(half)} ${unit}`}`,
@@ -210,16 +205,14 @@ function answer(given: Given, asked: Asked | undefined): string {
   }
   if (given.t !== undefined && end !== undefined)
     throw new Error('more is given than is needed: leave out the time or what is left');
-  if (given.t !== undefined)
-    return said(afterTime(order, k, given.t, start, given.end, unit, given.start !== undefined));
+  if (given.t !== undefined) return said(afterTime(order, k, given.t, start, unit, given.start !== undefined));
   if (end !== undefined) {
     if (start === undefined) throw new Error(`[A]0 is needed; ${FORMS}`);
     const t = order === 0 ? (start - end) / k : order === 1 ? Math.log(start / end) / k : (1 / end - 1 / start) / k;
     if (!(t >= 0)) throw new Error('the concentration at the end must be below the one at the start');
     return said(`t = ${significant(t)} ${unit}`);
   }
-  if (wanted === 'end' || wanted === 'left' || wanted === 't')
-    throw new Error(`${wanted === 't' ? 'what is left' : 'the time'} is needed; ${FORMS}`);
+  if (asked !== undefined) throw new Error(`${asked === 't' ? 'what is left' : 'the time'} is needed; ${FORMS}`);
   if (given.half !== undefined) return said(`k = ${significant(k)} ${kUnit}`);
   if (half === undefined) throw new Error(`the half-life of order ${order} needs [A]0; ${FORMS}`);
   return said(`half-life = ${significant(half)} ${unit}`);
@@ -255,7 +248,6 @@ function afterTime(
   k: number,
   t: number,
   start: number | undefined,
-  _end: number | undefined,
   unit: string,
   molar: boolean,
 ): string {

@@ -59,6 +59,35 @@ function boundsOf(after: string): Bounds | null {
 
 /** How much of the text belongs to the body: a product; a sum where the index stands in its last term. */
 function bodyLength(text: string, index: string): number {
+  const { at: end, ends: all } = termEnds(text);
+  const named = new RegExp(`(?<![A-Za-z\\\\])${index}(?![A-Za-z])`);
+  const termsOf = (ends: readonly number[], at: number) => ends.map((one, i) => text.slice(one + 1, ends[i + 1] ?? at));
+  // A second sum over the same index is no part of this one.
+  const again = sameIndex(text.slice(0, end), index);
+  const before = all.filter((one) => one < again);
+  if (again < end && before.length === 0) throw twoEnds(index);
+  const [at, ends] = again < end ? [before.at(-1)!, before.slice(0, -1)] : [end, all];
+  // Behind the cut an index without a sum of its own would be some other letter, i even the imaginary unit.
+  const later = termsOf(
+    all.filter((one) => one >= at),
+    end,
+  );
+  if (later.some((one) => named.test(one) && sameIndex(one, index) === Infinity)) throw twoEnds(index);
+  if (ends.length === 0) return at;
+  const terms = termsOf(ends, at);
+  const isOther = OPERATOR.exec(terms[0]!.trim())?.index === 0;
+  if (isOther && !terms.some((one) => named.test(one))) return ends[0]!;
+  if (!isOther && named.test(terms.at(-1)!)) return at;
+  throw twoEnds(index);
+}
+
+const twoEnds = (index: string): Error =>
+  new Error(
+    `where the sum over ${index} ends can be read in two ways; write brackets, \\sum_{${index}=1}^{5} (${index} + 1) or (\\sum_{${index}=1}^{5} ${index}) + 1`,
+  );
+
+/** Where the text ends that may be a body, and the signs between its terms. */
+function termEnds(text: string): { at: number; ends: number[] } {
   const ends: number[] = [];
   let [depth, at] = [0, 0];
   for (; at < text.length; at++) {
@@ -70,14 +99,16 @@ function bodyLength(text: string, index: string): number {
     } else if (depth === 0 && (/[=,;?\n&]/.test(c) || text.startsWith('\\]', at) || text.startsWith('\\)', at))) break;
     else if (depth === 0 && /[-+−]/.test(c) && /[^\s*/^(,_·×-]\s*$/.test(text.slice(0, at))) ends.push(at);
   }
-  if (ends.length === 0) return at;
-  const named = new RegExp(`(?<![A-Za-z\\\\])${index}(?![A-Za-z])`);
-  const terms = ends.map((end, i) => text.slice(end + 1, ends[i + 1] ?? at));
-  if (OPERATOR.exec(terms[0]!.trim())?.index === 0) return ends[0]!;
-  if (named.test(terms.at(-1)!)) return at;
-  throw new Error(
-    `where the sum over ${index} ends can be read in two ways; write brackets, \\sum_{${index}=1}^{5} (${index} + 1) or (\\sum_{${index}=1}^{5} ${index}) + 1`,
+  return { at, ends };
+}
+
+/** Where the first sum or product over this index stands, also one that is a call already; Infinity where none does. */
+function sameIndex(text: string, index: string): number {
+  const call = new RegExp(`index_${index}(?!\\w)`).exec(text)?.index ?? Infinity;
+  const found = [...text.matchAll(new RegExp(OPERATOR, 'g'))].find(
+    (one) => boundsOf(text.slice(one.index + one[0].length))?.index === index,
   );
+  return Math.min(call, found?.index ?? Infinity);
 }
 
 function written(kind: string, body: string, { index, from, to, step }: Omit<Bounds, 'length'>): string {
@@ -120,22 +151,28 @@ function seriesOf(kind: string, inner: string): string | null {
   }
   const args = splitOutside(inner, ',').map((one) => one.trim());
   const bracket = args.length === 2 ? /^\(\s*([A-Za-z])\s*,(.+),([^,]+)\)$/.exec(args[1]!) : null;
-  if (bracket !== null) return written(kind, args[0]!, { index: bracket[1]!, from: bracket[2]!, to: bracket[3]! });
-  const [body, index, from, to] = args;
+  if (bracket !== null)
+    return written(kind, callsToSeries(args[0]!), { index: bracket[1]!, from: bracket[2]!, to: bracket[3]! });
+  const [, index, from, to] = args;
+  // Calls within come first: afterwards their own index would be the outer one.
+  const body = callsToSeries(args[0]!);
   if (args.length === 3) {
     const low = /^([A-Za-z])\s*=\s*(.+?)(?:\s+to\s+|\s*\.\.\.?\s*)(.+)$/.exec(args[1]!);
     const equal = /^([A-Za-z])\s*=\s*([^=]+)$/.exec(args[1]!);
-    if (low === null && equal !== null)
-      return written(kind, body!, { index: equal[1]!, from: equal[2]!, to: args[2]! });
+    if (low === null && equal !== null) return written(kind, body, { index: equal[1]!, from: equal[2]!, to: args[2]! });
   }
   if (args.length === 2) {
     const low = /^([A-Za-z])\s*=\s*(.+?)(?:\s+to\s+|\s*\.\.\.?\s*)(.+)$/.exec(args[1]!);
-    if (low !== null) return written(kind, body!, { index: low[1]!, from: low[2]!, to: low[3]! });
+    if (low !== null) return written(kind, body, { index: low[1]!, from: low[2]!, to: low[3]! });
   }
   // Four numbers, or names that stand for numbers, are to be added.
-  if (args.length !== 4 || !/^[A-Za-z]$/.test(index!) || !new RegExp(`(?<![A-Za-z])${index}(?![A-Za-z])`).test(body!))
+  if (
+    args.length !== 4 ||
+    !/^[A-Za-z]$/.test(index!) ||
+    !new RegExp(`(?<![A-Za-z])${index}(?![A-Za-z])`).test(args[0]!)
+  )
     return null;
-  return written(kind, body!, { index: index!, from: from!, to: to! });
+  return written(kind, body, { index: index!, from: from!, to: to! });
 }
 
 /** `sum of k^2 from k = 1 to 10`, `sum from k = 1 to 10 of k^2`. */
@@ -153,7 +190,10 @@ function wordsToSeries(text: string): string {
   const [kind, index, from, to, body] =
     first !== null ? first.slice(1) : last !== null ? [last[1], last[3], last[4], last[5], last[2]] : [];
   if (kind === undefined) return text;
-  return written(/^s/i.test(kind) ? 'sumover' : 'prodover', body!, { index: index!, from: from!, to: to! });
+  // `sum of … from k = 1 to 3` has its end in the words; the body of `sum from k = 1 to 3 of …` has not.
+  const length = first === null ? body!.length : bodyLength(body!, index!);
+  const bounded = { index: index!, from: from!, to: to! };
+  return written(/^s/i.test(kind) ? 'sumover' : 'prodover', body!.slice(0, length), bounded) + body!.slice(length);
 }
 
 /** How a call of ours is shown. */
@@ -190,13 +230,21 @@ export function expandSeries(math: MathJsInstance, tree: MathNode, whole: (node:
     const terms: MathNode[] = [];
     for (let k = from; k <= to; k += step) {
       const value = new math.ConstantNode(k);
-      terms.push(
-        expand(body.transform((one) => (one.type === 'SymbolNode' && (one as Node).name === index.name ? value : one))),
-      );
+      terms.push(expand(withIndex(math, body, index.name, value)));
     }
     return new math.ParenthesisNode(
       new math.FunctionNode(new math.SymbolNode(name === 'sumover' ? 'sum' : 'prod'), terms),
     );
   };
   return expand(tree);
+}
+
+/** The body with a value for its index. In a sum within that has the same index, only the bounds are about this one. */
+function withIndex(math: MathJsInstance, node: MathNode, index: string, value: MathNode): MathNode {
+  const put = (one: MathNode): MathNode => withIndex(math, one, index, value);
+  const { type, name, fn, args } = node as Node;
+  if (type === 'SymbolNode') return name === index ? value : node;
+  if (type !== 'FunctionNode' || !/^(?:sum|prod)over$/.test(String(fn.name)) || args[1]?.name !== index)
+    return node.map(put);
+  return new math.FunctionNode(fn, [args[0]!, args[1], ...args.slice(2).map(put)]);
 }

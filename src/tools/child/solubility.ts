@@ -16,16 +16,29 @@ const BINDS = /\b(?:NH3|ammonia|Na2S2O3|EDTA|NaCN|KCN)\b/;
 const FILLER =
   /\b(?:what|is|are|the|of|an?|in|at|for|to|has|have|having|if|and|when|with|given|find|calculate|compute|determine|its|it|by|using|from|solutions?|saturated|aqueous|pure|water|molar|solubility(?:\s+product)?(?:\s+constant)?|product|constant|ksp|sp|s|value|salt|that|which|containing|contains|presence|dissolved|common|ion|effect|25\s*°\s*C|M|mol\/L|g\/L|buffered|buffer|how|many|much|moles|grams|per|liter|litre|dissolves?|will|can|be)\b|\[[A-Z][^\]]*\]|25\s*°?\s*C\b/gi;
 const FORMULA = String.raw`(\(?[A-Z][A-Za-z0-9()]*(?:\^?\d*[+-])?)`;
+/** `[Ag+] = 1e-5 M`, `concentration of Ag+ is 1e-5 M`, `I- concentration = 2e-3 M`. */
+const ION_VALUE = String.raw`(?:\[${FORMULA}\]${IS}(${NUMBER})(?:${MOLAR})?|(?<![\w[)])(\(?[A-Z][A-Za-z0-9()]*\^?\d*[+-])(?:\s+ions?)?(?:\s+concentration)?${IS}(${NUMBER})${MOLAR})`;
+/** With more hydroxide they dissolve again, as hydroxo complexes. */
+const AMPHOTERIC = /^(?:Al|Zn|Pb|Sn|Cr|Be)$/;
 
 export const isAboutSolubility = (text: string): boolean =>
   /\bK_?\{?\s*sp\}?(?![a-z])/i.test(text) || /\b(?:molar\s+)?solubility\b/i.test(text);
+
+interface Concentration {
+  readonly formula: string;
+  /** mol/L. */
+  readonly concentration: number;
+}
+
+const UNCLEAR_ION =
+  'a concentration of an ion beside another value, without Ksp, can be read in two ways; give the solubility alone, one ion alone, or both ions as [Ag+] = 1.3e-5 M, [Cl-] = 1.3e-5 M';
 
 interface Given {
   readonly product?: number;
   /** mol/L. */
   readonly solubility?: number;
   /** What was there before: the ion's own formula and its concentration. */
-  readonly common?: { readonly formula: string; readonly concentration: number };
+  readonly common?: Concentration;
   readonly pH?: number;
 }
 
@@ -37,25 +50,40 @@ export function answerSolubility(input: string): string {
   const product = words.take(String.raw`\bKsp\b${IS}(${NUMBER})(?!${MOLAR}|\s*m?g\b)`);
   const pH = words.take(String.raw`\bpH${IS}(${NUMBER})`);
   const weighed = words.take(String.raw`(${NUMBER})\s*(m?g)\s*(?:\/|per)\s*(100\s*mL|L|lit(?:er|re)|mL)(?![A-Za-z])`);
-  const ion = words.take(String.raw`\[${FORMULA}\]${IS}(${NUMBER})(?:${MOLAR})?`, '');
+  const ions = words
+    .all(ION_VALUE, '')
+    .map((one): Concentration => ({ formula: (one[1] ?? one[3])!, concentration: numberFrom((one[2] ?? one[4])!) }));
   const beside = words.take(
     String.raw`(${NUMBER})${MOLAR}\s*(?:in\s+|of\s+|solution\s+of\s+|aqueous\s+)*${FORMULA}`,
     '',
   );
-  const molar = words.take(`(${NUMBER})${MOLAR}`, '');
+  const molar =
+    words.take(`(${NUMBER})${MOLAR}`, '') ??
+    words.take(String.raw`\bmolar\s+solubility${IS}(${NUMBER})(?!\s*(?:[mµun]?(?:g|M|mol)|%|ppm)(?![A-Za-z]))`);
   const salt = saltOf(words);
   // Concentrations of its own ions are part of every answer.
-  words.all(
+  const mentioned = words.all(
     String.raw`(?:\bconcentration\s+of\s+)?(?<![A-Za-z\d])\[?(?:${salt.cation}|${salt.anion})\s*\^?\d*[+-](?!\d)\]?(?:\s+(?:ions?|concentration))?|\bconcentration\b|\bpH\b(?=\s+of\b)`,
     '',
   );
   const rest = words.rest(FILLER);
   if (rest !== '') throw new Error(`cannot read "${rest.slice(0, 40)}"; ${FORMS}`);
   if (pKsp !== null && product !== null) throw new Error('Ksp is given twice');
-  if ([ion, beside, pH].filter((one) => one !== null).length > 1) throw new Error('one common ion alone is computed');
+  const other = beside !== null || pH !== null || molar !== null || weighed !== null;
+  const askedProduct = pKsp === null && product === null && /\bp?Ksp\b/.test(normalized(input));
+  const named = mentioned.some(([one]) => /[+-]|\bions?\b/.test(one)) || /(?<!common )\bions?\b/i.test(input);
+  if (askedProduct && ions.length > 0 && !other) {
+    if (named && mentioned.some(([one]) => /[+-]/.test(one))) throw new Error(UNCLEAR_ION);
+    return productOfIons(salt, ions, input);
+  }
+  // A saturated solution's own ions are no common ion, which would count them twice.
+  if (pKsp === null && product === null && (molar !== null || weighed !== null))
+    if (ions.length > 0 || named || (beside !== null && /[+-]$/.test(beside[2]!))) throw new Error(UNCLEAR_ION);
+  if (ions.length + (beside === null ? 0 : 1) + (pH === null ? 0 : 1) > 1)
+    throw new Error('one common ion alone is computed');
   const common =
-    ion !== null
-      ? { formula: ion[1]!, concentration: numberFrom(ion[2]!) }
+    ions[0] !== undefined
+      ? ions[0]
       : beside !== null
         ? { formula: beside[2]!, concentration: numberFrom(beside[1]!) }
         : undefined;
@@ -78,9 +106,9 @@ function normalized(input: string): string {
       .replace(/p\s+Ksp/g, 'pKsp')
       .replace(/\bsolubility product(?:\s+constant)?(?:\s*\(?Ksp\)?)?/gi, 'Ksp')
       .replace(/_/g, '')
-      // The salt stands between Ksp and its value.
+      // The salt stands between Ksp and its value; after these words the value is of something else.
       .replace(
-        /\bKsp\)?\s*(?:of|for)\s+((?:the\s+)?[A-Za-z][A-Za-z0-9() ]*?)\s*(?=(?:=|\bis\b|:)\s*[\d.])/g,
+        /\bKsp\)?\s*(?:of|for)\s+((?:the\s+)?(?:(?!\b(?:if|given|when|where|whose|which|with|its|has|pO?H|dissolv\w*|moles|grams|molar|common|contain\w*|ions?|concentration|solubility|solutions?)\b)[A-Za-z0-9() ])+?)\s*(?=(?:=|\bis\b|:)\s*[\d.])/g,
         ' $1 Ksp ',
       )
       .replace(/(?<=\d)\s*(?:mol|moles)\s+per\s+(?:L|lit(?:er|re))\b/g, ' mol/L')
@@ -138,6 +166,7 @@ function answer(salt: Salt, { product, solubility, common, pH }: Given): string 
   if (product !== undefined && solubility !== undefined)
     throw new Error('Ksp and a solubility are given; ask for one from the other');
   const before = pH === undefined ? commonIon(salt, common) : hydroxide(salt, pH);
+  refuseAmphoteric(salt, before, pH);
   if (solubility !== undefined) return `${productFrom(salt, solubility, before)} (${salt.formula}: ${shownIons(salt)})`;
   const dissolved = solve(salt, product!, before);
   const own = before.concentration === 0 ? waterNote(salt, product!, dissolved) : '';
@@ -152,8 +181,34 @@ interface Before {
   readonly ion: 'cation' | 'anion';
   readonly concentration: number;
   readonly shown: string;
-  /** A buffer keeps the ion where it is. */
+  /** A buffer keeps the ion, always OH-, where it is. */
   readonly fixed: boolean;
+}
+
+/** Ksp of a saturated solution: of both its ions as they are, or of one, with which the other comes in the salt's ratio. */
+function productOfIons(salt: Salt, ions: readonly Concentration[], input: string): string {
+  const place = ({ formula }: Concentration): 'cation' | 'anion' => {
+    const bare = formula.replace(/\^/g, '');
+    if (bare.replace(/\d*\+$/, '') === salt.cation && !bare.endsWith('-')) return 'cation';
+    if (bare === salt.anion || new RegExp(`^${salt.anion}\\d?-$`).test(bare)) return 'anion';
+    throw new Error(`${formula} is no ion of ${salt.formula}`);
+  };
+  const of = new Map(ions.map((one) => [place(one), one.concentration]));
+  if (of.size < ions.length) throw new Error('an ion is given twice');
+  if (of.size === 1 && /\b(?:common|presence|buffer(?:ed)?|before|initial(?:ly)?)\b/i.test(input))
+    throw new Error('with an ion that was there before, the solubility is needed too');
+  const given = of.get('cation');
+  const s = given === undefined ? of.get('anion')! / salt.anions : given / salt.cations;
+  const [positive, negative] = [given ?? s * salt.cations, of.get('anion') ?? s * salt.anions];
+  if (!(positive > 0 && negative > 0)) throw new Error('concentrations of the ions above 0 expected');
+  return `${shownProductOf(salt, positive, negative)} (${salt.formula}: ${shownIons(salt)})`;
+}
+
+/** A refusal, as more hydroxide makes these dissolve again. */
+function refuseAmphoteric(salt: Salt, before: Before, pH: number | undefined): void {
+  if (salt.anion !== 'OH' || !AMPHOTERIC.test(salt.cation)) return;
+  if (pH === undefined ? before.ion === 'anion' && before.concentration > 0 : pH >= 7)
+    throw new Error(`${salt.formula} dissolves in more hydroxide as a hydroxo complex; that is not computed here`);
 }
 
 const NOTHING: Before = { ion: 'anion', concentration: 0, shown: '', fixed: false };
@@ -206,10 +261,8 @@ function solve({ cations, anions }: Salt, product: number, before: Before): numb
   const [c, d] = before.ion === 'cation' ? [before.concentration, 0] : [0, before.concentration];
   const excess = (log: number): number => {
     const s = Math.exp(log);
-    const positive = cations * Math.log(c + (before.fixed && before.ion === 'cation' ? 0 : cations * s));
-    return (
-      positive + anions * Math.log(d + (before.fixed && before.ion === 'anion' ? 0 : anions * s)) - Math.log(product)
-    );
+    const positive = cations * Math.log(c + cations * s);
+    return positive + anions * Math.log(d + (before.fixed ? 0 : anions * s)) - Math.log(product);
   };
   let [low, high] = [-700, 60];
   for (let i = 0; i < 200; i++) {
@@ -232,6 +285,10 @@ function productFrom(salt: Salt, s: number, before: Before): string {
   const negative = before.fixed
     ? before.concentration
     : salt.anions * s + (before.ion === 'anion' ? before.concentration : 0);
+  return shownProductOf(salt, positive, negative);
+}
+
+function shownProductOf(salt: Salt, positive: number, negative: number): string {
   return `Ksp = ${shownProduct(salt)} = ${significant(positive)}${power(salt.cations)} * ${significant(negative)}${power(salt.anions)} = ${significant(positive ** salt.cations * negative ** salt.anions)}`;
 }
 

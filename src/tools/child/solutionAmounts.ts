@@ -43,7 +43,7 @@ export function answerSolutions(input: string): string {
   if (/\bneutrali[sz]|\btitrat/i.test(input)) return neutral(words);
   if (/\bmolality\b/i.test(input)) return molality(words);
   if (/\bmolarity\b/i.test(input) && !words.has(`(${NUMBER})${MOLAR}`, '')) return molarity(words);
-  if (words.found(`(?:${NUMBER})${MOLAR}`, '').length === 2) return dilution(words);
+  if (words.found(`(?:${NUMBER})${MOLAR}`, '').length === 2) return dilution(words, input);
   return amount(words);
 }
 
@@ -116,7 +116,7 @@ function amount(words: Taking): string {
 }
 
 /** Two concentrations and one volume: `to make 500 mL of 1 M HCl` is the volume afterwards. */
-function dilution(words: Taking): string {
+function dilution(words: Taking, input: string): string {
   const whole = words.take(String.raw`${VOLUME}\s+(?:of\s+)?(?:an?\s+)?(${NUMBER})${MOLAR}`, '');
   const alone = words.take(`(${NUMBER})${MOLAR}`, '');
   if (whole === null || alone === null)
@@ -125,12 +125,27 @@ function dilution(words: Taking): string {
   if (formulas.size > 1) throw new Error(`${[...formulas].join(' and ')}: two substances are no dilution; ${FORMS}`);
   done(words, new RegExp(`${FILLER.source}|\\bdilut\\w*\\b`, 'gi'));
   const [volume, given, other] = [litres(whole), positive(numberFrom(whole[3]!)), positive(numberFrom(alone[1]!))];
+  refuseStronger(given, other, whole[0], input);
   const result = (volume * given) / other;
   const before = given > other;
   const shown = `${significant(result)} L = ${significant(result * 1000)} mL of ${significant(other)} M`;
   return before
     ? `final volume ${shown}: water added ${significant((result - volume) * 1000)} mL (M1 V1 = M2 V2)`
     : `volume needed ${shown}, water up to ${significant(volume * 1000)} mL (M1 V1 = M2 V2)`;
+}
+
+/** Water makes no solution stronger: the words must not say that the weaker one is the start. */
+function refuseStronger(given: number, other: number, whole: string, input: string): void {
+  const [before = '', after = ''] = input.replace(/_/g, '').split(whole);
+  const start =
+    /\b(?:dilut\w*|from|using|take)\s+(?:the\s+|an?\s+)?$/i.test(before) ||
+    /^\s*(?:[A-Z]\S*\s+)?(?:(?:is|are|must|be|dilut\w*)\s+)*to\b(?!\s+be)/.test(after);
+  const otherFirst = new RegExp(`(?:${NUMBER})${MOLAR}`).test(before);
+  const target =
+    /\b(?:make|prepare|need(?:ed)?|get|obtain|final\s+volume)\s+(?:of\s+|an?\s+|the\s+)*$/i.test(before) ||
+    /\b(?:from|using|stock|with|of)\b/i.test(after);
+  if (given < other ? start || !(otherFirst || target) : given > other && otherFirst && !start)
+    throw new Error('the solution to be made is stronger than the one at the start, which no dilution gives');
 }
 
 function neutral(words: Taking): string {

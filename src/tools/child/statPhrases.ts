@@ -1,7 +1,7 @@
 /** Statistics in words and in the notation of textbooks, as calls: `P(Z > 1.96)`, `mean of 1, 2, 3`. */
 import { criticalPhrase } from './criticalValues.js';
 import { closing, splitOutside } from './normalize.js';
-import { testPhrase } from './testPhrases.js';
+import { lawOfText, readWhole, testPhrase } from './testPhrases.js';
 
 /** One line of plain text (normalize.ts) as one or more calls, one a line. What is no such phrase stays as it is. */
 export function readPhrases(line: string): string {
@@ -179,6 +179,7 @@ function family(text: string): string | null {
 function lawText(name: string, rest: string): string | null {
   const { name: own, parameters } = FAMILIES[name]!;
   const out: string[] = [];
+  const given = new Set<string>();
   for (const part of splitOutside(rest, ',').flatMap((one) => one.split(/\s+and\s+/))) {
     if (part.trim() === '') continue;
     const found =
@@ -191,6 +192,9 @@ function lawText(name: string, rest: string): string | null {
       : [found?.[1]?.toLowerCase() ?? '', found?.[2] ?? ''];
     const key = Object.hasOwn(parameters, word) ? parameters[word]! : null;
     if (key === null || !/[\d(]/.test(value)) return null;
+    const means = own === 'expon' || key === 'variance' ? 'scale' : key;
+    if (given.has(means)) throw new Error(`the ${name} distribution takes one of ${rest.trim().slice(0, 60)}`);
+    given.add(means);
     if (key === 'variance') out.push(`scale=sqrt(${value})`);
     else if (key === 'half') out.push(`scale=(${value})/ln(2)`);
     else out.push(`${key}=${value}`);
@@ -220,14 +224,19 @@ function probability(text: string): string {
     found = true;
     const own =
       law ?? lawAround(relation.variable, `${relation.parameters}, ${rest.slice(0, hit.index)} ${rest.slice(end + 1)}`);
-    out += `${factorOnly(withoutLaw(rest.slice(from, hit.index)))}${relation.name}(${own}, ${relation.bounds})`;
+    const before = rest.slice(from, hit.index);
+    const kept = withoutLaw(before);
+    if (kept === '') readWhole(before, law !== null);
+    out += `${factorOnly(kept)}${relation.name}(${own}, ${relation.bounds})`;
     from = end + 1;
     call.lastIndex = from;
   }
   if (!found) return text;
   // What named the law has been used.
   const tail = rest.slice(from);
-  return `${out}${NAMED_LAW.test(tail) ? '' : tail}`.trim();
+  if (!NAMED_LAW.test(tail)) return `${out}${tail}`.trim();
+  readWhole(tail, law !== null);
+  return out.trim();
 }
 
 /** `, n = 10, p = 0.5`, `for a Poisson distribution with mean 3`. */
@@ -327,7 +336,7 @@ function notation(name: string, args: readonly string[]): string {
   if (/^(?:u|unif|uniform)$/.test(lower)) return `uniform_between(${args.join(', ')})`;
   if (/^(?:exp|expo|exponential)$/.test(lower)) {
     const [, key, value] = /^(rate|lambda|lam|mean|scale)\s*=\s*(.+)$/.exec(args[0] ?? '') ?? [];
-    if (key === undefined)
+    if (key === undefined || args.length > 1)
       throw new Error('Exp(2) may have rate 2 or mean 2; write Exponential(rate=2) or Exponential(mean=2)');
     return `expon(${/^(?:mean|scale)$/.test(key) ? 'scale' : 'rate'}=${value})`;
   }
@@ -339,6 +348,8 @@ function notation(name: string, args: readonly string[]): string {
 }
 
 function normalNotation(args: readonly string[]): string {
+  if (args.length > 2)
+    throw new Error(`N(${args.join(', ')}) has more than mean and spread; write e.g. N(100, sd=15/sqrt(25))`);
   const [mean = '0', spread = '1'] = args.map((one) => one.replace(/^(?:mu|mean|loc)\s*=\s*/, ''));
   const named = /^(sd|sigma|std|stdev|scale|sigma\^2|var|variance)\s*=\s*(.+)$/.exec(spread);
   if (named) return `norm(${mean}, ${/\^2|^var/.test(named[1]!) ? `sqrt(${named[2]})` : named[2]})`;
@@ -350,33 +361,9 @@ function normalNotation(args: readonly string[]): string {
   );
 }
 
-/** The law of a text that gives parameters without `~`: `P(X >= 3), n=10, p=0.5`. Z is standard normal. */
+/** The law of a text that gives parameters without `~`: `P(X >= 3), n=10, p=0.5`. */
 function lawAround(variable: string, text: string): string {
   if (variable.endsWith(')')) return variable;
-  const values = new Map<string, string>();
-  for (const [, key, value] of text.matchAll(
-    /\b(n|p|df1?|df2|dfn|dfd|mean|mu|lambda|lam|rate|sd|sigma|std|variance|var)(?:\s*(?:=|\bof\b)\s*|(?<=mean|rate|lambda|sd|variance)\s+)([-\d.][\d.]*(?:\/[\d.]+)?(?:e-?\d+)?)/g,
-  )) {
-    values.set(key!, value!.replace(/\.$/, ''));
-  }
-  const named = new RegExp(String.raw`\b(${FAMILY})\b`, 'i').exec(text)?.[1]?.toLowerCase();
-  const get = (...keys: string[]) => keys.map((key) => values.get(key)).find((one) => one !== undefined);
-  const [mean, sd, variance] = [get('mean', 'mu'), get('sd', 'sigma', 'std'), get('variance', 'var')];
-  const rate = get('lambda', 'lam', 'rate');
-  if (named === 'poisson' && (rate ?? mean) !== undefined) return `poisson(${rate ?? mean})`;
-  if (named === 'exponential' && rate !== undefined) return `expon(rate=${rate})`;
-  if (named === 'exponential' && mean !== undefined) return `expon(scale=${mean})`;
-  if (named === 'geometric' && values.has('p')) return `geom(${values.get('p')})`;
-  if (get('df', 'df1') !== undefined && /^(?:chi2|t|T)$/.test(named === 't' || named === 'chi2' ? named : variable)) {
-    return `${variable === 'chi2' || named === 'chi2' ? 'chi2' : 't'}(${get('df', 'df1')})`;
-  }
-  if (variable === 'F' && get('df1', 'dfn') !== undefined && get('df2', 'dfd') !== undefined)
-    return `f(${get('df1', 'dfn')}, ${get('df2', 'dfd')})`;
-  if (values.has('n') && values.has('p')) return `binom(${values.get('n')}, ${values.get('p')})`;
-  if (mean !== undefined && (sd !== undefined || variance !== undefined))
-    return `norm(${mean}, ${sd ?? `sqrt(${variance})`})`;
-  if (/^[Zz]$/.test(variable) && values.size === 0) return 'norm()';
-  throw new Error(
-    `P(${variable} …) needs a distribution; write e.g. P(X > 3), X ~ Binomial(10, 0.5), or P(T > 2), df = 12`,
-  );
+  const named = new RegExp(String.raw`\b(${FAMILY})\b`, 'i').exec(text)?.[1]?.toLowerCase() ?? '';
+  return lawOfText(variable, named.replace(/^chi-.*/, 'chi2'), text);
 }

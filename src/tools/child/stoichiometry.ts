@@ -29,6 +29,12 @@ const UNIT = `(?:${Object.keys(UNITS)
 const FILLER =
   /\b(?:what|which|is|are|was|were|the|of|an?|in|for|to|and|if|when|with|from|by|how|many|much|given|find|calculate|compute|determine|identify|limiting|excess|reactants?|reagents?|theoretical|maximum|actual|percent(?:age)?|yields?|yielded|mass(?:es)?|amounts?|moles?|mol|grams?|g|kg|produced?|produces|products?|formed|forms?|form|made|make|needed|required|remaining|remains?|left|over|reacts?|reacting|reaction|equation|balanced|chemical|start(?:ing)?|using|used|use|can|be|will|there|that|on|each|complete(?:ly)?|combustion|burn(?:ed|t|ing)?|mixed|between|stoichiometry|its|have|has|we|you|i|present|available|consumed)\b|%/gi;
 
+const LEFT = String.raw`(?:left(?:\s*over)?|over|remain\w*|unreacted|(?:in\s+)?excess(?!\s+(?:of\s+)?[A-Z]))\b`;
+/** `1 mol O2 left over`, `left over is 1 mol O2`: what is there at the end, not at the start. */
+const AT_END = new RegExp(
+  String.raw`(?:${NUMBER}\s*${UNIT}\s+(?:of\s+)?|${MOLAR}\s*)(?:${FORMULA}|[a-z]+)(?:\s+|\s*\(\s*)(?:(?:is|are|was|were|has|have|been|still)\s+)*${LEFT}|\b(?:left(?:\s*over)?|remain\w*|excess)\s+(?:(?:is|are|was|were|of)\s+)?=?\s*${NUMBER}\s*${UNIT}`,
+);
+
 export const isAboutYield = (text: string): boolean =>
   /\blimiting\b|\b(?:theoretical|percent(?:age)?|maximum)\s+yield\b|\bstoichiometry\b/i.test(text) ||
   ((ARROW.test(text) || new RegExp(String.raw`\s\+\s*${TERM}\s+=\s+${TERM}`).test(text)) &&
@@ -43,6 +49,10 @@ export function answerYield(input: string): string {
   const amounts: (readonly [value: string, unit: string, formula: string])[] = [];
   const solutions: (readonly [volume: string, unit: string, molar: string, formula: string])[] = [];
   const plain = input.replace(/_/g, '').replace(new RegExp(ARROW, 'g'), ' -> ');
+  if (AT_END.test(plain))
+    throw new Error(
+      `an amount that is left over is read as none at the start; give the amounts at the start; ${FORMS}`,
+    );
   const words = new Taking(plain.includes('->') ? plain : plain.replace(/\s=\s(?=\d*\s*[A-Z])/, ' -> '));
   const got = words.take(
     String.raw`(?:actual\s+yield|(?:only\s+)?(?:obtained|isolated|collected|recovered))${IS}(${NUMBER})\s*(${UNIT})(?:\s+(?:of\s+)?(${FORMULA}))?(?:\s+(?:is|was|are|were)\s+(?:obtained|isolated|collected|recovered))?`,

@@ -1,4 +1,4 @@
-/** Tests and intervals as models name them with their numbers: "95% confidence interval for mean 52, s = 4, n = 25", "p-value for t = 2.5, df = 24". */
+/** Tests and intervals as models name them with their numbers: "95% confidence interval for mean 52, s = 4, n = 25", "p-value for t = 2.5, df = 24"; and laws by their parameters. */
 
 const FORMS =
   'write e.g. confidence_interval(mean=52, sd=4, n=25, level=0.95), t_test(mean=52, mu=50, sd=4, n=25) or p_value(t=2.5, df=24)';
@@ -66,4 +66,80 @@ export function testPhrase(text: string): string | null {
     .trim();
   if (rest !== '') throw new Error(`cannot read "${rest.slice(0, 40)}"; ${FORMS}`);
   return `${call}(${[...given].map(([key, value]) => `${key === 'sigma' && call === 'z_test' ? 'sd' : key}=${value}`).join(', ')})`;
+}
+
+/** A parameter of a law with its number: `n = 10`, `mean 3`. */
+const PARAMETER =
+  /\b(n|p|df1?|df2|dfn|dfd|mean|mu|lambda|lam|rate|sd|sigma|std|variance|var)(?:\s*(?:=|\bof\b)\s*|(?<=mean|rate|lambda|sd|variance)\s+)([-\d.][\d.]*(?:\/[\d.]+)?(?:e-?\d+)?)/g;
+
+const RATE_AND_DURATION =
+  /(?:\bper\b|\/\s*[a-z]|\b(?:hour|dai|week|month|year)ly\b).*\b(?:in|over|during|within|for|each|every)\b/is;
+
+/** Of the words that are left out a number that no rule has read may change the law: `rate 3 per hour in 2 hours`. */
+export function readWhole(words: string, declaredLaw: boolean): void {
+  const unread = declaredLaw ? words : words.replace(PARAMETER, ' ');
+  const number = /(?<![A-Za-z_])\d[\d.]*/.test(unread);
+  if (number || RATE_AND_DURATION.test(unread))
+    throw new Error(
+      `all of "${words.trim().slice(0, 60)}" cannot be read; write the law, e.g. P(X > 2), X ~ Poisson(6), where 6 is the mean of the whole duration`,
+    );
+}
+
+/** The law whose parameters the text gives as `n=10, p=0.5`, of the family `named` if it is not ''. Z is standard normal. */
+export function lawOfText(variable: string, named: string, text: string): string {
+  const values = new Map<string, string>();
+  for (const [, key, written] of text.matchAll(PARAMETER)) {
+    const value = written!.replace(/\.$/, '');
+    if ((values.get(key!) ?? value) !== value)
+      throw new Error(`${key} is given as ${values.get(key!)} and as ${value}; give it once`);
+    values.set(key!, value);
+  }
+  const unread = new Set(values.keys());
+  const law = lawOfValues(variable, named, values, unread);
+  if (law === null)
+    throw new Error(
+      `P(${variable} …) needs a distribution; write e.g. P(X > 3), X ~ Binomial(10, 0.5), or P(T > 2), df = 12`,
+    );
+  // As many parameters as the law has: a second one was left out in silence.
+  const [more] = unread;
+  if (more !== undefined)
+    throw new Error(
+      `what ${more} = ${values.get(more)} has to do with ${law} is not clear; write the law, e.g. X ~ N(100, sd=15/sqrt(25)) for the mean of 25`,
+    );
+  return law;
+}
+
+/** Takes the parameters that it uses out of `unread`. */
+function lawOfValues(
+  variable: string,
+  named: string,
+  values: ReadonlyMap<string, string>,
+  unread: Set<string>,
+): string | null {
+  const has = (...keys: string[]) => keys.some((key) => values.has(key));
+  const use = (...keys: string[]): string => {
+    const key = keys.find((one) => values.has(one))!;
+    unread.delete(key);
+    return values.get(key)!;
+  };
+  const rates = ['lambda', 'lam', 'rate'];
+  if (named === 'poisson') return has(...rates, 'mean', 'mu') ? `poisson(${use(...rates, 'mean', 'mu')})` : null;
+  if (named === 'exponential') {
+    if (has(...rates)) return `expon(rate=${use(...rates)})`;
+    return has('mean', 'mu') ? `expon(scale=${use('mean', 'mu')})` : null;
+  }
+  if (named === 'geometric') return has('p') ? `geom(${use('p')})` : null;
+  if (has('df', 'df1') && /^(?:chi2|t|T)$/.test(named === 't' || named === 'chi2' ? named : variable)) {
+    // The size of the sample says no more than its df does.
+    if (Number(values.get('n')) - 1 === Number(values.get('df'))) unread.delete('n');
+    return `${variable === 'chi2' || named === 'chi2' ? 'chi2' : 't'}(${use('df', 'df1')})`;
+  }
+  if (variable === 'F' && has('df1', 'dfn') && has('df2', 'dfd'))
+    return `f(${use('df1', 'dfn')}, ${use('df2', 'dfd')})`;
+  if (named !== 'normal' && has('n') && has('p')) return `binom(${use('n')}, ${use('p')})`;
+  if (named !== 'binomial' && has('mean', 'mu') && has('sd', 'sigma', 'std', 'variance', 'var')) {
+    const mean = use('mean', 'mu');
+    return `norm(${mean}, ${has('sd', 'sigma', 'std') ? use('sd', 'sigma', 'std') : `sqrt(${use('variance', 'var')})`})`;
+  }
+  return /^[Zz]$/.test(variable) && values.size === 0 ? 'norm()' : null;
 }

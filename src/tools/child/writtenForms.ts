@@ -11,11 +11,23 @@ function mixed(input: string, at: number, all: string, [whole, a, b]: readonly (
   return Number(a) < Number(b) && !unit ? `(${whole}+${a}/${b})` : all;
 }
 
+/** Arguments that need no braces: in `\frac12\frac12` and `\sqrt2\frac12` no 12 and no 2 is the whole of a mixed number. */
+const TAKES_DIGITS = /\\(?:[cdt]?frac|sqrt|[dt]?binom)\s*$/;
+/** A sum with its bounds, behind which what is summed begins. */
+const BOUNDED = /(?:\\(?:sum|prod)(?:\\limits)?|[∑∏ΣΠ])\s*(?:[_^]\s*(?:\{[^{}]*\}|\w)\s*){2}$/;
+
+/** Whether a mixed number may begin behind this text: behind a factor its whole is one more factor. */
+function beginsNumber(before: string): boolean {
+  if (TAKES_DIGITS.test(before)) return false;
+  return /\\[A-Za-z]+$/.test(before) || BOUNDED.test(before) || !/[\w.})^_]$|[\d)}]\s$/.test(before);
+}
+
 /** `2\frac{1}{2}` is two and a half. Before LaTeX is read. */
 export function latexMixed(input: string): string {
   return input.replace(
-    /(?<![\w.})^_]|[\d)}]\s)(\d+)\s*\\[dt]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))/g,
-    (all, whole: string, a, b, c, d, at: number) => mixed(input, at, all, [whole, a ?? c, b ?? d]),
+    /(?<![\d.])(\d+)\s*\\[dt]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)(\d))/g,
+    (all, whole: string, a, b, c, d, at: number) =>
+      beginsNumber(input.slice(0, at)) ? mixed(input, at, all, [whole, a ?? c, b ?? d]) : all,
   );
 }
 
@@ -29,7 +41,9 @@ function plainMixed(input: string): string {
 
 /** Both, and logarithms of a base. `2(1/2)` is two and a half in some books and 1 in arithmetic. */
 export function mixedNumbers(input: string): string {
-  const read = plainMixed(latexMixed(input)).replace(
+  // LaTeX's braces go later, and a power is of the whole of `e^{rt}`, but perhaps not of `e^rt`.
+  const grouped = input.replace(/\^\s*\{\s*(?!pi\b)([A-Za-z]{2,3})\s*\}/g, '^{($1)}');
+  const read = plainMixed(latexMixed(grouped)).replace(
     /\\log\s*_\s*(?:\{\s*(\d+)\s*\}|(\d))\s*(?:\{([^{}]+)\}|(\d+(?:\.\d+)?)(?![\d.^({!]))/g,
     (_, b: string | undefined, c: string, inner: string | undefined, bare: string) =>
       ` log((${inner ?? bare}), ${b ?? c})`,
@@ -115,6 +129,7 @@ function withValues(text: string): string {
   if (right.includes('=') || !names.some((name) => new RegExp(`(?<![A-Za-z])${name}(?![A-Za-z])`).test(right)))
     return text;
   const product = multiplied(right, names);
+  refuseUnder(product, names);
   if (!units) return `${values.join('; ')}; ${product}`;
   // `m = 2 kg, v = 3 m/s`: the metre of v is not the mass.
   const given = values.map((one) => `value_${one}`).join('; ');
@@ -122,7 +137,12 @@ function withValues(text: string): string {
     (out, name) => out.replace(new RegExp(`(?<![A-Za-z_])${name}(?![A-Za-z_\\d])`, 'g'), `value_${name}`),
     product,
   );
-  return `${given}; ${own.replace(/(?<=[\d)])\s+(?=value_)|(?<=\bvalue_\w+)\s+(?=value_)/g, ' * ')}`;
+  const signed = own.replace(/(?<=[\d)])\s+(?=value_)|(?<=\bvalue_\w+)\s+(?=value_)/g, (_, at: number) => {
+    // `6 / m v`: the sign written here would end the denominator.
+    if (isUnder(own.slice(0, at))) throw twoWays(right.slice(0, 60));
+    return ' * ';
+  });
+  return `${given}; ${signed}`;
 }
 
 /** A value is a number, an expression of numbers, or a number with a unit. */
@@ -131,13 +151,61 @@ const isNumeric = (assignment: string): boolean =>
     VALUE.exec(assignment)![2]!,
   );
 
+/** Names of two and three letters that are no products, whatever letters have a value. */
+const WORDS = /^(?:pi|tau|mod|ln|lg|log|exp|sin|cos|tan|sec|csc|cot|abs|min|max|deg|rad)$/;
+
 /** `P(1+r)` is a product where P has a value, and `nt` one where n and t have. */
 function multiplied(text: string, names: readonly string[]): string {
+  const isProduct = (word: string): boolean =>
+    !names.includes(word) && !WORDS.test(word) && [...word].every((letter) => names.includes(letter));
   return text
-    .replace(/(?<![\w.])([A-Za-z]\w*)\s*\(/g, (all, name: string, at: number) =>
-      names.includes(name) && closing(text, at + all.length - 1) > 0 ? `${name} * (` : all,
-    )
-    .replace(/(?<![A-Za-z_.])([A-Za-z]{2,3})(?![\w(])/g, (all) =>
-      !names.includes(all) && [...all].every((letter) => names.includes(letter)) ? `(${[...all].join('*')})` : all,
-    );
+    .replace(/(?<![\w.])([A-Za-z]\w*)\s*\(/g, (all, name: string, at: number) => {
+      if (!names.includes(name) || closing(text, at + all.length - 1) < 0) return all;
+      // The sign written here would end the denominator.
+      if (isUnder(text.slice(0, at))) throw twoWays(`/ … ${all}…)`);
+      return `${name} * (`;
+    })
+    .replace(/(?<![A-Za-z_.])([A-Za-z]{2,3})(?![\w(])/g, (word: string, _, at: number, whole: string) => {
+      if (!isProduct(word)) return word;
+      const [before, after] = [whole.slice(0, at), whole.slice(at + word.length)];
+      const factors = [...word].join('*');
+      // `2^ab`, `e^-kt`, `e^0.05nt`: 2^a b or 2^(a b).
+      if (/\^\s*[-+]?\s*$|(?<![A-Za-z])e\s*\^\s*[-+]?[\d.]+$/.test(before)) throw twoWays(`^${word}`);
+      if (isUnder(before)) throw twoWays(`/${word}`);
+      if (!/^\s*[\^!]/.test(after)) return `(${factors})`;
+      // A power is of the last letter, so no brackets; what a word before it is about is then not clear.
+      const leading = /([A-Za-z]{2,})\s*$/.exec(before)?.[1] ?? '';
+      if (leading !== '' && !names.includes(leading) && !isProduct(leading) && leading !== 'pi') {
+        throw twoWays(`${leading} ${word}`);
+      }
+      return factors;
+    });
 }
+
+/** Whether a factor behind this text may belong to a denominator: since the last `/` no sign and no open bracket ends it. */
+function isUnder(before: string): boolean {
+  let depth = 0;
+  for (let at = before.length - 1; at >= 0; at--) {
+    const c = before[at]!;
+    if (')]}'.includes(c)) depth++;
+    else if ('([{'.includes(c)) {
+      if (depth === 0) return false;
+      depth--;
+    } else if (depth === 0 && c === '/') return true;
+    else if (depth === 0 && /[*×·,;=]/.test(c)) return false;
+    else if (depth === 0 && /[-+]/.test(c) && !/[\^/]\s*$/.test(before.slice(0, at))) return false;
+  }
+  return false;
+}
+
+/** `12 / m s`, `1/2m`: given a value the s is no unit, for which the calculator would read one denominator. */
+function refuseUnder(text: string, names: readonly string[]): void {
+  for (const found of text.matchAll(/(?:(?<![\w.])([A-Za-z]\w*)\s+|(?<=[\d)])\s*)([A-Za-z]\w*)(?![\w(])/g)) {
+    const [all, before, name] = found;
+    const isFactor = before === undefined || before === 'pi' || names.includes(before);
+    if (isFactor && names.includes(name!) && isUnder(text.slice(0, found.index))) throw twoWays(`/ … ${all.trim()}`);
+  }
+}
+
+const twoWays = (text: string): Error =>
+  new Error(`${text} can be read in two ways; write a * sign and brackets: a/(b*c) or (a/b)*c, a^(b*c) or a^b * c`);

@@ -63,6 +63,22 @@ describe('amounts', () => {
     ['dilution M1 = 6 M, V1 = 50 mL, M2 = 1 M, volume V2', /^V2 = 0\.3 L/],
     ['empirical formula 40% C, 6.7% H, 53.3% O', /^empirical formula CH2O /],
     ['empirical formula: C 40.0%, H 6.71%, O 53.28%, molar mass 180 g/mol', /molecular formula C6H12O6$/],
+    // A saturated solution's ions are no common ion.
+    ['Ksp of AgCl, [Ag+] = 1.3e-5 M, [Cl-] = 1.3e-5 M', /= 1\.69e-10 \(/],
+    ['Ksp of CaF2 if [Ca2+] = 3.3e-4 M and [F-] = 6.7e-4 M', /= 1\.48137e-10 \(/],
+    ['Ksp of Ag2CrO4 if the concentration of Ag+ is 1.3e-4 M', /= 1\.0985e-12 \(/],
+    ['Ksp of PbI2 if the I- concentration = 2.4e-3 M', /= 6\.912e-9 \(/],
+    ['Ksp of AgCl if its molar solubility is 1.3e-5', /= 1\.69e-10 \(/],
+    ['Ksp of AgCl, solubility 1.8e-9 M in 0.1 M NaCl', /= 1\.8e-10 \(/],
+    // Each rate constant with its own temperature.
+    ['activation energy, k2 = 0.02 s^-1 at 310 K, k1 = 0.01 s^-1 at 300 K', /= 53\.5973 kJ\/mol/],
+    ['activation energy: k1 = 0.01 s^-1, k2 = 0.02 s^-1, 300 K and 310 K', /= 53\.5973 kJ\/mol/],
+    ['Ea = 50 kJ/mol, k at 310 K, k1 = 0.01 s^-1 at 300 K', /k2 = 0\.0190909 /],
+    ['Ea = 50 kJ/mol, find k2 at 350 K, k1 = 0.01 s^-1 at T1 = 300 K', /k2 = 0\.17525 /],
+    ['empirical formula 84.53% C, 15.47% H', /^empirical formula C11H24 /],
+    ['empirical formula 84.3% C, 15.7% H', /^empirical formula C9H20 /],
+    ['2 H2 + O2 -> 2 H2O, 5 mol H2 in excess O2', /: O2 2\.5 mol/],
+    ['dilute 12 M HCl to make 500 mL of 1 M HCl', /^volume needed 0\.0416667 L/],
   ])('%s', (input, expected) => {
     const got = answer(input);
     if (typeof expected === 'string') expect(got).toBe(expected);
@@ -88,6 +104,28 @@ describe('amounts', () => {
     ['empirical formula 40% C, 6.7% H', /add up to 46\.7/],
     ['[A] = 0.1, rate = 2; [A] = 0.2, rate = 6.1', /not whole or half numbers/],
     ['[A] = 0.1, [B] = 0.1, rate = 2; [A] = 0.2, [B] = 0.2, rate = 4', /do not decide the orders/],
+    ['Ksp of AgCl, solubility 1.8e-9 M, [Cl-] = 0.1 M', /read in two ways/],
+    ['Ksp of Ag2CrO4 if the concentration of Ag+ in the saturated solution is 1.3e-4 M', /read in two ways/],
+    ['Ksp of AgCl, 1.3e-5 M Ag+ and 1.3e-5 M Cl-', /read in two ways/],
+    ['Ksp of AgCl in the presence of a common ion, [Cl-] = 0.1 M', /the solubility is needed too/],
+    ['Ksp of Mg(OH)2 given pH of the saturated solution is 10.52', /cannot read/],
+    ['solubility of Al(OH)3, Ksp = 1e-33, in 0.1 M NaOH', /hydroxo complex/],
+    ['solubility of Zn(OH)2 at pH 12, Ksp = 3e-17', /hydroxo complex/],
+    ['activation energy, rate doubles when temperature increases by 10 K from 300 K', /write both temperatures/],
+    ['Ea = 50 kJ/mol, ratio of k at 310 K to 300 K', /which temperature is T1/],
+    ['Ea = 50 kJ/mol, ratio of k at 310 K and 300 K', /which temperature is T1/],
+    ['activation energy: k1 = 0.01 s^-1, k2 = 0.02 s^-1, at 310 K and 300 K', /which temperature is T1/],
+    ['Ea = 50 kJ/mol, k1 = 0.01 s^-1 at T2 = 300 K, T1 = 310 K', /k1 belongs to T1/],
+    ['Ea = 50 kJ/mol, k1 = 0.01 s^-1, T1 = 300 K, k2 = 0.02 s^-1, T2', /only one temperature/],
+    ['Ea = 50 kJ/mol, k = 0.01 s^-1 at 300 K, temperature to double k', /only one temperature/],
+    ['empirical formula 86.70% C, 13.30% H', /near no small whole numbers/],
+    ['initial rate of second order reaction k = 0.5 M^-1 s^-1, [A]0 = 0.1 M', /a rate itself is not computed/],
+    ['2 H2 + O2 -> 2 H2O, 5 mol H2 reacts, 1 mol O2 left over', /amounts at the start/],
+    ['2 H2 + O2 -> 2 H2O, 5 mol H2, 1 mol O2 (left over)', /amounts at the start/],
+    ['2 H2 + O2 -> 2 H2O, 5 mol H2, excess 1 mol O2', /amounts at the start/],
+    ['dilute 100 mL of 0.5 M HCl to make 2 M', /stronger than the one at the start/],
+    ['volume of 6 M HCl, need 500 mL of 12 M HCl', /stronger than the one at the start/],
+    ['100 mL of 0.5 M HCl, make 2 M, dilution', /stronger than the one at the start/],
   ])('refuses %s', (input, message) => {
     expect(answer(input)).toMatch(/^refused: /);
     expect(answer(input)).toMatch(message);

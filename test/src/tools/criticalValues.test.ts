@@ -33,6 +33,22 @@ describe('critical values', () => {
     ['t_critical(0.05, 10, "sideways")', /^refused: tails are one, two, upper or lower/],
     ['t_critical(0.05, 10, tails=2, two_tailed=False)', /^refused: one or two tails/],
     ['t_critical(5, 10)', /^refused: a level between 0 and 1 is missing/],
+    // Was 3.81 and 4.23 of a t with loc 2: the 2 is the tails.
+    ['t_critical(0.05, 10, 2)', /^2\.22813885199 .*two-tailed/],
+    ['t_critical(10, 0.05, 1)', /^1\.81246112281 .*one-tailed/],
+    ['z_critical(0.05, 2)', /^1\.95996398454 .*two-tailed/],
+    ['t_critical(0.05, 2, 10)', /^refused: what the number 10 stands for/],
+    ['t_critical(0.05, 1, 2)', /^refused: what the number 2 stands for/],
+    ['t_critical(0.05, 10, 2, tails=2)', /^refused: what the number 2 stands for/],
+    ['t_critical(0.05, 10, loc=2)', /^refused: a critical value has no loc/],
+    ['z_critical(0.05, 3)', /^refused: what the number 3 stands for/],
+    ['z_critical(0.05, mean=100, sd=15)', /^refused: a critical value has no mean/],
+    ['t_critical(0.05, 0.9)', /^refused: which of 0\.05 and 0\.9 is the level/],
+    // Was of alpha = 0.95.
+    ['t critical value at the 95% level, df = 10', /^2\.22813885199 .*two-tailed/],
+    ['t critical value at the 95% level of confidence, df = 10', /^2\.22813885199 .*two-tailed/],
+    ['t critical value at the 5% level, df = 10', /^1\.81246 one-tailed, 2\.22814 two-tailed/],
+    ['t critical value at the 95% significance level, df = 10', /^refused: a significance of 0\.95/],
     ['critical value for F(2,10)', /^refused: cannot read/],
     ['t critical value for 95% confidence, alpha = 0.01, df = 3', /^refused: a level is needed/],
   ])('%s', (call, expected) => {

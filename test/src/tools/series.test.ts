@@ -72,6 +72,19 @@ describe('sums and products', () => {
     ['sum from k=1 to 10 of k^2', /^385 /],
     ['sum(k**2 for k in range(1, 11, 2))', /^165 /],
     ['sum(1, 2, 3, 4)', '10'],
+    // A second sum over the same index was part of the first: 0, -28 and 90.
+    [
+      '\\frac{1}{3}\\sum_{i=1}^{3} i^2 - \\left(\\frac{1}{3}\\sum_{i=1}^{3} i\\right)^2',
+      /^0\.666666666667 \(exactly 2\/3\)/,
+    ],
+    ['\\sum_{i=1}^{3} i^2 - \\frac{1}{3}(\\sum_{i=1}^{3} i)^2', /^2 /],
+    ['\\sum_{k=1}^{3} k + 2\\sum_{k=1}^{3} k^2', /^34 /],
+    ['\\sum_{k=1}^{3} k + 2 sum(k^2, k, 1, 3)', /^34 /],
+    ['sum(k + sum(k^2, k, 1, 3), k, 1, 2)', /^31 /],
+    ['sum(sum(k, k, 1, k), k, 1, 3)', /^10 /],
+    ['(\\sum_{k=1}^{3} k) \\cdot \\sum_{k=1}^{3} k^2', /^84 /],
+    ['sum from k=1 to 3 of k^2 + k', /^20 /],
+    ['sum of k + 5 from k=1 to 3', /^21 /],
   ])('%s', (input, expected) => {
     if (typeof expected === 'string') expect(answer(input)).toBe(expected);
     else expect(answer(input)).toMatch(expected);
@@ -79,6 +92,12 @@ describe('sums and products', () => {
 
   it.each([
     ['\\sum_{k=1}^{5} k + 3', /two ways; write brackets/],
+    ['sum from k=1 to 3 of k + 5', /two ways; write brackets/],
+    ['\\sum_{k=1}^{3} k \\cdot \\sum_{k=1}^{3} k^2', /two ways; write brackets/],
+    ['\\sum_{k=1}^{3} k + 1 - \\sum_{k=1}^{3} k^2', /two ways; write brackets/],
+    // The i without a sum was the imaginary unit.
+    ['\\sum_{i=1}^{3} i + \\sum_{j=1}^{2} i*j', /two ways; write brackets/],
+    ['\\sum_{i=1}^{3} i^2 - (\\sum_{i=1}^{3} i)^2 + i', /two ways; write brackets/],
     ['\\sum_{n=1}^{\\infty} 1/n^2', /for the tool algebra/],
     ['\\sum_{n=1}^{10000000} 1/n', /for the tool python/],
     ['\\sum_{n=5}^{1} n', /no terms/],
@@ -99,6 +118,12 @@ describe('roots of negative numbers', () => {
     ['(-2)^0.5', '1.41421356237i'],
     ['-8^(1/3)', '-2'],
     ['cbrt(-8)', '-2'],
+    ['x = -8; x^(1/3)', '-2 with the real root; 1 + 1.73205080757i with the principal (complex) root'],
+    ['x^(1/3) where x = -8', /^-2 with the real root; 1 \+ 1\.73205080757i with/],
+    ['x = -8; n = 3; x^(1/n)', /^-2 with the real root; /],
+    ['y = (-512)^(1/3); y^(1/3)', /^-2 with the real root; /],
+    ['x = -8; x = 27; x^(1/3)', '3'],
+    ['f(x) = x^(1/3); x = -8; f(27)', '3'],
   ])('%s', (input, expected) => {
     if (typeof expected === 'string') expect(answer(input)).toBe(expected);
     else expect(answer(input)).toMatch(expected);

@@ -49,6 +49,34 @@ describe('statistics', () => {
     ['binomial with n = 10, p = 0.5: P(X = 3)', /^0\.1171875 /],
     ['weather 0.3 P(Z > 1)', /^refused: what "weather 0\.3" has to do/],
     ['2 * P(Z > 1.96)', /^0\.0499957902964 /],
+    // Was of mean 3.
+    ['P(X > 2) for Poisson with rate 3 per hour in 2 hours', /^refused: all of ".*" cannot be read/],
+    ['P(X > 2) for Poisson with rate 3 per hour in half an hour', /^refused: all of ".*" cannot be read/],
+    ['P(X > 2) for Poisson with rate 3/hour in two hours', /^refused: all of ".*" cannot be read/],
+    ['P(X > 2) for Poisson with rate 3 per hour', /^0\.576809918873 /],
+    // Took the first, without the other.
+    ['P(X > 2) for exponential rate 3 and mean 4', /^refused: what mean = 4 has to do with/],
+    ['exponential distribution with rate 3 and mean 4: median', /^refused: the exponential distribution takes one of/],
+    ['P(X > 2), X ~ Exponential(rate=3, mean=4)', /^refused: Exp\(2\)/],
+    // Was of one value, not of the mean of 25.
+    ['sample mean 100, sd 15, n = 25, P(X > 105)', /^refused: what n = 25 has to do with/],
+    ['X ~ N(100, sd=15), n = 25, P(X > 105)', /^refused: all of "n = 25,"/],
+    ['P(X > 105), X ~ N(100, 15^2, 25)', /^refused: .*more than mean and spread/],
+    ['P(X > 105), X ~ N(100, sd=15/sqrt(25))', /^0\.0477903522728 /],
+    ['P(T > 2, df=12) - P(T > 1, df=10)', /^refused: df is given as 12 and as 10/],
+    ['P(T > 2), df = 12, n = 13', /^0\.034327507019 /],
+    ['P(T > 2), df = 12, n = 20', /^refused: what n = 20 has to do with/],
+    // Was the binomial's.
+    ['P(X > 60), normal with n = 100, p = 0.5', /^refused: .*needs a distribution/],
+    // Pooled, or left out.
+    ['var(x=[1,2,3], data=[4,5,6])', /^refused: variance takes its data once/],
+    ['mean([1,2], x=[3,4])', /^refused: mean takes its data once/],
+    ['mean(data=[1,2,3])', /^2$/],
+    ['standard_error(sd=15, sigma=10, n=25)', /^refused: standard_error takes one sd/],
+    // Was the population's 0.61.
+    ['sample_variance([1, 2, 3], [0.2, 0.3, 0.5])', /^refused: values with probabilities have no n - 1/],
+    ['variance([1, 2, 3], [0.2, 0.3, 0.5], ddof=1)', /^refused: values with probabilities have no n - 1/],
+    ['pvariance([1, 2, 3], [0.2, 0.3, 0.5])', /^0\.61 /],
   ])('is not silently wrong about %s', (input, expected) => {
     expect(answer(input)).toMatch(expected);
   });
