@@ -7,7 +7,8 @@ import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fateOfTag, ownTag } from './processIdentity.js';
 
-const DRAFT = /\.(\d+-[0-9a-f-]+)\.[0-9a-f]{8}\.tmp$/;
+/** The engine adds to it what it calls its own drafts. */
+const DRAFT = /\.(\d+-[0-9a-f-]+)\.[0-9a-f]{8}\.tmp(?:\.tmp-\d+-\d+)?$/;
 
 /** A name beside `file` that nobody else has. */
 export function draftOf(file: string): string {

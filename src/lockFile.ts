@@ -189,8 +189,8 @@ function look(file: string, { unknown, unreadable }: Patience): Found | null {
   }
 }
 
-/** False for a file that is gone. */
-function isOlder(file: string, ms: number): boolean {
+/** Milliseconds since the file was written. False for one that is gone. */
+export function isOlder(file: string, ms: number): boolean {
   if (ms === Number.POSITIVE_INFINITY) return false;
   const found = statSync(file, { throwIfNoEntry: false });
   return found !== undefined && Date.now() - found.mtimeMs > ms;

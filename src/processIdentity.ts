@@ -42,13 +42,15 @@ export function isRunning(pid: number): boolean {
   return stateOf(pid).alive;
 }
 
+let own: string | undefined;
+
 /**
  * A process in a file's name: `<pid>-<started>-<machine>-<boot>`, the last three as hashes. `fateOfTag` reads it as `fateOf` does
  * an identity.
  */
 export function ownTag(): string {
-  const { pid, started } = ownIdentity();
-  return `${pid}-${short(started)}-${machineTag()}-${short(place().boot)}`;
+  own ??= `${process.pid}-${short(stateOf(process.pid).started)}-${machineTag()}-${short(place().boot)}`;
+  return own;
 }
 
 export function fateOfTag(tag: string): 'alive' | 'dead' | 'unknown' {

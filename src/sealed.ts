@@ -11,8 +11,8 @@ import { redactedJson } from './secrets/redact.js';
 import { WholeFile } from './wholeFile.js';
 
 /**
- * Writes a draft, flushes it and renames it: readers see the old file or the new one, even after a power cut. A link stays one,
- * and the file keeps who may read it.
+ * Writes a draft, flushes it and renames it: readers see the old file or the new one, even after a power cut. A link to a file stays
+ * one, and the file keeps who may read it.
  */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   try {

@@ -6,10 +6,12 @@ import {
   closeSync,
   existsSync,
   fchmodSync,
+  fchownSync,
   fsyncSync,
   openSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -45,7 +47,7 @@ export class WholeFile {
     try {
       this.#descriptor = openSync(this.#partial, 'wx');
       const before = statSync(this.file, { throwIfNoEntry: false });
-      if (before?.isFile()) this.#keepMode(this.#descriptor, before.mode);
+      if (before?.isFile()) keepAccess(this.#descriptor, before);
     } catch (error) {
       throw writeError(error, this.file);
     }
@@ -72,14 +74,6 @@ export class WholeFile {
     rmSync(this.#partial, { force: true });
   }
 
-  #keepMode(descriptor: number, mode: number): void {
-    try {
-      fchmodSync(descriptor, mode);
-    } catch {
-      // File systems without modes have none to keep.
-    }
-  }
-
   #guarded(work: (descriptor: number) => void): void {
     if (this.#descriptor === null) throw new SparkError('disposed', `${this.file} was closed; begin it again`);
     try {
@@ -102,5 +96,15 @@ export class WholeFile {
       'invalid_argument',
       `expected a new file, but ${this.file} exists; name another, or replace it with --overwrite`,
     );
+  }
+}
+
+/** Who may read and write the file that is replaced may do so with the new one. */
+function keepAccess(descriptor: number, { uid, gid, mode }: Stats): void {
+  try {
+    fchownSync(descriptor, uid, gid);
+    fchmodSync(descriptor, mode);
+  } catch {
+    // Somebody else's file may be replaced but not given back, and some file systems have no modes.
   }
 }

@@ -169,7 +169,7 @@ async function namesOfServers(config: Config, signal: AbortSignal): Promise<read
 /** The actions of `tools.web`. Each is asked its example once, which says whether address and key are right; a replay asks nobody. */
 async function namesOfWeb({ tools: { web, record } }: Config, broken: string[], signal: AbortSignal) {
   const registry = new ToolRegistry();
-  for (const tool of webTools(web)) registry.registerHosted(tool);
+  for (const tool of webTools(web)) registry.register(tool);
   if (record === 'replay') return registry.names;
   for (const { name, example } of registry.actions()) {
     if (example === undefined) continue;

@@ -19,7 +19,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -27,7 +26,7 @@ import path from 'node:path';
 import { pause } from '../abortable.js';
 import { dropDeadDrafts } from '../drafts.js';
 import { isNodeError, SparkError, writeError } from '../errors.js';
-import { type TakenLock, takeLock } from '../lockFile.js';
+import { isOlder, type TakenLock, takeLock } from '../lockFile.js';
 import { sealed, unsealed } from '../sealed.js';
 import type { JudgeVerdict } from './judge.js';
 import { cacheError, entrySchema } from './verdictFile.js';
@@ -238,14 +237,6 @@ function tryLock(file: string): TakenLock | null {
     // Half of a lock is what a power cut may leave, or what is being written on a file system without links.
     if (error instanceof SparkError && error.code === 'invalid_file') return null;
     throw error;
-  }
-}
-
-function isOlder(file: string, ms: number): boolean {
-  try {
-    return Date.now() - statSync(file).mtimeMs > ms;
-  } catch {
-    return false;
   }
 }
 

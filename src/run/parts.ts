@@ -253,11 +253,11 @@ export function openTools(
     python,
     ...(corpus === null ? {} : { corpus }),
   });
-  for (const tool of webTools(web, recorder === null ? {} : { recorder })) registry.registerHosted(tool);
+  for (const tool of webTools(web, recorder === null ? {} : { recorder })) registry.register(tool);
   if (recorder !== null) registry.own(recorder);
   if (mcp === null && config.tools.mcp.length > 0) throw unknownMcp();
   if (mcp === null) return registry;
-  for (const tool of recorder === null ? mcp.tools : mcp.recorded(recorder)) registry.registerHosted(tool);
+  for (const tool of recorder === null ? mcp.tools : mcp.recorded(recorder)) registry.register(tool);
   return registry.own(mcp);
 }
 

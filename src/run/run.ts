@@ -200,10 +200,11 @@ export class Run {
 
   /** What an existing run's configuration becomes; a word says what of it is another from now on. */
   #keptBeside(before: StoredConfig): Config {
-    const { run: _facts, ...stored } = before;
-    const ofRun = Object.fromEntries(this.#forNow.map((section) => [section, before[section]]));
+    const { run: _facts, ...given } = before;
+    const stored = resolveConfig(given as ConfigPatch);
+    const ofRun = Object.fromEntries(this.#forNow.map((section) => [section, stored[section]]));
     const kept: Config = { ...this.config, ...ofRun };
-    const changed = changes(resolveConfig(stored as ConfigPatch), kept).filter(({ name }) => name !== 'name');
+    const changed = changes(stored, kept).filter(({ name }) => name !== 'name');
     if (changed.length > 0) this.log.info(`${this.folder.root}: for later commands, too: ${inWords(changed)}`);
     return kept;
   }

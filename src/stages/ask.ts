@@ -32,7 +32,9 @@ export interface AskContext {
 export async function askPolicy(asked: Asked, { config, parts, signal, onStep }: AskContext): Promise<Trajectory> {
   const question = askedQuestion(asked, config);
   const { temperature, minSteps } = config.eval;
-  const settings = rolloutSettings(config, { selection: 'policy', tau: config.rollout.tau, temperature, minSteps });
+  const choices = { selection: 'policy', tau: config.rollout.tau, temperature, minSteps } as const;
+  // Its question has no id of its own, so that its steps need another name than those of evaluations.
+  const settings = { ...rolloutSettings(config, choices), work: 'ask' };
   const generator = await parts.generator(asked.adapter, 'answer');
   try {
     const deps = { generator, judge: null, tools: parts.tools(), grade: parts.grader(), signal };

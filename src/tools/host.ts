@@ -3,6 +3,7 @@ import { SparkError, throwIfAborted } from '../errors.js';
 import type { Log } from '../log.js';
 import { HostProcess, type HostProcessOptions } from './hostProcess.js';
 import type { HostAnswer } from './hostProtocol.js';
+import { timedOut } from './inTime.js';
 import { clip, oneLine, printable } from './observation.js';
 import type { ToolContext, ToolResult } from './tool.js';
 
@@ -230,7 +231,7 @@ export class ToolHost {
     const timer = setTimeout(() => {
       this.#running.delete(child);
       child.kill();
-      this.#finish(job, { ok: false, code: 'tool_timeout', observation: `timed out after ${timeoutMs / 1000} s` });
+      this.#finish(job, timedOut(job.context));
     }, timeoutMs);
     const watch = child.watchMemory(this.options.maxRssMb);
     const request = { tool: job.tool, input: job.input, maxChars: maxObservationChars };

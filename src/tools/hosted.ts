@@ -14,5 +14,6 @@ export function describeHosted(name: string): Pick<Tool, 'description' | 'inputH
  * for ever.
  */
 export function hostedTool(name: string, host: ToolHost): Tool {
-  return { name, ...describeHosted(name), run: (input, context) => host.run(name, input, context) };
+  const run: Tool['run'] = (input, context) => host.run(name, input, context);
+  return { name, ...describeHosted(name), keepsDeadlines: true, run };
 }

@@ -38,26 +38,12 @@ export class ToolRegistry {
   /** `run` ends in time by itself; waiting for a child to start does not count. */
   readonly keepsDeadlines = true;
   readonly #tools = new Map<string, Tool>();
-  readonly #hosted = new Set<string>();
   readonly #hosts: Owned[] = [];
   #disposed = false;
 
   /** Throws `invalid_argument` for what is no tool, and for a name that is no good or taken. */
   register(tool: Tool): this {
     checkTool(tool);
-    return this.#add(tool);
-  }
-
-  /**
-   * A tool whose host keeps the deadlines: waiting for a child does not count.
-   * @internal
-   */
-  registerHosted(tool: Tool): this {
-    this.#hosted.add(tool.name);
-    return this.#add(tool);
-  }
-
-  #add(tool: Tool): this {
     if (this.#tools.has(tool.name)) {
       throw new SparkError(
         'invalid_argument',
@@ -117,7 +103,9 @@ export class ToolRegistry {
     const call = { ...context, signal };
     let given: ToolResult;
     try {
-      given = await (this.#hosted.has(name) ? tool.run(input, call) : inTime((timed) => tool.run(input, timed), call));
+      given = await (tool.keepsDeadlines === true
+        ? tool.run(input, call)
+        : inTime((timed) => tool.run(input, timed), call));
     } catch (error) {
       throwIfAborted(context.signal);
       if (error instanceof SparkError && error.code === 'tool_unavailable') throw error;
@@ -278,8 +266,8 @@ export function createBuiltinRegistry(options: BuiltinOptions = {}): ToolRegistr
     else if (name === 'python' && engine === 'system') {
       const { processes: size = 1, log } = options;
       const { tool, host } = systemPythonTool(interpreter, { size, ...HOST_LIMITS, log });
-      registry.registerHosted(named(tool)).own(host);
-    } else registry.registerHosted(named(hosted(name)));
+      registry.register(named(tool)).own(host);
+    } else registry.register(named(hosted(name)));
   }
   return registry;
 }

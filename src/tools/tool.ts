@@ -17,6 +17,8 @@ export interface Tool {
   readonly inputHint: string;
   /** One call that works, for the worked example in the instructions. */
   readonly example?: ActionExample;
+  /** Whether `run` ends in time by itself, and so may wait for something (a process, its turn) that does not count. */
+  readonly keepsDeadlines?: boolean;
   run(input: string, context: ToolContext & { readonly signal: AbortSignal }): Promise<ToolResult>;
   /** Ends what the tool holds (connections, processes); called once, by the registry's `dispose`. */
   dispose?(): void | Promise<void>;

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -70,7 +72,12 @@ describe('drafts', () => {
     ['a snapshot', (folder) => keepPicture(path.join(folder, 'new.snapshot'), new Uint8Array(3))],
   ])('of dead processes are removed by the next that writes %s', async (what, write) => {
     const folder = folderOf(what);
-    for (const name of [...kept, draft('gone', DEAD), draft('python-1.snapshot', DEAD)])
+    for (const name of [
+      ...kept,
+      draft('gone', DEAD),
+      draft('python-1.snapshot', DEAD),
+      `${draft('merged.gguf', DEAD)}.tmp-12-0`,
+    ])
       writeFileSync(path.join(folder, name), '');
     await write(folder);
     expect(readdirSync(folder).filter((name) => !name.startsWith('new'))).toEqual([...kept].sort());
@@ -112,6 +119,10 @@ describe('drafts', () => {
       mkdirSync(path.dirname(at), { recursive: true });
       writeFileSync(at, '');
     }
+    // Of an earlier process with this pid, as in a container that was started again.
+    const earlier = path.join(root, `adapters/mine.tmp-${process.pid}-1`);
+    writeFileSync(earlier, '');
+    utimesSync(earlier, new Date(0), new Date(0));
     writeFileSync(path.join(root, 'adapters/spark-8.gguf'), 'kept');
     (await Run.open({ name: root })).close();
     expect(left.filter((at) => existsSync(at))).toEqual([]);
@@ -119,13 +130,16 @@ describe('drafts', () => {
   });
 });
 
-it('a file written anew keeps its mode, and a link stays one', async () => {
+it('a file written anew keeps its owner and mode, and a link stays one', async () => {
   const folder = folderOf('mode');
   const file = path.join(folder, 'file');
   writeFileSync(file, 'old');
   chmodSync(file, 0o640);
+  const root = process.getuid?.() === 0;
+  if (root) chownSync(file, 1234, 1235);
   symlinkSync(file, path.join(folder, 'link'));
   await writeWhole(path.join(folder, 'link'), 'new');
   expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['new', 0o640]);
+  if (root) expect(statSync(file)).toMatchObject({ uid: 1234, gid: 1235 });
   expect(readdirSync(folder).sort()).toEqual(['file', 'link']);
 });

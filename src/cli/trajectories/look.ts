@@ -181,8 +181,9 @@ export async function exportOne(
     throw new SparkError('invalid_argument', `expected one set to export, got ${names}; name it with --set or --stage`);
   }
   const questions = await questionsOf(look, sources, context);
-  const actions = sources.run?.parts.actions() ?? [];
   try {
+    const { run } = sources;
+    const actions = run === null || run.parts.lost ? [] : run.parts.actions();
     const summary: ExportSummary = await exportTrajectories(
       { source, format, out, overwrite, filter: look.filter, actions, questions },
       context,

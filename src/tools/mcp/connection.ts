@@ -15,7 +15,7 @@ import type {
 import { SparkError } from '../../errors.js';
 import { fetchThroughProxy } from '../../inference/proxy.js';
 import { packageVersion } from '../../package.js';
-import { noteSecret } from '../../secrets/redact.js';
+import { noteSecret, redact } from '../../secrets/redact.js';
 import { expandReferences } from '../../secrets/references.js';
 import { type Environment, namesSecret } from '../../secrets/sources.js';
 import { oneLine } from '../observation.js';
@@ -29,7 +29,9 @@ const MOST_BYTES = 8 * 1024 * 1024;
 const MOST_PAGES = 32;
 const PING_TIMEOUT_MS = 5000;
 /** The end of what a program wrote to its standard error, for the message when it ends. */
-const KEPT_STDERR = 400;
+const SHOWN_STDERR = 400;
+/** So much more that a secret whose start was cut off is not within what is shown. */
+const KEPT_STDERR = 16 * SHOWN_STDERR;
 
 interface Handlers {
   /** Called once, when the connection has ended, whoever ended it. */
@@ -98,12 +100,16 @@ export class Connection {
     client.onerror = (error) => {
       problem = error.message;
     };
-    const words = () => oneLine([problem, stderr].filter((text) => text.trim() !== '').join('; '), 300);
+    // Hidden before anything is cut off, as a part of a secret is not known for one.
+    const words = () => {
+      const said = [redact(problem), redact(stderr).slice(-SHOWN_STDERR)];
+      return oneLine(said.filter((text) => text.trim() !== '').join('; '), 300);
+    };
     try {
       await client.connect(transport, { signal, timeout: settings.startTimeoutMs });
     } catch (error) {
       await transport.close().catch(() => undefined);
-      const said = new Set([oneLine((error as Error).message, 300), words()].filter((text) => text !== ''));
+      const said = new Set([oneLine(redact((error as Error).message), 300), words()].filter((text) => text !== ''));
       throw new Error([...said].join('; '), { cause: error });
     }
     const pid = 'pid' in transport && typeof transport.pid === 'number' ? transport.pid : null;

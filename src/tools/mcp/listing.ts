@@ -24,6 +24,8 @@ export interface McpAction {
   readonly hash: string;
   /** Whether it says of itself that it changes or destroys something. */
   readonly changes: boolean;
+  /** Whether it says of itself that it only reads, or that the same call made again changes nothing more. */
+  readonly repeatable: boolean;
 }
 
 export interface McpListing {
@@ -75,6 +77,7 @@ function actionOf(server: string, tool: ServerTool): McpAction {
       .digest('hex')
       .slice(0, 16),
     changes: annotations?.destructiveHint === true || annotations?.readOnlyHint === false,
+    repeatable: annotations?.readOnlyHint === true || annotations?.idempotentHint === true,
   };
 }
 

@@ -116,7 +116,7 @@ function toolOf(
   const { description, inputHint, input: shape, hash } = action;
   const { version } = listing;
   return {
-    ...{ name, description, inputHint },
+    ...{ name, description, inputHint, keepsDeadlines: true },
     async run(input, context) {
       const args = argumentsOf(input, shape);
       if (!args.ok) return { ok: false, code: 'tool_input', observation: `${args.why}; write ${inputHint}` };

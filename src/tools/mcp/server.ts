@@ -5,6 +5,7 @@
 import pLimit from 'p-limit';
 import { abortable, pause } from '../../abortable.js';
 import { SparkError, throwIfAborted } from '../../errors.js';
+import { redact } from '../../secrets/redact.js';
 import type { Environment } from '../../secrets/sources.js';
 import { inTime, timedOut } from '../inTime.js';
 import { oneLine } from '../observation.js';
@@ -32,8 +33,9 @@ export class McpServer {
   #wasThere = false;
   #listChanged = false;
   #asking: Promise<boolean> | null = null;
-  /** For calls that are made again. */
+  /** Calls that are made again, one at a time; no other call is made meanwhile. */
   readonly #alone = pLimit(1);
+  readonly #repeats = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
   /** `listing`: what it listed when the run began; null: what it lists now. */
@@ -59,23 +61,27 @@ export class McpServer {
   }
 
   /**
-   * One call. Waiting for the server to start does not count against its limit. One that was lost because of another is made once
-   * more, unless its tool says that it changes something.
+   * One call. Waiting for the server to start, or for calls that are made again, does not count against its limit. One that was
+   * lost because of another is made once more, if its tool says that this does no harm.
    */
   async call(action: McpAction, args: Arguments, context: CallContext): Promise<ToolResult> {
+    while (this.#repeats.size > 0) await abortable(Promise.allSettled(this.#repeats), context.signal);
     const first = await this.#once(action, args, context);
-    if (!first.blameless || action.changes) return first.result;
-    // Alone among those that were lost: the one that ends the server again was to blame.
+    if (!first.blameless || !action.repeatable) return first.result;
     const timeoutMs = Math.max(1, Math.ceil(context.timeoutMs - first.tookMs));
-    const again = this.#alone(async () => {
-      const ends = this.#ends;
-      const second = await this.#once(action, args, { ...context, timeoutMs });
-      // What ends it twice has one fault.
-      this.#ends = Math.min(this.#ends, ends);
-      return second;
-    });
+    const again = this.#alone(() => this.#again(action, args, { ...context, timeoutMs }));
+    this.#repeats.add(again);
+    again.finally(() => this.#repeats.delete(again)).catch(() => undefined);
     const { result } = await abortable(again, context.signal);
     return !result.ok && result.code === 'tool_timeout' ? timedOut(context) : result;
+  }
+
+  /** Alone: what ends the server again was to blame, and has one fault, not two. */
+  async #again(action: McpAction, args: Arguments, context: CallContext) {
+    const ends = this.#ends;
+    const second = await this.#once(action, args, context);
+    this.#ends = Math.min(this.#ends, ends);
+    return second;
   }
 
   async #once({ tool, inputHint }: McpAction, args: Arguments, context: CallContext) {
@@ -118,7 +124,8 @@ export class McpServer {
   }
 
   async #failed(connection: Connection, error: unknown): Promise<ToolResult> {
-    const message = oneLine((error as Error).message, 300);
+    // Before anything is cut off, as a part of a secret is not known for one.
+    const message = oneLine(redact((error as Error).message), 300);
     if (!isLost(error)) {
       return { ok: false, code: codeOf(error) === -32602 ? 'tool_input' : 'tool_failed', observation: message };
     }
@@ -215,7 +222,7 @@ export class McpServer {
       listed = await connection.list(this.#closing.signal, startTimeoutMs);
     } catch (error) {
       await connection.close();
-      const said = oneLine(`${(error as Error).message} ${connection.lastWords}`, 300);
+      const said = oneLine(`${redact((error as Error).message)} ${connection.lastWords}`, 300);
       throw new SparkError('tool_unavailable', `tools.mcp ${name}: it lists no tools: ${said}; ${this.#remedy()}`, {
         cause: error,
       });

@@ -58,7 +58,7 @@ export type McpServerOptions = z.input<typeof mcpServerSettings>;
 
 /**
  * What of a server decides its answers, without anything secret: of `env` and `headers` only what is not hidden anyway. Where its
- * program is started, how long that may take and which tools are taken change no answer.
+ * program is started is another folder on every machine; how long that may take and which tools are taken change no answer.
  */
 export function decisiveOfServer({ name, command, args, env, url, headers }: McpServerSettings) {
   return { server: name, command, args, env: shownOf(env), url, headers: shownOf(headers) };

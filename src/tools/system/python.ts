@@ -112,6 +112,7 @@ export function systemPythonTool(
       name: 'python',
       ...describeHosted('python'),
       description: describeSystemPython(settings),
+      keepsDeadlines: true,
       async run(input, context) {
         // Before the host: its children's reasons are cut short, and the deadline of the call is not for this.
         if (!disposed) await abortable(systemPython(settings), context.signal);

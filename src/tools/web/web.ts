@@ -83,7 +83,7 @@ function toolOf<Settings extends WebSettings>(
     throw new SparkError('tool_unavailable', `tools.web ${name}: ${message}, then run the same command, which goes on`);
   };
   return {
-    ...{ name, ...engine.words },
+    ...{ name, ...engine.words, keepsDeadlines: true },
     async run(input, context) {
       // As it is sent and recorded: what differs by spaces alone is the same question.
       const query = oneLine(input.normalize('NFC'), Number.POSITIVE_INFINITY);

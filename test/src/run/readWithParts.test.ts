@@ -61,6 +61,21 @@ describe('a run with a module of its own parts', () => {
       expect([code, stderr]).toEqual([0, expect.stringMatching(/own is read without its own parts: .*parts\.mjs/)]);
       expect(stderr).toMatch(/spark\.jsonl is not finished, and is not shown/);
       expect(html).not.toMatch(/reward \d/);
+      const out = at('export.parquet');
+      const exported = [
+        'trajectories',
+        'export',
+        '--run',
+        root,
+        '--stage',
+        'spark',
+        '--format',
+        'parquet',
+        '--out',
+        out,
+      ];
+      const said = await runHere([...exported, '--json']);
+      expect([said.code, said.stderr]).toEqual([0, expect.any(String)]);
       const run = Run.read(root);
       expect(run.parts.reward(0.5)({} as Step)).toBeNull();
       expect(() => run.parts.actions()).toThrow(/parts\.tools: expected what .*parts\.mjs exports/);

@@ -21,7 +21,7 @@ async function registryOf(file: string) {
   const script = (name: string) => ({ name, command: process.execPath, args: [SCRIPT, path.join(folder, file)] });
   const mcp = await openMcp([script('s'), script('other')]);
   const registry = createBuiltinRegistry({ tools: ['calculator'] }).own(mcp);
-  for (const tool of mcp.tools) registry.registerHosted(tool);
+  for (const tool of mcp.tools) registry.register(tool);
   return registry;
 }
 const startsIn = (file: string) => readFileSync(path.join(folder, file), 'utf8').trim().split('\n');
@@ -108,17 +108,20 @@ describe('a call of an MCP server whose answer', () => {
 });
 
 describe('a call that was lost because of another', () => {
-  it('is not made again where its tool says that it changes something', async () => {
-    const registry = await registryOf('writes');
-    await registry.run('s_echo', 'there', context);
-    const [written] = await Promise.all([
-      registry.run('s_write', 'a line', context),
-      registry.run('s_hurt', 'dies', context),
-    ]);
-    expect(written).toEqual(failed('s ended during the call: Segmentation fault'));
-    expect(startsIn('writes').filter((line) => line === 'wrote a line')).toHaveLength(1);
-    await registry.dispose();
-  });
+  it.each(['write', 'note'])(
+    'is not made again where its tool does not say that this does no harm: %s',
+    async (tool) => {
+      const registry = await registryOf(`${tool}s`);
+      await registry.run('s_echo', 'there', context);
+      const [written] = await Promise.all([
+        registry.run(`s_${tool}`, 'a line', context),
+        registry.run('s_hurt', 'dies', context),
+      ]);
+      expect(written).toEqual(failed('s ended during the call: Segmentation fault'));
+      expect(startsIn(`${tool}s`).filter((line) => line === 'wrote a line')).toHaveLength(1);
+      await registry.dispose();
+    },
+  );
 
   it('does not end the work where many at once end the server', async () => {
     const registry = await registryOf('many');
@@ -126,6 +129,34 @@ describe('a call that was lost because of another', () => {
     const many = await Promise.all(Array.from({ length: 6 }, () => registry.run('s_hurt', 'dies', context)));
     expect(new Set(many.map(({ ok }) => ok))).toEqual(new Set([false]));
     expect(await registry.run('s_echo', 'still there', context)).toEqual(good('echo: still there'));
+    await registry.dispose();
+  });
+
+  it('ends the work where a server ends again and again, however many ask at once', async () => {
+    const registry = await registryOf('again');
+    const until = async () => {
+      for (let told = 0; told < 50; told++) await registry.run('s_hurt', 'dies', context);
+    };
+    const ends = await Promise.allSettled(Array.from({ length: 3 }, until));
+    const refused = { reason: { code: 'tool_unavailable', message: expect.stringMatching(/ended 5 times in a row/) } };
+    expect(ends).toMatchObject([refused, refused, refused]);
+    expect(startsIn('again').length).toBeLessThan(30);
+    await registry.dispose();
+  });
+
+  it('is answered, whoever else ends the server meanwhile', async () => {
+    const registry = await registryOf('meanwhile');
+    await registry.run('s_echo', 'there', context);
+    const dying = async () => {
+      for (let i = 0; i < 4; i++) await registry.run('s_hurt', 'dies', context);
+    };
+    const asking = async () => {
+      const told = [];
+      for (let i = 0; i < 6; i++) told.push(await registry.run('s_echo', `late ${i}`, context));
+      return told;
+    };
+    const [told] = await Promise.all([asking(), dying(), dying()]);
+    expect(told).toEqual(Array.from({ length: 6 }, (_, i) => good(`echo: late ${i}`)));
     await registry.dispose();
   });
 
@@ -147,6 +178,7 @@ describe('a server behind an address', () => {
   const late: (() => void)[] = [];
   const echo = {
     name: 'echo',
+    annotations: { readOnlyHint: true },
     inputSchema: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
   };
   const server = createServer(async (request, response) => {
@@ -185,7 +217,7 @@ describe('a server behind an address', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
     const mcp = await openMcp([{ name: 'h', url }]);
     const registry = new ToolRegistry().own(mcp);
-    for (const tool of mcp.tools) registry.registerHosted(tool);
+    for (const tool of mcp.tools) registry.register(tool);
     const run = (text: string) => registry.run('h_echo', text, context);
     const beside = [run('late a'), run('late b')];
     await vi.waitUntil(() => late.length === 2);

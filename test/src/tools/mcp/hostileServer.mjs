@@ -9,9 +9,10 @@ const [starts = ''] = process.argv.slice(2);
 if (starts !== '') appendFileSync(starts, 'started\n');
 
 const inputSchema = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
-const tools = ['echo', 'count', 'flaky', 'hurt'].map((name) => ({ name, description: `Tool ${name}`, inputSchema }));
-// As one that writes a file: it is not to be called twice because of another.
-tools.push({ name: 'write', description: 'Tool write', inputSchema, annotations: { readOnlyHint: false } });
+const tool = (name, annotations) => ({ name, description: `Tool ${name}`, inputSchema, annotations });
+const tools = ['echo', 'count', 'flaky', 'hurt'].map((name) => tool(name, { readOnlyHint: true }));
+// As ones that write a file, of which one says so: they are not to be called twice because of another.
+tools.push(tool('write', { readOnlyHint: false }), tool('note'));
 
 const raw = (text) => process.stdout.write(text);
 const send = (message) => raw(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
@@ -82,6 +83,12 @@ const FAULTS = {
     process.stderr.write('Segmentation fault\n');
     setImmediate(() => process.exit(139));
   },
+  'is refused with a key at the cut': (id) =>
+    send({ id, error: { code: -32603, message: `${'y'.repeat(280)} ${process.env.SERVER_KEY}` } }),
+  'dies with a key at the cut': () => {
+    process.stderr.write(`${process.env.SERVER_KEY}${'z'.repeat(390)}\n`);
+    setImmediate(() => process.exit(139));
+  },
   'dies in the middle of an answer': (id) => {
     raw(`{"jsonrpc":"2.0","id":${id},"result":{"content":[{"type":"te`);
     setTimeout(() => process.exit(1), 20);
@@ -106,6 +113,8 @@ const CALLS = {
     setTimeout(() => say(id, 'written'), 200);
   },
 };
+
+CALLS.note = CALLS.write;
 
 const handlers = {
   initialize: ({ id, params: { protocolVersion } }) =>

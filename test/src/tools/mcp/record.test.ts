@@ -38,7 +38,7 @@ async function asking(
     mode === 'replay' ? replayedMcp(mcpSettings.parse([server]), options.listings!) : await openMcp([server], options);
   const recorder = new Recorder({ file: fileOf(file), mode, writes: mode === 'on' });
   const registry = new ToolRegistry().own(mcp).own(recorder);
-  for (const tool of mcp.recorded(recorder)) registry.registerHosted(tool);
+  for (const tool of mcp.recorded(recorder)) registry.register(tool);
   try {
     const results = [];
     for (const [name, input, more] of calls) results.push(await registry.run(name, input, { ...context, ...more }));
@@ -131,8 +131,13 @@ it('hold nothing secret, whatever the server says', async () => {
   const broken = { ...server, args: [SCRIPT, 'error'] };
   const failed = await asking({ server: broken, file: 'secret.jsonl', mode: 'on' }, [['s_say', 'x', { step: 'q 0' }]]);
   expect(failed.results[0]).toMatchObject({ observation: expect.stringMatching(/broken inside \*\*\*/) });
+  const cut = await asking({ server: hostile('cut', { env }), file: 'secret.jsonl', mode: 'on' }, [
+    ['s_hurt', 'is refused with a key at the cut', { step: 'q 1' }],
+    ['s_hurt', 'dies with a key at the cut', { step: 'q 2' }],
+  ]);
+  for (const { observation } of cut.results) expect(observation).toContain('***');
   const written = readFileSync(fileOf('secret.jsonl'), 'utf8');
-  expect(linesIn('secret.jsonl')).toHaveLength(4);
+  expect(linesIn('secret.jsonl')).toHaveLength(6);
   expect(written).not.toMatch(/31415926|14142135|marked-v|own-value|SPARK_RECORD_MARK/);
   delete process.env.SPARK_RECORD_MARK;
   const again = await asking({ server, file: 'secret.jsonl', mode: 'replay', listings }, calls);
@@ -144,7 +149,7 @@ it('are the only answers of a replay', async () => {
   await mcp.dispose();
   const replayed = replayedMcp(mcpSettings.parse([hostile('only')]), mcp.listings);
   const registry = new ToolRegistry();
-  for (const tool of replayed.tools) registry.registerHosted(tool);
+  for (const tool of replayed.tools) registry.register(tool);
   await expect(registry.run('s_echo', 'a', context)).rejects.toMatchObject({ code: 'tool_unavailable' });
   expect(startsOf('only').filter((line) => line !== '')).toHaveLength(1);
 });

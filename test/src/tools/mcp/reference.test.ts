@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function opened(server: McpServerOptions) {
   const mcp = await openMcp([server]);
   const registry = new ToolRegistry().own(mcp);
-  for (const tool of mcp.tools) registry.registerHosted(tool);
+  for (const tool of mcp.tools) registry.register(tool);
   return { registry, call: (name: string, input: string) => registry.run(name, input, context) };
 }
 

@@ -9,7 +9,12 @@ const [fault = 'none', file = ''] = process.argv.slice(2);
 const text = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
 const tool = (name, more = {}) => ({ name, description: `Tool ${name}`, inputSchema: text, ...more });
 let version = '1';
-let tools = [tool('say'), tool('die'), tool('hang'), tool('change', { annotations: { destructiveHint: true } })];
+let tools = [
+  tool('say', { annotations: { readOnlyHint: true } }),
+  tool('die'),
+  tool('hang'),
+  tool('change', { annotations: { destructiveHint: true } }),
+];
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const answer = (id, said, more = {}) => send({ id, result: { content: [{ type: 'text', text: said }], ...more } });
 

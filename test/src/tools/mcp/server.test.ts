@@ -27,7 +27,7 @@ async function registryOf(...servers: McpServerOptions[]) {
   const mcp = await openMcp(servers);
   opened.push(mcp);
   const registry = new ToolRegistry().own(mcp);
-  for (const tool of mcp.tools) registry.registerHosted(tool);
+  for (const tool of mcp.tools) registry.register(tool);
   return registry;
 }
 
@@ -63,7 +63,7 @@ describe('an MCP server on standard input and output', () => {
     const mcp = await openMcp([scripted('none', { env })], { listings });
     opened.push(mcp);
     const registry = new ToolRegistry().own(mcp);
-    for (const tool of mcp.tools) registry.registerHosted(tool);
+    for (const tool of mcp.tools) registry.register(tool);
     await expect(registry.run('s_say', 'hello', context)).rejects.toMatchObject({
       code: 'tool_unavailable',
       message: expect.stringMatching(/s\.env\.SERVER_KEY: expected the environment variable SPARK_GONE/),
@@ -217,7 +217,7 @@ describe('an MCP server on standard input and output', () => {
     expect(mcp.tools.map(({ name }) => name)).toEqual(['s', 'other'].flatMap((s) => names.map((one) => `${s}_${one}`)));
     expect(() => readFileSync(file)).toThrow();
     const registry = new ToolRegistry().own(mcp);
-    for (const tool of mcp.tools) registry.registerHosted(tool);
+    for (const tool of mcp.tools) registry.register(tool);
     const pid = Number(/pid:(\d+)/.exec((await registry.run('s_say', 'hello', context)).observation)?.[1]);
     const controller = new AbortController();
     const hanging = registry.run('s_hang', 'x', { ...context, signal: controller.signal });

@@ -76,6 +76,6 @@ export const context = { timeoutMs: 30_000, maxObservationChars: 2000 };
 /** One engine as the action `ask`. */
 export function registryOf(options: WebOptions, more: WebToolOptions = {}): ToolRegistry {
   const registry = new ToolRegistry();
-  for (const tool of openWeb([options], { env, ...more })) registry.registerHosted(tool);
+  for (const tool of openWeb([options], { env, ...more })) registry.register(tool);
   return registry;
 }
