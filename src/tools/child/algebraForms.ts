@@ -273,6 +273,16 @@ def op_discriminant(nodes, call):
     found = sp.factor(sp.discriminant(e, x))
     return Answer(told(found, call), found)
 
+def op_parabola(nodes, call, what):
+    e, rest = one_expr(nodes, call, what)
+    x = variable_of(e, rest[0] if rest else None, call)
+    need(e.is_polynomial(x) and sp.degree(sp.expand(e), x) == 2, what + ' takes a polynomial of degree 2, e.g. x^2 - 4*x + 3')
+    a, b, c = sp.Poly(e, x).all_coeffs()
+    at, value = simplest(-b / (2 * a)), simplest(c - b ** 2 / (4 * a))
+    if what == 'vertex': return Answer('(' + told(at, call) + ', ' + told(value, call) + ')')
+    found = sp.Add(sp.Mul(a, sp.Pow(x - at, 2)), value)
+    return Answer(told(found, call), found)
+
 def op_cross(nodes, call, what):
     values, _ = args_of(nodes, call)
     need(len(values) == 2 and all(isinstance(one, list) for one in values), what + ' takes two vectors, e.g. ' + what + '([1, 2, 3], [4, 5, 6])')
@@ -323,6 +333,7 @@ OPERATIONS = {
     'gcd': lambda n, c: op_gcd(n, c, sp.gcd, 'gcd'), 'lcm': lambda n, c: op_gcd(n, c, sp.lcm, 'lcm'),
     'div': lambda n, c: op_div(n, c, 'both'), 'quo': lambda n, c: op_div(n, c, 'quo'), 'rem': lambda n, c: op_div(n, c, 'rem'),
     'mod': op_mod, 'degree': op_degree, 'discriminant': op_discriminant, 'N': op_num,
+    'vertex': lambda n, c: op_parabola(n, c, 'vertex'), 'complete_square': lambda n, c: op_parabola(n, c, 'complete_square'),
     'minimize': lambda n, c: op_extreme(n, c, 1), 'maximize': lambda n, c: op_extreme(n, c, -1),
     'laplace': lambda n, c: transform(n, c, sp.laplace_transform, False), 'invlaplace': lambda n, c: transform(n, c, sp.inverse_laplace_transform, True),
     'dot': lambda n, c: op_cross(n, c, 'dot'), 'cross': lambda n, c: op_cross(n, c, 'cross'),

@@ -61,6 +61,8 @@ export const OPERATIONS: Readonly<Record<string, string>> = Object.freeze({
   ...named('mod', 'mod Mod'),
   ...named('degree', 'degree'),
   ...named('discriminant', 'discriminant'),
+  ...named('vertex', 'vertex'),
+  ...named('complete_square', 'complete_square completing_the_square complete_the_square'),
   ...named('N', 'N evalf numeric'),
   ...named('minimize', 'minimize minimise minimum'),
   ...named('maximize', 'maximize maximise maximum'),

@@ -1,4 +1,5 @@
 /** What is asked for in words, as a call of an operation: `integrate x^2 from 0 to 1` is `integrate(x^2, [x, 0, 1])`. */
+import { geometry } from './algebraGeometry.js';
 import { OPERATIONS } from './algebraNames.js';
 import { splitOutside } from './normalize.js';
 
@@ -72,6 +73,37 @@ const some = (...parts: (string | undefined)[]): string[] =>
   parts.filter((one): one is string => one !== undefined && one.trim() !== '');
 
 const FORMS: readonly Form[] = [
+  geometry,
+  // y = 2x + 1, find y when x = 3
+  form(
+    /^([A-Za-z])\s*=\s*([^=<>,;]+?)\s*[,;.]?\s+(?:find|what\s+is|evaluate|compute)\s+\1\s+(?:when|if|at|for|where)\s+([A-Za-z]\w*\s*=\s*[^=<>,;]+)$/i,
+    ([, , body, at]) => ({ operation: 'subs', parts: [body!, at!] }),
+  ),
+  // f'(x) for f(x) = x^3
+  form(
+    /^([a-zA-Z])('{1,3})\(([a-z])\)\s+(?:for|of|if|when|where|given)\s+\1\(\3\)\s*=\s*([^=]+)$/,
+    ([, , primes, x, body]) => ({ operation: 'diff', parts: [body!, x!, String(primes!.length)] }),
+  ),
+  // inverse of f(x) = 2x + 3
+  form(
+    /^(?:the\s+)?inverse\s+(?:function\s+)?of\s+(?:the\s+function\s+)?(?:y|[a-z]\(x\))\s*=\s*([^=]+)$/i,
+    ([, body]) => ({
+      operation: 'solve',
+      parts: [`x = ${body!.replace(/(?<![A-Za-z])x(?![A-Za-z])/g, '(y)')}`, 'y'],
+    }),
+  ),
+  // v^2 = u^2 + 2as, solve for s with v = 10, u = 0, a = 2
+  form(
+    /^([^=,;]+=[^=,;]+?)\s*[,;.]?\s+(?:and\s+)?solve\s+for\s+([A-Za-z]\w*)\s*,?\s*(?:with|where|given|if|when)\s+([\s\S]+=[\s\S]+)$/i,
+    ([, equation, x, given]) => ({
+      operation: 'solve',
+      parts: [[equation!, ...given!.split(/,|\band\b/).map((one) => one.trim())].filter(Boolean).join(', '), x!],
+    }),
+  ),
+  form(
+    /^(?:the\s+)?(sum|product)\s+(?:from\s+|over\s+|for\s+)?([A-Za-z])\s*=\s*(\S+)\s+to\s+(\S+?)\s*(?:,|\bof\b|:)\s*([\s\S]+)$/i,
+    ([, op, k, a, b, f]) => ({ operation: op!.toLowerCase(), parts: [outer(f!), `[${k}, ${a}, ${b}]`] }),
+  ),
   form(
     /^(?:all\s+)?(?:real\s+)?(?:values?\s+(?:of|for)\s+)?([A-Za-z]\w*)\s+(?:such that|for which|so that|satisfying|that satisfies)\s+([\s\S]+)$/i,
     ([, x, e]) => ({ operation: 'solve', parts: [e!, x!] }),
@@ -156,7 +188,7 @@ const FORMS: readonly Form[] = [
     ([, f, x, a, n]) => ({ operation: 'series', parts: some(f, x, a ?? (n === undefined ? undefined : '0'), n) }),
   ),
   form(
-    /^(minimi[sz]e|maximi[sz]e|(?:the\s+)?minimum(?:\s+value)?\s+of|(?:the\s+)?maximum(?:\s+value)?\s+of)\s+(?!\()([\s\S]+?)(?:\s*,?\s*(?:subject to|such that|s\.t\.|with|where|given|on|for(?=\s+[^,]*[<>=]))\s+([\s\S]+))?$/i,
+    /^(minimi[sz]e|maximi[sz]e|(?:the\s+)?min(?:imum)?(?:\s+value)?\s+of|(?:the\s+)?max(?:imum)?(?:\s+value)?\s+of)\s+(?!\()([\s\S]+?)(?:\s*,?\s*(?:subject to|such that|s\.t\.|with|where|given|on|for(?=\s+[^,]*[<>=]))\s+([\s\S]+))?$/i,
     ([, op, f, c]) => ({
       operation: /^(?:the\s+)?min/i.test(op!) ? 'minimize' : 'maximize',
       parts: [f!, ...(c === undefined ? [] : splitOutside(c.replace(/\band\b/g, ','), ','))],

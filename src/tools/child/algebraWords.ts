@@ -166,7 +166,8 @@ function listed(g: Grammar): boolean {
 
 /** `xy` is x*y, `sinx` is sin x; a longer word is a variable where signs stand around it. */
 function letters(g: Grammar, text: string, spaced: boolean): Node {
-  const parts = apart(text, g.integrals.at(-1)?.variable === null);
+  const glued = !spaced && g.tokens[g.at - 2]?.kind === 'num';
+  const parts = apart(text, g.integrals.at(-1)?.variable === null, glued);
   if (parts !== null) {
     const product = parts.every((part) => part.length === 1);
     note(g.context, `${text} is ${parts.join(product ? '*' : ' ')}`);
@@ -193,10 +194,13 @@ function letters(g: Grammar, text: string, spaced: boolean): Node {
   return ['sym', text];
 }
 
-/** The parts of a word that is several things without a space; null where it is one. `integral`: one is open, which `dx` ends. */
-function apart(text: string, integral: boolean): readonly string[] | null {
-  const glued = integral ? /^(.+?)(d[a-z])$/.exec(text) : null;
-  if (glued !== null) return [...(apart(glued[1]!, false) ?? [glued[1]!]), glued[2]!];
+/**
+ * The parts of a word that is several things without a space; null where it is one. `integral`: one is open, which `dx` ends.
+ * `glued`: behind a number, `2as`, where no word stands.
+ */
+function apart(text: string, integral: boolean, glued = false): readonly string[] | null {
+  const ended = integral ? /^(.+?)(d[a-z])$/.exec(text) : null;
+  if (ended !== null) return [...(apart(ended[1]!, false, glued) ?? [ended[1]!]), ended[2]!];
   const product = /^([a-z])(.+)$/.exec(text);
   if (product !== null && !FUNCTIONS.has(text) && GLUED_FUNCTION.test(product[2]!)) {
     return [product[1]!, ...apart(product[2]!, false)!];
@@ -207,7 +211,7 @@ function apart(text: string, integral: boolean): readonly string[] | null {
     return [called[1]!, ...[called[2], called[3]].filter((one) => one !== undefined && one !== '')] as string[];
   const pi = /^(?:(pi)([A-Za-z])|([A-Za-z])(pi))$/.exec(text);
   if (pi !== null) return pi.slice(1).filter((one) => one !== undefined);
-  return /^[A-Za-z]{2,3}$/.test(text) && !WORDS.test(text) ? [...text] : null;
+  return /^[A-Za-z]{2,3}$/.test(text) && (!WORDS.test(text) || (glued && text === 'as')) ? [...text] : null;
 }
 
 const HOLDS_FUNCTION = /sin|cos|tan|log|exp|sqrt/;

@@ -5,6 +5,7 @@
  */
 import type { Evaluate } from '../hostProtocol.js';
 import { balanceReaction, isReaction } from './balance.js';
+import { chemicalLaw } from './chemicalLaws.js';
 import { empirical } from './empirical.js';
 import { answerGas, isAboutGas } from './gases.js';
 import { answerRates, isAboutRates } from './kinetics.js';
@@ -99,6 +100,8 @@ export function createChemistry(): Evaluate {
     const text = plainText(input);
     if (text === '') throw new Error(CHEMISTRY_HELP);
     if (!/^smiles\b/i.test(text)) {
+      const found = chemicalLaw(text);
+      if (found !== null) return found;
       if (isAboutYield(text)) return answerYield(text);
       if (isReaction(text)) return balanceReaction(text);
       if (isAboutSolubility(text)) return answerSolubility(text);

@@ -31,15 +31,24 @@ function pValue(args: Args): Answer {
   return new Answer(undefined, `${show(2 * one)} two-sided, ${show(one)} one-sided (${law.label})`);
 }
 
-/** `cohens_d(52, 50, 4)`: two means and the standard deviation. */
+/** `cohens_d(52, 50, 4)`: two means and the standard deviation, or that of each group and, where they differ, how many they are. */
 function cohensD(args: Args): Answer {
-  const { mean1, mean2, m1, m2, sd } = onlyNamed(args, 'cohens_d', 'mean1', 'mean2', 'm1', 'm2', 'sd');
+  const names = ['mean1', 'mean2', 'm1', 'm2', 'sd', 'sd1', 'sd2', 'n1', 'n2'];
+  const { mean1, mean2, m1, m2, sd, sd1, sd2, n1, n2 } = onlyNamed(args, 'cohens_d', ...names);
   const rest = [...args.list];
-  const [one, other, spread] = [mean1 ?? m1 ?? rest.shift(), mean2 ?? m2 ?? rest.shift(), sd ?? rest.shift()].map(
-    (value) => real(value, 'cohens_d'),
-  );
-  if (rest.length > 0) throw new Error('cohens_d takes two means and one standard deviation, e.g. cohens_d(52, 50, 4)');
-  return new Answer((one! - other!) / positive(spread!, 'sd'), 'difference of the means by the sd');
+  const number = (value: unknown) => real(value, 'cohens_d');
+  const difference = number(mean1 ?? m1 ?? rest.shift()) - number(mean2 ?? m2 ?? rest.shift());
+  const each = [sd1, sd2].filter((one) => one !== undefined).map((one) => positive(number(one), 'sd'));
+  const spread = each.length === 0 ? (sd ?? rest.shift()) : sd;
+  if (rest.length > 0 || each.length === 1 || (each.length === 2) === (spread !== undefined))
+    throw new Error('cohens_d takes two means and one sd, e.g. cohens_d(52, 50, 4), or sd1=, sd2=, n1=, n2=');
+  if (spread !== undefined)
+    return new Answer(difference / positive(number(spread), 'sd'), 'difference of the means by the sd');
+  const [a, b] = each as [number, number];
+  if ((n1 === undefined) !== (n2 === undefined)) throw new Error('cohens_d takes both n1 and n2, or none');
+  const [free1, free2] = n1 === undefined ? [1, 1] : [number(n1) - 1, number(n2) - 1];
+  const pooled = Math.sqrt((free1 * a ** 2 + free2 * b ** 2) / positive(free1 + free2, 'n1 + n2 - 2'));
+  return new Answer(difference / pooled, `by the pooled sd, ${show(pooled)}`);
 }
 
 type Cells = readonly [a: number, b: number, c: number, d: number];

@@ -96,7 +96,9 @@ function withoutSides(text: string): string {
   // `F = q v B = 2 * 3 * 4`: what is computed stands behind the formula.
   const computed = rest.findIndex((part) => !isFormula(part) && !LITERAL.test(part));
   const [expression, ...claims] = label ? rest.slice(Math.max(0, computed)) : parts;
-  if (expression === undefined || !claims.every((claim) => LITERAL.test(claim))) {
+  // `n = 400 p = 0.5` are values of several names, none of which is computed.
+  const values = label && rest.length > 1 && (computed < 0 || rest.slice(0, computed).some((part) => !isFormula(part)));
+  if (expression === undefined || values || !claims.every((claim) => LITERAL.test(claim))) {
     throw new Error('one expression expected, e.g. 3 * 4; equations are for the tool algebra');
   }
   return expression;

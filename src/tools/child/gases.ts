@@ -194,6 +194,8 @@ function molarMassOf(substance: string): number {
 
 function inBase(key: string, value: number, unit: string | undefined): number {
   const kind = KINDS[key[0]!]!;
+  // M1 is named for its unit.
+  if (unit === undefined && /^M[12]$/.test(key) && value > 0) return value;
   const factor = unit !== undefined && Object.hasOwn(UNITS[kind], unit) ? UNITS[kind][unit] : undefined;
   if (factor === undefined)
     throw new Error(`${key} needs a unit of ${kind}: ${Object.keys(UNITS[kind]).slice(0, 6).join(', ')}`);

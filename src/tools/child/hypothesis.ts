@@ -206,6 +206,30 @@ function sampleSize(args: Args): Answer {
   return new Answer(Math.ceil(size - 1e-9), `${show(size)} rounded up; ${of}, ${show(level * 100)}%, z`);
 }
 
+/** Half the width of an interval: of a share (`p`), or of a mean (`sigma`: z; `sd`: t). */
+function marginOfError(args: Args): Answer {
+  const name = 'margin_of_error';
+  const given = onlyNamed(args, name, 'p', 'sigma', 'sd', 'n', 'confidence', 'level');
+  const spreads = [given.p, given.sigma, given.sd].filter((one) => one !== undefined);
+  if (args.list.length > 0 || spreads.length !== 1)
+    throw new Error(`${name}: write margin_of_error(p=0.5, n=400, level=0.95) or margin_of_error(sd=4, n=25)`);
+  const size = count(real(given.n, name), 'n');
+  const level = inside(real(given.confidence ?? given.level ?? 0.95, name), 'confidence');
+  const z = d.normalQuantile((1 + level) / 2);
+  const shown = `${show(level * 100)}%`;
+  if (given.p !== undefined) {
+    const share = inside(real(given.p, name));
+    return new Answer(z * Math.sqrt((share * (1 - share)) / positive(size, 'n')), `${shown}, z, of a share`);
+  }
+  if (given.sd !== undefined && size < 2) throw new Error(`${name} of an sd needs n of at least 2`);
+  const factor = given.sigma === undefined ? d.tQuantile((1 + level) / 2, size - 1) : z;
+  const half = (factor * positive(real(given.sigma ?? given.sd, name), 'sd')) / Math.sqrt(positive(size, 'n'));
+  return new Answer(
+    half,
+    `${shown}, ${given.sigma === undefined ? `t, df ${size - 1}; z with sigma=` : 'z, sigma known'}`,
+  );
+}
+
 /** Of data (t), or of `mean=, sd=, n=`: t with the sample's sd, z with `sigma=`. */
 function confidenceInterval(args: Args): Answer {
   const names = ['level', 'confidence', 'mean', 'sd', 's', 'sigma', 'n'];
@@ -287,6 +311,7 @@ export const TESTS: Readonly<Record<string, StatFunction>> = {
   proportion_test: proportionTest,
   two_proportion_test: twoProportions,
   sample_size: sampleSize,
+  margin_of_error: marginOfError,
   chi_square_test: chiSquareTest,
   anova,
   confidence_interval: confidenceInterval,

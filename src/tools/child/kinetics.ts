@@ -31,7 +31,9 @@ const FILLER =
 /** A half-life with a number, of which a time or what is left is asked: a nuclide's, which does not depend on the amount. */
 const isAboutDecay = (text: string): boolean =>
   new RegExp(String.raw`\bhalf[- ]?life${IS}${NUMBER}\s*${TIME_UNIT}`, 'i').test(text) &&
-  /\b(?:decay\w*|radioactive|isotope|nuclide|sample|age|old|remain\w*|left)\b|\b[A-Z][a-z]?-\d{1,3}\b/i.test(text) &&
+  /\b(?:decay\w*|radioactive|isotope|nuclide|sample|age|old|remain\w*|left)\b|\b[A-Z][a-z]?-\d{1,3}\b|\d\s*(?:m?g|kg|grams?)(?![A-Za-z/])/i.test(
+    text,
+  ) &&
   !/\border\b/i.test(text);
 
 export const isAboutRates = (text: string): boolean =>

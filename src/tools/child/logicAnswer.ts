@@ -5,6 +5,7 @@ import { LOGIC_HELP } from './logicCursor.js';
 import { type Formula, partsOf, shown } from './logicFormula.js';
 import { type Found, findModels, type Run, SECONDS } from './logicModels.js';
 import { type Parsed, parseLogic } from './logicParser.js';
+import { type Rewriting, rewritten } from './logicRewrite.js';
 import { Sorts } from './logicSorts.js';
 import { type Command, readAsked } from './logicText.js';
 
@@ -17,8 +18,9 @@ const undecided = () => new EvaluationFailure(`undecided within ${SECONDS} s; tr
 export async function answerFormulas(input: string, run: Run): Promise<string> {
   if (/^\s*(?:from|import)\s+\w/m.test(input))
     throw new Error('this tool takes formulas and SMT-LIB scripts, no Python');
-  const { command, text } = readAsked(input);
+  const { command, text, note } = readAsked(input);
   const parsed = parseLogic(text);
+  if (isRewriting(command)) return rewritten(only(parsed), command);
   const { premises, conclusions, relation } = parsed;
   const sorts = new Sorts([...premises, ...conclusions], parsed);
   if (sorts.propositions.length > 0 && sorts.propositions.every((name) => /^[TF]$/.test(name))) {
@@ -27,11 +29,21 @@ export async function answerFormulas(input: string, run: Run): Promise<string> {
   const answer = await answerOf(kindOf(command, parsed), parsed, sorts, run);
   const where = sorts.divides ? ' (divisors not 0)' : '';
   // A table shows the formulas as they were read.
-  if (!parsed.assumed || command === 'table') return `${answer}${where}`;
+  const said = note ? `; ${note}` : '';
+  if ((!parsed.assumed && note === undefined) || command === 'table' || command === 'value') return `${answer}${where}`;
   const between = relation === 'equivalent' ? ' ⊣⊢ ' : ' ⊢ ';
   const reading =
     premises.map(shown).join(', ') + (relation === null ? '' : between + conclusions.map(shown).join(', '));
-  return `${answer}${where}; read as ${reading.trim()}`;
+  return `${answer}${where}; read as ${reading.trim()}${said}`;
+}
+
+const isRewriting = (command: Command): command is Rewriting =>
+  /^(?:negation|contrapositive|converse|inverse)$/.test(command);
+
+function only({ premises, conclusions }: Parsed): Formula {
+  const [formula, ...more] = [...premises, ...conclusions];
+  if (formula === undefined || more.length > 0) throw new Error(`one formula expected; ${LOGIC_HELP}`);
+  return formula;
 }
 
 type Kind = 'argument' | 'consistent' | 'formula' | 'equivalent' | 'table' | 'solutions';
@@ -50,6 +62,7 @@ function kindOf(command: Command, { premises, conclusions, relation, arithmetic 
     return 'equivalent';
   }
   if (command === 'table') return 'table';
+  if (command === 'value') return 'solutions';
   if ((command === 'valid' || command === 'tautology') && all > 1) {
     throw new Error(`${command} of ${all} formulas? Mark the conclusion: p -> q, p |- q`);
   }
@@ -78,6 +91,8 @@ async function answerOf(kind: Kind, parsed: Parsed, sorts: Sorts, run: Run): Pro
     }
     case 'consistent':
     case 'solutions':
+      if (kind === 'solutions' && sorts.propositions.length > 0 && sorts.numbers.length === 0 && !arithmetic)
+        throw new Error(`the value of ${sorts.propositions.join(' and ')} is not given`);
       if (kind === 'solutions' && sorts.numbers.length + sorts.propositions.length === 0)
         return truth(await find(premises));
       return together(await find(premises), over, kind === 'solutions' && sorts.numbers.length > 0);

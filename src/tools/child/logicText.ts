@@ -1,13 +1,18 @@
 /** What a model writes around and inside formulas, made plain: code fences, LaTeX, the words of a question, numbered premises. */
 import { type Commands, plainFromLatex } from './latex.js';
+import type { Rewriting } from './logicRewrite.js';
+import { syllogism } from './logicSyllogism.js';
 import { unwrapped } from './normalize.js';
 
-export type Command = 'any' | 'valid' | 'consistent' | 'tautology' | 'equivalent' | 'table';
+/** `value`: of a formula whose letters are given. */
+export type Command = 'any' | 'valid' | 'consistent' | 'tautology' | 'equivalent' | 'table' | 'value' | Rewriting;
 
 export interface Asked {
   readonly command: Command;
   /** Formulas in plain symbols; premises on lines of their own. */
   readonly text: string;
+  /** What must be said of how the words were read. */
+  readonly note?: string;
 }
 
 /** Commands that mean something else in logic than in arithmetic. */
@@ -44,8 +49,22 @@ export function readAsked(input: string): Asked {
     command = means;
     text = match[1]!.trim();
   };
-  const lead = String.raw`^(?:(?:check|test|prove|show|determine|decide|is|are|whether|if|that|the|this|following|for|of)\s+)*`;
+  const lead = String.raw`^(?:(?:check|test|prove|show|determine|decide|is|are|whether|if|that|the|this|following|arguments?|for|of)\s+)*`;
   const rest = String.raw`\s*(?:[:?]|\bof\b|\bfor\b)?\s*([\s\S]+)$`;
+  const valued = withValues(text);
+  if (valued !== null) return { command: 'value', text: valued };
+  const categorical = syllogism(
+    text.replace(new RegExp(`${lead}(?:validity|valid)\\s*[:?]\\s*`, 'i'), '').replace(/[.?\s]+$/, ''),
+  );
+  if (categorical !== null) return { command, ...categorical };
+  for (const how of ['negation', 'contrapositive', 'converse', 'inverse'] as const)
+    take(
+      new RegExp(
+        `^(?:(?:what|find|give|write|is|the)\\s+)*${how}\\s*(?:of|:)\\s*(?:the\\s+(?:statement|formula)\\s*:?\\s*)?([\\s\\S]+)$`,
+        'i',
+      ),
+      how,
+    );
   take(new RegExp(`${lead}(?:truth[ _-]?table)${rest}`, 'i'), 'table');
   take(new RegExp(`${lead}(?:logical(?:ly)? )?(?:equivalen(?:t|ce))${rest}`, 'i'), 'equivalent');
   take(new RegExp(`${lead}(?:tautology|contingent|contradiction)${rest}`, 'i'), 'tautology');
@@ -65,6 +84,33 @@ export function readAsked(input: string): Asked {
   return { command, text: premiseLines(overIntegers(text)) };
 }
 
+/** `p and not q with p = true, q = false`, `A = T, B = F: A & B`: the formula with the values in it; null for other text. */
+function withValues(text: string): string | null {
+  const one = String.raw`[A-Za-z]\w*\s*(?:=|:=|is)\s*(?:true|false|T|F|1|0)(?![\w=<>+*/-])`;
+  const several = String.raw`(${one}(?:\s*(?:,\s*(?:and\s+)?|;|\band\b)?\s*${one})*)`;
+  const found =
+    new RegExp(
+      String.raw`^(?:(?:evaluate|compute|find|what\s+is)\s+)?(?:the\s+(?:truth\s+)?value\s+of\s+)?([\s\S]+?)\s*[,;]?\s*\b(?:with|where|when|if|for|given)\s+${several}\s*[.?]?$`,
+      'i',
+    ).exec(text) ??
+    new RegExp(
+      String.raw`^(?:(?:if|given|let|with)\s+)?${several}\s*[:;,.]\s*(?:(?:then|evaluate|find|what\s+is)\s+)*([\s\S]+)$`,
+      'i',
+    ).exec(text);
+  if (found === null) return null;
+  const isFirst = new RegExp(`^${one}`, 'i').test(found[1]!);
+  const [formula, given] = isFirst ? [found[2]!, found[1]!] : [found[1]!, found[2]!];
+  const values = new Map(
+    [...given.matchAll(/([A-Za-z]\w*)\s*(?:=|:=|is)\s*(true|false|T|F|1|0)/gi)].map(([, name, value]) => [
+      name!,
+      /^[t1]/i.test(value!),
+    ]),
+  );
+  if (/[=<>]\s*\d|[+*]/.test(formula) || ![...values.keys()].some((name) => new RegExp(`\\b${name}\\b`).test(formula)))
+    return null;
+  return formula.replace(/(?<![\w\\])[A-Za-z]\w*/g, (name) => (values.has(name) ? String(values.get(name)) : name));
+}
+
 /** `x + y = 5, integers`: what is said of all numbers, and no statement of its own. */
 function overIntegers(text: string): string {
   const tail =
@@ -82,7 +128,7 @@ function plain(text: string): string {
   if (/\d%(?=\s|$|[*+),;])/.test(text)) throw new Error('"%" can mean hundredths or a remainder; write 0.05 or mod');
   const signs = text
     // A set of premises.
-    .replace(/^\s*\\?\{([^{}]*)\\?\}(?=\s*(?:\\models|\\vdash|\\vDash|⊢|⊨|\|[-=]))/, '$1')
+    .replace(/^\s*\\?\{([^{}]*)\\?\}(?=\s*(?:\\models|\\vdash|\\vDash|⊢|⊨|\|[-=]|entails\b))/, '$1')
     .replace(/~/g, '¬')
     // The typewriter's ∧ and ∨, not the beginning of a command.
     .replace(/\/\\(?![A-Za-z])/g, '∧')

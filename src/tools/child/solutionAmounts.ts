@@ -44,6 +44,7 @@ export function answerSolutions(input: string): string {
   if (/\bmolality\b/i.test(input)) return molality(words);
   if (/\bmolarity\b/i.test(input) && !words.has(`(${NUMBER})${MOLAR}`, '')) return molarity(words);
   if (words.found(`(?:${NUMBER})${MOLAR}`, '').length === 2) return dilution(words, input);
+  if (/\bdilut/i.test(input) && words.found(VOLUME, '').length === 2) return diluted(words);
   return amount(words);
 }
 
@@ -132,6 +133,26 @@ function dilution(words: Taking, input: string): string {
   return before
     ? `final volume ${shown}: water added ${significant((result - volume) * 1000)} mL (M1 V1 = M2 V2)`
     : `volume needed ${shown}, water up to ${significant(volume * 1000)} mL (M1 V1 = M2 V2)`;
+}
+
+/** One concentration and two volumes: `dilute 50 mL of 2 M HCl to 200 mL`, or by so much water. */
+function diluted(words: Taking): string {
+  const start = words.take(String.raw`${VOLUME}\s+(?:of\s+)?(?:an?\s+)?(${NUMBER})${MOLAR}`, '');
+  const whole = words.take(
+    String.raw`\bto\s+(?:an?\s+)?(?:(?:total|final)\s+)?(?:volume\s+of\s+)?(?:make\s+)?${VOLUME}(?!\s+(?:of\s+)?(?:it|water))`,
+    '',
+  );
+  const water = words.take(String.raw`\b(?:with|adding|in|and)\s+${VOLUME}\s+(?:of\s+)?(?:distilled\s+)?water\b`, '');
+  words.all(String.raw`(?<![\w])${FORMULA}(?![\w])`, '');
+  done(words, new RegExp(`${FILLER.source}|\\bdilut\\w*\\b`, 'gi'));
+  if (start === null || (whole === null) === (water === null))
+    throw new Error(`a volume with its concentration, and the volume afterwards or of the water, are needed; ${FORMS}`);
+  const before = litres(start);
+  const after = whole === null ? before + litres(water!) : litres(whole);
+  if (after < before) throw new Error('the volume afterwards is smaller than the one at the start');
+  const molar = positive(numberFrom(start[3]!));
+  const result = (molar * before) / after;
+  return `${significant(result)} M in ${significant(after * 1000)} mL (M1 V1 = M2 V2)${water === null ? '' : '; volumes added'}`;
 }
 
 /** Water makes no solution stronger: the words must not say that the weaker one is the start. */

@@ -4,6 +4,7 @@ import { readAmounts, shownPercents } from './amounts.js';
 import { type Arithmetic, type ArithmeticTool, createArithmetic } from './arithmetic.js';
 import { Calculator, formatValue, type Result, withReading } from './calculator.js';
 import { criticalFunction, upperPoints } from './criticalValues.js';
+import { listsPhrase } from './dataPhrases.js';
 import { DESCRIPTIVE, sample } from './descriptive.js';
 import { EFFECTS } from './effects.js';
 import { isChanged, single, withLiterals } from './expression.js';
@@ -126,7 +127,7 @@ class Statistics {
         shown.push(shownPercents(text));
         const result = this.#line(text, scope, notes);
         // Of several results that came of one phrase each says which it is.
-        if (parts.length > 1) values.push(`${text.slice(0, text.indexOf('('))} = ${this.#write(result)}`);
+        if (parts.length > 1) values.push(`${label(text)} = ${this.#write(result)}`);
         // The value of an assignment is not shown, unless it is the only line.
         else if (lines.length === 1 || !/^[a-zA-Z_]\w*\s*=[^=]/.test(text)) values.push(this.#write(result));
       }
@@ -205,7 +206,9 @@ function statements(input: string): string[] {
     current = current === '' ? line : `${current} ${line}`;
     const depth = [...current].reduce((sum, c) => sum + Number('(['.includes(c)) - Number(')]'.includes(c)), 0);
     if (depth > 0) continue;
-    if (current !== '') out.push(...splitOutside(current, ';').map((one) => one.trim()));
+    // A `;` between the lists of one phrase separates no statements.
+    if (current !== '' && listsPhrase(current) !== null) out.push(current);
+    else if (current !== '') out.push(...splitOutside(current, ';').map((one) => one.trim()));
     current = '';
   }
   const all = current === '' ? out : [...out, current];
@@ -225,6 +228,15 @@ function calls(text: string): string[] {
     (part) => /^[a-zA-Z_][\w.]*\(/.test(part) && closing(part, part.indexOf('(')) === part.length - 1,
   );
   return each ? parts : text.split('\n');
+}
+
+/** What a call is, beside others: `mean`, `P(X <= 3)`. */
+function label(text: string): string {
+  const law = /^prob_(eq|[lg][et])\(\w+(?=\()/.exec(text);
+  const end = law === null ? -1 : closing(text, law[0].length);
+  if (law === null || end < 0) return text.slice(0, text.indexOf('('));
+  const sign = { eq: '=', lt: '<', le: '<=', gt: '>', ge: '>=' }[law[1]!];
+  return `P(X ${sign} ${text.slice(end + 1, -1).replace(/^,\s*/, '')})`;
 }
 
 /** A statement for mathjs' parser. */

@@ -4,14 +4,33 @@ const FORMS =
   'write e.g. confidence_interval(mean=52, sd=4, n=25, level=0.95), t_test(mean=52, mu=50, sd=4, n=25) or p_value(t=2.5, df=24)';
 
 const HEADS: readonly (readonly [words: RegExp, call: string, keys: readonly string[]])[] = [
+  [
+    /\b(?:required\s+|minimum\s+)?sample\s+size\b(?!\s*(?:=|of\b|is\b|:)?\s*\d)/i,
+    'sample_size',
+    ['margin', 'p', 'sigma', 'sd'],
+  ],
+  [/\bmargin\s+of\s+error\b/i, 'margin_of_error', ['p', 'sigma', 'sd', 'n']],
   [/\bconfidence\s+interval\b/i, 'confidence_interval', ['mean', 'sd', 'sigma', 'n']],
   [/\bp[-\s]?value\b/i, 'p_value', ['t', 'z', 'chi2', 'f', 'df', 'df1', 'df2', 'tails']],
-  [/\b(?:one[-\s]sample\s+)?t[-\s]test\b/i, 't_test', ['mean', 'mu', 'sd', 'n']],
+  [/\b(?:one[-\s]sample\s+)?t[-\s](?:test|score|statistic)\b/i, 't_test', ['mean', 'mu', 'sd', 'n']],
+  [/\bstandard\s+error(?:\s+of\s+the\s+mean)?\b/i, 'standard_error', ['sd', 'n']],
+  [/\bz[-\s]?score\b/i, 'z_score', ['mean', 'mu', 'sd', 'sigma', 'x']],
   [/\b(?:one[-\s]sample\s+)?z[-\s]test\b/i, 'z_test', ['mean', 'mu', 'sigma', 'n']],
+  [/\bcohen'?s?[-\s]d\b/i, 'cohens_d', ['mean1', 'mean2', 'sd1', 'sd2', 'n1', 'n2', 'sd']],
 ];
+/** Calls that take a level of confidence. */
+const WITH_LEVEL = new Set(['confidence_interval', 'margin_of_error', 'sample_size']);
 
 /** Words before a number, and the parameter they name. */
 const KEYS: readonly (readonly [words: string, key: string])[] = [
+  ['margin(?:\\s+of\\s+error)?|within', 'margin'],
+  ['(?:mean|m|x[-_]?bar|x̄)_?1', 'mean1'],
+  ['(?:mean|m|x[-_]?bar|x̄)_?2', 'mean2'],
+  ['(?:sd|s|std)_?1', 'sd1'],
+  ['(?:sd|s|std)_?2', 'sd2'],
+  ['n_?1', 'n1'],
+  ['n_?2', 'n2'],
+  ['p[-_]?hat|p̂|(?:sample\\s+)?proportion|p', 'p'],
   ['(?:sample\\s+)?mean|x[-_]?bar|x̄', 'mean'],
   ['mu_?0?|hypothesi[sz]ed\\s+mean|population\\s+mean|null\\s+mean', 'mu'],
   ['sigma|population\\s+(?:sd|standard\\s+deviation)', 'sigma'],
@@ -24,7 +43,13 @@ const KEYS: readonly (readonly [words: string, key: string])[] = [
   ['t', 't'],
   ['z', 'z'],
   ['F', 'f'],
+  ['x|(?:raw\\s+)?(?:value|score)|of|for', 'x'],
 ];
+/** What a call has other names for. */
+const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  z_test: { sigma: 'sd' },
+  z_score: { mu: 'mean', sigma: 'sd' },
+};
 
 /** The phrase as a call; null for other text, such as a call itself. */
 export function testPhrase(text: string): string | null {
@@ -34,11 +59,12 @@ export function testPhrase(text: string): string | null {
   const [words, call, allowed] = head;
   let left = ` ${text.replace(words, ' ; ')} `;
   const given = new Map<string, string>();
-  const level =
-    /(\d+(?:\.\d+)?)\s*%(?:\s+(?:confidence|level))*|\b(?:confidence|level)\s*(?:=|of|:)?\s*(\d*\.?\d+)/i.exec(left);
-  if (level !== null && call === 'confidence_interval') {
-    given.set('level', level[1] === undefined ? level[2]! : String(Number(level[1]) / 100));
-    left = left.replace(level[0], ' ; ');
+  if (WITH_LEVEL.has(call)) {
+    const level = levelIn(left);
+    if (level !== null) {
+      given.set('level', level[2] === undefined ? level[1]! : String(Number(level[1]) / 100));
+      left = left.replace(level[0], ' ; ');
+    }
   }
   const tails = /\b(two|one)[-\s](?:tail(?:ed)?|sided)\b/i.exec(left);
   if (tails !== null && allowed.includes('tails')) {
@@ -49,23 +75,38 @@ export function testPhrase(text: string): string | null {
     if (!allowed.includes(key)) continue;
     // Letters as they are written; words in any case.
     const pattern = new RegExp(
-      String.raw`(?<![\w-])(?:${names})\s*(?:=|\bof\b|\bis\b|:)?\s*(-?\d*\.?\d+)(?![\d.]*\s*[%/*^]|\w)`,
+      String.raw`(?<![\w-])(?:${names})\s*(?:=|\bof\b|\bis\b|:)?\s*(-?\d*\.?\d+)(\s*%)?(?![\d.]*\s*[%/*^]|\w)`,
       /^[tzF]$/.test(names) ? '' : 'i',
     );
     const found = pattern.exec(left);
-    if (found === null) continue;
-    given.set(key, found[1]!);
+    if (found === null || (found[2] !== undefined && key !== 'p' && key !== 'margin')) continue;
+    given.set(key, found[2] === undefined ? found[1]! : `${found[1]}/100`);
     left = left.replace(found[0], ' ; ');
   }
   if (given.size === 0) return null;
   const rest = left
     .replace(
-      /\b(?:what|is|the|a|an|of|for|with|and|in|at|using|sample|population|statistic|test|from|find|calculate|compute|construct|where|if|given)\b|[\s,;:?.()]+/gi,
+      /\b(?:what|is|the|a|an|of|for|with|and|in|at|using|sample|population|statistic|test|from|find|calculate|compute|construct|where|if|given|mean|needed|required|to|estimate)\b|[\s,;:?.()]+/gi,
       ' ',
     )
     .trim();
   if (rest !== '') throw new Error(`cannot read "${rest.slice(0, 40)}"; ${FORMS}`);
-  return `${call}(${[...given].map(([key, value]) => `${key === 'sigma' && call === 'z_test' ? 'sd' : key}=${value}`).join(', ')})`;
+  const names = RENAMED[call] ?? {};
+  return `${call}(${[...given].map(([key, value]) => `${names[key] ?? key}=${value}`).join(', ')})`;
+}
+
+/** `95% confidence`, `confidence level 0.95`, or the only percentage there is. */
+function levelIn(text: string): RegExpExecArray | null {
+  const share = String.raw`(\d+(?:\.\d+)?|\.\d+)`;
+  const level =
+    new RegExp(String.raw`${share}\s*(%)\s*(?:confidence|CI|level)(?:\s+(?:level|interval))?\b`, 'i').exec(text) ??
+    new RegExp(String.raw`\b(?:confidence(?:\s+level)?|level)\s*(?:=|of|:|is)?\s*${share}\s*(%)?`, 'i').exec(text);
+  if (level !== null) return level;
+  const shares = [...text.matchAll(/(?<![\w.])(\d+(?:\.\d+)?)\s*(%)/g)] as unknown as RegExpExecArray[];
+  return shares.length === 1 &&
+    !/(?:margin(?:\s+of\s+error)?|within|proportion|\bp)\s*(?:=|of|is|:)?\s*$/i.test(text.slice(0, shares[0]!.index))
+    ? shares[0]!
+    : null;
 }
 
 /** A parameter of a law with its number: `n = 10`, `mean 3`. */

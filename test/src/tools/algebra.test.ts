@@ -33,6 +33,10 @@ const SLOW: readonly [string, RegExp][] = [
 describe('algebra', () => {
   it.each([
     ['solve(2*x+3=11, x)', '4'],
+    ['vertex of y = x^2 - 4x + 3', /^\(2, -1\)/],
+    ['complete the square 3x^2 + 7x - 5', /^3\*\(x \+ 7\/6\)\^2 - 109\/12/],
+    ['complete the square x^3 + 1', /^refused: .*degree 2/],
+    ['midpoint of (1,2) and (4,8)', /^\[5\/2 = 2\.5, 5\]/],
     ['2x + 3 = 11', 'x = 4\nread as solve(2*x + 3 = 11)'],
     ['solve(x^2 = 2, x)', 'x = -sqrt(2) ≈ -1.414214 or x = sqrt(2) ≈ 1.414214'],
     ['solve(x^3 - 3x^2 + 4, x)', /^x = -1 or x = 2 \(2 times\)/],

@@ -242,4 +242,41 @@ describe('what a model writes', () => {
   it.runIf(full)('says what it could not decide in time', async () => {
     await expect(ask('∀x ~Rxx, ∀x∀y∀z(Rxy & Ryz -> Rxz), ∀x∃y Rxy')).rejects.toThrow(/^undecided within 3 s/);
   });
+
+  it.each([
+    // Barbara, Celarent, Ferio and what only looks like one.
+    ['All men are mortal. Socrates is a man. Therefore Socrates is mortal.', /^valid; read as ∀x\(IsMan\(x\)/],
+    ['No reptiles are mammals; all snakes are reptiles; therefore no snakes are mammals.', /^valid; /],
+    ['No A are B. Some C are A. Therefore some C are not B.', /^valid; /],
+    ['Every student is a person, and some persons are lazy, therefore some students are lazy', /^not valid: /],
+    ['Some A are B. Some B are C. Therefore some A are C.', /^not valid: /],
+    ['Only members are admitted. John is admitted. Therefore John is a member.', /^valid; /],
+    ['Only members are admitted. John is a member. Therefore John is admitted.', /^not valid: /],
+    ['All dogs bark. Rex is a dog. So Rex barks.', /^valid; /],
+    ['All dogs bark; Rex barks; so Rex is a dog', /^not valid: /],
+    ['Not all birds are swimmers. All penguins are birds. Hence some penguins are not swimmers.', /^not valid: /],
+    ['All businesswomen are rich. Ann is a businesswoman. Thus Ann is rich.', /^valid; /],
+    // Aristotle would say valid.
+    ['All A are B. All A are C. Therefore some B are C.', /^not valid: .*existential import/],
+    ['negation of ∀x (P(x) → Q(x))', /^∃x\(P\(x\) ∧ ¬Q\(x\)\)$/],
+    ['negation of p iff q', /^p ⊕ q$/],
+    ['contrapositive of p -> ~q', /^q → ¬p$/],
+    ['converse of p -> q', /^q → p$/],
+    ['inverse of p -> q', /^¬p → ¬q$/],
+    ['(p -> q) & r where p = T, q = F and r = T', /^false$/],
+    ['A = T, B = F: A & ~B', /^true$/],
+    ['evaluate p or q with p = 0, q = 1', /^true$/],
+    ['{p, p -> q} entails q', /^valid$/],
+    ['is the argument valid: p or q; not p; so q', /^valid$/],
+  ])('reads %j', async (input, expected) => {
+    expect(await ask(input)).toMatch(expected);
+  });
+
+  it.each([
+    ['All men are not mortal. Therefore no men are mortal.', /can mean none, or not all/],
+    ['contrapositive of p & q', /only a conditional/],
+    ['p & q & r with p = true, q = true', /the value of r is not given/],
+  ])('does not guess at %j', async (input, message) => {
+    await expect(ask(input)).rejects.toThrow(message);
+  });
 });

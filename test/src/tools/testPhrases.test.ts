@@ -56,11 +56,14 @@ describe('statistics', () => {
     ['P(X > 2) for Poisson with rate 3 per hour', /^0\.576809918873 /],
     // Took the first, without the other.
     ['P(X > 2) for exponential rate 3 and mean 4', /^refused: what mean = 4 has to do with/],
-    ['exponential distribution with rate 3 and mean 4: median', /^refused: the exponential distribution takes one of/],
+    [
+      'exponential distribution with rate 3 and mean 4: median',
+      /^refused: rate=3 and scale=4 are given; the law takes one of them/,
+    ],
     ['P(X > 2), X ~ Exponential(rate=3, mean=4)', /^refused: Exp\(2\)/],
     // Was of one value, not of the mean of 25.
     ['sample mean 100, sd 15, n = 25, P(X > 105)', /^refused: what n = 25 has to do with/],
-    ['X ~ N(100, sd=15), n = 25, P(X > 105)', /^refused: all of "n = 25,"/],
+    ['X ~ N(100, sd=15), n = 25, P(X > 105)', /^refused: cannot read "n 25"/],
     ['P(X > 105), X ~ N(100, 15^2, 25)', /^refused: .*more than mean and spread/],
     ['P(X > 105), X ~ N(100, sd=15/sqrt(25))', /^0\.0477903522728 /],
     ['P(T > 2, df=12) - P(T > 1, df=10)', /^refused: df is given as 12 and as 10/],

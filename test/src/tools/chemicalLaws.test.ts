@@ -1,0 +1,56 @@
+/** Heat, free energy, cells, colligative properties of the tool `chemistry`. Figures from the laws, with CODATA's constants, in Python. */
+import { describe, expect, it } from 'vitest';
+import { createChemistry } from '../../../src/tools/child/chemistry.js';
+import { answering } from './answer.js';
+
+const answer = answering(createChemistry());
+
+describe('chemistry: laws between quantities', () => {
+  it.each([
+    ['q = m c ΔT, m = 100 g, c = 4.18, ΔT = 20', /^q = 8360 J /],
+    ['q = mcΔT with m = 0.1 kg, c = 0.385 J/g°C, ΔT = 20 °C', /^q = 770 J /],
+    ['heat needed to raise 50 g of water from 20 °C to 45 °C', /^q = 5230 J .*c = 4\.184 .*of water/],
+    ['heat required to raise 250 g of iron from 25 to 75 C, c = 449 J/(kg K)', /^q = 5612\.5 J /],
+    ['specific heat if 1.2 kJ heats 100 g from 20 C to 40 C', /^c = 0\.6 J\/\(g K\)/],
+    ['q = 2.5 kJ, m = 50 g, c = 4.184 J/g K', /^ΔT = 11\.9503 K/],
+    ['heat to cool 10 g of water from 80 °C to 20 °C', /^q = -2510\.4 J/],
+    ['delta G = delta H - T delta S, delta H = -92 kJ/mol, delta S = -199 J/(mol K), T = 298 K', /^ΔG = -32\.698 kJ/],
+    ['dH = 30 kJ/mol, dS = 100 J/mol·K, T = 25 °C', /^ΔG = 0\.185 kJ/],
+    ['temperature at which it becomes spontaneous: ΔH = 178 kJ/mol, ΔS = 160 J/mol K', /^T = 1112\.5 K .*sign of ΔG/],
+    ['ΔG = 10 kJ, ΔH = 20 kJ, T = 300 K, ΔS = ?', /^ΔS = 0\.0333333 kJ\/K/],
+    ['Nernst E0=1.1 n=2 Q=0.01', /^E = 1\.15916 V .*T taken as 25 °C/],
+    ['ΔG = -nFE, n = 2, E = 1.10 V', /^ΔG = -212\.268 kJ/],
+    ['ΔG° for K = 1e5 at 298 K', /^ΔG = -28\.5257 kJ/],
+    ['equilibrium constant if ΔG° = -30 kJ/mol at 298 K', /^K = 181308 /],
+    ['Kp = 0.5 at 500 K, ΔG°', /^ΔG = 2\.88157 kJ/],
+    ['Henderson-Hasselbalch pKa=4.76, [A-]=0.2, [HA]=0.1', /^pH = 5\.06103 /],
+    ['freezing point depression 0.5 m glucose Kf=1.86', /^ΔT = 0\.93 K .*m = 0\.5 mol\/kg/],
+    ['boiling point elevation of 1 m NaCl, i = 2, Kb = 0.512', /^ΔT = 1\.024 K/],
+    ['osmotic pressure of 0.1 M glucose at 298 K', /^Π = 2\.44531 atm/],
+    ['dilute 50 mL of 2 M HCl to a final volume of 200 mL', /^0\.5 M in 200 mL/],
+    ['50 mL of 2 M HCl is diluted with 150 mL of water', /^0\.5 M in 200 mL .*volumes added/],
+    ['M1V1 = M2V2, M1 = 6, V1 = 25 mL, M2 = 1.5', /^V2 = 0\.1 L/],
+    ['half life 5 days, initial 80 g, time 15 days', /^10 g left of 80 g/],
+  ])('%s', (input, expected) => {
+    expect(answer(input)).toMatch(expected);
+  });
+
+  it.each([
+    // The number of another unit is no bare number: 0.5 m was a ΔT of 0.5.
+    ['freezing point depression of 0.5 mol glucose, Kf = 1.86', /^refused: /],
+    ['osmotic pressure of 0.1 M NaCl at 25 °C', /^refused: i of NaCl is needed/],
+    ['heat to raise 100 g ethanol by 20 C', /^refused: c of ethanol is needed/],
+    ['heat needed to melt 10 g of ice', /^refused: /],
+    ['heat needed to raise 50 g of water at 100 °C from 20 °C to 45 °C', /^refused: /],
+    ['heat to raise 100 g of water and 50 g of iron by 20 C', /^refused: /],
+    ['q = 100, m = 5 g, c = 4.184 J/g K', /^refused: q needs its unit/],
+    ['ΔH = -100 kJ, ΔS = 200 J/K', /^refused: ΔG and T are missing/],
+    ['ΔH = -100 kJ, ΔS = 200, T = 298 K', /^refused: ΔS needs its unit/],
+    ['ΔH = -100 kJ, ΔS = 200 J/K, T = 25', /^refused: T needs its unit/],
+    ['Nernst: E° = 1.10 V, n = 2, [Zn2+] = 0.1, [Cu2+] = 1', /^refused: cannot read/],
+    ['ΔG: K = -5, T = 298 K', /^refused: /],
+    ['50 mL of 2 M NaOH diluted to 25 mL', /^refused: the volume afterwards is smaller/],
+  ])('is not silently wrong about %s', (input, expected) => {
+    expect(answer(input)).toMatch(expected);
+  });
+});
