@@ -1,5 +1,5 @@
 /** Points, lines and parabolas in words, as formulas: `slope between (1, 2) and (3, 8)` is `(8 - 2)/(3 - 1)`. */
-import type { Request } from './algebraPhrases.js';
+import type { Request } from './algebraRequest.js';
 
 const COORDINATE = String.raw`([^(),]+(?:\([^()]*\)[^(),]*)*)`;
 const POINT = String.raw`(?:(?:the\s+)?points?\s+)?[A-Z]?\s*\(\s*${COORDINATE}\s*,\s*${COORDINATE}\s*\)`;

@@ -1,15 +1,8 @@
 /** What is asked for in words, as a call of an operation: `integrate x^2 from 0 to 1` is `integrate(x^2, [x, 0, 1])`. */
 import { geometry } from './algebraGeometry.js';
 import { OPERATIONS } from './algebraNames.js';
+import type { Request } from './algebraRequest.js';
 import { splitOutside } from './normalize.js';
-
-/** A request: an operation and the texts of its arguments; `options` are written behind them. */
-export interface Request {
-  /** null: a formula, an equation, or several. */
-  readonly operation: string | null;
-  readonly parts: readonly string[];
-  readonly options?: readonly string[];
-}
 
 const NAME = '([A-Za-z]\\w*)';
 const RESPECT = `(?:\\s*,?\\s*(?:with respect to|wrt|w\\.r\\.t\\.?|in terms of)\\s+${NAME})?`;

@@ -1,7 +1,7 @@
 /** A distribution in words and what is asked of it: `binomial n = 10, p = 0.5, k = 3`, `normal with mean 100 and sd 15: P(X > 130)`. */
 import { closing, splitOutside } from './normalize.js';
 import { notation, relationOf } from './relations.js';
-import { IS, Taking } from './taking.js';
+import { Taking } from './taking.js';
 
 interface Parameter {
   /** scipy's name. */
@@ -77,8 +77,11 @@ const FAMILIES: Readonly<Record<string, Family>> = {
 /** The names of the families, as alternatives of a pattern. */
 export const FAMILY = Object.keys(FAMILIES).join('|');
 
-/** A number, a share in per cent, or a quotient; not the beginning of something longer. */
-const VALUE = String.raw`(-?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?(?:\s*\/\s*(?:\d+(?:\.\d+)?|sqrt\(\d+(?:\.\d+)?\)))?)(\s*%)?(?![\w(]|\.\d|\s*[*^/])`;
+/** Between the name of a parameter and its value. */
+const EQUALS = String.raw`\s*(?:=|\bof\b|\bis\b|\bwas\b|:)?\s*`;
+/** A number, a share in per cent, a product or a quotient; not the beginning of something longer. */
+const TERM = String.raw`(?:(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?|(?:ln|sqrt|exp)\([-\d./\s]+\))`;
+const VALUE = String.raw`(-?${TERM}(?:\s*[*/]\s*${TERM})*)(\s*%)?(?![\w(]|\.\d|\s*[*^/])`;
 
 const SHAPES: Readonly<Record<string, string>> = {
   mean: 'mean',
@@ -189,7 +192,7 @@ function lawIn(family: Family, words: Taking): string | null {
   for (const { key, letters, words: names } of family.parameters) {
     const found =
       (letters === undefined ? null : words.take(String.raw`(?<![\w(])${letters}\s*(?:=|:|\bis\b)\s*${VALUE}`, '')) ??
-      (names === undefined ? null : words.take(String.raw`(?<![\w-])(?:${names})${IS}${VALUE}`)) ??
+      (names === undefined ? null : words.take(String.raw`(?<![\w-])(?:${names})${EQUALS}${VALUE}`)) ??
       (names === undefined ? null : words.take(String.raw`(?<![\w.])${VALUE}\s+(?:${names})\b`));
     if (found === null) continue;
     const value = found[2] === undefined ? found[1]! : `(${found[1]})/100`;
@@ -274,7 +277,7 @@ export function trialsPhrase(text: string): string | null {
   if (found === null) return null;
   const [, bound, k = '', orMore, what = '', n = '', trials = '', rest = ''] = found as readonly (string | undefined)[];
   const words = new Taking(` ${rest} `);
-  const given = words.take(String.raw`(?<![\w-])(?:p|${CHANCE.words})${IS}${VALUE}`);
+  const given = words.take(String.raw`(?<![\w-])(?:p|${CHANCE.words})${EQUALS}${VALUE}`);
   const coin =
     /^(?:heads?|tails?)$/i.test(what) &&
     /^(?:(?:fair\s+)?coins?|(?:of\s+an?\s+)?(?:fair\s+)?coin\s+\w+|tosses|flips)$/i.test(trials);

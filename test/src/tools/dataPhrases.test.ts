@@ -58,6 +58,9 @@ const ANSWERED: readonly (readonly [string, RegExp])[] = [
   ['90th percentile of the normal with mean 100 and sd 15', /^119\.223273483 /],
   ['exponential mean 5 minutes, P(X>10)', /^0\.135335283237 /],
   ['exponential lambda = 0.5, P(1 < X < 3)', /^0\.383400499564 /],
+  // ln 2 / ln 4.
+  ['exponential distribution with rate -ln(0.25): median', /^0\.5 /],
+  ['exponential rate ln(2)/5, P(X > 10)', /^0\.25 /],
   ['uniform(0,10) P(X<3)', /^0\.3 /],
   ['uniform distribution on [0, 10], P(X > 7)', /^0\.3 /],
   ['t df=10 P(T>2)', /^0\.0366940173854 /],
