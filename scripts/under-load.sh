@@ -65,10 +65,10 @@ repeatedly() {
   shift 2
   for ((i = 1; i <= times; i++)); do
     if "$@" > "$logs/$name.log" 2>&1; then passed=$((passed + 1)); else cp "$logs/$name.log" "$logs/$name.failed-$i.log"; fi
+    echo "$((SECONDS - began)) s  $name: $passed of $i passed"
   done
   [ "$passed" -eq "$times" ] || failed=1
   parts+=("$(printf '%6d s  %s: %d of %d passed' "$((SECONDS - began))" "$name" "$passed" "$times")")
-  echo "${parts[-1]}"
 }
 
 is_wanted() {
