@@ -1,9 +1,8 @@
 /** Arrhenius: k = A e^(-Ea/RT), at one temperature, or the ratio of two rate constants. */
+import { GAS_CONSTANT as R } from './constants.js';
 import { NUMBER, numberFrom, significant } from './quantities.js';
 import { IS, Taking } from './taking.js';
 
-/** CODATA 2018, J/(mol K). */
-const R = 8.314462618;
 const ENERGY: Readonly<Record<string, number>> = { 'J/mol': 1, 'kJ/mol': 1e3, 'cal/mol': 4.184, 'kcal/mol': 4184 };
 const FORMS =
   'write e.g. Arrhenius k1 = 0.01 s^-1, T1 = 300 K, k2 = 0.02 s^-1, T2 = 310 K, or Ea = 50 kJ/mol, T1 = 300 K, T2 = 310 K';

@@ -1,8 +1,6 @@
 /** Heat, free energy, cells, buffers by the ratio, and solutions' colligative properties: one quantity from the others. */
+import { FARADAY as F, GAS_CONSTANT_ATM, GAS_CONSTANT as R } from './constants.js';
 import { answerLaw, ENERGY_UNIT, kilojoules, type Law, type Quantity, TEMPERATURE } from './quantityLaw.js';
-
-/** CODATA 2018: J/(mol K), C/mol. */
-const [R, F] = [8.314462618, 96485.33212];
 
 const WORDS =
   'what|is|are|the|of|an?|in|at|for|to|if|and|when|with|given|that|has|have|find|calculate|compute|determine|using|use|from|by|how|much|needed|required|change|value|it|reaction|standard|its|equation|solution|water';
@@ -293,9 +291,9 @@ const LAWS: readonly Law[] = [
     },
     standard: { i: [1, 'i of a solute that does not dissociate'] },
     solve: {
-      Π: ({ i, M, T }) => i! * M! * 0.082057366 * T!,
-      M: ({ Π, i, T }) => Π! / (i! * 0.082057366 * T!),
-      T: ({ Π, i, M }) => Π! / (i! * M! * 0.082057366),
+      Π: ({ i, M, T }) => i! * M! * GAS_CONSTANT_ATM * T!,
+      M: ({ Π, i, T }) => Π! / (i! * GAS_CONSTANT_ATM * T!),
+      T: ({ Π, i, M }) => Π! / (i! * M! * GAS_CONSTANT_ATM),
     },
     filler: filler(
       'osmotic|pressure|Π|i|M|T|molarity|concentration|temperature|solute|glucose|sucrose|urea|sugar|nonelectrolyte',

@@ -3,12 +3,10 @@
  * from the others, which have letters (`P = 1 atm`) or units alone (`2 mol at 300 K`).
  */
 import { diatomicNamed, formulaOfName } from './compoundNames.js';
+import { GAS_CONSTANT_ATM as R } from './constants.js';
 import { isElement, massOfAtoms } from './elementTable.js';
 import { parseFormula } from './formula.js';
 import { NUMBER, numberFrom, significant } from './quantities.js';
-
-/** CODATA 2018, L·atm/(mol·K). */
-const R = 0.082057366;
 
 type Kind = 'pressure' | 'volume' | 'amount' | 'temperature' | 'concentration';
 

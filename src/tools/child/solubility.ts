@@ -3,6 +3,7 @@
  * assumed. As in textbooks, activities and the ions' own reactions with water are left out, which is said.
  */
 import { formulaOfName, ionsOfSalt, type SaltIons } from './compoundNames.js';
+import { STRONG_ACIDS } from './constants.js';
 import { isElement, massOfAtoms } from './elementTable.js';
 import { parseFormula, plainFormula } from './formula.js';
 import { NUMBER, numberFrom, significant } from './quantities.js';
@@ -10,7 +11,6 @@ import { IS, MOLAR, Taking } from './taking.js';
 
 const KW = 1e-14;
 const FORMS = 'write e.g. molar solubility of PbI2, Ksp = 7.1e-9, in 0.1 M NaI, or Ksp of AgCl, solubility = 1.3e-5 M';
-const STRONG_ACIDS: Readonly<Record<string, string>> = { HCl: 'Cl', HBr: 'Br', HI: 'I', HNO3: 'NO3', HClO4: 'ClO4' };
 /** What does more than bring an ion of its own: it binds silver or copper. */
 const BINDS = /\b(?:NH3|ammonia|Na2S2O3|EDTA|NaCN|KCN)\b/;
 const FILLER =

@@ -1,5 +1,6 @@
 /** Solutions by their concentrations: molarity and molality from an amount, amounts from a volume, dilution and neutralisation in words. */
 import { formulaOfName } from './compoundNames.js';
+import { STRONG_ACIDS } from './constants.js';
 import { isElement, massOfAtoms } from './elementTable.js';
 import { parseFormula } from './formula.js';
 import { NUMBER, numberFrom, significant } from './quantities.js';
@@ -11,13 +12,9 @@ const FORMULA = '([A-Z][A-Za-z0-9()]*)';
 const VOLUME = String.raw`(${NUMBER})\s*(mL|ml|L|liters?|litres?)(?![A-Za-z/])`;
 const FILLER =
   /\b(?:what|is|are|the|of|an?|in|for|to|with|from|by|how|many|much|volume|needed|required|need|make|prepare|dissolved|dissolving|solution|contains?|there|find|calculate|and|must|be|added|used|final|enough|water|stock|concentration|using|mL|L|M|aqueous|total|until|molarity|molality|moles?|mol|grams?|mass|g|if|each)\b/gi;
-/** Protons that a strong acid gives, hydroxide that a base does. */
+/** Protons that an acid gives, hydroxide that a base does. */
 const EQUIVALENTS: Readonly<Record<string, number>> = {
-  HCl: 1,
-  HBr: 1,
-  HI: 1,
-  HNO3: 1,
-  HClO4: 1,
+  ...Object.fromEntries(Object.keys(STRONG_ACIDS).map((acid) => [acid, 1])),
   H2SO4: 2,
   CH3COOH: 1,
   NaOH: -1,

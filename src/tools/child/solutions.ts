@@ -1,8 +1,8 @@
 /** pH, pOH, concentrations of hydrogen ions, Ka and pKa, buffers: at 25 °C, where Kw is 1.0e-14. Whatever the text says beside these is refused. */
+import { STRONG_ACIDS } from './constants.js';
 import { NUMBER, numberFrom, significant } from './quantities.js';
 
 const KW = 1e-14;
-const STRONG_ACIDS = ['HCl', 'HBr', 'HI', 'HNO3', 'HClO4', 'HClO3'];
 const STRONG_BASES: Readonly<Record<string, number>> = {
   LiOH: 1,
   NaOH: 1,
@@ -120,7 +120,7 @@ function ofSolution(doses: readonly Dose[], acid: number | undefined, base: numb
   if (second !== undefined) return buffer(first, second, base === undefined ? acid : KW / base);
   const { concentration, formula } = first;
   if (acid !== undefined || base !== undefined) return ofWeak(concentration, formula, acid, base);
-  const protons = STRONG_ACIDS.includes(formula)
+  const protons = Object.hasOwn(STRONG_ACIDS, formula)
     ? 1
     : -(Object.hasOwn(STRONG_BASES, formula) ? STRONG_BASES[formula]! : 0);
   if (formula === 'H2SO4') {
@@ -178,7 +178,7 @@ function weak(concentration: number, strength: number): number {
 function buffer(first: Dose, second: Dose, acid: number | undefined): string {
   if (acid === undefined) throw new Error('a buffer needs the pKa or Ka of its acid');
   const strong = [first, second].find(
-    ({ formula }) => STRONG_ACIDS.includes(formula) || Object.hasOwn(STRONG_BASES, formula),
+    ({ formula }) => Object.hasOwn(STRONG_ACIDS, formula) || Object.hasOwn(STRONG_BASES, formula),
   );
   if (strong !== undefined)
     throw new Error(`${strong.formula} is no part of a buffer; give the amounts after it has reacted`);
