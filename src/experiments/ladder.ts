@@ -11,7 +11,7 @@ import type { Run } from '../run/run.js';
 import { writeSealed, writeWhole } from '../sealed.js';
 import { BASE, BASE_TOOLS, evaluateStage } from '../stages/evaluate.js';
 import { generateStage } from '../stages/generate.js';
-import { perform, type Stage } from '../stages/stage.js';
+import { perform, requireRun, type Stage } from '../stages/stage.js';
 import type { TrainSpec } from '../stages/train.js';
 import { type ComparingExperiment, comparing } from './comparing.js';
 import { row } from './rows.js';
@@ -56,6 +56,7 @@ export function ladderExperiment(config: Config): ComparingExperiment {
 }
 
 export async function runLadder(run: Run): Promise<Ladder> {
+  requireRun(run, 'runLadder');
   const started = performance.now();
   const stages = ladderStages(run.config);
   await announceDisk(run, workOf(stages));

@@ -15,6 +15,7 @@ import {
   type SparkRollouts,
   type SparkStep,
 } from '../trajectory/sparkRollouts.js';
+import { illFormedIn } from '../trajectory/utf8.js';
 import { answerOf } from './hfChat.js';
 
 const text = z
@@ -101,7 +102,10 @@ function qidOf({ question_id: id, question, options }: Row): string {
 
 type Problem = readonly [LeftOut['code'], string];
 
-function problemOf({ messages, options, answer, process_ok: verdicts }: Row): Problem | null {
+function problemOf(row: Row): Problem | null {
+  const { messages, options, answer, process_ok: verdicts } = row;
+  const text = illFormedIn(row);
+  if (text !== undefined) return ['invalid_text', `half of a character pair in ${JSON.stringify(text.slice(0, 60))}`];
   const at = answer === null ? -1 : LETTERS.indexOf(answer);
   if (answer?.length !== 1 || at < 0 || at >= options.length) {
     return ['invalid_question', `expected answer to be a letter of the ${options.length} options, got ${answer}`];

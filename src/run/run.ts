@@ -97,6 +97,13 @@ export class Run {
       );
     }
     const config = resolveConfig(given as ConfigPatch);
+    for (const section of options.forNow ?? []) {
+      if (Object.hasOwn(config, section)) continue;
+      throw new SparkError(
+        'invalid_argument',
+        `Run.open: options.forNow: expected sections of the configuration, got ${shown(section)}; they are ${Object.keys(config).join(', ')}`,
+      );
+    }
     const { log = silentLog, signal = new AbortController().signal } = options;
     const own = options.parts === undefined ? {} : checkParts(options.parts, 'options.parts');
     const { parts: loaded, hash, ownsTools: made } = await loadParts(config);

@@ -50,11 +50,20 @@ export interface Stage<Result> {
   remedyFor?(run: Run, file: string): string;
 }
 
+/** Throws `invalid_argument` for what is no run. `what`: the function that takes it. */
+export function requireRun(run: Run, what: string): void {
+  if (typeof (run as Partial<Run> | undefined)?.requireWritable === 'function') return;
+  throw new SparkError('invalid_argument', `${what}: run: expected a run, as Run.open gives; pass one`);
+}
+
 /**
  * The stage's result: the stored one when it is complete, intact and its facts are the same, else a new one. Throws
  * `disposed` for a run that was closed and `invalid_argument` for one opened with `Run.read`.
  */
 export async function perform<Result>(run: Run, stage: Stage<Result>): Promise<Result> {
+  requireRun(run, 'perform');
+  if (typeof (stage as Partial<Stage<Result>> | undefined)?.execute !== 'function')
+    throw new SparkError('invalid_argument', 'perform: stage: expected a stage such as trainStage(spec); pass one');
   throwIfAborted(run.signal);
   run.requireWritable();
   const facts = await stage.dependsOn(run);

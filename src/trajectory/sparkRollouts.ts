@@ -35,6 +35,7 @@ export type LeftOutCode =
   | 'missing_step'
   | 'duplicate_step'
   | 'inconsistent_rows'
+  | 'invalid_text'
   | 'invalid_question'
   | 'invalid_messages'
   | 'invalid_action'

@@ -15,8 +15,8 @@ export function requireUtf8(id: string, value: unknown): void {
   );
 }
 
-/** The first text that is not well-formed. */
-function illFormedIn(value: unknown): string | undefined {
+/** The first text in `value`, name or value, that UTF-8 cannot hold. */
+export function illFormedIn(value: unknown): string | undefined {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : value;
   if (typeof value !== 'object' || value === null) return undefined;
   for (const pair of Object.entries(value)) {

@@ -102,8 +102,10 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   },
   expon: {
     parameters: [LOC, SCALE, p('rate lam lambda', 0)],
-    make: (loc, scale, rate) =>
-      laws.exponential(rate === 0 ? 1 / positive(scale, 'scale') : positive(rate, 'rate'), loc),
+    make: (loc, scale, rate) => {
+      if (rate !== 0 && scale !== 1) throw new Error('expon takes a rate or a scale, not both');
+      return laws.exponential(rate === 0 ? 1 / positive(scale, 'scale') : positive(rate, 'rate'), loc);
+    },
   },
   uniform: {
     parameters: [LOC, SCALE],

@@ -1,5 +1,5 @@
 /** Every call that takes options refuses a mistyped one, by name and with the known ones: plain JavaScript has no compiler. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as engine from 'spark-rl/engine';
@@ -201,6 +201,22 @@ describe('options', () => {
       'Run.open: options: expected some of parts, log, signal, folder, fresh, forNow, got foldr, signl; correct it or leave it out',
     );
     expect(await thrown(() => run.Run.read(name))).toMatchObject({ code: 'no_data' });
+    expect(await thrown(() => run.Run.open({ name }, any({ forNow: ['servr'] })))).toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/forNow: expected sections of the configuration, got "servr"; they are .*\bserver\b/),
+    });
+    expect(existsSync(name)).toBe(false);
+  });
+
+  it('what does a stage takes a run and a stage', async () => {
+    for (const [call, words] of [
+      [() => run.perform(any(undefined), any({})), /^perform: run: expected a run/],
+      [() => run.runLadder(any({})), /^runLadder: run: expected a run/],
+    ] as const) {
+      expect(await thrown(call)).toMatchObject({ code: 'invalid_argument', message: expect.stringMatching(words) });
+    }
+    await using opened = await run.Run.open({ name: path.join(folder, 'stageless') });
+    expect(await thrown(() => run.perform(opened, any(undefined)))).toMatchObject({ code: 'invalid_argument' });
   });
 
   it('runRollouts refuses wrong settings of rollouts', async () => {

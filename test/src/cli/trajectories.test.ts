@@ -240,6 +240,7 @@ describe('export and import', () => {
       { ...row, messages: [user, call, said] },
       { ...row, messages: [user, { ...call, tool_calls: [...call.tool_calls, ...call.tool_calls] }, tool, said] },
       { ...row, process_ok: [] },
+      { ...row, messages: [user, call, { role: 'tool', content: 'half: \ud83d' }, said] },
       {
         ...row,
         messages: [user, { role: 'assistant', tool_calls: [{ function: { name: 'a b', arguments: {} } }] }, tool],
@@ -263,8 +264,8 @@ describe('export and import', () => {
     writeFileSync(at('mixed.jsonl'), chats.map((one) => `${JSON.stringify(one)}\n`).join(''));
     const stage = importStage({ files: [at('mixed.jsonl')], format: 'hf-chat', ...SET });
     expect(await withRun(config('mixed'), {}, (run) => perform(run, stage))).toMatchObject({
-      ...{ rows: 8, repeatedRows: 1, trajectories: 1, right: 1, forSft: 0 },
-      leftOut: { invalid_question: 1, invalid_messages: 4, invalid_action: 1 },
+      ...{ rows: 9, repeatedRows: 1, trajectories: 1, right: 1, forSft: 0 },
+      leftOut: { invalid_question: 1, invalid_messages: 4, invalid_text: 1, invalid_action: 1 },
     });
     expect(lines('mixed')[0]).toMatchObject({
       ...{ answer: 'B', category: 'unknown', generator: 'imported:hf-chat' },
@@ -272,7 +273,7 @@ describe('export and import', () => {
     });
     appendFileSync(at('mixed.jsonl'), '{"text": "no chat"}\n');
     const wrong = importStage({ files: [at('mixed.jsonl')], format: 'hf-chat', ...SET });
-    await expect(withRun(config('wrong'), {}, (run) => perform(run, wrong))).rejects.toThrow(/row 9: messages: /);
+    await expect(withRun(config('wrong'), {}, (run) => perform(run, wrong))).rejects.toThrow(/row 10: messages: /);
   });
 });
 

@@ -117,6 +117,7 @@ describe('statistics without brackets', () => {
     ['normal mean 70 sd 10, sample mean above 72', /^refused: cannot read "sample mean"/],
     ['poisson mean 3 per hour, 2 hours, k=4', /^refused: cannot read "per hour 2 hours"/],
     ['exponential rate 2 mean 3 P(X>1)', /^refused: .*takes one of them/],
+    ['expon(rate=3, scale=4).mean()', /^refused: expon takes a rate or a scale/],
     ['binomial n=10 p=0.5 p=0.6 k=3', /^refused: cannot read "p 0 6"/],
     ['negative binomial r=3 p=0.5 x=5', /^refused: .*may count failures or trials/],
     ['probability of 2 heads in 5 tosses of a biased coin', /^refused: /],
