@@ -50,7 +50,7 @@ const molar = (names: string): Quantity => ({
 const LAWS: readonly Law[] = [
   {
     about:
-      /\bspecific\s+heat\b|\bq\s*=[\s\S]*\bm\s*=|\bm\s*=[\s\S]*\bc_?p?\s*=\s*[\d.]+\s*k?J|\bq\s*=\s*m\s*[·*]?\s*c|\bheat\s+(?:needed|required|absorbed|released|gained|lost|to\s+(?:raise|heat|warm|cool))\b|\b(?:raise|heat|warm|cool)s?\b.*\bg(?:rams)?\b.*\bfrom\b.*\bto\b/i,
+      /\bspecific\s+heat\b|\bq\s*=[\s\S]*\bm\s*=|\bm\s*=[\s\S]*\bc_?p?\s*=\s*[\d.]+\s*k?J|\bq\s*=\s*m\s*[·*]?\s*c|\bheat\s+(?:needed|required|absorbed|released|gained|lost|to\s+(?:raise|heat|warm|cool))\b|\b(?:raise|heat|warm|cool)s?\s.{0,40}?\d\s*k?g(?:rams)?\b.{0,60}?\bfrom\s.{1,20}?\bto\b/i,
     formula: 'q = m c ΔT',
     quantities: {
       c: {
