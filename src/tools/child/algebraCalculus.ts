@@ -273,11 +273,12 @@ def op_series(nodes, call):
 
 def op_tangent(nodes, call):
     values, _ = args_of(nodes, call)
-    need(len(values) == 3 and isinstance(values[1], sp.Symbol), 'tangent takes tangent(x^2, x, 3)')
-    f, x, at = values
+    need(len(values) in (3, 4) and isinstance(values[1], sp.Symbol), 'tangent takes tangent(x^2, x, 3)')
+    f, x, at = values[:3]
     if isinstance(f, sp.Eq): f = f.rhs
     a, b = f.diff(x).subs(x, at), f.subs(x, at)
     need(a.is_finite is not False and b.is_finite is not False and not sp.sympify(a).has(sp.nan), 'there is no tangent of finite slope there')
+    need(len(values) == 3 or sp.simplify(b - values[3]) == 0, 'the point is not on the curve')
     line = sp.expand(a * (x - at) + b)
     return Answer('y = ' + told(line, call), line)
 

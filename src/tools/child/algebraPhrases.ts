@@ -80,10 +80,11 @@ const FORMS: readonly Form[] = [
   // inverse of f(x) = 2x + 3
   form(
     /^(?:the\s+)?inverse\s+(?:function\s+)?of\s+(?:the\s+function\s+)?(?:y|[a-z]\(x\))\s*=\s*([^=]+)$/i,
-    ([, body]) => ({
-      operation: 'solve',
-      parts: [`x = ${body!.replace(/(?<![A-Za-z])x(?![A-Za-z])/g, '(y)')}`, 'y'],
-    }),
+    ([, body]) =>
+      // In `ax` it is not known where the name ends.
+      /[A-Za-z]x(?![A-Za-z])|(?<![A-Za-z])x[A-Za-z]/.test(body!)
+        ? null
+        : { operation: 'solve', parts: [`x = ${body!.replace(/(?<![A-Za-z])x(?![A-Za-z])/g, '(y)')}`, 'y'] },
   ),
   // v^2 = u^2 + 2as, solve for s with v = 10, u = 0, a = 2
   form(
@@ -106,8 +107,8 @@ const FORMS: readonly Form[] = [
   ),
   form(/^is\s+([\s\S]+?)\s+(?:irreducible|reducible|prime)$/i, ([, e]) => ({ operation: 'factor', parts: [e!] })),
   form(
-    /^(?:equation\s+of\s+)?(?:the\s+)?(?:line\s+)?tangent(?:\s+line)?\s+(?:to|of)\s+(?:the\s+)?(?:(?:curve|graph(?:\s+of)?|function)\s+)?(?:y\s*=|[a-z]\([a-z]\)\s*=)?\s*([\s\S]+?)\s*,?\s+(?:at|when|where)\s+(?:the\s+point\s+(?:where\s+)?)?(?:([A-Za-z])\s*=\s*([^,]+)|\(\s*([^,()]+)\s*,[^,()]+\))$/i,
-    ([, f, x, a, first]) => ({ operation: 'tangent', parts: [f!, x ?? 'x', a ?? first!] }),
+    /^(?:equation\s+of\s+)?(?:the\s+)?(?:line\s+)?tangent(?:\s+line)?\s+(?:to|of)\s+(?:the\s+)?(?:(?:curve|graph(?:\s+of)?|function)\s+)?(?:y\s*=|[a-z]\([a-z]\)\s*=)?\s*([\s\S]+?)\s*,?\s+(?:at|when|where)\s+(?:the\s+point\s+(?:where\s+)?)?(?:([A-Za-z])\s*=\s*([^,]+)|\(\s*([^,()]+)\s*,([^,()]+)\))$/i,
+    ([, f, x, a, first, height]) => ({ operation: 'tangent', parts: some(f, x ?? 'x', a ?? first, height) }),
   ),
   // f(x) = x^3 - x, f'(2)
   form(

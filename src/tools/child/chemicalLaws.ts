@@ -9,6 +9,7 @@ const filler = (words: string): RegExp => new RegExp(String.raw`(?<![\w°Δ])(?:
 /** Per mole or for the reaction as written, which is the same number. */
 const PER_MOLE = String.raw`(?:\s*(?:\/|per\s+|·)\s*mol(?:e)?(?:[\s_-]*rxn)?|\s*mol(?:\^?-1))?`;
 const freeEnergy: Quantity = {
+  signed: true,
   names: 'ΔG°?|[Gg]ibbs\\s+(?:free\\s+)?energy(?:\\s+change)?|[Ff]ree\\s+energy(?:\\s+change)?',
   unit: `${ENERGY_UNIT}${PER_MOLE}(?![A-Za-z])`,
   base: kilojoules,
@@ -22,6 +23,7 @@ const count: Quantity = {
   bare: () => true,
 };
 const potential = (names: string): Quantity => ({
+  signed: true,
   names,
   unit: '(m?V|volts?)(?![A-Za-z])',
   base: (value, unit) => (unit === 'mV' ? value / 1000 : value),
@@ -40,7 +42,6 @@ const molal: Quantity = {
 const factor: Quantity = { names: "i|van\\s?'?t\\s+[Hh]off\\s+factor", shown: '' };
 const molar = (names: string): Quantity => ({
   names,
-  alone: true,
   unit: '(m?M|mol\\s*\\/\\s*(?:L|dm\\^?3))(?![A-Za-z])',
   base: (value, unit) => (unit === 'mM' ? value / 1000 : value),
   shown: 'M',
@@ -61,6 +62,7 @@ const LAWS: readonly Law[] = [
         bare: (value) => Math.abs(value - 4.184) < 0.01,
       },
       ΔT: {
+        signed: true,
         names:
           'ΔT|[Tt]emperature\\s+(?:change|rise|increase)|[Tt]emperature\\s+by|(?:raise|warm|heat|cool)(?:ed|s)?(?:\\s+it)?\\s+by|by',
         unit: String.raw`(K|°\s*C|deg\s?C|C|degrees?(?:\s+(?:Celsius|C))?)(?![A-Za-z])`,
@@ -69,6 +71,7 @@ const LAWS: readonly Law[] = [
         bare: () => true,
       },
       q: {
+        signed: true,
         alone: true,
         names: 'q|[Hh]eat(?:\\s+(?:of|absorbed|released|added))?|[Ee]nergy|[Aa]bsorbs|[Rr]eleases',
         unit: `${ENERGY_UNIT}(?![A-Za-z/])`,
@@ -84,7 +87,7 @@ const LAWS: readonly Law[] = [
       },
     },
     between: 'ΔT',
-    standard: { c: [4.184, 'of water', /\bwater\b/i] },
+    standard: { c: [4.184, 'of water', /^(?!.*\b(?:metal|substance|sample|object|block|calorimeter)\b).*\bwater\b/is] },
     solve: {
       q: ({ m, c, ΔT }) => m! * c! * ΔT!,
       m: ({ q, c, ΔT }) => q! / (c! * ΔT!),
@@ -103,12 +106,14 @@ const LAWS: readonly Law[] = [
     quantities: {
       ΔG: freeEnergy,
       ΔH: {
+        signed: true,
         names: 'ΔH°?|[Ee]nthalpy(?:\\s+change)?',
         unit: `${ENERGY_UNIT}${PER_MOLE}(?![A-Za-z/])`,
         base: kilojoules,
         shown: 'kJ',
       },
       ΔS: {
+        signed: true,
         names: 'ΔS°?|[Ee]ntropy(?:\\s+change)?',
         unit: String.raw`${ENERGY_UNIT}\s*(?:\/|per)?\s*\(?\s*(?:mol(?:e)?(?:\^?-1)?\s*[·*\s/-]?\s*)?(?:K|kelvin)(?:\^?-1)?(?:\s*[·*\s/-]?\s*mol(?:\^?-1)?)?\s*\)?(?![A-Za-z])`,
         base: kilojoules,
@@ -192,8 +197,8 @@ const LAWS: readonly Law[] = [
     about: /\bhenderson\b|\bpKa?\b[\s\S]*\[A\^?-\]/i,
     formula: 'pH = pKa + log([A-]/[HA])',
     quantities: {
-      pH: { names: 'pH', shown: '' },
-      pKa: { names: 'pK_?a', shown: '' },
+      pH: { signed: true, names: 'pH', shown: '' },
+      pKa: { signed: true, names: 'pK_?a', shown: '' },
       'A-': molar('\\[A\\^?-\\]|A-'),
       HA: molar('\\[HA\\]|HA'),
     },
@@ -203,12 +208,14 @@ const LAWS: readonly Law[] = [
       'A-': ({ pH, pKa, HA }) => HA! * 10 ** (pH! - pKa!),
       HA: ({ pH, pKa, 'A-': base }) => base! / 10 ** (pH! - pKa!),
     },
-    filler: filler('henderson[- ]?hasselbalch|pH|pKa|buffer|A-|HA'),
+    filler: filler(
+      'pH\\s*=\\s*pKa\\s*\\+\\s*log\\s*\\(?\\[A-\\]\\s*\\/\\s*\\[HA\\]\\)?|henderson[- ]?hasselbalch|pH|pKa|buffer|A-|HA',
+    ),
     example: 'write e.g. Henderson-Hasselbalch: pKa = 4.76, [A-] = 0.2 M, [HA] = 0.1 M',
   },
   {
     about: /\bfreezing[- ]point\s+(?:depression|lowering)\b|\bK_?f\s*=/i,
-    formula: 'ΔT = i Kf m',
+    formula: 'ΔT = i Kf m, by which it is lowered',
     quantities: {
       ΔT: {
         names: 'ΔT_?f?|[Dd]epression',
@@ -220,7 +227,7 @@ const LAWS: readonly Law[] = [
       i: factor,
       Kf: {
         names: 'K_?f',
-        unit: String.raw`((?:K|°\s*C|C)\s*(?:kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
+        unit: String.raw`((?:K|°\s*C|C)\s*(?:kg\s*\/\s*mol|[·*]\s*kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
         base: (x) => x,
         shown: 'K kg/mol',
         bare: () => true,
@@ -242,7 +249,7 @@ const LAWS: readonly Law[] = [
   },
   {
     about: /\bboiling[- ]point\s+elevation\b|\bK_?b\s*=[\s\S]*\bboiling\b/i,
-    formula: 'ΔT = i Kb m',
+    formula: 'ΔT = i Kb m, by which it is raised',
     quantities: {
       ΔT: {
         names: 'ΔT_?b?|[Ee]levation',
@@ -254,7 +261,7 @@ const LAWS: readonly Law[] = [
       i: factor,
       Kb: {
         names: 'K_?b',
-        unit: String.raw`((?:K|°\s*C|C)\s*(?:kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
+        unit: String.raw`((?:K|°\s*C|C)\s*(?:kg\s*\/\s*mol|[·*]\s*kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
         base: (x) => x,
         shown: 'K kg/mol',
         bare: () => true,
@@ -286,7 +293,7 @@ const LAWS: readonly Law[] = [
         shown: 'atm',
       },
       i: factor,
-      M: molar('M|[Mm]olarity|[Cc]oncentration|c'),
+      M: { ...molar('M|[Mm]olarity|[Cc]oncentration|c'), alone: true },
       T: TEMPERATURE,
     },
     standard: { i: [1, 'i of a solute that does not dissociate'] },
@@ -305,5 +312,8 @@ const LAWS: readonly Law[] = [
 
 export function chemicalLaw(text: string): string | null {
   const law = LAWS.find(({ about }) => about.test(text));
-  return law === undefined ? null : answerLaw(law, text);
+  if (law === undefined) return null;
+  // What is cooled by 10 °C has a ΔT of -10 K.
+  const cooled = law.between === 'ΔT' && /\bcool\w*\b/i.test(text);
+  return answerLaw(law, cooled ? text.replace(/\bby\s+(?=\d)/i, 'by -') : text);
 }

@@ -97,11 +97,17 @@ function ways(text: string): string | null {
     );
   if (taken !== null) return `${/^p/i.test(taken[1]!) ? 'permutations' : 'combinations'}(${taken[2]}, ${taken[3]})`;
   const chosen =
-    /^(?:(?:the\s+)?number\s+of\s+|how\s+many\s+)ways\s+(?:(?:are\s+there\s+)?to\s+|of\s+)(choose|choosing|select|selecting|arrange|arranging)\s+(\d+)\s+(?:\w+\s+)?(?:from|out\s+of)\s+(\d+)(?:\s+\w+)?$/i.exec(
+    /^(?:(?:the\s+)?number\s+of\s+|how\s+many\s+)ways\s+(?:(?:are\s+there\s+)?to\s+|of\s+)(choose|choosing|select|selecting|arrange|arranging)\s+(\d+)\s+(?:([a-z]+)\s+)?(?:from|out\s+of)\s+(\d+)(?:\s+([a-z]+))?$/i.exec(
       text,
     );
   if (chosen === null) return null;
-  return `${/^a/i.test(chosen[1]!) ? 'permutations' : 'combinations'}(${chosen[3]}, ${chosen[2]})`;
+  const [, verb, k, what, n, whole] = chosen as unknown as [string, string, string, string?, string?, string?];
+  // `3 ordered`, `2 men from 5 women`, `from 5 repeatedly` are other questions.
+  const odd = [what, whole].some(
+    (word) => word !== undefined && /^(?:order|repeat|replac|identical|same)|ly$/i.test(word),
+  );
+  if (odd || (what !== undefined && whole !== undefined && what.toLowerCase() !== whole.toLowerCase())) return null;
+  return `${/^a/i.test(verb) ? 'permutations' : 'combinations'}(${n}, ${k})`;
 }
 
 /** `[1, 2]`, `{1, 2}`, `1, 2 and 3` or `1 2 3` as a list in brackets; null for other text. */
@@ -173,6 +179,14 @@ export function listsPhrase(text: string): string | null {
   const call = named(OF_LISTS, head[1]!);
   const groups = groupsOf(head[2]!);
   if (groups === null) return null;
+  // In `y on x` the first is what is explained, whatever the lists are called.
+  const explained = /\bon\b/i.test(head[2]!);
+  if (explained || /\by\s+(?:on|against)\s+x\b/i.test(text.slice(0, text.length - head[2]!.length))) {
+    if (call !== 'linear_regression' || groups.length !== 2) return null;
+    const [first, second] = groups as [Group, Group];
+    if (explained) return `${call}(${second.list}, ${first.list})`;
+    if (first.name === '') throw new Error('which list is x? Write x = [1, 2, 3], y = [2, 4, 5]');
+  }
   const lists = inOrder(call, groups);
   return lists === null ? null : `${call}(${lists.join(', ')})`;
 }
@@ -204,6 +218,8 @@ function inOrder(call: string, groups: readonly Group[]): readonly string[] | nu
   if (/^(?:variance|stdev|expected_value)$/.test(call) && !names.some((name) => /^(?:probabilities|p)$/.test(name)))
     return null;
   if (names.every((name) => name === '' || /^(?:data|sample|group)\s?\d?$/.test(name))) return lists;
+  if (names[0] === 'before' && call !== 't_test_paired')
+    throw new Error('before and after are pairs; write paired t test before = […], after = […]');
   for (const [first, second] of ORDER) {
     if (names[0] === second && names[1] === first) return [lists[1]!, lists[0]!];
     if ((names[0] === first || names[0] === '') && names[1] === second) return lists;
@@ -239,9 +255,7 @@ function groupsOf(text: string): Group[] | null {
     if (taken === null) return null;
     groups.push({ name, list: taken.list, size: taken.size, round: left.startsWith('(') });
     name = '';
-    left = left
-      .slice(taken.length)
-      .replace(/^(?:\s*[,;]|\s+)\s*(?:(?:and|with|vs\.?|versus|on(?=\s+[a-z]\w*\s*=))\b\s*)?/i, '');
+    left = left.slice(taken.length).replace(/^(?:\s*[,;]|\s+)\s*(?:(?:and|with|vs\.?|versus|on)\b\s*)?/i, '');
   }
   return name === '' && groups.length > 0 ? groups : null;
 }

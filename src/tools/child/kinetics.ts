@@ -123,19 +123,35 @@ function answerOrder(input: string): string {
   if (grams !== null && (start !== null || end !== null))
     throw new Error('an amount and a concentration; give one of them');
   const found = answer({ order, unit, ...known }, asked);
-  if (decay) return decayed(found, grams);
+  if (decay) return decayed(found, grams, input);
   const note = said === undefined ? `order ${order} by the unit of k; ` : '';
   return note + found;
 }
 
-/** What is left of an amount, where the time says it. */
-function decayed(found: string, grams: RegExpExecArray | null): string {
+/** What is left of an amount, or was there before, where the time says it. */
+function decayed(found: string, grams: RegExpExecArray | null, input: string): string {
   const left = /^([\d.e-]+) % left/.exec(found);
   if (grams === null || left === null) {
     if (grams !== null) throw new Error(`what is left of ${grams[0].trim()} needs the time; ${FORMS}`);
     return found;
   }
-  return `${significant((numberFrom(grams[1]!) * Number(left[1])) / 100)} ${grams[2]} left of ${grams[1]} ${grams[2]}: ${found}`;
+  const [amount, share, unit] = [numberFrom(grams[1]!), Number(left[1]) / 100, grams[2]!];
+  const whole = '(?:original|initial|starting)(?:ly)?';
+  const asksWhole =
+    new RegExp(String.raw`\b${whole}\s+(?:amount|mass|sample|quantity)\b(?!\s*(?:=|of|is|was|:)?\s*\d)`, 'i').test(
+      input,
+    ) ||
+    new RegExp(String.raw`\b(?:how\s+much|what)\b.*\b${whole}\b(?!\s*\d)|\bat\s+the\s+(?:start|beginning)\b`, 'i').test(
+      input,
+    );
+  const isLeft = /\d\s*(?:m?g|kg|grams?|atoms|counts)\s+(?:of\s+\S+\s+)?(?:(?:is|are)\s+)?(?:remain\w*|left)\b/i.test(
+    input,
+  );
+  if (asksWhole || isLeft)
+    return `${significant(amount / share)} ${unit} at the start, if ${grams[1]} ${unit} are left: ${found}`;
+  if (/\b(?:has|have|had)\s+decayed\b|\bhow\s+much\s+(?:has\s+)?decay/i.test(input))
+    return `${significant(amount * (1 - share))} ${unit} of ${grams[1]} ${unit} decayed: ${found}`;
+  return `${significant(amount * share)} ${unit} left of ${grams[1]} ${unit}: ${found}`;
 }
 
 function orderSaid(words: Taking): Given['order'] | undefined {

@@ -95,6 +95,10 @@ const SHAPES: Readonly<Record<string, string>> = {
 const SHAPE = Object.keys(SHAPES).join('|');
 const BOUNDS: Readonly<Record<string, string>> = {
   'at least': 'ge',
+  'greater than or equal to': 'ge',
+  'less than or equal to': 'le',
+  'not more than': 'le',
+  'not less than': 'ge',
   'no fewer than': 'ge',
   'no less than': 'ge',
   'at most': 'le',
@@ -119,7 +123,7 @@ const FILLER =
 
 /** The phrase as one or more calls; null where it names no family, or asks nothing of it. */
 export function lawPhrase(text: string): string | null {
-  const [family, rest] = inWords(text) ?? shapeFirst(text) ?? [null, ''];
+  const [family, rest] = inWords(text) ?? shapeFirst(text) ?? probabilityFirst(text) ?? [null, ''];
   if (family !== null) return ofFamily(family, rest);
   return ofNotation(text);
 }
@@ -131,6 +135,15 @@ function inWords(text: string): [Family, string] | null {
     'is',
   ).exec(text);
   return found === null ? null : [FAMILIES[found[1]!.toLowerCase()]!, found[2]!];
+}
+
+/** `P(X > 130), normal mean 100 sd 15`; with `for` or `where` between, statPhrases.ts reads it. */
+function probabilityFirst(text: string): [Family, string] | null {
+  const called = /^P(?:r|rob)?\s*\(/.test(text) ? probabilityIn(text) : null;
+  if (called === null) return null;
+  const behind = text.slice(called.text.length).replace(/^\s*[,:;]?\s*/, '');
+  const found = /^for\b/i.test(behind) ? null : inWords(behind);
+  return found === null ? null : [found[0], `${found[1]} ; ${called.text}`];
 }
 
 /** `median of the normal distribution with mean 1 and sd 2`, `90th percentile of the normal with mean 100 and sd 15`. */
@@ -186,7 +199,7 @@ function lawIn(family: Family, words: Taking): string | null {
       words.take(
         String.raw`^\s*(?:on|over|from|between)?(?:\s+the\s+interval)?\s*[[(]?\s*${VALUE}\s*(?:,|and|to)\s*${VALUE}\s*[\])]?`,
       );
-    return bounds === null ? null : `uniform_between(${bounds[1]}, ${bounds[3]})`;
+    return bounds === null ? null : `uniform_between(${shareOf(bounds, 1)}, ${shareOf(bounds, 3)})`;
   }
   const out: string[] = [];
   for (const { key, letters, words: names } of family.parameters) {
@@ -195,14 +208,20 @@ function lawIn(family: Family, words: Taking): string | null {
       (names === undefined ? null : words.take(String.raw`(?<![\w-])(?:${names})${EQUALS}${VALUE}`)) ??
       (names === undefined ? null : words.take(String.raw`(?<![\w.])${VALUE}\s+(?:${names})\b`));
     if (found === null) continue;
-    const value = found[2] === undefined ? found[1]! : `(${found[1]})/100`;
+    const value = shareOf(found, 1);
     if (key === 'variance') out.push(`scale=sqrt(${value})`);
     else if (key === 'half') out.push(`scale=(${value})/ln(2)`);
     else out.push(`${key}=${value}`);
   }
   const keys = out.map((one) => (family.name === 'expon' ? 'scale' : one.slice(0, one.indexOf('='))));
   if (new Set(keys).size < keys.length) throw new Error(`${out.join(' and ')} are given; the law takes one of them`);
-  return out.length === 0 ? null : `${family.name}(${out.join(', ')})`;
+  if (out.length === 0) return null;
+  const needed = family.name === 'norm' ? 2 : family.name === 'expon' ? 1 : family.parameters.length;
+  if (out.length < needed)
+    throw new Error(
+      `of the law only ${out.join(', ')} is given; write e.g. normal mean 100 sd 15, or binomial n = 10, p = 0.3`,
+    );
+  return `${family.name}(${out.join(', ')})`;
 }
 
 /** `P(2 < X < 5)`, as a call once the law is known. */
@@ -218,19 +237,24 @@ function probabilityIn(text: string): { readonly text: string; ask(law: string):
 
 /** What the words ask of the law: a shape, a point, a bound, an interval, a percentile. */
 function question(family: Family, law: string, words: Taking): string | null {
+  const number = (found: RegExpExecArray, at: number): string => {
+    if (found[at + 1] !== undefined && family.discrete)
+      throw new Error(`${found[at]}% of a count? Write the number, e.g. P(X >= 3), X ~ Binomial(10, 0.3)`);
+    return shareOf(found, at);
+  };
   const between = words.take(String.raw`\bbetween\s+${VALUE}\s+and\s+${VALUE}`);
-  if (between !== null) return `prob_cc(${law}, ${between[1]}, ${between[3]})`;
+  if (between !== null) return `prob_cc(${law}, ${number(between, 1)}, ${number(between, 3)})`;
   const bound = words.take(String.raw`\b(${BOUND})\s+${VALUE}`);
-  if (bound !== null) return `prob_${BOUNDS[bound[1]!.toLowerCase().replace(/\s+/g, ' ')]}(${law}, ${bound[2]})`;
+  if (bound !== null) return `prob_${kindOf(bound[1]!)}(${law}, ${number(bound, 2)})`;
   const letter = family.name === 'hypergeom' ? '[kxX]' : '[kKxX]';
   const more = words.take(String.raw`(?:(?<![\w(])${letter}\s*=\s*)?${VALUE}\s+or\s+(more|fewer|less)\b`);
-  if (more !== null) return `prob_${more[3]!.toLowerCase() === 'more' ? 'ge' : 'le'}(${law}, ${more[1]})`;
+  if (more !== null) return `prob_${more[3]!.toLowerCase() === 'more' ? 'ge' : 'le'}(${law}, ${number(more, 1)})`;
   const relation = words.take(String.raw`(?<![\w(])${letter}\s*(>=|<=|>|<)\s*${VALUE}`, '');
-  if (relation !== null) return `prob_${SIGNS[relation[1]!]}(${law}, ${relation[2]})`;
+  if (relation !== null) return `prob_${SIGNS[relation[1]!]}(${law}, ${number(relation, 2)})`;
   const point = words.take(String.raw`(?<![\w(])${letter}\s*=\s*${VALUE}`, '');
   if (point !== null) {
     const kinds = family.discrete ? ['eq', 'le', 'ge'] : ['lt', 'gt'];
-    return kinds.map((kind) => `prob_${kind}(${law}, ${point[1]})`).join('\n');
+    return kinds.map((kind) => `prob_${kind}(${law}, ${number(point, 1)})`).join('\n');
   }
   const percentile = words.take(String.raw`\b(\d+(?:\.\d+)?)(?:st|nd|rd|th)\s+percentile\b`);
   if (percentile !== null) return `${law}.ppf(${percentile[1]}/100)`;
@@ -238,6 +262,13 @@ function question(family: Family, law: string, words: Taking): string | null {
   if (top !== null) return `${law}.${/^[tu]/i.test(top[1]!) ? 'isf' : 'ppf'}(${top[2]}/100)`;
   const shape = words.take(String.raw`[:;,]\s*(?:find\s+)?(?:the\s+)?(${SHAPE})\s*$`);
   return shape === null ? null : `${law}.${SHAPES[shape[1]!.toLowerCase()]}()`;
+}
+
+const kindOf = (words: string): string => BOUNDS[words.toLowerCase().replace(/\s+/g, ' ')]!;
+
+/** A VALUE whose groups begin at `at`; per cent as a share. */
+function shareOf(found: RegExpExecArray, at: number): string {
+  return found[at + 1] === undefined ? found[at]! : `(${found[at]})/100`;
 }
 
 /** `uniform(0, 10): P(X < 3)`, `N(100, 15^2) between 85 and 115`. */
@@ -253,13 +284,8 @@ function ofNotation(text: string): string | null {
   const words = new Taking(` ${rest} `);
   const called = probabilityIn(rest);
   if (called !== null) words.take(escaped(called.text), '');
-  const name = start[1]!.toLowerCase();
   const args = splitOutside(text.slice(open + 1, end), ',').map((one) => one.trim());
-  // Who writes the name in full as a call means scipy's order: mean, then standard deviation.
-  const law =
-    name === 'normal' && args.length === 2 && args.every((one) => /^[-\d.]+$/.test(one))
-      ? `norm(${args.join(', ')})`
-      : notation(start[1]!, args);
+  const law = notation(start[1]!, args);
   const family = {
     name: law.slice(0, law.indexOf('(')),
     parameters: [],
@@ -268,12 +294,17 @@ function ofNotation(text: string): string | null {
   return answered(law, called?.ask(law) ?? question(family, law, words), words);
 }
 
+const COUNTS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
+
 /** `probability of at least 2 successes in 5 trials with p = 0.4`, `probability of exactly 3 heads in 5 coin tosses`. */
 export function trialsPhrase(text: string): string | null {
+  const digits = text.replace(new RegExp(`\\b(?:${COUNTS.join('|')})\\b`, 'gi'), (word) =>
+    String(COUNTS.indexOf(word.toLowerCase())),
+  );
   const found = new RegExp(
-    String.raw`^(?:the\s+)?(?:probability|chance)\s+(?:of|that)\s+(?:(?:getting|obtaining|observing|having|there\s+are)\s+)?(?:(${BOUND})\s+)?(\d+)(?:\s+or\s+(more|fewer|less))?\s+(?!or\b|and\b)([a-z]+)\s+(?:in|out\s+of|from)\s+(\d+)\s+((?:[a-z]+\s+)*?(?:trials|tosses|flips|attempts|tries)|coins?(?!\s+[a-z]))\b(.*)$`,
+    String.raw`^(?:the\s+)?(?:probability|chance)\s+(?:of|that)\s+(?:(?:getting|obtaining|observing|having|there\s+are)\s+)?(?:(${BOUND})\s+)?(\d+)(?:\s+or\s+(more|fewer|less))?\s+(?!or\b|and\b)([a-z]+)\s+(?:in|out\s+of|from)\s+(\d+)\s+((?:[a-z]+\s+){0,4}?(?:trials|tosses|flips|attempts|tries)|coins?(?!\s+[a-z]))\b(.*)$`,
     'is',
-  ).exec(text);
+  ).exec(digits);
   if (found === null) return null;
   const [, bound, k = '', orMore, what = '', n = '', trials = '', rest = ''] = found as readonly (string | undefined)[];
   const words = new Taking(` ${rest} `);
@@ -283,13 +314,23 @@ export function trialsPhrase(text: string): string | null {
     /^(?:(?:fair\s+)?coins?|(?:of\s+an?\s+)?(?:fair\s+)?coin\s+\w+|tosses|flips)$/i.test(trials);
   if (given === null) words.take(String.raw`\bof\s+a\s+(?:fair\s+)?coin\b|\bfair\b`);
   const left = words.rest(FILLER);
-  if (left !== '' || (given === null && !coin))
-    throw new Error(
-      `cannot read "${left || 'the probability of one success'}"; write e.g. P(X >= 2), X ~ Binomial(5, 0.4)`,
-    );
-  const p = given === null ? '0.5' : given[2] === undefined ? given[1]! : `(${given[1]})/100`;
-  const beyond = orMore === undefined ? 'eq' : orMore.toLowerCase() === 'more' ? 'ge' : 'le';
-  const kind = bound === undefined ? beyond : BOUNDS[bound.toLowerCase().replace(/\s+/g, ' ')];
+  if (left !== '' || (given === null && !coin)) throw trialsUnread(left || 'the probability of one success');
+  // The probability must be that of what is counted.
+  if (
+    given !== null &&
+    !/^(?:success(?:es)?|heads?|hits|wins)$/i.test(what) &&
+    (/success/i.test(given[0]) || UNNAMED.test(what))
+  )
+    throw trialsUnread(`${what} with ${given[0].trim()}`);
+  const p = given === null ? '0.5' : shareOf(given, 1);
   if (bound !== undefined && orMore !== undefined) throw unread(`${bound} ${k} or ${orMore}`);
-  return `prob_${kind}(binom(${n}, ${p}), ${k})`;
+  const beyond = orMore === undefined ? 'eq' : orMore.toLowerCase() === 'more' ? 'ge' : 'le';
+  return `prob_${bound === undefined ? beyond : kindOf(bound)}(binom(${n}, ${p}), ${k})`;
+}
+
+/** Of these p may be the probability, or 1 - p. */
+const UNNAMED = /^(?:fail|miss|loss|lose|error|wrong|incorrect|tail)/i;
+
+function trialsUnread(left: string): Error {
+  return new Error(`cannot read "${left.slice(0, 40)}"; write e.g. P(X >= 2), X ~ Binomial(5, 0.4)`);
 }

@@ -53,10 +53,9 @@ export function readAsked(input: string): Asked {
   const rest = String.raw`\s*(?:[:?]|\bof\b|\bfor\b)?\s*([\s\S]+)$`;
   const valued = withValues(text);
   if (valued !== null) return { command: 'value', text: valued };
-  const categorical = syllogism(
-    text.replace(new RegExp(`${lead}(?:validity|valid)\\s*[:?]\\s*`, 'i'), '').replace(/[.?\s]+$/, ''),
-  );
-  if (categorical !== null) return { command, ...categorical };
+  const asksValid = new RegExp(`${lead}(?:validity|valid)\\s*[:?]\\s*`, 'i');
+  const categorical = syllogism(text.replace(asksValid, '').replace(/[.?\s]+$/, ''));
+  if (categorical !== null) return { command: asksValid.test(text) ? 'valid' : command, ...categorical };
   for (const how of ['negation', 'contrapositive', 'converse', 'inverse'] as const)
     take(
       new RegExp(
@@ -86,7 +85,7 @@ export function readAsked(input: string): Asked {
 
 /** `p and not q with p = true, q = false`, `A = T, B = F: A & B`: the formula with the values in it; null for other text. */
 function withValues(text: string): string | null {
-  const one = String.raw`[A-Za-z]\w*\s*(?:=|:=|is)\s*(?:true|false|T|F|1|0)(?![\w=<>+*/-])`;
+  const one = String.raw`[A-Za-z]\w*\s*(?:=|:=|is)\s*(?:true|false|T|F|1|0)(?![\w=<>+*/-]|\.\d)`;
   const several = String.raw`(${one}(?:\s*(?:,\s*(?:and\s+)?|;|\band\b)?\s*${one})*)`;
   const found =
     new RegExp(
@@ -106,8 +105,10 @@ function withValues(text: string): string | null {
       /^[t1]/i.test(value!),
     ]),
   );
-  if (/[=<>]\s*\d|[+*]/.test(formula) || ![...values.keys()].some((name) => new RegExp(`\\b${name}\\b`).test(formula)))
-    return null;
+  const connected = formula.replace(/<->|<=>|<-->|<==>|->|=>|-->|==>/g, ' and ');
+  const isLogic =
+    /[~¬!&|∧∨→↔⊃•⊕]|\b(?:and|or|not|implies|iff|xor|v)\b/.test(connected) && !/[=<>+*/^\d]/.test(connected);
+  if (!isLogic || ![...values.keys()].some((name) => new RegExp(`\\b${name}\\b`).test(formula))) return null;
   return formula.replace(/(?<![\w\\])[A-Za-z]\w*/g, (name) => (values.has(name) ? String(values.get(name)) : name));
 }
 

@@ -10,6 +10,8 @@ export interface Quantity {
   /** The number in the unit that is shown, of the number and the groups of its unit. */
   base?(value: number, ...groups: (string | undefined)[]): number;
   readonly shown: string;
+  /** May be negative or 0; others are above 0. */
+  readonly signed?: true;
   /** Known by its unit alone: `100 g`. */
   readonly alone?: true;
   /** True where a number without a unit can only be in the unit that is shown. */
@@ -55,7 +57,11 @@ export function answerLaw(law: Law, input: string): string {
   const given: Record<string, number> = {};
   if (law.between !== undefined) {
     const states = words.take(String.raw`\bfrom\s+(${NUMBER})\s*(?:${KELVIN})?\s+to\s+(${NUMBER})\s*${KELVIN}`);
-    if (states !== null) given[law.between] = numberFrom(states[3]!) - numberFrom(states[1]!);
+    if (states !== null) {
+      const [before, after] = [states[2] ?? states[4], states[4]];
+      given[law.between] =
+        TEMPERATURE.base!(numberFrom(states[3]!), after) - TEMPERATURE.base!(numberFrom(states[1]!), before);
+    }
   }
   for (const [key, quantity] of Object.entries(law.quantities)) {
     const found = taken(words, quantity);
@@ -113,8 +119,14 @@ function solved(law: Law, given: Record<string, number>, input: string): string 
         ? `all of it is given; ${law.example}`
         : `${missing.join(' and ')} are missing; ${law.example}`,
     );
+  const wrong = keys.find((name) => name !== key && law.quantities[name]!.signed === undefined && !(given[name]! > 0));
+  if (wrong !== undefined) throw new Error(`${wrong} must be above 0, got ${given[wrong]}; ${law.example}`);
   const value = law.solve[key](given);
   if (!Number.isFinite(value)) throw new Error(`${key} has no value there; ${law.example}`);
+  if (law.quantities[key]!.signed === undefined && !(value > 0))
+    throw new Error(
+      `${key} would be ${significant(value)}, which cannot be: look at the signs of ${keys.filter((name) => law.quantities[name]!.signed).join(' and ')}`,
+    );
   const show = (name: string, one: number) =>
     `${name} = ${`${significant(one)} ${law.quantities[name]!.shown}`.trim()}`;
   const used = keys.filter((name) => name !== key).map((name) => show(name, given[name]!));
@@ -131,6 +143,7 @@ function plainLetters(text: string): string {
       /(?<=Δ[HSG]|(?<![A-Za-z])E)(?:_?(?:rxn|cell|\{(?:rxn|cell)\}))?\s*(?:\^?\{?°\}?|\^?\(?[o0]\)?(?![\w.])|⁰|⦵)/g,
       '°',
     )
-    .replace(/(?<=Δ[HSG])_?\{?(?:rxn|sys|r)\}?(?![A-Za-z])/g, '')
+    .replace(/(?<=E°)\s*_?\{?cell\}?/g, '')
+    .replace(/(?<=Δ[HSG])_?\{?(?:rxn|sys|r|vap|fus)\}?(?![A-Za-z])/g, '')
     .replace(/=\s*\+(?=[\d.])/g, '= ');
 }

@@ -41,7 +41,8 @@ export function answerSolutions(input: string): string {
   if (/\bmolality\b/i.test(input)) return molality(words);
   if (/\bmolarity\b/i.test(input) && !words.has(`(${NUMBER})${MOLAR}`, '')) return molarity(words);
   if (words.found(`(?:${NUMBER})${MOLAR}`, '').length === 2) return dilution(words, input);
-  if (/\bdilut/i.test(input) && words.found(VOLUME, '').length === 2) return diluted(words);
+  if (/\bdilut/i.test(input) && !/\b(?:moles?|grams?|mass)\b/i.test(input) && words.found(VOLUME, '').length === 2)
+    return diluted(words);
   return amount(words);
 }
 

@@ -5,7 +5,7 @@ import { dataPhrase } from './dataPhrases.js';
 import { FAMILY, lawPhrase, trialsPhrase } from './lawPhrases.js';
 import { closing, splitOutside } from './normalize.js';
 import { notation, relationOf, VARIABLE } from './relations.js';
-import { lawOfText, readWhole, testPhrase } from './testPhrases.js';
+import { lawOfText, readParameters, readWhole, testPhrase } from './testPhrases.js';
 
 /** One line of plain text (normalize.ts) as one or more calls, one a line. What is no such phrase stays as it is. */
 export function readPhrases(line: string): string {
@@ -46,6 +46,7 @@ function probability(text: string): string {
     const relation = relationOf(rest.slice(open + 1, end));
     if (relation === null) continue;
     found = true;
+    readParameters(relation.parameters, law !== null);
     const own =
       law ?? lawAround(relation.variable, `${relation.parameters}, ${rest.slice(0, hit.index)} ${rest.slice(end + 1)}`);
     const before = rest.slice(from, hit.index);

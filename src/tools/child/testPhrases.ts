@@ -126,6 +126,15 @@ export function readWhole(words: string, declaredLaw: boolean): void {
     );
 }
 
+/** What stands behind a comma inside of `P(…)` is parameters of the law, or is refused: it may be a second event. */
+export function readParameters(words: string, declaredLaw: boolean): void {
+  const unread = words.replace(PARAMETER, ' ').replace(/[\s,;|]+|\b(?:and|with|given|where)\b/g, '');
+  if (unread === '' && !(declaredLaw && words.trim() !== '')) return;
+  throw new Error(
+    `"${words.trim().slice(0, 40)}" inside of P(…) cannot be read; write the law behind it, e.g. P(X > 3), X ~ Binomial(10, 0.5)`,
+  );
+}
+
 /** The law whose parameters the text gives as `n=10, p=0.5`, of the family `named` if it is not ''. Z is standard normal. */
 export function lawOfText(variable: string, named: string, text: string): string {
   const values = new Map<string, string>();

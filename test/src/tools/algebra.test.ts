@@ -35,6 +35,9 @@ describe('algebra', () => {
     ['solve(2*x+3=11, x)', '4'],
     ['vertex of y = x^2 - 4x + 3', /^\(2, -1\)/],
     ['complete the square 3x^2 + 7x - 5', /^3\*\(x \+ 7\/6\)\^2 - 109\/12/],
+    ['tangent line to y = x^2 at (3, 8)', /^refused: the point is not on the curve/],
+    // In `ax` it is not known where the name ends.
+    ['inverse of f(x) = (ax+b)/(x-c)', /^refused: /],
     ['complete the square x^3 + 1', /^refused: .*degree 2/],
     ['midpoint of (1,2) and (4,8)', /^\[5\/2 = 2\.5, 5\]/],
     ['2x + 3 = 11', 'x = 4\nread as solve(2*x + 3 = 11)'],

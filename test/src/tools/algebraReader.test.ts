@@ -58,6 +58,7 @@ describe('is read as', () => {
     ['y = 2x + 1, find y when x = 3', 'subs(2*x + 1, x = 3)'],
     ["f'(x) for f(x) = x^3", 'diff(x^3, x, 1)'],
     ['inverse of f(x) = (2x+1)/(x-3)', 'solve(x = (2*y + 1)/(y - 3), y)'],
+    ['tangent line to y = x^2 at (3, 9)', 'tangent(x^2, x, 3, 9)'],
     ['inverse of y = e^x', 'solve(x = e^y, y)'],
     ['max of -x^2 + 4x', 'maximize(-x^2 + 4*x)'],
     ['sum k=1 to 10 of k^2', 'sum(k^2, [k, 1, 10])'],

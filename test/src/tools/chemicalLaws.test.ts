@@ -14,6 +14,9 @@ describe('chemistry: laws between quantities', () => {
     ['specific heat if 1.2 kJ heats 100 g from 20 C to 40 C', /^c = 0\.6 J\/\(g K\)/],
     ['q = 2.5 kJ, m = 50 g, c = 4.184 J/g K', /^ΔT = 11\.9503 K/],
     ['heat to cool 10 g of water from 80 °C to 20 °C', /^q = -2510\.4 J/],
+    ['heat to cool 50 g of water by 10 °C', /^q = -2092 J/],
+    ['heat needed to raise 50 g of water from 298 K to 50 °C', /^q = 5261\.38 J/],
+    ['heat needed to raise 50 g of water from 20 °C to 300 K', /^q = 1433\.02 J/],
     ['delta G = delta H - T delta S, delta H = -92 kJ/mol, delta S = -199 J/(mol K), T = 298 K', /^ΔG = -32\.698 kJ/],
     ['dH = 30 kJ/mol, dS = 100 J/mol·K, T = 25 °C', /^ΔG = 0\.185 kJ/],
     ['temperature at which it becomes spontaneous: ΔH = 178 kJ/mol, ΔS = 160 J/mol K', /^T = 1112\.5 K .*sign of ΔG/],
@@ -31,6 +34,11 @@ describe('chemistry: laws between quantities', () => {
     ['50 mL of 2 M HCl is diluted with 150 mL of water', /^0\.5 M in 200 mL .*volumes added/],
     ['M1V1 = M2V2, M1 = 6, V1 = 25 mL, M2 = 1.5', /^V2 = 0\.1 L/],
     ['half life 5 days, initial 80 g, time 15 days', /^10 g left of 80 g/],
+    ['half-life 5 days, 10 g remaining after 15 days, find the original amount', /^80 g at the start/],
+    ['80 g left after 15 days, half-life 5 days, initial amount?', /^640 g at the start/],
+    ['half-life 5 days, initial amount 80 g, how much is left after 15 days', /^10 g left of 80 g/],
+    ['ΔG for E°cell = 1.10 V, n = 2', /^ΔG = -212\.268 kJ/],
+    ['freezing point depression, m = 0.5, Kf = 1.86 K·kg/mol', /^ΔT = 0\.93 K .*by which it is lowered/],
   ])('%s', (input, expected) => {
     expect(answer(input)).toMatch(expected);
   });
@@ -48,6 +56,11 @@ describe('chemistry: laws between quantities', () => {
     ['ΔH = -100 kJ, ΔS = 200, T = 298 K', /^refused: ΔS needs its unit/],
     ['ΔH = -100 kJ, ΔS = 200 J/K, T = 25', /^refused: T needs its unit/],
     ['Nernst: E° = 1.10 V, n = 2, [Zn2+] = 0.1, [Cu2+] = 1', /^refused: cannot read/],
+    ['heat released by 50 g metal in water from 80 °C to 20 °C', /^refused: c and q are missing/],
+    ['specific heat, 250 J released, 50 g metal, from 40 °C to 30 °C', /^refused: c would be -0\.5, .*signs/],
+    ['temperature at which it becomes spontaneous: ΔH = -50 kJ, ΔS = 100 J/K', /^refused: T would be -500/],
+    ['Henderson-Hasselbalch pKa = 4.76, HA 0.1 M and 0.2 M', /^refused: cannot read/],
+    ['50 mL of 2 M HCl is diluted to 200 mL, moles of HCl', /^refused: /],
     ['ΔG: K = -5, T = 298 K', /^refused: /],
     ['50 mL of 2 M NaOH diluted to 25 mL', /^refused: the volume afterwards is smaller/],
   ])('is not silently wrong about %s', (input, expected) => {

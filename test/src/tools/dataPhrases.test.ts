@@ -62,6 +62,14 @@ const ANSWERED: readonly (readonly [string, RegExp])[] = [
   ['exponential distribution with rate -ln(0.25): median', /^0\.5 /],
   ['exponential rate ln(2)/5, P(X > 10)', /^0\.25 /],
   ['uniform(0,10) P(X<3)', /^0\.3 /],
+  ['P(X > 130) normal mean 100 sd 15', /^0\.0227501319482 /],
+  // Per cent of what is asked, too.
+  ['normal mean 8% sd 20%, more than 10%', /^0\.460172162723 /],
+  ['normal mean=8% sd=20% between 0% and 10%', /^0\.195249578887 /],
+  ['uniform 0% to 10%, P(X < 5%)', /^0\.5 /],
+  ['probability of at least one head in 3 tosses', /^0\.875 /],
+  // Who stands before `on` is explained: 0.394737 = 10.5/26.6.
+  ['regression of x=[1,2,3] on y=[2,4,7]', /^slope = 0\.394737, intercept = 0\.289474/],
   ['uniform distribution on [0, 10], P(X > 7)', /^0\.3 /],
   ['t df=10 P(T>2)', /^0\.0366940173854 /],
   ['chi2 df=4 P(X > 9.49)', /^0\.0499531312233 /],
@@ -122,6 +130,23 @@ describe('statistics without brackets', () => {
     ['negative binomial r=3 p=0.5 x=5', /^refused: .*may count failures or trials/],
     ['probability of 2 heads in 5 tosses of a biased coin', /^refused: /],
     ['probability of exactly 2 sixes in 4 trials', /^refused: /],
+    // Was the first event alone.
+    ['P(X > 3, X < 5), X ~ Poisson(2)', /^refused: "X < 5" inside/],
+    ['P(X > 3 | X = 1), n = 10, p = 0.5', /^refused: "X = 1" inside/],
+    ['P(X > 1, n = 2), X ~ Binomial(5, 0.5)', /^refused: /],
+    ['binomial n=10 p=0.3, exactly 30%', /^refused: 30% of a count/],
+    // What is counted is not what has the probability.
+    ['probability of at most 1 failure in 5 trials with success probability 0.8', /^refused: /],
+    ['probability of 3 tails in 5 coin tosses with p = 0.6', /^refused: /],
+    // scipy would take 1, and 0.
+    ['normal mean 100, P(X > 101)', /^refused: of the law only loc=100/],
+    ['normal sd 15 P(X > 10)', /^refused: /],
+    ['regression y on x: [2,4,7], [1,2,3]', /^refused: which list is x/],
+    ['t test before=[1,2,3,4], after=[2,3,5,4]', /^refused: .*pairs/],
+    ['how many ways to choose 3 ordered from 10', /^refused: /],
+    ['how many ways to choose 3 from 10 repeatedly', /^refused: /],
+    ['how many ways to select 2 men from 5 women', /^refused: /],
+    ['normal(100, 225), P(X > 130)', /^refused: .*variance or sd/],
     ['N(70, 100) P(X > 80)', /^refused: .*variance or sd/],
     ['P(A)=0.3, P(B)=0.4, P(A|B)=0.5', /^refused: cannot read which is asked/],
     ['P(A)=0.3, P(A|B)=0.5, P(A|not B)=0.2', /^refused: /],

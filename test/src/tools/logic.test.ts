@@ -256,6 +256,13 @@ describe('what a model writes', () => {
     ['All dogs bark; Rex barks; so Rex is a dog', /^not valid: /],
     ['Not all birds are swimmers. All penguins are birds. Hence some penguins are not swimmers.', /^not valid: /],
     ['All businesswomen are rich. Ann is a businesswoman. Thus Ann is rich.', /^valid; /],
+    ['All men are mortal, Socrates is a man, therefore Socrates is mortal', /^valid; /],
+    ['Premise 1: All men are mortal. Premise 2: Ann is a man. Conclusion: Ann is mortal.', /^valid; /],
+    ['All heroes eat. Ann is a hero. So Ann eats.', /^valid; /],
+    ['All viruses are small. Covid is a virus. So Covid is small.', /^valid; /],
+    ['All wives are people. Ann is a wife. So Ann is a person.', /^valid; /],
+    ['All men are mortal. Socrates is a man. Socrates is mortal.', /^consistent .*no conclusion is marked/],
+    ['x = 1, y = x', /^satisfiable .*x = 1, y = 1/],
     // Aristotle would say valid.
     ['All A are B. All A are C. Therefore some B are C.', /^not valid: .*existential import/],
     ['negation of ∀x (P(x) → Q(x))', /^∃x\(P\(x\) ∧ ¬Q\(x\)\)$/],
@@ -274,6 +281,14 @@ describe('what a model writes', () => {
 
   it.each([
     ['All men are not mortal. Therefore no men are mortal.', /can mean none, or not all/],
+    // Terms that are more than a predicate, or perhaps one: a formula of two would be wrong.
+    ['All the dogs are mammals. Rex is a dog. Therefore Rex is a mammal.', /unexpected/],
+    ['All dogs and cats are animals. Rex is a dog. Therefore Rex is an animal.', /unexpected/],
+    ['No men are not mortal. Socrates is a man. Therefore Socrates is mortal.', /unexpected/],
+    ['All men who are tall are happy. Bob is a man who is tall. So Bob is happy.', /unexpected/],
+    ['All birds are non-swimmers. Therefore no swimmers are birds.', /unexpected|cannot read/],
+    ['All lawyers are rich, and all rich people are happy, so all lawyers are happy', /share a word/],
+    ['valid: All men are mortal. Socrates is a man. Socrates is mortal.', /Mark the conclusion/],
     ['contrapositive of p & q', /only a conditional/],
     ['p & q & r with p = true, q = true', /the value of r is not given/],
   ])('does not guess at %j', async (input, message) => {
