@@ -15,7 +15,7 @@ const run = ([x1, , x2]: Points) => `((${x2}) - (${x1}))`;
 export function geometry(said: string): Request | null {
   const formula = (text: string): Request => ({ operation: null, parts: [text] });
   const two = new RegExp(
-    String.raw`^(?:the\s+)?(slope|gradient|distance|midpoint|mid-point|equation|line)\s*(?:of\s+)?(?:(?:the|a)\s+)?(?:(?:straight\s+)?(?:line|segment)\s+)?(?:between|through|from|joining|connecting|passing\s+through|that\s+passes\s+through|with\s+endpoints|of)?\s*:?\s*${TWO_POINTS}$`,
+    String.raw`^(?:the\s+)?(slope|gradient|distance|midpoint|mid-point|equation|line)\s*(?:of\s+)?(?:(?:the|a)\s+)?(?:(?:straight\s+)?(?:line\s+segment|line|segment)\s+)?(?:between|through|from|joining|connecting|passing\s+through|that\s+passes\s+through|with\s+endpoints|whose\s+endpoints\s+are|of)?\s*:?\s*${TWO_POINTS}$`,
     'i',
   ).exec(said);
   if (two !== null) {
@@ -34,12 +34,18 @@ export function geometry(said: string): Request | null {
         return through(points);
     }
   }
-  const sloped = new RegExp(
-    String.raw`^(?:the\s+)?(?:equation\s+(?:of\s+)?)?(?:(?:the|a)\s+)?line\s+(?:with|of|having)\s+slope\s+(?:m\s*=\s*)?(\S+?)\s*,?\s+(?:and\s+)?(?:(?:passing\s+|that\s+passes\s+)?through|passing|at)\s*:?\s*${POINT}$`,
+  const line = String.raw`^(?:the\s+)?(?:equation\s+(?:of\s+)?)?(?:(?:the|a)\s+)?line\s+`;
+  const slope = String.raw`(?:with|of|having)\s+(?:a\s+)?slope\s+(?:of\s+)?(?:m\s*=\s*)?`;
+  const passing = String.raw`(?:(?:passing\s+|that\s+passes\s+)?through|passing|at)\s*:?\s*`;
+  const first = new RegExp(String.raw`${line}${slope}(\S+?)\s*,?\s+(?:and\s+)?${passing}${POINT}$`, 'i').exec(said);
+  const last = new RegExp(String.raw`${line}${passing}${POINT}\s*,?\s+(?:and\s+)?${slope}(\S+)$`, 'i').exec(said);
+  const [, m, x, y] = first ?? (last === null ? [] : [last[0], last[3], last[1], last[2]]);
+  if (m !== undefined) return { operation: 'solve', parts: [`y - (${y}) = (${m})*(x - (${x}))`, 'y'] };
+  const intercept = new RegExp(
+    String.raw`${line}${slope}(\S+?)\s*,?\s+(?:and|with)\s+(?:a\s+)?y[- ]?intercept\s+(?:of\s+)?(?:b\s*=\s*)?(\S+)$`,
     'i',
   ).exec(said);
-  if (sloped !== null)
-    return { operation: 'solve', parts: [`y - (${sloped[3]}) = (${sloped[1]})*(x - (${sloped[2]}))`, 'y'] };
+  if (intercept !== null) return formula(`(${intercept[1]})*x + (${intercept[2]})`);
   const parabola = new RegExp(
     String.raw`^(?:the\s+)?(vertex|complete\s+the\s+square|completing\s+the\s+square|vertex\s+form)\s*(?:of|for|on|in|:)?\s*(?:the\s+)?(?:parabola|quadratic|function|expression)?\s*:?\s*${BODY}$`,
     'i',

@@ -3,7 +3,7 @@ import { Taking } from './taking.js';
 
 const NOT = String.raw`(?:not\s+|no\s+|~\s*|¬\s*|!\s*)`;
 const EVENT = String.raw`(${NOT}?)([A-Za-z]\w*|\+)\s*('|\^c|\^C)?`;
-const NUMBER = String.raw`(\d+(?:\.\d+)?|\.\d+)(\s*%)?(?![\w.])`;
+const NUMBER = String.raw`(\d+(?:\.\d+)?(?:\s*\/\s*\d+(?:\.\d+)?)?|\.\d+)(\s*%)?(?!\w|\.\d|\s*[*/^])`;
 
 /** `bayes(prior, P(B|A), P(B|not A))`, or with P(B) the quotient itself; null for other text. */
 export function bayesPhrase(text: string): string | null {
@@ -24,6 +24,11 @@ export function bayesPhrase(text: string): string | null {
     if (given.has(key)) throw new Error(`P(${key}) is given twice`);
     given.set(key, percent === undefined ? value! : `${value}/100`);
   }
+  // P(not A) = 0.99 beside P(A) = 0.01 says nothing more.
+  for (const [key, value] of given) {
+    const other = key.startsWith('!') && !key.includes('|') ? given.get(key.slice(1)) : undefined;
+    if (other !== undefined && Math.abs(worth(value) + worth(other) - 1) < 1e-9) given.delete(key);
+  }
   const hit = [...given.keys()].find((key) => /^[\w+]+\|[\w+]+$/.test(key));
   if (given.size < 3 || hit === undefined) return null;
   const [evidence, cause] = hit.split('|') as [string, string];
@@ -39,5 +44,11 @@ export function bayesPhrase(text: string): string | null {
   if (alarm !== undefined) return `bayes(${prior}, ${given.get(hit)}, ${alarm})`;
   return total === undefined ? null : `(${given.get(hit)}) * (${prior}) / (${total})`;
 }
+
+const worth = (text: string): number =>
+  text
+    .split('/')
+    .map(Number)
+    .reduce((a, b) => a / b);
 
 const FORM = 'write bayes(P(A), P(B|A), P(B|not A)), e.g. bayes(0.01, 0.99, 0.05)';

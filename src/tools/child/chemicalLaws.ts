@@ -14,8 +14,11 @@ const freeEnergy: Quantity = {
   unit: `${ENERGY_UNIT}${PER_MOLE}(?![A-Za-z])`,
   base: kilojoules,
   shown: 'kJ',
+  // ΔG = 0 is 0 in every unit.
+  bare: (value) => value === 0,
 };
 const count: Quantity = {
+  alone: true,
   names: 'n|[Ee]lectrons',
   shown: '',
   unit: '(mol|moles|electrons|e-)',
@@ -95,7 +98,7 @@ const LAWS: readonly Law[] = [
       ΔT: ({ q, m, c }) => q! / (m! * c!),
     },
     filler: filler(
-      'q\\s*=\\s*m\\s*[·*]?\\s*c\\s*[·*]?\\s*ΔT|q|m|c|ΔT|heat(?:ed|s)?|specific|capacity|energy|raise|warm|cool|temperature|mass|substance|metal|sample|grams|absorbed|released|gained|lost|its',
+      'q\\s*=\\s*m\\s*[·*]?\\s*c\\s*[·*]?\\s*ΔT|q|m|c|ΔT|heat(?:ed|s|ing)?|warms?|cools?|when|specific|capacity|energy|raise|warm|cool|temperature|mass|substance|metal|sample|grams|absorbed|released|gained|lost|its',
     ),
     substance: 'c',
     example: 'write e.g. heat: m = 100 g, c = 4.184 J/(g K), ΔT = 20 K',
@@ -175,7 +178,7 @@ const LAWS: readonly Law[] = [
   },
   {
     about:
-      /(?:ΔG|∆G|\b[Dd]elta\s*G|\bdG\b|[Ff]ree\s+energy)[\s\S]*(?:\bK(?:_?eq|_?p|_?c)?\s*(?:=|is|of)|\bln\s*\(?K|\bequilibrium\s+constant)|(?:\bK(?:_?eq|_?p|_?c)?\s*=|\bequilibrium\s+constant)[\s\S]*(?:ΔG|∆G|\b[Dd]elta\s*G|[Ff]ree\s+energy)/,
+      /(?:ΔG|∆G|\b[Dd]elta\s*G|\bdG\b|[Ff]ree\s+energy)[\s\S]*(?:\bK(?:_?eq|_?p|_?c)?\s*(?:=|is|of)|\bln\s*\(?K|\bequilibrium\s+constant|(?<!\d\s?)\bK(?:_?eq|_?p|_?c)?(?=\s*(?:$|[?,]|at\b)))|(?:\bK(?:_?eq|_?p|_?c)?\s*=|\bequilibrium\s+constant)[\s\S]*(?:ΔG|∆G|\b[Dd]elta\s*G|[Ff]ree\s+energy)/,
     formula: 'ΔG° = -RT ln K',
     quantities: {
       ΔG: freeEnergy,

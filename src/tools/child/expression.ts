@@ -94,7 +94,9 @@ function withoutSides(text: string): string {
   if (rest.length === 1 && parameters.some((name) => new RegExp(`\\b${name}\\b`).test(rest[0]!))) return text;
   const label = isName || isLabel(first);
   // `F = q v B = 2 * 3 * 4`: what is computed stands behind the formula.
-  const computed = rest.findIndex((part) => !isFormula(part) && !LITERAL.test(part));
+  const computed = rest.findIndex(
+    (part) => !isFormula(part) && (!LITERAL.test(part) || /\d\s*[-+*/^]\s*\d/.test(part)),
+  );
   const [expression, ...claims] = label ? rest.slice(Math.max(0, computed)) : parts;
   // `n = 400 p = 0.5` are values of several names, none of which is computed.
   const values = label && rest.length > 1 && (computed < 0 || rest.slice(0, computed).some((part) => !isFormula(part)));

@@ -279,9 +279,14 @@ function interval(centre: number, half: number, share: number, how: string): Ans
 
 /** `proportion_interval(successes, n, level)`: the normal approximation, and Wilson's. */
 function proportionInterval(args: Args): Answer {
-  onlyNamed(args, 'proportion_interval');
-  const [k, n, level = 0.95] = args.list.map((one) => real(one, 'proportion_interval')) as [number, number, number?];
-  const share = count(k, 'successes') / positive(n, 'n');
+  const named = onlyNamed(args, 'proportion_interval', 'p', 'n', 'level');
+  const rest = [...args.list];
+  const first = named.p === undefined ? real(rest.shift(), 'proportion_interval') : undefined;
+  const n = real(named.n ?? rest.shift(), 'proportion_interval');
+  const level = real(named.level ?? rest.shift() ?? 0.95, 'proportion_interval');
+  if (rest.length > 0) throw new Error('proportion_interval takes successes, n and a level, or p=, n=, level=');
+  const share = first === undefined ? inside(real(named.p, 'p')) : count(first, 'successes') / positive(n, 'n');
+  positive(n, 'n');
   const z = d.normalQuantile((1 + inside(level, 'level')) / 2);
   const half = z * Math.sqrt((share * (1 - share)) / n);
   const centre = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);

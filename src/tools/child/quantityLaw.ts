@@ -56,7 +56,11 @@ export function answerLaw(law: Law, input: string): string {
   const words = new Taking(` ${plainLetters(input)} `);
   const given: Record<string, number> = {};
   if (law.between !== undefined) {
-    const states = words.take(String.raw`\bfrom\s+(${NUMBER})\s*(?:${KELVIN})?\s+to\s+(${NUMBER})\s*${KELVIN}`);
+    const states =
+      words.take(String.raw`\bfrom\s+(${NUMBER})\s*(?:${KELVIN})?\s+to\s+(${NUMBER})\s*${KELVIN}`) ??
+      words.take(
+        String.raw`\bT_?(?:1|i|initial)\s*=\s*(${NUMBER})\s*(?:${KELVIN})?[\s,;]+(?:and\s+)?T_?(?:2|f|final)\s*=\s*(${NUMBER})\s*${KELVIN}`,
+      );
     if (states !== null) {
       const [before, after] = [states[2] ?? states[4], states[4]];
       given[law.between] =

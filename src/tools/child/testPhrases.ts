@@ -10,6 +10,11 @@ const HEADS: readonly (readonly [words: RegExp, call: string, keys: readonly str
     ['margin', 'p', 'sigma', 'sd'],
   ],
   [/\bmargin\s+of\s+error\b/i, 'margin_of_error', ['p', 'sigma', 'sd', 'n']],
+  [
+    /\bconfidence\s+interval\s+(?:for|of)\s+(?:an?\s+|the\s+)?(?:population\s+)?proportion\b/i,
+    'proportion_interval',
+    ['p', 'n'],
+  ],
   [/\bconfidence\s+interval\b/i, 'confidence_interval', ['mean', 'sd', 'sigma', 'n']],
   [/\bp[-\s]?value\b/i, 'p_value', ['t', 'z', 'chi2', 'f', 'df', 'df1', 'df2', 'tails']],
   [/\b(?:one[-\s]sample\s+)?t[-\s](?:test|score|statistic)\b/i, 't_test', ['mean', 'mu', 'sd', 'n']],
@@ -19,7 +24,7 @@ const HEADS: readonly (readonly [words: RegExp, call: string, keys: readonly str
   [/\bcohen'?s?[-\s]d\b/i, 'cohens_d', ['mean1', 'mean2', 'sd1', 'sd2', 'n1', 'n2', 'sd']],
 ];
 /** Calls that take a level of confidence. */
-const WITH_LEVEL = new Set(['confidence_interval', 'margin_of_error', 'sample_size']);
+const WITH_LEVEL = new Set(['confidence_interval', 'proportion_interval', 'margin_of_error', 'sample_size']);
 
 /** Words before a number, and the parameter they name. */
 const KEYS: readonly (readonly [words: string, key: string])[] = [
@@ -31,8 +36,8 @@ const KEYS: readonly (readonly [words: string, key: string])[] = [
   ['n_?1', 'n1'],
   ['n_?2', 'n2'],
   ['p[-_]?hat|p̂|(?:sample\\s+)?proportion|p', 'p'],
-  ['(?:sample\\s+)?mean|x[-_]?bar|x̄', 'mean'],
   ['mu_?0?|hypothesi[sz]ed\\s+mean|population\\s+mean|null\\s+mean', 'mu'],
+  ['(?:sample\\s+)?mean|x[-_]?bar|x̄', 'mean'],
   ['sigma|population\\s+(?:sd|standard\\s+deviation)', 'sigma'],
   ['(?:sample\\s+)?(?:sd|standard\\s+deviation)|std(?:ev)?|s', 'sd'],
   ['(?:sample\\s+)?size|n', 'n'],
@@ -71,7 +76,13 @@ export function testPhrase(text: string): string | null {
     given.set('tails', tails[1]!.toLowerCase() === 'two' ? '2' : '1');
     left = left.replace(tails[0], ' ; ');
   }
+  const degrees = /(?<![\w.])(\d+)\s+(?:degrees\s+of\s+freedom|d\.?f\.?)(?![\w])/i.exec(left);
+  if (degrees !== null && allowed.includes('df')) {
+    given.set('df', degrees[1]!);
+    left = left.replace(degrees[0], ' ; ');
+  }
   for (const [names, key] of KEYS) {
+    if (given.has(key)) continue;
     if (!allowed.includes(key)) continue;
     // Letters as they are written; words in any case.
     const pattern = new RegExp(
@@ -104,7 +115,9 @@ function levelIn(text: string): RegExpExecArray | null {
   if (level !== null) return level;
   const shares = [...text.matchAll(/(?<![\w.])(\d+(?:\.\d+)?)\s*(%)/g)] as unknown as RegExpExecArray[];
   return shares.length === 1 &&
-    !/(?:margin(?:\s+of\s+error)?|within|proportion|\bp)\s*(?:=|of|is|:)?\s*$/i.test(text.slice(0, shares[0]!.index))
+    !/(?:margin(?:\s+of\s+error)?|within|proportion|\bp|\bp[-_]?hat|p̂)\s*(?:=|of|is|:)?\s*$/i.test(
+      text.slice(0, shares[0]!.index),
+    )
     ? shares[0]!
     : null;
 }

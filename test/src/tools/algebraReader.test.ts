@@ -50,6 +50,8 @@ describe('is read as', () => {
     ['equation of the line through (1,2) and (3,8)', 'solve((y - 2)*(3 - 1) = (8 - 2)*(x - 1), y)'],
     ['equation of the line passing through (2,1), (2,5)', 'solve((y - 1)*(2 - 2) = (5 - 1)*(x - 2), x)'],
     ['line with slope 2 through (1,3)', 'solve(y - 3 = 2*(x - 1), y)'],
+    ['line passing through (1,2) with slope 3', 'solve(y - 2 = 3*(x - 1), y)'],
+    ['line with slope 2 and y-intercept 3', '2*x + 3'],
     ['gradient between (0,0) and (2,4)', '(4 - 0)/(2 - 0)'],
     ['gradient of x^2 + y^2', 'gradient(x^2 + y^2)'],
     ['vertex of the parabola y = -2x^2 + 8x - 3', 'vertex(-2*x^2 + 8*x - 3)'],

@@ -165,6 +165,11 @@ describe('forms', () => {
   it.each([
     // Of FAULTS and of real questions: silently wrong or refused before.
     ['2^100 mod 10', 6],
+    // A formula, what it comes to, and what is claimed.
+    ['v = 100/5 = 20', 20],
+    ['v = d/t = 100/5 = 20', 20],
+    ['F = q v B = 2*3*4 = 24 N', 24],
+    ['area = 10^2 = 100', 100],
     ['(7^23) mod 47', 1],
     ['7^23 (mod 47)', 1],
     ['2^40', 1099511627776],

@@ -37,6 +37,11 @@ describe('chemistry: laws between quantities', () => {
     ['half-life 5 days, 10 g remaining after 15 days, find the original amount', /^80 g at the start/],
     ['80 g left after 15 days, half-life 5 days, initial amount?', /^640 g at the start/],
     ['half-life 5 days, initial amount 80 g, how much is left after 15 days', /^10 g left of 80 g/],
+    ['ΔG° = -5.4 kcal/mol, K at 37 °C', /^K = 6383\.81 /],
+    ['at what temperature is ΔG = 0 if ΔH = 178 kJ and ΔS = 160 J/K', /^T = 1112\.5 K/],
+    ['50 g of water, Ti = 20 °C, Tf = 45 °C, heat needed', /^q = 5230 J/],
+    ['heat released when 10 g of water cools from 80 °C to 20 °C', /^q = -2510\.4 J/],
+    ['Nernst E° = 1.10 V, 2 electrons, Q = 0.1', /^E = 1\.12958 V/],
     ['ΔG for E°cell = 1.10 V, n = 2', /^ΔG = -212\.268 kJ/],
     ['freezing point depression, m = 0.5, Kf = 1.86 K·kg/mol', /^ΔT = 0\.93 K .*by which it is lowered/],
   ])('%s', (input, expected) => {

@@ -88,6 +88,15 @@ const ANSWERED: readonly (readonly [string, RegExp])[] = [
   ['sample size margin of error 3%, 95% confidence, p=0.5', /^1068 /],
   ['sample size needed sigma=15 margin=3 confidence=0.99', /^166 /],
   ['confidence interval for mean with n=100, mean=50, s=10, 95%', /^\[48\.0158, 51\.9842\]/],
+  [
+    '95% confidence interval for proportion p=0.4 n=100',
+    /^\[0\.303982, 0\.496018\] .*\[0\.309401, 0\.497997\] \(95%, Wilson/,
+  ],
+  ['margin of error phat = 52%, n = 1000', /^0\.0309649498893 /],
+  ['p-value of t = -2.1 with 15 degrees of freedom', /^0\.0530553 two-sided/],
+  // Whichever mean comes first.
+  ['t test with hypothesized mean 50, sample mean 52, sd 4, n 25', /^t = 2\.5, df = 24/],
+  ['P(A) = 1/100, P(B|A)=0.9, P(B|not A)=0.05', /^0\.153846153846 /],
   ['standard error sd=10 n=25', /^2 /],
   ['z-score x=85, mean=75, sd=5', /^2 /],
   // (52 - 50) / (2 sqrt((19 · 4 + 9 · 9) / 28)) of its own, sd 2 and 3, n 20 and 10.
@@ -149,6 +158,8 @@ describe('statistics without brackets', () => {
     ['normal(100, 225), P(X > 130)', /^refused: .*variance or sd/],
     ['N(70, 100) P(X > 80)', /^refused: .*variance or sd/],
     ['P(A)=0.3, P(B)=0.4, P(A|B)=0.5', /^refused: cannot read which is asked/],
+    ['P(A)=1/100, P(not A)=0.99, P(B|A)=0.9, P(B|not A)=0.05', /^0\.153846153846 /],
+    ['P(A)=1/100, P(not A)=0.9, P(B|A)=0.9, P(B|not A)=0.05', /^refused: /],
     ['P(A)=0.3, P(A|B)=0.5, P(A|not B)=0.2', /^refused: /],
     ['margin of error 3% confidence 95%', /^refused: cannot read/],
     ['cohens_d(52, 50, 4, sd1=3, sd2=4)', /^refused: /],
