@@ -204,7 +204,7 @@ describe('options', () => {
     expect(await thrown(() => run.Run.open({ name }, any({ forNow: ['servr'] })))).toMatchObject({
       code: 'invalid_argument',
       message: expect.stringMatching(
-        /forNow: expected sections of the configuration, got "servr"; they are .*\bserver\b/,
+        /forNow: expected sections of the configuration, got 'servr'; they are .*\bserver\b/,
       ),
     });
     expect(existsSync(name)).toBe(false);
