@@ -51,6 +51,50 @@ const molar = (names: string): Quantity => ({
   bare: () => true,
 });
 
+const NO_IONS: NonNullable<Law['standard']> = { i: [1, 'i of a solute that does not dissociate'] };
+const SOLUTES = 'solute|glucose|sucrose|urea|sugar|nonelectrolyte';
+
+/** By how much a solute lowers the freezing point or raises the boiling point. `water`: K kg/mol, for the example. */
+function colligative(point: string, change: string, letter: string, done: string, water: number): Law {
+  const constant = `K${letter}`;
+  return {
+    // Kb alone is a base's, Kf alone a complex's.
+    about: new RegExp(
+      String.raw`\b${point}\s+(?:${change})\b|^(?=[\s\S]*\bK_?${letter}\s*=)(?=[\s\S]*(?:[Δ∆]T|${point}))`,
+      'i',
+    ),
+    formula: `ΔT = i ${constant} m, by which it is ${done}`,
+    quantities: {
+      ΔT: {
+        names: `ΔT_?${letter}?|${change}`,
+        unit: String.raw`(K|°\s*C|C)(?![A-Za-z/])`,
+        base: (x) => x,
+        shown: 'K',
+        bare: () => true,
+      },
+      i: factor,
+      [constant]: {
+        names: `K_?${letter}`,
+        unit: String.raw`((?:K|°\s*C|C)\s*(?:[·*]?\s*kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
+        base: (x) => x,
+        shown: 'K kg/mol',
+        bare: () => true,
+      },
+      m: molal,
+    },
+    standard: NO_IONS,
+    solve: {
+      ΔT: ({ i, m, [constant]: K }) => i! * K! * m!,
+      [constant]: ({ ΔT, i, m }) => ΔT! / (i! * m!),
+      m: ({ ΔT, i, [constant]: K }) => ΔT! / (i! * K!),
+      i: ({ ΔT, m, [constant]: K }) => ΔT! / (K! * m!),
+    },
+    filler: filler(`${point}|${change}|ΔT_?${letter}?|K_?${letter}|i|m|molality|constant|${SOLUTES}`),
+    substance: 'i',
+    example: `write e.g. ${point.replace('[- ]', ' ')} ${change.split('|')[0]}: i = 2, ${constant} = ${water}, m = 0.5`,
+  };
+}
+
 const LAWS: readonly Law[] = [
   {
     about:
@@ -216,74 +260,8 @@ const LAWS: readonly Law[] = [
     ),
     example: 'write e.g. Henderson-Hasselbalch: pKa = 4.76, [A-] = 0.2 M, [HA] = 0.1 M',
   },
-  {
-    about: /\bfreezing[- ]point\s+(?:depression|lowering)\b|\bK_?f\s*=/i,
-    formula: 'ΔT = i Kf m, by which it is lowered',
-    quantities: {
-      ΔT: {
-        names: 'ΔT_?f?|[Dd]epression',
-        unit: String.raw`(K|°\s*C|C)(?![A-Za-z/])`,
-        base: (x) => x,
-        shown: 'K',
-        bare: () => true,
-      },
-      i: factor,
-      Kf: {
-        names: 'K_?f',
-        unit: String.raw`((?:K|°\s*C|C)\s*(?:kg\s*\/\s*mol|[·*]\s*kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
-        base: (x) => x,
-        shown: 'K kg/mol',
-        bare: () => true,
-      },
-      m: molal,
-    },
-    standard: { i: [1, 'i of a solute that does not dissociate'] },
-    solve: {
-      ΔT: ({ i, Kf, m }) => i! * Kf! * m!,
-      Kf: ({ ΔT, i, m }) => ΔT! / (i! * m!),
-      m: ({ ΔT, i, Kf }) => ΔT! / (i! * Kf!),
-      i: ({ ΔT, Kf, m }) => ΔT! / (Kf! * m!),
-    },
-    filler: filler(
-      'freezing[- ]point|depression|lowering|ΔT_?f?|K_?f|i|m|molality|constant|solute|glucose|sucrose|urea|sugar|nonelectrolyte',
-    ),
-    substance: 'i',
-    example: 'write e.g. freezing point depression: i = 2, Kf = 1.86, m = 0.5',
-  },
-  {
-    about: /\bboiling[- ]point\s+elevation\b|\bK_?b\s*=[\s\S]*\bboiling\b/i,
-    formula: 'ΔT = i Kb m, by which it is raised',
-    quantities: {
-      ΔT: {
-        names: 'ΔT_?b?|[Ee]levation',
-        unit: String.raw`(K|°\s*C|C)(?![A-Za-z/])`,
-        base: (x) => x,
-        shown: 'K',
-        bare: () => true,
-      },
-      i: factor,
-      Kb: {
-        names: 'K_?b',
-        unit: String.raw`((?:K|°\s*C|C)\s*(?:kg\s*\/\s*mol|[·*]\s*kg\s*\/\s*mol|\/\s*m|·?\s*kg\s*·?\s*mol\^?-1)|m)(?![A-Za-z])`,
-        base: (x) => x,
-        shown: 'K kg/mol',
-        bare: () => true,
-      },
-      m: molal,
-    },
-    standard: { i: [1, 'i of a solute that does not dissociate'] },
-    solve: {
-      ΔT: ({ i, Kb, m }) => i! * Kb! * m!,
-      Kb: ({ ΔT, i, m }) => ΔT! / (i! * m!),
-      m: ({ ΔT, i, Kb }) => ΔT! / (i! * Kb!),
-      i: ({ ΔT, Kb, m }) => ΔT! / (Kb! * m!),
-    },
-    filler: filler(
-      'boiling[- ]point|elevation|ΔT_?b?|K_?b|i|m|molality|constant|solute|glucose|sucrose|urea|sugar|nonelectrolyte',
-    ),
-    substance: 'i',
-    example: 'write e.g. boiling point elevation: i = 2, Kb = 0.512, m = 0.5',
-  },
+  colligative('freezing[- ]point', 'depression|lowering', 'f', 'lowered', 1.86),
+  colligative('boiling[- ]point', 'elevation', 'b', 'raised', 0.512),
   {
     about: /\bosmotic\s+pressure\b/i,
     formula: 'Π = i M R T, R = 0.082057 L atm/(mol K)',
@@ -299,15 +277,13 @@ const LAWS: readonly Law[] = [
       M: { ...molar('M|[Mm]olarity|[Cc]oncentration|c'), alone: true },
       T: TEMPERATURE,
     },
-    standard: { i: [1, 'i of a solute that does not dissociate'] },
+    standard: NO_IONS,
     solve: {
       Π: ({ i, M, T }) => i! * M! * GAS_CONSTANT_ATM * T!,
       M: ({ Π, i, T }) => Π! / (i! * GAS_CONSTANT_ATM * T!),
       T: ({ Π, i, M }) => Π! / (i! * M! * GAS_CONSTANT_ATM),
     },
-    filler: filler(
-      'osmotic|pressure|Π|i|M|T|molarity|concentration|temperature|solute|glucose|sucrose|urea|sugar|nonelectrolyte',
-    ),
+    filler: filler(`osmotic|pressure|Π|i|M|T|molarity|concentration|temperature|${SOLUTES}`),
     substance: 'i',
     example: 'write e.g. osmotic pressure: i = 1, M = 0.1 M, T = 298 K',
   },

@@ -36,7 +36,6 @@ const MEASURES: Readonly<Record<string, string>> = {
   sem: 'sem',
   'coefficient of variation': 'cv',
   'five-number summary': 'five_number_summary',
-  'five number summary': 'five_number_summary',
   skewness: 'skewness',
   kurtosis: 'kurtosis',
   minimum: 'min',
@@ -218,7 +217,7 @@ function inOrder(call: string, groups: readonly Group[]): readonly string[] | nu
   if (/^(?:variance|stdev|expected_value)$/.test(call) && !names.some((name) => /^(?:probabilities|p)$/.test(name)))
     return null;
   if (names.every((name) => name === '' || /^(?:data|sample|group)\s?\d?$/.test(name))) return lists;
-  if (names[0] === 'before' && call !== 't_test_paired')
+  if (names.includes('before') && call !== 't_test_paired')
     throw new Error('before and after are pairs; write paired t test before = […], after = […]');
   for (const [first, second] of ORDER) {
     if (names[0] === second && names[1] === first) return [lists[1]!, lists[0]!];

@@ -82,8 +82,7 @@ export function testPhrase(text: string): string | null {
     left = left.replace(degrees[0], ' ; ');
   }
   for (const [names, key] of KEYS) {
-    if (given.has(key)) continue;
-    if (!allowed.includes(key)) continue;
+    if (given.has(key) || !allowed.includes(key)) continue;
     // Letters as they are written; words in any case.
     const pattern = new RegExp(
       String.raw`(?<![\w-])(?:${names})\s*(?:=|\bof\b|\bis\b|:)?\s*(-?\d*\.?\d+)(\s*%)?(?![\d.]*\s*[%/*^]|\w)`,

@@ -42,6 +42,8 @@ describe('chemistry: laws between quantities', () => {
     ['50 g of water, Ti = 20 °C, Tf = 45 °C, heat needed', /^q = 5230 J/],
     ['heat released when 10 g of water cools from 80 °C to 20 °C', /^q = -2510\.4 J/],
     ['Nernst E° = 1.10 V, 2 electrons, Q = 0.1', /^E = 1\.12958 V/],
+    ['ΔT = 3.72, Kf = 1.86, molality?', /^m = 2 mol\/kg/],
+    ['Kb = 1.8e-5, pH of 0.1 M NH3', /^weak base NH3, pH = 11\.125/],
     ['ΔG for E°cell = 1.10 V, n = 2', /^ΔG = -212\.268 kJ/],
     ['freezing point depression, m = 0.5, Kf = 1.86 K·kg/mol', /^ΔT = 0\.93 K .*by which it is lowered/],
   ])('%s', (input, expected) => {
